@@ -1,0 +1,52 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+)
+
+var (
+	// ErrNotFound is returned by Get for a key that holds nothing.
+	ErrNotFound = errors.New("not found")
+	// ErrExists is returned by PutNew for a key that holds something.
+	ErrExists = errors.New("exists already")
+)
+
+// A Store keeps objects under keys: slash-separated paths of [A-Za-z0-9._-]
+// elements, none of them empty, "." or "..". Its methods may be called from many
+// goroutines and processes at once. Errors read "put ckpt/ab12: connection
+// refused": operation, key, cause.
+type Store interface {
+	// Put writes size bytes of body under key, all or nothing: no reader ever
+	// sees a part, and after a crash the key holds the old object or the new.
+	Put(ctx context.Context, key string, body io.ReaderAt, size int64) error
+
+	// Get opens the object under key. The error wraps ErrNotFound if there is
+	// none.
+	Get(ctx context.Context, key string) (io.ReadCloser, error)
+
+	// List returns the objects whose key begins with prefix, in the order of
+	// their keys.
+	List(ctx context.Context, prefix string) ([]Object, error)
+
+	// Delete removes the object under key; removing what is not there is no
+	// error.
+	Delete(ctx context.Context, key string) error
+}
+
+// An Object is one row of a listing.
+type Object struct {
+	Key      string
+	Size     int64
+	Modified time.Time
+}
+
+// A NewPutter writes an object only where there is none: of many writers of one
+// key exactly one succeeds. Every store that holds checkpoints has it.
+type NewPutter interface {
+	// PutNew writes data under key, all or nothing. The error wraps ErrExists
+	// if the key holds something.
+	PutNew(ctx context.Context, key string, data []byte) error
+}

@@ -1,0 +1,114 @@
+package trainer
+
+import (
+	"fmt"
+	"math"
+)
+
+// SemanticsVersion is part of every cell's ID. It changes when the same Config
+// trains to different bits, so that results of before are not taken for results
+// of now.
+const SemanticsVersion = 1
+
+// Config is one cell's hyperparameters, fully resolved. Each exported field is
+// a key of grid.yaml, an axis, a part of the cell's ID and a column of the
+// results: Fields reads them from the tags here, the only place that lists them.
+//
+// Tags: json is the key; default is the value of an absent key; min, max, over
+// (exclusive lower bound) bound it; oneof lists the words allowed; auto says
+// that the word auto is allowed (held as 0 until Resolve); fraction names the
+// field that a fraction in [0,1) is taken of; source=data says that the data,
+// not the grid, sets it; doc is a line of help.
+type Config struct {
+	Recipe               string  `json:"recipe" default:"corrected" oneof:"corrected reference upstream" doc:"training semantics"`
+	ActivationDim        int     `json:"activation_dim" source:"data" min:"1" max:"1048576" doc:"width D of an activation vector"`
+	DictSize             int     `json:"dict_size" default:"32768" min:"1" max:"16777216" doc:"latents F in the dictionary"`
+	K                    int     `json:"k" default:"100" min:"1" max:"1048576" doc:"latents kept per token"`
+	AuxKAlpha            float64 `json:"auxk_alpha" default:"0.03125" min:"0" doc:"weight of the AuxK loss; 0 trains without it"`
+	KAux                 int     `json:"k_aux" default:"auto" auto:"true" min:"1" max:"1048576" doc:"dead latents that AuxK takes per token; auto is D/2"`
+	DecayStart           int     `json:"decay_start" default:"0.8" fraction:"steps" min:"0" doc:"step from which the learning rate falls linearly to 0, or a fraction of steps"`
+	Steps                int     `json:"steps" default:"30000" min:"1" max:"1000000000" doc:"optimizer steps"`
+	BatchSize            int     `json:"batch_size" default:"2048" min:"1" max:"4194304" doc:"tokens B per step"`
+	LR                   float64 `json:"lr" default:"auto" auto:"true" over:"0" doc:"learning rate; auto is 2e-4/sqrt(dict_size/2^14)"`
+	WarmupSteps          int     `json:"warmup_steps" default:"0" fraction:"steps" min:"0" doc:"steps over which the learning rate rises from 0 (recipe upstream only)"`
+	ThresholdStartStep   int     `json:"threshold_start_step" default:"1000" min:"0" doc:"step after which the activation threshold is averaged (recipe upstream only)"`
+	ThresholdBeta        float64 `json:"threshold_beta" default:"0.999" min:"0" max:"1" doc:"decay of that average"`
+	DeadFeatureThreshold int64   `json:"dead_feature_threshold" default:"10000000" min:"1" doc:"tokens without firing after which a latent is dead"`
+	Seed                 int64   `json:"seed" default:"0" min:"0" doc:"seed of the initial weights and of the data order"`
+	Precision            string  `json:"precision" default:"f32" oneof:"f32" doc:"arithmetic of the encoder's product"`
+}
+
+// Resolve returns c with every auto replaced by its value.
+func (c Config) Resolve() Config {
+	if c.LR == 0 {
+		// Reference: lr = 2e-4 / (dict_size / 2**14)**0.5.
+		c.LR = 2e-4 / math.Sqrt(float64(c.DictSize)/(1<<14))
+	}
+	if c.KAux == 0 {
+		c.KAux = max(1, c.ActivationDim/2)
+	}
+	return c
+}
+
+// A FieldError says what is wrong with one field of a Config.
+type FieldError struct {
+	Key string // the field's key in grid.yaml
+	Msg string
+}
+
+func (e FieldError) Error() string { return e.Key + ": " + e.Msg }
+
+// Validate returns everything that is wrong with a resolved Config: each
+// field's own bounds, then what the fields ask of one another. ActivationDim 0
+// means that the data is not known yet and is passed over.
+func (c Config) Validate() []FieldError {
+	var errs []FieldError
+	bad := func(key, format string, a ...any) {
+		errs = append(errs, FieldError{key, fmt.Sprintf(format, a...)})
+	}
+	for _, f := range Fields() {
+		if f.FromData && c.ActivationDim == 0 {
+			continue
+		}
+		if err := f.Check(f.Get(c)); err != nil {
+			bad(f.Key, "%v", err)
+		}
+	}
+	if c.K > c.DictSize {
+		bad("k", "%d is larger than dict_size %d", c.K, c.DictSize)
+	}
+	if c.KAux > c.DictSize && c.ActivationDim > 0 && c.KAux != c.ActivationDim/2 {
+		bad("k_aux", "%d is larger than dict_size %d", c.KAux, c.DictSize)
+	}
+	if c.DecayStart >= c.Steps {
+		bad("decay_start", "step %d is outside [0, %d), the steps of the run", c.DecayStart, c.Steps)
+	}
+	if r, err := RecipeByName(c.Recipe); err == nil && !r.Warmup && c.WarmupSteps > 0 {
+		bad("warmup_steps", "recipe %s has no warm-up; use recipe upstream or leave it out", c.Recipe)
+	}
+	if c.WarmupSteps > c.DecayStart {
+		bad("warmup_steps", "%d is larger than decay_start, step %d", c.WarmupSteps, c.DecayStart)
+	}
+	return errs
+}
+
+// LRAt returns the learning rate of a step, counted from 0: constant until
+// decay_start, then falling linearly to 0 at steps (reference: lr_fn), with the
+// recipe's warm-up before it.
+func (c Config) LRAt(step int64) float64 {
+	if step < int64(c.WarmupSteps) {
+		return c.LR * (float64(step) / float64(c.WarmupSteps))
+	}
+	if step < int64(c.DecayStart) {
+		return c.LR
+	}
+	return c.LR * (float64(int64(c.Steps)-step) / float64(c.Steps-c.DecayStart))
+}
+
+// Params returns the number of trained parameters, 2FD + F + D.
+func (c Config) Params() int64 {
+	return 2*int64(c.DictSize)*int64(c.ActivationDim) + int64(c.DictSize) + int64(c.ActivationDim)
+}
+
+// Tokens returns the number of tokens that the run trains on.
+func (c Config) Tokens() int64 { return int64(c.Steps) * int64(c.BatchSize) }

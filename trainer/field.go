@@ -1,0 +1,128 @@
+package trainer
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// Kind is the type of a field's value.
+type Kind int
+
+const (
+	Int Kind = iota
+	Float
+	Word
+)
+
+func (k Kind) String() string { return [...]string{"integer", "number", "word"}[k] }
+
+// Field describes one field of Config, read from its tags.
+type Field struct {
+	Key      string
+	Kind     Kind
+	Doc      string
+	Default  string   // as it would be written in grid.yaml; "" for a field that the data sets
+	Words    []string // for Word: those allowed
+	Auto     bool     // the word auto is allowed
+	Fraction string   // the field that a fraction in [0,1) is taken of, or ""
+	FromData bool     // set by the data, not by grid.yaml
+
+	index          int
+	min, max, over float64
+}
+
+// Fields lists the fields of Config in order.
+func Fields() []Field {
+	t := reflect.TypeFor[Config]()
+	out := make([]Field, 0, t.NumField())
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		f := Field{
+			Key: sf.Tag.Get("json"), Doc: sf.Tag.Get("doc"), Default: sf.Tag.Get("default"),
+			Auto: sf.Tag.Get("auto") != "", Fraction: sf.Tag.Get("fraction"), FromData: sf.Tag.Get("source") == "data",
+			index: i,
+			min:   bound(sf.Tag, "min", math.Inf(-1)), max: bound(sf.Tag, "max", math.Inf(1)), over: bound(sf.Tag, "over", math.Inf(-1)),
+		}
+		switch sf.Type.Kind() {
+		case reflect.Float64:
+			f.Kind = Float
+		case reflect.String:
+			f.Kind = Word
+			f.Words = strings.Fields(sf.Tag.Get("oneof"))
+		default:
+			f.Kind = Int
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func bound(tag reflect.StructTag, name string, absent float64) float64 {
+	v, err := strconv.ParseFloat(tag.Get(name), 64)
+	if err != nil {
+		return absent
+	}
+	return v
+}
+
+// Get returns the field's value in c: an int64, a float64 or a string.
+func (f Field) Get(c Config) any {
+	v := reflect.ValueOf(c).Field(f.index)
+	switch f.Kind {
+	case Float:
+		return v.Float()
+	case Word:
+		return v.String()
+	}
+	return v.Int()
+}
+
+// Set puts a value as Get returns it into c.
+func (f Field) Set(c *Config, value any) {
+	v := reflect.ValueOf(c).Elem().Field(f.index)
+	switch x := value.(type) {
+	case float64:
+		v.SetFloat(x)
+	case string:
+		v.SetString(x)
+	case int64:
+		v.SetInt(x)
+	default:
+		panic(fmt.Sprintf("trainer: field %s: no value of type %T", f.Key, value))
+	}
+}
+
+// Check says whether value, as Get returns it, is within the field's own bounds.
+func (f Field) Check(value any) error {
+	var x float64
+	switch v := value.(type) {
+	case string:
+		for _, w := range f.Words {
+			if v == w {
+				return nil
+			}
+		}
+		return fmt.Errorf("%q is not one of %s", v, strings.Join(f.Words, ", "))
+	case int64:
+		x = float64(v)
+	case float64:
+		x = v
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return fmt.Errorf("%v is not a finite number", x)
+		}
+	default:
+		return fmt.Errorf("%T is not a value", value)
+	}
+	switch {
+	case x < f.min:
+		return fmt.Errorf("%v is less than %v", value, f.min)
+	case x > f.max:
+		return fmt.Errorf("%v is more than %v", value, f.max)
+	case !(x > f.over):
+		return fmt.Errorf("%v is not greater than %v", value, f.over)
+	}
+	return nil
+}

@@ -1,0 +1,77 @@
+package trainer
+
+// Params are the parameters of one autoencoder, or one Adam moment of each.
+type Params struct {
+	WEnc []float32 // [F,D], row f = latent f
+	BEnc []float32 // [F]
+	WDec []float32 // [F,D], row f = latent f
+	BDec []float32 // [D]
+}
+
+// NewParams returns zeroed Params of width d with f latents.
+func NewParams(d, f int) Params {
+	return Params{
+		WEnc: make([]float32, f*d), BEnc: make([]float32, f),
+		WDec: make([]float32, f*d), BDec: make([]float32, d),
+	}
+}
+
+// Each calls fn for each tensor in a fixed order, with its name in checkpoints
+// and exports and its shape.
+func (p *Params) Each(d, f int, fn func(name string, shape []int, v []float32)) {
+	fn("encoder.weight", []int{f, d}, p.WEnc)
+	fn("encoder.bias", []int{f}, p.BEnc)
+	fn("decoder.weight", []int{f, d}, p.WDec)
+	fn("b_dec", []int{d}, p.BDec)
+}
+
+// State is everything that training depends on: two runs with equal State,
+// Config and data go on with equal bits. The data position follows from Step.
+type State struct {
+	Step       int64   // steps done; the next one to train
+	W, M, V    Params  // weights, Adam's first and second moments
+	SinceFired []int64 // [F] tokens since each latent fired
+	Threshold  float32 // moving average of the smallest positive kept activation; −1 = unset
+	Curve      []Point // the loss curve so far
+}
+
+// NewState returns a zeroed State for c, before the weights are drawn.
+func NewState(c Config) *State {
+	d, f := c.ActivationDim, c.DictSize
+	return &State{
+		W: NewParams(d, f), M: NewParams(d, f), V: NewParams(d, f),
+		SinceFired: make([]int64, f), Threshold: -1,
+	}
+}
+
+// Stats are what one step reports. They describe the batch before the update.
+type Stats struct {
+	Loss          float64 // l2_loss + auxk_alpha · auxk_loss
+	L2Loss        float64 // mean over the batch of the squared norm of the error
+	AuxKLoss      float64 // before auxk_alpha
+	LR            float64 // as used in this step
+	GradNorm      float64 // global over the four parameters, before the clip
+	Dead          int     // latents dead in this step
+	MaxSinceFired int64   // the largest tokens since fired after this step
+	Threshold     float64 // after this step
+}
+
+// Point is one point of the loss curve.
+type Point struct {
+	Step     int64   `json:"step"`
+	Loss     float64 `json:"loss"`
+	L2Loss   float64 `json:"l2_loss"`
+	AuxKLoss float64 `json:"auxk_loss"`
+	Dead     int     `json:"dead_latents"`
+}
+
+// OnCurve reports whether the loss curve has a point at step: every step at
+// first, then about 64 points per doubling. It depends on the step alone, so
+// that runs of different lengths share the points of a shared prefix.
+func OnCurve(step int64) bool {
+	stride := int64(1)
+	for step/stride >= 128 {
+		stride *= 2
+	}
+	return step%stride == 0
+}
