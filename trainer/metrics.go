@@ -8,8 +8,8 @@ package trainer
 type Metrics struct {
 	L2Loss             float64  `json:"l2_loss" doc:"mean ‖x̂−x‖², as trained"`
 	NMSE               *float64 `json:"nmse" doc:"Σ‖x̂−x‖² ÷ Σ‖x−x̄‖²: the error over that of always predicting the mean"`
-	FVU                *float64 `json:"fvu" doc:"fraction of variance unexplained: Σ_d Var(x−x̂) ÷ Σ_d Var(x), blind to a constant error"`
-	ExplainedVariance  *float64 `json:"explained_variance" doc:"1 − nmse"`
+	FVU                *float64 `json:"fvu" doc:"fraction of variance unexplained, as sparsify defines it: the same number as nmse"`
+	ExplainedVariance  *float64 `json:"explained_variance" doc:"1 − fvu, as SAELens defines it"`
 	Cosine             *float64 `json:"cosine" doc:"mean cosine of x and x̂"`
 	L2Ratio            *float64 `json:"l2_ratio" doc:"mean ‖x̂‖ ÷ ‖x‖"`
 	ReconstructionBias *float64 `json:"relative_reconstruction_bias" doc:"Σ‖x̂‖² ÷ Σ x·x̂ (arXiv 2404.16014)"`
