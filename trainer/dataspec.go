@@ -1,0 +1,38 @@
+package trainer
+
+// DataSpec says what to train on: the data section of grid.yaml.
+type DataSpec struct {
+	Source        string     `json:"source,omitempty"`    // a directory or a glob of activation shards
+	Synthetic     *Synthetic `json:"synthetic,omitempty"` // or sparse sums of known directions
+	Normalize     string     `json:"normalize"`           // none | mean_square
+	EvalTokens    int64      `json:"eval_tokens"`         // rows held out for evaluation; 0 is auto: the smaller of 65,536 and a tenth of the rows
+	LMName        string     `json:"lm_name,omitempty"`   // recorded in results and exports
+	Layer         *int       `json:"layer,omitempty"`
+	SubmoduleName string     `json:"submodule_name,omitempty"`
+}
+
+// Synthetic describes data whose true directions are known: each row is a
+// sparse sum of unit directions plus Gaussian noise, a pure function of (seed,
+// row).
+type Synthetic struct {
+	ActivationDim int     `json:"activation_dim"` // width of a row
+	Directions    int     `json:"directions"`     // true directions
+	Tokens        int64   `json:"tokens"`         // rows
+	Active        float64 `json:"active"`         // mean number of directions in a row
+	Zipf          float64 `json:"zipf"`           // direction i has frequency ∝ (i+1)^-zipf
+	Noise         float64 `json:"noise"`          // standard deviation per dimension
+	Seed          int64   `json:"seed"`
+}
+
+// DataInfo is what opening a DataSpec tells about it.
+type DataInfo struct {
+	Rows        int64   `json:"rows"`           // all of them
+	EvalRows    int64   `json:"eval_rows"`      // of them held out
+	Dim         int     `json:"activation_dim"` // width of a row
+	DType       string  `json:"dtype"`          // as stored: F32, F16, BF16
+	Shards      int     `json:"shards"`
+	Bytes       int64   `json:"bytes"`
+	Scale       float64 `json:"scale"`       // rows are multiplied by it (normalize); 1 = as stored
+	MeanNorm    float64 `json:"mean_norm"`   // of the rows as stored, over a sample
+	Fingerprint string  `json:"fingerprint"` // of all that training sees: content, order, scale, held-out slice
+}
