@@ -1,0 +1,232 @@
+// Package safetensors reads and writes the header of a safetensors file: eight
+// bytes of little-endian length, a JSON object that names the tensors, then
+// their bytes. It holds no tensor itself, so that data of any size streams.
+// It touches nothing but the reader it is given.
+package safetensors
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+)
+
+// MaxHeader is the largest header read, as in the format's own library: a
+// hostile length never makes us allocate more.
+const MaxHeader = 100 << 20
+
+// ErrFormat is wrapped by every error about the content of a header.
+var ErrFormat = errors.New("not a valid safetensors file")
+
+// A Tensor names one array in a file.
+type Tensor struct {
+	Name       string
+	DType      string // F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL …
+	Shape      []int64
+	Begin, End int64 // its bytes within the data section
+}
+
+// Elems returns the number of elements, the product of the shape.
+func (t Tensor) Elems() int64 {
+	n := int64(1)
+	for _, s := range t.Shape {
+		n *= s
+	}
+	return n
+}
+
+// A Header is the table of contents of a file.
+type Header struct {
+	Tensors   []Tensor // in the order of their bytes
+	Metadata  map[string]string
+	DataStart int64 // offset in the file of the data section
+}
+
+// Tensor returns the tensor of that name.
+func (h *Header) Tensor(name string) (Tensor, bool) {
+	i := slices.IndexFunc(h.Tensors, func(t Tensor) bool { return t.Name == name })
+	if i < 0 {
+		return Tensor{}, false
+	}
+	return h.Tensors[i], true
+}
+
+// DTypeSize returns the bytes of one element, or 0 for an unknown dtype.
+func DTypeSize(dtype string) int64 {
+	switch dtype {
+	case "F64", "I64", "U64":
+		return 8
+	case "F32", "I32", "U32":
+		return 4
+	case "F16", "BF16", "I16", "U16":
+		return 2
+	case "I8", "U8", "BOOL", "F8_E4M3", "F8_E5M2":
+		return 1
+	}
+	return 0
+}
+
+// ReadHeader reads the header from the start of a file of size bytes and leaves
+// r at the data section. It checks what the format promises: the tensors' bytes
+// lie in the file, without overlap or gap, and agree with dtype and shape.
+func ReadHeader(r io.Reader, size int64) (*Header, error) {
+	var word [8]byte
+	if size < 8 {
+		return nil, bad("%d bytes are too few for a header", size)
+	}
+	if _, err := io.ReadFull(r, word[:]); err != nil {
+		return nil, fmt.Errorf("read header: %w", err)
+	}
+	n := binary.LittleEndian.Uint64(word[:])
+	if n > MaxHeader || n > uint64(size-8) {
+		return nil, bad("the header's length is given as %d, in a file of %d bytes", n, size)
+	}
+	// Grow with what is really there: a stream may be shorter than it claims.
+	var buf bytes.Buffer
+	if _, err := io.CopyN(&buf, r, int64(n)); err != nil {
+		return nil, fmt.Errorf("read header: %w", noEOF(err))
+	}
+	h := &Header{DataStart: 8 + int64(n)}
+	if err := h.parse(buf.Bytes(), size-h.DataStart); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *Header) parse(data []byte, room int64) error {
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return bad("header: %v", err)
+	}
+	for name, msg := range raw {
+		if name == "__metadata__" {
+			if err := json.Unmarshal(msg, &h.Metadata); err != nil {
+				return bad("__metadata__: %v", err)
+			}
+			continue
+		}
+		var e entry
+		if err := json.Unmarshal(msg, &e); err != nil {
+			return bad("tensor %q: %v", name, err)
+		}
+		t := Tensor{Name: name, DType: e.DType, Shape: e.Shape, Begin: e.Offsets[0], End: e.Offsets[1]}
+		if err := t.check(room); err != nil {
+			return err
+		}
+		h.Tensors = append(h.Tensors, t)
+	}
+	slices.SortFunc(h.Tensors, func(a, b Tensor) int {
+		if a.Begin != b.Begin {
+			return cmp.Compare(a.Begin, b.Begin)
+		}
+		if a.End != b.End {
+			return cmp.Compare(a.End, b.End)
+		}
+		return cmp.Compare(a.Name, b.Name)
+	})
+	end := int64(0)
+	for _, t := range h.Tensors {
+		if t.Begin != end {
+			return bad("tensor %q begins at byte %d of the data, not at %d where the one before it ends", t.Name, t.Begin, end)
+		}
+		end = t.End
+	}
+	if end != room {
+		return bad("the tensors take %d bytes but the file holds %d: it is truncated or has bytes left over", end, room)
+	}
+	return nil
+}
+
+type entry struct {
+	DType   string   `json:"dtype"`
+	Shape   []int64  `json:"shape"`
+	Offsets [2]int64 `json:"data_offsets"`
+}
+
+func (t Tensor) check(room int64) error {
+	size := DTypeSize(t.DType)
+	if size == 0 {
+		return bad("tensor %q: dtype %q is unknown", t.Name, t.DType)
+	}
+	want := size
+	for _, s := range t.Shape {
+		if s < 0 || (s > 0 && want > math.MaxInt64/s) {
+			return bad("tensor %q: shape %v", t.Name, t.Shape)
+		}
+		want *= s
+	}
+	if t.Begin < 0 || t.End < t.Begin || t.End-t.Begin != want {
+		return bad("tensor %q: bytes %d to %d do not hold %s of shape %v", t.Name, t.Begin, t.End, t.DType, t.Shape)
+	}
+	if t.End > room {
+		return bad("tensor %q: its bytes end at %d but the file holds %d: it is truncated", t.Name, t.End, room)
+	}
+	return nil
+}
+
+// EncodeHeader returns the length word and header for tensors, whose offsets it
+// fills in in order. Equal input gives equal bytes; the data section starts at a
+// multiple of eight.
+func EncodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) {
+	var b bytes.Buffer
+	b.Write(make([]byte, 8))
+	b.WriteByte('{')
+	if len(metadata) > 0 {
+		m, err := json.Marshal(metadata) // keys sorted
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&b, `"__metadata__":%s`, m)
+	}
+	off := int64(0)
+	for i := range tensors {
+		t := &tensors[i]
+		t.Begin, t.End = off, off+t.Elems()*DTypeSize(t.DType)
+		off = t.End
+		if err := t.check(off); err != nil {
+			return nil, err
+		}
+		name, err := json.Marshal(t.Name)
+		if err != nil {
+			return nil, err
+		}
+		body, err := json.Marshal(entry{t.DType, nonNil(t.Shape), [2]int64{t.Begin, t.End}})
+		if err != nil {
+			return nil, err
+		}
+		if b.Len() > 9 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "%s:%s", name, body)
+	}
+	b.WriteByte('}')
+	for b.Len()%8 != 0 {
+		b.WriteByte(' ')
+	}
+	out := b.Bytes()
+	binary.LittleEndian.PutUint64(out, uint64(len(out)-8))
+	return out, nil
+}
+
+func nonNil(s []int64) []int64 {
+	if s == nil {
+		return []int64{}
+	}
+	return s
+}
+
+func noEOF(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+func bad(format string, a ...any) error {
+	return fmt.Errorf("%w: %s", ErrFormat, fmt.Sprintf(format, a...))
+}
