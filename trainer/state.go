@@ -19,9 +19,9 @@ func NewParams(d, f int) Params {
 // Each calls fn for each tensor in a fixed order, with its name in checkpoints
 // and exports and its shape.
 func (p *Params) Each(d, f int, fn func(name string, shape []int, v []float32)) {
-	fn("encoder.weight", []int{f, d}, p.WEnc)
-	fn("encoder.bias", []int{f}, p.BEnc)
-	fn("decoder.weight", []int{f, d}, p.WDec)
+	fn("W_enc", []int{f, d}, p.WEnc)
+	fn("b_enc", []int{f}, p.BEnc)
+	fn("W_dec", []int{f, d}, p.WDec)
 	fn("b_dec", []int{d}, p.BDec)
 }
 

@@ -1,0 +1,14 @@
+package trainer
+
+import "fmt"
+
+// A NumericError says that training met a number that is not finite: bad data or
+// a run that diverged. Trying again gives the same.
+type NumericError struct {
+	Step int64  // counted from 0
+	What string // e.g. "the gradient norm is NaN"
+}
+
+func (e *NumericError) Error() string {
+	return fmt.Sprintf("step %d: %s", e.Step, e.What)
+}
