@@ -1,0 +1,138 @@
+package sweep
+
+import (
+	"fmt"
+	"time"
+)
+
+// What workflows ask of activities. Workflows and activities never import each
+// other; these names and structs are all that they share. Cells travel as
+// indices into the stored plan, never as lists of settings.
+
+// Names of the workflow, its query and the activities.
+const (
+	WorkflowSweep   = "SweepWorkflow"
+	QueryProgress   = "progress"
+	ActivityPrepare = "Prepare"
+	ActivityTrain   = "TrainStage"
+	ActivityEval    = "Evaluate"
+	ActivityFail    = "RecordFailure"
+	ActivityCollect = "Collect"
+)
+
+// Queue is the task queue of workflows and of the activities that need no
+// training device.
+const Queue = "sweep"
+
+// TrainQueue is the task queue of the activities that train on a backend: one
+// queue per hardware class, so that a run stays on the class it began on.
+func TrainQueue(backend string) string { return Queue + "-" + backend }
+
+// SweepInput starts a SweepWorkflow.
+type SweepInput struct {
+	Sweep         string // the plan's ID, which is the workflow's too
+	Cells         int
+	TrainQueue    string
+	MaxConcurrent int
+	MaxFailed     int // stop when more runs than this failed; < 0 = never
+	Salt          string
+	Resume        *Carried // set when the workflow continues as new
+}
+
+// Carried is what a SweepWorkflow passes on when it continues as new.
+type Carried struct {
+	Next, Completed, Reused, Failed, Canceled int
+}
+
+// CellRef names one cell of a stored plan. Salt, if not empty, keeps the run's
+// checkpoints and result apart from those of other sweeps (reuse_results:
+// false).
+type CellRef struct {
+	Sweep string
+	Cell  int
+	Salt  string
+}
+
+// ChunkRef names one chunk of a stored plan.
+type ChunkRef struct {
+	Sweep string
+	Chunk int
+	Salt  string
+}
+
+// PreparedCell is what a workflow must know of a cell: how to show it, and
+// whether its result exists already.
+type PreparedCell struct {
+	Label string
+	Done  bool `json:",omitempty"`
+}
+
+// FailInput records that a run failed for good.
+type FailInput struct {
+	CellRef
+	Status Status
+	Error  string
+}
+
+// Summary is what a sweep came to.
+type Summary struct {
+	Cells     int `json:"cells"`
+	Completed int `json:"completed"` // with a result, reused ones among them
+	Reused    int `json:"reused"`    // of those, the ones that had a result before the sweep began
+	Failed    int `json:"failed"`
+	Canceled  int `json:"canceled"`
+}
+
+// Progress answers QueryProgress.
+type Progress struct {
+	Summary
+	Running []int `json:"running"` // indices of the cells in training or evaluation, ascending
+}
+
+// Heartbeat is what TrainStage reports every few seconds: a hint for people. The
+// truth about progress is the newest verifying checkpoint.
+type Heartbeat struct {
+	Cell            int     `json:"cell"`
+	Step            int64   `json:"step"`
+	Steps           int64   `json:"steps"`
+	Loss            float64 `json:"loss"`
+	Dead            int     `json:"dead_latents"`
+	TokensPerSecond float64 `json:"tokens_per_second"`
+	Doing           string  `json:"doing,omitempty"` // what it does when it does not train
+}
+
+// Keys of the objects in a store.
+
+// PlanKey is the key of a sweep's plan header.
+func PlanKey(sweep string) string { return "sweeps/" + sweep + "/plan.json" }
+
+// GridKey is the key of the grid.yaml that a sweep was planned from.
+func GridKey(sweep string) string { return "sweeps/" + sweep + "/grid.yaml" }
+
+// ChunkKey is the key of one chunk of a sweep's cells.
+func ChunkKey(sweep string, chunk int) string {
+	return fmt.Sprintf("sweeps/%s/cells-%06d.json", sweep, chunk)
+}
+
+// FailureKey is the key of the note that a cell of a sweep failed.
+func FailureKey(sweep, cell string) string { return "sweeps/" + sweep + "/failures/" + cell + ".json" }
+
+// ReportKey is the key of a collected result file of a sweep.
+func ReportKey(sweep, file string) string { return "sweeps/" + sweep + "/results/" + file }
+
+// RunID names a run's objects: the cell, kept apart by salt if there is one.
+func RunID(cell, salt string) string {
+	if salt == "" {
+		return cell
+	}
+	return cell + "-" + salt
+}
+
+// ResultKey is the key of a run's result.
+func ResultKey(run string) string { return "results/" + run + ".json" }
+
+// ModelKey is the key of a file of a run's exported model.
+func ModelKey(run, file string) string { return "models/" + run + "/" + file }
+
+// HeartbeatTimeout is how long a silent TrainStage is taken to be alive.
+const HeartbeatTimeout = 10 * time.Second
