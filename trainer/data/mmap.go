@@ -1,0 +1,62 @@
+//go:build linux || darwin || freebsd || netbsd || openbsd || dragonfly
+
+package data
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"runtime/debug"
+	"syscall"
+)
+
+// A mappedFile is a read-only mapping: reading a row is a copy, not a system
+// call, and the page cache is shared by all workers of the machine.
+type mappedFile struct {
+	name string
+	data []byte
+}
+
+func mapFile(f *os.File, size int64) (File, bool) {
+	if size <= 0 || size > math.MaxInt {
+		return nil, false
+	}
+	b, err := syscall.Mmap(int(f.Fd()), 0, int(size), syscall.PROT_READ, syscall.MAP_SHARED)
+	if err != nil {
+		return nil, false // some file systems cannot
+	}
+	return &mappedFile{f.Name(), b}, true
+}
+
+func (m *mappedFile) Size() int64 { return int64(len(m.data)) }
+
+// ReadAt turns the fault of a page that is not there any more into an error; it
+// would end the process otherwise.
+func (m *mappedFile) ReadAt(p []byte, off int64) (n int, err error) {
+	if off < 0 || off > int64(len(m.data)) {
+		return 0, io.EOF
+	}
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if e := recover(); e != nil {
+			if _, fault := e.(interface{ Addr() uintptr }); !fault {
+				panic(e)
+			}
+			n, err = 0, &ShardError{m.name, fmt.Sprintf("cannot be read at byte %d: it was cut short after it was opened, or its disk fails", off)}
+		}
+	}()
+	if n = copy(p, m.data[off:]); n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (m *mappedFile) Close() error {
+	b := m.data
+	m.data = nil
+	if b == nil {
+		return nil
+	}
+	return syscall.Munmap(b)
+}

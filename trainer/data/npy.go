@@ -1,0 +1,211 @@
+package data
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// An npyHeader is the header of a .npy file, versions 1 to 3 (NumPy Enhancement
+// Proposal 1 and numpy.lib.format).
+type npyHeader struct {
+	descr   string // such as "<f4"
+	fortran bool
+	shape   []int64
+	start   int64 // of the data
+}
+
+const (
+	npyMagic     = "\x93NUMPY"
+	npyHeaderMax = 1 << 16 // a header of ours takes 118 bytes
+)
+
+// readNpy parses the header of a .npy file.
+func readNpy(r io.ReaderAt, size int64) (*npyHeader, error) {
+	var lead [12]byte
+	n, err := r.ReadAt(lead[:], 0)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	if n < 10 || string(lead[:6]) != npyMagic {
+		return nil, errors.New("not a .npy file: it does not begin with \\x93NUMPY")
+	}
+	h := &npyHeader{start: 10}
+	length := int64(binary.LittleEndian.Uint16(lead[8:]))
+	switch v := lead[6]; {
+	case v < 1 || v > 3:
+		return nil, fmt.Errorf(".npy version %d is unknown", v)
+	case v > 1:
+		h.start = 12
+		length = int64(binary.LittleEndian.Uint32(lead[8:]))
+	}
+	if length > npyHeaderMax {
+		return nil, fmt.Errorf("the header claims %d bytes, more than any array of numbers needs", length)
+	}
+	if h.start+length > size {
+		return nil, fmt.Errorf("truncated in its header: the file holds %d bytes", size)
+	}
+	text := make([]byte, length)
+	if _, err := r.ReadAt(text, h.start); err != nil && err != io.EOF {
+		return nil, err
+	}
+	h.start += length
+	if err := h.parse(string(text)); err != nil {
+		return nil, fmt.Errorf("header %.80q: %w", text, err)
+	}
+	return h, nil
+}
+
+// parse reads the header's text: a Python dict literal with three keys.
+func (h *npyHeader) parse(text string) error {
+	p := &npyParser{rest: text}
+	seen := map[string]bool{}
+	p.want("{")
+	for p.err == nil && !p.take("}") {
+		key := p.text()
+		p.want(":")
+		if seen[key] {
+			p.fail("%q is there twice", key)
+		}
+		seen[key] = true
+		switch key {
+		case "descr":
+			h.descr = p.text()
+		case "fortran_order":
+			h.fortran = p.truth()
+		case "shape":
+			h.shape = p.ints()
+		default:
+			p.fail("unknown key %q", key)
+		}
+		if !p.take(",") {
+			p.want("}")
+			break
+		}
+	}
+	if p.err == nil && strings.TrimSpace(p.rest) != "" {
+		p.fail("text after its end")
+	}
+	if p.err == nil && len(seen) != 3 {
+		p.fail("descr, fortran_order or shape is missing")
+	}
+	return p.err
+}
+
+// An npyParser takes the few kinds of Python literals apart that a header
+// holds. Its first error stays and makes the rest do nothing.
+type npyParser struct {
+	rest string
+	err  error
+}
+
+func (p *npyParser) fail(format string, a ...any) {
+	if p.err == nil {
+		p.err = fmt.Errorf(format, a...)
+	}
+}
+
+func (p *npyParser) take(s string) bool {
+	p.rest = strings.TrimLeft(p.rest, " \t\r\n")
+	after, ok := strings.CutPrefix(p.rest, s)
+	if ok {
+		p.rest = after
+	}
+	return ok
+}
+
+func (p *npyParser) want(s string) {
+	if !p.take(s) {
+		p.fail("no %s at %.20q", s, p.rest)
+	}
+}
+
+func (p *npyParser) text() string {
+	quote := "'"
+	if !p.take(quote) {
+		if quote = `"`; !p.take(quote) {
+			p.fail("no plain text at %.20q", p.rest)
+			return ""
+		}
+	}
+	s, after, ok := strings.Cut(p.rest, quote)
+	if !ok || strings.Contains(s, `\`) {
+		p.fail("no plain text at %.20q", p.rest)
+	}
+	p.rest = after
+	return s
+}
+
+func (p *npyParser) truth() bool {
+	if p.take("True") {
+		return true
+	}
+	p.want("False")
+	return false
+}
+
+func (p *npyParser) ints() (out []int64) {
+	p.want("(")
+	for p.err == nil && !p.take(")") {
+		p.take("")
+		end := strings.IndexFunc(p.rest, func(c rune) bool { return c < '0' || c > '9' })
+		if end < 0 {
+			end = len(p.rest)
+		}
+		n, err := strconv.ParseInt(p.rest[:end], 10, 64)
+		if err != nil {
+			p.fail("no size at %.20q", p.rest)
+			return nil
+		}
+		p.rest = strings.TrimPrefix(p.rest[end:], "L") // Python 2 wrote 3L
+		out = append(out, n)
+		if !p.take(",") {
+			p.want(")")
+			break
+		}
+	}
+	return out
+}
+
+// layout says where the rows of a .npy file are.
+func (h *npyHeader) layout(size int64) (l layout, err error) {
+	switch h.descr {
+	case "<f4":
+		l.dtype = f32
+	case "<f2":
+		l.dtype = f16
+	default:
+		return l, fmt.Errorf("dtype %q is not little-endian float32 or float16: save x.astype('<f4') or x.astype('<f2')%s", h.descr, bf16Hint(h.descr))
+	}
+	if len(h.shape) != 2 {
+		return l, fmt.Errorf("shape %v is not [rows, width]: reshape it to two dimensions", h.shape)
+	}
+	if h.fortran {
+		return l, errors.New("stored in Fortran order: save numpy.ascontiguousarray(x)")
+	}
+	l.start, l.rows = h.start, h.shape[0]
+	if l.rows > 0 && h.shape[1] > math.MaxInt64/4/l.rows {
+		return l, fmt.Errorf("shape %v is larger than any file", h.shape)
+	}
+	if h.shape[1] > maxDim {
+		return l, fmt.Errorf("rows of %d numbers are wider than %d", h.shape[1], maxDim)
+	}
+	l.dim = int(h.shape[1])
+	if want, got := l.bytes(), size-h.start; want > got {
+		return l, fmt.Errorf("truncated: %d rows of %d numbers take %d bytes, it holds %d: copy or write it again", l.rows, l.dim, want, got)
+	} else if want < got {
+		return l, fmt.Errorf("%d bytes follow its %d rows of %d numbers: write one array per file", got-want, l.rows, l.dim)
+	}
+	return l, nil
+}
+
+func bf16Hint(descr string) string {
+	if strings.HasSuffix(descr, "V2") {
+		return "; for bfloat16 use safetensors"
+	}
+	return ""
+}

@@ -1,0 +1,135 @@
+package data
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// An Opener finds and opens the shards of a source. The zero Options use local
+// files; another store needs no more than this.
+type Opener interface {
+	// List returns the names of the shards that a source stands for, in the
+	// order in which their rows count. Names end in .safetensors or .npy.
+	List(ctx context.Context, source string) ([]string, error)
+
+	// Open opens a shard that List named.
+	Open(ctx context.Context, name string) (File, error)
+}
+
+// A File is an open shard, read at random by several goroutines at once.
+type File interface {
+	io.ReaderAt
+	io.Closer
+	Size() int64
+}
+
+// localFiles opens what a path stands for: a directory, a glob or a file.
+type localFiles struct{}
+
+func (localFiles) List(ctx context.Context, source string) ([]string, error) {
+	path, err := localPath(source)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return listDir(source, path)
+	case err == nil:
+		if !isShard(path) {
+			return nil, &SourceError{Source: source, Msg: "is neither .safetensors nor .npy"}
+		}
+		return []string{path}, nil
+	case !strings.ContainsAny(path, "*?["):
+		return nil, fileError(source, err)
+	}
+	names, err := filepath.Glob(path)
+	if err != nil {
+		return nil, &SourceError{Source: source, Err: err}
+	}
+	names = slices.DeleteFunc(names, func(name string) bool {
+		info, err := os.Stat(name)
+		return !isShard(name) || err == nil && info.IsDir()
+	})
+	if len(names) == 0 {
+		return nil, &SourceError{Source: source, Msg: "matches no .safetensors or .npy file"}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+func listDir(source, dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fileError(source, err)
+	}
+	var names []string
+	for _, e := range entries {
+		if !e.IsDir() && isShard(e.Name()) {
+			names = append(names, filepath.Join(dir, e.Name()))
+		}
+	}
+	if len(names) == 0 {
+		return nil, &SourceError{Source: source, Msg: "holds no .safetensors or .npy file"}
+	}
+	return names, nil
+}
+
+// Names that begin with a dot are files in the making and what file managers
+// leave behind.
+func isShard(path string) bool {
+	name := filepath.Base(path)
+	return !strings.HasPrefix(name, ".") && (strings.HasSuffix(name, ".safetensors") || strings.HasSuffix(name, ".npy"))
+}
+
+func localPath(source string) (string, error) {
+	if source == "" {
+		return "", &SourceError{Msg: "no source: give a directory, a glob or a file"}
+	}
+	source = strings.TrimPrefix(source, "file://")
+	if scheme, _, ok := strings.Cut(source, "://"); ok {
+		return "", &SourceError{Source: source, Msg: fmt.Sprintf("shards are read from local files only, not from %s: copy them to a local directory (aws s3 sync, mc mirror) and give that as source", scheme)}
+	}
+	if rest, ok := strings.CutPrefix(source, "~"); ok && (rest == "" || os.IsPathSeparator(rest[0])) {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", &SourceError{Source: source, Err: err}
+		}
+		return filepath.Join(home, rest), nil
+	}
+	return source, nil
+}
+
+func (localFiles) Open(ctx context.Context, name string) (File, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fileError(name, err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		f.Close()
+		return nil, &ShardError{name, "not a regular file: " + info.Mode().Type().String()}
+	}
+	if m, ok := mapFile(f, info.Size()); ok {
+		f.Close() // the mapping stays, and thousands of shards need no descriptor
+		return m, nil
+	}
+	return plainFile{f, info.Size()}, nil
+}
+
+// A plainFile is read with pread, where a file cannot be mapped.
+type plainFile struct {
+	*os.File
+	size int64
+}
+
+func (f plainFile) Size() int64 { return f.size }

@@ -1,0 +1,215 @@
+package data
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/topksweep/sweep/trainer/safetensors"
+)
+
+// maxDim is the largest activation_dim that the trainer takes.
+const maxDim = 1 << 20
+
+// A layout says where the rows of a shard are: rows·dim numbers, row-major,
+// from byte start on.
+type layout struct {
+	dtype dtype
+	rows  int64
+	dim   int
+	start int64
+}
+
+func (l layout) rowBytes() int64 { return int64(l.dim) * l.dtype.size() }
+func (l layout) bytes() int64    { return l.rows * l.rowBytes() }
+
+type shard struct {
+	layout
+	name  string
+	file  File
+	first int64 // the row of the set that is row 0 of the shard
+}
+
+// readLayout reads the header of a shard and checks it against the file.
+func readLayout(name string, f File) (layout, error) {
+	l, err := func() (layout, error) {
+		if f.Size() == 0 {
+			return layout{}, errors.New("the file is empty: write it again")
+		}
+		if strings.HasSuffix(name, ".npy") {
+			h, err := readNpy(f, f.Size())
+			if err != nil {
+				return layout{}, err
+			}
+			return h.layout(f.Size())
+		}
+		h, err := safetensors.ReadHeader(io.NewSectionReader(f, 0, f.Size()), f.Size())
+		if err != nil {
+			return layout{}, fmt.Errorf("%w: copy or write it again", err)
+		}
+		return tensorLayout(h)
+	}()
+	if err == nil {
+		switch {
+		case l.rows == 0:
+			err = errors.New("holds no rows: remove the file")
+		case l.dim == 0:
+			err = errors.New("its rows have no width")
+		}
+	}
+	if p := (*fs.PathError)(nil); err == nil || errors.As(err, &p) || errors.Is(err, ErrBad) {
+		return l, err
+	}
+	return l, &ShardError{name, err.Error()}
+}
+
+// tensorLayout picks the tensor named activations, else the only one with two
+// dimensions.
+func tensorLayout(h *safetensors.Header) (l layout, err error) {
+	var two []safetensors.Tensor
+	for _, t := range h.Tensors {
+		if t.Name == "activations" {
+			two = []safetensors.Tensor{t}
+			break
+		}
+		if len(t.Shape) == 2 {
+			two = append(two, t)
+		}
+	}
+	switch {
+	case len(two) == 0:
+		return l, fmt.Errorf("no tensor of two dimensions; it holds %s: write [rows, width] under the name activations", describe(h.Tensors))
+	case len(two) > 1:
+		return l, fmt.Errorf("several tensors of two dimensions and none named activations: %s: give the right one that name", describe(two))
+	case len(two[0].Shape) != 2:
+		return l, fmt.Errorf("activations has shape %v: reshape it to [rows, width]", two[0].Shape)
+	}
+	t := two[0]
+	switch l.dtype = dtype(t.DType); l.dtype {
+	case f32, f16, bf16:
+	default:
+		return l, fmt.Errorf("tensor %s has dtype %s: store it as F32, F16 or BF16", t.Name, t.DType)
+	}
+	if t.Shape[1] > maxDim {
+		return l, fmt.Errorf("tensor %s: rows of %d numbers are wider than %d", t.Name, t.Shape[1], maxDim)
+	}
+	l.rows, l.dim, l.start = t.Shape[0], int(t.Shape[1]), h.DataStart+t.Begin
+	return l, nil
+}
+
+func describe(tensors []safetensors.Tensor) string {
+	const most = 10
+	var words []string
+	for _, t := range tensors[:min(most, len(tensors))] {
+		words = append(words, fmt.Sprintf("%s %v", t.Name, t.Shape))
+	}
+	if len(tensors) > most {
+		words = append(words, fmt.Sprintf("and %d more", len(tensors)-most))
+	}
+	return cmp.Or(strings.Join(words, ", "), "nothing")
+}
+
+// shards is a source: the rows of the shards, one shard after the other.
+type shards struct {
+	list  []shard
+	width int
+	count int64
+}
+
+// openShards opens all shards of a source, or says what is wrong with each.
+func openShards(ctx context.Context, name string, o Options) (*shards, error) {
+	names, err := o.Opener.List(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		return nil, &SourceError{Source: name, Msg: "holds no shards"}
+	}
+	// A shard's error is a result like others, so that it hides no other's.
+	type opened struct {
+		shard
+		err error
+	}
+	s := &shards{}
+	var errs []error
+	err = inOrder(ctx, o.Workers, int64(len(names)), 1, func(i, _ int64) (op opened) {
+		op.name = names[i]
+		if op.file, op.err = o.Opener.Open(ctx, op.name); op.err == nil {
+			op.layout, op.err = readLayout(op.name, op.file)
+		}
+		return op
+	}, func(op opened) {
+		if op.file != nil {
+			s.list = append(s.list, op.shard)
+		}
+		if op.err != nil {
+			errs = append(errs, op.err)
+		}
+	})
+	if err != nil {
+		errs = []error{err}
+	}
+	if len(errs) == 0 {
+		errs = s.index()
+	}
+	if len(errs) > 0 {
+		s.Close()
+		return nil, errors.Join(errs...)
+	}
+	return s, nil
+}
+
+// index numbers the rows and checks that all have one width.
+func (s *shards) index() (errs []error) {
+	s.width = s.list[0].dim
+	for i := range s.list {
+		sh := &s.list[i]
+		sh.first = s.count
+		s.count += sh.rows
+		if sh.dim != s.width {
+			errs = append(errs, &ShardError{sh.name, fmt.Sprintf("its rows have %d numbers, those of %s have %d: all shards need one width", sh.dim, s.list[0].name, s.width)})
+		}
+	}
+	return errs
+}
+
+func (s *shards) rows() int64 { return s.count }
+func (s *shards) dim() int    { return s.width }
+
+func (s *shards) read(row int64, x []float32, scale float32, buf []byte) error {
+	sh := s.of(row)
+	buf = buf[:sh.rowBytes()]
+	row -= sh.first
+	if n, err := sh.file.ReadAt(buf, sh.start+row*sh.rowBytes()); n < len(buf) {
+		if err == io.EOF {
+			return &ShardError{sh.name, fmt.Sprintf("row %d is not there any more: the file was cut short after it was opened", row)}
+		}
+		return err
+	}
+	if sh.dtype.decode(x, buf, scale) {
+		return nil
+	}
+	col := slices.IndexFunc(x, func(v float32) bool { return !(math.Abs(float64(v)) <= math.MaxFloat32) })
+	return &BadRowError{File: sh.name, Row: row, Col: col, Value: x[col]}
+}
+
+// of returns the shard that holds a row of the set.
+func (s *shards) of(row int64) *shard {
+	return &s.list[sort.Search(len(s.list), func(i int) bool { return s.list[i].first > row })-1]
+}
+
+func (s *shards) Close() error {
+	var errs []error
+	for _, sh := range s.list {
+		errs = append(errs, sh.file.Close())
+	}
+	s.list = nil
+	return errors.Join(errs...)
+}
