@@ -1,6 +1,9 @@
 package trainer
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // A NumericError says that training met a number that is not finite: bad data or
 // a run that diverged. Trying again gives the same.
@@ -12,3 +15,7 @@ type NumericError struct {
 func (e *NumericError) Error() string {
 	return fmt.Sprintf("step %d: %s", e.Step, e.What)
 }
+
+// ErrMemory is wrapped by the error of a backend that cannot hold a model: the
+// message says what was needed and what is free. Trying again gives the same.
+var ErrMemory = errors.New("not enough memory")
