@@ -1,0 +1,78 @@
+//go:build !noserver
+
+package local
+
+import (
+	"os"
+	"sync"
+)
+
+// logFile is an append-only file of bounded size: when it would grow past limit
+// bytes it becomes NAME.1, in place of the one before, and a new one is begun.
+type logFile struct {
+	name  string
+	limit int64
+
+	mu   sync.Mutex
+	f    *os.File // nil once closed
+	size int64
+}
+
+func openLogFile(name string, limit int64) (*logFile, error) {
+	l := &logFile{name: name, limit: limit}
+	return l, l.open()
+}
+
+func (l *logFile) open() error {
+	f, err := os.OpenFile(l.name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return err
+	}
+	l.f, l.size = f, st.Size()
+	return nil
+}
+
+// Write drops what comes after Close: parts of a stopped server may still log.
+func (l *logFile) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.f != nil && l.size > 0 && l.size+int64(len(p)) > l.limit {
+		if err := l.rotate(); err != nil {
+			return 0, err
+		}
+	}
+	if l.f == nil {
+		return len(p), nil
+	}
+	n, err := l.f.Write(p)
+	l.size += int64(n)
+	return n, err
+}
+
+func (l *logFile) rotate() error {
+	err := l.f.Close()
+	l.f = nil
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(l.name, l.name+".1"); err != nil {
+		return err
+	}
+	return l.open()
+}
+
+func (l *logFile) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.f == nil {
+		return nil
+	}
+	f := l.f
+	l.f = nil
+	return f.Close()
+}

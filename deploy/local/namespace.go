@@ -1,0 +1,133 @@
+//go:build !noserver
+
+package local
+
+import (
+	"cmp"
+	"context"
+	stdsql "database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.temporal.io/api/enums/v1"
+	persistencespb "go.temporal.io/server/api/persistence/v1"
+	"go.temporal.io/server/common/config"
+	"go.temporal.io/server/common/log"
+	"go.temporal.io/server/common/metrics"
+	"go.temporal.io/server/common/persistence"
+	"go.temporal.io/server/common/persistence/serialization"
+	"go.temporal.io/server/common/persistence/sql"
+	"go.temporal.io/server/common/persistence/sql/sqlplugin"
+	"go.temporal.io/server/common/resolver"
+	"go.temporal.io/server/common/searchattribute/sadefs"
+	sqliteschema "go.temporal.io/server/schema/sqlite"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+// prepareNamespace creates the namespace or brings it to the options, in the database,
+// before the server starts. Every service then loads the final state and nothing has
+// to wait for the caches that a change through the API takes seconds to reach.
+func prepareNamespace(ctx context.Context, conf *config.SQL, o Options) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("namespace %s: %w", o.Namespace, err)
+		}
+	}()
+	db, err := sql.NewSQLDB(sqlplugin.DbKindMain, conf, resolver.NewNoopResolver(), log.NewNoopLogger(), metrics.NoopMetricsHandler)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+
+	rows, err := db.SelectFromNamespace(ctx, sqlplugin.NamespaceFilter{Name: &o.Namespace})
+	if errors.Is(err, stdsql.ErrNoRows) {
+		ns, err := sqliteschema.NewNamespaceConfig(clusterName, o.Namespace, false, nil)
+		if err != nil {
+			return err
+		}
+		if _, err := configure(ns.Detail, o); err != nil {
+			return err
+		}
+		return sqliteschema.CreateNamespaces(conf, ns)
+	}
+	if err != nil {
+		return err
+	}
+	row, codec := rows[0], serialization.NewSerializer()
+	detail, err := codec.NamespaceDetailFromBlob(persistence.NewDataBlob(row.Data, row.DataEncoding))
+	if err != nil {
+		return err
+	}
+	changed, err := configure(detail, o)
+	if err != nil || !changed {
+		return err
+	}
+	blob, err := codec.NamespaceDetailToBlob(detail)
+	if err != nil {
+		return err
+	}
+	row.Data, row.DataEncoding = blob.GetData(), blob.GetEncodingType().String()
+	_, err = db.UpdateNamespace(ctx, &row)
+	return err
+}
+
+// configure sets retention and adds search attributes, and tells whether that changed
+// anything.
+func configure(ns *persistencespb.NamespaceDetail, o Options) (changed bool, err error) {
+	if ns.Config.GetRetention().AsDuration() != o.Retention {
+		ns.Config.Retention = durationpb.New(o.Retention)
+		changed = true
+	}
+	if ns.Config.CustomSearchAttributeAliases == nil {
+		ns.Config.CustomSearchAttributeAliases = map[string]string{}
+	}
+	taken := ns.Config.CustomSearchAttributeAliases // column → name
+	columns := sadefs.GetDBIndexSearchAttributes(nil).CustomSearchAttributes
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(o.SearchAttributes)) {
+		added, err := addAttribute(taken, columns, name, o.SearchAttributes[name])
+		changed = changed || added
+		if err != nil {
+			errs = append(errs, fmt.Errorf("search attribute %s: %w", name, err))
+		}
+	}
+	if changed {
+		ns.ConfigVersion++
+	}
+	return changed, errors.Join(errs...)
+}
+
+// addAttribute gives name the first free column of its type. A column that was once
+// given stays: the data in it belongs to that name.
+func addAttribute(taken map[string]string, columns map[string]enums.IndexedValueType, name string, typ enums.IndexedValueType) (bool, error) {
+	if name == "" || !sadefs.IsMappable(name) || sadefs.IsReserved(name) {
+		return false, errors.New("the name belongs to Temporal")
+	}
+	var holders []string
+	free := ""
+	for _, col := range slices.Sorted(maps.Keys(columns)) {
+		holder, used := taken[col]
+		switch {
+		case holder == name && columns[col] != typ:
+			return false, fmt.Errorf("exists with type %v, not %v", columns[col], typ)
+		case holder == name:
+			return false, nil
+		case columns[col] != typ:
+		case used:
+			holders = append(holders, holder)
+		default:
+			free = cmp.Or(free, col)
+		}
+	}
+	if free == "" && len(holders) == 0 {
+		return false, fmt.Errorf("no such type: %v", typ)
+	}
+	if free == "" {
+		return false, fmt.Errorf("all %d of type %v are taken: %s", len(holders), typ, strings.Join(holders, ", "))
+	}
+	taken[free] = name
+	return true, nil
+}

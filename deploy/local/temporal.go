@@ -1,0 +1,164 @@
+//go:build !noserver
+
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/server/common/authorization"
+	"go.temporal.io/server/common/cluster"
+	"go.temporal.io/server/common/config"
+	"go.temporal.io/server/common/dynamicconfig"
+	"go.temporal.io/server/common/membership/static"
+	"go.temporal.io/server/common/primitives"
+	"go.temporal.io/server/temporal"
+)
+
+const (
+	clusterName   = "active"
+	historyShards = 4 // fixed for the life of a database
+	startTries    = 3 // ports found free may be taken a moment later
+	readyTimeout  = 30 * time.Second
+)
+
+// startTemporal starts the four services and waits until clients are served. It
+// returns the frontend's address and what stops them.
+func startTemporal(ctx context.Context, conf *config.SQL, o Options, log *slog.Logger) (addr string, stop func() error, err error) {
+	for try := 1; ; try++ {
+		p, err := findPorts(o.GRPCPort, o.Logger)
+		if err != nil {
+			return "", nil, err
+		}
+		srv, err := launch(temporalConfig(conf, p), p, log, o.Logger)
+		var fatal *fatalError
+		if errors.As(err, &fatal) && try < startTries && ctx.Err() == nil {
+			continue
+		}
+		if err != nil {
+			return "", nil, fmt.Errorf("start Temporal server: %w", err)
+		}
+		addr, stop = hostPort(p.frontend), func() error { return contain(srv.Stop) }
+		if err := awaitReady(ctx, addr, o.Namespace, log); err != nil {
+			return "", nil, errors.Join(fmt.Errorf("wait for Temporal server at %s: %w", addr, err), stop())
+		}
+		return addr, stop, nil
+	}
+}
+
+// launch returns a *fatalError if the server wanted to end the process.
+func launch(conf *config.Config, p ports, log, user *slog.Logger) (srv temporal.Server, err error) {
+	var first atomic.Pointer[error]
+	logger := serverLogger{l: log, fatal: func(err error) {
+		first.CompareAndSwap(nil, &err)
+		user.Error("Temporal server: " + err.Error())
+	}}
+	host := func(port int) static.Hosts { return static.SingleLocalHost(hostPort(port)) }
+	err = contain(func() (err error) {
+		srv, err = temporal.NewServer(
+			temporal.WithConfig(conf),
+			temporal.ForServices(temporal.DefaultServices),
+			temporal.WithStaticHosts(map[primitives.ServiceName]static.Hosts{ // in place of the ring protocol
+				primitives.FrontendService: host(p.frontend),
+				primitives.HistoryService:  host(p.history),
+				primitives.MatchingService: host(p.matching),
+				primitives.WorkerService:   host(p.worker),
+			}),
+			temporal.WithLogger(logger),
+			temporal.WithAuthorizer(authorization.NewNoopAuthorizer()),
+			temporal.WithClaimMapper(func(*config.Config) authorization.ClaimMapper { return authorization.NewNoopClaimMapper() }),
+			temporal.WithDynamicConfigClient(dynamicconfig.StaticClient{
+				dynamicconfig.EnableServerVersionCheck.Key():                     false, // it would call home
+				dynamicconfig.HistoryCacheHostLevelMaxSize.Key():                 8096,
+				dynamicconfig.FrontendMaxNamespaceVisibilityRPSPerInstance.Key(): 100,
+			}),
+		)
+		if err != nil {
+			return err
+		}
+		return srv.Start()
+	})
+	if f := first.Load(); f != nil && err != nil {
+		err = *f
+	}
+	return srv, err
+}
+
+// temporalConfig is a single-host cluster with all services in it, archival off.
+func temporalConfig(conf *config.SQL, p ports) *config.Config {
+	const store, off = "sqlite", "disabled"
+	service := func(port int) config.Service {
+		return config.Service{RPC: config.RPC{GRPCPort: port, BindOnIP: loopback}}
+	}
+	return &config.Config{
+		Global: config.Global{Membership: config.Membership{MaxJoinDuration: readyTimeout, BroadcastAddress: loopback}},
+		Persistence: config.Persistence{
+			DefaultStore: store, VisibilityStore: store, NumHistoryShards: historyShards,
+			DataStores: map[string]config.DataStore{store: {SQL: conf}},
+		},
+		ClusterMetadata: &cluster.Config{
+			FailoverVersionIncrement: 10,
+			MasterClusterName:        clusterName,
+			CurrentClusterName:       clusterName,
+			ClusterInformation: map[string]cluster.ClusterInformation{
+				clusterName: {Enabled: true, InitialFailoverVersion: 1, RPCAddress: hostPort(p.frontend)},
+			},
+		},
+		DCRedirectionPolicy: config.DCRedirectionPolicy{Policy: "noop"},
+		Services: map[string]config.Service{
+			string(primitives.FrontendService): service(p.frontend),
+			string(primitives.HistoryService):  service(p.history),
+			string(primitives.MatchingService): service(p.matching),
+			string(primitives.WorkerService):   service(p.worker),
+		},
+		Archival: config.Archival{
+			History:    config.HistoryArchival{State: off},
+			Visibility: config.VisibilityArchival{State: off},
+		},
+		NamespaceDefaults: config.NamespaceDefaults{Archival: config.ArchivalNamespaceDefaults{
+			History:    config.HistoryArchivalNamespaceDefaults{State: off},
+			Visibility: config.VisibilityArchivalNamespaceDefaults{State: off},
+		}},
+		PublicClient: config.PublicClient{HostPort: hostPort(p.frontend)},
+	}
+}
+
+// awaitReady asks for something that needs the frontend, the namespace and the
+// database; the client retries while the services find each other.
+func awaitReady(ctx context.Context, addr, namespace string, log *slog.Logger) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	c, err := client.NewLazyClient(client.Options{HostPort: addr, Namespace: namespace, Logger: sdklog.NewStructuredLogger(log)})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_, err = c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Namespace: namespace})
+	return err
+}
+
+var errExited = errors.New("the goroutine ended itself")
+
+// contain runs f in a goroutine of its own, so that neither a panic in it nor a Fatal,
+// which ends the goroutine, goes further than an error.
+func contain(f func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		err := errExited
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("panic: %v", p)
+			}
+			done <- err
+		}()
+		err = f()
+	}()
+	return <-done
+}
