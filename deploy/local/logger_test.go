@@ -1,0 +1,82 @@
+//go:build !noserver
+
+package local
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	tlog "go.temporal.io/server/common/log"
+	"go.temporal.io/server/common/log/tag"
+)
+
+func TestServerLogger(t *testing.T) {
+	var buf bytes.Buffer
+	var fatal error
+	h := slog.NewTextHandler(&buf, &slog.HandlerOptions{Level: slog.LevelWarn})
+	root := serverLogger{l: slog.New(h), fatal: func(err error) { fatal = err }}
+	a := tlog.With(tlog.With(root, tag.NewStringTag("service", "history")), tag.NewInt("shard", 3))
+	b := tlog.With(root, tag.NewStringTag("service", "matching")) // shares nothing with a
+	a.Info("unseen")
+	a.Warn("slow", tag.NewInt("ms", 7))
+	b.Error("gone")
+	tlog.NewSlogLogger(a).Warn("by slog")
+	if fatal != nil {
+		t.Errorf("fatal: %v", fatal)
+	}
+	if err := contain(func() error { b.Fatal("no port", tag.Error(os.ErrExist)); return nil }); !errors.Is(err, errExited) {
+		t.Errorf("Fatal went on: %v", err)
+	}
+	if fatal == nil || fatal.Error() != "no port: file already exists" {
+		t.Errorf("fatal: %v", fatal)
+	}
+	for _, want := range []string{
+		"level=WARN msg=slow service=history shard=3 ms=7\n",
+		"level=ERROR msg=gone service=matching\n",
+		`level=WARN msg="by slog" service=history shard=3` + "\n",
+		`level=ERROR msg="no port" service=matching error="file already exists"` + "\n",
+	} {
+		if !strings.Contains(buf.String(), want) {
+			t.Errorf("log lacks %q:\n%s", want, buf.String())
+		}
+	}
+	if n := strings.Count(buf.String(), "\n"); n != 4 {
+		t.Errorf("%d lines; want 4", n)
+	}
+}
+
+func TestLogFileIsBounded(t *testing.T) {
+	name := filepath.Join(t.TempDir(), logName)
+	const limit = 100
+	line := []byte(strings.Repeat("x", 29) + "\n")
+	for range 3 { // what an earlier run wrote counts
+		l, err := openLogFile(name, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 5 {
+			if n, err := l.Write(line); n != len(line) || err != nil {
+				t.Fatal(n, err)
+			}
+		}
+		for range 2 {
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n, err := l.Write(line); n != len(line) || err != nil {
+			t.Errorf("after Close: %d, %v; want silence", n, err)
+		}
+	}
+	// 15 lines, 3 a file: the last two files hold the last six.
+	for _, f := range []string{name, name + ".1"} {
+		if b, err := os.ReadFile(f); err != nil || len(b) != 3*len(line) {
+			t.Errorf("%s: %d bytes, %v; want %d", f, len(b), err, 3*len(line))
+		}
+	}
+}

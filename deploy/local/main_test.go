@@ -1,0 +1,78 @@
+//go:build !noserver
+
+package local
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
+)
+
+// childEnv names the state directory in a child process of the tests, which then does
+// what a sweep would do there instead of running tests.
+const childEnv = "SWEEP_LOCAL_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childEnv); dir != "" {
+		os.Exit(child(dir))
+	}
+	os.Exit(m.Run())
+}
+
+// start runs a server on dir, without a Web UI and on any port unless change says
+// otherwise, and stops it with the test.
+func start(t *testing.T, dir string, change func(*Options)) *Server {
+	t.Helper()
+	o := Options{Dir: dir, GRPCPort: -1, UIPort: -1, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	if change != nil {
+		change(&o)
+	}
+	s, err := Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
+	return s
+}
+
+// dial connects to a server for the length of the test.
+func dial(t *testing.T, s *Server, namespace string) client.Client {
+	t.Helper()
+	c, err := client.DialContext(t.Context(), client.Options{HostPort: s.HostPort, Namespace: namespace, Logger: silent()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+func silent() sdklog.Logger { return sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)) }
+
+// eventually polls for what the server does in the background.
+func eventually(t *testing.T, what string, ok func(context.Context) (bool, error)) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		done, err := ok(ctx)
+		if done {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			t.Fatalf("%s: not within a minute; last error: %v", what, err)
+		}
+	}
+}
