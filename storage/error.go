@@ -1,0 +1,69 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrCorrupt is returned for an object that is not what was written: bytes
+	// missing, too many or changed, or a manifest that does not parse.
+	ErrCorrupt = errors.New("corrupt")
+
+	// ErrFenced is returned to a writer of a stage that has a newer attempt: it
+	// must stop, its successor has taken over.
+	ErrFenced = errors.New("fenced off by a newer attempt")
+
+	// ErrNewerVersion is returned for a manifest of a version that this build
+	// does not know. It is never skipped: falling back to an older checkpoint
+	// would train again, and then bury, what a newer build has done.
+	ErrNewerVersion = errors.New("written by a newer version of sweep")
+
+	// ErrNoSpace is returned when the disk, the quota or the bucket is full.
+	ErrNoSpace = errors.New("no space left")
+
+	// ErrNoPutNew is returned where a store lacks NewPutter.
+	ErrNoPutNew = errors.New("the store has no conditional write")
+)
+
+// An OpError is an error of one operation on one key. Its text reads "put
+// ckpt/ab12: connection refused".
+type OpError struct {
+	Op  string // put, putnew, get, list, delete, …
+	Key string // or the prefix of a listing
+	Err error
+}
+
+func (e *OpError) Error() string { return fmt.Sprintf("%s %s: %v", e.Op, e.Key, e.Err) }
+
+// Unwrap returns the cause.
+func (e *OpError) Unwrap() error { return e.Err }
+
+// Wrap says which operation on which key err is of. It returns nil for nil, and
+// err itself if it already tells.
+func Wrap(op, key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := err.(*OpError); ok && e.Op == op && e.Key == key {
+		return err
+	}
+	if key == "" {
+		key = "everything"
+	}
+	return &OpError{op, key, err}
+}
+
+// Mark makes errors.Is(err, kind) true without touching err's text, for stores
+// that translate their server's or kernel's errors to the ones above.
+func Mark(err, kind error) error {
+	if err == nil || errors.Is(err, kind) {
+		return err
+	}
+	return &marked{err, kind}
+}
+
+type marked struct{ err, kind error }
+
+func (m *marked) Error() string   { return m.err.Error() }
+func (m *marked) Unwrap() []error { return []error{m.err, m.kind} }

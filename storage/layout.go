@@ -1,0 +1,76 @@
+package storage
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// The layout of a store, as docs/checkpoints.md specifies it:
+//
+//	results/<cell>.json                                      what a run came to
+//	sweeps/<sweep>/<file>                                    the plan, the tables, the exports
+//	stages/<stage>/claims/<attempt>.json                     who may write the stage
+//	stages/<stage>/data/<step>-<attempt>-<sha256>            a training state
+//	stages/<stage>/manifests/<step>-<attempt>.json           what makes it a checkpoint
+//
+// Steps have 12 digits and attempts 6, so that listings come in their order.
+
+// ResultKey is where the result of a cell lies.
+func ResultKey(cell string) string { return "results/" + cell + ".json" }
+
+// SweepKey is where a file of a sweep lies.
+func SweepKey(sweep, file string) string { return "sweeps/" + sweep + "/" + file }
+
+func stageDir(stage, kind string) string { return "stages/" + stage + "/" + kind + "/" }
+
+func claimKey(stage string, attempt int) string {
+	return fmt.Sprintf("%s%06d.json", stageDir(stage, "claims"), attempt)
+}
+
+func manifestKey(stage string, at point) string {
+	return stageDir(stage, "manifests") + at.String() + ".json"
+}
+
+func dataKey(stage string, at point, sha256 string) string {
+	return stageDir(stage, "data") + at.String() + "-" + sha256
+}
+
+// A point is what orders the checkpoints of a stage: the step, and among those
+// of one step the attempt that wrote it.
+type point struct {
+	step    int64
+	attempt int
+}
+
+func (p point) String() string { return fmt.Sprintf("%012d-%06d", p.step, p.attempt) }
+
+func parsePoint(s string) (point, bool) {
+	step, attempt, _ := strings.Cut(s, "-")
+	n, err1 := strconv.ParseInt(step, 10, 64)
+	a, err2 := strconv.Atoi(attempt)
+	p := point{n, a}
+	return p, err1 == nil && err2 == nil && n >= 0 && a > 0 && p.String() == s
+}
+
+func parseClaim(name string) (int, bool) {
+	digits, ok := strings.CutSuffix(name, ".json")
+	a, err := strconv.Atoi(digits)
+	return a, ok && err == nil && a > 0 && fmt.Sprintf("%06d", a) == digits
+}
+
+func parseManifestName(name string) (point, bool) {
+	s, ok := strings.CutSuffix(name, ".json")
+	if !ok {
+		return point{}, false
+	}
+	return parsePoint(s)
+}
+
+func parseDataName(name string) (point, bool) {
+	i := strings.LastIndexByte(name, '-')
+	if i < 0 || len(name)-i-1 != 64 {
+		return point{}, false
+	}
+	return parsePoint(name[:i])
+}

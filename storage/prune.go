@@ -1,0 +1,91 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+)
+
+// Garbage lists what the stage no longer needs if the newest keep checkpoints
+// (at least one) and those of the pinned steps stay, in the order in which to
+// delete it: manifests before the data that they name.
+//
+// Checkpoints count towards keep only if their data is there with the right
+// size. Data without a manifest is garbage unless it may be on its way: that of
+// the newest claim beyond its newest manifest. The error wraps ErrNewerVersion,
+// and nothing is garbage, if any manifest is of a newer build.
+func (c *Checkpoints) Garbage(ctx context.Context, keep int, pinned ...int64) ([]Object, error) {
+	// Claims first, data before manifests: what comes in meanwhile is then of a
+	// newer claim, or data not seen, or has its manifest seen.
+	newest, err := c.newestClaim(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dir := stageDir(c.stage, "data")
+	data, err := c.store.List(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	sizes := make(map[string]int64, len(data))
+	for _, o := range data {
+		sizes[o.Key] = o.Size
+	}
+	manifests, err := c.manifests(ctx)
+	if err != nil {
+		return nil, err
+	}
+
+	var garbage []Object
+	named := make(map[point]bool) // points whose manifest stays, and whose data therefore stays
+	saved := make(map[int]int64)  // the newest step of each attempt with a manifest
+	dropped := make(map[point]bool)
+	valid := 0
+	for _, f := range manifests {
+		saved[f.attempt] = max(saved[f.attempt], f.step)
+		m, err := c.readManifest(ctx, f.Key)
+		switch {
+		case errors.Is(err, ErrNotFound): // collected by somebody else
+			continue
+		case err != nil && !errors.Is(err, ErrCorrupt):
+			return nil, err
+		}
+		if valid >= max(keep, 1) && !slices.Contains(pinned, f.step) {
+			garbage = append(garbage, f.Object)
+			dropped[f.point] = true
+			continue
+		}
+		named[f.point] = true
+		if err == nil {
+			if size, ok := sizes[m.Key]; ok && size == m.Size {
+				valid++
+			}
+		}
+	}
+	for _, o := range data {
+		p, ok := parseDataName(strings.TrimPrefix(o.Key, dir))
+		step, wrote := saved[p.attempt]
+		switch {
+		case !ok || named[p]:
+		case dropped[p], p.attempt < newest, p.attempt == newest && wrote && p.step <= step:
+			garbage = append(garbage, o)
+		}
+	}
+	return garbage, nil
+}
+
+// Prune deletes the Garbage and returns how many bytes that were. What it could
+// not delete stays garbage for the next time.
+func (c *Checkpoints) Prune(ctx context.Context, keep int, pinned ...int64) (freed int64, err error) {
+	garbage, err := c.Garbage(ctx, keep, pinned...)
+	if err != nil {
+		return 0, err
+	}
+	for _, o := range garbage {
+		if err := c.store.Delete(ctx, o.Key); err != nil {
+			return freed, err
+		}
+		freed += o.Size
+	}
+	return freed, nil
+}
