@@ -50,7 +50,7 @@ type BadRowError struct {
 	Row   int64   // in the file, from 0
 	Col   int     // the first such column
 	Value float32 // what it holds, after scaling
-	More  int64   // further rows like it that the same scan met in this file
+	More  int64   // further rows like it that the same scan listed for this file
 }
 
 func (e *BadRowError) Error() string {
@@ -60,7 +60,7 @@ func (e *BadRowError) Error() string {
 	}
 	msg := fmt.Sprintf("shard %s: row %d: %s in column %d", e.File, e.Row, what, e.Col)
 	if e.More > 0 {
-		msg += fmt.Sprintf(", and %d more such rows in a sample", e.More)
+		msg += fmt.Sprintf(", and at least %d more such rows", e.More)
 	}
 	return msg + ": leave such rows out when you write shards; sweep data inspect lists them all"
 }

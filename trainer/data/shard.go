@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
 	"slices"
 	"sort"
@@ -39,35 +38,52 @@ type shard struct {
 
 // readLayout reads the header of a shard and checks it against the file.
 func readLayout(name string, f File) (layout, error) {
-	l, err := func() (layout, error) {
-		if f.Size() == 0 {
-			return layout{}, errors.New("the file is empty: write it again")
-		}
-		if strings.HasSuffix(name, ".npy") {
-			h, err := readNpy(f, f.Size())
-			if err != nil {
-				return layout{}, err
-			}
-			return h.layout(f.Size())
-		}
-		h, err := safetensors.ReadHeader(io.NewSectionReader(f, 0, f.Size()), f.Size())
+	w := &watched{ReaderAt: f}
+	l, err := w.layout(name, f.Size())
+	switch {
+	case w.err != nil:
+		return l, fmt.Errorf("read %s: %w", name, w.err)
+	case err != nil:
+		return l, &ShardError{name, err.Error()}
+	case l.rows == 0:
+		return l, &ShardError{name, "holds no rows: remove the file"}
+	case l.dim == 0:
+		return l, &ShardError{name, "its rows have no width"}
+	}
+	return l, nil
+}
+
+// A watched reader remembers that reading failed, which is no fault of the
+// shard's content.
+type watched struct {
+	io.ReaderAt
+	err error
+}
+
+func (w *watched) ReadAt(p []byte, off int64) (int, error) {
+	n, err := w.ReaderAt.ReadAt(p, off)
+	if err != nil && err != io.EOF && w.err == nil {
+		w.err = err
+	}
+	return n, err
+}
+
+func (w *watched) layout(name string, size int64) (layout, error) {
+	if size == 0 {
+		return layout{}, errors.New("the file is empty: write it again")
+	}
+	if strings.HasSuffix(name, ".npy") {
+		h, err := readNpy(w, size)
 		if err != nil {
-			return layout{}, fmt.Errorf("%w: copy or write it again", err)
+			return layout{}, err
 		}
-		return tensorLayout(h)
-	}()
-	if err == nil {
-		switch {
-		case l.rows == 0:
-			err = errors.New("holds no rows: remove the file")
-		case l.dim == 0:
-			err = errors.New("its rows have no width")
-		}
+		return h.layout(size)
 	}
-	if p := (*fs.PathError)(nil); err == nil || errors.As(err, &p) || errors.Is(err, ErrBad) {
-		return l, err
+	h, err := safetensors.ReadHeader(io.NewSectionReader(w, 0, size), size)
+	if err != nil {
+		return layout{}, fmt.Errorf("%w: copy or write it again", err)
 	}
-	return l, &ShardError{name, err.Error()}
+	return tensorLayout(h)
 }
 
 // tensorLayout picks the tensor named activations, else the only one with two
@@ -121,6 +137,7 @@ type shards struct {
 	list  []shard
 	width int
 	count int64
+	half  *halves
 }
 
 // openShards opens all shards of a source, or says what is wrong with each.
@@ -137,7 +154,7 @@ func openShards(ctx context.Context, name string, o Options) (*shards, error) {
 		shard
 		err error
 	}
-	s := &shards{}
+	s := &shards{half: newHalves()}
 	var errs []error
 	err = inOrder(ctx, o.Workers, int64(len(names)), 1, func(i, _ int64) (op opened) {
 		op.name = names[i]
@@ -191,9 +208,9 @@ func (s *shards) read(row int64, x []float32, scale float32, buf []byte) error {
 		if err == io.EOF {
 			return &ShardError{sh.name, fmt.Sprintf("row %d is not there any more: the file was cut short after it was opened", row)}
 		}
-		return err
+		return fmt.Errorf("read %s: %w", sh.name, err)
 	}
-	if sh.dtype.decode(x, buf, scale) {
+	if sh.dtype.decode(x, buf, scale, s.half) {
 		return nil
 	}
 	col := slices.IndexFunc(x, func(v float32) bool { return !(math.Abs(float64(v)) <= math.MaxFloat32) })

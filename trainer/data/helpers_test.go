@@ -1,0 +1,128 @@
+package data
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/safetensors"
+)
+
+// memory is an Opener over byte slices.
+type memory map[string][]byte
+
+func (m memory) List(_ context.Context, source string) (names []string, err error) {
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+func (m memory) Open(_ context.Context, name string) (File, error) {
+	b, ok := m[name]
+	if !ok {
+		return nil, fs.ErrNotExist
+	}
+	return memoryFile{bytes.NewReader(b)}, nil
+}
+
+type memoryFile struct{ *bytes.Reader }
+
+func (memoryFile) Close() error { return nil }
+
+func (m memory) open(t testing.TB, spec trainer.DataSpec) *Set {
+	t.Helper()
+	spec.Source = "memory"
+	return open(t, spec, Options{Opener: m})
+}
+
+func open(t testing.TB, spec trainer.DataSpec, o Options) *Set {
+	t.Helper()
+	s, err := Open(t.Context(), spec, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// tensorFile writes one tensor of F32.
+func tensorFile(t testing.TB, dim int, values []float32) []byte {
+	return tensorFileOf(t, []safetensors.Tensor{{Name: "activations", DType: "F32", Shape: []int64{int64(len(values) / dim), int64(dim)}}}, values)
+}
+
+func tensorFileOf(t testing.TB, tensors []safetensors.Tensor, values []float32) []byte {
+	t.Helper()
+	b, err := safetensors.EncodeHeader(tensors, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range values {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+	}
+	return b
+}
+
+func npyFile(header string, data []byte) []byte {
+	b := append([]byte(npyMagic), 1, 0)
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(header)))
+	return append(append(b, header...), data...)
+}
+
+// numbered returns rows whose first column is first, first+1, … and whose others
+// are row + column/dim.
+func numbered(first, rows, dim int) []float32 {
+	x := make([]float32, rows*dim)
+	for i := range x {
+		x[i] = float32(first+i/dim) + float32(i%dim)/float32(dim)
+	}
+	return x
+}
+
+func write(t testing.TB, dir, name string, b []byte) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// failing passes reads on to a File until they are used up.
+type failing struct {
+	File
+	left *int
+}
+
+func (f failing) ReadAt(p []byte, off int64) (int, error) {
+	if *f.left--; *f.left < 0 {
+		return 0, fmt.Errorf("read at %d: %w", off, errDisk)
+	}
+	return f.File.ReadAt(p, off)
+}
+
+var errDisk = io.ErrClosedPipe // any error that is not ours
+
+type failingOpener struct {
+	Opener
+	left *int
+}
+
+func (o failingOpener) Open(ctx context.Context, name string) (File, error) {
+	f, err := o.Opener.Open(ctx, name)
+	return failing{f, o.left}, err
+}

@@ -1,0 +1,84 @@
+package data
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"testing"
+)
+
+func TestInspectGolden(t *testing.T) {
+	var last, total int64
+	r, err := Inspect(t.Context(), "testdata/tiny", Options{Workers: 3, Progress: func(done, of int64) {
+		if done <= last {
+			t.Errorf("progress %d after %d", done, last)
+		}
+		last, total = done, of
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last != 30 || total != 30 {
+		t.Errorf("progress ends at %d of %d", last, total)
+	}
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "inspect.json", string(b)+"\n")
+}
+
+func TestInspectFindsBadRows(t *testing.T) {
+	const rows, dim = 10_000, 3
+	a := numbered(1, rows, dim)
+	a[0] = float32(math.NaN())
+	a[9_000*dim+2] = float32(math.Inf(1))
+	b := make([]float32, 300*dim)
+	for i := range b {
+		b[i] = float32(math.NaN())
+	}
+	m := memory{"a.safetensors": tensorFile(t, dim, a), "b.safetensors": tensorFile(t, dim, b)}
+	var want string
+	for _, workers := range []int{1, 2, 7} {
+		r, err := Inspect(t.Context(), "memory", Options{Opener: m, Workers: workers})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.NonFiniteRows != 302 || len(r.NonFinite) != 100 || r.Shards[0].NonFiniteRows != 2 || r.Shards[1].NonFiniteRows != 300 ||
+			r.NonFinite[1] != (BadRow{"a.safetensors", 9000, 2}) || r.NonFinite[99] != (BadRow{"b.safetensors", 97, 0}) {
+			t.Errorf("%d workers: %+v", workers, r)
+		}
+		if r.Min != 2 || r.Max != rows+2./3 || !(r.MeanNorm > 0) {
+			t.Errorf("min %v max %v mean norm %v over the finite rows", r.Min, r.Max, r.MeanNorm)
+		}
+		text, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == "" {
+			want = string(text)
+		}
+		if string(text) != want {
+			t.Errorf("%d workers: another report", workers)
+		}
+	}
+}
+
+func TestInspectErrors(t *testing.T) {
+	for _, m := range []memory{{}, {"a.npy": nil}, {"a.npy": []byte("x"), "b.safetensors": nil}} {
+		if _, err := Inspect(t.Context(), "memory", Options{Opener: m}); !errors.Is(err, ErrBad) {
+			t.Errorf("%v", err)
+		}
+	}
+	m := memory{"a.safetensors": tensorFile(t, 4, numbered(0, 50, 4))}
+	for n := 0; ; n++ {
+		left := n
+		_, err := Inspect(t.Context(), "memory", Options{Opener: failingOpener{m, &left}, Workers: 1})
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, errDisk) || errors.Is(err, ErrBad) {
+			t.Fatalf("read %d: %v", n, err)
+		}
+	}
+}
