@@ -1,0 +1,98 @@
+package backendtest
+
+import (
+	"errors"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/topksweep/sweep/trainer"
+)
+
+// restart saves in mid-run and goes on from there: stats and final state have
+// the bits of the undisturbed run.
+func restart(t *testing.T, b trainer.Backend) {
+	for _, recipe := range recipes() {
+		t.Run(recipe, func(t *testing.T) {
+			c := config(recipe)
+			if recipe == "upstream" {
+				c.WarmupSteps = 5
+			}
+			whole := model(t, b, c, trainer.Init(c))
+			stats := Train(t, whole, c, 0, 40)
+			want := save(t, whole, c)
+			if stats[39].Dead == 0 {
+				t.Error("no latent died: the case is too easy")
+			}
+			s, at := trainer.Init(c), int64(0)
+			for _, stop := range []int64{1, 2, 17, 18, 40} {
+				m := model(t, b, c, s)
+				if got := Train(t, m, c, at, stop); !reflect.DeepEqual(got, stats[at:stop]) {
+					t.Fatalf("stats of steps %d to %d are %+v, want %+v", at, stop, got, stats[at:stop])
+				}
+				s, at = save(t, m, c), stop
+			}
+			SameState(t, c, s, want)
+		})
+	}
+}
+
+// stateRoundTrip checks that a model starts from exactly what it is given, and
+// that it keeps no hold of it.
+func stateRoundTrip(t *testing.T, b trainer.Backend) {
+	c := config("corrected")
+	c.ActivationDim, c.DictSize = 13, 45
+	s := trainer.NewState(c)
+	s.Step, s.Threshold = 9, 0.25
+	i := 0
+	for _, p := range []*trainer.Params{&s.W, &s.M, &s.V} {
+		p.Each(c.ActivationDim, c.DictSize, func(_ string, _ []int, v []float32) {
+			for j := range v {
+				i++
+				v[j] = float32(i) * 0x1p-10
+			}
+		})
+	}
+	for f := range s.SinceFired {
+		s.SinceFired[f] = int64(f) << 33
+	}
+	m := model(t, b, c, s)
+	SameState(t, c, save(t, m, c), s)
+	want := save(t, m, c)
+	clear(s.W.WEnc)
+	clear(s.SinceFired)
+	SameState(t, c, save(t, m, c), want)
+}
+
+// numbers checks that what is not finite is a *trainer.NumericError.
+func numbers(t *testing.T, b trainer.Backend) {
+	for name, v := range map[string]float32{
+		"nan": float32(math.NaN()), "inf": float32(math.Inf(1)), "-inf": float32(math.Inf(-1)), "huge": math.MaxFloat32,
+	} {
+		for _, first := range []int64{0, 3} {
+			for _, recipe := range recipes() {
+				c := config(recipe)
+				m := model(t, b, c, trainer.Init(c))
+				Train(t, m, c, 0, first)
+				x := make([]float32, c.BatchSize*c.ActivationDim)
+				Batch(c, first, x)
+				x[17*c.ActivationDim+3] = v
+				_, err := m.Step(x)
+				var numeric *trainer.NumericError
+				switch {
+				case name == "huge" && err == nil: // finite in some backend's arithmetic
+				case !errors.As(err, &numeric):
+					t.Errorf("%s, %s at step %d: error %v, want a NumericError", recipe, name, first, err)
+				case numeric.Step != first || !strings.Contains(err.Error(), "step "):
+					t.Errorf("%s, %s at step %d: error %q", recipe, name, first, err)
+				}
+			}
+		}
+	}
+	c := config("corrected")
+	m := model(t, b, c, trainer.Init(c))
+	if _, err := m.Step(make([]float32, 5)); err == nil {
+		t.Error("a batch of the wrong size trains")
+	}
+}

@@ -1,0 +1,163 @@
+package cpu
+
+// auxBatch is what a step knows of AuxK.
+type auxBatch struct {
+	on    bool    // dead latents get a gradient in this step
+	deads []int32 // the dead latents, rising
+	index []int32 // [F] place in deads
+	w     []float32
+	bias  []float32
+
+	acts    []float32 // [B,k]
+	latents []int32   // [B,k] places in deads
+	err     []float32 // [B,dPad]
+	num     []float64 // [B]
+	den     []float64 // [B]
+	hits    hits
+	grad    gradient
+}
+
+func (a *auxBatch) off() { a.on = false }
+
+// auxK is the AuxK loss of recipes corrected and upstream: the k_aux largest
+// ReLU pre-activations of each token's dead latents, decoded without b_dec,
+// against the residual r = x − x̂ held constant; divided by the residual's
+// variance. A quotient that is not a number counts as 0 and has no gradient; so
+// does one by a variance of 0, where the original has the largest float.
+func (m *model) auxK(deads []int32) (float64, error) {
+	a, b, z := &m.aux, &m.bat, m.z
+	a.on = false
+	k := min(m.c.KAux, len(deads))
+	if err := m.chooseDead(deads, k); err != nil {
+		return 0, err
+	}
+	mean := m.columnMeans(b.err)
+	a.err, a.num, a.den = resize(a.err, len(b.err)), resize(a.num, z.b), resize(a.den, z.b)
+	parts := min(groups, z.b)
+	m.crew.do(parts+1, func(worker, task int) {
+		if task == 0 {
+			a.hits.group(a.acts, a.latents, k, len(deads))
+			return
+		}
+		w := m.work[worker]
+		from, to := span(task-1, parts, z.b)
+		for row := from; row < to; row++ {
+			main, e := b.err[row*z.dPad:(row+1)*z.dPad], a.err[row*z.dPad:(row+1)*z.dPad]
+			den := 0.0
+			for j, v := range main {
+				den += (float64(v) - mean[j]) * (float64(v) - mean[j])
+			}
+			a.den[row] = den
+			copy(e, main) // ê − r with ê = 0
+			w.coef, w.ids = w.coef[:0], w.ids[:0]
+			for i, act := range a.acts[row*k : (row+1)*k] {
+				if f := deads[a.latents[row*k+i]]; act > 0 {
+					w.coef, w.ids = append(w.coef, act*m.unit[f]), append(w.ids, f)
+				}
+			}
+			m.kern.combine(e, w.coef, m.w.wDec, w.ids)
+			a.num[row] = m.kern.sumSquares(e)
+		}
+	})
+	num, den := sum(a.num), sum(a.den)
+	if den == 0 {
+		return 0, nil
+	}
+	loss := num / den
+	if err := m.finite("the AuxK loss", loss); err != nil {
+		return 0, err
+	}
+	a.on = true
+	a.grad = gradient{a.err, float32(m.c.AuxKAlpha * 2 / den)}
+	return loss, nil
+}
+
+// chooseDead encodes the batch with the dead latents only, whose weights it
+// gathers into panels of their own.
+func (m *model) chooseDead(deads []int32, k int) error {
+	a, z := &m.aux, m.z
+	a.index = resize(a.index, z.f)
+	for i, f := range deads {
+		a.index[f] = int32(i)
+	}
+	panels := (len(deads) + nr - 1) / nr
+	a.w, a.bias = resize(a.w, panels*nr*z.d), resize(a.bias, panels*nr)
+	m.crew.do(panels, func(_, p int) {
+		out := a.w[p*nr*z.d : (p+1)*nr*z.d]
+		for j := range nr {
+			if i := p*nr + j; i < len(deads) {
+				f := int(deads[i])
+				in := m.w.panel(z, f/nr)[f%nr:]
+				for d := range z.d {
+					out[d*nr+j] = in[d*nr]
+				}
+				a.bias[i] = m.w.bEnc[f]
+				continue
+			}
+			for d := range z.d {
+				out[d*nr+j] = 0
+			}
+			a.bias[p*nr+j] = 0
+		}
+	})
+	a.acts, a.latents = resize(a.acts, z.b*k), resize(a.latents, z.b*k)
+	dict := dictionary{w: a.w, bias: a.bias, n: len(deads)}
+	bad := m.enc.choose(&dict, z.b, k, func(row int, keys []key) {
+		acts, latents := a.acts[row*k:(row+1)*k], a.latents[row*k:(row+1)*k]
+		for i, x := range keys {
+			acts[i], latents[i] = x.act(), int32(x.latent())
+		}
+		clear(acts[len(keys):])
+		clear(latents[len(keys):])
+	})
+	if bad >= 0 {
+		return m.numeric("the pre-activations of row %d of the batch hold a NaN", bad)
+	}
+	return nil
+}
+
+// inertAuxK is the reference's AuxK loss (TrainerTopK.loss): dead latents'
+// activations after top-k are always zero, so they decode to b_dec, and
+// u = b_dec − (x̂−x) is compared with each dimension's variance. It returns the
+// loss and the gradient of the whole loss by x̂.
+func (m *model) inertAuxK(deads int) (float64, gradient) {
+	a, b, z := &m.aux, &m.bat, m.z
+	a.on = false
+	variance := m.columnVariance(b.centred)
+	a.err, a.num = resize(a.err, len(b.err)), resize(a.num, z.b)
+	scale := min(float64(deads)/float64(m.c.KAux), 1)
+	pull := m.c.AuxKAlpha * 2 * scale / float64(z.b*z.d)
+	m.crew.do(z.b, func(_, row int) {
+		out, sum := a.err[row*z.dPad:(row+1)*z.dPad], 0.0
+		for j, e := range b.err[row*z.dPad:][:z.d] {
+			u := float64(m.w.bDec[j]) - float64(e)
+			sum += u * u / variance[j]
+			out[j] = float32(2/float64(z.b)*float64(e) - pull*u/variance[j])
+		}
+		clear(out[z.d:])
+		a.num[row] = sum
+	})
+	return scale * sum(a.num) / float64(z.b*z.d), gradient{a.err, 1}
+}
+
+// columnVariance returns the sum over the tokens of each column's squared
+// distance from its mean.
+func (m *model) columnVariance(rows []float32) []float64 {
+	mean := m.columnMeans(rows)
+	b, parts := &m.bat, min(groups, m.z.b)
+	m.crew.do(parts, func(_, p int) {
+		sum := b.part[p*m.z.dPad : (p+1)*m.z.dPad]
+		clear(sum)
+		from, to := span(p, parts, m.z.b)
+		for r := from; r < to; r++ {
+			for j, v := range rows[r*m.z.dPad:][:len(sum)] {
+				sum[j] += (float64(v) - mean[j]) * (float64(v) - mean[j])
+			}
+		}
+	})
+	out := m.meanOfParts(parts)
+	for j := range out {
+		out[j] *= float64(m.z.b)
+	}
+	return out
+}

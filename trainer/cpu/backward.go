@@ -1,0 +1,160 @@
+package cpu
+
+import "math"
+
+// gradient is ∂loss/∂x̂ of each token: scale·rows.
+type gradient struct {
+	rows  []float32 // [B,dPad]
+	scale float32
+}
+
+// mainGradient is that of the mean squared error.
+func (m *model) mainGradient() gradient {
+	return gradient{m.bat.err, 2 / float32(m.z.b)}
+}
+
+// columnMeans returns the mean over the tokens of each column of rows_B,dPad.
+func (m *model) columnMeans(rows []float32) []float64 {
+	b, parts := &m.bat, min(groups, m.z.b)
+	m.crew.do(parts, func(_, p int) {
+		sum := b.part[p*m.z.dPad : (p+1)*m.z.dPad]
+		clear(sum)
+		from, to := span(p, parts, m.z.b)
+		for r := from; r < to; r++ {
+			for j, v := range rows[r*m.z.dPad:][:len(sum)] {
+				sum[j] += float64(v)
+			}
+		}
+	})
+	return m.meanOfParts(parts)
+}
+
+func (m *model) meanOfParts(parts int) []float64 {
+	mean := make([]float64, m.z.dPad)
+	for p := range parts {
+		for j := range mean {
+			mean[j] += m.bat.part[p*m.z.dPad+j]
+		}
+	}
+	for j := range mean {
+		mean[j] /= float64(m.z.b)
+	}
+	return mean
+}
+
+// backward fills m.g with the gradients of all parameters, the decoder's
+// projected, and returns their squared global norm, taken before the projection
+// or after it as the recipe says. The clip's factor is left to Adam: clip and
+// projection commute.
+func (m *model) backward(grad gradient) float64 {
+	b, z := &m.bat, m.z
+	parts := min(groups, z.panels)
+	m.crew.do(parts, func(worker, p int) {
+		w := m.work[worker]
+		clear(w.lanes)
+		norm := 0.0
+		from, to := span(p, parts, z.panels)
+		for i := from; i < to; i++ {
+			norm += m.backwardPanel(w, grad, i)
+		}
+		b.norms[p] = norm
+		// Through x − b_dec, the encoder's gradient reaches b_dec with a minus.
+		out := b.bDec[p*z.dPad:]
+		for d := range z.d {
+			sum := float32(0)
+			for _, v := range w.lanes[d*lane:][:lane] {
+				sum += v
+			}
+			out[d] = -sum
+		}
+	})
+	// x̂ holds b_dec once: its direct gradient is the sum over the tokens of the
+	// squared error's. The reference's AuxK reaches b_dec by two ways that cancel.
+	for d, mean := range m.columnMeans(b.err) {
+		total := 2 * mean
+		for p := range parts {
+			total += float64(b.bDec[p*z.dPad+d])
+		}
+		m.g.bDec[d] = float32(total)
+	}
+	return sum(b.norms[:parts]) + m.kern.sumSquares(m.g.bDec)
+}
+
+// backwardPanel computes the gradients of a panel of latents and returns their
+// squared norm.
+func (m *model) backwardPanel(w *work, grad gradient, panel int) float64 {
+	norm, any := 0.0, false
+	var bEnc [nr]float32
+	for j := range nr {
+		f := panel*nr + j
+		enc := w.rows[j*m.z.dPad : (j+1)*m.z.dPad]
+		tokens, acts, from := m.hitsOf(f, grad)
+		m.g.bEnc[f] = 0
+		if len(tokens) == 0 {
+			clear(enc)
+			continue
+		}
+		any = true
+		bEnc[j] = m.backwardLatent(w, from, f, tokens, acts, enc)
+		m.g.bEnc[f] = bEnc[j]
+		norm += m.kern.sumSquares(enc) + float64(bEnc[j])*float64(bEnc[j]) + m.projected(f)
+	}
+	if any {
+		m.kern.transpose(m.g.panel(m.z, panel), w.rows)
+		m.kern.lanes(w.lanes, m.w.panel(m.z, panel), &bEnc)
+	}
+	return norm
+}
+
+// hitsOf returns the tokens that latent f has a gradient from, its activations
+// there and the gradient of their reconstruction: AuxK's for a dead latent.
+func (m *model) hitsOf(f int, grad gradient) ([]int32, []float32, gradient) {
+	if f >= m.z.f {
+		return nil, nil, grad
+	}
+	if m.aux.on && m.bat.dead[f] {
+		tokens, acts := m.aux.hits.of(int(m.aux.index[f]))
+		return tokens, acts, m.aux.grad
+	}
+	tokens, acts := m.bat.hits.of(f)
+	return tokens, acts, grad
+}
+
+// backwardLatent computes latent f's gradients: enc of its encoder row, the
+// result of its bias, and in m.g of its decoder row.
+func (m *model) backwardLatent(w *work, grad gradient, f int, tokens []int32, acts, enc []float32) float32 {
+	row, n := m.w.row(m.z, f), len(tokens)
+	w.dots, w.coef = resize(w.dots, n), resize(w.coef, n)
+	m.kern.dots(w.dots, row, grad.rows, tokens)
+	back, total := grad.scale*m.unit[f], 0.0
+	for i := range n {
+		w.dots[i] *= back
+		total += float64(w.dots[i])
+		w.coef[i] = acts[i] * grad.scale
+	}
+	clear(enc)
+	m.kern.combine(enc, w.dots, m.bat.centred, tokens)
+	dec := m.g.row(m.z, f)
+	clear(dec)
+	m.kern.combine(dec, w.coef, grad.rows, tokens)
+	return float32(total)
+}
+
+// projected removes the component of latent f's decoder gradient along its
+// decoder row, and returns the gradient's squared norm as the recipe has it.
+func (m *model) projected(f int) float64 {
+	g, row := m.g.row(m.z, f), m.w.row(m.z, f)
+	norm, unit := 0.0, m.unit[f]
+	if m.recipe.ProjectFirst {
+		unit = float32(1 / (math.Sqrt(m.kern.sumSquares(row)) + 1e-6))
+	} else {
+		norm = m.kern.sumSquares(g)
+	}
+	var along [1]float32
+	m.kern.dots(along[:], g, row, []int32{0})
+	m.kern.axpy(g, -along[0]*unit*unit, row)
+	if m.recipe.ProjectFirst {
+		norm = m.kern.sumSquares(g)
+	}
+	return norm
+}

@@ -1,0 +1,87 @@
+package cpu
+
+import "github.com/topksweep/sweep/trainer"
+
+// Shapes of the packed operands of the encoder's product. Tokens are packed in
+// panels of mr, latents in panels of nr: a panel of n holds n rows interleaved,
+// so that the kernel reads both operands in order. W_enc, its moments and its
+// gradient are kept packed all the time: Adam does not care about the order, and
+// no step has to pack 4FD bytes.
+const (
+	mr   = 12 // tokens in a panel
+	nr   = 32 // latents in a panel
+	lane = 16 // rows of row-major matrices are padded to a multiple of this
+)
+
+// groups is the number of parts that sums over latents or tokens are cut into;
+// the parts' sums are added in order.
+const groups = 64
+
+// sizes are the padded shapes of a model. Padding holds zeros, and every update
+// keeps it so.
+type sizes struct {
+	b, d, f    int
+	dPad, fPad int // multiples of lane and nr
+	panels     int // of latents: fPad/nr
+}
+
+func sizesOf(c trainer.Config) sizes {
+	z := sizes{b: c.BatchSize, d: c.ActivationDim, f: c.DictSize}
+	z.dPad = roundUp(z.d, lane)
+	z.fPad = roundUp(z.f, nr)
+	z.panels = z.fPad / nr
+	return z
+}
+
+func roundUp(n, to int) int { return (n + to - 1) / to * to }
+
+// params are the parameters, moments or gradients in this package's layout.
+type params struct {
+	wEnc []float32 // [panels][D][nr]
+	bEnc []float32 // [fPad]
+	wDec []float32 // [fPad][dPad]
+	bDec []float32 // [dPad]
+}
+
+func newParams(z sizes) params {
+	return params{
+		wEnc: make([]float32, z.fPad*z.d), bEnc: make([]float32, z.fPad),
+		wDec: make([]float32, z.fPad*z.dPad), bDec: make([]float32, z.dPad),
+	}
+}
+
+// panel returns the weights of latents p·nr … p·nr+nr-1.
+func (p params) panel(z sizes, i int) []float32 { return p.wEnc[i*z.d*nr : (i+1)*z.d*nr] }
+
+// row returns latent f's row of W_dec.
+func (p params) row(z sizes, f int) []float32 { return p.wDec[f*z.dPad : (f+1)*z.dPad] }
+
+// load copies s into p, and store copies p into s.
+func (p params) load(z sizes, c crew, s *trainer.Params) {
+	c.do(z.panels, func(_, i int) {
+		panel := p.panel(z, i)
+		for f := i * nr; f < min((i+1)*nr, z.f); f++ {
+			for d, v := range s.WEnc[f*z.d : (f+1)*z.d] {
+				panel[d*nr+f-i*nr] = v
+			}
+			copy(p.row(z, f), s.WDec[f*z.d:(f+1)*z.d])
+		}
+	})
+	copy(p.bEnc, s.BEnc)
+	copy(p.bDec, s.BDec)
+}
+
+func (p params) store(z sizes, c crew, s *trainer.Params) {
+	c.do(z.panels, func(_, i int) {
+		panel := p.panel(z, i)
+		for f := i * nr; f < min((i+1)*nr, z.f); f++ {
+			out := s.WEnc[f*z.d : (f+1)*z.d]
+			for d := range out {
+				out[d] = panel[d*nr+f-i*nr]
+			}
+			copy(s.WDec[f*z.d:(f+1)*z.d], p.row(z, f))
+		}
+	})
+	copy(s.BEnc, p.bEnc)
+	copy(s.BDec, p.bDec)
+}

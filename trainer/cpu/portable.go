@@ -1,0 +1,127 @@
+package cpu
+
+import "math"
+
+// portable returns the kernels in plain Go. Sums run in several lanes, which
+// lets the processor overlap them.
+func portable() *kernels {
+	return &kernels{
+		name: "portable",
+		tile: tileGo, dots: dotsGo, combine: combineGo, axpy: axpyGo, scale: scaleGo,
+		sumSquares: sumSquaresGo, adam: adamGo, transpose: transposeGo, lanes: lanesGo,
+	}
+}
+
+func tileGo(a, w []float32, bias *[nr]float32, above *[mr]float32, out *[mr][nr]float32, hit *[mr]uint32) {
+	// Four tokens by two latents at a time is what fits the sixteen registers of
+	// the smallest machine.
+	for r := 0; r < mr; r += 4 {
+		for j := 0; j < nr; j += 2 {
+			var c00, c01, c10, c11, c20, c21, c30, c31 float32
+			for x, y := a[r:], w[j:]; len(x) >= 4 && len(y) >= 2; {
+				x0, x1, x2, x3, y0, y1 := x[0], x[1], x[2], x[3], y[0], y[1]
+				c00 += x0 * y0
+				c01 += x0 * y1
+				c10 += x1 * y0
+				c11 += x1 * y1
+				c20 += x2 * y0
+				c21 += x2 * y1
+				c30 += x3 * y0
+				c31 += x3 * y1
+				if len(x) < mr || len(y) < nr {
+					break
+				}
+				x, y = x[mr:], y[nr:]
+			}
+			out[r][j], out[r][j+1] = c00, c01
+			out[r+1][j], out[r+1][j+1] = c10, c11
+			out[r+2][j], out[r+2][j+1] = c20, c21
+			out[r+3][j], out[r+3][j+1] = c30, c31
+		}
+	}
+	for r := range out {
+		hits := uint32(0)
+		for j := range out[r] {
+			out[r][j] += bias[j]
+			if !(out[r][j] <= above[r]) {
+				hits |= 1 << j
+			}
+		}
+		hit[r] = hits
+	}
+}
+
+func dotsGo(dst, v, base []float32, rows []int32) {
+	for i, r := range rows {
+		row := base[int(r)*len(v):][:len(v)]
+		var s0, s1, s2, s3 float32
+		for j := 0; j+4 <= len(v) && j+4 <= len(row); j += 4 {
+			s0 += v[j] * row[j]
+			s1 += v[j+1] * row[j+1]
+			s2 += v[j+2] * row[j+2]
+			s3 += v[j+3] * row[j+3]
+		}
+		dst[i] = (s0 + s1) + (s2 + s3)
+	}
+}
+
+func combineGo(dst, coef, base []float32, rows []int32) {
+	for i, r := range rows {
+		axpyGo(dst, coef[i], base[int(r)*len(dst):][:len(dst)])
+	}
+}
+
+func axpyGo(dst []float32, a float32, x []float32) {
+	x = x[:len(dst)]
+	for i := range dst {
+		dst[i] += a * x[i]
+	}
+}
+
+func scaleGo(x []float32, a float32) {
+	for i := range x {
+		x[i] *= a
+	}
+}
+
+func sumSquaresGo(x []float32) float64 {
+	var s0, s1 float64
+	for ; len(x) >= 2; x = x[2:] {
+		a, b := float64(x[0]), float64(x[1])
+		s0 += a * a
+		s1 += b * b
+	}
+	return s0 + s1
+}
+
+func adamGo(w, m, v, g []float32, p *adam) {
+	m, v = m[:len(w)], v[:len(w)]
+	for i := range w {
+		grad := float32(0)
+		if g != nil {
+			grad = g[i]
+		}
+		m[i] = p.beta1*m[i] + p.gain1*grad
+		v[i] = p.beta2*v[i] + p.gain2*grad*grad
+		root := float32(math.Sqrt(float64(v[i])))
+		w[i] = w[i]*p.weight - p.step*m[i]/(root*p.root+p.eps)
+	}
+}
+
+func transposeGo(dst, src []float32) {
+	stride := len(src) / nr
+	for r := range nr {
+		row := src[r*stride:][:stride]
+		for d, i := 0, r; i < len(dst); d, i = d+1, i+nr {
+			dst[i] = row[d]
+		}
+	}
+}
+
+func lanesGo(acc, w []float32, coef *[nr]float32) {
+	for ; len(w) >= nr; w, acc = w[nr:], acc[lane:] {
+		for j := range lane {
+			acc[j] += coef[j]*w[j] + coef[lane+j]*w[lane+j]
+		}
+	}
+}

@@ -1,0 +1,132 @@
+package cpu
+
+import "math"
+
+// A key orders candidates: the bits of a positive float32 rise with its value,
+// and the complement of the latent breaks ties in favour of the lowest. Keys of
+// one row differ. NaN of either sign lies above +Inf, so that it is always kept
+// and seen.
+type key uint64
+
+func keyOf(act float32, latent int) key {
+	return key(math.Float32bits(act))<<32 | key(^uint32(latent))
+}
+
+func (k key) act() float32 { return math.Float32frombits(uint32(k >> 32)) }
+func (k key) latent() int  { return int(^uint32(k)) }
+func (k key) isNaN() bool  { return k>>32 > 0x7f800000 }
+
+// A sieve keeps the k largest keys of each of a few rows while they stream past
+// in rising order of latent. A row gathers up to room keys and is then cut back
+// to its best k, which raises the value that a later key has to exceed.
+type sieve struct {
+	k, room int
+	keys    []key     // [rows][room]
+	n       []int     // keys gathered in each row
+	above   []float32 // only values above it can still be among the k largest
+	scratch []key     // [room]
+}
+
+// sieveRoom returns the keys to gather for a row before it is cut: more room means
+// fewer cuts but a threshold that rises later. all is the number of latents.
+func sieveRoom(k, all int) int {
+	return min(max(2*k, k+128), roundUp(all, nr)) + nr
+}
+
+// shape readies the sieve for rows of k among all latents, and empties it.
+func (s *sieve) shape(rows, k, all int) {
+	s.k, s.room = k, sieveRoom(k, all)
+	panels := roundUp(rows, mr)
+	s.keys = resize(s.keys, panels*s.room)
+	s.n = resize(s.n, panels)
+	s.above = resize(s.above, panels)
+	s.scratch = resize(s.scratch, s.room)
+	clear(s.n)
+	clear(s.above[:rows])
+	for i := rows; i < panels; i++ {
+		s.above[i] = float32(math.Inf(1)) // shut: padding
+	}
+}
+
+// add takes the hits among nr values whose first latent is first.
+func (s *sieve) add(row int, hits uint32, values *[nr]float32, first int) {
+	n := s.n[row]
+	keys := s.keys[row*s.room : (row+1)*s.room]
+	if n+nr > len(keys) {
+		n = s.cut(row)
+	}
+	for j := 0; hits != 0; j, hits = j+1, hits>>1 {
+		if hits&1 != 0 {
+			keys[n] = keyOf(values[j], first+j)
+			n++
+		}
+	}
+	s.n[row] = n
+}
+
+// cut leaves a row's k largest keys, still in order of latent, and returns
+// their number.
+func (s *sieve) cut(row int) int {
+	keys := s.keys[row*s.room:][:s.n[row]]
+	if len(keys) > s.k {
+		least := kthLargest(append(s.scratch[:0], keys...), s.k)
+		n := 0
+		for _, x := range keys {
+			keys[n] = x
+			if x >= least {
+				n++
+			}
+		}
+		s.n[row] = n
+		s.above[row] = least.act()
+	}
+	return s.n[row]
+}
+
+// kept returns a row's k largest keys, or as many as there are, in order of
+// latent.
+func (s *sieve) kept(row int) []key {
+	n := s.cut(row)
+	return s.keys[row*s.room:][:n]
+}
+
+// kthLargest returns the k-th largest of keys, 1 ≤ k ≤ len(keys), and reorders
+// them: quickselect with the middle of three as pivot.
+func kthLargest(keys []key, k int) key {
+	lo, hi := 0, len(keys)-1
+	for hi-lo > 11 {
+		a, b, c := keys[lo], keys[(lo+hi)/2], keys[hi]
+		pivot := max(min(a, b), min(max(a, b), c))
+		i, j := lo, hi
+		for i <= j {
+			for keys[i] > pivot {
+				i++
+			}
+			for keys[j] < pivot {
+				j--
+			}
+			if i <= j {
+				keys[i], keys[j] = keys[j], keys[i]
+				i++
+				j--
+			}
+		}
+		switch {
+		case k-1 <= j:
+			hi = j
+		case k-1 >= i:
+			lo = i
+		default:
+			return keys[k-1]
+		}
+	}
+	for i := lo + 1; i <= hi; i++ {
+		x := keys[i]
+		j := i
+		for ; j > lo && keys[j-1] < x; j-- {
+			keys[j] = keys[j-1]
+		}
+		keys[j] = x
+	}
+	return keys[k-1]
+}

@@ -1,0 +1,182 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/topksweep/sweep/trainer"
+)
+
+// Step implements trainer.Model. In recipe upstream, a row without a positive
+// kept activation has no smallest one and is left out of the threshold's mean;
+// the original's threshold becomes +Inf there and stays so.
+func (m *model) Step(x []float32) (trainer.Stats, error) {
+	if len(x) != m.z.b*m.z.d {
+		return trainer.Stats{}, fmt.Errorf("step %d: the batch has %d values, want %d×%d", m.step, len(x), m.z.b, m.z.d)
+	}
+	if m.step == 0 {
+		for j, v := range geometricMedian(m.crew, x, m.z.d) {
+			m.w.bDec[j] = float32(v)
+		}
+	}
+	st := trainer.Stats{LR: m.c.LRAt(m.step)}
+	if err := m.forward(x); err != nil {
+		return st, err
+	}
+	m.decode()
+	st.L2Loss = sum(m.bat.l2) / float64(m.z.b)
+	if err := m.finite("the loss", st.L2Loss); err != nil {
+		return st, err
+	}
+	m.updateThreshold()
+	deads := m.countFired()
+	st.Dead = len(deads)
+	grad := m.mainGradient()
+	if m.c.AuxKAlpha > 0 && len(deads) > 0 {
+		var err error
+		if m.recipe.InertAuxK {
+			st.AuxKLoss, grad = m.inertAuxK(len(deads))
+		} else if st.AuxKLoss, err = m.auxK(deads); err != nil {
+			return st, err
+		}
+	} else {
+		m.aux.off()
+	}
+	st.Loss = st.L2Loss + m.c.AuxKAlpha*st.AuxKLoss
+	if err := m.finite("the loss", st.Loss); err != nil {
+		return st, err
+	}
+	norm2 := m.backward(grad)
+	st.GradNorm = math.Sqrt(norm2)
+	if err := m.finite("the gradient's norm", st.GradNorm); err != nil {
+		return st, err
+	}
+	m.update(st.LR, min(1, 1/(st.GradNorm+1e-6)))
+	m.step++
+	for _, n := range m.since {
+		st.MaxSinceFired = max(st.MaxSinceFired, n)
+	}
+	st.Threshold = float64(m.threshold)
+	return st, nil
+}
+
+// forward encodes the batch.
+func (m *model) forward(x []float32) error {
+	b := &m.bat
+	m.enc.pack(x, m.w.bDec, b.centred)
+	dict := dictionary{w: m.w.wEnc, bias: m.w.bEnc, n: m.z.f}
+	k := m.c.K
+	bad := m.enc.choose(&dict, m.z.b, k, func(row int, keys []key) {
+		acts, latents := b.acts[row*k:(row+1)*k], b.latents[row*k:(row+1)*k]
+		if m.recipe.FiredAtZero {
+			fill(acts, latents, keys, &dict)
+			return
+		}
+		for i, x := range keys {
+			acts[i], latents[i] = x.act(), int32(x.latent())
+		}
+		clear(acts[len(keys):])
+		clear(latents[len(keys):])
+	})
+	if bad >= 0 {
+		return m.numeric("the pre-activations of row %d of the batch hold a NaN", bad)
+	}
+	return nil
+}
+
+// decode computes the error of each token, while the hits are grouped by latent.
+func (m *model) decode() {
+	b, k := &m.bat, m.c.K
+	parts := min(groups, m.z.b)
+	m.crew.do(parts+1, func(worker, task int) {
+		if task == 0 {
+			b.hits.group(b.acts, b.latents, k, m.z.f)
+			return
+		}
+		w := m.work[worker]
+		from, to := span(task-1, parts, m.z.b)
+		for row := from; row < to; row++ {
+			e := b.err[row*m.z.dPad : (row+1)*m.z.dPad]
+			for j, v := range b.centred[row*m.z.dPad : (row+1)*m.z.dPad] {
+				e[j] = -v
+			}
+			m.addDecoded(w, e, b.acts[row*k:(row+1)*k], b.latents[row*k:(row+1)*k])
+			b.l2[row] = m.kern.sumSquares(e)
+		}
+	})
+}
+
+// addDecoded adds the reconstruction, without b_dec, to e.
+func (m *model) addDecoded(w *work, e, acts []float32, latents []int32) {
+	w.coef, w.ids = w.coef[:0], w.ids[:0]
+	for i, a := range acts {
+		if a > 0 {
+			w.coef = append(w.coef, a*m.unit[latents[i]])
+			w.ids = append(w.ids, latents[i])
+		}
+	}
+	m.kern.combine(e, w.coef, m.w.wDec, w.ids)
+}
+
+// countFired moves the counters on and returns the dead latents.
+func (m *model) countFired() []int32 {
+	b := &m.bat
+	clear(b.firedAt)
+	for i, f := range b.latents {
+		if m.recipe.FiredAtZero || b.acts[i] > 0 {
+			b.firedAt[f] = true
+		}
+	}
+	deads := m.aux.deads[:0]
+	for f := range m.since {
+		m.since[f] += int64(m.z.b)
+		if b.firedAt[f] {
+			m.since[f] = 0
+		}
+		b.dead[f] = m.recipe.Dead(m.since[f], m.c.DeadFeatureThreshold)
+		if b.dead[f] {
+			deads = append(deads, int32(f))
+		}
+	}
+	m.aux.deads = deads
+	return deads
+}
+
+// updateThreshold moves the average of each token's smallest positive kept
+// activation on.
+func (m *model) updateThreshold() {
+	if !m.recipe.Threshold || m.step <= int64(m.c.ThresholdStartStep) {
+		return
+	}
+	total, rows := 0.0, 0
+	for row := range m.z.b {
+		least := float32(math.Inf(1))
+		for _, a := range m.bat.acts[row*m.c.K : (row+1)*m.c.K] {
+			if a > 0 && a < least {
+				least = a
+			}
+		}
+		if !math.IsInf(float64(least), 1) {
+			total += float64(least)
+			rows++
+		}
+	}
+	if rows == 0 {
+		return
+	}
+	mean := float32(total / float64(rows))
+	if m.threshold < 0 {
+		m.threshold = mean
+		return
+	}
+	beta := m.c.ThresholdBeta
+	m.threshold = float32(beta)*m.threshold + float32(1-beta)*mean
+}
+
+func sum(v []float64) float64 {
+	total := 0.0
+	for _, x := range v {
+		total += x
+	}
+	return total
+}
