@@ -1,0 +1,117 @@
+package sweep_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/topksweep/sweep"
+
+// layout says who may import whom. A package is held to the longest row that it
+// lies in. A pattern that ends in /... allows a whole tree; "std" is the
+// standard library.
+var layout = []struct {
+	pkg    string
+	allow  []string
+	reason string // why nothing else
+}{
+	{"trainer", []string{"std", "trainer/safetensors"}, "the model is maths: it knows nothing of stores, grids or Temporal, so that every backend and tool can stand on it"},
+	{"trainer/safetensors", []string{"std"}, "a file format stands alone"},
+	{"trainer/cpu", []string{"std", "trainer", "golang.org/x/sys/cpu"}, "a backend computes; it neither reads data nor writes checkpoints"},
+	{"trainer/data", []string{"std", "trainer", "trainer/safetensors"}, "data come through an opener that is handed in: a source knows no store"},
+	{"trainer/backendtest", []string{"std", "trainer", "trainer/safetensors"}, "the suite must run against any backend, so it knows none"},
+	{"storage", []string{"std"}, "the checkpoint protocol moves bytes; what they mean is the trainer's matter"},
+	{"storage/dir", []string{"std", "storage"}, "a store knows nothing of what it stores"},
+	{"storage/minio", []string{"std", "storage", "github.com/minio/minio-go/v7/..."}, "a store knows nothing of what it stores"},
+	{"storage/storagetest", []string{"std", "storage"}, "the suite must run against any store, so it knows none"},
+	{"sweep", []string{"std", "trainer", "github.com/goccy/go-yaml/..."}, "what to run is pure: no network, no clock, no Temporal; YAML is read here only"},
+	{"sweep/report", []string{"std", "trainer", "sweep", "github.com/olekukonko/tablewriter/..."}, "reports are made of results alone"},
+	{"workflows", []string{"std", "sweep", "go.temporal.io/sdk/workflow", "go.temporal.io/sdk/temporal"}, "workflow code is deterministic: nothing that trains, stores or reads a file may be within its reach"},
+	{"activities", []string{"std", "sweep", "sweep/report", "trainer", "trainer/data", "trainer/safetensors", "storage", "go.temporal.io/sdk/activity", "go.temporal.io/sdk/temporal"}, "concrete backends and stores are handed in, so that one worker binary serves all"},
+	{"deploy/local", []string{"std", "go.temporal.io/...", "github.com/temporalio/...", "google.golang.org/protobuf/...", "golang.org/x/sys/..."}, "the embedded server knows nothing of sweeps; nothing else may import the server"},
+	{"cmd/sweep", []string{"std", module + "/...", "go.temporal.io/api/...", "go.temporal.io/sdk/...", "github.com/spf13/...", "github.com/vbauerster/mpb/v8/...", "golang.org/x/term"}, "flags, environment and exit status; the embedded server only through deploy/local"},
+}
+
+// concrete backends and stores are named by one file of the program.
+var concrete = []string{"trainer/cpu", "storage/dir", "storage/minio"}
+
+func TestImports(t *testing.T) {
+	seen := map[string]bool{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if name := d.Name(); path != "." && (name == "testdata" || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") || nestedModule(path)) {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		pkg := filepath.ToSlash(filepath.Dir(path))
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		row := -1
+		for i, r := range layout {
+			if (pkg == r.pkg || strings.HasPrefix(pkg, r.pkg+"/")) && (row < 0 || len(r.pkg) > len(layout[row].pkg)) {
+				row = i
+			}
+		}
+		if row < 0 {
+			t.Errorf("%s: package %s has no row in the table of imports", path, pkg)
+			return nil
+		}
+		seen[layout[row].pkg] = true
+		for _, spec := range f.Imports {
+			imported, _ := strconv.Unquote(spec.Path.Value)
+			own := strings.TrimPrefix(imported, module+"/")
+			if !allowed(layout[row].allow, imported, own) {
+				t.Errorf("%s imports %s: %s", path, own, layout[row].reason)
+			}
+			if pkg == "cmd/sweep" && slices.Contains(concrete, own) && filepath.Base(path) != "wire.go" {
+				t.Errorf("%s imports %s: wire.go alone names concrete backends and stores", path, own)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range layout {
+		if !seen[r.pkg] {
+			t.Errorf("the table of imports has a row for %s, where there is no code", r.pkg)
+		}
+	}
+}
+
+func allowed(patterns []string, imported, own string) bool {
+	for _, p := range patterns {
+		tree, isTree := strings.CutSuffix(p, "/...")
+		switch {
+		case p == "std" && !strings.Contains(strings.SplitN(imported, "/", 2)[0], "."):
+			return true
+		case p == imported, p == own && own != imported:
+			return true
+		case isTree && (imported == tree || strings.HasPrefix(imported, tree+"/")):
+			return true
+		}
+	}
+	return false
+}
+
+// nestedModule reports whether a folder is a Go module of its own, such as a
+// code generator with dependencies that the program must not have.
+func nestedModule(dir string) bool {
+	found, _ := filepath.Glob(filepath.Join(dir, "go.mod"))
+	return len(found) > 0
+}
