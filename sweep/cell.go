@@ -11,8 +11,10 @@ import (
 
 // A Cell is one fully resolved hyperparameter setting of a grid.
 type Cell struct {
-	ID     string         `json:"id"` // CellID of the settings and the data
-	Config trainer.Config `json:"config"`
+	ID         string         `json:"id"` // CellID of the settings and the data
+	Config     trainer.Config `json:"config"`
+	Values     []string       `json:"values,omitempty"`     // of the keys that vary (Grid.Varying, Plan.Axes), as the grid has them
+	Duplicates int            `json:"duplicates,omitempty"` // further settings of the grid that come to this cell
 }
 
 // CellID names what a cell trains: the hash of its resolved settings, the data's

@@ -1,0 +1,63 @@
+package sweep
+
+import "github.com/topksweep/sweep/trainer"
+
+// data reads the section data.
+func (p *parse) data(root *node) {
+	d, s := &p.grid.Data, new(trainer.Synthetic)
+	table := dataOptions(d, s)
+	if err := setDefaults(table); err != nil {
+		p.errorf(root.pos, "data", "%v", err)
+	}
+	e := root.get("data")
+	if e == nil {
+		p.errorf(root.pos, "data", "missing: it says what to train on, a source or synthetic")
+		return
+	}
+	n := e.value
+	if n.kind != dict {
+		p.errorf(n.pos, "data", "want a map with source or synthetic, not %s", n.kind)
+		return
+	}
+	p.options(n, "data", table)
+	synthetic, source := n.get("synthetic"), n.get("source")
+	if synthetic != nil {
+		d.Synthetic = s
+	}
+	switch {
+	case synthetic != nil && source != nil:
+		p.errorf(synthetic.pos, "data.synthetic", "source is given too: want one of them")
+	case synthetic == nil && source == nil:
+		p.errorf(e.pos, "data", "want source or synthetic")
+	}
+	if synthetic == nil || synthetic.value.kind != dict {
+		return
+	}
+	if active := synthetic.value.get("active"); active != nil && s.Directions > 0 && s.Active > float64(s.Directions) {
+		p.errorf(active.value.pos, "data.synthetic.active", "%s is more than the %d directions", short(s.Active), s.Directions)
+	}
+	if eval := n.get("eval_tokens"); eval != nil && s.Tokens > 0 && d.EvalTokens >= s.Tokens {
+		p.errorf(eval.value.pos, "data.eval_tokens", "%d leaves none of the %d tokens to train on", d.EvalTokens, s.Tokens)
+	}
+}
+
+// run reads the section run.
+func (p *parse) run(root *node) {
+	r := &p.grid.Run
+	table := runOptions(r)
+	if err := setDefaults(table); err != nil {
+		p.errorf(root.pos, "run", "%v", err)
+	}
+	e := root.get("run")
+	if e == nil || e.value.kind == null {
+		return
+	}
+	if e.value.kind != dict {
+		p.errorf(e.value.pos, "run", "want a map, not %s", e.value.kind)
+		return
+	}
+	p.options(e.value, "run", table)
+	if max := e.value.get("max_failed"); max != nil && r.FailFast && r.MaxFailed > 1 {
+		p.errorf(max.pos, "run.max_failed", "fail_fast is given too: want one of them")
+	}
+}

@@ -1,0 +1,285 @@
+package sweep
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// Bounds on the shape of a file, far above what a grid needs. The YAML parser
+// takes time quadratic in the depth and in the keys of one map; these keep a
+// hostile file from using it.
+const (
+	maxDepth   = 32      // [[[… and - - -…
+	maxIndent  = 128     // columns
+	maxKeys    = 1000    // of one map
+	maxAliased = 100_000 // values that aliases stand for, all together
+)
+
+// readYAML reads the one document of src. Its errors are added to p; it returns
+// nil when there is nothing to go on with.
+func (p *parse) readYAML(src []byte) (root *node) {
+	// The parser is well tested, but a panic in it must not end a server that
+	// was handed a bad file.
+	defer func() {
+		if r := recover(); r != nil {
+			p.errorf(position{1, 1}, "", "the YAML cannot be read: %v", r)
+			root = nil
+		}
+	}()
+	text := strings.TrimPrefix(string(src), "\ufeff")
+	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		line := 1 + strings.Count(text[:invalidAt(text)], "\n")
+		p.errorf(position{line, 1}, "", "the file is not UTF-8 text")
+		return nil
+	}
+	tokens := lexer.Tokenize(text)
+	if pos, msg := tooComplex(tokens); msg != "" {
+		p.errorf(pos, "", "%s", msg)
+		return nil
+	}
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey()) // duplicates are reported here, all at once
+	if err != nil {
+		p.syntaxError(err)
+		return nil
+	}
+	var bodies []ast.Node
+	for _, d := range file.Docs {
+		if d.Body != nil && d.Body.Type() != ast.CommentType && d.Body.Type() != ast.DirectiveType {
+			bodies = append(bodies, d.Body)
+		}
+	}
+	if len(bodies) == 0 {
+		p.errorf(position{1, 1}, "", "the file is empty: a grid has at least name, data and parameters")
+		return nil
+	}
+	r := reader{p: p, anchors: map[string]*node{}}
+	root = r.read(bodies[0], "")
+	if len(bodies) > 1 {
+		p.errorf(posOf(bodies[1]), "", "a second document: a grid is one document, so remove the --- line or split the file")
+	}
+	if r.aliased > maxAliased {
+		return nil
+	}
+	return root
+}
+
+func invalidAt(s string) int {
+	for i, r := range s {
+		if r == 0 {
+			return i
+		}
+		if r == utf8.RuneError {
+			if _, n := utf8.DecodeRuneInString(s[i:]); n == 1 {
+				return i
+			}
+		}
+	}
+	return 0
+}
+
+// tooComplex looks for a shape that the parser would take too long over.
+func tooComplex(tokens token.Tokens) (position, string) {
+	var (
+		line, entries int
+		block         [maxIndent + 2]int // keys of the open block map at each column
+		flow          []int              // keys of each open flow map
+	)
+	tooMany := fmt.Sprintf("more than %d keys in one map", maxKeys)
+	for _, t := range tokens {
+		pos := position{t.Position.Line, t.Position.Column}
+		if pos.line != line {
+			line, entries = pos.line, 0
+			if len(flow) == 0 && t.Type != token.CommentType {
+				if pos.column > maxIndent {
+					return pos, fmt.Sprintf("indented by more than %d columns", maxIndent)
+				}
+				clear(block[pos.column+1:])
+				if t.Type != token.SequenceEntryType {
+					block[pos.column]++
+				}
+				if block[pos.column] > maxKeys {
+					return pos, tooMany
+				}
+			}
+		}
+		switch t.Type {
+		case token.SequenceStartType:
+			flow = append(flow, math.MinInt) // a list may be long
+		case token.MappingStartType:
+			flow = append(flow, 0)
+		case token.SequenceEndType, token.MappingEndType:
+			flow = flow[:max(0, len(flow)-1)]
+		case token.SequenceEntryType, token.MappingKeyType:
+			entries++
+		case token.CollectEntryType:
+			if n := len(flow); n > 0 {
+				if flow[n-1]++; flow[n-1] > maxKeys {
+					return pos, tooMany
+				}
+			}
+		}
+		if len(flow) > maxDepth || entries > maxDepth {
+			return pos, fmt.Sprintf("nested more than %d deep", maxDepth)
+		}
+	}
+	return position{}, ""
+}
+
+func (p *parse) syntaxError(err error) {
+	pos, msg := position{1, 1}, err.Error()
+	var se *yaml.SyntaxError
+	if errors.As(err, &se) {
+		msg = se.Message
+		if se.Token != nil {
+			pos = position{se.Token.Position.Line, se.Token.Position.Column}
+		}
+	}
+	if strings.Contains(msg, `'\t'`) {
+		msg = "a tab: YAML is indented with spaces"
+	}
+	p.errorf(pos, "", "%s", msg)
+}
+
+// A reader turns the parser's tree into nodes.
+type reader struct {
+	p       *parse
+	anchors map[string]*node // nil while its value is being read
+	aliased int64            // values that the aliases so far stand for
+}
+
+func posOf(n ast.Node) position {
+	switch x := n.(type) {
+	case *ast.MappingNode:
+		if !x.IsFlowStyle && len(x.Values) > 0 {
+			return posOf(x.Values[0].Key)
+		}
+	case *ast.MappingValueNode:
+		return posOf(x.Key)
+	}
+	if t := n.GetToken(); t != nil {
+		return position{t.Position.Line, t.Position.Column}
+	}
+	return position{1, 1}
+}
+
+func (r *reader) read(n ast.Node, path string) *node {
+	if n == nil {
+		return &node{pos: position{1, 1}, size: 1}
+	}
+	out := &node{pos: r.p.lines.clamp(posOf(n)), size: 1}
+	switch x := n.(type) {
+	case *ast.MappingNode:
+		out.kind = dict
+		r.readMap(out, x.Values, path)
+	case *ast.MappingValueNode:
+		out.kind = dict
+		r.readMap(out, []*ast.MappingValueNode{x}, path)
+	case *ast.SequenceNode:
+		out.kind = list
+		for i, v := range x.Values {
+			item := r.read(v, fmt.Sprintf("%s[%d]", path, i))
+			out.items = append(out.items, item)
+			out.size += item.size
+		}
+	case *ast.AnchorNode:
+		name := x.Name.GetToken().Value
+		r.anchors[name] = nil
+		out = r.read(x.Value, path)
+		r.anchors[name] = out
+	case *ast.AliasNode:
+		name := x.Value.GetToken().Value
+		target, known := r.anchors[name]
+		switch {
+		case !known:
+			r.p.errorf(out.pos, path, "alias *%s: there is no anchor &%s before it", name, name)
+		case target == nil:
+			r.p.errorf(out.pos, path, "alias *%s: inside of its own anchor", name)
+		case r.aliased > maxAliased:
+		default:
+			r.aliased += target.size
+			if r.aliased <= maxAliased {
+				return target
+			}
+			r.p.errorf(out.pos, path, "the aliases up to here stand for more than %d values", maxAliased)
+		}
+	case *ast.TagNode:
+		r.p.errorf(out.pos, path, "tag %s: a grid has no tags", x.Start.Value)
+	case *ast.NullNode:
+	case *ast.LiteralNode:
+		out.kind, out.text, out.quoted = scalar, x.Value.Value, true
+	case *ast.StringNode:
+		out.kind, out.text = scalar, x.Value
+		out.quoted = x.Token.Type == token.DoubleQuoteType || x.Token.Type == token.SingleQuoteType
+	case ast.ScalarNode:
+		out.kind, out.text = scalar, x.GetToken().Value
+	default:
+		r.p.errorf(out.pos, path, "%s has no place in a grid", n.Type())
+	}
+	return out
+}
+
+func (r *reader) readMap(out *node, values []*ast.MappingValueNode, path string) {
+	var merged []*node
+	for _, v := range values {
+		pos := r.p.lines.clamp(posOf(v.Key))
+		if v.Key.IsMergeKey() {
+			merged = append(merged, r.mergees(v.Value, path)...)
+			continue
+		}
+		key := v.Key.GetToken().Value
+		if a, ok := ast.Node(v.Key).(*ast.AnchorNode); ok {
+			key = a.Value.GetToken().Value
+		}
+		if before := out.get(key); before != nil {
+			r.p.errorf(pos, join(path, key), "given twice; first in line %d", before.pos.line)
+			continue
+		}
+		value := r.read(v.Value, join(path, key))
+		if value.kind == null {
+			value.pos = pos
+		}
+		out.entries = append(out.entries, entry{key, pos, value})
+		out.size += value.size
+	}
+	// A key of the map itself goes before a merged one, an earlier merged map
+	// before a later one.
+	for _, m := range merged {
+		for _, e := range m.entries {
+			if out.get(e.key) == nil {
+				out.entries = append(out.entries, e)
+				out.size += e.value.size
+			}
+		}
+	}
+}
+
+func (r *reader) mergees(v ast.Node, path string) []*node {
+	n := r.read(v, path)
+	from := []*node{n}
+	if n.kind == list {
+		from = n.items
+	}
+	for _, m := range from {
+		if m.kind != dict {
+			r.p.errorf(m.pos, path, "<<: merges maps, not %s", m.kind)
+		}
+	}
+	return from
+}
+
+// join appends a key to a path.
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
