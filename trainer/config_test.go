@@ -1,0 +1,122 @@
+package trainer_test
+
+import (
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/topksweep/sweep/trainer"
+)
+
+func TestResolve(t *testing.T) {
+	c := trainer.Config{DictSize: 1 << 14, ActivationDim: 512}.Resolve()
+	if c.LR != 2e-4 || c.KAux != 256 {
+		t.Errorf("lr %v, k_aux %d, want 2e-4, 256", c.LR, c.KAux)
+	}
+	if c := (trainer.Config{DictSize: 64, LR: 0.1, KAux: 3}).Resolve(); c.LR != 0.1 || c.KAux != 3 {
+		t.Errorf("given values were replaced: %+v", c)
+	}
+}
+
+func TestLRAt(t *testing.T) {
+	c := trainer.Config{LR: 2, Steps: 10, DecayStart: 6, WarmupSteps: 4}
+	for step, want := range []float64{0, 0.5, 1, 1.5, 2, 2, 2, 1.5, 1, 0.5} {
+		if got := c.LRAt(int64(step)); got != want {
+			t.Errorf("step %d: %v, want %v", step, got, want)
+		}
+	}
+}
+
+func TestValidate(t *testing.T) {
+	for _, x := range []struct {
+		change func(*trainer.Config)
+		key    string
+	}{
+		{func(c *trainer.Config) { c.K = 0 }, "k"},
+		{func(c *trainer.Config) { c.K = c.DictSize + 1 }, "k"},
+		{func(c *trainer.Config) { c.DecayStart = c.Steps }, "decay_start"},
+		{func(c *trainer.Config) { c.DecayStart = -1 }, "decay_start"},
+		{func(c *trainer.Config) { c.AuxKAlpha = -1 }, "auxk_alpha"},
+		{func(c *trainer.Config) { c.AuxKAlpha = math.NaN() }, "auxk_alpha"},
+		{func(c *trainer.Config) { c.LR = math.Inf(1) }, "lr"},
+		{func(c *trainer.Config) { c.LR = -0.5 }, "lr"},
+		{func(c *trainer.Config) { c.Recipe = "sparsify" }, "recipe"},
+		{func(c *trainer.Config) { c.WarmupSteps = 3 }, "warmup_steps"},
+		{func(c *trainer.Config) { c.ThresholdBeta = 1.5 }, "threshold_beta"},
+		{func(c *trainer.Config) { c.Seed = -1 }, "seed"},
+	} {
+		c := config(t, nil)
+		x.change(&c)
+		errs := c.Validate()
+		if len(errs) == 0 || errs[0].Key != x.key {
+			t.Errorf("%s: got %v", x.key, errs)
+		}
+	}
+}
+
+// Every field of Config is a key of grid.yaml: its tags must say all that the
+// parser, the docs and the results take from them.
+func TestFields(t *testing.T) {
+	var c trainer.Config
+	fields := trainer.Fields()
+	if n := reflect.TypeOf(c).NumField(); n != len(fields) {
+		t.Fatalf("%d fields, Config has %d", len(fields), n)
+	}
+	for _, f := range fields {
+		if f.Key == "" || f.Doc == "" || f.Key != strings.ToLower(f.Key) || (f.Default == "") != f.FromData {
+			t.Errorf("field %+v lacks a tag", f)
+		}
+		var v any
+		switch f.Kind {
+		case trainer.Int:
+			v = int64(3)
+		case trainer.Float:
+			v = 0.5
+		case trainer.Word:
+			v = f.Words[0]
+		}
+		if f.Set(&c, v); f.Get(c) != v {
+			t.Errorf("%s: set %v, got %v", f.Key, v, f.Get(c))
+		}
+		if err := f.Check(v); err != nil {
+			t.Errorf("%s: %v", f.Key, err)
+		}
+	}
+}
+
+func TestInit(t *testing.T) {
+	for _, r := range trainer.Recipes() {
+		c := config(t, func(c *trainer.Config) { c.Recipe = r.Name; c.DictSize = 500 })
+		s := trainer.Init(c)
+		bound, drawn := 1/math.Sqrt(float64(c.ActivationDim)), s.W.WEnc
+		if r.InitFromDecoder {
+			bound = 1.01 // unit rows
+		}
+		var sum, top float64
+		for _, v := range drawn {
+			sum += float64(v)
+			top = max(top, math.Abs(float64(v)))
+		}
+		if mean := sum / float64(len(drawn)); !(math.Abs(mean) <= 0.02) || !(top <= bound) {
+			t.Errorf("%s: mean %v, largest %v, bound %v", r.Name, mean, top, bound)
+		}
+		for f := range c.DictSize {
+			norm := 0.0
+			for j := range c.ActivationDim {
+				norm += float64(s.W.WDec[f*c.ActivationDim+j]) * float64(s.W.WDec[f*c.ActivationDim+j])
+			}
+			if !(math.Abs(norm-1) <= 1e-5) {
+				t.Fatalf("%s: decoder row %d has squared norm %v", r.Name, f, norm)
+			}
+		}
+		if reflect.DeepEqual(s.W.WEnc, s.W.WDec) != r.InitFromDecoder {
+			t.Errorf("%s: encoder and decoder equal: %v", r.Name, !r.InitFromDecoder)
+		}
+		other := c
+		other.Seed++
+		if reflect.DeepEqual(s.W.WEnc, trainer.Init(other).W.WEnc) {
+			t.Errorf("%s: two seeds draw the same weights", r.Name)
+		}
+	}
+}
