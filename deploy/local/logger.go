@@ -20,7 +20,7 @@ import (
 type serverLogger struct {
 	l     *slog.Logger
 	tags  []tag.Tag // turned into attributes only when something is logged
-	fatal func(error)
+	fatal func(*fatalError)
 }
 
 var (

@@ -17,9 +17,9 @@ import (
 
 func TestServerLogger(t *testing.T) {
 	var buf bytes.Buffer
-	var fatal error
+	var fatal *fatalError
 	h := slog.NewTextHandler(&buf, &slog.HandlerOptions{Level: slog.LevelWarn})
-	root := serverLogger{l: slog.New(h), fatal: func(err error) { fatal = err }}
+	root := serverLogger{l: slog.New(h), fatal: func(err *fatalError) { fatal = err }}
 	a := tlog.With(tlog.With(root, tag.NewStringTag("service", "history")), tag.NewInt("shard", 3))
 	b := tlog.With(root, tag.NewStringTag("service", "matching")) // shares nothing with a
 	a.Info("unseen")

@@ -23,15 +23,22 @@ const (
 )
 
 func TestConfigure(t *testing.T) {
-	ns := &persistencespb.NamespaceDetail{Config: &persistencespb.NamespaceConfig{}}
-	set := func(attrs map[string]enums.IndexedValueType) (bool, error) {
+	set := func(ns *persistencespb.NamespaceDetail, attrs map[string]enums.IndexedValueType) (bool, error) {
 		return configure(ns, Options{Retention: time.Hour, SearchAttributes: attrs})
 	}
-	if changed, err := set(map[string]enums.IndexedValueType{"Cells": integer, "Grid": keyword}); !changed || err != nil {
-		t.Fatalf("first: %v, %v", changed, err)
+	begin := func() *persistencespb.NamespaceDetail {
+		ns := &persistencespb.NamespaceDetail{Config: &persistencespb.NamespaceConfig{}}
+		if changed, err := set(ns, map[string]enums.IndexedValueType{"Cells": integer, "Grid": keyword}); !changed || err != nil {
+			t.Fatalf("first: %v, %v", changed, err)
+		}
+		return ns
 	}
-	if changed, err := set(map[string]enums.IndexedValueType{"Cells": integer}); changed || err != nil {
-		t.Fatalf("again: %v, %v", changed, err)
+	ns := begin()
+	if changed, err := set(ns, map[string]enums.IndexedValueType{"Cells": integer}); changed || err != nil {
+		t.Errorf("again: %v, %v", changed, err)
+	}
+	if got := ns.Config.CustomSearchAttributeAliases; len(got) != 2 || got["Int01"] != "Cells" || got["Keyword01"] != "Grid" {
+		t.Errorf("columns %v", got)
 	}
 	for name, c := range map[string]struct {
 		attrs map[string]enums.IndexedValueType
@@ -44,12 +51,9 @@ func TestConfigure(t *testing.T) {
 		"no type":  {map[string]enums.IndexedValueType{"A": 0}, "no such type"},
 		"too many": {map[string]enums.IndexedValueType{"A": integer, "B": integer, "C": integer}, "search attribute C: all 3 of type Int are taken: Cells, A, B"},
 	} {
-		if _, err := set(c.attrs); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := set(begin(), c.attrs); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v; want %q", name, err, c.want)
 		}
-	}
-	if got := ns.Config.CustomSearchAttributeAliases; got["Int01"] != "Cells" || got["Keyword01"] != "Grid" {
-		t.Errorf("columns %v", got)
 	}
 }
 

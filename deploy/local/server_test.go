@@ -211,6 +211,11 @@ func TestStopLeavesNoGoroutineOfOurs(t *testing.T) {
 	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
+	noGoroutineOfOurs(t)
+}
+
+func noGoroutineOfOurs(t *testing.T) {
+	t.Helper()
 	buf := make([]byte, 16<<20)
 	for g := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
 		if strings.Contains(g, "deploy/local.") && !strings.Contains(g, "testing.tRunner") && !strings.Contains(g, "testing.Main") {
@@ -219,7 +224,7 @@ func TestStopLeavesNoGoroutineOfOurs(t *testing.T) {
 	}
 }
 
-// What goes wrong in the server must reach neither the terminal nor the exit status.
+// A port that is taken at the last moment costs a try, not the process.
 func TestFatalEndsOnlyTheGoroutine(t *testing.T) {
 	l, err := listen("a test", -1, 0, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -242,9 +247,23 @@ func TestFatalEndsOnlyTheGoroutine(t *testing.T) {
 	if !errors.As(err, &fatal) || !strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("launch = %v; want a fatalError about the address", err)
 	}
-	if !strings.Contains(told.String(), "address already in use") {
-		t.Errorf("the user was told %q", told.String())
+	if told.Len() != 0 {
+		t.Errorf("the user was told of what Start tries again: %s", told.String())
 	}
+}
+
+func TestWebUIGivesUpWithItsContext(t *testing.T) {
+	l, err := listen("a test", -1, 0, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := startWebUI(ctx, l, hostPort(1), DefaultNamespace, slog.New(slog.DiscardHandler)); err == nil {
+		t.Error("started without a context")
+	}
+	noGoroutineOfOurs(t)
 }
 
 func TestContain(t *testing.T) {

@@ -53,11 +53,16 @@ func startTemporal(ctx context.Context, conf *config.SQL, o Options, log *slog.L
 	}
 }
 
-// launch returns a *fatalError if the server wanted to end the process.
+// launch returns a *fatalError if the server wanted to end the process. Should it want
+// to later, user is told.
 func launch(conf *config.Config, p ports, log, user *slog.Logger) (srv temporal.Server, err error) {
-	var first atomic.Pointer[error]
-	logger := serverLogger{l: log, fatal: func(err error) {
-		first.CompareAndSwap(nil, &err)
+	var first atomic.Pointer[fatalError]
+	var started atomic.Bool
+	logger := serverLogger{l: log, fatal: func(err *fatalError) {
+		if !started.Load() {
+			first.CompareAndSwap(nil, err) // for the caller to try again
+			return
+		}
 		user.Error("Temporal server: " + err.Error())
 	}}
 	host := func(port int) static.Hosts { return static.SingleLocalHost(hostPort(port)) }
@@ -85,8 +90,12 @@ func launch(conf *config.Config, p ports, log, user *slog.Logger) (srv temporal.
 		}
 		return srv.Start()
 	})
-	if f := first.Load(); f != nil && err != nil {
-		err = *f
+	started.Store(true)
+	if f := first.Load(); f != nil {
+		if err == nil { // a goroutine of the server's gave up while the others came up
+			return nil, errors.Join(f, contain(srv.Stop))
+		}
+		return nil, f
 	}
 	return srv, err
 }

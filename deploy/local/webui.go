@@ -50,7 +50,12 @@ func startWebUI(ctx context.Context, l net.Listener, grpcAddr, namespace string,
 		defer close(uiDone)
 		_ = ui.Start() // nil once stopped
 	}()
+	stopUI := func() {
+		ui.Stop()
+		<-uiDone
+	}
 	if err := awaitListening(ctx, hostPort(port)); err != nil {
+		stopUI()
 		return nil, fmt.Errorf("start Web UI: %w", err)
 	}
 
@@ -78,8 +83,7 @@ func startWebUI(ctx context.Context, l net.Listener, grpcAddr, namespace string,
 	return func() error {
 		err := front.Close()
 		<-frontDone
-		ui.Stop()
-		<-uiDone
+		stopUI()
 		transport.CloseIdleConnections()
 		return err
 	}, nil
