@@ -1,0 +1,215 @@
+// Package dir keeps objects as files under a directory: the store of a sweep on
+// one machine, or on a file system that several machines share.
+//
+// An object appears whole or not at all: it is written to a temporary file,
+// synced, renamed to its name, and the directory is synced. The temporary files
+// lie in "+tmp" under the root, a name that no key has, so the root must be on
+// one file system. They are locked while somebody writes them; those that a
+// crash left behind are removed when the store is opened.
+//
+// The package may touch nothing outside the root.
+package dir
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/topksweep/sweep/storage"
+)
+
+// Only their owner may look into the files: activations and weights may be
+// confidential.
+const (
+	dirMode  = 0o700
+	fileMode = 0o600
+)
+
+// A Store keeps objects under a directory. It is a storage.Store and a
+// storage.NewPutter.
+type Store struct {
+	root string
+	tmp  string
+}
+
+// Open returns the store under root, which it creates if need be, and clears
+// away what crashed writers left behind.
+func Open(root string) (*Store, error) {
+	abs, err := filepath.Abs(root)
+	if err != nil {
+		return nil, storage.Wrap("open", root, err)
+	}
+	s := &Store{root: abs, tmp: filepath.Join(abs, "+tmp")}
+	if err := mkdir(s.tmp); err != nil {
+		return nil, storage.Wrap("open", root, explain(err))
+	}
+	if s.root, err = filepath.EvalSymlinks(abs); err != nil { // walks don't follow links
+		return nil, storage.Wrap("open", root, err)
+	}
+	if err := s.clean(); err != nil {
+		return nil, storage.Wrap("open", root, explain(err))
+	}
+	return s, nil
+}
+
+func (s *Store) path(key string) string { return filepath.Join(s.root, filepath.FromSlash(key)) }
+
+// Get opens the file under key.
+func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, error) {
+	f, err := s.open(ctx, key)
+	if err != nil {
+		return nil, storage.Wrap("get", key, explain(err))
+	}
+	return &reader{ctx: ctx, f: f, key: key}, nil
+}
+
+func (s *Store) open(ctx context.Context, key string) (*os.File, error) {
+	if err := check(ctx, key); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(s.path(key))
+	if err != nil {
+		if gone(err) == nil {
+			err = storage.ErrNotFound
+		}
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%w: a folder of other keys", storage.ErrNotFound)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// A reader is an open object. Writers replace files, they never change them, so
+// it reads to the end what was there when it was opened.
+type reader struct {
+	ctx context.Context
+	f   *os.File
+	key string
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, storage.Wrap("get", r.key, context.Cause(r.ctx))
+	}
+	n, err := r.f.Read(p)
+	if err != nil && err != io.EOF {
+		err = storage.Wrap("get", r.key, explain(err))
+	}
+	return n, err
+}
+
+func (r *reader) Close() error { return r.f.Close() }
+
+// List walks the folder that the prefix ends in.
+func (s *Store) List(ctx context.Context, prefix string) ([]storage.Object, error) {
+	if err := storage.CheckPrefix(prefix); err != nil {
+		return nil, storage.Wrap("list", prefix, err)
+	}
+	folder := prefix[:strings.LastIndexByte(prefix, '/')+1]
+	var objects []storage.Object
+	err := filepath.WalkDir(s.path(folder), func(path string, d fs.DirEntry, err error) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			return gone(err)
+		}
+		rel, err := filepath.Rel(s.root, path)
+		if err != nil || rel == "." {
+			return err
+		}
+		key := filepath.ToSlash(rel)
+		switch {
+		case storage.CheckKey(key) != nil: // "+tmp", or not ours
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		case d.IsDir():
+			if !strings.HasPrefix(key+"/", prefix) && !strings.HasPrefix(prefix, key+"/") {
+				return fs.SkipDir
+			}
+			return nil
+		case !strings.HasPrefix(key, prefix):
+			return nil
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			return gone(err)
+		}
+		if info.Mode().IsRegular() {
+			objects = append(objects, storage.Object{Key: key, Size: info.Size(), Modified: info.ModTime()})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, storage.Wrap("list", prefix, explain(err))
+	}
+	// A walk goes by elements, keys by bytes: "a-b" < "a/b".
+	slices.SortFunc(objects, func(a, b storage.Object) int { return cmp.Compare(a.Key, b.Key) })
+	return objects, nil
+}
+
+// gone forgives what another process removed during a walk, and a prefix under
+// which there is nothing.
+func gone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil
+	}
+	return err
+}
+
+// Delete removes the file under key. Folders that become empty stay: somebody
+// may be about to write there.
+func (s *Store) Delete(ctx context.Context, key string) error {
+	return storage.Wrap("delete", key, explain(s.remove(ctx, key)))
+}
+
+func (s *Store) remove(ctx context.Context, key string) error {
+	if err := check(ctx, key); err != nil {
+		return err
+	}
+	path := s.path(key)
+	if info, err := os.Lstat(path); err != nil {
+		return gone(err)
+	} else if info.IsDir() {
+		return nil
+	}
+	if err := os.Remove(path); err != nil {
+		return gone(err)
+	}
+	return gone(syncDir(filepath.Dir(path)))
+}
+
+func check(ctx context.Context, key string) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return storage.CheckKey(key)
+}
+
+// explain marks the errors that callers tell apart.
+func explain(err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
+		return storage.Mark(err, storage.ErrNoSpace)
+	case errors.Is(err, syscall.EIO):
+		// The disk cannot give back what was written.
+		return storage.Mark(err, storage.ErrCorrupt)
+	}
+	return err
+}
