@@ -1,10 +1,46 @@
 package cpu_test
 
 import (
+	"os"
+	"strings"
 	"testing"
 
+	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/backendtest"
 	"github.com/topksweep/sweep/trainer/cpu"
 )
 
-func TestBackend(t *testing.T) { backendtest.Run(t, cpu.New(2)) }
+func TestBackend(t *testing.T) {
+	eachPath(t, func(t *testing.T) { backendtest.Run(t, cpu.New(2)) })
+}
+
+// eachPath runs a test on every instruction path that this machine has, or on
+// the one that the environment forces.
+func eachPath(t *testing.T, test func(t *testing.T)) {
+	forced := os.Getenv(cpu.PathVariable)
+	for _, path := range cpu.Paths() {
+		if forced != "" && forced != path {
+			continue
+		}
+		t.Run(path, func(t *testing.T) {
+			t.Setenv(cpu.PathVariable, path)
+			c := trainer.Config{Recipe: "corrected", ActivationDim: 1, DictSize: 1, K: 1, KAux: 1, BatchSize: 1}
+			if _, err := cpu.New(1).New(c, trainer.NewState(c)); err != nil {
+				if forced != "" {
+					t.Fatal(err)
+				}
+				t.Skip(err)
+			}
+			test(t)
+		})
+	}
+}
+
+func TestUnknownPath(t *testing.T) {
+	t.Setenv(cpu.PathVariable, "avx1024")
+	c := trainer.Config{Recipe: "corrected", ActivationDim: 1, DictSize: 1, K: 1, KAux: 1, BatchSize: 1}
+	_, err := cpu.New(1).New(c, trainer.NewState(c))
+	if err == nil || !strings.Contains(err.Error(), "SWEEP_CPU=avx1024") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -66,11 +66,3 @@ func kernelsFor(path string) (*kernels, error) {
 	}
 	return nil, fmt.Errorf("%s=%s: want one of %v", PathVariable, path, Paths())
 }
-
-// kernelsOf returns the kernels of a path, or nil where they cannot run.
-func kernelsOf(name string) *kernels {
-	if name == "portable" {
-		return portable()
-	}
-	return nil
-}

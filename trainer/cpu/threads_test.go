@@ -11,7 +11,9 @@ import (
 
 // The bits do not depend on the number of threads: neither stats nor any part of
 // the state, over many steps in which latents die.
-func TestThreads(t *testing.T) {
+func TestThreads(t *testing.T) { eachPath(t, threads) }
+
+func threads(t *testing.T) {
 	for _, r := range trainer.Recipes() {
 		t.Run(r.Name, func(t *testing.T) {
 			c := trainer.Config{

@@ -1,0 +1,396 @@
+#include "textflag.h"
+
+// The sum of the lanes of c, whose lower half is cx, to the lowest of X12; uses
+// X13.
+#define LANESUM(c, cx) \
+	VEXTRACTF128 $1, c, X13         \
+	VADDPS       X13, cx, X12       \
+	VPERMILPS    $0xee, X12, X13    \
+	VADDPS       X13, X12, X12      \
+	VPERMILPS    $0x55, X12, X13    \
+	VADDSS       X13, X12, X12
+
+#define ROWAT(off, p) \
+	MOVLQSX off(R10)(DX*4), p \
+	IMULQ   R9, p             \
+	ADDQ    R8, p
+
+// func dotsAVX2(dst, v, base []float32, rows []int32)
+TEXT ·dotsAVX2(SB), NOSPLIT, $0-96
+	MOVQ dst_base+0(FP), DI
+	MOVQ v_base+24(FP), SI
+	MOVQ v_len+32(FP), R9
+	SHLQ $2, R9
+	MOVQ base_base+48(FP), R8
+	MOVQ rows_base+72(FP), R10
+	MOVQ rows_len+80(FP), R11
+	XORQ DX, DX
+
+two:
+	LEAQ 2(DX), AX
+	CMPQ AX, R11
+	JGT  rest
+	ROWAT(0, R12)
+	ROWAT(4, R13)
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	XORQ CX, CX
+
+twoloop:
+	VMOVUPS     (SI)(CX*1), Y8
+	VMOVUPS     32(SI)(CX*1), Y9
+	VFMADD231PS (R12)(CX*1), Y8, Y0
+	VFMADD231PS 32(R12)(CX*1), Y9, Y1
+	VFMADD231PS (R13)(CX*1), Y8, Y2
+	VFMADD231PS 32(R13)(CX*1), Y9, Y3
+	ADDQ        $64, CX
+	CMPQ        CX, R9
+	JLT         twoloop
+	VADDPS Y1, Y0, Y0
+	VADDPS Y3, Y2, Y2
+	LANESUM(Y0, X0)
+	VMOVSS X12, (DI)(DX*4)
+	LANESUM(Y2, X2)
+	VMOVSS X12, 4(DI)(DX*4)
+	MOVQ AX, DX
+	JMP  two
+
+rest:
+	CMPQ DX, R11
+	JGE  done
+	ROWAT(0, R12)
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	XORQ CX, CX
+
+restloop:
+	VMOVUPS     (SI)(CX*1), Y8
+	VMOVUPS     32(SI)(CX*1), Y9
+	VFMADD231PS (R12)(CX*1), Y8, Y0
+	VFMADD231PS 32(R12)(CX*1), Y9, Y1
+	ADDQ        $64, CX
+	CMPQ        CX, R9
+	JLT         restloop
+	VADDPS Y1, Y0, Y0
+	LANESUM(Y0, X0)
+	VMOVSS X12, (DI)(DX*4)
+	INCQ DX
+
+done:
+	VZEROUPPER
+	RET
+
+#define FMA8(c0, c1, c2, c3, c4, c5, c6, c7) \
+	VFMADD231PS (R12), Y12, c0    \
+	VFMADD231PS 32(R12), Y12, c1  \
+	VFMADD231PS 64(R12), Y12, c2  \
+	VFMADD231PS 96(R12), Y12, c3  \
+	VFMADD231PS 128(R12), Y12, c4 \
+	VFMADD231PS 160(R12), Y12, c5 \
+	VFMADD231PS 192(R12), Y12, c6 \
+	VFMADD231PS 224(R12), Y12, c7
+
+// Columns are done in blocks of 64 and 16 that stay in registers while the rows
+// pass.
+//
+// func combineAVX2(dst, coef, base []float32, rows []int32)
+TEXT ·combineAVX2(SB), NOSPLIT, $0-96
+	MOVQ dst_base+0(FP), DI
+	MOVQ dst_len+8(FP), CX
+	MOVQ CX, R9
+	SHLQ $2, R9
+	MOVQ coef_base+24(FP), SI
+	MOVQ base_base+48(FP), R8
+	MOVQ rows_base+72(FP), R10
+	MOVQ rows_len+80(FP), R11
+	TESTQ R11, R11
+	JZ   done
+
+wide:
+	CMPQ CX, $64
+	JLT  narrow
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	VMOVUPS 64(DI), Y2
+	VMOVUPS 96(DI), Y3
+	VMOVUPS 128(DI), Y4
+	VMOVUPS 160(DI), Y5
+	VMOVUPS 192(DI), Y6
+	VMOVUPS 224(DI), Y7
+	XORQ DX, DX
+
+wideloop:
+	ROWAT(0, R12)
+	VBROADCASTSS (SI)(DX*4), Y12
+	FMA8(Y0, Y1, Y2, Y3, Y4, Y5, Y6, Y7)
+	INCQ DX
+	CMPQ DX, R11
+	JLT  wideloop
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VMOVUPS Y3, 96(DI)
+	VMOVUPS Y4, 128(DI)
+	VMOVUPS Y5, 160(DI)
+	VMOVUPS Y6, 192(DI)
+	VMOVUPS Y7, 224(DI)
+	ADDQ $256, DI
+	ADDQ $256, R8
+	SUBQ $64, CX
+	JMP  wide
+
+narrow:
+	TESTQ CX, CX
+	JZ    done
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	XORQ DX, DX
+
+narrowloop:
+	ROWAT(0, R12)
+	VBROADCASTSS (SI)(DX*4), Y12
+	VFMADD231PS (R12), Y12, Y0
+	VFMADD231PS 32(R12), Y12, Y1
+	INCQ DX
+	CMPQ DX, R11
+	JLT  narrowloop
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	ADDQ $64, DI
+	ADDQ $64, R8
+	SUBQ $16, CX
+	JMP  narrow
+
+done:
+	VZEROUPPER
+	RET
+
+// func axpyAVX2(dst []float32, a float32, x []float32)
+TEXT ·axpyAVX2(SB), NOSPLIT, $0-56
+	MOVQ dst_base+0(FP), DI
+	MOVQ dst_len+8(FP), CX
+	VBROADCASTSS a+24(FP), Y12
+	MOVQ x_base+32(FP), SI
+	SHRQ $4, CX
+	JZ   done
+
+loop:
+	VMOVUPS     (DI), Y0
+	VMOVUPS     32(DI), Y1
+	VFMADD231PS (SI), Y12, Y0
+	VFMADD231PS 32(SI), Y12, Y1
+	VMOVUPS     Y0, (DI)
+	VMOVUPS     Y1, 32(DI)
+	ADDQ        $64, DI
+	ADDQ        $64, SI
+	DECQ        CX
+	JNZ         loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func scaleAVX2(x []float32, a float32)
+TEXT ·scaleAVX2(SB), NOSPLIT, $0-28
+	MOVQ x_base+0(FP), DI
+	MOVQ x_len+8(FP), CX
+	VBROADCASTSS a+24(FP), Y12
+	SHRQ $4, CX
+	JZ   done
+
+loop:
+	VMULPS  (DI), Y12, Y0
+	VMULPS  32(DI), Y12, Y1
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	ADDQ    $64, DI
+	DECQ    CX
+	JNZ     loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func sumSquaresAVX2(x []float32) float64
+TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-32
+	MOVQ x_base+0(FP), SI
+	MOVQ x_len+8(FP), CX
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+	VXORPD Y2, Y2, Y2
+	VXORPD Y3, Y3, Y3
+	SHRQ $4, CX
+	JZ   done
+
+loop:
+	VCVTPS2PD   (SI), Y4
+	VCVTPS2PD   16(SI), Y5
+	VCVTPS2PD   32(SI), Y6
+	VCVTPS2PD   48(SI), Y7
+	VFMADD231PD Y4, Y4, Y0
+	VFMADD231PD Y5, Y5, Y1
+	VFMADD231PD Y6, Y6, Y2
+	VFMADD231PD Y7, Y7, Y3
+	ADDQ        $64, SI
+	DECQ        CX
+	JNZ         loop
+
+done:
+	VADDPD       Y1, Y0, Y0
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y2, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $1, X0, X1
+	VADDSD       X1, X0, X0
+	VMOVSD       X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// See adamAVX512 for the flushing of denormals.
+//
+// func adamAVX2(w, m, v, g []float32, p *adam)
+TEXT ·adamAVX2(SB), NOSPLIT, $8-104
+	MOVQ w_base+0(FP), DI
+	MOVQ w_len+8(FP), CX
+	MOVQ m_base+24(FP), R8
+	MOVQ v_base+48(FP), R9
+	MOVQ g_base+72(FP), R10
+	MOVQ p+96(FP), SI
+	VBROADCASTSS 0(SI), Y8   // weight
+	VBROADCASTSS 4(SI), Y9   // beta1
+	VBROADCASTSS 8(SI), Y10  // gain1
+	VBROADCASTSS 12(SI), Y11 // beta2
+	VBROADCASTSS 16(SI), Y12 // gain2
+	VBROADCASTSS 20(SI), Y13 // step
+	VBROADCASTSS 24(SI), Y14 // root
+	VBROADCASTSS 28(SI), Y15 // eps
+	STMXCSR old-8(SP)
+	MOVL old-8(SP), AX
+	ORL  $0x8040, AX
+	MOVL AX, new-4(SP)
+	LDMXCSR new-4(SP)
+	XORQ DX, DX
+	SHRQ $3, CX
+	JZ   done
+	VXORPS Y0, Y0, Y0
+	TESTQ R10, R10
+	JZ   still
+
+loop:
+	VMOVUPS (R10)(DX*1), Y0
+
+still:
+	VMULPS       (R8)(DX*1), Y9, Y1
+	VFMADD231PS  Y10, Y0, Y1
+	VMOVUPS      Y1, (R8)(DX*1)
+	VMULPS       Y12, Y0, Y2
+	VMULPS       Y0, Y2, Y2
+	VFMADD231PS  (R9)(DX*1), Y11, Y2
+	VMOVUPS      Y2, (R9)(DX*1)
+	VSQRTPS      Y2, Y2
+	VFMADD213PS  Y15, Y14, Y2
+	VDIVPS       Y2, Y1, Y1
+	VMULPS       (DI)(DX*1), Y8, Y3
+	VFNMADD231PS Y13, Y1, Y3
+	VMOVUPS      Y3, (DI)(DX*1)
+	ADDQ  $32, DX
+	DECQ  CX
+	JZ    done
+	TESTQ R10, R10
+	JNZ   loop
+	JMP   still
+
+done:
+	LDMXCSR old-8(SP)
+	VZEROUPPER
+	RET
+
+// func lanesAVX2(acc, w []float32, coef *[32]float32)
+TEXT ·lanesAVX2(SB), NOSPLIT, $0-56
+	MOVQ acc_base+0(FP), DI
+	MOVQ w_base+24(FP), SI
+	MOVQ w_len+32(FP), CX
+	MOVQ coef+48(FP), R8
+	VMOVUPS (R8), Y8
+	VMOVUPS 32(R8), Y9
+	VMOVUPS 64(R8), Y10
+	VMOVUPS 96(R8), Y11
+	SHRQ $5, CX
+	JZ   done
+
+loop:
+	VMOVUPS     (DI), Y0
+	VMOVUPS     32(DI), Y1
+	VFMADD231PS (SI), Y8, Y0
+	VFMADD231PS 32(SI), Y9, Y1
+	VFMADD231PS 64(SI), Y10, Y0
+	VFMADD231PS 96(SI), Y11, Y1
+	VMOVUPS     Y0, (DI)
+	VMOVUPS     Y1, 32(DI)
+	ADDQ        $64, DI
+	ADDQ        $128, SI
+	DECQ        CX
+	JNZ         loop
+
+done:
+	VZEROUPPER
+	RET
+
+// Both vector paths turn the rows of a panel by squares of four: dst is [D][32],
+// src [32][stride], and D = len(dst)/32 need not be a multiple of four (src is
+// padded, dst is not).
+//
+// func transposeAVX(dst, src []float32)
+TEXT ·transposeAVX(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), DI
+	MOVQ dst_len+8(FP), CX
+	SHRQ $5, CX               // columns left
+	MOVQ src_base+24(FP), SI
+	MOVQ src_len+32(FP), R9
+	SHRQ $3, R9               // bytes of a row: len/32·4
+	LEAQ (R9)(R9*2), R10
+
+columns:
+	TESTQ CX, CX
+	JLE   done
+	MOVQ  SI, R8
+	XORQ  DX, DX              // byte of the first of four latents in dst
+
+rows:
+	VMOVUPS (R8), X0
+	VMOVUPS (R8)(R9*1), X1
+	VMOVUPS (R8)(R9*2), X2
+	VMOVUPS (R8)(R10*1), X3
+	VUNPCKLPS X1, X0, X4      // a0 b0 a1 b1
+	VUNPCKHPS X1, X0, X5      // a2 b2 a3 b3
+	VUNPCKLPS X3, X2, X6      // c0 d0 c1 d1
+	VUNPCKHPS X3, X2, X7      // c2 d2 c3 d3
+	VUNPCKLPD X6, X4, X0
+	VUNPCKHPD X6, X4, X1
+	VUNPCKLPD X7, X5, X2
+	VUNPCKHPD X7, X5, X3
+	VMOVUPS X0, (DI)(DX*1)
+	CMPQ CX, $2
+	JLT  next
+	VMOVUPS X1, 128(DI)(DX*1)
+	JEQ  next
+	VMOVUPS X2, 256(DI)(DX*1)
+	CMPQ CX, $4
+	JLT  next
+	VMOVUPS X3, 384(DI)(DX*1)
+
+next:
+	LEAQ (R8)(R9*4), R8
+	ADDQ $16, DX
+	CMPQ DX, $128
+	JLT  rows
+	ADDQ $16, SI
+	ADDQ $512, DI
+	SUBQ $4, CX
+	JMP  columns
+
+done:
+	RET
