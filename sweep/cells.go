@@ -35,7 +35,7 @@ func (p *parse) cells(root *node) {
 	if len(p.errs) > before {
 		return // which cells there are is not clear
 	}
-	if n := g.product(); n+int64(len(g.include)) > p.opts.MaxCells {
+	if n := g.product(); n+int64(len(g.include)) > int64(p.opts.MaxCells) {
 		p.tooMany(n)
 		return
 	}

@@ -8,24 +8,24 @@ import (
 
 // ParseOptions bounds what Parse takes on. A zero field is its default.
 type ParseOptions struct {
-	MaxCells int64 // size limit of a grid; default 1,000,000
-	MaxBytes int64 // size limit of a file; default 1 MiB
+	MaxCells int   // size limit of a grid; default MaxCells
+	MaxBytes int64 // size limit of a file; default MaxBytes
 }
 
 // Defaults of ParseOptions.
 const (
-	DefaultMaxCells = 1_000_000
-	DefaultMaxBytes = 1 << 20
+	MaxCells = 1_000_000
+	MaxBytes = 1 << 20
 )
 
 // Parse reads a grid.yaml; filename is for messages only. What is wrong with it
 // is an Errors: all of it at once, in the order of the file.
 func Parse(filename string, src []byte, opts ParseOptions) (*Grid, error) {
 	if opts.MaxCells <= 0 {
-		opts.MaxCells = DefaultMaxCells
+		opts.MaxCells = MaxCells
 	}
 	if opts.MaxBytes <= 0 {
-		opts.MaxBytes = DefaultMaxBytes
+		opts.MaxBytes = MaxBytes
 	}
 	p := &parse{
 		opts: opts, lines: newLines(src), schema: newSchema(),

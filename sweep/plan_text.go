@@ -1,0 +1,140 @@
+package sweep
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// shownCells is the number of cells that a plan lists unless all are asked for.
+const shownCells = 20
+
+// WriteJSON writes the plan for programs: the totals (cells, reused,
+// steps_unshared, steps_shared, stages, bytes, …) and the cells as cell_list.
+func (p *Plan) WriteJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(p)
+}
+
+// WriteText writes the plan for people: what it takes and the first cells, or
+// all of them.
+func (p *Plan) WriteText(w io.Writer, all bool) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", p.ID)
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "  %-11s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	row("data", "%s", p.dataLine())
+	cells := grouped(int64(len(p.Cells)))
+	if p.Reused > 0 {
+		cells += fmt.Sprintf(", %s with a result already", grouped(int64(p.Reused)))
+	}
+	if p.Duplicates > 0 {
+		cells += fmt.Sprintf(" (%s equal settings left out)", grouped(int64(p.Duplicates)))
+	}
+	row("cells", "%s", cells)
+	row("stages", "%s, %s at a time", grouped(int64(p.Stages)), grouped(int64(p.Run.MaxConcurrent)))
+	if saved := p.StepsUnshared - p.StepsShared; saved > 0 {
+		row("steps", "%s; %s without sharing: %.2f× fewer", grouped(p.StepsShared), grouped(p.StepsUnshared), float64(p.StepsUnshared)/float64(p.StepsShared))
+	} else {
+		row("steps", "%s", grouped(p.StepsShared))
+	}
+	row("tokens", "%s", grouped(p.Tokens))
+	switch {
+	case p.EpochsMax == 0:
+	case p.EpochsMin == p.EpochsMax:
+		row("epochs", "%.3g over the training rows in each run", p.EpochsMax)
+	default:
+		row("epochs", "%.3g to %.3g over the training rows in a run", p.EpochsMin, p.EpochsMax)
+	}
+	if p.Bytes > 0 {
+		row("memory", "%s for the largest run, and %s on the host while it is saved", sized(p.Bytes), sized(p.HostBytes))
+	}
+	if p.CheckpointBytes > 0 {
+		row("checkpoint", "%s of the largest run, every %s, %d kept", sized(p.CheckpointBytes), spoken(p.Run.Checkpoint.Every), p.Run.Checkpoint.Keep)
+	}
+	if p.Seconds > 0 {
+		row("time", "about %s", spoken(time.Duration(p.Seconds*float64(time.Second))))
+	}
+	for _, warning := range p.Warnings {
+		fmt.Fprintf(&b, "  warning: %s\n", warning)
+	}
+	p.writeCells(&b, all)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// dataLine says what the sweep trains on.
+func (p *Plan) dataLine() string {
+	from := p.Data.Source
+	if p.Data.Synthetic != nil {
+		from = fmt.Sprintf("synthetic, %d directions", p.Data.Synthetic.Directions)
+	}
+	return fmt.Sprintf("%s: %s rows of %d, %s of them held out", from, grouped(p.Info.Rows), p.Info.Dim, grouped(p.Info.EvalRows))
+}
+
+// writeCells writes a table of the cells, numbers to the right.
+func (p *Plan) writeCells(b *strings.Builder, all bool) {
+	shown := p.Cells
+	if !all && len(shown) > shownCells {
+		shown = shown[:shownCells]
+	}
+	b.WriteByte('\n')
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(t, "cell\t%s\n", tabbed(p.Axes))
+	for _, c := range shown {
+		fmt.Fprintf(t, "%s\t%s\n", c.ID, tabbed(c.Values))
+	}
+	t.Flush() // a strings.Builder takes every write
+	if n := len(p.Cells) - len(shown); n > 0 {
+		fmt.Fprintf(b, "  … and %s more; --all lists them\n", grouped(int64(n)))
+	}
+}
+
+func tabbed(cells []string) string {
+	var b strings.Builder
+	for _, c := range cells {
+		b.WriteString(c)
+		b.WriteByte('\t')
+	}
+	return b.String()
+}
+
+// grouped prints 1234567 as 1,234,567.
+func grouped(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// sized prints a number of bytes with three digits.
+func sized(n int64) string {
+	x, units := float64(n), []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	for len(units) > 1 && x >= 1000 {
+		x, units = x/1024, units[1:]
+	}
+	return fmt.Sprintf("%.3g %s", x, units[0])
+}
+
+// spoken prints a duration without the units that are zero: 5m, not 5m0s.
+func spoken(d time.Duration) string {
+	if d >= time.Second {
+		d = d.Round(time.Second)
+	}
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}

@@ -1,0 +1,56 @@
+package report
+
+import (
+	"io"
+	"strings"
+
+	"github.com/olekukonko/tablewriter"
+	"github.com/olekukonko/tablewriter/renderer"
+	"github.com/olekukonko/tablewriter/tw"
+)
+
+// writeTable writes a table without rules but for one under the header: the
+// columns are many and a terminal is narrow.
+func writeTable(w io.Writer, rows Rows) error {
+	return render(w, rows, renderer.NewBlueprint(tw.Rendition{
+		Borders: tw.BorderNone,
+		Symbols: tw.NewSymbols(tw.StyleLight),
+		Settings: tw.Settings{
+			Separators: tw.Separators{BetweenColumns: tw.Off, BetweenRows: tw.Off},
+			Lines:      tw.Lines{ShowHeaderLine: tw.On},
+		},
+	}), strings.NewReplacer())
+}
+
+func writeMarkdown(w io.Writer, rows Rows) error {
+	return render(w, rows, renderer.NewMarkdown(), strings.NewReplacer("|", `\|`, "<", `\<`, "`", "\\`"))
+}
+
+func render(w io.Writer, rows Rows, r tw.Renderer, escape *strings.Replacer) error {
+	columns := rows.tableColumns()
+	header := make([]string, len(columns))
+	align := make(tw.Alignment, len(columns))
+	lines := make([][]string, len(rows.Results))
+	for i, c := range columns {
+		header[i], align[i] = c.Name, tw.AlignRight
+		if c.Text {
+			align[i] = tw.AlignLeft
+		}
+		for j, cell := range tableCells(c, rows.Results) {
+			lines[j] = append(lines[j], escape.Replace(cell))
+		}
+	}
+	t := tablewriter.NewTable(w,
+		tablewriter.WithRenderer(r),
+		tablewriter.WithHeaderAutoFormat(tw.Off), // column names stay as they are
+		tablewriter.WithHeaderAutoWrap(tw.WrapNone),
+		tablewriter.WithRowAutoWrap(tw.WrapNone),
+		tablewriter.WithHeaderAlignmentConfig(tw.CellAlignment{PerColumn: align}),
+		tablewriter.WithRowAlignmentConfig(tw.CellAlignment{PerColumn: align}),
+	)
+	t.Header(header)
+	if err := t.Bulk(lines); err != nil {
+		return err
+	}
+	return t.Render()
+}
