@@ -66,6 +66,9 @@ func NewPlan(g *Grid, info trainer.DataInfo, est Estimates) (*Plan, error) {
 	for _, c := range cells {
 		fmt.Fprintln(hash, c.ID)
 	}
+	if !g.Run.ReuseResults { // its runs are its own: see RunID
+		fmt.Fprintln(hash, "own results")
+	}
 	p := &Plan{Cells: cells, PlanHeader: PlanHeader{
 		Version: planVersion,
 		Name:    g.Name,

@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -34,8 +35,7 @@ type SweepInput struct {
 	Cells         int
 	TrainQueue    string
 	MaxConcurrent int
-	MaxFailed     int // stop when more runs than this failed; < 0 = never
-	Salt          string
+	FailureLimit  int      // start no more runs when so many failed; 0 = no limit
 	Resume        *Carried // set when the workflow continues as new
 }
 
@@ -44,20 +44,16 @@ type Carried struct {
 	Next, Completed, Reused, Failed, Canceled int
 }
 
-// CellRef names one cell of a stored plan. Salt, if not empty, keeps the run's
-// checkpoints and result apart from those of other sweeps (reuse_results:
-// false).
+// CellRef names one cell of a stored plan.
 type CellRef struct {
 	Sweep string
 	Cell  int
-	Salt  string
 }
 
 // ChunkRef names one chunk of a stored plan.
 type ChunkRef struct {
 	Sweep string
 	Chunk int
-	Salt  string
 }
 
 // PreparedCell is what a workflow must know of a cell: how to show it, and
@@ -98,6 +94,7 @@ type Heartbeat struct {
 	Loss            float64 `json:"loss"`
 	Dead            int     `json:"dead_latents"`
 	TokensPerSecond float64 `json:"tokens_per_second"`
+	StepsPerSecond  float64 `json:"steps_per_second"`
 	Doing           string  `json:"doing,omitempty"` // what it does when it does not train
 }
 
@@ -114,19 +111,14 @@ func ChunkKey(sweep string, chunk int) string {
 	return fmt.Sprintf("sweeps/%s/cells-%06d.json", sweep, chunk)
 }
 
+// FailurePrefix is what the keys of a sweep's failure notes begin with.
+func FailurePrefix(sweep string) string { return "sweeps/" + sweep + "/failures/" }
+
 // FailureKey is the key of the note that a cell of a sweep failed.
-func FailureKey(sweep, cell string) string { return "sweeps/" + sweep + "/failures/" + cell + ".json" }
+func FailureKey(sweep, cell string) string { return FailurePrefix(sweep) + cell + ".json" }
 
 // ReportKey is the key of a collected result file of a sweep.
 func ReportKey(sweep, file string) string { return "sweeps/" + sweep + "/results/" + file }
-
-// RunID names a run's objects: the cell, kept apart by salt if there is one.
-func RunID(cell, salt string) string {
-	if salt == "" {
-		return cell
-	}
-	return cell + "-" + salt
-}
 
 // ResultKey is the key of a run's result.
 func ResultKey(run string) string { return "results/" + run + ".json" }
@@ -136,3 +128,26 @@ func ModelKey(run, file string) string { return "models/" + run + "/" + file }
 
 // HeartbeatTimeout is how long a silent TrainStage is taken to be alive.
 const HeartbeatTimeout = 10 * time.Second
+
+// RunID names a cell's run in the store. With reuse_results: false a sweep keeps
+// its runs apart from those of all others.
+func (h *PlanHeader) RunID(cell string) string {
+	if h.Run.ReuseResults {
+		return cell
+	}
+	return cell + "-" + h.ID[len(h.Name)+1:]
+}
+
+// Label names a cell for people, by the keys that vary: "k=16 dict_size=4096".
+func (h *PlanHeader) Label(c Cell) string {
+	parts := make([]string, 0, len(h.Axes))
+	for i, key := range h.Axes {
+		if i < len(c.Values) {
+			parts = append(parts, key+"="+c.Values[i])
+		}
+	}
+	if len(parts) == 0 {
+		return h.Name
+	}
+	return strings.Join(parts, " ")
+}

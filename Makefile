@@ -1,0 +1,23 @@
+# Short names for what developers do often; .ci/run is what must pass.
+export CGO_ENABLED = 0
+
+.PHONY: build worker test ci fuzz bench
+
+build: ## bin/sweep, with the embedded server (first build: about five minutes on two cores)
+	go build -trimpath -o bin/sweep ./cmd/sweep
+
+worker: ## bin/sweep-worker, without the server: small, for machines that only train
+	go build -trimpath -tags noserver -o bin/sweep-worker ./cmd/sweep
+
+test:
+	go test ./...
+
+ci:
+	.ci/run
+
+fuzz: ## each parser for half a minute
+	go test -run '^$$' -fuzz FuzzParse -fuzztime 30s ./sweep
+	go test -run '^$$' -fuzz FuzzReadHeader -fuzztime 30s ./trainer/safetensors
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./trainer/cpu

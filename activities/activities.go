@@ -1,0 +1,166 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/data"
+)
+
+// Activities are the activities of one worker. They are used by many goroutines.
+type Activities struct {
+	store   storage.Store
+	backend trainer.Backend
+	log     *slog.Logger
+
+	mu    sync.Mutex
+	plans map[string]*sweep.PlanHeader // by sweep
+	sets  map[string]*openSet          // by fingerprint
+}
+
+// An openSet is a data set that all runs of a worker read from.
+type openSet struct {
+	once sync.Once
+	set  *data.Set
+	err  error
+}
+
+// New returns the activities of a worker that trains on backend and keeps
+// everything in store.
+func New(store storage.Store, backend trainer.Backend, log *slog.Logger) *Activities {
+	return &Activities{store: store, backend: backend, log: log, plans: map[string]*sweep.PlanHeader{}, sets: map[string]*openSet{}}
+}
+
+// Close closes the data that is open.
+func (a *Activities) Close() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var errs []error
+	for key, s := range a.sets {
+		if s.set != nil {
+			errs = append(errs, s.set.Close())
+		}
+		delete(a.sets, key)
+	}
+	return errors.Join(errs...)
+}
+
+// Registry is what activities are registered with: a Temporal worker.
+type Registry interface {
+	RegisterActivityWithOptions(a any, o activity.RegisterOptions)
+}
+
+// RegisterLight registers the activities of sweep.Queue.
+func (a *Activities) RegisterLight(r Registry) {
+	register(r, sweep.ActivityPrepare, a.Prepare)
+	register(r, sweep.ActivityFail, a.RecordFailure)
+	register(r, sweep.ActivityCollect, a.Collect)
+}
+
+// RegisterTraining registers the activities of sweep.TrainQueue.
+func (a *Activities) RegisterTraining(r Registry) {
+	register(r, sweep.ActivityTrain, a.TrainStage)
+	register(r, sweep.ActivityEval, a.Evaluate)
+}
+
+func register(r Registry, name string, fn any) {
+	r.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
+}
+
+// A run is one cell's training as an activity meets it.
+type run struct {
+	id   string // names its objects in the store
+	plan *sweep.PlanHeader
+	cell sweep.Cell
+}
+
+func (a *Activities) load(ctx context.Context, ref sweep.CellRef) (*run, error) {
+	plan, err := a.plan(ctx, ref.Sweep)
+	if err != nil {
+		return nil, err
+	}
+	cells, err := a.chunk(ctx, ref.Sweep, ref.Cell/sweep.ChunkSize)
+	if err != nil {
+		return nil, err
+	}
+	i := ref.Cell % sweep.ChunkSize
+	if i < 0 || i >= len(cells) {
+		return nil, fmt.Errorf("%w: the stored plan of %s has no cell %d", ErrConfig, ref.Sweep, ref.Cell)
+	}
+	cell := cells[i]
+	if errs := cell.Config.Validate(); len(errs) > 0 {
+		return nil, fmt.Errorf("%w: cell %s: %w", ErrConfig, cell.ID, errs[0])
+	}
+	return &run{id: plan.RunID(cell.ID), plan: plan, cell: cell}, nil
+}
+
+// plan reads a sweep's plan header, which never changes.
+func (a *Activities) plan(ctx context.Context, id string) (*sweep.PlanHeader, error) {
+	a.mu.Lock()
+	p := a.plans[id]
+	a.mu.Unlock()
+	if p != nil {
+		return p, nil
+	}
+	p = new(sweep.PlanHeader)
+	if err := storage.GetJSON(ctx, a.store, sweep.PlanKey(id), p); err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	a.plans[id] = p
+	a.mu.Unlock()
+	return p, nil
+}
+
+func (a *Activities) chunk(ctx context.Context, id string, chunk int) ([]sweep.Cell, error) {
+	return ReadChunk(ctx, a.store, id, chunk)
+}
+
+// data opens what a sweep trains on, once for all its runs on this worker.
+func (a *Activities) data(ctx context.Context, plan *sweep.PlanHeader) (*data.Set, error) {
+	want := plan.Info.Fingerprint
+	a.mu.Lock()
+	s := a.sets[want]
+	if s == nil {
+		s = new(openSet)
+		a.sets[want] = s
+	}
+	a.mu.Unlock()
+	s.once.Do(func() {
+		s.set, s.err = data.Open(context.WithoutCancel(ctx), plan.Data, data.Options{})
+		if s.err == nil && s.set.Info().Fingerprint != want {
+			s.err = fmt.Errorf("%w: its fingerprint is %s, planned was %s; submit the grid again", ErrDataChanged, s.set.Info().Fingerprint, want)
+			s.set.Close()
+			s.set = nil
+		}
+	})
+	if s.err != nil { // the next attempt looks again
+		a.mu.Lock()
+		delete(a.sets, want)
+		a.mu.Unlock()
+	}
+	return s.set, s.err
+}
+
+// result reports whether the run has one.
+func (a *Activities) result(ctx context.Context, id string) (*sweep.Result, error) {
+	r := new(sweep.Result)
+	err := storage.GetJSON(ctx, a.store, sweep.ResultKey(id), r)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	}
+	return r, err
+}
+
+func decoder(c trainer.Config, s *trainer.State) func(*storage.Manifest, io.Reader) error {
+	return func(m *storage.Manifest, r io.Reader) error { return trainer.Decode(r, m.Size, c, s) }
+}

@@ -1,0 +1,146 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/trainer"
+)
+
+// metaSeconds is the time spent in training so far, over all attempts. It is in
+// the manifest and not in the checkpoint, whose bytes depend on the run alone.
+const metaSeconds = "train_seconds"
+
+// checkpointFormat is what manifests say of the data that they name.
+const checkpointFormat = "safetensors"
+
+// A checkpointer saves a loop's state while the loop goes on: the loop stops
+// only for the copy of the state, and at most one checkpoint is in flight.
+type checkpointer struct {
+	checkpoints *storage.Checkpoints
+	claim       *storage.Claim
+	cfg         trainer.Config
+	loop        *trainer.Loop
+	every       time.Duration
+	keep        int
+	log         *slog.Logger
+
+	seconds float64 // in training before this attempt
+	begun   time.Time
+	last    time.Time // when the last checkpoint was begun
+	spare   *trainer.State
+	flight  chan error // of the checkpoint in flight; nil if none is
+	saved   int64      // steps of the newest checkpoint that is there to stay
+}
+
+// step is called between two steps. It begins a checkpoint if one is due, and
+// returns an error only if the stage belongs to another attempt.
+func (k *checkpointer) step(ctx context.Context, now time.Time) error {
+	if k.flight != nil {
+		select {
+		case err := <-k.flight:
+			k.flight = nil
+			if err := k.landed(err); err != nil {
+				return err
+			}
+		default:
+			return nil // the one before is still on its way
+		}
+	}
+	if now.Sub(k.last) < k.every {
+		return nil
+	}
+	k.last = now
+	body, err := k.copy()
+	if err != nil {
+		return err
+	}
+	k.flight = make(chan error, 1)
+	meta, step := k.meta(now), k.spare.Step
+	go func() { k.flight <- k.save(ctx, step, body, meta) }()
+	return nil
+}
+
+// finish saves the present state and returns when it is there to stay.
+func (k *checkpointer) finish(ctx context.Context) error {
+	if err := k.wait(); err != nil && errors.Is(err, storage.ErrFenced) {
+		return err
+	}
+	if k.saved == k.loop.Step() {
+		return nil
+	}
+	body, err := k.copy()
+	if err != nil {
+		return err
+	}
+	return k.save(ctx, k.spare.Step, body, k.meta(time.Now()))
+}
+
+// wait returns when no checkpoint is in flight.
+func (k *checkpointer) wait() error {
+	if k.flight == nil {
+		return nil
+	}
+	err := <-k.flight
+	k.flight = nil
+	return k.landed(err)
+}
+
+// landed looks at what came of a checkpoint beside training. Only a fence stops
+// the run: the checkpoints before are untouched, and the next one may succeed.
+func (k *checkpointer) landed(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, storage.ErrFenced):
+		return err
+	}
+	k.log.Warn("checkpoint not saved, training goes on", "error", err)
+	return nil
+}
+
+func (k *checkpointer) copy() (*trainer.Body, error) {
+	if k.spare == nil {
+		k.spare = trainer.NewState(k.cfg)
+	}
+	if err := k.loop.Save(k.spare); err != nil {
+		return nil, err
+	}
+	return trainer.Encode(k.cfg, k.spare)
+}
+
+func (k *checkpointer) meta(now time.Time) map[string]string {
+	return map[string]string{metaSeconds: strconv.FormatFloat(k.seconds+now.Sub(k.begun).Seconds(), 'f', 3, 64)}
+}
+
+func (k *checkpointer) save(ctx context.Context, step int64, body *trainer.Body, meta map[string]string) error {
+	m, err := k.claim.Save(ctx, storage.Checkpoint{Step: step, Format: checkpointFormat, Meta: meta, Body: body, Size: body.Size()})
+	if err != nil {
+		return fmt.Errorf("checkpoint at step %d: %w", step, err)
+	}
+	k.saved = m.Step
+	if _, err := k.checkpoints.Prune(ctx, k.keep); err != nil && ctx.Err() == nil {
+		k.log.Warn("old checkpoints not removed", "error", err)
+	}
+	return nil
+}
+
+// restore loads the newest checkpoint into s and returns the seconds of training
+// behind it, or draws the state before the first step if there is none.
+func restore(ctx context.Context, cp *storage.Checkpoints, c trainer.Config) (*trainer.State, float64, error) {
+	s := trainer.NewState(c)
+	m, err := cp.Restore(ctx, decoder(c, s))
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return trainer.Init(c), 0, nil
+	case err != nil:
+		return nil, 0, err
+	}
+	seconds, _ := strconv.ParseFloat(m.Meta[metaSeconds], 64) // a hint for people: 0 if absent
+	return s, seconds, nil
+}

@@ -1,0 +1,82 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/trainer"
+)
+
+// Evaluate measures a trained run on the held-out tokens, exports its model and
+// keeps its result. Then the run's checkpoints, which nothing needs any more,
+// are removed.
+func (a *Activities) Evaluate(ctx context.Context, ref sweep.CellRef) error {
+	return outcome(ctx, a.evaluate(ctx, ref))
+}
+
+func (a *Activities) evaluate(ctx context.Context, ref sweep.CellRef) error {
+	r, err := a.load(ctx, ref)
+	if err != nil {
+		return err
+	}
+	cfg := r.cell.Config
+	progress, stop := startProgress(ctx, ref.Cell, cfg)
+	defer stop()
+	if done, err := a.result(ctx, r.id); err != nil {
+		return err
+	} else if done != nil {
+		return a.clear(ctx, r.id)
+	}
+	progress.doing("evaluating")
+	set, err := a.data(ctx, r.plan)
+	if err != nil {
+		return err
+	}
+	checkpoints, err := storage.NewCheckpoints(a.store, r.id, a.log)
+	if err != nil {
+		return err
+	}
+	state := trainer.NewState(cfg)
+	m, err := checkpoints.RestoreStep(ctx, int64(cfg.Steps), decoder(cfg, state))
+	if err != nil {
+		return err
+	}
+	model, err := a.backend.New(cfg, state)
+	if err != nil {
+		return err
+	}
+	defer model.Close()
+	metrics, err := trainer.Evaluate(ctx, model, cfg, state, set, set.Directions(), nil)
+	if err != nil {
+		return err
+	}
+	seconds, _ := strconv.ParseFloat(m.Meta[metaSeconds], 64)
+	result := sweep.Result{
+		Cell: r.cell.ID, Config: cfg, Metrics: metrics, Status: sweep.Completed,
+		Tokens: cfg.Tokens(), WallSeconds: seconds, Data: r.plan.Info.Fingerprint,
+		LMName: r.plan.Data.LMName, Layer: r.plan.Data.Layer, Submodule: r.plan.Data.SubmoduleName,
+	}
+	progress.doing("exporting the model")
+	if err := a.export(ctx, r.id, result, state, r.plan.Info.Scale); err != nil {
+		return err
+	}
+	// The result comes last: where it is, the model is too. Of several attempts
+	// the first to finish counts.
+	if _, err := storage.PutJSONOnce(ctx, a.store, sweep.ResultKey(r.id), result); err != nil {
+		return err
+	}
+	return a.clear(ctx, r.id)
+}
+
+// clear removes the objects of a stage that has a result.
+func (a *Activities) clear(ctx context.Context, id string) error {
+	objects, err := a.store.List(ctx, "stages/"+id+"/")
+	var errs []error
+	for _, o := range objects {
+		errs = append(errs, a.store.Delete(ctx, o.Key))
+	}
+	return errors.Join(append(errs, err)...)
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/api/serviceerror"
+)
+
+func (a *app) cancelCmd() *cobra.Command {
+	var p place
+	var conn connection
+	c := &cobra.Command{
+		Use:   "cancel SWEEP",
+		Short: "Stop a sweep for good, keeping what it has",
+		Long: `Stop a running sweep: what is in training is saved, results so far are collected, and
+nothing more is trained. Submitting the grid again goes on from there.`,
+		Example: "  sweep cancel topk-demo",
+		Args:    args(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx := c.Context()
+			store, err := openStore(ctx, p.storeURL())
+			if err != nil {
+				return err
+			}
+			plan, err := findSweep(ctx, store, args[0])
+			if err != nil {
+				return err
+			}
+			tc, _, err := conn.dial(ctx, p.dir, nil)
+			if err != nil {
+				return err
+			}
+			defer tc.Close()
+			err = tc.CancelWorkflow(ctx, plan.ID, "")
+			var gone *serviceerror.NotFound
+			if errors.As(err, &gone) {
+				return fmt.Errorf("sweep %s is not running", plan.ID)
+			}
+			if err != nil {
+				return fmt.Errorf("cancel %s: %w", plan.ID, err)
+			}
+			fmt.Fprintf(a.err, "sweep %s: canceling\n", plan.ID)
+			return nil
+		},
+	}
+	p.flags(c.Flags())
+	conn.flags(c.Flags())
+	return c
+}

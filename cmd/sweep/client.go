@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/pflag"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/topksweep/sweep/deploy/local"
+	"github.com/topksweep/sweep/sweep"
+)
+
+// connection says which Temporal server to use. Without flags it is the one
+// that runs on the state directory, else Temporal's own environment variables
+// and configuration file.
+type connection struct{ address, namespace string }
+
+func (c *connection) flags(f *pflag.FlagSet) {
+	f.StringVar(&c.address, "address", "", "Temporal server `host:port` (default: the one that runs on --dir, else TEMPORAL_ADDRESS and Temporal's configuration file)")
+	f.StringVar(&c.namespace, "namespace", "", "Temporal namespace (default: TEMPORAL_NAMESPACE, else default)")
+}
+
+// errNoServer says that no server was named and none runs on the state
+// directory.
+var errNoServer = errors.New("no Temporal server: none runs on this state directory (start one with sweep up), and neither --address nor TEMPORAL_ADDRESS names one")
+
+// dial connects. uiURL is the Web UI's address if it is known.
+func (c *connection) dial(ctx context.Context, dir string, log *slog.Logger) (_ client.Client, uiURL string, err error) {
+	opts, err := envconfig.LoadDefaultClientOptions()
+	if err != nil {
+		return nil, "", inputError{fmt.Errorf("Temporal's configuration: %w", err)}
+	}
+	switch {
+	case c.address != "":
+		opts.HostPort = c.address
+	case opts.HostPort != "": // from the environment
+	default:
+		info, ok, err := local.Running(dir)
+		if err != nil {
+			return nil, "", err
+		}
+		if !ok || info.HostPort == "" {
+			return nil, "", errNoServer
+		}
+		opts.HostPort, opts.Namespace, uiURL = info.HostPort, info.Namespace, info.UIURL
+	}
+	if c.namespace != "" {
+		opts.Namespace = c.namespace
+	}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	opts.Logger = sdklog.NewStructuredLogger(log)
+	tc, err := client.DialContext(ctx, opts)
+	if err != nil {
+		return nil, "", fmt.Errorf("connect to Temporal at %s: %w", opts.HostPort, err)
+	}
+	return tc, uiURL, nil
+}
+
+// Search attributes by which sweeps are found in the Web UI.
+var (
+	attrName  = temporal.NewSearchAttributeKeyKeyword("SweepName")
+	attrCells = temporal.NewSearchAttributeKeyInt64("SweepCells")
+)
+
+func searchAttributes() map[string]enums.IndexedValueType {
+	return map[string]enums.IndexedValueType{
+		attrName.GetName():  attrName.GetValueType(),
+		attrCells.GetName(): attrCells.GetValueType(),
+	}
+}
+
+// attributes are the search attributes of a sweep, as far as the server knows
+// them: one that lacks them runs sweeps all the same.
+func attributes(ctx context.Context, c client.Client, namespace, name string, cells int) temporal.SearchAttributes {
+	have, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
+	if err != nil {
+		return temporal.SearchAttributes{}
+	}
+	var set []temporal.SearchAttributeUpdate
+	if _, ok := have.CustomAttributes[attrName.GetName()]; ok {
+		set = append(set, attrName.ValueSet(name))
+	}
+	if _, ok := have.CustomAttributes[attrCells.GetName()]; ok {
+		set = append(set, attrCells.ValueSet(int64(cells)))
+	}
+	return temporal.NewSearchAttributes(set...)
+}
+
+// start starts the workflow of a sweep whose plan is stored, or attaches to it
+// if it runs. started is false, without an error, if it has completed before.
+func start(ctx context.Context, c client.Client, p *sweep.PlanHeader, backend string) (started bool, err error) {
+	_, err = c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:        p.ID,
+		TaskQueue: sweep.Queue,
+		// A sweep that failed or was canceled starts again, with the results it has.
+		WorkflowIDReusePolicy:                    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
+		WorkflowIDConflictPolicy:                 enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		TypedSearchAttributes:                    attributes(ctx, c, "default", p.Name, p.CellCount),
+		StaticSummary:                            fmt.Sprintf("%s: %d cells", p.Name, p.CellCount),
+	}, sweep.WorkflowSweep, sweep.SweepInput{
+		Sweep: p.ID, Cells: p.CellCount, TrainQueue: sweep.TrainQueue(backend),
+		MaxConcurrent: p.Run.MaxConcurrent, FailureLimit: p.Run.FailureLimit(),
+	})
+	var done *serviceerror.WorkflowExecutionAlreadyStarted
+	if errors.As(err, &done) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("start sweep %s: %w", p.ID, err)
+	}
+	return true, nil
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/topksweep/sweep/trainer/data"
+)
+
+func (a *app) dataCmd() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "data",
+		Short: "Look at activation shards",
+	}
+	c.AddCommand(a.inspectCmd())
+	return c
+}
+
+func (a *app) inspectCmd() *cobra.Command {
+	var output string
+	var workers int
+	c := &cobra.Command{
+		Use:   "inspect PATH",
+		Short: "Read activation shards whole and say what they hold",
+		Long: `Read every row of the activation shards at PATH, a directory, a glob or a file
+(.safetensors or .npy), and print rows, width, dtype, mean norm and fingerprint. Rows
+that hold NaN or Inf are listed, and make the exit status 2.`,
+		Example: `  sweep data inspect activations/gpt2-small/l8
+  sweep data inspect 'shards/*.safetensors' -o json`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			if output != "text" && output != "json" {
+				return inputError{fmt.Errorf("-o %s: want text or json", output)}
+			}
+			r, err := data.Inspect(c.Context(), args[0], data.Options{Workers: workers, Progress: a.scanned()})
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				e := json.NewEncoder(a.out)
+				e.SetIndent("", "  ")
+				err = e.Encode(r)
+			} else {
+				err = a.writeReport(r)
+			}
+			if err == nil && r.NonFiniteRows > 0 {
+				err = inputError{fmt.Errorf("%s: %d rows hold NaN or Inf: leave such rows out when you write shards", args[0], r.NonFiniteRows)}
+			}
+			return err
+		},
+	}
+	c.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	c.Flags().IntVar(&workers, "workers", 0, "shard readers at a time (default: one per core)")
+	return c
+}
+
+// scanned shows on a terminal how far a long scan is.
+func (a *app) scanned() func(done, total int64) {
+	began, spoke := time.Now(), time.Now()
+	return func(done, total int64) {
+		switch {
+		case !a.tty || total == 0:
+		case done == total:
+			if spoke.After(began) {
+				fmt.Fprint(a.err, "\r\x1b[K")
+			}
+		case time.Since(spoke) > 200*time.Millisecond:
+			spoke = time.Now()
+			fmt.Fprintf(a.err, "\r%d%% of %d rows", 100*done/total, total)
+		}
+	}
+}
+
+func (a *app) writeReport(r data.Report) error {
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "rows\t%d\n", r.Rows)
+	fmt.Fprintf(w, "width\t%d\n", r.Dim)
+	fmt.Fprintf(w, "dtype\t%s\n", r.DType)
+	fmt.Fprintf(w, "shards\t%d\n", len(r.Shards))
+	fmt.Fprintf(w, "bytes\t%d\n", r.Bytes)
+	fmt.Fprintf(w, "mean norm\t%.6g\n", r.MeanNorm)
+	fmt.Fprintf(w, "mean squared norm\t%.6g\n", r.MeanSquareNorm)
+	fmt.Fprintf(w, "range\t%.6g to %.6g\n", r.Min, r.Max)
+	fmt.Fprintf(w, "fingerprint\t%s\n", r.Fingerprint)
+	for _, b := range r.NonFinite {
+		fmt.Fprintf(w, "not finite\t%s: row %d, column %d\n", b.File, b.Row, b.Col)
+	}
+	if len(r.Shards) > 1 {
+		fmt.Fprint(w, "\nshard\trows\tdtype\tmean norm\n")
+		for _, s := range r.Shards {
+			fmt.Fprintf(w, "%s\t%d\t%s\t%.6g\n", s.File, s.Rows, s.DType, s.MeanNorm)
+		}
+	}
+	return w.Flush()
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/trainer/data"
+)
+
+// gridFlags bound what a grid may ask for.
+type gridFlags struct{ maxCells int }
+
+func (g *gridFlags) flags(f *pflag.FlagSet) {
+	f.IntVar(&g.maxCells, "max-cells", 0, "refuse a grid of more cells (default 1,000,000)")
+}
+
+// A planned grid is ready to be stored and started.
+type planned struct {
+	src  []byte // the file as it was read
+	grid *sweep.Grid
+	plan *sweep.Plan
+}
+
+// plan reads a grid file, opens its data and expands it. Nothing is started or
+// written.
+func (g *gridFlags) plan(ctx context.Context, path string, est sweep.Estimates) (*planned, error) {
+	src, err := readGrid(path)
+	if err != nil {
+		return nil, inputError{err}
+	}
+	grid, err := sweep.Parse(path, src, sweep.ParseOptions{MaxCells: g.maxCells})
+	if err != nil {
+		return nil, err
+	}
+	grid.Data.Source = absolute(grid.Data.Source, filepath.Dir(path))
+	set, err := data.Open(ctx, grid.Data, data.Options{})
+	if err != nil {
+		return nil, inputError{err}
+	}
+	info := set.Info()
+	if err := set.Close(); err != nil {
+		return nil, err
+	}
+	plan, err := sweep.NewPlan(grid, info, est)
+	if err != nil {
+		return nil, err
+	}
+	return &planned{src: src, grid: grid, plan: plan}, nil
+}
+
+func readGrid(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%s: there is no such file; sweep help run shows a first grid", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	// One byte over the limit is enough for the parser to say so.
+	b, err := io.ReadAll(io.LimitReader(f, sweep.MaxBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return b, nil
+}
+
+// absolute makes a source that is relative to the grid's folder mean the same
+// to a worker that runs elsewhere on the machine.
+func absolute(source, base string) string {
+	if source == "" || filepath.IsAbs(source) || strings.Contains(source, "://") || strings.HasPrefix(source, "~") {
+		return source
+	}
+	if abs, err := filepath.Abs(filepath.Join(base, source)); err == nil {
+		return abs
+	}
+	return source
+}
+
+// save stores a plan: chunks of cells first, then the header that makes it
+// whole. Storing it again writes the same.
+func (p *planned) save(ctx context.Context, store storage.Store) (*sweep.PlanHeader, error) {
+	header := &p.plan.PlanHeader
+	if err := storage.PutBytes(ctx, store, sweep.GridKey(header.ID), p.src); err != nil {
+		return nil, err
+	}
+	for i := range header.Chunks() {
+		b, err := sweep.EncodeChunk(p.plan.Chunk(i))
+		if err != nil {
+			return nil, err
+		}
+		if err := storage.PutBytes(ctx, store, sweep.ChunkKey(header.ID, i), b); err != nil {
+			return nil, err
+		}
+	}
+	return header, storage.PutJSON(ctx, store, sweep.PlanKey(header.ID), header)
+}
+
+// findSweep returns the stored plan of a sweep given by its ID or its name; of
+// several with one name, the newest.
+func findSweep(ctx context.Context, store storage.Store, want string) (*sweep.PlanHeader, error) {
+	ids, err := sweepIDs(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	var known []string
+	for _, id := range ids { // newest first
+		name := id[:max(0, strings.LastIndex(id, "-"))]
+		if id == want || name == want {
+			h := new(sweep.PlanHeader)
+			return h, storage.GetJSON(ctx, store, sweep.PlanKey(id), h)
+		}
+		known = append(known, id)
+	}
+	if len(known) == 0 {
+		return nil, inputError{fmt.Errorf("sweep %q: this store holds no sweeps", want)}
+	}
+	return nil, inputError{fmt.Errorf("sweep %q is not in this store; it has %s", want, strings.Join(known[:min(len(known), 10)], ", "))}
+}
+
+// sweepIDs lists the sweeps of a store, those stored last first.
+func sweepIDs(ctx context.Context, store storage.Store) ([]string, error) {
+	objects, err := store.List(ctx, "sweeps/")
+	if err != nil {
+		return nil, err
+	}
+	var plans []storage.Object
+	for _, o := range objects {
+		if strings.HasSuffix(o.Key, "/plan.json") {
+			plans = append(plans, o)
+		}
+	}
+	sortNewest(plans)
+	var ids []string
+	for _, o := range plans {
+		id := strings.TrimSuffix(strings.TrimPrefix(o.Key, "sweeps/"), "/plan.json")
+		ids = append(ids, id)
+	}
+	return ids, nil
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// lines lists what happens, for logs and pipes: runs that begin and end, and
+// every so often where the running ones stand.
+type lines struct {
+	a       *app
+	labels  *labels
+	began   time.Time
+	spoke   time.Time
+	running map[int]bool
+	said    map[string]bool // troubles
+	ended   int
+}
+
+// speakEvery is how often a sweep that goes its way says where it stands.
+const speakEvery = 10 * time.Second
+
+func (v *lines) printf(format string, args ...any) {
+	fmt.Fprintf(v.a.err, "%8s  %s\n", clock(time.Since(v.began)), fmt.Sprintf(format, args...))
+	v.spoke = time.Now()
+}
+
+func (v *lines) show(s snapshot) {
+	p := s.progress
+	now := map[int]bool{}
+	for _, c := range p.Running {
+		now[c] = true
+		if !v.running[c] {
+			v.printf("begun    %s", v.labels.of(c))
+		}
+	}
+	for c := range v.running {
+		if !now[c] {
+			v.printf("ended    %s", v.labels.of(c))
+		}
+	}
+	v.running = now
+	for _, t := range s.trouble {
+		if !v.said[t] {
+			v.said[t] = true
+			v.printf("retrying %s", t)
+		}
+	}
+	if ended := p.Completed + p.Failed + p.Canceled; ended != v.ended {
+		v.ended = ended
+		line := fmt.Sprintf("%d of %d runs done", p.Completed, v.labels.plan.CellCount)
+		if p.Reused > 0 {
+			line += fmt.Sprintf(", %d of them reused", p.Reused)
+		}
+		if p.Failed > 0 {
+			line += fmt.Sprintf(", %d failed", p.Failed)
+		}
+		v.printf("%s", line)
+	}
+	if time.Since(v.spoke) >= speakEvery {
+		for _, b := range s.beats {
+			v.printf("step %d/%d  %s  %s", b.Step, b.Steps, v.labels.of(b.Cell), describe(b))
+		}
+	}
+}
+
+func (v *lines) close() {}
+
+// shared is a value that one goroutine sets and another draws.
+type shared[T any] struct {
+	mu sync.Mutex
+	v  T
+}
+
+func (s *shared[T]) set(v T) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.v = v
+}
+
+func (s *shared[T]) get() T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.v
+}

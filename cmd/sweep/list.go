@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+
+	"github.com/topksweep/sweep/activities"
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep"
+)
+
+// sweepState is where a sweep stands, from the store, and from the server if
+// there is one.
+type sweepState struct {
+	ID        string     `json:"id"`
+	Name      string     `json:"name"`
+	Cells     int        `json:"cells"`
+	Completed int        `json:"completed"`
+	Failed    int        `json:"failed"`
+	State     string     `json:"state"` // running, completed, failed, canceled, stopped
+	Planned   time.Time  `json:"planned"`
+	Runs      []runState `json:"runs,omitempty"` // status only
+	header    *sweep.PlanHeader
+}
+
+func (a *app) listCmd() *cobra.Command {
+	var p place
+	var conn connection
+	var output string
+	c := &cobra.Command{
+		Use:     "list",
+		Short:   "List the sweeps of a store, newest first",
+		Long:    "List the sweeps of a store, newest first. Without a server, a sweep that is not done is stopped.",
+		Example: "  sweep list\n  sweep list -o json",
+		Args:    args(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			ctx := c.Context()
+			if output != "table" && output != "json" {
+				return inputError{fmt.Errorf("-o %s: want table or json", output)}
+			}
+			store, err := openStore(ctx, p.storeURL())
+			if err != nil {
+				return err
+			}
+			ids, err := sweepIDs(ctx, store)
+			if err != nil {
+				return err
+			}
+			done, err := results(ctx, store)
+			if err != nil {
+				return err
+			}
+			tc, _, _ := conn.dial(ctx, p.dir, nil) // without a server the store alone tells
+			if tc != nil {
+				defer tc.Close()
+			}
+			list := []sweepState{}
+			for _, id := range ids {
+				s, err := stateOf(ctx, store, tc, id, done)
+				if err != nil {
+					return err
+				}
+				list = append(list, s)
+			}
+			if output == "json" {
+				return writeJSON(a.out, list)
+			}
+			if len(list) == 0 {
+				fmt.Fprintln(a.err, "no sweeps in", p.storeURL())
+				return nil
+			}
+			w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "SWEEP\tSTATE\tDONE\tFAILED\tPLANNED")
+			for _, s := range list {
+				fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d\t%s\n", s.ID, s.State, s.Completed, s.Cells, s.Failed, s.Planned.Local().Format(time.DateTime))
+			}
+			return w.Flush()
+		},
+	}
+	p.flags(c.Flags())
+	conn.flags(c.Flags())
+	c.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	return c
+}
+
+// stateOf counts a sweep's results and asks the server, if there is one, what
+// it is doing.
+func stateOf(ctx context.Context, store storage.Store, tc client.Client, id string, done map[string]bool) (sweepState, error) {
+	h := new(sweep.PlanHeader)
+	if err := storage.GetJSON(ctx, store, sweep.PlanKey(id), h); err != nil {
+		return sweepState{}, err
+	}
+	s := sweepState{ID: h.ID, Name: h.Name, Cells: h.CellCount, header: h}
+	objects, err := store.List(ctx, "sweeps/"+id+"/")
+	if err != nil {
+		return s, err
+	}
+	for _, o := range objects {
+		switch {
+		case o.Key == sweep.PlanKey(id):
+			s.Planned = o.Modified
+		case strings.HasPrefix(o.Key, sweep.FailurePrefix(id)):
+			s.Failed++
+		}
+	}
+	for i := range h.Chunks() {
+		cells, err := activities.ReadChunk(ctx, store, id, i)
+		if err != nil {
+			return s, err
+		}
+		for _, c := range cells {
+			if done[h.RunID(c.ID)] {
+				s.Completed++
+			}
+		}
+	}
+	s.State = "stopped"
+	if s.Completed == s.Cells {
+		s.State = "completed"
+	}
+	if tc == nil {
+		return s, nil
+	}
+	d, err := tc.DescribeWorkflowExecution(ctx, id, "")
+	if err != nil {
+		return s, nil // another server's sweep, or one past the server's retention
+	}
+	switch d.WorkflowExecutionInfo.Status {
+	case enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
+		s.State = "running"
+	case enums.WORKFLOW_EXECUTION_STATUS_CANCELED:
+		s.State = "canceled"
+	case enums.WORKFLOW_EXECUTION_STATUS_FAILED, enums.WORKFLOW_EXECUTION_STATUS_TERMINATED, enums.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:
+		s.State = "failed"
+	}
+	return s, nil
+}
+
+func sortNewest(objects []storage.Object) {
+	slices.SortStableFunc(objects, func(x, y storage.Object) int { return y.Modified.Compare(x.Modified) })
+}
+
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}

@@ -1,0 +1,138 @@
+// Command sweep trains Top-K sparse autoencoders over a grid of hyperparameters,
+// durably. It is where everything meets: flags, environment, the Temporal
+// client, the backends and the stores. One file a verb; wire.go alone names the
+// concrete backends and stores.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/trainer/data"
+)
+
+// Exit statuses, as the help of every command states.
+const (
+	exitOK          = 0
+	exitError       = 1 // something went wrong, or runs failed
+	exitBadInput    = 2 // bad grid, data or flags: nothing was started
+	exitInterrupted = 130
+)
+
+// errInterrupted ends a command that a signal stopped, after it saved its work.
+var errInterrupted = errors.New("interrupted")
+
+// An inputError is an error of what the user gave; nothing was started.
+type inputError struct{ err error }
+
+func (e inputError) Error() string { return e.err.Error() }
+func (e inputError) Unwrap() error { return e.err }
+
+// A silentError has been shown already.
+type silentError struct{ err error }
+
+func (e silentError) Error() string { return e.err.Error() }
+func (e silentError) Unwrap() error { return e.err }
+
+// app is what a command knows of the world around it.
+type app struct {
+	out, err io.Writer
+	tty      bool // err is a terminal: progress is drawn, not listed
+}
+
+func main() {
+	ctx, stop := signals(context.Background())
+	a := &app{out: os.Stdout, err: os.Stderr, tty: term.IsTerminal(int(os.Stderr.Fd()))}
+	status := a.main(ctx, os.Args[1:])
+	stop()
+	os.Exit(status)
+}
+
+// signals returns a context that the first interrupt cancels; the second ends
+// the process at once.
+func signals(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		if _, ok := <-c; ok {
+			cancel(errInterrupted)
+			signal.Reset()
+		}
+	}()
+	return ctx, func() { signal.Stop(c); close(c); cancel(nil) }
+}
+
+func (a *app) main(ctx context.Context, args []string) int {
+	root := a.command()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	var in inputError
+	var grid sweep.Errors
+	var silent silentError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errInterrupted) || errors.Is(context.Cause(ctx), errInterrupted) && errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.As(err, &silent):
+		return exitError
+	case errors.As(err, &grid):
+		fmt.Fprintln(a.err, grid)
+		return exitBadInput
+	}
+	fmt.Fprintln(a.err, "sweep:", err)
+	if errors.As(err, &in) || errors.Is(err, data.ErrBad) {
+		return exitBadInput
+	}
+	return exitError
+}
+
+func (a *app) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "sweep",
+		Short: "Train Top-K sparse autoencoders over a grid, durably",
+		Long: `sweep trains Top-K sparse autoencoders over a grid of hyperparameters. Every run
+is a durable Temporal activity that checkpoints as it goes: kill it, and it goes
+on where it stopped, bit for bit.
+
+Exit status: 0 all went well; 1 an error, or runs failed; 2 the grid, the data or
+the flags are wrong and nothing was started; 130 interrupted, with all work saved.`,
+		Example: `  sweep run grid.yaml                   everything in one process: server, worker, progress, table
+  sweep plan grid.yaml                  what would run, without running it
+  sweep up                              server, Web UI and worker, kept running
+  sweep submit grid.yaml --wait         hand a grid to a running server
+  sweep results topk-demo -o csv        the results again, for a program`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return inputError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
+	})
+	root.AddCommand(
+		a.runCmd(), a.upCmd(), a.submitCmd(), a.planCmd(), a.listCmd(), a.statusCmd(), a.watchCmd(),
+		a.resultsCmd(), a.cancelCmd(), a.workerCmd(), a.dataCmd(), a.versionCmd(),
+	)
+	return root
+}
+
+// args wraps a cobra argument check so that a wrong count is bad input.
+func args(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return inputError{fmt.Errorf("%w; usage: %s", err, c.UseLine())}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep"
+)
+
+func (a *app) planCmd() *cobra.Command {
+	var p place
+	var g gridFlags
+	var output string
+	var all bool
+	c := &cobra.Command{
+		Use:   "plan grid.yaml",
+		Short: "Show what a grid would train, without starting anything",
+		Long: `Show what a grid would train: its cells, steps, tokens and the memory of a run, and
+which cells have a result already. Nothing is started or written.`,
+		Example: `  sweep plan grid.yaml
+  sweep plan grid.yaml --all            every cell, not the first few
+  sweep plan grid.yaml -o json          for a program`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			if output != "text" && output != "json" {
+				return inputError{fmt.Errorf("-o %s: want text or json", output)}
+			}
+			backend, err := newBackend("auto", 0)
+			if err != nil {
+				return err
+			}
+			done, err := p.results(c.Context())
+			if err != nil {
+				return err
+			}
+			planned, err := g.plan(c.Context(), args[0], sweep.Estimates{Bytes: backend.Bytes, Reused: func(cell string) bool { return done[cell] }})
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				return planned.plan.WriteJSON(a.out)
+			}
+			return planned.plan.WriteText(a.out, all)
+		},
+	}
+	p.flags(c.Flags())
+	g.flags(c.Flags())
+	c.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	c.Flags().BoolVar(&all, "all", false, "list every cell")
+	return c
+}
+
+// results is the set of runs that have a result, without making a store where
+// there is none.
+func (p *place) results(ctx context.Context) (map[string]bool, error) {
+	if p.store == "" {
+		if _, err := os.Stat(p.storeURL()); errors.Is(err, os.ErrNotExist) {
+			return nil, nil
+		}
+	}
+	store, err := openStore(ctx, p.storeURL())
+	if err != nil {
+		return nil, err
+	}
+	return results(ctx, store)
+}
+
+// results is the set of runs that have a result.
+func results(ctx context.Context, store storage.Store) (map[string]bool, error) {
+	objects, err := store.List(ctx, "results/")
+	if err != nil {
+		return nil, err
+	}
+	done := make(map[string]bool, len(objects))
+	for _, o := range objects {
+		done[strings.TrimSuffix(strings.TrimPrefix(o.Key, "results/"), ".json")] = true
+	}
+	return done, nil
+}

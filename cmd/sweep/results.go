@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/topksweep/sweep/activities"
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/report"
+)
+
+// outputFlags say how results are printed.
+type outputFlags struct {
+	format string
+	sort   string
+	all    bool
+}
+
+func (o *outputFlags) flags(f *pflag.FlagSet) {
+	f.StringVarP(&o.format, "output", "o", "table", strings.Join(formatNames(), ", "))
+	f.StringVar(&o.sort, "sort", "", "sort by a `column`, descending with a leading - (default: the grid's order)")
+	f.BoolVar(&o.all, "all-columns", false, "every column in a table")
+}
+
+func formatNames() []string {
+	var names []string
+	for _, f := range report.Formats() {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+func (o *outputFlags) check() error {
+	if !slices.Contains(formatNames(), o.format) {
+		return inputError{fmt.Errorf("-o %s: want one of %s", o.format, strings.Join(formatNames(), ", "))}
+	}
+	return nil
+}
+
+func (a *app) resultsCmd() *cobra.Command {
+	var p place
+	var out outputFlags
+	c := &cobra.Command{
+		Use:   "results SWEEP",
+		Short: "Print the results of a sweep, also while it runs",
+		Long: `Print the results of a sweep as they are in the store, also while it runs. SWEEP is a
+name or an ID. No server is needed.`,
+		Example: `  sweep results topk-demo
+  sweep results topk-demo -o csv > results.csv
+  sweep results topk-demo --sort nmse --all-columns`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := out.check(); err != nil {
+				return err
+			}
+			store, err := openStore(c.Context(), p.storeURL())
+			if err != nil {
+				return err
+			}
+			plan, err := findSweep(c.Context(), store, args[0])
+			if err != nil {
+				return err
+			}
+			rows, err := loadRows(c.Context(), store, plan)
+			if err != nil {
+				return err
+			}
+			return a.print(rows, out)
+		},
+	}
+	p.flags(c.Flags())
+	out.flags(c.Flags())
+	return c
+}
+
+func loadRows(ctx context.Context, store storage.Store, plan *sweep.PlanHeader) (report.Rows, error) {
+	rows, err := activities.LoadResults(ctx, store, plan)
+	return report.Rows{Plan: plan, Results: rows}, err
+}
+
+func (a *app) print(rows report.Rows, out outputFlags) error {
+	if out.sort != "" {
+		if err := rows.Sort(out.sort); err != nil {
+			return inputError{err}
+		}
+	}
+	return report.Write(a.out, out.format, rows)
+}

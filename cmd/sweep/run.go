@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/sdk/client"
+
+	"github.com/topksweep/sweep/deploy/local"
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep"
+)
+
+func (a *app) runCmd() *cobra.Command {
+	var p place
+	var w workerFlags
+	var s serverFlags
+	var g gridFlags
+	var out outputFlags
+	c := &cobra.Command{
+		Use:   "run grid.yaml",
+		Short: "Train a grid here and now, and print its results",
+		Long: `Train a grid with everything in one process: a real Temporal server on a file in the
+state directory, its Web UI, a worker, live progress and the table of results.
+
+Interrupt it (Ctrl-C) and it saves what is in training and stops; run it again, also
+after a crash or kill -9, and it goes on where it stopped. A grid that has run is not
+trained again: its results are shown. If sweep up runs on the same state directory,
+the grid is handed to it.
+
+A first grid:
+
+  name: hello
+  data: {synthetic: {activation_dim: 32, directions: 64, tokens: 100000, active: 4}}
+  parameters: {k: [2, 4], dict_size: [64, 128]}
+  train: {steps: 500, batch_size: 256, lr: 0.003}`,
+		Example: `  sweep run grid.yaml
+  sweep run grid.yaml -o csv > results.csv
+  sweep run grid.yaml --dir /scratch/me/sweep --slots 8 --no-ui`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx := c.Context()
+			if err := errors.Join(w.check(), out.check()); err != nil {
+				return err
+			}
+			backend, err := newBackend(w.backend, w.threads())
+			if err != nil {
+				return err
+			}
+			planned, err := g.plan(ctx, args[0], sweep.Estimates{Bytes: backend.Bytes})
+			if err != nil {
+				return err
+			}
+			store, err := openStore(ctx, p.storeURL())
+			if err != nil {
+				return err
+			}
+			tc, stop, err := a.server(ctx, p, w, s, store)
+			if err != nil {
+				return err
+			}
+			defer stop()
+			plan, err := a.submit(ctx, tc, store, planned, backend.Name())
+			if err != nil {
+				return err
+			}
+			return a.finish(ctx, tc, store, plan, out)
+		},
+	}
+	p.flags(c.Flags())
+	w.flags(c.Flags())
+	s.flags(c.Flags())
+	g.flags(c.Flags())
+	out.flags(c.Flags())
+	return c
+}
+
+// server starts everything in this process, or joins the server that runs on
+// the state directory already.
+func (a *app) server(ctx context.Context, p place, w workerFlags, s serverFlags, store storage.Store) (client.Client, func(), error) {
+	k, err := startStack(ctx, p, w, s, store)
+	var inUse *local.InUseError
+	if errors.As(err, &inUse) && inUse.Info.HostPort != "" {
+		tc, ui, err := (&connection{address: inUse.Info.HostPort, namespace: inUse.Info.Namespace}).dial(ctx, p.dir, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		fmt.Fprintf(a.err, "joining the server of process %d at %s%s\n", inUse.Info.PID, inUse.Info.HostPort, uiNote(ui))
+		return tc, tc.Close, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	fmt.Fprintf(a.err, "Temporal server at %s%s\n", k.server.HostPort, uiNote(k.server.UIURL))
+	return k.client, func() {
+		if ctx.Err() != nil {
+			fmt.Fprintln(a.err, "saving what is in training; interrupt again to stop at once")
+		}
+		k.stop()
+		if ctx.Err() != nil {
+			fmt.Fprintln(a.err, "stopped; the same command goes on from here")
+		}
+	}, nil
+}
+
+func uiNote(url string) string {
+	if url == "" {
+		return ""
+	}
+	return ", Web UI at " + url
+}
+
+// finish follows a sweep to its end and prints its results.
+func (a *app) finish(ctx context.Context, c client.Client, store storage.Store, plan *sweep.PlanHeader, out outputFlags) error {
+	err := a.watch(ctx, c, store, plan)
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
+	rows, loaded := loadRows(ctx, store, plan)
+	if loaded != nil {
+		return errors.Join(err, loaded)
+	}
+	return errors.Join(a.print(rows, out), err)
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/sdk/client"
+
+	"github.com/topksweep/sweep/activities"
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep"
+)
+
+// runState is where one run of a sweep stands.
+type runState struct {
+	Cell   string           `json:"cell"`
+	Label  string           `json:"label"`
+	Status sweep.Status     `json:"status"`
+	Error  string           `json:"error,omitempty"`
+	Beat   *sweep.Heartbeat `json:"progress,omitempty"` // of a run in training
+}
+
+func (a *app) statusCmd() *cobra.Command {
+	var p place
+	var conn connection
+	var output string
+	var all bool
+	c := &cobra.Command{
+		Use:   "status SWEEP",
+		Short: "Show where a sweep and its runs stand",
+		Long: `Show where a sweep stands: counts, the runs in training, and those that failed with the
+reason. SWEEP is a name or an ID.`,
+		Example: "  sweep status topk-demo\n  sweep status topk-demo --all\n  sweep status topk-demo -o json",
+		Args:    args(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx := c.Context()
+			if output != "text" && output != "json" {
+				return inputError{fmt.Errorf("-o %s: want text or json", output)}
+			}
+			store, err := openStore(ctx, p.storeURL())
+			if err != nil {
+				return err
+			}
+			plan, err := findSweep(ctx, store, args[0])
+			if err != nil {
+				return err
+			}
+			tc, ui, _ := conn.dial(ctx, p.dir, nil)
+			if tc != nil {
+				defer tc.Close()
+			}
+			s, trouble, err := statusOf(ctx, store, tc, plan)
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				return writeJSON(a.out, s)
+			}
+			a.writeStatus(s, trouble, ui, all)
+			return nil
+		},
+	}
+	p.flags(c.Flags())
+	conn.flags(c.Flags())
+	c.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	c.Flags().BoolVar(&all, "all", false, "list every run, not only those in training or failed")
+	return c
+}
+
+func statusOf(ctx context.Context, store storage.Store, tc client.Client, plan *sweep.PlanHeader) (sweepState, []string, error) {
+	done, err := results(ctx, store)
+	if err != nil {
+		return sweepState{}, nil, err
+	}
+	s, err := stateOf(ctx, store, tc, plan.ID, done)
+	if err != nil {
+		return s, nil, err
+	}
+	var live snapshot
+	if tc != nil && s.State == "running" {
+		if live, err = look(ctx, tc, plan.ID); err != nil {
+			return s, nil, fmt.Errorf("status %s: %w", plan.ID, err)
+		}
+	}
+	running, beats := map[int]bool{}, map[int]*sweep.Heartbeat{}
+	for _, c := range live.progress.Running {
+		running[c] = true
+	}
+	for _, b := range live.beats {
+		beats[b.Cell] = &b
+	}
+	for i := range plan.Chunks() {
+		cells, err := activities.ReadChunk(ctx, store, plan.ID, i)
+		if err != nil {
+			return s, nil, err
+		}
+		for j, c := range cells {
+			n := i*sweep.ChunkSize + j
+			r := runState{Cell: c.ID, Label: plan.Label(c), Status: sweep.Pending, Beat: beats[n]}
+			switch {
+			case done[plan.RunID(c.ID)]:
+				r.Status = sweep.Completed
+			case running[n]:
+				r.Status = sweep.Running
+			case s.Failed > 0:
+				var note sweep.Result
+				err := storage.GetJSON(ctx, store, sweep.FailureKey(plan.ID, c.ID), &note)
+				if err == nil {
+					r.Status, r.Error = note.Status, note.Error
+				} else if !errors.Is(err, storage.ErrNotFound) {
+					return s, nil, err
+				}
+			}
+			s.Runs = append(s.Runs, r)
+		}
+	}
+	return s, live.trouble, nil
+}
+
+func (a *app) writeStatus(s sweepState, trouble []string, ui string, all bool) {
+	fmt.Fprintf(a.out, "%s  %s  %d of %d runs done", s.ID, s.State, s.Completed, s.Cells)
+	if s.Failed > 0 {
+		fmt.Fprintf(a.out, ", %d failed", s.Failed)
+	}
+	fmt.Fprintf(a.out, "  planned %s\n", s.Planned.Local().Format(time.DateTime))
+	if ui != "" {
+		fmt.Fprintf(a.out, "%s/namespaces/default/workflows/%s\n", ui, s.ID)
+	}
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	for _, r := range s.Runs {
+		if !all && (r.Status == sweep.Completed || r.Status == sweep.Pending) {
+			continue
+		}
+		note := r.Error
+		if b := r.Beat; b != nil {
+			note = fmt.Sprintf("step %d/%d  %s", b.Step, b.Steps, describe(*b))
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Cell, r.Status, r.Label, note)
+	}
+	w.Flush()
+	for _, t := range trouble {
+		fmt.Fprintln(a.out, "retrying:", t)
+	}
+}

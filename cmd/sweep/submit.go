@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/sdk/client"
+
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep"
+)
+
+func (a *app) submitCmd() *cobra.Command {
+	var p place
+	var conn connection
+	var g gridFlags
+	var out outputFlags
+	var wait bool
+	var on string
+	c := &cobra.Command{
+		Use:   "submit grid.yaml",
+		Short: "Hand a grid to a running server",
+		Long: `Hand a grid to a running Temporal server and return; workers train it. Submitting the
+same grid again attaches to the running sweep, and starts nothing twice. The store must
+be the one that the workers use.`,
+		Example: `  sweep submit grid.yaml                to the server that sweep up runs
+  sweep submit grid.yaml --wait         and follow it to its table of results
+  TEMPORAL_ADDRESS=temporal:7233 sweep submit grid.yaml --store /mnt/shared/sweep`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx := c.Context()
+			if err := out.check(); err != nil {
+				return err
+			}
+			backend, err := newBackend(on, 0)
+			if err != nil {
+				return err
+			}
+			planned, err := g.plan(ctx, args[0], sweep.Estimates{Bytes: backend.Bytes})
+			if err != nil {
+				return err
+			}
+			store, err := openStore(ctx, p.storeURL())
+			if err != nil {
+				return err
+			}
+			tc, _, err := conn.dial(ctx, p.dir, nil)
+			if err != nil {
+				return err
+			}
+			defer tc.Close()
+			plan, err := a.submit(ctx, tc, store, planned, backend.Name())
+			if err != nil {
+				return err
+			}
+			if wait {
+				return a.finish(ctx, tc, store, plan, out)
+			}
+			fmt.Fprintln(a.out, plan.ID)
+			return nil
+		},
+	}
+	p.flags(c.Flags())
+	conn.flags(c.Flags())
+	g.flags(c.Flags())
+	out.flags(c.Flags())
+	c.Flags().BoolVar(&wait, "wait", false, "follow the sweep and print its results")
+	c.Flags().StringVar(&on, "backend", "auto", "what the workers train on: auto or cpu")
+	return c
+}
+
+// submit stores a plan and starts its sweep, or attaches to it.
+func (a *app) submit(ctx context.Context, c client.Client, store storage.Store, p *planned, backend string) (*sweep.PlanHeader, error) {
+	for _, w := range p.plan.Warnings {
+		fmt.Fprintln(a.err, "note:", w)
+	}
+	plan, err := p.save(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	started, err := start(ctx, c, plan, backend)
+	if err != nil {
+		return nil, err
+	}
+	if started {
+		fmt.Fprintf(a.err, "sweep %s: %d cells\n", plan.ID, plan.CellCount)
+	} else {
+		fmt.Fprintf(a.err, "sweep %s has run already: %d cells\n", plan.ID, plan.CellCount)
+	}
+	return plan, nil
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/topksweep/sweep/activities"
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep"
+)
+
+// A view shows snapshots of a sweep as they come.
+type view interface {
+	show(snapshot)
+	close()
+}
+
+// labels names the cells of a stored plan, read a chunk at a time as they are
+// asked for.
+type labels struct {
+	ctx    context.Context
+	store  storage.Store
+	plan   *sweep.PlanHeader
+	chunks map[int][]sweep.Cell
+}
+
+func (l *labels) of(cell int) string {
+	chunk := cell / sweep.ChunkSize
+	if _, ok := l.chunks[chunk]; !ok {
+		l.chunks[chunk], _ = activities.ReadChunk(l.ctx, l.store, l.plan.ID, chunk) // without it a number has to do
+	}
+	if i := cell % sweep.ChunkSize; i < len(l.chunks[chunk]) {
+		return l.plan.Label(l.chunks[chunk][i])
+	}
+	return fmt.Sprintf("cell %d", cell)
+}
+
+func (a *app) newView(ctx context.Context, store storage.Store, plan *sweep.PlanHeader) view {
+	l := &labels{ctx: ctx, store: store, plan: plan, chunks: map[int][]sweep.Cell{}}
+	if !a.tty {
+		return &lines{a: a, labels: l, began: time.Now(), running: map[int]bool{}, said: map[string]bool{}}
+	}
+	v := &bars{labels: l, began: time.Now(), runs: map[int]*runBar{}}
+	v.p = mpb.New(mpb.WithOutput(a.err), mpb.WithWidth(32), mpb.WithRefreshRate(150*time.Millisecond))
+	v.total = v.p.New(int64(plan.CellCount), mpb.BarStyle().Rbound("]"), mpb.BarPriority(1<<30),
+		mpb.PrependDecorators(decor.Name(plan.Name, decor.WCSyncSpaceR), decor.CountersNoUnit("%d/%d runs", decor.WCSyncSpace)),
+		mpb.AppendDecorators(decor.Percentage(decor.WC{W: 5}), decor.Any(func(decor.Statistics) string { return v.summary() })))
+	return v
+}
+
+// bars draws one bar for the sweep and one for each run in training.
+type bars struct {
+	labels *labels
+	began  time.Time
+	p      *mpb.Progress
+	total  *mpb.Bar
+	runs   map[int]*runBar
+	now    shared[snapshot]
+}
+
+type runBar struct {
+	bar  *mpb.Bar
+	beat shared[sweep.Heartbeat]
+}
+
+func (v *bars) summary() string {
+	s := v.now.get()
+	out := "  " + clock(time.Since(v.began))
+	if n := s.progress.Reused; n > 0 {
+		out += fmt.Sprintf("  %d reused", n)
+	}
+	if n := s.progress.Failed; n > 0 {
+		out += fmt.Sprintf("  %d failed", n)
+	}
+	if n := len(s.trouble); n > 0 {
+		out += "  retrying: " + s.trouble[n-1]
+	}
+	return out
+}
+
+func (v *bars) show(s snapshot) {
+	v.now.set(s)
+	p := s.progress
+	v.total.SetCurrent(int64(p.Completed + p.Failed + p.Canceled))
+	running := map[int]bool{}
+	for _, b := range s.beats {
+		running[b.Cell] = true
+		r := v.runs[b.Cell]
+		if r == nil {
+			r = &runBar{}
+			r.bar = v.p.New(b.Steps, mpb.BarStyle().Rbound("]"), mpb.BarRemoveOnComplete(),
+				mpb.PrependDecorators(decor.Name(v.labels.of(b.Cell), decor.WCSyncSpaceR), decor.CountersNoUnit("%d/%d steps", decor.WCSyncSpace)),
+				mpb.AppendDecorators(decor.Percentage(decor.WC{W: 5}), decor.Any(func(decor.Statistics) string { return "  " + describe(r.beat.get()) })))
+			v.runs[b.Cell] = r
+		}
+		r.beat.set(b)
+		// A full bar is removed, and evaluation still follows.
+		r.bar.SetCurrent(min(b.Step, b.Steps-1))
+	}
+	for cell, r := range v.runs {
+		if !running[cell] {
+			r.bar.Abort(true)
+			delete(v.runs, cell)
+		}
+	}
+}
+
+func (v *bars) close() {
+	for _, r := range v.runs {
+		r.bar.Abort(true)
+	}
+	if !v.total.Completed() {
+		v.total.Abort(false)
+	}
+	v.p.Wait()
+}
+
+// describe is the living part of a run's line.
+func describe(b sweep.Heartbeat) string {
+	if b.Doing != "" {
+		return b.Doing
+	}
+	if b.Step == 0 {
+		return "starting"
+	}
+	out := fmt.Sprintf("loss %.4g", b.Loss)
+	if b.Dead > 0 {
+		out += fmt.Sprintf("  %d dead", b.Dead)
+	}
+	return out + rate(b)
+}
+
+// rate is the tokens per second of a run and how long it will take.
+func rate(b sweep.Heartbeat) string {
+	if b.TokensPerSecond <= 0 || b.StepsPerSecond <= 0 {
+		return ""
+	}
+	left := time.Duration(float64(b.Steps-b.Step) / b.StepsPerSecond * float64(time.Second))
+	return fmt.Sprintf("  %s tok/s  ETA %s", short(b.TokensPerSecond), clock(left))
+}
+
+// short writes a number with three digits: 1.25M.
+func short(x float64) string {
+	for _, u := range []string{"", "k", "M", "G", "T"} {
+		if x < 1000 {
+			return fmt.Sprintf("%.3g%s", x, u)
+		}
+		x /= 1000
+	}
+	return fmt.Sprintf("%.3gP", x)
+}
+
+func clock(d time.Duration) string {
+	d = d.Round(time.Second)
+	if d < time.Hour {
+		return fmt.Sprintf("%d:%02d", int(d.Minutes()), int(d.Seconds())%60)
+	}
+	return fmt.Sprintf("%d:%02d:%02d", int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60)
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep"
+)
+
+func (a *app) watchCmd() *cobra.Command {
+	var p place
+	var conn connection
+	c := &cobra.Command{
+		Use:   "watch SWEEP",
+		Short: "Follow a running sweep until it ends",
+		Long: `Follow a running sweep until it ends: bars on a terminal, plain lines otherwise.
+SWEEP is a name or an ID. Leaving does not stop the sweep.`,
+		Example: "  sweep watch topk-demo",
+		Args:    args(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			store, err := openStore(c.Context(), p.storeURL())
+			if err != nil {
+				return err
+			}
+			plan, err := findSweep(c.Context(), store, args[0])
+			if err != nil {
+				return err
+			}
+			tc, _, err := conn.dial(c.Context(), p.dir, nil)
+			if err != nil {
+				return err
+			}
+			defer tc.Close()
+			return a.watch(c.Context(), tc, store, plan)
+		},
+	}
+	p.flags(c.Flags())
+	conn.flags(c.Flags())
+	return c
+}
+
+// pollEvery is how often the server is asked for news.
+const pollEvery = 500 * time.Millisecond
+
+// A snapshot is where a sweep stands at one moment.
+type snapshot struct {
+	status   enums.WorkflowExecutionStatus
+	progress sweep.Progress
+	beats    []sweep.Heartbeat // of the runs in training, by cell
+	trouble  []string          // last failures of activities that are being tried again
+}
+
+// watch shows a sweep's progress until its workflow ends. The error says that
+// runs failed, or that watching was interrupted.
+func (a *app) watch(ctx context.Context, c client.Client, store storage.Store, plan *sweep.PlanHeader) error {
+	v := a.newView(ctx, store, plan)
+	defer v.close()
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	var last snapshot
+	for misses := 0; ; {
+		s, err := look(ctx, c, plan.ID)
+		switch {
+		case ctx.Err() != nil:
+			return errInterrupted
+		case err == nil:
+			misses = 0
+			last = s
+			v.show(s)
+		case misses < 20: // a server that restarts is not the end of the sweep
+			misses++
+		default:
+			return fmt.Errorf("watch %s: %w", plan.ID, err)
+		}
+		if err == nil && s.status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING && s.status != enums.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return errInterrupted
+		case <-tick.C:
+		}
+	}
+	return outcome(last, plan)
+}
+
+// outcome is nil if every run has a result.
+func outcome(s snapshot, plan *sweep.PlanHeader) error {
+	switch s.status {
+	case enums.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+		return nil
+	case enums.WORKFLOW_EXECUTION_STATUS_CANCELED:
+		return fmt.Errorf("sweep %s was canceled; submit the grid again to go on", plan.ID)
+	case enums.WORKFLOW_EXECUTION_STATUS_FAILED:
+		return fmt.Errorf("%d of %d runs failed; submit the grid again to train those again", plan.CellCount-s.progress.Completed, plan.CellCount)
+	}
+	return fmt.Errorf("sweep %s ended as %s", plan.ID, s.status)
+}
+
+func look(ctx context.Context, c client.Client, id string) (snapshot, error) {
+	var s snapshot
+	d, err := c.DescribeWorkflowExecution(ctx, id, "")
+	if err != nil {
+		return s, err
+	}
+	s.status = d.WorkflowExecutionInfo.Status
+	for _, p := range d.PendingActivities {
+		if f := p.LastFailure; f != nil && p.Attempt > 1 && f.GetApplicationFailureInfo().GetType() != "WorkerStopping" {
+			s.trouble = append(s.trouble, fmt.Sprintf("%s (attempt %d): %s", p.ActivityType.GetName(), p.Attempt-1, f.Message))
+		}
+		var beat sweep.Heartbeat
+		if p.HeartbeatDetails == nil || p.State != enums.PENDING_ACTIVITY_STATE_STARTED ||
+			converter.GetDefaultDataConverter().FromPayloads(p.HeartbeatDetails, &beat) != nil || beat.Steps == 0 {
+			continue
+		}
+		s.beats = append(s.beats, beat)
+	}
+	slices.SortFunc(s.beats, func(x, y sweep.Heartbeat) int { return x.Cell - y.Cell })
+	q, err := c.QueryWorkflow(ctx, id, "", sweep.QueryProgress)
+	if err != nil {
+		var notYet *serviceerror.QueryFailed
+		if errors.As(err, &notYet) || s.status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
+			return s, nil
+		}
+		return s, err
+	}
+	return s, q.Get(&s.progress)
+}

@@ -1,0 +1,62 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/topksweep/sweep/sweep"
+)
+
+// One typed call for each activity: a call by name checks neither arguments nor
+// result.
+
+func prepare(ctx workflow.Context, in sweep.ChunkRef) (out []sweep.PreparedCell, err error) {
+	err = workflow.ExecuteActivity(light(ctx, "plan"), sweep.ActivityPrepare, in).Get(ctx, &out)
+	return out, err
+}
+
+func train(ctx workflow.Context, queue string, in sweep.CellRef, label string) error {
+	return workflow.ExecuteActivity(heavy(ctx, queue, 3, label), sweep.ActivityTrain, in).Get(ctx, nil)
+}
+
+// evaluate goes before training in the queue: a run in hand is finished before
+// another is begun.
+func evaluate(ctx workflow.Context, queue string, in sweep.CellRef, label string) error {
+	return workflow.ExecuteActivity(heavy(ctx, queue, 1, label), sweep.ActivityEval, in).Get(ctx, nil)
+}
+
+func recordFailure(ctx workflow.Context, in sweep.FailInput, label string) error {
+	return workflow.ExecuteActivity(light(ctx, label), sweep.ActivityFail, in).Get(ctx, nil)
+}
+
+func collect(ctx workflow.Context, id string) error {
+	ctx = light(ctx, "results")
+	return workflow.ExecuteActivity(ctx, sweep.ActivityCollect, id).Get(ctx, nil)
+}
+
+// retry goes on for as long as it takes: which errors are not worth another try
+// is said by the activity (package activities, its table of errors).
+func retry() *temporal.RetryPolicy {
+	return &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute}
+}
+
+// light is for activities that only read and write the store.
+func light(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue: sweep.Queue, StartToCloseTimeout: 30 * time.Minute, HeartbeatTimeout: 3 * sweep.HeartbeatTimeout,
+		RetryPolicy: retry(), Summary: summary, WaitForCancellation: true,
+		Priority: temporal.Priority{PriorityKey: 1},
+	})
+}
+
+// heavy is for activities that take a training slot. A lost worker is noticed by
+// the missing heartbeat; the other limit only has to be longer than any run.
+func heavy(ctx workflow.Context, queue string, priority int, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue: queue, StartToCloseTimeout: 90 * 24 * time.Hour, HeartbeatTimeout: sweep.HeartbeatTimeout,
+		RetryPolicy: retry(), Summary: summary, WaitForCancellation: true,
+		Priority: temporal.Priority{PriorityKey: priority},
+	})
+}

@@ -1,0 +1,17 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/topksweep/sweep/sweep"
+)
+
+// Registry is what workflows are registered with: a Temporal worker.
+type Registry interface {
+	RegisterWorkflowWithOptions(w any, o workflow.RegisterOptions)
+}
+
+// Register registers every workflow.
+func Register(r Registry) {
+	r.RegisterWorkflowWithOptions(SweepWorkflow, workflow.RegisterOptions{Name: sweep.WorkflowSweep})
+}
