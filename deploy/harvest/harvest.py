@@ -1,0 +1,223 @@
+"""Writes the activations of one layer of a transformer as shards for sweep."""
+
+import argparse
+import importlib.metadata
+import os
+import sys
+import time
+
+EXAMPLES = """\
+examples:
+  # the residual stream after layer 6 of GPT-2, over some Markdown files
+  python harvest.py --model gpt2 --layer 6 --text 'docs/**/*.md' --out acts/gpt2-l6
+
+  # what the MLP of layer 3 puts out, at most a million tokens, on a card
+  python harvest.py --model EleutherAI/pythia-70m --layer 3 --hook mlp_out \\
+      --text 'corpus/*.txt' 'more/*.txt.gz' --max-tokens 1000000 --device cuda --out acts/pythia-mlp3
+
+  # any module by its path
+  python harvest.py --model gpt2 --module h.6.attn.c_proj --text book.txt --out acts/heads
+
+then, in grid.yaml:
+  data: {source: acts/gpt2-l6, normalize: mean_square}
+
+A harvest that was stopped goes on when the same command is run again.
+"""
+
+
+def arguments(argv):
+    p = argparse.ArgumentParser(prog="harvest.py", description=__doc__, epilog=EXAMPLES,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--model", required=True, help="a folder with a Hugging Face model, or its name on the hub")
+    p.add_argument("--layer", type=int, help="block, counted from 0")
+    p.add_argument("--hook", default="resid_post", choices=["resid_post", "mlp_out", "attn_out"],
+                   help="what of the block: its output, or that of its MLP or attention before the residual is added (default %(default)s)")
+    p.add_argument("--module", help="instead of --layer and --hook: the path of any module that puts out [batch, tokens, width]")
+    p.add_argument("--text", required=True, nargs="+", metavar="GLOB", help="text files, .gz or not; ** crosses folders; quote it")
+    p.add_argument("--exclude", default=[], nargs="+", metavar="GLOB", help="names of files to leave out")
+    p.add_argument("--seed", type=int, help="shuffle the files by this seed (default: sorted by path)")
+    p.add_argument("--out", required=True, help="folder for the shards: new, empty, or of the same harvest")
+    p.add_argument("--dtype", default="f16", choices=["f16", "f32", "bf16"], help="as stored (default %(default)s)")
+    p.add_argument("--shard-rows", type=positive, default=1 << 17, help="rows per shard (default %(default)s)")
+    p.add_argument("--max-tokens", type=positive, help="stop after so many rows")
+    p.add_argument("--context-length", type=positive, default=256, help="tokens the model sees at once, special ones included (default %(default)s)")
+    p.add_argument("--batch-size", type=positive, default=32, help="contexts per forward pass (default %(default)s)")
+    p.add_argument("--drop-special", action="store_true", help="leave out the rows of special tokens ([CLS], <bos>, …)")
+    p.add_argument("--max-norm-multiple", type=float, metavar="X", help="leave out rows whose norm is over X times their batch's median")
+    p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default %(default)s)")
+    p.add_argument("--compute-dtype", default="f32", choices=["f32", "bf16", "f16"], help="of the forward pass (default %(default)s)")
+    p.add_argument("--threads", type=positive, help="of the CPU (default: PyTorch's choice)")
+    a = p.parse_args(argv)
+    if (a.layer is None) == (a.module is None):
+        p.error("give either --layer or --module")
+    if a.max_norm_multiple is not None and not a.max_norm_multiple > 1:
+        p.error(f"--max-norm-multiple {a.max_norm_multiple}: give a number over 1")
+    return a
+
+
+def positive(s):
+    n = int(s)
+    if n < 1:
+        raise argparse.ArgumentTypeError(f"{n} is less than 1")
+    return n
+
+
+def main(argv=None):
+    a = arguments(argv)
+    import hooks  # PyTorch takes seconds to load: not for --help
+    import shards
+    import texts
+    try:
+        harvest(a)
+    except (texts.TextError, hooks.HookError, shards.OutError) as e:
+        print(f"harvest: {e}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("harvest: stopped; the same command goes on from the last whole shard", file=sys.stderr)
+        return 130
+    return 0
+
+
+def harvest(a):
+    import hooks
+    import shards
+    import texts
+    files = texts.find(a.text, a.exclude, a.seed)
+    model, tokenizer, device = load(a)
+    contexts = texts.Contexts(files, tokenizer, check_length(a, model))
+    path = a.module or hooks.find(model, a.layer, a.hook)
+    tap = hooks.Tap(model, path)
+
+    config = {
+        "model": os.path.basename(os.path.normpath(a.model)) if os.path.isdir(a.model) else a.model,
+        "model_sha256": hooks.digest(model), "model_type": model.config.model_type,
+        "layer": a.layer, "hook": a.hook if a.module is None else None, "module": path,
+        "text": a.text, "exclude": a.exclude, "seed": a.seed,
+        "files": len(files), "files_sha256": texts.files_digest(files),
+        "context_length": a.context_length, "batch_size": a.batch_size, "drop_special": a.drop_special,
+        "max_norm_multiple": a.max_norm_multiple, "max_tokens": a.max_tokens,
+        "dtype": a.dtype, "compute_dtype": a.compute_dtype, "shard_rows": a.shard_rows, "device": device.type,
+        "versions": {m: importlib.metadata.version(m) for m in ("torch", "transformers", "tokenizers", "safetensors")},
+    }
+    record = shards.prepare(a.out, config)
+    if record is not None and record["complete"]:
+        print(f"{a.out}: complete already, {record['result']['rows']:,} rows", file=sys.stderr)
+        return
+    writer = shards.Writer(a.out, config, a.shard_rows, a.dtype, a.max_tokens)
+    writer.resume()
+    if writer.shards:
+        print(f"{a.out}: going on after {writer.shards} shards, {writer.rows:,} rows", file=sys.stderr)
+
+    progress = Progress(writer, contexts, len(files), a.max_tokens)
+    for i, batch in enumerate(texts.batches(contexts, a.batch_size)):
+        if writer.full:
+            break
+        if i < writer.batch:
+            continue  # in shards that are there
+        rows, dropped = select(a, tap, batch, contexts, tokenizer.pad_token_id, device, shards.DTYPES[a.dtype])
+        writer.add(i, rows, dropped)
+        progress.show()
+    writer.flush()
+    if writer.rows == 0:
+        raise texts.TextError("the files hold no text that gives a row")
+    result = {
+        "rows": writer.rows, "activation_dim": writer.width, "shards": writer.shards, "dropped": writer.dropped,
+        "files_read": contexts.files, "files_not_text": contexts.binary, "characters": contexts.characters, "text_sha256": contexts.sha256,
+    }
+    shards.write_record(a.out, {"complete": True, "config": config, "result": result})
+    progress.end()
+    if writer.dropped["non_finite"]:
+        print(f"warning: {writer.dropped['non_finite']:,} rows that {a.dtype} cannot hold are left out; "
+              "--dtype bf16 or f32 can", file=sys.stderr)
+
+
+def load(a):
+    """The model without its head, its tokenizer, and the device they run on."""
+    import torch
+    import transformers
+
+    import hooks
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    if a.threads:
+        torch.set_num_threads(a.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    name = a.device
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(name)
+    dtype = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}[a.compute_dtype]
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(a.model)
+        model = transformers.AutoModel.from_pretrained(a.model, dtype=dtype)
+    except (OSError, ValueError) as e:
+        raise hooks.HookError(f"--model {a.model}: {e}") from e
+    if model.config.is_encoder_decoder:
+        model = model.get_encoder()
+    model.config.use_cache = False
+    return model.eval().to(device), tokenizer, device
+
+
+def check_length(a, model):
+    import texts
+    most = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if most and a.context_length > most:
+        raise texts.TextError(f"--context-length {a.context_length}: the model takes at most {most} tokens")
+    return a.context_length
+
+
+def select(a, tap, batch, contexts, pad, device, dtype):
+    """Runs a batch and returns the rows to write [n, D], context by context, and
+    how many were left out, by reason."""
+    import torch
+    length = max(map(len, batch))
+    ids = torch.tensor([c + [pad or 0] * (length - len(c)) for c in batch], device=device)
+    size = torch.tensor([len(c) for c in batch], device=device)[:, None]
+    place = torch.arange(length, device=device)[None, :]
+    out = tap(ids, (place < size).long())
+    wanted = place < size
+    if a.drop_special:
+        wanted = (place >= len(contexts.prefix)) & (place < size - len(contexts.suffix))
+    rows = out[wanted].to(dtype)
+    finite = rows.isfinite().all(dim=-1)
+    dropped = {"non_finite": int((~finite).sum()), "high_norm": 0}
+    rows = rows[finite]
+    if a.max_norm_multiple is not None:
+        norms = rows.float().norm(dim=-1)
+        low = norms <= a.max_norm_multiple * norms.median()
+        dropped["high_norm"] = int((~low).sum())
+        rows = rows[low]
+    return rows, dropped
+
+
+class Progress:
+    """A line that is renewed on a terminal, and a line now and then elsewhere."""
+
+    def __init__(self, writer, contexts, files, limit):
+        self.writer, self.contexts, self.files, self.limit = writer, contexts, files, limit
+        self.begin = self.last = time.monotonic()
+        self.first = writer.rows
+        self.terminal = sys.stderr.isatty()
+
+    def line(self):
+        rows = self.writer.rows + self.writer._held
+        rate = (rows - self.first) / max(time.monotonic() - self.begin, 1e-9)
+        of = f" of {self.limit:,}" if self.limit else ""
+        text = f"{rows:,}{of} rows, {rate:,.0f} a second, {self.writer.shards} shards, {self.contexts.files} of {self.files} files"
+        if self.limit and rate:
+            text += f", {max(0, self.limit - rows) / rate:,.0f} s to go at most"
+        return text
+
+    def show(self):
+        now = time.monotonic()
+        if now - self.last < (0.5 if self.terminal else 15):
+            return
+        self.last = now
+        print(f"\r\033[K{self.line()}" if self.terminal else self.line(), end="" if self.terminal else "\n", file=sys.stderr, flush=True)
+
+    def end(self):
+        print(("\r\033[K" if self.terminal else "") + self.line().split(", 0 s to go")[0], file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""Writes rows to shards: safetensors files with one tensor, `activations`
+[rows, width], that appear under their names only when they are whole."""
+
+import json
+import os
+import re
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
+RECORD = "harvest.json"
+
+
+class OutError(Exception):
+    """The output folder cannot be used; the message says why."""
+
+
+def shard_name(i):
+    return f"activations-{i:05d}.safetensors"
+
+
+def write_atomically(path, write):
+    """Calls write(temporary path), makes the file durable and renames it."""
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name}.tmp")
+    write(temporary)
+    with open(temporary, "rb+") as f:
+        os.fsync(f.fileno())
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)
+
+
+def write_record(out, record):
+    def write(path):
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump(record, f, indent=2, sort_keys=True)
+            f.write("\n")
+    write_atomically(os.path.join(out, RECORD), write)
+
+
+def prepare(out, config):
+    """Readies the folder for a harvest with config. Returns None if it is new,
+    the record if a harvest with the same config is there already."""
+    os.makedirs(out, exist_ok=True)
+    names = sorted(os.listdir(out))
+    for name in names:
+        if re.fullmatch(r"\..*\.tmp", name):
+            os.remove(os.path.join(out, name))  # of a harvest that was stopped
+    names = [n for n in names if not n.startswith(".")]
+    if not names:
+        write_record(out, {"complete": False, "config": config})
+        return None
+    if RECORD not in names:
+        raise OutError(f"--out {out} is not empty and holds no {RECORD}: give an empty folder")
+    with open(os.path.join(out, RECORD), encoding="utf-8") as f:
+        record = json.load(f)
+    old, new = flat(record["config"]), flat(config)
+    changed = [f"{k} was {old.get(k)!r} and is {new.get(k)!r}" for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]
+    if changed:
+        raise OutError(f"--out {out} holds a harvest with other settings ({'; '.join(changed)}): give another folder or the same settings")
+    return record
+
+
+def flat(config):
+    out = {}
+    for k, v in config.items():
+        out.update({f"{k}.{i}": w for i, w in v.items()} if isinstance(v, dict) else {k: v})
+    return out
+
+
+class Writer:
+    """Collects rows and writes a shard whenever one is full.
+
+    A shard's metadata says where it ends: `batch`, and how many of that batch's
+    rows it has taken in. So a harvest that was stopped goes on after its last
+    whole shard, and gives the same bytes."""
+
+    def __init__(self, out, config, rows, dtype, limit=None):
+        self.out, self.config, self.dtype, self.limit = out, config, DTYPES[dtype], limit
+        self.per_shard = rows
+        self.shards, self.rows, self.width = 0, 0, None
+        self.dropped = {"non_finite": 0, "high_norm": 0}
+        self.batch, self.taken = 0, 0  # where the next row comes from
+        self._parts, self._held = [], 0
+
+    def resume(self):
+        """Skips the shards that are there; batch and taken say where to go on."""
+        while os.path.exists(path := os.path.join(self.out, shard_name(self.shards))):
+            with safe_open(path, "pt") as f:
+                at = json.loads(f.metadata()["harvest"])["at"]
+                rows, self.width = f.get_slice("activations").get_shape()
+                self.rows += rows
+            self.batch, self.taken, self.dropped = at["batch"], at["taken"], at["dropped"]
+            self.shards += 1
+
+    @property
+    def full(self):
+        return self.limit is not None and self.rows + self._held >= self.limit
+
+    def add(self, batch, rows, dropped):
+        """Takes in the rows of a batch that come after those taken already."""
+        if batch > self.batch:
+            self.batch, self.taken = batch, 0
+        if self.taken == 0:
+            for k, n in dropped.items():
+                self.dropped[k] += n
+        self.width = rows.shape[1]
+        rows = rows[self.taken:]
+        if self.limit is not None:
+            rows = rows[:self.limit - self.rows - self._held]
+        while len(rows):
+            part, rows = rows[:self.per_shard - self._held], rows[self.per_shard - self._held:]
+            self._parts.append(part.to("cpu", self.dtype))
+            self._held += len(part)
+            self.taken += len(part)
+            if self._held == self.per_shard:
+                self.flush()
+
+    def flush(self):
+        """Writes what is held as a shard."""
+        if self._held == 0:
+            return
+        tensor = torch.cat(self._parts).contiguous()
+        at = {"batch": self.batch, "taken": self.taken, "dropped": self.dropped, "shard": self.shards}
+        # One key, since the library writes several in no fixed order.
+        metadata = {"harvest": json.dumps({**self.config, "at": at}, sort_keys=True)}
+        write_atomically(os.path.join(self.out, shard_name(self.shards)),
+                         lambda path: save_file({"activations": tensor}, path, metadata))
+        self.shards += 1
+        self.rows += self._held
+        self._parts, self._held = [], 0

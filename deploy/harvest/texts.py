@@ -1,0 +1,113 @@
+"""From text files to batches of token ids, in an order that the arguments alone
+decide and without holding more than one file."""
+
+import fnmatch
+import glob
+import gzip
+import hashlib
+import itertools
+import os
+import random
+
+
+class TextError(Exception):
+    """No usable text; the message says why."""
+
+
+def find(patterns, exclude=(), seed=None):
+    """Lists the files that the globs match (** crosses folders), once each:
+    sorted by path, or shuffled by seed."""
+    files = set()
+    for pattern in patterns:
+        found = [f for f in glob.glob(os.path.expanduser(pattern), recursive=True) if os.path.isfile(f)]
+        if not found:
+            raise TextError(f"--text {pattern}: matches no file")
+        files.update(found)
+    keep = [f for f in sorted(files) if not any(fnmatch.fnmatch(os.path.basename(f), e) for e in exclude)]
+    if not keep:
+        raise TextError("--exclude leaves no file")
+    if seed is not None:
+        random.Random(seed).shuffle(keep)
+    return keep
+
+
+def files_digest(files):
+    """SHA-256 over names and sizes: tells whether the same files are there."""
+    h = hashlib.sha256()
+    for f in files:
+        h.update(f"{os.path.basename(f)} {os.path.getsize(f)}\n".encode())
+    return h.hexdigest()
+
+
+def read(path):
+    """The text of a file, gzipped or not; None where it is not text."""
+    try:
+        with (gzip.open if path.endswith(".gz") else open)(path, "rb") as f:
+            data = f.read()
+    except (OSError, EOFError) as e:
+        raise TextError(f"read {path}: {e}") from e
+    if b"\0" in data[:8192]:
+        return None
+    return data.decode("utf-8", errors="replace")
+
+
+def cut(text, limit=1 << 18):
+    """Cuts a text at line ends into parts of limit characters or a little more,
+    so that one huge file is not tokenised in one go."""
+    while len(text) > limit:
+        end = text.find("\n", limit) + 1
+        if end == 0:
+            break
+        yield text[:end]
+        text = text[end:]
+    yield text
+
+
+class Contexts:
+    """Iterates over contexts: lists of at most `length` token ids, each with the
+    model's special tokens around it, none across two files.
+
+    After iteration: files, characters and sha256 of what was read, and binary,
+    the number of files left out because they are not text."""
+
+    def __init__(self, files, tokenizer, length):
+        self.paths, self.tokenizer = files, tokenizer
+        self.files = self.characters = self.binary = 0
+        self._hash = hashlib.sha256()
+        plain = tokenizer("a", add_special_tokens=False)["input_ids"]
+        whole = tokenizer("a")["input_ids"]
+        at = next((i for i in range(len(whole)) if whole[i:i + len(plain)] == plain), None)
+        if at is None:
+            raise TextError(f"the tokenizer puts {whole} for {plain}: no special tokens can be told")
+        self.prefix, self.suffix = whole[:at], whole[at + len(plain):]
+        self.room = length - len(self.prefix) - len(self.suffix)
+        if self.room < 1:
+            raise TextError(f"--context-length {length} leaves no room beside {length - self.room} special tokens")
+
+    @property
+    def sha256(self):
+        return self._hash.hexdigest()
+
+    def __iter__(self):
+        for path in self.paths:
+            text = read(path)
+            if text is None:
+                self.binary += 1
+                continue
+            self.files += 1
+            self.characters += len(text)
+            self._hash.update(text.encode())
+            for part in cut(text):
+                ids = self.tokenizer(part, add_special_tokens=False, verbose=False)["input_ids"]
+                for i in range(0, len(ids), self.room):
+                    yield self.prefix + ids[i:i + self.room] + self.suffix
+
+
+def batches(contexts, size, window=16):
+    """Groups contexts by `size`. Within a window of batches they are sorted by
+    length, longest first, so that little is padded."""
+    contexts = iter(contexts)
+    while group := list(itertools.islice(contexts, size * window)):
+        group.sort(key=len, reverse=True)
+        for i in range(0, len(group), size):
+            yield group[i:i + size]
