@@ -10,7 +10,7 @@ type auxBatch struct {
 
 	acts    []float32 // [B,k]
 	latents []int32   // [B,k] places in deads
-	err     []float32 // [B,dPad]
+	left    []float32 // [B,dPad] residual that AuxK leaves
 	num     []float64 // [B]
 	den     []float64 // [B]
 	hits    hits
@@ -31,8 +31,8 @@ func (m *model) auxK(deads []int32) (float64, error) {
 	if err := m.chooseDead(deads, k); err != nil {
 		return 0, err
 	}
-	mean := m.columnMeans(b.err)
-	a.err, a.num, a.den = resize(a.err, len(b.err)), resize(a.num, z.b), resize(a.den, z.b)
+	mean := m.columnMeans(b.residual)
+	a.left, a.num, a.den = resize(a.left, len(b.residual)), resize(a.num, z.b), resize(a.den, z.b)
 	parts := min(groups, z.b)
 	m.crew.do(parts+1, func(worker, task int) {
 		if task == 0 {
@@ -42,21 +42,13 @@ func (m *model) auxK(deads []int32) (float64, error) {
 		w := m.work[worker]
 		from, to := span(task-1, parts, z.b)
 		for row := from; row < to; row++ {
-			main, e := b.err[row*z.dPad:(row+1)*z.dPad], a.err[row*z.dPad:(row+1)*z.dPad]
-			den := 0.0
-			for j, v := range main {
+			r, left, den := b.row(b.residual, row), b.row(a.left, row), 0.0
+			for j, v := range r {
 				den += (float64(v) - mean[j]) * (float64(v) - mean[j])
 			}
 			a.den[row] = den
-			copy(e, main) // ê − r with ê = 0
-			w.coef, w.ids = w.coef[:0], w.ids[:0]
-			for i, act := range a.acts[row*k : (row+1)*k] {
-				if f := deads[a.latents[row*k+i]]; act > 0 {
-					w.coef, w.ids = append(w.coef, act*m.unit[f]), append(w.ids, f)
-				}
-			}
-			m.kern.combine(e, w.coef, m.w.wDec, w.ids)
-			a.num[row] = m.kern.sumSquares(e)
+			m.subtractDecoded(w, left, r, a.acts[row*k:(row+1)*k], a.latents[row*k:(row+1)*k], deads)
+			a.num[row] = m.kern.sumSquares(left)
 		}
 	})
 	num, den := sum(a.num), sum(a.den)
@@ -68,7 +60,7 @@ func (m *model) auxK(deads []int32) (float64, error) {
 		return 0, err
 	}
 	a.on = true
-	a.grad = gradient{a.err, float32(m.c.AuxKAlpha * 2 / den)}
+	a.grad = gradient{a.left, float32(-2 * m.c.AuxKAlpha / den)}
 	return loss, nil
 }
 
@@ -124,20 +116,20 @@ func (m *model) inertAuxK(deads int) (float64, gradient) {
 	a, b, z := &m.aux, &m.bat, m.z
 	a.on = false
 	variance := m.columnVariance(b.centred)
-	a.err, a.num = resize(a.err, len(b.err)), resize(a.num, z.b)
+	a.left, a.num = resize(a.left, len(b.residual)), resize(a.num, z.b)
 	scale := min(float64(deads)/float64(m.c.KAux), 1)
 	pull := m.c.AuxKAlpha * 2 * scale / float64(z.b*z.d)
 	m.crew.do(z.b, func(_, row int) {
-		out, sum := a.err[row*z.dPad:(row+1)*z.dPad], 0.0
-		for j, e := range b.err[row*z.dPad:][:z.d] {
-			u := float64(m.w.bDec[j]) - float64(e)
+		out, sum := b.row(a.left, row), 0.0
+		for j, r := range b.row(b.residual, row)[:z.d] {
+			u := float64(m.w.bDec[j]) + float64(r)
 			sum += u * u / variance[j]
-			out[j] = float32(2/float64(z.b)*float64(e) - pull*u/variance[j])
+			out[j] = float32(-2/float64(z.b)*float64(r) - pull*u/variance[j])
 		}
 		clear(out[z.d:])
 		a.num[row] = sum
 	})
-	return scale * sum(a.num) / float64(z.b*z.d), gradient{a.err, 1}
+	return scale * sum(a.num) / float64(z.b*z.d), gradient{a.left, 1}
 }
 
 // columnVariance returns the sum over the tokens of each column's squared

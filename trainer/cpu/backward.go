@@ -10,7 +10,7 @@ type gradient struct {
 
 // mainGradient is that of the mean squared error.
 func (m *model) mainGradient() gradient {
-	return gradient{m.bat.err, 2 / float32(m.z.b)}
+	return gradient{m.bat.residual, -2 / float32(m.z.b)}
 }
 
 // columnMeans returns the mean over the tokens of each column of rows_B,dPad.
@@ -70,8 +70,8 @@ func (m *model) backward(grad gradient) float64 {
 	})
 	// x̂ holds b_dec once: its direct gradient is the sum over the tokens of the
 	// squared error's. The reference's AuxK reaches b_dec by two ways that cancel.
-	for d, mean := range m.columnMeans(b.err) {
-		total := 2 * mean
+	for d, mean := range m.columnMeans(b.residual) {
+		total := -2 * mean
 		for p := range parts {
 			total += float64(b.bDec[p*z.dPad+d])
 		}
@@ -132,11 +132,8 @@ func (m *model) backwardLatent(w *work, grad gradient, f int, tokens []int32, ac
 		total += float64(w.dots[i])
 		w.coef[i] = acts[i] * grad.scale
 	}
-	clear(enc)
-	m.kern.combine(enc, w.dots, m.bat.centred, tokens)
-	dec := m.g.row(m.z, f)
-	clear(dec)
-	m.kern.combine(dec, w.coef, grad.rows, tokens)
+	m.kern.combine(enc, nil, w.dots, m.bat.centred, tokens)
+	m.kern.combine(m.g.row(m.z, f), nil, w.coef, grad.rows, tokens)
 	return float32(total)
 }
 

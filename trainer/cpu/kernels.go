@@ -16,8 +16,9 @@ type kernels struct {
 	// dots sets dst[i] to the product of row v with row rows[i] of base.
 	dots func(dst, v, base []float32, rows []int32)
 
-	// combine adds Σ_i coef[i]·base[rows[i]] to dst.
-	combine func(dst, coef, base []float32, rows []int32)
+	// combine sets dst to init + Σ_i coef[i]·base[rows[i]]; a nil init is zero, and
+	// init may be dst.
+	combine func(dst, init, coef, base []float32, rows []int32)
 
 	// axpy adds a·x to dst.
 	axpy func(dst []float32, a float32, x []float32)

@@ -30,7 +30,7 @@ func tileAVX512(a, w []float32, bias *[nr]float32, above *[mr]float32, out *[mr]
 func dotsAVX512(dst, v, base []float32, rows []int32)
 
 //go:noescape
-func combineAVX512(dst, coef, base []float32, rows []int32)
+func combineAVX512(dst, init, coef, base []float32, rows []int32)
 
 //go:noescape
 func axpyAVX512(dst []float32, a float32, x []float32)
@@ -54,7 +54,7 @@ func tileAVX2(a, w []float32, bias *[nr]float32, above *[mr]float32, out *[mr][n
 func dotsAVX2(dst, v, base []float32, rows []int32)
 
 //go:noescape
-func combineAVX2(dst, coef, base []float32, rows []int32)
+func combineAVX2(dst, init, coef, base []float32, rows []int32)
 
 //go:noescape
 func axpyAVX2(dst []float32, a float32, x []float32)

@@ -54,11 +54,13 @@ func rowKernels(t *testing.T, k *kernels, n, rows int) {
 	dots := make([]float32, rows)
 	k.dots(dots, v, base, ids)
 	sum := noise(make([]float32, n), 4)
-	want := make([]float64, n)
+	start, want := append([]float32(nil), sum...), make([]float64, n)
 	for j := range want {
 		want[j] = float64(sum[j])
 	}
-	k.combine(sum, coef, base, ids)
+	k.combine(sum, sum, coef, base, ids)
+	fresh := noise(make([]float32, n), 6)
+	k.combine(fresh, nil, coef, base, ids)
 	for i, id := range ids {
 		dot := 0.0
 		for j := range n {
@@ -69,6 +71,7 @@ func rowKernels(t *testing.T, k *kernels, n, rows int) {
 	}
 	for j := range want {
 		closeTo(t, fmt.Sprintf("combine %d", j), float64(sum[j]), want[j], 4)
+		closeTo(t, fmt.Sprintf("combine %d from zero", j), float64(fresh[j]), want[j]-float64(start[j]), 4)
 	}
 	x, squares := noise(make([]float32, n), 5), 0.0
 	k.axpy(x, -0.75, v)

@@ -32,19 +32,23 @@ type model struct {
 
 // batch holds what a step knows of its tokens.
 type batch struct {
-	centred []float32 // [B,dPad] x − b_dec
-	err     []float32 // [B,dPad] x̂ − x
-	acts    []float32 // [B,K] kept activations
-	latents []int32   // [B,K]
-	l2      []float64 // [B] squared norm of the error
-	hits    hits
-	firedAt []bool // [F] fired in this step
-	dead    []bool // [F]
+	dPad     int
+	centred  []float32 // [B,dPad] x − b_dec
+	residual []float32 // [B,dPad] x − x̂
+	acts     []float32 // [B,K] kept activations
+	latents  []int32   // [B,K]
+	l2       []float64 // [B] squared norm of the residual
+	hits     hits
+	firedAt  []bool // [F] fired in this step
+	dead     []bool // [F]
 
 	part  []float64 // [groups,dPad] partial sums over tokens
 	bDec  []float32 // [groups,dPad] partial gradients of b_dec
 	norms []float64 // [groups] partial squared norms of the gradients
 }
+
+// row returns a token's row of centred, residual or the like.
+func (b *batch) row(of []float32, token int) []float32 { return of[token*b.dPad : (token+1)*b.dPad] }
 
 // work is what one goroutine keeps between tasks.
 type work struct {
@@ -83,7 +87,7 @@ func newModel(c trainer.Config, recipe trainer.Recipe, s *trainer.State, kern *k
 
 func newBatch(c trainer.Config, z sizes) batch {
 	return batch{
-		centred: make([]float32, z.b*z.dPad), err: make([]float32, z.b*z.dPad),
+		dPad: z.dPad, centred: make([]float32, z.b*z.dPad), residual: make([]float32, z.b*z.dPad),
 		acts: make([]float32, z.b*c.K), latents: make([]int32, z.b*c.K), l2: make([]float64, z.b),
 		firedAt: make([]bool, z.f), dead: make([]bool, z.f),
 		part: make([]float64, groups*z.dPad), bDec: make([]float32, groups*z.dPad), norms: make([]float64, groups),

@@ -65,7 +65,12 @@ func dotsGo(dst, v, base []float32, rows []int32) {
 	}
 }
 
-func combineGo(dst, coef, base []float32, rows []int32) {
+func combineGo(dst, init, coef, base []float32, rows []int32) {
+	if init == nil {
+		clear(dst)
+	} else {
+		copy(dst, init)
+	}
 	for i, r := range rows {
 		axpyGo(dst, coef[i], base[int(r)*len(dst):][:len(dst)])
 	}

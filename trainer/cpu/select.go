@@ -1,6 +1,9 @@
 package cpu
 
-import "math"
+import (
+	"math"
+	"math/bits"
+)
 
 // A key orders candidates: the bits of a positive float32 rise with its value,
 // and the complement of the latent breaks ties in favour of the lowest. Keys of
@@ -55,11 +58,10 @@ func (s *sieve) add(row int, hits uint32, values *[nr]float32, first int) {
 	if n+nr > len(keys) {
 		n = s.cut(row)
 	}
-	for j := 0; hits != 0; j, hits = j+1, hits>>1 {
-		if hits&1 != 0 {
-			keys[n] = keyOf(values[j], first+j)
-			n++
-		}
+	for ; hits != 0; hits &= hits - 1 {
+		j := bits.TrailingZeros32(hits) & (nr - 1)
+		keys[n] = keyOf(values[j], first+j)
+		n++
 	}
 	s.n[row] = n
 }

@@ -84,7 +84,7 @@ func (m *model) forward(x []float32) error {
 	return nil
 }
 
-// decode computes the error of each token, while the hits are grouped by latent.
+// decode computes the residual of each token, while the hits are grouped by latent.
 func (m *model) decode() {
 	b, k := &m.bat, m.c.K
 	parts := min(groups, m.z.b)
@@ -96,26 +96,28 @@ func (m *model) decode() {
 		w := m.work[worker]
 		from, to := span(task-1, parts, m.z.b)
 		for row := from; row < to; row++ {
-			e := b.err[row*m.z.dPad : (row+1)*m.z.dPad]
-			for j, v := range b.centred[row*m.z.dPad : (row+1)*m.z.dPad] {
-				e[j] = -v
-			}
-			m.addDecoded(w, e, b.acts[row*k:(row+1)*k], b.latents[row*k:(row+1)*k])
-			b.l2[row] = m.kern.sumSquares(e)
+			r := b.row(b.residual, row)
+			m.subtractDecoded(w, r, b.row(b.centred, row), b.acts[row*k:(row+1)*k], b.latents[row*k:(row+1)*k], nil)
+			b.l2[row] = m.kern.sumSquares(r)
 		}
 	})
 }
 
-// addDecoded adds the reconstruction, without b_dec, to e.
-func (m *model) addDecoded(w *work, e, acts []float32, latents []int32) {
+// subtractDecoded sets out to from less what the activations decode to, without
+// b_dec. With names non-nil, latents are places in it.
+func (m *model) subtractDecoded(w *work, out, from, acts []float32, latents, names []int32) {
 	w.coef, w.ids = w.coef[:0], w.ids[:0]
 	for i, a := range acts {
 		if a > 0 {
-			w.coef = append(w.coef, a*m.unit[latents[i]])
-			w.ids = append(w.ids, latents[i])
+			f := latents[i]
+			if names != nil {
+				f = names[f]
+			}
+			w.coef = append(w.coef, -a*m.unit[f])
+			w.ids = append(w.ids, f)
 		}
 	}
-	m.kern.combine(e, w.coef, m.w.wDec, w.ids)
+	m.kern.combine(out, from, w.coef, m.w.wDec, w.ids)
 }
 
 // countFired moves the counters on and returns the dead latents.

@@ -95,37 +95,52 @@ done:
 // Columns are done in blocks of 64 and 16 that stay in registers while the rows
 // pass.
 //
-// func combineAVX2(dst, coef, base []float32, rows []int32)
-TEXT ·combineAVX2(SB), NOSPLIT, $0-96
+// func combineAVX2(dst, init, coef, base []float32, rows []int32)
+TEXT ·combineAVX2(SB), NOSPLIT, $0-120
 	MOVQ dst_base+0(FP), DI
 	MOVQ dst_len+8(FP), CX
 	MOVQ CX, R9
 	SHLQ $2, R9
-	MOVQ coef_base+24(FP), SI
-	MOVQ base_base+48(FP), R8
-	MOVQ rows_base+72(FP), R10
-	MOVQ rows_len+80(FP), R11
-	TESTQ R11, R11
-	JZ   done
+	MOVQ init_base+24(FP), BX
+	MOVQ coef_base+48(FP), SI
+	MOVQ base_base+72(FP), R8
+	MOVQ rows_base+96(FP), R10
+	MOVQ rows_len+104(FP), R11
 
 wide:
 	CMPQ CX, $64
 	JLT  narrow
-	VMOVUPS (DI), Y0
-	VMOVUPS 32(DI), Y1
-	VMOVUPS 64(DI), Y2
-	VMOVUPS 96(DI), Y3
-	VMOVUPS 128(DI), Y4
-	VMOVUPS 160(DI), Y5
-	VMOVUPS 192(DI), Y6
-	VMOVUPS 224(DI), Y7
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	TESTQ BX, BX
+	JZ   widestart
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 64(BX), Y2
+	VMOVUPS 96(BX), Y3
+	VMOVUPS 128(BX), Y4
+	VMOVUPS 160(BX), Y5
+	VMOVUPS 192(BX), Y6
+	VMOVUPS 224(BX), Y7
+	ADDQ $256, BX
+
+widestart:
 	XORQ DX, DX
+	JMP  widetest
 
 wideloop:
 	ROWAT(0, R12)
 	VBROADCASTSS (SI)(DX*4), Y12
 	FMA8(Y0, Y1, Y2, Y3, Y4, Y5, Y6, Y7)
 	INCQ DX
+
+widetest:
 	CMPQ DX, R11
 	JLT  wideloop
 	VMOVUPS Y0, (DI)
@@ -144,9 +159,17 @@ wideloop:
 narrow:
 	TESTQ CX, CX
 	JZ    done
-	VMOVUPS (DI), Y0
-	VMOVUPS 32(DI), Y1
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	TESTQ BX, BX
+	JZ   narrowstart
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	ADDQ $64, BX
+
+narrowstart:
 	XORQ DX, DX
+	JMP  narrowtest
 
 narrowloop:
 	ROWAT(0, R12)
@@ -154,6 +177,8 @@ narrowloop:
 	VFMADD231PS (R12), Y12, Y0
 	VFMADD231PS 32(R12), Y12, Y1
 	INCQ DX
+
+narrowtest:
 	CMPQ DX, R11
 	JLT  narrowloop
 	VMOVUPS Y0, (DI)

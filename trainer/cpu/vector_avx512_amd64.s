@@ -95,14 +95,24 @@ done:
 	VFMADD231PS off+448(R12), Z24, c7
 
 #define LOAD8(off, c0, c1, c2, c3, c4, c5, c6, c7) \
-	VMOVUPS off(DI), c0     \
-	VMOVUPS off+64(DI), c1  \
-	VMOVUPS off+128(DI), c2 \
-	VMOVUPS off+192(DI), c3 \
-	VMOVUPS off+256(DI), c4 \
-	VMOVUPS off+320(DI), c5 \
-	VMOVUPS off+384(DI), c6 \
-	VMOVUPS off+448(DI), c7
+	VMOVUPS off(BX), c0     \
+	VMOVUPS off+64(BX), c1  \
+	VMOVUPS off+128(BX), c2 \
+	VMOVUPS off+192(BX), c3 \
+	VMOVUPS off+256(BX), c4 \
+	VMOVUPS off+320(BX), c5 \
+	VMOVUPS off+384(BX), c6 \
+	VMOVUPS off+448(BX), c7
+
+#define ZERO8(c0, c1, c2, c3, c4, c5, c6, c7) \
+	VPXORD c0, c0, c0 \
+	VPXORD c1, c1, c1 \
+	VPXORD c2, c2, c2 \
+	VPXORD c3, c3, c3 \
+	VPXORD c4, c4, c4 \
+	VPXORD c5, c5, c5 \
+	VPXORD c6, c6, c6 \
+	VPXORD c7, c7, c7
 
 #define STORE8(off, c0, c1, c2, c3, c4, c5, c6, c7) \
 	VMOVUPS c0, off(DI)     \
@@ -117,25 +127,32 @@ done:
 // Columns are done in blocks of 256, 128 and 16 that stay in registers while
 // the rows pass.
 //
-// func combineAVX512(dst, coef, base []float32, rows []int32)
-TEXT ·combineAVX512(SB), NOSPLIT, $0-96
+// func combineAVX512(dst, init, coef, base []float32, rows []int32)
+TEXT ·combineAVX512(SB), NOSPLIT, $0-120
 	MOVQ dst_base+0(FP), DI
 	MOVQ dst_len+8(FP), CX      // columns left
 	MOVQ CX, R9
 	SHLQ $2, R9                 // bytes of a row
-	MOVQ coef_base+24(FP), SI
-	MOVQ base_base+48(FP), R8   // moves on with the columns
-	MOVQ rows_base+72(FP), R10
-	MOVQ rows_len+80(FP), R11
-	TESTQ R11, R11
-	JZ   done
+	MOVQ init_base+24(FP), BX
+	MOVQ coef_base+48(FP), SI
+	MOVQ base_base+72(FP), R8   // moves on with the columns
+	MOVQ rows_base+96(FP), R10
+	MOVQ rows_len+104(FP), R11
 
 wide:
 	CMPQ CX, $256
 	JLT  half
+	ZERO8(Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
+	ZERO8(Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15)
+	TESTQ BX, BX
+	JZ   widestart
 	LOAD8(0, Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
 	LOAD8(512, Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15)
+	ADDQ $1024, BX
+
+widestart:
 	XORQ DX, DX
+	JMP  widetest
 
 wideloop:
 	ROWAT(0, R12)
@@ -143,6 +160,8 @@ wideloop:
 	FMA8(0, Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
 	FMA8(512, Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15)
 	INCQ DX
+
+widetest:
 	CMPQ DX, R11
 	JLT  wideloop
 	STORE8(0, Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
@@ -155,14 +174,23 @@ wideloop:
 half:
 	CMPQ CX, $128
 	JLT  narrow
+	ZERO8(Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
+	TESTQ BX, BX
+	JZ   halfstart
 	LOAD8(0, Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
+	ADDQ $512, BX
+
+halfstart:
 	XORQ DX, DX
+	JMP  halftest
 
 halfloop:
 	ROWAT(0, R12)
 	VBROADCASTSS (SI)(DX*4), Z24
 	FMA8(0, Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
 	INCQ DX
+
+halftest:
 	CMPQ DX, R11
 	JLT  halfloop
 	STORE8(0, Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
@@ -173,14 +201,23 @@ halfloop:
 narrow:
 	TESTQ CX, CX
 	JZ    done
-	VMOVUPS (DI), Z0
+	VPXORD Z0, Z0, Z0
+	TESTQ BX, BX
+	JZ   narrowstart
+	VMOVUPS (BX), Z0
+	ADDQ $64, BX
+
+narrowstart:
 	XORQ DX, DX
+	JMP  narrowtest
 
 narrowloop:
 	ROWAT(0, R12)
 	VBROADCASTSS (SI)(DX*4), Z24
 	VFMADD231PS (R12), Z24, Z0
 	INCQ DX
+
+narrowtest:
 	CMPQ DX, R11
 	JLT  narrowloop
 	VMOVUPS Z0, (DI)

@@ -1,0 +1,192 @@
+package cpu
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/topksweep/sweep/trainer"
+)
+
+// The shapes of PERFORMANCE.md: D, F, K, B.
+func benchShapes() [][4]int {
+	return [][4]int{{512, 8192, 32, 1024}, {512, 32768, 100, 1024}, {384, 3072, 32, 512}, {768, 16384, 64, 1024}}
+}
+
+// benchModel is a model in training, a few steps in, with share of its latents
+// dead for as long as nothing fires them.
+func benchModel(b *testing.B, shape [4]int, dead float64) (*model, []float32) {
+	b.Helper()
+	c := trainer.Config{
+		Recipe: "corrected", ActivationDim: shape[0], DictSize: shape[1], K: shape[2], BatchSize: shape[3], Steps: 1 << 30, DecayStart: 1 << 29,
+		AuxKAlpha: 1.0 / 32, DeadFeatureThreshold: 1 << 40, Precision: "f32",
+	}.Resolve()
+	s := trainer.Init(c)
+	s.Step = 1
+	for f := range int(dead * float64(c.DictSize)) {
+		s.SinceFired[f] = 1 << 41
+		s.W.BEnc[f] = -0.5
+	}
+	m, err := New(0).New(c, s)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = m.Close() })
+	x := make([]float32, c.BatchSize*c.ActivationDim)
+	gaussian(x)
+	for range 2 {
+		if _, err := m.Step(x); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return m.(*model), x
+}
+
+// gaussian fills x with numbers of nearly normal distribution.
+func gaussian(x []float32) {
+	for i := range x {
+		sum := -6.0
+		for j := range 12 {
+			sum += trainer.Uniform(9, uint64(j), uint64(i))
+		}
+		x[i] = float32(sum)
+	}
+}
+
+func eachShape(b *testing.B, run func(b *testing.B, shape [4]int, f Floor)) {
+	f, err := MeasureFloor(0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Logf("%s, %d threads: %.0f GFLOP/s, %.1f GB/s", f.Path, f.Threads, f.GFLOPS, f.GBs)
+	for _, s := range benchShapes() {
+		b.Run(fmt.Sprintf("D=%d/F=%d/K=%d/B=%d", s[0], s[1], s[2], s[3]), func(b *testing.B) { run(b, s, f) })
+	}
+}
+
+// rate reports work done in the benchmark against its ceiling, both in giga per
+// second.
+func rate(b *testing.B, unit string, work, ceiling float64) {
+	got := work * float64(b.N) / b.Elapsed().Seconds() / 1e9
+	b.ReportMetric(got, unit)
+	b.ReportMetric(100*got/ceiling, "%ceiling")
+}
+
+func BenchmarkStep(b *testing.B) {
+	eachShape(b, func(b *testing.B, shape [4]int, f Floor) {
+		for _, dead := range []float64{0, 0.02, 0.2} {
+			b.Run(fmt.Sprintf("dead=%v", dead), func(b *testing.B) {
+				m, x := benchModel(b, shape, dead)
+				for b.Loop() {
+					if _, err := m.Step(x); err != nil {
+						b.Fatal(err)
+					}
+				}
+				rate(b, "GFLOP/s", 2*float64(m.z.b)*float64(m.z.d)*float64(m.z.f), f.GFLOPS)
+				b.ReportMetric(b.Elapsed().Seconds()/float64(b.N)/f.Step(m.c), "×floor")
+				b.ReportMetric(float64(m.z.b)*float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+			})
+		}
+	})
+}
+
+func BenchmarkEncode(b *testing.B) {
+	eachShape(b, func(b *testing.B, shape [4]int, f Floor) {
+		m, x := benchModel(b, shape, 0)
+		for b.Loop() {
+			if err := m.forward(x); err != nil {
+				b.Fatal(err)
+			}
+		}
+		rate(b, "GFLOP/s", 2*float64(m.z.b)*float64(m.z.d)*float64(m.z.f), f.GFLOPS)
+	})
+}
+
+// BenchmarkGEMM is BenchmarkEncode with k = 1: the product and the comparison
+// with next to no selection.
+func BenchmarkGEMM(b *testing.B) {
+	eachShape(b, func(b *testing.B, shape [4]int, f Floor) {
+		shape[2] = 1
+		m, x := benchModel(b, shape, 0)
+		for b.Loop() {
+			if err := m.forward(x); err != nil {
+				b.Fatal(err)
+			}
+		}
+		rate(b, "GFLOP/s", 2*float64(m.z.b)*float64(m.z.d)*float64(m.z.f), f.GFLOPS)
+	})
+}
+
+// BenchmarkTopK sifts ready pre-activations; its ceiling is reading them once.
+func BenchmarkTopK(b *testing.B) {
+	eachShape(b, func(b *testing.B, shape [4]int, f Floor) {
+		latents, k, rows := roundUp(shape[1], nr), shape[2], 96
+		pre := make([]float32, rows*latents)
+		gaussian(pre)
+		var s sieve
+		for b.Loop() {
+			s.shape(rows, k, latents)
+			for first := 0; first < latents; first += nr {
+				for row := range rows {
+					values, hits := (*[nr]float32)(pre[row*latents+first:]), uint32(0)
+					for j, v := range values {
+						if !(v <= s.above[row]) {
+							hits |= 1 << j
+						}
+					}
+					if hits != 0 {
+						s.add(row, hits, values, first)
+					}
+				}
+			}
+			for row := range rows {
+				s.kept(row)
+			}
+		}
+		rate(b, "GB/s", 4*float64(len(pre)), f.GBs/float64(f.Threads))
+	})
+}
+
+func BenchmarkDecode(b *testing.B) {
+	eachShape(b, func(b *testing.B, shape [4]int, f Floor) {
+		m, _ := benchModel(b, shape, 0)
+		for b.Loop() {
+			m.decode()
+		}
+		rate(b, "GFLOP/s", 2*float64(m.z.b)*float64(m.z.d)*float64(m.c.K), f.GFLOPS)
+	})
+}
+
+func BenchmarkBackward(b *testing.B) {
+	eachShape(b, func(b *testing.B, shape [4]int, f Floor) {
+		m, _ := benchModel(b, shape, 0)
+		for b.Loop() {
+			m.backward(m.mainGradient())
+		}
+		rate(b, "GFLOP/s", 6*float64(m.z.b)*float64(m.z.d)*float64(m.c.K), f.GFLOPS)
+	})
+}
+
+func BenchmarkAdam(b *testing.B) {
+	eachShape(b, func(b *testing.B, shape [4]int, f Floor) {
+		m, _ := benchModel(b, shape, 0)
+		for b.Loop() {
+			m.update(1e-4, 1)
+		}
+		rate(b, "GB/s", 28*float64(m.c.Params()), f.GBs)
+	})
+}
+
+func BenchmarkFloor(b *testing.B) {
+	for b.Loop() {
+		f, err := MeasureFloor(0)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(f.GFLOPS, "GFLOP/s")
+		b.ReportMetric(f.GBs, "GB/s")
+	}
+	if os.Getenv(PathVariable) != "" {
+		b.Log(os.Getenv(PathVariable))
+	}
+}
