@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -14,7 +16,7 @@ type lines struct {
 	began   time.Time
 	spoke   time.Time
 	running map[int]bool
-	said    map[string]bool // troubles
+	said    map[trouble]bool
 	ended   int
 }
 
@@ -28,23 +30,26 @@ func (v *lines) printf(format string, args ...any) {
 
 func (v *lines) show(s snapshot) {
 	p := s.progress
-	now := map[int]bool{}
+	open := map[int]bool{} // in the window: queued, in training or in evaluation
 	for _, c := range p.Running {
-		now[c] = true
-		if !v.running[c] {
-			v.printf("begun    %s", v.labels.of(c))
+		open[c] = true
+	}
+	for _, b := range s.beats {
+		if !v.running[b.Cell] {
+			v.running[b.Cell] = true
+			v.printf("training %s", v.labels.of(b.Cell))
 		}
 	}
-	for c := range v.running {
-		if !now[c] {
+	for _, c := range slices.Sorted(maps.Keys(v.running)) {
+		if !open[c] {
+			delete(v.running, c)
 			v.printf("ended    %s", v.labels.of(c))
 		}
 	}
-	v.running = now
 	for _, t := range s.trouble {
 		if !v.said[t] {
 			v.said[t] = true
-			v.printf("retrying %s", t)
+			v.printf("retrying %s", v.labels.trouble(t))
 		}
 	}
 	if ended := p.Completed + p.Failed + p.Canceled; ended != v.ended {

@@ -85,6 +85,7 @@ func loadRows(ctx context.Context, store storage.Store, plan *sweep.PlanHeader) 
 }
 
 func (a *app) print(rows report.Rows, out outputFlags) error {
+	rows.AllColumns = out.all
 	if out.sort != "" {
 		if err := rows.Sort(out.sort); err != nil {
 			return inputError{err}

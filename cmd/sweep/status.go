@@ -60,7 +60,12 @@ reason. SWEEP is a name or an ID.`,
 			if output == "json" {
 				return writeJSON(a.out, s)
 			}
-			a.writeStatus(s, trouble, ui, all)
+			l := newLabels(ctx, store, plan)
+			var troubles []string
+			for _, t := range trouble {
+				troubles = append(troubles, l.trouble(t))
+			}
+			a.writeStatus(s, troubles, ui, all)
 			return nil
 		},
 	}
@@ -71,7 +76,7 @@ reason. SWEEP is a name or an ID.`,
 	return c
 }
 
-func statusOf(ctx context.Context, store storage.Store, tc client.Client, plan *sweep.PlanHeader) (sweepState, []string, error) {
+func statusOf(ctx context.Context, store storage.Store, tc client.Client, plan *sweep.PlanHeader) (sweepState, []trouble, error) {
 	done, err := results(ctx, store)
 	if err != nil {
 		return sweepState{}, nil, err
@@ -121,7 +126,7 @@ func statusOf(ctx context.Context, store storage.Store, tc client.Client, plan *
 	return s, live.trouble, nil
 }
 
-func (a *app) writeStatus(s sweepState, trouble []string, ui string, all bool) {
+func (a *app) writeStatus(s sweepState, troubles []string, ui string, all bool) {
 	fmt.Fprintf(a.out, "%s  %s  %d of %d runs done", s.ID, s.State, s.Completed, s.Cells)
 	if s.Failed > 0 {
 		fmt.Fprintf(a.out, ", %d failed", s.Failed)
@@ -142,7 +147,7 @@ func (a *app) writeStatus(s sweepState, trouble []string, ui string, all bool) {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Cell, r.Status, r.Label, note)
 	}
 	w.Flush()
-	for _, t := range trouble {
+	for _, t := range troubles {
 		fmt.Fprintln(a.out, "retrying:", t)
 	}
 }

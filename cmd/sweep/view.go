@@ -28,6 +28,10 @@ type labels struct {
 	chunks map[int][]sweep.Cell
 }
 
+func newLabels(ctx context.Context, store storage.Store, plan *sweep.PlanHeader) *labels {
+	return &labels{ctx: ctx, store: store, plan: plan, chunks: map[int][]sweep.Cell{}}
+}
+
 func (l *labels) of(cell int) string {
 	chunk := cell / sweep.ChunkSize
 	if _, ok := l.chunks[chunk]; !ok {
@@ -39,10 +43,19 @@ func (l *labels) of(cell int) string {
 	return fmt.Sprintf("cell %d", cell)
 }
 
+// trouble tells of an activity that is being tried again.
+func (l *labels) trouble(t trouble) string {
+	who := ""
+	if t.cell >= 0 {
+		who = l.of(t.cell) + ": "
+	}
+	return fmt.Sprintf("%s%s; attempt %d goes on from the newest checkpoint", who, t.what, t.attempt)
+}
+
 func (a *app) newView(ctx context.Context, store storage.Store, plan *sweep.PlanHeader) view {
-	l := &labels{ctx: ctx, store: store, plan: plan, chunks: map[int][]sweep.Cell{}}
+	l := newLabels(ctx, store, plan)
 	if !a.tty {
-		return &lines{a: a, labels: l, began: time.Now(), running: map[int]bool{}, said: map[string]bool{}}
+		return &lines{a: a, labels: l, began: time.Now(), running: map[int]bool{}, said: map[trouble]bool{}}
 	}
 	v := &bars{labels: l, began: time.Now(), runs: map[int]*runBar{}}
 	v.p = mpb.New(mpb.WithOutput(a.err), mpb.WithWidth(32), mpb.WithRefreshRate(150*time.Millisecond))
@@ -77,7 +90,7 @@ func (v *bars) summary() string {
 		out += fmt.Sprintf("  %d failed", n)
 	}
 	if n := len(s.trouble); n > 0 {
-		out += "  retrying: " + s.trouble[n-1]
+		out += fmt.Sprintf("  %d retrying", n)
 	}
 	return out
 }

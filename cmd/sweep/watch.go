@@ -57,7 +57,14 @@ type snapshot struct {
 	status   enums.WorkflowExecutionStatus
 	progress sweep.Progress
 	beats    []sweep.Heartbeat // of the runs in training, by cell
-	trouble  []string          // last failures of activities that are being tried again
+	trouble  []trouble         // activities that are being tried again
+}
+
+// A trouble is an activity that failed and is being tried again.
+type trouble struct {
+	cell    int // -1 if it is not known
+	attempt int // the one now under way
+	what    string
 }
 
 // watch shows a sweep's progress until its workflow ends. The error says that
@@ -115,15 +122,18 @@ func look(ctx context.Context, c client.Client, id string) (snapshot, error) {
 	}
 	s.status = d.WorkflowExecutionInfo.Status
 	for _, p := range d.PendingActivities {
-		if f := p.LastFailure; f != nil && p.Attempt > 1 && f.GetApplicationFailureInfo().GetType() != "WorkerStopping" {
-			s.trouble = append(s.trouble, fmt.Sprintf("%s (attempt %d): %s", p.ActivityType.GetName(), p.Attempt-1, f.Message))
-		}
 		var beat sweep.Heartbeat
-		if p.HeartbeatDetails == nil || p.State != enums.PENDING_ACTIVITY_STATE_STARTED ||
-			converter.GetDefaultDataConverter().FromPayloads(p.HeartbeatDetails, &beat) != nil || beat.Steps == 0 {
-			continue
+		has := p.HeartbeatDetails != nil && converter.GetDefaultDataConverter().FromPayloads(p.HeartbeatDetails, &beat) == nil && beat.Steps > 0
+		if f := p.LastFailure; f != nil && p.Attempt > 1 && f.GetApplicationFailureInfo().GetType() != "WorkerStopping" {
+			t := trouble{cell: -1, what: fmt.Sprintf("%s: %s", p.ActivityType.GetName(), f.Message), attempt: int(p.Attempt)}
+			if has {
+				t.cell = beat.Cell
+			}
+			s.trouble = append(s.trouble, t)
 		}
-		s.beats = append(s.beats, beat)
+		if has && p.State == enums.PENDING_ACTIVITY_STATE_STARTED {
+			s.beats = append(s.beats, beat)
+		}
 	}
 	slices.SortFunc(s.beats, func(x, y sweep.Heartbeat) int { return x.Cell - y.Cell })
 	q, err := c.QueryWorkflow(ctx, id, "", sweep.QueryProgress)

@@ -83,6 +83,9 @@ func launch(conf *config.Config, p ports, log, user *slog.Logger) (srv temporal.
 				dynamicconfig.EnableServerVersionCheck.Key():                     false, // it would call home
 				dynamicconfig.HistoryCacheHostLevelMaxSize.Key():                 8096,
 				dynamicconfig.FrontendMaxNamespaceVisibilityRPSPerInstance.Key(): 100,
+				// One partition a queue: priorities order tasks within a partition only.
+				dynamicconfig.MatchingNumTaskqueueReadPartitions.Key():  1,
+				dynamicconfig.MatchingNumTaskqueueWritePartitions.Key(): 1,
 			}),
 		)
 		if err != nil {
