@@ -1,6 +1,12 @@
 package dir_test
 
 import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/topksweep/sweep/storage"
@@ -10,7 +16,12 @@ import (
 
 func open(t *testing.T) storage.Store {
 	t.Helper()
-	s, err := dir.Open(t.TempDir())
+	return openAt(t, t.TempDir())
+}
+
+func openAt(t *testing.T, root string) *dir.Store {
+	t.Helper()
+	s, err := dir.Open(root)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -18,3 +29,157 @@ func open(t *testing.T) storage.Store {
 }
 
 func TestConformance(t *testing.T) { storagetest.Run(t, open) }
+
+func TestCheckpointsUnderFaults(t *testing.T) { storagetest.RunCheckpoints(t, open) }
+
+// temps returns the names of the temporary files under root.
+func temps(t *testing.T, root string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(root, "+tmp"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func TestModes(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "not", "there", "yet")
+	s := openAt(t, root)
+	if err := storage.PutBytes(t.Context(), s, "a/b", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]fs.FileMode{".": 0o700 | fs.ModeDir, "a": 0o700 | fs.ModeDir, "+tmp": 0o700 | fs.ModeDir, "a/b": 0o600} {
+		info, err := os.Stat(filepath.Join(root, path))
+		if err != nil || info.Mode() != want {
+			t.Errorf("%s: %v, %v, want %v", path, info, err, want)
+		}
+	}
+	if left := temps(t, root); len(left) > 0 {
+		t.Errorf("left %v", left)
+	}
+}
+
+// A store that is opened while others write must clear away the dead ones' files
+// only.
+func TestCleansUp(t *testing.T) {
+	root := t.TempDir()
+	s := openAt(t, root)
+	if err := os.WriteFile(filepath.Join(root, "+tmp", "LEFTOVER"), []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	body := &openingBody{t: t, root: root, data: []byte("whole")}
+	if err := s.Put(t.Context(), "key", body, int64(len(body.data))); err != nil {
+		t.Fatal(err)
+	}
+	if !body.opened {
+		t.Error("the body was not read")
+	}
+	if left := temps(t, root); len(left) > 0 {
+		t.Errorf("left %v", left)
+	}
+	if b, err := storage.ReadAll(t.Context(), s, "key", 100); err != nil || string(b) != "whole" {
+		t.Errorf("got %q, %v", b, err)
+	}
+}
+
+// An openingBody opens the store again while it is being written.
+type openingBody struct {
+	t      *testing.T
+	root   string
+	data   []byte
+	opened bool
+}
+
+func (b *openingBody) ReadAt(p []byte, off int64) (int, error) {
+	openAt(b.t, b.root)
+	b.opened = true
+	if left := temps(b.t, b.root); len(left) != 1 || left[0] == "LEFTOVER" {
+		b.t.Errorf("in the middle of a write there are %v, want its own file", left)
+	}
+	return bytes.NewReader(b.data).ReadAt(p, off)
+}
+
+// Somebody may tidy up by hand.
+func TestRemakesFolders(t *testing.T) {
+	root := t.TempDir()
+	s := openAt(t, root)
+	for range 2 {
+		if err := storage.PutBytes(t.Context(), s, "a/b/c", []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"a", "+tmp"} {
+			if err := os.RemoveAll(filepath.Join(root, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func TestRootIsALink(t *testing.T) {
+	root := t.TempDir()
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(root, link); err != nil {
+		t.Skip(err)
+	}
+	s := openAt(t, link)
+	if err := storage.PutBytes(t.Context(), s, "a/b", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	objects, err := s.List(t.Context(), "a/")
+	if err != nil || len(objects) != 1 || objects[0].Key != "a/b" {
+		t.Errorf("list: %v, %v", objects, err)
+	}
+}
+
+func TestForeignFilesAreIgnored(t *testing.T) {
+	root := t.TempDir()
+	s := openAt(t, root)
+	for _, name := range []string{"with space", "~backup", "ümlaut"} {
+		if err := os.WriteFile(filepath.Join(root, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if objects, err := s.List(t.Context(), ""); err != nil || len(objects) > 0 {
+		t.Errorf("list: %v, %v", objects, err)
+	}
+}
+
+func TestNotADirectory(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, root := range []string{file, filepath.Join(file, "below")} {
+		_, err := dir.Open(root)
+		if err == nil || !strings.HasPrefix(err.Error(), "open "+root+": ") || !strings.Contains(err.Error(), "not a directory") {
+			t.Errorf("%v", err)
+		}
+	}
+	s := openAt(t, t.TempDir())
+	if err := storage.PutBytes(t.Context(), s, "a", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := storage.PutBytes(t.Context(), s, "a/b", nil); err == nil || !strings.HasPrefix(err.Error(), "put a/b: ") {
+		t.Errorf("put under an object: %v", err)
+	}
+	if err := storage.PutBytes(t.Context(), s, "f/g", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := storage.PutBytes(t.Context(), s, "f", nil); err == nil || !strings.Contains(err.Error(), "is a folder of other keys") {
+		t.Errorf("put over a folder: %v", err)
+	}
+	if err := storage.PutNew(t.Context(), s, "f", nil); err == nil || errors.Is(err, storage.ErrExists) {
+		t.Errorf("putnew over a folder: %v", err)
+	}
+}
+
+func BenchmarkStore(b *testing.B) {
+	s, err := dir.Open(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	storagetest.Benchmark(b, s)
+}

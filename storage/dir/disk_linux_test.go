@@ -1,0 +1,128 @@
+package dir_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/storage/dir"
+)
+
+// TestBadDisks runs on a file system of its own, which only the child sees: one
+// that gets full, then is read-only, then belongs to somebody else.
+func TestBadDisks(t *testing.T) {
+	cmd := child(t, "disk", t.TempDir())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	if os.Getuid() != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+	}
+	out, err := cmd.CombinedOutput()
+	if exit := (*exec.ExitError)(nil); errors.Is(err, fs.ErrPermission) || errors.As(err, &exit) && strings.HasPrefix(string(out), "mount: ") {
+		t.Skipf("no file system of our own here: %v %s", err, out)
+	}
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func disk(root string) error {
+	// What is mounted here must stay here.
+	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("mount: %w", err)
+	}
+	if err := syscall.Mount("tmpfs", root, "tmpfs", 0, "size=4m"); err != nil {
+		return fmt.Errorf("mount: %w", err)
+	}
+	ctx := context.Background()
+	s, err := dir.Open(root)
+	if err != nil {
+		return err
+	}
+	if err := storage.PutBytes(ctx, s, "ckpt/old", make([]byte, 2<<20)); err != nil {
+		return err
+	}
+	if err := fullDisk(ctx, s, root); err != nil {
+		return err
+	}
+	if err := syscall.Mount("", root, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		return err
+	}
+	if err := storage.PutBytes(ctx, s, "ckpt/new", nil); !errors.Is(err, syscall.EROFS) ||
+		!strings.HasSuffix(err.Error(), "read-only file system") {
+		return fmt.Errorf("put on a read-only disk: %v", err)
+	}
+	if b, err := storage.ReadAll(ctx, s, "ckpt/old", 8<<20); err != nil || len(b) != 2<<20 {
+		return fmt.Errorf("get from a read-only disk: %d bytes, %v", len(b), err)
+	}
+	if _, err := dir.Open(root); err != nil { // to look at results is allowed
+		return err
+	}
+	if _, err := dir.Open(filepath.Join(root, "new")); !errors.Is(err, syscall.EROFS) {
+		return fmt.Errorf("open on a read-only disk: %v", err)
+	}
+	return noPermission(ctx, s, root)
+}
+
+// fullDisk asks for more than the disk has: the error says so, the object that
+// was there stays, nothing else does, and what fits goes on working.
+func fullDisk(ctx context.Context, s *dir.Store, root string) error {
+	big := make([]byte, 3<<20)
+	for range 5 { // not even the failures fill it
+		err := storage.PutBytes(ctx, s, "ckpt/old", big)
+		if !errors.Is(err, storage.ErrNoSpace) || !strings.HasPrefix(err.Error(), "put ckpt/old: ") ||
+			!strings.HasSuffix(err.Error(), "no space left on device") {
+			return fmt.Errorf("put on a full disk: %v", err)
+		}
+		if err := s.PutNew(ctx, "ckpt/new", big); !errors.Is(err, storage.ErrNoSpace) {
+			return fmt.Errorf("putnew on a full disk: %v", err)
+		}
+	}
+	objects, err := s.List(ctx, "")
+	if err != nil || len(objects) != 1 || objects[0].Size != 2<<20 {
+		return fmt.Errorf("after a full disk: %v, %v", objects, err)
+	}
+	if b, err := storage.ReadAll(ctx, s, "ckpt/old", 8<<20); err != nil || !bytes.Equal(b, make([]byte, 2<<20)) {
+		return fmt.Errorf("get from a full disk: %d bytes, %v", len(b), err)
+	}
+	if entries, err := os.ReadDir(filepath.Join(root, "+tmp")); err != nil || len(entries) > 0 {
+		return fmt.Errorf("left %v, %v", entries, err)
+	}
+	return storage.PutBytes(ctx, s, "ckpt/small", make([]byte, 1<<20))
+}
+
+// noPermission drops root's rights, if it has them, and knocks.
+func noPermission(ctx context.Context, s *dir.Store, root string) error {
+	if err := syscall.Mount("", root, "", syscall.MS_REMOUNT, ""); err != nil {
+		return err
+	}
+	if err := errors.Join(os.Chmod(root, 0o755), os.Chmod(filepath.Join(root, "ckpt"), 0)); err != nil {
+		return err
+	}
+	if err := syscall.Setuid(12345); err != nil {
+		return nil // one user only: root in a namespace of his own
+	}
+	if err := storage.PutBytes(ctx, s, "ckpt/new", nil); !errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("put without permission: %v", err)
+	}
+	if _, err := s.Get(ctx, "ckpt/old"); !errors.Is(err, fs.ErrPermission) || errors.Is(err, storage.ErrNotFound) {
+		return fmt.Errorf("get without permission: %v", err)
+	}
+	if _, err := s.List(ctx, "ckpt/"); !errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("list without permission: %v", err)
+	}
+	if _, err := dir.Open(root); !errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("open without permission: %v", err)
+	}
+	return nil
+}
