@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -112,6 +113,8 @@ the flags are wrong and nothing was started; 130 interrupted, with all work save
   sweep up                              server, Web UI and worker, kept running
   sweep submit grid.yaml --wait         hand a grid to a running server
   sweep results topk-demo -o csv        the results again, for a program`,
+		Args:          unknownVerb,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -135,4 +138,16 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// unknownVerb refuses what is no verb, with those that it may have meant.
+func unknownVerb(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("%q is no verb of sweep; see sweep --help", args[0])
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		err = fmt.Errorf("%q is no verb of sweep; did you mean %s?", args[0], strings.Join(near, " or "))
+	}
+	return inputError{err}
 }

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"encoding/binary"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// base is a grid with the named sections replaced.
+func base(change map[string]string) string {
+	sections := map[string]string{
+		"name":       "name: bad",
+		"data":       "data: {synthetic: {activation_dim: 8, directions: 16, tokens: 4000, active: 2}}",
+		"parameters": "parameters: {k: [2, 4]}",
+		"train":      "train: {dict_size: 32, steps: 100, batch_size: 64}",
+		"more":       "",
+	}
+	for k, v := range change {
+		sections[k] = v
+	}
+	var b strings.Builder
+	for _, k := range []string{"name", "data", "parameters", "train", "more"} {
+		b.WriteString(sections[k] + "\n")
+	}
+	return b.String()
+}
+
+// Each kind of bad grid, as the design lists them: exit status 2, an error that
+// says where and what, and nothing started or written.
+func TestBadGrids(t *testing.T) {
+	bomb := "more:\n  a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+	for c := 'b'; c < 'l'; c++ {
+		bomb += "  " + string(c) + ": &" + string(c) + " [" + strings.Repeat("*"+string(c-1)+", ", 10) + "]\n"
+	}
+	for name, x := range map[string]struct {
+		grid string
+		want []string
+	}{
+		"k of zero":           {base(map[string]string{"parameters": "parameters: {k: [0, 2]}"}), []string{":3:18:", "parameters.k"}},
+		"k over dict_size":    {base(map[string]string{"parameters": "parameters: {k: [2, 64]}"}), []string{":3:21:", "64", "dict_size", "32"}},
+		"decay_start too big": {base(map[string]string{"parameters": "parameters: {decay_start: [50, 100]}"}), []string{":3:", "decay_start", "100"}},
+		"negative alpha":      {base(map[string]string{"parameters": "parameters: {auxk_alpha: [-1]}"}), []string{":3:", "auxk_alpha", "-1"}},
+		"NaN":                 {base(map[string]string{"parameters": "parameters: {auxk_alpha: .nan}"}), []string{":3:", "auxk_alpha"}},
+		"Inf":                 {base(map[string]string{"parameters": "parameters: {lr: .inf}"}), []string{":3:", "lr"}},
+		"empty axis":          {base(map[string]string{"parameters": "parameters: {k: []}"}), []string{":3:", "parameters.k", "empty"}},
+		"duplicate values":    {base(map[string]string{"parameters": "parameters: {k: [2, 4, 2]}"}), []string{":3:", "parameters.k"}},
+		"too many cells": {base(map[string]string{"parameters": "parameters: {seed: [" + numbers(1100) + "], decay_start: [" + fractions(1000) + "]}"}),
+			[]string{":3:1:", "1100000 cells", "limit of 1000000"}},
+		"unknown key": {base(map[string]string{"parameters": "parameters: {dict_sizes: [32]}", "train": "train: {k: 2, steps: 100}"}), []string{":3:14:", "dict_size"}},
+		"rival's key": {base(map[string]string{"more": "run: {max_concurrent_trials: 2}"}), []string{":5:7:", "max_concurrent"}},
+		"alias bomb":  {base(map[string]string{"more": bomb}), []string{"alias"}},
+		"too large":   {"name: bad\n#" + strings.Repeat("x", 1<<20), []string{"limit"}},
+		"empty file":  {"", []string{"1:1"}},
+		"bad name":    {base(map[string]string{"name": "name: Bad Name"}), []string{":1:7:", "name"}},
+		"several": {base(map[string]string{"name": "name: BAD", "parameters": "parameters: {k: [0], auxk_alpha: [-1]}"}),
+			[]string{":1:7:", ":3:18:", ":3:"}},
+		"bad synthetic": {base(map[string]string{"data": "data: {synthetic: {activation_dim: 0, directions: 16, tokens: 10, active: 2}}"}), []string{":2:", "activation_dim"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			refused(t, write(t, x.grid), x.want)
+		})
+	}
+}
+
+// Bad data is refused in the same way, by the name of the file.
+func TestBadData(t *testing.T) {
+	dir := t.TempDir()
+	for name, shards := range map[string]map[string][]byte{
+		"mixed-width": {"a.npy": npy(40, 8, 1), "b.npy": npy(40, 9, 1)},
+		"truncated":   {"a.npy": npy(40, 8, 1)[:500]},
+		"empty":       {"a.npy": npy(0, 8, 1)},
+		"not-finite":  {"a.npy": npy(40, 8, math.NaN())},
+		"no-shards":   {"a.txt": []byte("hello")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			source := filepath.Join(dir, name)
+			if err := os.MkdirAll(source, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			for file, b := range shards {
+				if err := os.WriteFile(filepath.Join(source, file), b, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want := "a.npy"
+			if name == "no-shards" {
+				want = name
+			}
+			refused(t, write(t, base(map[string]string{"data": "data: {source: " + source + "}"})), []string{want})
+		})
+	}
+	refused(t, write(t, base(map[string]string{"data": "data: {source: ./nowhere}"})), []string{"nowhere"})
+}
+
+func TestBadFlags(t *testing.T) {
+	grid := write(t, base(nil))
+	for _, args := range [][]string{
+		{"run"}, {"run", grid, "--slots", "-1"}, {"run", grid, "--backend", "tpu"}, {"run", grid, "-o", "xls"},
+		{"run", "no-such-file.yaml"}, {"run", grid, "--nonsense"}, {"fly"}, {"plan", grid, "-o", "xls"},
+		{"results", "nothing-here"}, {"status", "nothing-here"}, {"run", grid, "--store", "gopher://x"},
+	} {
+		p := begin(t, t.TempDir(), args...)
+		if status := p.end(t); status != exitBadInput {
+			t.Errorf("%v: status %d, want %d\n%s", args, status, exitBadInput, p.err.String())
+		}
+		if lines := strings.Count(p.err.String(), "\n"); lines != 1 {
+			t.Errorf("%v: %d lines of error:\n%s", args, lines, p.err.String())
+		}
+	}
+}
+
+// refused runs a grid that must be refused with an error that has all of want.
+func refused(t *testing.T, grid string, want []string) {
+	t.Helper()
+	for _, verb := range []string{"run", "plan"} {
+		dir := filepath.Join(t.TempDir(), "state")
+		p := begin(t, dir, verb, grid)
+		if status := p.end(t); status != exitBadInput {
+			t.Errorf("%s: status %d, want %d", verb, status, exitBadInput)
+		}
+		for _, w := range want {
+			if !strings.Contains(p.err.String(), w) {
+				t.Errorf("%s: no %q in:\n%s", verb, w, p.err.String())
+			}
+		}
+		if p.out.Len() > 0 {
+			t.Errorf("%s wrote to stdout:\n%s", verb, p.out.String())
+		}
+		if _, err := os.Stat(dir); err == nil {
+			t.Errorf("%s made a state directory", verb)
+		}
+	}
+}
+
+// npy is a float32 matrix whose numbers are all v.
+func npy(rows, width int, v float64) []byte {
+	head := "{'descr': '<f4', 'fortran_order': False, 'shape': (" + itoa(rows) + ", " + itoa(width) + "), }"
+	for (10+len(head)+1)%64 != 0 {
+		head += " "
+	}
+	head += "\n"
+	b := append([]byte("\x93NUMPY\x01\x00"), byte(len(head)), byte(len(head)>>8))
+	b = append(b, head...)
+	for range rows * width {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(v)))
+	}
+	return b
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+func numbers(n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = itoa(i)
+	}
+	return strings.Join(list, ",")
+}
+
+func fractions(n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = strconv.FormatFloat(float64(i)/float64(n), 'f', 4, 64)
+	}
+	return strings.Join(list, ",")
+}

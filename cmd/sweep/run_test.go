@@ -1,0 +1,105 @@
+package main
+
+import (
+	"maps"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// small is a grid whose runs take seconds, with latents that die, and a
+// checkpoint as often as a grid may ask for.
+const small = `
+name: small
+data: {synthetic: {activation_dim: 32, directions: 64, tokens: 20000, active: 4, noise: 0.05}, normalize: mean_square}
+parameters: {k: [2, 4], auxk_alpha: [0, 0.03125]}
+train: {dict_size: 512, steps: 1500, batch_size: 256, lr: 0.002, dead_feature_threshold: 10000}
+run: {checkpoint: {every: 1s}}
+`
+
+// A sweep that is killed outright in the middle, and one that is interrupted,
+// end with the table and the weights of one that nobody disturbed, byte for
+// byte.
+func TestKilledAndInterrupted(t *testing.T) {
+	grid := write(t, small)
+	calm := t.TempDir()
+	want := ok(t, calm, "run", grid, "--slots", "2")
+	if strings.Count(want, "completed") != 4 {
+		t.Fatalf("the undisturbed sweep:\n%s", want)
+	}
+
+	dir := t.TempDir()
+	for kills := range 2 {
+		before := manifests(t, dir)
+		p := begin(t, dir, "run", grid, "--slots", "2")
+		until(t, "a checkpoint in the middle of a run", func() bool { return manifests(t, dir) > before })
+		p.Process.Kill()
+		if status := p.end(t); status != -1 {
+			t.Fatalf("kill %d: the sweep was over before: status %d\n%s", kills, status, p.err.String())
+		}
+	}
+	p := begin(t, dir, "run", grid, "--slots", "2")
+	before := manifests(t, dir)
+	until(t, "a checkpoint after going on", func() bool { return manifests(t, dir) != before })
+	p.Process.Signal(syscall.SIGINT)
+	if status := p.end(t); status != exitInterrupted {
+		t.Fatalf("interrupted: status %d\n%s", status, p.err.String())
+	}
+	if got := ok(t, dir, "run", grid, "--slots", "1"); got != want {
+		t.Errorf("disturbed:\n%s\nundisturbed:\n%s", got, want)
+	}
+	if !maps.Equal(models(t, dir), models(t, calm)) {
+		t.Error("the weights differ from those of the undisturbed sweep")
+	}
+	if n := manifests(t, dir); n != 0 {
+		t.Errorf("%d checkpoints are left over", n)
+	}
+	// The same again shows what there is, and a larger grid takes it over.
+	if again := ok(t, dir, "run", grid); again != want {
+		t.Errorf("run again:\n%s", again)
+	}
+	larger := write(t, strings.Replace(strings.Replace(small, "k: [2, 4]", "k: [2, 4, 8]", 1), "name: small", "name: larger", 1))
+	if p := begin(t, dir, "run", larger); p.end(t) != 0 || !strings.Contains(p.err.String(), "4 of them reused") {
+		t.Errorf("larger grid:\n%s%s", p.err.String(), p.out.String())
+	}
+	if list := ok(t, dir, "list"); !strings.Contains(list, "6/6") || !strings.Contains(list, "4/4") {
+		t.Errorf("list:\n%s", list)
+	}
+	for _, file := range []string{"results.csv", "results.json", "results.md", "results.txt", "grid.yaml"} {
+		id := strings.Fields(ok(t, dir, "list"))[5]
+		if file != "grid.yaml" {
+			file = "results/" + file
+		}
+		if _, err := os.Stat(dir + "/store/sweeps/" + id + "/" + file); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A run that diverges fails alone, is named with its reason, and does not keep
+// its siblings from their results.
+func TestFailedRun(t *testing.T) {
+	dir := t.TempDir()
+	grid := write(t, `
+name: diverges
+data: {synthetic: {activation_dim: 8, directions: 16, tokens: 4000, active: 2}}
+parameters: {lr: [0.001, 1e37]}
+train: {dict_size: 32, k: 2, steps: 60, batch_size: 64}
+`)
+	p := begin(t, dir, "run", grid)
+	if status := p.end(t); status != exitError {
+		t.Errorf("status %d, want %d", status, exitError)
+	}
+	out := p.out.String()
+	if strings.Count(out, "completed") != 1 || strings.Count(out, "failed") != 1 {
+		t.Errorf("table:\n%s", out)
+	}
+	if !strings.Contains(p.err.String(), "1 of 2 runs failed") {
+		t.Errorf("stderr:\n%s", p.err.String())
+	}
+	status := ok(t, dir, "status", "diverges")
+	if !strings.Contains(status, "failed") || !strings.Contains(status, "step ") {
+		t.Errorf("status:\n%s", status)
+	}
+}
