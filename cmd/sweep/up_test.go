@@ -1,0 +1,82 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/topksweep/sweep/deploy/local"
+)
+
+// One server for several grids, from other processes: submit, watch, status,
+// cancel, results, a further worker, and a stop that saves.
+func TestUpAndSubmit(t *testing.T) {
+	dir := t.TempDir()
+	up := begin(t, dir, "up", "--no-ui", "--slots", "1")
+	running := func() bool {
+		info, ok, err := local.Running(dir)
+		return err == nil && ok && info.HostPort != ""
+	}
+	until(t, "the server", running)
+	quick := write(t, strings.Replace(strings.Replace(small, "steps: 1500", "steps: 50", 1), "name: small", "name: quick", 1))
+	table := ok(t, dir, "submit", quick, "--wait")
+	if strings.Count(table, "completed") != 4 {
+		t.Errorf("submit --wait:\n%s", table)
+	}
+	if got := ok(t, dir, "results", "quick"); got != table {
+		t.Errorf("results:\n%s\nsubmit --wait:\n%s", got, table)
+	}
+	// A second process joins instead of quarreling over the database.
+	if got := ok(t, dir, "run", quick); got != table {
+		t.Errorf("run beside up:\n%s", got)
+	}
+	info, _, err := local.Running(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	worker := begin(t, dir, "worker", "--address", info.HostPort, "--slots", "1")
+
+	long := write(t, strings.Replace(strings.Replace(small, "steps: 1500", "steps: 1000000", 1), "name: small", "name: long", 1))
+	id := strings.TrimSpace(ok(t, dir, "submit", long))
+	if again := strings.TrimSpace(ok(t, dir, "submit", long)); again != id {
+		t.Errorf("submitted twice: %s and %s", id, again)
+	}
+	state := func() (s sweepState) {
+		if err := json.Unmarshal([]byte(ok(t, dir, "status", "long", "-o", "json")), &s); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	until(t, "both workers in training", func() bool {
+		training := 0
+		for _, r := range state().Runs {
+			if r.Beat != nil && r.Beat.Step > 0 {
+				training++
+			}
+		}
+		return training == 2
+	})
+	watch := begin(t, dir, "watch", "long")
+	ok(t, dir, "cancel", id)
+	if status := watch.end(t); status != exitError || !strings.Contains(watch.err.String(), "canceled") {
+		t.Errorf("watch: status %d\n%s", status, watch.err.String())
+	}
+	if s := state(); s.State != "canceled" || s.Completed != 0 {
+		t.Errorf("canceled: %+v", s)
+	}
+	if list := ok(t, dir, "list"); !strings.Contains(list, "canceled") || !strings.Contains(list, "completed") {
+		t.Errorf("list:\n%s", list)
+	}
+
+	for _, p := range []*process{worker, up} {
+		p.Process.Signal(syscall.SIGTERM)
+		if status := p.end(t); status != 0 {
+			t.Errorf("%v told to stop: status %d\n%s", p.Args[1:], status, p.err.String())
+		}
+	}
+	p := begin(t, dir, "submit", quick)
+	if status := p.end(t); status != exitError || !strings.Contains(p.err.String(), "sweep up") {
+		t.Errorf("submit without a server: status %d\n%s", status, p.err.String())
+	}
+}
