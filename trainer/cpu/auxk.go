@@ -1,12 +1,20 @@
 package cpu
 
+import "slices"
+
 // auxBatch is what a step knows of AuxK.
 type auxBatch struct {
 	on    bool    // dead latents get a gradient in this step
 	deads []int32 // the dead latents, rising
 	index []int32 // [F] place in deads
-	w     []float32
-	bias  []float32
+
+	// The largest pre-activations of the latents that may be dead after this
+	// step: more than AuxK takes, so that those that fire can be dropped.
+	allowed []uint32
+	count   int // of them
+	keep    int
+	keys    []key // [B,keep]
+	nKeys   []int // [B]
 
 	acts    []float32 // [B,k]
 	latents []int32   // [B,k] places in deads
@@ -28,8 +36,15 @@ func (m *model) auxK(deads []int32) (float64, error) {
 	a, b, z := &m.aux, &m.bat, m.z
 	a.on = false
 	k := min(m.c.KAux, len(deads))
-	if err := m.chooseDead(deads, k); err != nil {
-		return 0, err
+	a.index = resize(a.index, z.f)
+	for i, f := range deads {
+		a.index[f] = int32(i)
+	}
+	a.acts, a.latents = resize(a.acts, z.b*k), resize(a.latents, z.b*k)
+	if !m.takeDead(k) {
+		if err := m.chooseDead(deads, k); err != nil {
+			return 0, err
+		}
 	}
 	mean := m.columnMeans(b.residual)
 	a.left, a.num, a.den = resize(a.left, len(b.residual)), resize(a.num, z.b), resize(a.den, z.b)
@@ -64,45 +79,79 @@ func (m *model) auxK(deads []int32) (float64, error) {
 	return loss, nil
 }
 
-// chooseDead encodes the batch with the dead latents only, whose weights it
-// gathers into panels of their own.
+// dying selects, beside a step's main selection, the largest pre-activations of
+// the latents that are dead after the step unless they fire in it.
+func (m *model) dying() selection {
+	a, b := &m.aux, int64(m.z.b)
+	a.allowed = resize(a.allowed, m.z.panels)
+	clear(a.allowed)
+	a.count = 0
+	for f, n := range m.since {
+		if m.recipe.Dead(n+b, m.c.DeadFeatureThreshold) {
+			a.allowed[f/nr] |= 1 << (f % nr)
+			a.count++
+		}
+	}
+	a.keep = min(a.count, m.c.KAux+max(32, m.c.KAux/4))
+	a.keys, a.nKeys = resize(a.keys, m.z.b*a.keep), resize(a.nKeys, m.z.b)
+	return selection{k: a.keep, allowed: a.allowed, count: a.count, done: func(row int, keys []key) {
+		a.nKeys[row] = copy(a.keys[row*a.keep:(row+1)*a.keep], keys)
+	}}
+}
+
+// takeDead takes each token's k largest pre-activations of dead latents from
+// those that forward kept. It reports false where it cannot: a token whose kept
+// ones fired in such number that others, not kept, would move up.
+func (m *model) takeDead(k int) bool {
+	a, short := &m.aux, make([]bool, m.z.b)
+	m.crew.do(m.z.b, func(worker, row int) {
+		w := m.work[worker]
+		keys := a.keys[row*a.keep:][:a.nKeys[row]]
+		complete := len(keys) < a.keep || a.keep == a.count
+		n := 0
+		for _, x := range keys {
+			keys[n] = x
+			if m.bat.dead[x.latent()] {
+				n++
+			}
+		}
+		keys = keys[:n]
+		switch {
+		case n < k && !complete:
+			short[row] = true
+			return
+		case n > k:
+			w.keys = append(w.keys[:0], keys...)
+			keys = notBelow(keys, kthLargest(w.keys, k))
+		}
+		acts, latents := a.acts[row*k:(row+1)*k], a.latents[row*k:(row+1)*k]
+		put(acts, latents, keys)
+		for i := range keys {
+			latents[i] = a.index[latents[i]]
+		}
+	})
+	return !slices.Contains(short, true)
+}
+
+// chooseDead encodes the batch again with the dead latents only, whose weights
+// it gathers into panels of their own.
 func (m *model) chooseDead(deads []int32, k int) error {
 	a, z := &m.aux, m.z
-	a.index = resize(a.index, z.f)
-	for i, f := range deads {
-		a.index[f] = int32(i)
-	}
-	panels := (len(deads) + nr - 1) / nr
-	a.w, a.bias = resize(a.w, panels*nr*z.d), resize(a.bias, panels*nr)
-	m.crew.do(panels, func(_, p int) {
-		out := a.w[p*nr*z.d : (p+1)*nr*z.d]
-		for j := range nr {
-			if i := p*nr + j; i < len(deads) {
-				f := int(deads[i])
-				in := m.w.panel(z, f/nr)[f%nr:]
-				for d := range z.d {
-					out[d*nr+j] = in[d*nr]
-				}
-				a.bias[i] = m.w.bEnc[f]
-				continue
-			}
-			for d := range z.d {
-				out[d*nr+j] = 0
-			}
-			a.bias[p*nr+j] = 0
+	dict := dictionary{n: len(deads)}
+	panels := (dict.n + nr - 1) / nr
+	dict.w, dict.bias = make([]float32, panels*nr*z.d), make([]float32, panels*nr)
+	m.crew.do(len(deads), func(_, i int) {
+		f := int(deads[i])
+		in, out := m.w.panel(z, f/nr)[f%nr:], dict.w[i/nr*nr*z.d+i%nr:]
+		for d := range z.d {
+			out[d*nr] = in[d*nr]
 		}
+		dict.bias[i] = m.w.bEnc[f]
 	})
-	a.acts, a.latents = resize(a.acts, z.b*k), resize(a.latents, z.b*k)
-	dict := dictionary{w: a.w, bias: a.bias, n: len(deads)}
-	bad := m.enc.choose(&dict, z.b, k, func(row int, keys []key) {
-		acts, latents := a.acts[row*k:(row+1)*k], a.latents[row*k:(row+1)*k]
-		for i, x := range keys {
-			acts[i], latents[i] = x.act(), int32(x.latent())
-		}
-		clear(acts[len(keys):])
-		clear(latents[len(keys):])
-	})
-	if bad >= 0 {
+	sel := selection{k: k, allowed: dict.all(), count: dict.n, done: func(row int, keys []key) {
+		put(a.acts[row*k:(row+1)*k], a.latents[row*k:(row+1)*k], keys)
+	}}
+	if bad := m.enc.choose(&dict, z.b, sel); bad >= 0 {
 		return m.numeric("the pre-activations of row %d of the batch hold a NaN", bad)
 	}
 	return nil

@@ -95,7 +95,7 @@ func (m *model) backwardPanel(w *work, grad gradient, panel int) float64 {
 			continue
 		}
 		any = true
-		bEnc[j] = m.backwardLatent(w, from, f, tokens, acts, enc)
+		bEnc[j] = m.backwardLatent(from, f, tokens, acts, enc)
 		m.g.bEnc[f] = bEnc[j]
 		norm += m.kern.sumSquares(enc) + float64(bEnc[j])*float64(bEnc[j]) + m.projected(f)
 	}
@@ -122,20 +122,29 @@ func (m *model) hitsOf(f int, grad gradient) ([]int32, []float32, gradient) {
 
 // backwardLatent computes latent f's gradients: enc of its encoder row, the
 // result of its bias, and in m.g of its decoder row.
-func (m *model) backwardLatent(w *work, grad gradient, f int, tokens []int32, acts, enc []float32) float32 {
-	row, n := m.w.row(m.z, f), len(tokens)
-	w.dots, w.coef = resize(w.dots, n), resize(w.coef, n)
-	m.kern.dots(w.dots, row, grad.rows, tokens)
+func (m *model) backwardLatent(grad gradient, f int, tokens []int32, acts, enc []float32) float32 {
+	row, dec := m.w.row(m.z, f), m.g.row(m.z, f)
 	back, total := grad.scale*m.unit[f], 0.0
-	for i := range n {
-		w.dots[i] *= back
-		total += float64(w.dots[i])
-		w.coef[i] = acts[i] * grad.scale
+	var dots, coef [hitGroup]float32
+	var encSoFar, decSoFar []float32
+	for len(tokens) > 0 {
+		n := min(hitGroup, len(tokens))
+		m.kern.dots(dots[:n], row, grad.rows, tokens[:n])
+		for i := range n {
+			dots[i] *= back
+			total += float64(dots[i])
+			coef[i] = acts[i] * grad.scale
+		}
+		m.kern.combine(dec, decSoFar, coef[:n], grad.rows, tokens[:n])
+		m.kern.combine(enc, encSoFar, dots[:n], m.bat.centred, tokens[:n])
+		tokens, acts, encSoFar, decSoFar = tokens[n:], acts[n:], enc, dec
 	}
-	m.kern.combine(enc, nil, w.dots, m.bat.centred, tokens)
-	m.kern.combine(m.g.row(m.z, f), nil, w.coef, grad.rows, tokens)
 	return float32(total)
 }
+
+// hitGroup is the number of hits of a latent done at a time: their rows, read for
+// the dot products, are still in the L1 cache for the sums.
+const hitGroup = 8
 
 // projected removes the component of latent f's decoder gradient along its
 // decoder row, and returns the gradient's squared norm as the recipe has it.

@@ -1,27 +1,24 @@
 package cpu
 
-import (
-	"fmt"
-	"math/bits"
-)
+import "fmt"
 
 // An encoder computes, for rows of x, the k largest ReLU pre-activations among
 // some latents. The pre-activations live in registers and one tile at a time;
 // the whole of them is never stored.
 type encoder struct {
-	z     sizes
-	kern  *kernels
-	crew  crew
-	xs    []float32 // packed x − b_dec: [rows/mr][D][mr]
-	work  []*encoderWork
-	cand  []key // [rows][splits][k], where latents are split
-	nCand []int
+	z    sizes
+	kern *kernels
+	crew crew
+	xs   []float32 // packed x − b_dec: [rows/mr][D][mr]
+	work []*encoderWork
 }
 
+// encoderWork is what one goroutine keeps between tasks.
 type encoderWork struct {
-	sieve sieve
-	out   [mr][nr]float32
-	hit   [mr]uint32
+	sieves []sieve // one a selection
+	out    [mr][nr]float32
+	hit    [mr]uint32
+	nan    int // first row seen with a NaN
 }
 
 // pack packs the rows of x_nD minus b_dec, and copies them to centred rows of
@@ -59,94 +56,89 @@ func (e *encoder) pack(x, bDec, centred []float32) {
 	})
 }
 
-// A dictionary is the latents that an encoding chooses from.
+// A dictionary is the latents that an encoding computes.
 type dictionary struct {
 	w, bias []float32 // packed panels and their biases
 	n       int       // latents
-	allowed []uint32  // bit j of allowed[p] admits latent p·nr+j; nil admits all
 }
 
-func (d *dictionary) mask(p int) uint32 {
-	if d.allowed != nil {
-		return d.allowed[p]
+// all admits every latent.
+func (d *dictionary) all() []uint32 {
+	masks := make([]uint32, (d.n+nr-1)/nr)
+	for p := range masks {
+		masks[p] = ^uint32(0)
 	}
-	if left := d.n - p*nr; left < nr {
-		return 1<<left - 1
+	if tail := d.n % nr; tail != 0 {
+		masks[len(masks)-1] = 1<<tail - 1
 	}
-	return ^uint32(0)
+	return masks
 }
 
-// choose calls done for each row with its k largest positive keys in order of
-// latent, from the goroutine that worked on it, and returns the first row that
-// holds a NaN, or -1.
-func (e *encoder) choose(dict *dictionary, rows, k int, done func(row int, keys []key)) int {
-	panels := (dict.n + nr - 1) / nr
-	blocks, splits := e.partition(roundUp(rows, mr)/mr, panels, k, dict.n)
-	nan := make([]int, int(e.crew))
-	for i := range nan {
-		nan[i] = rows
-	}
-	finish := func(worker, row int, keys []key) {
-		for _, x := range keys {
-			if x.isNaN() {
-				nan[worker] = min(nan[worker], row)
-				return
-			}
-		}
-		done(row, keys)
-	}
+// A selection is a choice among the pre-activations of one encoding: for each
+// row, the k largest positive ones of the latents admitted.
+type selection struct {
+	k       int
+	allowed []uint32 // bit j of allowed[p] admits latent p·nr+j
+	count   int      // latents admitted
+
+	// done is called for each row with the chosen keys in order of latent, from
+	// the goroutine that worked on it. The keys are its only until it returns.
+	done func(row int, keys []key)
+}
+
+// choose encodes the packed rows and makes the selections. It returns the first
+// row with a NaN among the keys chosen, or -1.
+func (e *encoder) choose(dict *dictionary, rows int, sels ...selection) int {
+	panels, tokens := (dict.n+nr-1)/nr, (rows+mr-1)/mr
+	blocks, splits := e.partition(tokens, panels, sels)
 	for len(e.work) < int(e.crew) {
 		e.work = append(e.work, &encoderWork{})
 	}
+	for _, w := range e.work {
+		w.sieves = resize(w.sieves, len(sels))
+		w.nan = rows
+	}
+	var merge [][]key // [rows·splits][sels], where latents are split
 	if splits > 1 {
-		e.cand = resize(e.cand, rows*splits*k)
-		e.nCand = resize(e.nCand, rows*splits)
+		merge = make([][]key, rows*splits*len(sels))
 	}
 	e.crew.do(blocks*splits, func(worker, task int) {
-		w := e.work[worker]
-		t0, t1 := span(task/splits, blocks, roundUp(rows, mr)/mr)
-		p0, p1 := span(task%splits, splits, panels)
+		w, split := e.work[worker], task%splits
+		t0, t1 := span(task/splits, blocks, tokens)
+		p0, p1 := span(split, splits, panels)
 		last := min(t1*mr, rows)
-		w.sieve.shape(last-t0*mr, k, dict.n)
-		e.sift(w, dict, t0, t1, p0, p1, last)
+		for i := range sels {
+			w.sieves[i].shape(last-t0*mr, sels[i].k, sels[i].count)
+		}
+		e.sift(w, dict, sels, t0, t1, p0, p1, last)
 		for row := t0 * mr; row < last; row++ {
-			keys := w.sieve.kept(row - t0*mr)
-			if splits == 1 {
-				finish(worker, row, keys)
-				continue
+			for i := range sels {
+				keys := w.sieves[i].kept(row - t0*mr)
+				if splits > 1 {
+					merge[(row*splits+split)*len(sels)+i] = append([]key(nil), keys...)
+					continue
+				}
+				w.finish(&sels[i], row, keys)
 			}
-			i := row*splits + task%splits
-			e.nCand[i] = copy(e.cand[i*k:(i+1)*k], keys)
 		}
 	})
 	if splits > 1 {
-		e.crew.do(blocks, func(worker, i int) {
-			t0, t1 := span(i, blocks, roundUp(rows, mr)/mr)
-			var all, scratch []key
-			for row := t0 * mr; row < min(t1*mr, rows); row++ {
-				all = all[:0]
-				for s := range splits {
-					j := row*splits + s
-					all = append(all, e.cand[j*k:][:e.nCand[j]]...)
+		e.crew.do(rows, func(worker, row int) {
+			w := e.work[worker]
+			for i := range sels {
+				w.sieves[i].shape(1, splits*sels[i].k, splits*sels[i].k)
+				s := &w.sieves[i]
+				for split := range splits {
+					s.n[0] += copy(s.keys[s.n[0]:], merge[(row*splits+split)*len(sels)+i])
 				}
-				if len(all) > k {
-					scratch = append(scratch[:0], all...)
-					least, n := kthLargest(scratch, k), 0
-					for _, x := range all {
-						all[n] = x
-						if x >= least {
-							n++
-						}
-					}
-					all = all[:n]
-				}
-				finish(worker, row, all)
+				s.k = sels[i].k
+				w.finish(&sels[i], row, s.kept(0))
 			}
 		})
 	}
 	first := rows
-	for _, row := range nan {
-		first = min(first, row)
+	for _, w := range e.work {
+		first = min(first, w.nan)
 	}
 	if first < rows {
 		return first
@@ -154,23 +146,46 @@ func (e *encoder) choose(dict *dictionary, rows, k int, done func(row int, keys 
 	return -1
 }
 
+// finish hands a row's keys on, unless one is a NaN.
+func (w *encoderWork) finish(s *selection, row int, keys []key) {
+	for _, x := range keys {
+		if x.isNaN() {
+			w.nan = min(w.nan, row)
+			return
+		}
+	}
+	s.done(row, keys)
+}
+
 // sift streams panels p0 … p1 of latents past the token panels t0 … t1.
-func (e *encoder) sift(w *encoderWork, dict *dictionary, t0, t1, p0, p1, rows int) {
+func (e *encoder) sift(w *encoderWork, dict *dictionary, sels []selection, t0, t1, p0, p1, rows int) {
 	d := e.z.d
 	for p := p0; p < p1; p++ {
-		allowed := dict.mask(p)
-		if allowed == 0 {
+		wanted := uint32(0)
+		for i := range sels {
+			wanted |= sels[i].allowed[p]
+		}
+		if wanted == 0 {
 			continue
 		}
 		panel := dict.w[p*d*nr : (p+1)*d*nr]
 		bias := (*[nr]float32)(dict.bias[p*nr:])
 		for t := t0; t < t1; t++ {
 			first := (t - t0) * mr
-			above := (*[mr]float32)(w.sieve.above[first:])
-			e.kern.tile(e.xs[t*mr*d:(t+1)*mr*d], panel, bias, above, &w.out, &w.hit)
-			for r := range min(mr, rows-t*mr) {
-				if hits := w.hit[r] & allowed; hits != 0 {
-					w.sieve.add(first+r, hits, &w.out[r], p*nr)
+			for i := range sels {
+				s, allowed := &w.sieves[i], sels[i].allowed[p]
+				above := (*[mr]float32)(s.above[first:])
+				if i == 0 {
+					e.kern.tile(e.xs[t*mr*d:(t+1)*mr*d], panel, bias, above, &w.out, &w.hit)
+				} else if allowed != 0 {
+					e.kern.over(&w.out, above, &w.hit)
+				} else {
+					continue
+				}
+				for r := range min(mr, rows-t*mr) {
+					if hits := w.hit[r] & allowed; hits != 0 {
+						s.add(first+r, hits, &w.out[r], p*nr)
+					}
 				}
 			}
 		}
@@ -185,16 +200,20 @@ const (
 )
 
 // partition cuts tokens into blocks and, where those are fewer than the crew,
-// latents into splits. The choice is
-// exact, so the cut may depend on the number of threads.
-func (e *encoder) partition(tokenPanels, latentPanels, k, latents int) (blocks, splits int) {
-	each := min(taskBytes/(mr*e.z.d*4), 4*taskBytes/(mr*sieveRoom(k, latents)*8))
-	blocks = min(tokenPanels, (tokenPanels+max(each, 1)-1)/max(each, 1))
-	blocks = min(tokenPanels, roundUp(blocks, int(e.crew)))
+// latents into splits. The selections are exact, so that the cut may depend on
+// the number of threads.
+func (e *encoder) partition(tokens, panels int, sels []selection) (blocks, splits int) {
+	candidates := 0
+	for i := range sels {
+		candidates += 8 * sieveRoom(sels[i].k, sels[i].count)
+	}
+	each := max(1, min(taskBytes/(mr*e.z.d*4), 2*taskBytes/(mr*candidates)))
+	blocks = (tokens + each - 1) / each
+	blocks = min(tokens, roundUp(blocks, int(e.crew)))
 	splits = 1
-	if per := tokenPanels / blocks; per < minBlock && int(e.crew) > 1 {
-		blocks = max(1, tokenPanels/minBlock)
-		splits = min(latentPanels, (int(e.crew)+blocks-1)/blocks)
+	if tokens/blocks < minBlock && int(e.crew) > 1 {
+		blocks = max(1, tokens/minBlock)
+		splits = min(panels, (int(e.crew)+blocks-1)/blocks)
 	}
 	return blocks, splits
 }
@@ -212,59 +231,68 @@ const encodeRows = 1024
 // Encode implements trainer.Model.
 func (m *model) Encode(x []float32, k int, among []bool, acts []float32, latents []int32) error {
 	rows := len(x) / m.z.d
-	dict := dictionary{w: m.w.wEnc, bias: m.w.bEnc, n: m.z.f}
-	count := m.z.f
+	sel := selection{k: k, allowed: m.all, count: m.z.f}
 	if among != nil {
 		if len(among) != m.z.f {
 			return fmt.Errorf("encode: among has %d latents, the dictionary %d", len(among), m.z.f)
 		}
-		dict.allowed = make([]uint32, m.z.panels)
+		sel.allowed, sel.count = make([]uint32, m.z.panels), 0
 		for f, ok := range among {
 			if ok {
-				dict.allowed[f/nr] |= 1 << (f % nr)
+				sel.allowed[f/nr] |= 1 << (f % nr)
+				sel.count++
 			}
-		}
-		count = 0
-		for _, w := range dict.allowed {
-			count += bits.OnesCount32(w)
 		}
 	}
 	switch {
 	case len(x) != rows*m.z.d:
 		return fmt.Errorf("encode: %d values are not rows of width %d", len(x), m.z.d)
-	case k < 1 || k > count:
-		return fmt.Errorf("encode: k is %d, with %d latents to choose from", k, count)
+	case k < 1 || k > sel.count:
+		return fmt.Errorf("encode: k is %d, with %d latents to choose from", k, sel.count)
 	case len(acts) != rows*k || len(latents) != rows*k:
 		return fmt.Errorf("encode: room for %d activations and %d latents, want %d", len(acts), len(latents), rows*k)
 	}
 	for from := 0; from < rows; from += encodeRows {
 		n := min(encodeRows, rows-from)
-		m.enc.pack(x[from*m.z.d:(from+n)*m.z.d], m.w.bDec, nil)
-		bad := m.enc.choose(&dict, n, k, func(row int, keys []key) {
+		sel.done = func(row int, keys []key) {
 			at := (from + row) * k
-			fill(acts[at:at+k], latents[at:at+k], keys, &dict)
-		})
-		if bad >= 0 {
+			fill(acts[at:at+k], latents[at:at+k], keys, sel.allowed)
+		}
+		m.enc.pack(x[from*m.z.d:(from+n)*m.z.d], m.w.bDec, nil)
+		if bad := m.enc.choose(m.dictionary(), n, sel); bad >= 0 {
 			return m.numeric("encode: the pre-activations of row %d hold a NaN", from+bad)
 		}
 	}
 	return nil
 }
 
-// fill writes the kept keys and, where they are fewer than there is room for,
-// the lowest other latents admitted, at zero.
-func fill(acts []float32, latents []int32, keys []key, dict *dictionary) {
+// dictionary is the whole of the model's.
+func (m *model) dictionary() *dictionary {
+	return &dictionary{w: m.w.wEnc, bias: m.w.bEnc, n: m.z.f}
+}
+
+// put writes the chosen keys, and zeros where they are fewer than there is room
+// for.
+func put(acts []float32, latents []int32, keys []key) {
 	for i, x := range keys {
 		acts[i], latents[i] = x.act(), int32(x.latent())
 	}
+	clear(acts[len(keys):])
+	clear(latents[len(keys):])
+}
+
+// fill writes the chosen keys and, where they are fewer than there is room for,
+// the lowest other latents admitted, at zero.
+func fill(acts []float32, latents []int32, keys []key, allowed []uint32) {
+	put(acts, latents, keys)
 	n := len(keys)
 	for f := 0; n < len(acts); f++ {
 		if len(keys) > 0 && keys[0].latent() == f {
 			keys = keys[1:]
 			continue
 		}
-		if dict.mask(f/nr)>>(f%nr)&1 != 0 {
-			acts[n], latents[n] = 0, int32(f)
+		if allowed[f/nr]>>(f%nr)&1 != 0 {
+			latents[n] = int32(f)
 			n++
 		}
 	}

@@ -13,6 +13,9 @@ type kernels struct {
 	// hit[r] where !(out[r][j] <= above[r]): NaN hits.
 	tile func(a, w []float32, bias *[nr]float32, above *[mr]float32, out *[mr][nr]float32, hit *[mr]uint32)
 
+	// over sets bit j of hit[r] where !(out[r][j] <= above[r]).
+	over func(out *[mr][nr]float32, above *[mr]float32, hit *[mr]uint32)
+
 	// dots sets dst[i] to the product of row v with row rows[i] of base.
 	dots func(dst, v, base []float32, rows []int32)
 

@@ -99,6 +99,10 @@ func panelKernels(t *testing.T, k *kernels, d int) {
 	a[(d-1)*mr+5] = float32(math.NaN())
 	above[6], above[7] = float32(math.Inf(1)), float32(math.Inf(-1))
 	k.tile(a, w, &bias, &above, &out, &hit)
+	var again [mr]uint32
+	if k.over(&out, &above, &again); again != hit {
+		t.Errorf("over: %x, want %x", again, hit)
+	}
 	acc := noise(make([]float32, d*lane), 10)
 	k.lanes(acc, w, &bias)
 	for r := range mr {

@@ -24,6 +24,7 @@ type model struct {
 	// multiplies by it. It is 1 where the recipe normalises last.
 	unit []float32
 
+	all  []uint32 // admits every latent
 	enc  encoder
 	bat  batch
 	aux  auxBatch
@@ -54,9 +55,9 @@ func (b *batch) row(of []float32, token int) []float32 { return of[token*b.dPad 
 type work struct {
 	rows  []float32 // [nr,dPad] gradients of a panel's encoder rows
 	lanes []float32 // [D,lane] partial gradient of b_dec
-	dots  []float32 // products of one latent's hits
 	coef  []float32
 	ids   []int32
+	keys  []key
 }
 
 func newModel(c trainer.Config, recipe trainer.Recipe, s *trainer.State, kern *kernels, threads int) (*model, error) {
@@ -78,6 +79,7 @@ func newModel(c trainer.Config, recipe trainer.Recipe, s *trainer.State, kern *k
 		m.unit[f] = m.unitOf(m.w.row(z, f))
 	}
 	m.enc = encoder{z: z, kern: kern, crew: m.crew}
+	m.all = m.dictionary().all()
 	m.bat = newBatch(c, z)
 	for range threads {
 		m.work = append(m.work, &work{rows: make([]float32, nr*z.dPad), lanes: make([]float32, z.d*lane)})

@@ -7,7 +7,7 @@ import "math"
 func portable() *kernels {
 	return &kernels{
 		name: "portable",
-		tile: tileGo, dots: dotsGo, combine: combineGo, axpy: axpyGo, scale: scaleGo,
+		tile: tileGo, over: overGo, dots: dotsGo, combine: combineGo, axpy: axpyGo, scale: scaleGo,
 		sumSquares: sumSquaresGo, adam: adamGo, transpose: transposeGo, lanes: lanesGo,
 	}
 }
@@ -40,10 +40,18 @@ func tileGo(a, w []float32, bias *[nr]float32, above *[mr]float32, out *[mr][nr]
 		}
 	}
 	for r := range out {
-		hits := uint32(0)
 		for j := range out[r] {
 			out[r][j] += bias[j]
-			if !(out[r][j] <= above[r]) {
+		}
+	}
+	overGo(out, above, hit)
+}
+
+func overGo(out *[mr][nr]float32, above *[mr]float32, hit *[mr]uint32) {
+	for r := range out {
+		hits := uint32(0)
+		for j, v := range out[r] {
+			if !(v <= above[r]) {
 				hits |= 1 << j
 			}
 		}

@@ -72,17 +72,22 @@ func (s *sieve) cut(row int) int {
 	keys := s.keys[row*s.room:][:s.n[row]]
 	if len(keys) > s.k {
 		least := kthLargest(append(s.scratch[:0], keys...), s.k)
-		n := 0
-		for _, x := range keys {
-			keys[n] = x
-			if x >= least {
-				n++
-			}
-		}
-		s.n[row] = n
+		s.n[row] = len(notBelow(keys, least))
 		s.above[row] = least.act()
 	}
 	return s.n[row]
+}
+
+// notBelow keeps the keys from least on, in order, in place.
+func notBelow(keys []key, least key) []key {
+	n := 0
+	for _, x := range keys {
+		keys[n] = x
+		if x >= least {
+			n++
+		}
+	}
+	return keys[:n]
 }
 
 // kept returns a row's k largest keys, or as many as there are, in order of

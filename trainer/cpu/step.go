@@ -60,25 +60,26 @@ func (m *model) Step(x []float32) (trainer.Stats, error) {
 	return st, nil
 }
 
-// forward encodes the batch.
+// forward encodes the batch. AuxK's candidates are sifted from the same
+// pre-activations: the latents that are dead after this step unless they fire.
 func (m *model) forward(x []float32) error {
-	b := &m.bat
+	b, k := &m.bat, m.c.K
 	m.enc.pack(x, m.w.bDec, b.centred)
-	dict := dictionary{w: m.w.wEnc, bias: m.w.bEnc, n: m.z.f}
-	k := m.c.K
-	bad := m.enc.choose(&dict, m.z.b, k, func(row int, keys []key) {
+	main := selection{k: k, allowed: m.all, count: m.z.f, done: func(row int, keys []key) {
 		acts, latents := b.acts[row*k:(row+1)*k], b.latents[row*k:(row+1)*k]
 		if m.recipe.FiredAtZero {
-			fill(acts, latents, keys, &dict)
-			return
+			fill(acts, latents, keys, m.all)
+		} else {
+			put(acts, latents, keys)
 		}
-		for i, x := range keys {
-			acts[i], latents[i] = x.act(), int32(x.latent())
+	}}
+	sels := []selection{main}
+	if m.c.AuxKAlpha > 0 && !m.recipe.InertAuxK {
+		if s := m.dying(); s.count > 0 {
+			sels = append(sels, s)
 		}
-		clear(acts[len(keys):])
-		clear(latents[len(keys):])
-	})
-	if bad >= 0 {
+	}
+	if bad := m.enc.choose(m.dictionary(), m.z.b, sels...); bad >= 0 {
 		return m.numeric("the pre-activations of row %d of the batch hold a NaN", bad)
 	}
 	return nil

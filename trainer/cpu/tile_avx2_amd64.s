@@ -103,3 +103,33 @@ row:
 	JNZ  row
 	VZEROUPPER
 	RET
+
+#define OVER(off, bits) \
+	VMOVUPS   off(R10), Y0       \
+	VCMPPS    $22, Y15, Y0, Y1   \
+	VMOVMSKPS Y1, AX             \
+	SHLL      $bits, AX          \
+	ORL       AX, DX
+
+// func overAVX2(out *[12][32]float32, above *[12]float32, hit *[12]uint32)
+TEXT ·overAVX2(SB), NOSPLIT, $0-24
+	MOVQ out+0(FP), R10
+	MOVQ above+8(FP), R9
+	MOVQ hit+16(FP), R11
+	MOVQ $12, CX
+
+row:
+	VBROADCASTSS (R9), Y15
+	XORL DX, DX
+	OVER(0, 0)
+	OVER(32, 8)
+	OVER(64, 16)
+	OVER(96, 24)
+	MOVL DX, (R11)
+	ADDQ $4, R9
+	ADDQ $128, R10
+	ADDQ $4, R11
+	DECQ CX
+	JNZ  row
+	VZEROUPPER
+	RET

@@ -92,3 +92,26 @@ dim:
 	FINISH(11, Z22, Z23)
 	VZEROUPPER
 	RET
+
+// func overAVX512(out *[12][32]float32, above *[12]float32, hit *[12]uint32)
+TEXT ·overAVX512(SB), NOSPLIT, $0-24
+	MOVQ out+0(FP), R10
+	MOVQ above+8(FP), R9
+	MOVQ hit+16(FP), R11
+	MOVQ $12, CX
+
+row:
+	VBROADCASTSS (R9), Z24
+	VMOVUPS  (R10), Z0
+	VMOVUPS  64(R10), Z1
+	VCMPPS   $22, Z24, Z0, K1
+	VCMPPS   $22, Z24, Z1, K2
+	KUNPCKWD K1, K2, K1
+	KMOVD    K1, (R11)
+	ADDQ $4, R9
+	ADDQ $128, R10
+	ADDQ $4, R11
+	DECQ CX
+	JNZ  row
+	VZEROUPPER
+	RET
