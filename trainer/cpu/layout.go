@@ -45,8 +45,8 @@ type params struct {
 
 func newParams(z sizes) params {
 	return params{
-		wEnc: make([]float32, z.fPad*z.d), bEnc: make([]float32, z.fPad),
-		wDec: make([]float32, z.fPad*z.dPad), bDec: make([]float32, z.dPad),
+		wEnc: alloc(z.fPad * z.d), bEnc: make([]float32, z.fPad),
+		wDec: alloc(z.fPad * z.dPad), bDec: make([]float32, z.dPad),
 	}
 }
 

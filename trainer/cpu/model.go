@@ -89,7 +89,7 @@ func newModel(c trainer.Config, recipe trainer.Recipe, s *trainer.State, kern *k
 
 func newBatch(c trainer.Config, z sizes) batch {
 	return batch{
-		dPad: z.dPad, centred: make([]float32, z.b*z.dPad), residual: make([]float32, z.b*z.dPad),
+		dPad: z.dPad, centred: alloc(z.b * z.dPad), residual: alloc(z.b * z.dPad),
 		acts: make([]float32, z.b*c.K), latents: make([]int32, z.b*c.K), l2: make([]float64, z.b),
 		firedAt: make([]bool, z.f), dead: make([]bool, z.f),
 		part: make([]float64, groups*z.dPad), bDec: make([]float32, groups*z.dPad), norms: make([]float64, groups),
