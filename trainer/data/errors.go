@@ -62,7 +62,7 @@ func (e *BadRowError) Error() string {
 	if e.More > 0 {
 		msg += fmt.Sprintf(", and at least %d more such rows", e.More)
 	}
-	return msg + ": leave such rows out when you write shards; sweep data inspect lists them all"
+	return msg + ": leave such rows out when you write shards; sweep data inspect lists them"
 }
 
 func (e *BadRowError) Is(target error) bool { return target == ErrBad }
