@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 
@@ -21,6 +22,9 @@ type Activities struct {
 	store   storage.Store
 	backend trainer.Backend
 	log     *slog.Logger
+	memory  memory
+	now     func() time.Time
+	beat    time.Duration // how often a worker says that it is alive and how far it is
 
 	mu    sync.Mutex
 	plans map[string]*sweep.PlanHeader // by sweep
@@ -37,7 +41,11 @@ type openSet struct {
 // New returns the activities of a worker that trains on backend and keeps
 // everything in store.
 func New(store storage.Store, backend trainer.Backend, log *slog.Logger) *Activities {
-	return &Activities{store: store, backend: backend, log: log, plans: map[string]*sweep.PlanHeader{}, sets: map[string]*openSet{}}
+	return &Activities{
+		store: store, backend: backend, log: log,
+		memory: memory{capacity: hostCapacity}, now: time.Now, beat: time.Second,
+		plans: map[string]*sweep.PlanHeader{}, sets: map[string]*openSet{},
+	}
 }
 
 // Close closes the data that is open.
@@ -83,7 +91,20 @@ type run struct {
 	cell sweep.Cell
 }
 
+// load reads a run that is to be trained or evaluated.
 func (a *Activities) load(ctx context.Context, ref sweep.CellRef) (*run, error) {
+	r, err := a.find(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	if errs := r.cell.Config.Validate(); len(errs) > 0 {
+		return nil, fmt.Errorf("%w: cell %s: %w", ErrConfig, r.cell.ID, errs[0])
+	}
+	return r, nil
+}
+
+// find reads a run whatever its settings.
+func (a *Activities) find(ctx context.Context, ref sweep.CellRef) (*run, error) {
 	plan, err := a.plan(ctx, ref.Sweep)
 	if err != nil {
 		return nil, err
@@ -96,11 +117,7 @@ func (a *Activities) load(ctx context.Context, ref sweep.CellRef) (*run, error) 
 	if i < 0 || i >= len(cells) {
 		return nil, fmt.Errorf("%w: the stored plan of %s has no cell %d", ErrConfig, ref.Sweep, ref.Cell)
 	}
-	cell := cells[i]
-	if errs := cell.Config.Validate(); len(errs) > 0 {
-		return nil, fmt.Errorf("%w: cell %s: %w", ErrConfig, cell.ID, errs[0])
-	}
-	return &run{id: plan.RunID(cell.ID), plan: plan, cell: cell}, nil
+	return &run{id: plan.RunID(cells[i].ID), plan: plan, cell: cells[i]}, nil
 }
 
 // plan reads a sweep's plan header, which never changes.
@@ -145,13 +162,15 @@ func (a *Activities) data(ctx context.Context, plan *sweep.PlanHeader) (*data.Se
 	})
 	if s.err != nil { // the next attempt looks again
 		a.mu.Lock()
-		delete(a.sets, want)
+		if a.sets[want] == s {
+			delete(a.sets, want)
+		}
 		a.mu.Unlock()
 	}
 	return s.set, s.err
 }
 
-// result reports whether the run has one.
+// result reads the result of a run; it is nil if there is none.
 func (a *Activities) result(ctx context.Context, id string) (*sweep.Result, error) {
 	r := new(sweep.Result)
 	err := storage.GetJSON(ctx, a.store, sweep.ResultKey(id), r)

@@ -26,6 +26,8 @@ type checkpointer struct {
 	claim       *storage.Claim
 	cfg         trainer.Config
 	loop        *trainer.Loop
+	now         func() time.Time
+	cleared     func(context.Context) (bool, error) // the run has a result, and its stage was cleared
 	every       time.Duration
 	keep        int
 	log         *slog.Logger
@@ -78,7 +80,7 @@ func (k *checkpointer) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return k.save(ctx, k.spare.Step, body, k.meta(time.Now()))
+	return k.save(ctx, k.spare.Step, body, k.meta(k.now()))
 }
 
 // wait returns when no checkpoint is in flight.
@@ -105,9 +107,6 @@ func (k *checkpointer) landed(err error) error {
 }
 
 func (k *checkpointer) copy() (*trainer.Body, error) {
-	if k.spare == nil {
-		k.spare = trainer.NewState(k.cfg)
-	}
 	if err := k.loop.Save(k.spare); err != nil {
 		return nil, err
 	}
@@ -119,6 +118,12 @@ func (k *checkpointer) meta(now time.Time) map[string]string {
 }
 
 func (k *checkpointer) save(ctx context.Context, step int64, body *trainer.Body, meta map[string]string) error {
+	// Whoever comes back after the end finds no newer claim: those are cleared too.
+	if cleared, err := k.cleared(ctx); cleared {
+		return fmt.Errorf("checkpoint at step %d: the run is done: %w", step, storage.ErrFenced)
+	} else if err != nil {
+		return fmt.Errorf("checkpoint at step %d: %w", step, err)
+	}
 	m, err := k.claim.Save(ctx, storage.Checkpoint{Step: step, Format: checkpointFormat, Meta: meta, Body: body, Size: body.Size()})
 	if err != nil {
 		return fmt.Errorf("checkpoint at step %d: %w", step, err)

@@ -13,8 +13,7 @@ import (
 
 // Collect writes a sweep's results to the store, one file a format.
 func (a *Activities) Collect(ctx context.Context, id string) error {
-	stop := beat(ctx, func() any { return nil })
-	defer stop()
+	defer a.heartbeat(ctx, nothing)()
 	return outcome(ctx, a.collect(ctx, id))
 }
 

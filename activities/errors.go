@@ -3,11 +3,13 @@ package activities
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/data"
 )
@@ -21,6 +23,9 @@ var (
 	// ErrStopping says that the worker is told to stop: it has saved the stage
 	// and hands it back.
 	ErrStopping = errors.New("the worker is stopping")
+	// ErrLost says that the checkpoint of a run's last step is not there or not
+	// whole: the run is to be trained again, from the checkpoint before.
+	ErrLost = errors.New("the checkpoint of the last step is lost")
 )
 
 // table tells errors apart by what another try would give. The first row that
@@ -33,12 +38,16 @@ var table = []struct {
 	after time.Duration // before the next try; 0 = the activity's retry policy
 }{
 	{is(ErrStopping), "WorkerStopping", true, time.Second},
-	{is(storage.ErrFenced), "Fenced", true, 0},
+	// A fence that Temporal hears of is one of another sweep that trains the same
+	// cell at the same time: let it finish, and find its result.
+	{is(storage.ErrFenced), "Fenced", true, 5 * time.Minute},
 	{is(ErrConfig), "BadConfig", false, 0},
 	{is(ErrDataChanged), "DataChanged", false, 0},
 	{is(data.ErrBad), "BadData", false, 0},
 	{as[*trainer.NumericError], "NotFinite", false, 0},
 	{is(trainer.ErrMemory), "OutOfMemory", false, 0},
+	{is(errBusy), "MemoryBusy", true, 30 * time.Second},
+	{is(ErrLost), sweep.ErrTypeLost, false, 0},
 	{is(storage.ErrNewerVersion), "NewerVersion", false, 0},
 	{is(trainer.ErrFormat), "CheckpointFormat", false, 0},
 	{is(storage.ErrNoSpace), "NoSpace", true, time.Minute},
@@ -53,6 +62,17 @@ func as[T error](err error) bool {
 	return errors.As(err, &t)
 }
 
+// maxMessage bounds the messages that go into a history: the error of a data set
+// lists each of its shards.
+const maxMessage = 4 << 10
+
+func brief(message string) string {
+	if len(message) <= maxMessage {
+		return message
+	}
+	return strings.ToValidUTF8(message[:maxMessage], "") + "…"
+}
+
 // outcome turns an activity's error into the one that Temporal is to act on.
 func outcome(ctx context.Context, err error) error {
 	if err == nil {
@@ -60,7 +80,7 @@ func outcome(ctx context.Context, err error) error {
 	}
 	for _, row := range table {
 		if row.is(err) {
-			return temporal.NewApplicationErrorWithOptions(err.Error(), row.name, temporal.ApplicationErrorOptions{
+			return temporal.NewApplicationErrorWithOptions(brief(err.Error()), row.name, temporal.ApplicationErrorOptions{
 				NonRetryable: !row.retry, NextRetryDelay: row.after,
 			})
 		}

@@ -3,6 +3,8 @@ package activities
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/topksweep/sweep/storage"
@@ -23,7 +25,7 @@ func (a *Activities) evaluate(ctx context.Context, ref sweep.CellRef) error {
 		return err
 	}
 	cfg := r.cell.Config
-	progress, stop := startProgress(ctx, ref.Cell, cfg)
+	progress, stop := a.startProgress(ctx, ref.Cell, cfg)
 	defer stop()
 	if done, err := a.result(ctx, r.id); err != nil {
 		return err
@@ -39,8 +41,16 @@ func (a *Activities) evaluate(ctx context.Context, ref sweep.CellRef) error {
 	if err != nil {
 		return err
 	}
+	release, err := a.memory.reserve(hostBytes(a.backend, cfg))
+	if err != nil {
+		return err
+	}
+	defer release()
 	state := trainer.NewState(cfg)
 	m, err := checkpoints.RestoreStep(ctx, int64(cfg.Steps), decoder(cfg, state))
+	if errors.Is(err, storage.ErrNotFound) {
+		return fmt.Errorf("%w: %w", ErrLost, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -71,12 +81,17 @@ func (a *Activities) evaluate(ctx context.Context, ref sweep.CellRef) error {
 	return a.clear(ctx, r.id)
 }
 
-// clear removes the objects of a stage that has a result.
+// clear removes the objects of a stage that has a result: manifests before the
+// data that they name, and claims last.
 func (a *Activities) clear(ctx context.Context, id string) error {
 	objects, err := a.store.List(ctx, "stages/"+id+"/")
-	var errs []error
-	for _, o := range objects {
-		errs = append(errs, a.store.Delete(ctx, o.Key))
+	if err != nil {
+		return err
 	}
-	return errors.Join(append(errs, err)...)
+	for _, o := range slices.Backward(objects) { // claims/, data/, manifests/
+		if err := a.store.Delete(ctx, o.Key); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -40,12 +40,15 @@ func (a *Activities) export(ctx context.Context, id string, r sweep.Result, s *t
 	if curve == nil {
 		curve = []trainer.Point{}
 	}
-	for file, v := range map[string]any{modelConfig: cfg, modelResult: r, modelCurve: curve} {
-		b, err := json.MarshalIndent(v, "", "  ")
+	for _, f := range []struct {
+		name string
+		v    any
+	}{{modelConfig, cfg}, {modelCurve, curve}, {modelResult, r}} {
+		b, err := json.MarshalIndent(f.v, "", "  ")
 		if err != nil {
 			return err
 		}
-		if err := storage.PutBytes(ctx, a.store, sweep.ModelKey(id, file), append(b, '\n')); err != nil {
+		if err := storage.PutBytes(ctx, a.store, sweep.ModelKey(id, f.name), append(b, '\n')); err != nil {
 			return err
 		}
 	}

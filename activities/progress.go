@@ -11,12 +11,12 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// beatEvery is how often a worker says that it is alive and how far it is.
-const beatEvery = time.Second
+// rateWindow is the time over which a run's speed is measured.
+const rateWindow = time.Second
 
-// progress is how far a run is, told to Temporal every second whatever the run
-// is doing: one step of a large dictionary may take longer than the heartbeat
-// timeout.
+// progress is how far a run is, told to Temporal again and again whatever the
+// run is doing: one step of a large dictionary may take longer than the
+// heartbeat timeout.
 type progress struct {
 	mu   sync.Mutex
 	now  sweep.Heartbeat
@@ -24,17 +24,19 @@ type progress struct {
 	done int64     // steps at from
 }
 
-func startProgress(ctx context.Context, cell int, c trainer.Config) (p *progress, stop func()) {
+func (a *Activities) startProgress(ctx context.Context, cell int, c trainer.Config) (p *progress, stop func()) {
 	p = &progress{now: sweep.Heartbeat{Cell: cell, Steps: int64(c.Steps)}}
-	return p, beat(ctx, func() any { return p.get() })
+	return p, a.heartbeat(ctx, func() any { return p.get() })
 }
 
-// beat tells Temporal every second that the activity is alive, until stop.
-func beat(ctx context.Context, details func() any) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
+// heartbeat tells Temporal again and again that the activity is alive, until
+// stop: also once it is canceled, because a run then takes its time to save its
+// state.
+func (a *Activities) heartbeat(ctx context.Context, details func() any) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		tick := time.NewTicker(beatEvery)
+		tick := time.NewTicker(a.beat)
 		defer tick.Stop()
 		for {
 			activity.RecordHeartbeat(ctx, details())
@@ -68,7 +70,7 @@ func (p *progress) step(now time.Time, done int64, s trainer.Stats, batch int) {
 	switch window := now.Sub(p.from); {
 	case p.from.IsZero():
 		p.from, p.done = now, done
-	case window >= beatEvery:
+	case window >= rateWindow:
 		p.now.StepsPerSecond = float64(done-p.done) / window.Seconds()
 		p.now.TokensPerSecond = p.now.StepsPerSecond * float64(batch)
 		p.from, p.done = now, done

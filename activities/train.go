@@ -29,9 +29,13 @@ func (a *Activities) train(ctx context.Context, ref sweep.CellRef) error {
 		return err
 	}
 	cfg := r.cell.Config
-	progress, stop := startProgress(ctx, ref.Cell, cfg)
+	progress, stop := a.startProgress(ctx, ref.Cell, cfg)
 	defer stop()
 	if done, err := a.result(ctx, r.id); done != nil || err != nil {
+		return err
+	}
+	// A failure of before is history once the cell runs again.
+	if err := a.store.Delete(ctx, sweep.FailureKey(ref.Sweep, r.cell.ID)); err != nil {
 		return err
 	}
 	progress.doing("opening the data")
@@ -43,6 +47,11 @@ func (a *Activities) train(ctx context.Context, ref sweep.CellRef) error {
 	if err != nil {
 		return err
 	}
+	release, err := a.memory.reserve(hostBytes(a.backend, cfg))
+	if err != nil {
+		return err
+	}
+	defer release()
 	claim, err := checkpoints.Claim(ctx)
 	if err != nil {
 		return err
@@ -61,15 +70,16 @@ func (a *Activities) train(ctx context.Context, ref sweep.CellRef) error {
 		return err
 	}
 	defer loop.Close()
-	now := time.Now()
+	now := a.now()
 	k := &checkpointer{
-		checkpoints: checkpoints, claim: claim, cfg: cfg, loop: loop,
-		every: r.plan.Run.Checkpoint.Every, keep: r.plan.Run.Checkpoint.Keep, log: a.log.With("cell", r.cell.ID),
+		checkpoints: checkpoints, claim: claim, loop: loop, cfg: cfg, now: a.now,
+		cleared: func(ctx context.Context) (bool, error) { done, err := a.result(ctx, r.id); return done != nil, err },
+		every:   r.plan.Run.Checkpoint.Every, keep: r.plan.Run.Checkpoint.Keep, log: a.log.With("cell", r.cell.ID),
 		seconds: seconds, begun: now, last: now, saved: state.Step, spare: state,
 	}
 	stopping := activity.GetWorkerStopChannel(ctx)
 	err = loop.Run(ctx, int64(cfg.Steps), func(done int64, s trainer.Stats) error {
-		now := time.Now()
+		now := a.now()
 		progress.step(now, done, s, cfg.BatchSize)
 		select {
 		case <-stopping:
@@ -78,8 +88,8 @@ func (a *Activities) train(ctx context.Context, ref sweep.CellRef) error {
 			return k.step(ctx, now)
 		}
 	})
-	if err != nil && !errors.Is(err, ErrStopping) && ctx.Err() == nil {
-		k.wait()
+	if err != nil && !errors.Is(err, ErrStopping) && (ctx.Err() == nil || !errors.Is(err, context.Cause(ctx))) {
+		k.wait() // the model may be in the middle of a step: it is not to be saved
 		return err
 	}
 	// Done, told to stop, or canceled: what is trained is kept.

@@ -42,7 +42,14 @@ type SweepInput struct {
 // Carried is what a SweepWorkflow passes on when it continues as new.
 type Carried struct {
 	Next, Completed, Reused, Failed, Canceled int
+
+	Again []int `json:",omitempty"` // cells below Next that were in training and handed back, ascending
 }
+
+// ErrTypeLost is the type of the error with which Evaluate ends when no
+// checkpoint of a run's last step verifies: the run is to be trained again, from
+// the checkpoint before.
+const ErrTypeLost = "CheckpointLost"
 
 // CellRef names one cell of a stored plan.
 type CellRef struct {

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -36,6 +37,18 @@ func collect(ctx workflow.Context, id string) error {
 	return workflow.ExecuteActivity(ctx, sweep.ActivityCollect, id).Get(ctx, nil)
 }
 
+// maxSummary is the longest summary given to the Web UI, in bytes. A server
+// refuses more than 400, and with it the workflow task.
+const maxSummary = 200
+
+// brief cuts a label to what a summary may hold.
+func brief(label string) string {
+	if len(label) <= maxSummary {
+		return label
+	}
+	return strings.ToValidUTF8(label[:maxSummary-len("…")], "") + "…"
+}
+
 // retry goes on for as long as it takes: which errors are not worth another try
 // is said by the activity (package activities, its table of errors).
 func retry() *temporal.RetryPolicy {
@@ -46,7 +59,7 @@ func retry() *temporal.RetryPolicy {
 func light(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue: sweep.Queue, StartToCloseTimeout: 30 * time.Minute, HeartbeatTimeout: 3 * sweep.HeartbeatTimeout,
-		RetryPolicy: retry(), Summary: summary, WaitForCancellation: true,
+		RetryPolicy: retry(), Summary: brief(summary), WaitForCancellation: true,
 		Priority: temporal.Priority{PriorityKey: 1},
 	})
 }
@@ -56,7 +69,7 @@ func light(ctx workflow.Context, summary string) workflow.Context {
 func heavy(ctx workflow.Context, queue string, priority int, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue: queue, StartToCloseTimeout: 90 * 24 * time.Hour, HeartbeatTimeout: sweep.HeartbeatTimeout,
-		RetryPolicy: retry(), Summary: summary, WaitForCancellation: true,
+		RetryPolicy: retry(), Summary: brief(summary), WaitForCancellation: true,
 		Priority: temporal.Priority{PriorityKey: priority},
 	})
 }

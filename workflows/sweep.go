@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -18,30 +17,29 @@ const ErrTypeFailed = "RunsFailed"
 
 // SweepWorkflow trains and evaluates every cell of a stored plan, at most
 // MaxConcurrent at a time, and collects the results. A run that fails does not
-// touch the others.
+// touch the others. However the sweep ends, what there is gets collected.
+//
+// A large grid goes through several histories (continue as new). At the seam the
+// runs in flight are told to save their state, and the next history goes on with
+// them first: that costs each of them one checkpoint, where waiting for them to
+// end would leave slots idle for as long as the longest run takes.
 func SweepWorkflow(ctx workflow.Context, in sweep.SweepInput) (sweep.Summary, error) {
-	s := &state{in: in}
-	if in.Resume != nil {
-		s.next = in.Resume.Next
-		s.Completed, s.Reused, s.Failed, s.Canceled = in.Resume.Completed, in.Resume.Reused, in.Resume.Failed, in.Resume.Canceled
-	}
-	s.Cells = in.Cells
+	s := newState(in)
 	if err := workflow.SetQueryHandler(ctx, sweep.QueryProgress, s.progress); err != nil {
 		return s.Summary, err
 	}
-	if err := s.window(ctx); err != nil {
-		return s.Summary, err
-	}
-	if s.next < in.Cells && ctx.Err() == nil && !s.stopped() {
-		in.Resume = &sweep.Carried{Next: s.next, Completed: s.Completed, Reused: s.Reused, Failed: s.Failed, Canceled: s.Canceled}
+	err := s.window(ctx)
+	if err == nil && !s.ending(ctx) && s.left() {
+		in.Resume = s.carried()
 		return s.Summary, workflow.NewContinueAsNewError(ctx, SweepWorkflow, in)
 	}
-	// What there is gets collected, also when the sweep was canceled.
 	done, _ := workflow.NewDisconnectedContext(ctx)
-	if err := collect(done, in.Sweep); err != nil {
-		return s.Summary, fmt.Errorf("collect: %w", err)
+	if e := collect(done, in.Sweep); e != nil && err == nil {
+		err = fmt.Errorf("collect: %w", e)
 	}
 	switch {
+	case err != nil:
+		return s.Summary, err
 	case ctx.Err() != nil:
 		return s.Summary, temporal.NewCanceledError()
 	case s.Failed > 0:
@@ -55,70 +53,59 @@ func SweepWorkflow(ctx workflow.Context, in sweep.SweepInput) (sweep.Summary, er
 type state struct {
 	in sweep.SweepInput
 	sweep.Summary
-	next    int   // the first cell not started
-	running []int // ascending
+	next    int   // the first cell never started
+	again   []int // cells below next that the history before handed back; ascending
+	running []int
+	handed  []int // cells that this history hands back
 
-	chunk int // of prepared
+	chunk int // of cells
 	cells []sweep.PreparedCell
 }
 
-func (s *state) progress() (sweep.Progress, error) {
-	return sweep.Progress{Summary: s.Summary, Running: slices.Clone(s.running)}, nil
+func newState(in sweep.SweepInput) *state {
+	s := &state{in: in, Summary: sweep.Summary{Cells: in.Cells}}
+	if c := in.Resume; c != nil {
+		s.next, s.again = c.Next, slices.Clone(c.Again)
+		s.Completed, s.Reused, s.Failed, s.Canceled = c.Completed, c.Reused, c.Failed, c.Canceled
+	}
+	return s
 }
+
+func (s *state) carried() *sweep.Carried {
+	return &sweep.Carried{
+		Next: s.next, Completed: s.Completed, Reused: s.Reused, Failed: s.Failed, Canceled: s.Canceled,
+		Again: slices.Sorted(slices.Values(slices.Concat(s.handed, s.again))),
+	}
+}
+
+func (s *state) progress() (sweep.Progress, error) {
+	return sweep.Progress{Summary: s.Summary, Running: slices.Sorted(slices.Values(s.running))}, nil
+}
+
+// left says that there are cells to start.
+func (s *state) left() bool { return len(s.handed)+len(s.again) > 0 || s.next < s.in.Cells }
 
 // stopped says that too many runs failed to start more.
 func (s *state) stopped() bool { return s.in.FailureLimit > 0 && s.Failed >= s.in.FailureLimit }
 
-// window starts cells in order, at most MaxConcurrent at a time, and returns
-// when those started are done: all of them, or as many as one history should
-// hold.
-func (s *state) window(ctx workflow.Context) error {
-	ctx, cancel := workflow.WithCancel(ctx)
-	defer cancel()
-	slots := workflow.NewSemaphore(ctx, int64(max(1, s.in.MaxConcurrent)))
-	runs := workflow.NewWaitGroup(ctx)
-	var failure error
-	for s.next < s.in.Cells && failure == nil && !s.stopped() && !workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
-		cell := s.next
-		prepared, err := s.prepared(ctx, cell)
-		if err != nil {
-			failure = err
-			break
-		}
-		if prepared.Done {
-			s.next++
-			s.Completed++
-			s.Reused++
-			continue
-		}
-		if err := slots.Acquire(ctx, 1); err != nil {
-			break // canceled
-		}
-		if s.stopped() || failure != nil {
-			break
-		}
+// ending says that runs which are handed back now are handed back for good.
+func (s *state) ending(ctx workflow.Context) bool { return ctx.Err() != nil || s.stopped() }
+
+// peek returns the next cell to start, and whether it was in training before.
+func (s *state) peek() (cell int, again bool) {
+	if len(s.again) > 0 {
+		return s.again[0], true
+	}
+	return s.next, false
+}
+
+// take marks the cell that peek returned as taken.
+func (s *state) take() {
+	if len(s.again) > 0 {
+		s.again = s.again[1:]
+	} else {
 		s.next++
-		s.running = append(s.running, cell)
-		runs.Add(1)
-		workflow.Go(ctx, func(ctx workflow.Context) {
-			defer runs.Done()
-			defer slots.Release(1)
-			err := s.run(ctx, cell, prepared.Label)
-			s.running = slices.DeleteFunc(s.running, func(c int) bool { return c == cell })
-			if err != nil && failure == nil {
-				failure = err
-			}
-			if s.stopped() {
-				cancel()
-			}
-		})
 	}
-	join, _ := workflow.NewDisconnectedContext(ctx)
-	runs.Wait(join)
-	if ctx.Err() != nil || temporal.IsCanceledError(failure) {
-		return nil // SweepWorkflow looks at its own context
-	}
-	return failure
 }
 
 // prepared returns what is to be known of a cell, a chunk at a time.
@@ -133,45 +120,6 @@ func (s *state) prepared(ctx workflow.Context, cell int) (sweep.PreparedCell, er
 	if i := cell % sweep.ChunkSize; i < len(s.cells) {
 		return s.cells[i], nil
 	}
-	return sweep.PreparedCell{}, fmt.Errorf("the stored plan of %s has no cell %d", s.in.Sweep, cell)
-}
-
-// run trains and evaluates one cell and counts what came of it. Its error is one
-// that ends the sweep.
-func (s *state) run(ctx workflow.Context, cell int, label string) error {
-	ref := sweep.CellRef{Sweep: s.in.Sweep, Cell: cell}
-	err := train(ctx, s.in.TrainQueue, ref, label)
-	if err == nil {
-		err = evaluate(ctx, s.in.TrainQueue, ref, label)
-	}
-	if err == nil {
-		s.Completed++
-		return nil
-	}
-	note := sweep.FailInput{CellRef: ref, Status: sweep.Failed, Error: reason(err)}
-	if temporal.IsCanceledError(err) {
-		s.Canceled++
-		note.Status, note.Error = sweep.Canceled, "canceled"
-	} else {
-		s.Failed++
-	}
-	done, _ := workflow.NewDisconnectedContext(ctx)
-	if err := recordFailure(done, note, label); err != nil {
-		return fmt.Errorf("record failure: %w", err)
-	}
-	return nil
-}
-
-// reason is the innermost message that an activity gave, without Temporal's
-// wrapping.
-func reason(err error) string {
-	var app *temporal.ApplicationError
-	if errors.As(err, &app) {
-		return app.Message()
-	}
-	var timeout *temporal.TimeoutError
-	if errors.As(err, &timeout) {
-		return timeout.Error()
-	}
-	return err.Error()
+	return sweep.PreparedCell{}, temporal.NewNonRetryableApplicationError(
+		fmt.Sprintf("the stored plan of %s has no cell %d", s.in.Sweep, cell), "BadPlan", nil)
 }
