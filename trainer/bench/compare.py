@@ -1,0 +1,134 @@
+"""Times the reference's training step, stated in PyTorch, and sweep's CPU
+backend in turn on this machine, and prints the ratios.
+
+    python3 -m venv /tmp/bench && /tmp/bench/bin/pip install -r trainer/bench/requirements.txt
+    /tmp/bench/bin/python trainer/bench/compare.py [--threads 2] [--rounds 3] [--shapes 512,8192,32,1024 …]
+
+Both sides run with the same number of threads, in float32, on the same shapes.
+Rounds alternate between them, and the fastest step of each side counts, so that
+other work on the machine falls on neither.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+# D, F, K, B and the target ratio.
+SHAPES = {
+    (512, 8192, 32, 1024): 10,
+    (512, 32768, 100, 1024): 10,
+    (384, 3072, 32, 512): 6,
+    (768, 16384, 64, 1024): 10,
+}
+
+
+class Reference:
+    """TrainerTopK of dictionary_learning at 475fece as its update() computes it:
+    dense products throughout, weights of the decoder as [D, F]."""
+
+    def __init__(self, d, f, k, b):
+        self.k, self.threshold, self.alpha = k, 10_000_000, 1 / 32
+        encoder = torch.nn.Linear(d, f)
+        torch.nn.init.zeros_(encoder.bias)
+        self.w_enc, self.b_enc = encoder.weight, encoder.bias
+        self.w_dec = torch.nn.Parameter(encoder.weight.detach().T.clone())
+        self.b_dec = torch.nn.Parameter(torch.zeros(d))
+        self.params = [self.w_enc, self.b_enc, self.w_dec, self.b_dec]
+        self.adam = torch.optim.Adam(self.params, lr=2e-4 / (f / 2**14) ** 0.5, betas=(0.9, 0.999))
+        self.since_fired = torch.zeros(f, dtype=torch.long)
+
+    def unit_norm(self):
+        with torch.no_grad():
+            self.w_dec /= self.w_dec.norm(dim=0, keepdim=True) + torch.finfo(torch.float32).eps
+
+    def step(self, x):
+        self.unit_norm()
+        acts = torch.relu(torch.nn.functional.linear(x - self.b_dec, self.w_enc, self.b_enc))
+        top, index = acts.topk(self.k, sorted=False, dim=-1)
+        kept = torch.zeros_like(acts).scatter_(-1, index, top)
+        error = torch.nn.functional.linear(kept, self.w_dec) + self.b_dec - x
+        _variance = (x - x.mean(0)).pow(2).sum(0)
+        fired = torch.zeros_like(self.since_fired, dtype=torch.bool)
+        fired[index.flatten()] = True
+        self.since_fired += x.size(0)
+        self.since_fired[fired] = 0
+        if int((self.since_fired > self.threshold).sum()) > 0:
+            raise RuntimeError("the benchmark is not meant to have dead latents")
+        loss = error.pow(2).sum(-1).mean()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.params, 1.0)
+        with torch.no_grad():
+            grad = self.w_dec.grad
+            grad -= (grad * self.w_dec).sum(0) * self.w_dec
+        self.adam.step()
+        self.adam.zero_grad()
+        return loss.item()
+
+
+def time_reference(shape, budget):
+    torch.manual_seed(0)
+    d, _, _, b = shape
+    model, x = Reference(*shape), torch.randn(b, d)
+    model.step(x)
+    best, end = float("inf"), time.monotonic() + budget
+    while time.monotonic() < end or best == float("inf"):
+        start = time.perf_counter()
+        model.step(x)
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def time_ours(shape, budget, threads, binary):
+    d, f, k, b = shape
+    name = f"Step/D={d}$/F={f}$/K={k}$/B={b}$/dead=0$"
+    env = dict(os.environ, GOMAXPROCS=str(threads))
+    out = subprocess.run(
+        [binary, "-test.run=^$", f"-test.bench={name}", f"-test.benchtime={budget}s"],
+        env=env, check=True, capture_output=True, text=True,
+    ).stdout
+    fastest = re.search(r"([\d.]+) fastest-ms", out)
+    floor = re.search(r"([\d.]+) floor-ms", out)
+    if not fastest or not floor:
+        sys.exit(f"no result for {shape} in:\n{out}")
+    return float(fastest[1]) / 1e3, float(floor[1]) / 1e3
+
+
+def main():
+    args = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    args.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    args.add_argument("--rounds", type=int, default=3)
+    args.add_argument("--seconds", type=float, default=3, help="of each side in each round")
+    args.add_argument("--shapes", nargs="*", help="D,F,K,B", default=[",".join(map(str, s)) for s in SHAPES])
+    args = args.parse_args()
+    torch.set_num_threads(args.threads)
+    binary = Path(os.environ.get("TMPDIR", "/tmp")) / f"sweep-bench-{os.getpid()}.test"
+    subprocess.run(["go", "test", "-c", "-o", binary, "./trainer/cpu"], cwd=ROOT, check=True)
+    print(f"PyTorch {torch.__version__} ({torch.backends.cpu.get_cpu_capability()}), {args.threads} threads, float32\n")
+    print("| D, F, K, B | PyTorch ms | sweep ms | ratio | target | × floor |")
+    print("|---|---|---|---|---|---|", flush=True)
+    try:
+        for text in args.shapes:
+            shape = tuple(int(n) for n in text.split(","))
+            theirs, ours, floors = [], [], []
+            for _ in range(args.rounds):
+                theirs.append(time_reference(shape, args.seconds))
+                step, floor = time_ours(shape, args.seconds, args.threads, binary)
+                ours.append(step)
+                floors.append(floor)
+            t, o, f = min(theirs), min(ours), min(floors)
+            target = SHAPES.get(shape)
+            print(f"| {', '.join(map(str, shape))} | {t * 1e3:.1f} | {o * 1e3:.1f} | {t / o:.1f}× | "
+                  f"{f'≥ {target}×' if target else ''} | {o / f:.2f} |", flush=True)
+    finally:
+        binary.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main()
