@@ -1,0 +1,242 @@
+package workflows
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/topksweep/sweep/sweep"
+)
+
+const testSweep = "grid-0123abcd"
+
+// A fake stands in for the activities: it counts what it is asked to do. Its
+// functions, where set, decide what comes of it.
+type fake struct {
+	prepare func(chunk int) error
+	done    func(cell int) bool
+	train   func(ctx context.Context, cell, attempt int) error
+	eval    func(ctx context.Context, cell, attempt int) error
+	fail    func(sweep.FailInput) error
+	collect func() error
+	label   string // of every cell; the default tells them apart
+
+	mu        sync.Mutex
+	cells     int
+	prepared  []int // chunks
+	started   []int // cells, in the order of their first training
+	trained   map[int]int
+	evaluated map[int]int
+	failures  map[int]sweep.FailInput
+	collected int
+	inFlight  int
+	most      int
+	tries     map[string]int
+}
+
+func newFake(cells int) *fake {
+	return &fake{cells: cells, trained: map[int]int{}, evaluated: map[int]int{}, failures: map[int]sweep.FailInput{}, tries: map[string]int{}}
+}
+
+func (f *fake) Prepare(_ context.Context, ref sweep.ChunkRef) ([]sweep.PreparedCell, error) {
+	f.mu.Lock()
+	f.prepared = append(f.prepared, ref.Chunk)
+	f.mu.Unlock()
+	if f.prepare != nil {
+		if err := f.prepare(ref.Chunk); err != nil {
+			return nil, err
+		}
+	}
+	first := ref.Chunk * sweep.ChunkSize
+	out := make([]sweep.PreparedCell, min(sweep.ChunkSize, f.cells-first))
+	for i := range out {
+		out[i] = sweep.PreparedCell{Label: cmp.Or(f.label, fmt.Sprintf("k=%d", first+i)), Done: f.done != nil && f.done(first+i)}
+	}
+	return out, nil
+}
+
+// heavy runs an activity that takes a slot and counts its successes.
+func (f *fake) heavy(ctx context.Context, name string, cell int, fn func(context.Context, int, int) error, count map[int]int) error {
+	f.mu.Lock()
+	key := fmt.Sprint(name, cell)
+	f.tries[key]++
+	try := f.tries[key]
+	f.inFlight++
+	f.most = max(f.most, f.inFlight)
+	if name == sweep.ActivityTrain && !slices.Contains(f.started, cell) {
+		f.started = append(f.started, cell)
+	}
+	f.mu.Unlock()
+	var err error
+	if fn != nil {
+		err = fn(ctx, cell, try)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.inFlight--
+	if err == nil {
+		count[cell]++
+	}
+	return err
+}
+
+func (f *fake) TrainStage(ctx context.Context, ref sweep.CellRef) error {
+	return f.heavy(ctx, sweep.ActivityTrain, ref.Cell, f.train, f.trained)
+}
+
+func (f *fake) Evaluate(ctx context.Context, ref sweep.CellRef) error {
+	return f.heavy(ctx, sweep.ActivityEval, ref.Cell, f.eval, f.evaluated)
+}
+
+func (f *fake) RecordFailure(_ context.Context, in sweep.FailInput) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.failures[in.Cell] = in
+	if f.fail != nil {
+		return f.fail(in)
+	}
+	return nil
+}
+
+func (f *fake) Collect(context.Context, string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.collected++
+	if f.collect != nil {
+		return f.collect()
+	}
+	return nil
+}
+
+type activityRegistry interface {
+	RegisterActivityWithOptions(a any, o activity.RegisterOptions)
+}
+
+func (f *fake) register(r activityRegistry) {
+	for name, fn := range map[string]any{
+		sweep.ActivityPrepare: f.Prepare, sweep.ActivityTrain: f.TrainStage, sweep.ActivityEval: f.Evaluate,
+		sweep.ActivityFail: f.RecordFailure, sweep.ActivityCollect: f.Collect,
+	} {
+		r.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
+	}
+}
+
+func (f *fake) statuses(s sweep.Status) (cells []int) {
+	for cell, note := range f.failures {
+		if note.Status == s {
+			cells = append(cells, cell)
+		}
+	}
+	slices.Sort(cells)
+	return cells
+}
+
+// env is a time-skipping environment with the fake in it.
+func (f *fake) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	env := suite.NewTestWorkflowEnvironment()
+	Register(env)
+	f.register(env)
+	return env
+}
+
+func (f *fake) input(window int) sweep.SweepInput {
+	return sweep.SweepInput{Sweep: testSweep, Cells: f.cells, TrainQueue: sweep.TrainQueue("cpu"), MaxConcurrent: window}
+}
+
+// run runs a sweep to its end and returns what it came to.
+func (f *fake) run(t *testing.T, in sweep.SweepInput) (sweep.Summary, error) {
+	t.Helper()
+	env := f.env(t)
+	env.ExecuteWorkflow(sweep.WorkflowSweep, in)
+	if !env.IsWorkflowCompleted() {
+		t.Fatal("the workflow did not end")
+	}
+	return outcomeOf(t, env)
+}
+
+// outcomeOf returns the summary of a sweep, which its error carries if it ended
+// with one.
+func outcomeOf(t *testing.T, env *testsuite.TestWorkflowEnvironment) (s sweep.Summary, err error) {
+	t.Helper()
+	if err := env.GetWorkflowError(); err != nil {
+		var app *temporal.ApplicationError
+		if errors.As(err, &app) && app.HasDetails() {
+			if err := app.Details(&s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return s, err
+	}
+	return s, cmp.Or(env.GetWorkflowResult(&s))
+}
+
+func progressOf(t *testing.T, env *testsuite.TestWorkflowEnvironment) (p sweep.Progress) {
+	t.Helper()
+	v, err := env.QueryWorkflow(sweep.QueryProgress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Get(&p); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func count(from, to int) (cells []int) {
+	for i := from; i < to; i++ {
+		cells = append(cells, i)
+	}
+	return cells
+}
+
+// wantEach says that each of the cells, and no other, was counted n times.
+func wantEach(t *testing.T, what string, got map[int]int, cells []int, n int) {
+	t.Helper()
+	for _, c := range cells {
+		if got[c] != n {
+			t.Errorf("cell %d was %s %d times, want %d", c, what, got[c], n)
+		}
+	}
+	if len(got) != len(cells) {
+		t.Errorf("%d cells were %s, want %d", len(got), what, len(cells))
+	}
+}
+
+func wantSummary(t *testing.T, got, want sweep.Summary) {
+	t.Helper()
+	if got != want {
+		t.Errorf("summary %+v\nwant    %+v", got, want)
+	}
+}
+
+// later fails an activity that is to be tried again after d.
+func later(d time.Duration) error {
+	return temporal.NewApplicationErrorWithOptions("not yet", "Later", temporal.ApplicationErrorOptions{NextRetryDelay: d})
+}
+
+var errNever = temporal.NewNonRetryableApplicationError("step 3: the loss is NaN", "NotFinite", nil)
+
+func startedListener(fn func()) func(*activity.Info, context.Context, converter.EncodedValues) {
+	return func(*activity.Info, context.Context, converter.EncodedValues) { fn() }
+}
+
+func completedListener(fn func()) func(*activity.Info, converter.EncodedValue, error) {
+	return func(*activity.Info, converter.EncodedValue, error) { fn() }
+}
+
+func canceledListener(fn func()) func(*activity.Info) { return func(*activity.Info) { fn() } }

@@ -1,0 +1,38 @@
+package workflows
+
+import (
+	"flag"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"testing"
+
+	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/worker"
+)
+
+var update = flag.Bool("update", false, "record the histories in testdata anew, from a real server")
+
+func silent() sdklog.Logger {
+	return sdklog.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))
+}
+
+func replayer() worker.WorkflowReplayer {
+	r := worker.NewWorkflowReplayer()
+	Register(r)
+	return r
+}
+
+// Sweeps that run while the program is replaced go on with the new one: it must
+// do, step by step, what these histories of the old one say.
+func TestReplay(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.json")
+	if err != nil || len(files) < 3 {
+		t.Fatalf("%d recorded histories, %v", len(files), err)
+	}
+	for _, file := range files {
+		if err := replayer().ReplayWorkflowHistoryFromJSONFile(silent(), file); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+}

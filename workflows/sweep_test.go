@@ -1,0 +1,345 @@
+package workflows
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/topksweep/sweep/sweep"
+)
+
+func TestEveryCellOnce(t *testing.T) {
+	for _, c := range []struct{ cells, window int }{
+		{0, 1}, {1, 1}, {1, 8}, {7, 3}, {16, 16}, {20, 1}, {sweep.ChunkSize, 8}, {sweep.ChunkSize + 1, 8}, {2*sweep.ChunkSize + 5, 50}, {5, 0}, {300, 1000},
+	} {
+		f := newFake(c.cells)
+		s, err := f.run(t, f.input(c.window))
+		if err != nil {
+			t.Fatalf("%+v: %v", c, err)
+		}
+		wantSummary(t, s, sweep.Summary{Cells: c.cells, Completed: c.cells})
+		wantEach(t, "trained", f.trained, count(0, c.cells), 1)
+		wantEach(t, "evaluated", f.evaluated, count(0, c.cells), 1)
+		if limit := min(max(1, c.window), maxWindow); f.most > limit {
+			t.Errorf("%+v: %d activities at a time, want at most %d", c, f.most, limit)
+		}
+		if c.window == 1 && !slices.Equal(f.started, count(0, c.cells)) {
+			t.Errorf("%+v: started in the order %v", c, f.started)
+		}
+		if chunks := (c.cells + sweep.ChunkSize - 1) / sweep.ChunkSize; len(f.prepared) != chunks {
+			t.Errorf("%+v: prepared chunks %v, want each of %d once", c, f.prepared, chunks)
+		}
+		if f.collected != 1 {
+			t.Errorf("%+v: collected %d times", c, f.collected)
+		}
+	}
+}
+
+// The window is full as long as there are cells to start: with a window of 4 the
+// first four train at once, and the fifth starts when one of them is done.
+func TestWindowIsFilled(t *testing.T) {
+	f := newFake(6)
+	four, release := make(chan struct{}), make(chan struct{})
+	f.train = func(_ context.Context, cell, _ int) error {
+		if cell == 3 {
+			close(four) // the others wait for this one: it must not wait for them
+		}
+		if cell < 4 {
+			<-four
+		}
+		if cell == 4 {
+			close(release)
+		}
+		if cell == 0 {
+			<-release
+		}
+		return nil
+	}
+	s, err := f.run(t, f.input(4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantSummary(t, s, sweep.Summary{Cells: 6, Completed: 6})
+	if f.most < 4 {
+		t.Errorf("%d activities at a time, want 4", f.most)
+	}
+}
+
+func TestReusedCells(t *testing.T) {
+	f := newFake(2*sweep.ChunkSize + 10)
+	f.done = func(cell int) bool { return cell%2 == 0 || cell >= sweep.ChunkSize && cell < 2*sweep.ChunkSize }
+	var todo []int
+	for cell := range f.cells {
+		if !f.done(cell) {
+			todo = append(todo, cell)
+		}
+	}
+	s, err := f.run(t, f.input(8))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantSummary(t, s, sweep.Summary{Cells: f.cells, Completed: f.cells, Reused: f.cells - len(todo)})
+	wantEach(t, "trained", f.trained, todo, 1)
+}
+
+func TestFailedRuns(t *testing.T) {
+	f := newFake(12)
+	f.train = func(_ context.Context, cell, _ int) error {
+		if cell == 3 || cell == 11 {
+			return errNever
+		}
+		return nil
+	}
+	f.eval = func(_ context.Context, cell, _ int) error {
+		if cell == 5 {
+			return temporal.NewNonRetryableApplicationError("shard 2: truncated", "BadData", nil)
+		}
+		return nil
+	}
+	s, err := f.run(t, f.input(3))
+	var app *temporal.ApplicationError
+	if !errors.As(err, &app) || app.Type() != ErrTypeFailed || !app.NonRetryable() || !strings.Contains(app.Message(), "3 of 12 runs failed") {
+		t.Errorf("ended with %v", err)
+	}
+	wantSummary(t, s, sweep.Summary{Cells: 12, Completed: 9, Failed: 3})
+	wantEach(t, "evaluated", f.evaluated, []int{0, 1, 2, 4, 6, 7, 8, 9, 10}, 1)
+	if got := f.statuses(sweep.Failed); !slices.Equal(got, []int{3, 5, 11}) {
+		t.Errorf("recorded as failed: %v", got)
+	}
+	if got := f.failures[3].Error; got != "step 3: the loss is NaN" {
+		t.Errorf("the reason is %q", got)
+	}
+	if f.collected != 1 {
+		t.Errorf("collected %d times", f.collected)
+	}
+}
+
+// What is worth another try gets it, for as long as it takes. (The environment
+// itself gives up after ten.)
+func TestRetries(t *testing.T) {
+	if n := retry().MaximumAttempts; n != 0 {
+		t.Errorf("at most %d attempts, want no limit", n)
+	}
+	f := newFake(4)
+	f.train = func(_ context.Context, cell, try int) error {
+		if cell == 2 && try < 10 {
+			return errors.New("put stages/x: connection refused")
+		}
+		return nil
+	}
+	s, err := f.run(t, f.input(2))
+	if err != nil {
+		t.Fatal(err, f.failures)
+	}
+	wantSummary(t, s, sweep.Summary{Cells: 4, Completed: 4})
+}
+
+func TestFailureLimit(t *testing.T) {
+	f := newFake(50)
+	f.train = func(ctx context.Context, cell, _ int) error {
+		if cell == 4 || cell == 6 {
+			return errNever
+		}
+		return nil
+	}
+	in := f.input(1)
+	in.FailureLimit = 2
+	s, err := f.run(t, in)
+	if err == nil {
+		t.Error("no error")
+	}
+	wantSummary(t, s, sweep.Summary{Cells: 50, Completed: 5, Failed: 2})
+	if !slices.Equal(f.started, count(0, 7)) {
+		t.Errorf("started %v, want none after the second failure", f.started)
+	}
+	if f.collected != 1 {
+		t.Errorf("collected %d times", f.collected)
+	}
+}
+
+func TestFailureLimitCancelsTheOthers(t *testing.T) {
+	f := newFake(50)
+	inFlight := make(chan struct{}, 3)
+	stopped := make(chan struct{})
+	t.Cleanup(func() { close(stopped) })
+	f.train = func(ctx context.Context, cell, _ int) error {
+		if cell < 3 {
+			inFlight <- struct{}{}
+			<-stopped // the environment does not wait for what it cancels
+			return ctx.Err()
+		}
+		for range 3 {
+			<-inFlight
+		}
+		return errNever
+	}
+	in := f.input(4)
+	in.FailureLimit = 1
+	s, err := f.run(t, in)
+	var app *temporal.ApplicationError
+	if !errors.As(err, &app) || app.Type() != ErrTypeFailed {
+		t.Errorf("ended with %v", err)
+	}
+	wantSummary(t, s, sweep.Summary{Cells: 50, Failed: 1, Canceled: 3})
+	if got := f.statuses(sweep.Canceled); !slices.Equal(got, []int{0, 1, 2}) {
+		t.Errorf("recorded as canceled: %v", got)
+	}
+}
+
+func TestCancel(t *testing.T) {
+	f := newFake(20)
+	stopped := make(chan struct{})
+	t.Cleanup(func() { close(stopped) })
+	env := f.env(t)
+	f.train = func(ctx context.Context, cell, _ int) error {
+		if cell < 3 {
+			return nil
+		}
+		if cell == 5 {
+			env.CancelWorkflow()
+		}
+		<-stopped
+		return ctx.Err()
+	}
+	env.ExecuteWorkflow(sweep.WorkflowSweep, f.input(3))
+	if !env.IsWorkflowCompleted() {
+		t.Fatal("the workflow did not end")
+	}
+	if err := env.GetWorkflowError(); !temporal.IsCanceledError(err) {
+		t.Errorf("ended with %v, want canceled", err)
+	}
+	if got := f.statuses(sweep.Canceled); !slices.Equal(got, []int{3, 4, 5}) {
+		t.Errorf("recorded as canceled: %v", got)
+	}
+	if f.collected != 1 {
+		t.Errorf("collected %d times", f.collected)
+	}
+	p := progressOf(t, env)
+	wantSummary(t, p.Summary, sweep.Summary{Cells: 20, Completed: 3, Canceled: 3})
+	if len(p.Running) > 0 {
+		t.Errorf("running %v after the end", p.Running)
+	}
+}
+
+func TestCancelBeforeAnythingIsPrepared(t *testing.T) {
+	f := newFake(20)
+	env := f.env(t)
+	stopped := make(chan struct{})
+	t.Cleanup(func() { close(stopped) })
+	f.prepare = func(int) error {
+		env.CancelWorkflow()
+		<-stopped
+		return nil
+	}
+	env.ExecuteWorkflow(sweep.WorkflowSweep, f.input(3))
+	if err := env.GetWorkflowError(); !temporal.IsCanceledError(err) {
+		t.Errorf("ended with %v, want canceled", err)
+	}
+	if f.collected != 1 || len(f.started) > 0 {
+		t.Errorf("collected %d times, started %v", f.collected, f.started)
+	}
+}
+
+func TestErrorsThatEndASweep(t *testing.T) {
+	gone := temporal.NewNonRetryableApplicationError("get sweeps/x: written by a newer version of sweep", "NewerVersion", nil)
+	for name, c := range map[string]struct {
+		set       func(*fake)
+		want      string
+		completed int
+	}{
+		"prepare": {func(f *fake) { f.prepare = func(chunk int) error { return or(chunk == 1, gone) } }, "prepare", sweep.ChunkSize},
+		"record failure": {func(f *fake) {
+			f.train = func(_ context.Context, cell, _ int) error { return or(cell == 2, errNever) }
+			f.fail = func(sweep.FailInput) error { return gone }
+		}, "record failure", -1},
+		"collect": {func(f *fake) { f.collect = func() error { return gone } }, "collect", 2 * sweep.ChunkSize},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(2 * sweep.ChunkSize)
+			c.set(f)
+			_, err := f.run(t, f.input(4))
+			if err == nil || !strings.Contains(err.Error(), c.want+": ") || !strings.Contains(err.Error(), gone.Error()) {
+				t.Errorf("ended with %v", err)
+			}
+			if f.collected != 1 {
+				t.Errorf("collected %d times", f.collected)
+			}
+			if c.completed >= 0 && len(f.evaluated) != c.completed {
+				t.Errorf("%d runs completed, want %d", len(f.evaluated), c.completed)
+			}
+		})
+	}
+}
+
+func or(is bool, err error) error {
+	if is {
+		return err
+	}
+	return nil
+}
+
+// A final checkpoint that is lost costs the run another training, not the sweep
+// a run; one that gets lost again and again does.
+func TestLostCheckpoint(t *testing.T) {
+	f := newFake(3)
+	f.eval = func(_ context.Context, cell, try int) error {
+		if cell == 1 && try == 1 || cell == 2 {
+			return temporal.NewNonRetryableApplicationError("lost", sweep.ErrTypeLost, nil)
+		}
+		return nil
+	}
+	s, err := f.run(t, f.input(2))
+	if err == nil {
+		t.Error("no error")
+	}
+	wantSummary(t, s, sweep.Summary{Cells: 3, Completed: 2, Failed: 1})
+	if f.trained[0] != 1 || f.trained[1] != 2 || f.trained[2] != maxTrainings {
+		t.Errorf("trained %v", f.trained)
+	}
+}
+
+func TestProgress(t *testing.T) {
+	f := newFake(5)
+	f.done = func(cell int) bool { return cell == 0 }
+	var seen []sweep.Progress
+	env := f.env(t)
+	for i := range 4 { // at the hours 0.5, 1.5, …
+		env.RegisterDelayedCallback(func() { seen = append(seen, progressOf(t, env)) }, time.Duration(2*i+1)*30*time.Minute)
+	}
+	f.train = func(_ context.Context, cell, try int) error { // takes an hour, of which nobody sees anything pass
+		if try == 1 {
+			return later(time.Hour)
+		}
+		return or(cell == 2, errNever)
+	}
+	env.ExecuteWorkflow(sweep.WorkflowSweep, f.input(2))
+	seen = append(seen, progressOf(t, env))
+	want := []sweep.Progress{
+		{Summary: sweep.Summary{Cells: 5, Completed: 1, Reused: 1}, Running: []int{1, 2}},
+		{Summary: sweep.Summary{Cells: 5, Completed: 2, Reused: 1, Failed: 1}, Running: []int{3, 4}},
+		{Summary: sweep.Summary{Cells: 5, Completed: 4, Reused: 1, Failed: 1}},
+	}
+	if len(seen) < 3 {
+		t.Fatalf("seen %+v", seen)
+	}
+	seen = append(seen[:2], seen[len(seen)-1])
+	for i := range want {
+		if seen[i].Summary != want[i].Summary || !slices.Equal(seen[i].Running, want[i].Running) {
+			t.Errorf("moment %d: %+v\nwant %+v", i, seen[i], want[i])
+		}
+	}
+}
+
+func TestBrief(t *testing.T) {
+	for _, label := range []string{"", "k=1", strings.Repeat("a", maxSummary), strings.Repeat("é", maxSummary)} {
+		got := brief(label)
+		if len(got) > maxSummary || len(label) <= maxSummary && got != label || !strings.HasPrefix(label, strings.TrimSuffix(got, "…")) {
+			t.Errorf("brief(%q) = %q", label, got)
+		}
+	}
+}
