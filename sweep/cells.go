@@ -55,7 +55,7 @@ func (p *parse) section(root *node, key string) *node {
 		return nil
 	}
 	if e.value.kind != dict {
-		p.errorf(e.value.pos, key, "want a map of training fields, not %s", e.value.kind)
+		p.wrong(e.value, key, "want a map of training fields")
 		return nil
 	}
 	return e.value
@@ -77,6 +77,9 @@ func (p *parse) field(e entry, path string) (int, bool) {
 
 // scalar reads the value of a field; ok is false after an error.
 func (p *parse) scalar(i int, n *node, path string) (value, bool) {
+	if n.kind == unreadable {
+		return value{}, false
+	}
 	if n.kind == null {
 		p.errorf(n.pos, path, "has no value")
 		return value{}, false

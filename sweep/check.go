@@ -14,14 +14,14 @@ func (p *parse) tooMany(n int64) {
 	for _, gr := range p.grid.groups {
 		factors = append(factors, fmt.Sprintf("%d %s", gr.n, p.grid.Axes[gr.axes[0]].Key))
 	}
-	what := fmt.Sprintf("%d", n)
+	what := grouped(n)
 	if n == math.MaxInt64/2 {
 		what = "more than 10^18"
 	}
 	if len(p.grid.include) > 0 {
 		what += fmt.Sprintf(" and %d of include", len(p.grid.include))
 	}
-	p.errorf(p.grid.params, "parameters", "%s cells (%s): more than the limit of %d; --max-cells raises it", what, strings.Join(factors, " × "), p.opts.MaxCells)
+	p.errorf(p.grid.params, "parameters", "%s cells (%s): more than the limit of %s, which --max-cells raises", what, strings.Join(factors, " × "), grouped(int64(p.opts.MaxCells)))
 }
 
 // freeFields are the fields that no rule of trainer.Config.Validate relates to
@@ -33,6 +33,10 @@ func freeFields() []string {
 
 // most bounds the distinct conflicts of one value that are spelt out.
 const most = 3
+
+// tooManyConflicts is the number of conflicting settings after which the rest is
+// not looked at.
+const tooManyConflicts = 20_000
 
 // A conflict is what is wrong with one value of the file.
 type conflict struct {
@@ -50,6 +54,7 @@ func (g *Grid) check(dim int, onlyWritten bool) Errors {
 		index     = map[string]*conflict{}
 		seen      = map[string]bool{}
 		live      = false
+		bad       int
 		visit     = g.visitor()
 	)
 	g.settings(func(setting []value, at []int) bool {
@@ -57,7 +62,11 @@ func (g *Grid) check(dim int, onlyWritten bool) Errors {
 		if at != nil && !visit(at) {
 			return true
 		}
-		for _, e := range g.schema.config(setting, dim).Validate() {
+		errs := g.schema.config(setting, dim).Validate()
+		if len(errs) > 0 {
+			bad++
+		}
+		for _, e := range errs {
 			v, msg, written := g.blame(setting, e.Key, e.Msg)
 			if onlyWritten && !written {
 				continue
@@ -78,7 +87,7 @@ func (g *Grid) check(dim int, onlyWritten bool) Errors {
 				}
 			}
 		}
-		return true
+		return bad < tooManyConflicts
 	})
 	var errs Errors
 	add := func(v value, msg string) {

@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -22,14 +23,14 @@ func places() []place {
 	var options func(under string, table []option)
 	options = func(under string, table []option) {
 		for _, o := range table {
-			add(under, o.key)
+			add("under "+under, o.key)
 			options(join(under, o.key), o.sub)
 		}
 	}
-	add("the top level", "name", "data", "parameters", "train", "include", "exclude", "zip", "run")
+	add("at the top level", "name", "data", "parameters", "train", "include", "exclude", "zip", "run")
 	for _, f := range trainer.Fields() {
 		if !f.FromData {
-			add("parameters or train", f.Key)
+			add("under parameters or train", f.Key)
 		}
 	}
 	options("run", runOptions(new(RunOptions)))
@@ -41,13 +42,44 @@ func places() []place {
 // probably meant: a key of this map, of another, or what another tool calls it.
 func (p *parse) unknown(e entry, path string, known []string) {
 	if p.places == nil {
-		p.places, p.rivals = places(), rivals()
+		p.places, p.rivals, p.hints = places(), rivals(), map[string]string{}
 	}
-	p.errorf(e.pos, join(path, e.key), "unknown key; %s", p.hint(e.key, known))
+	at := e.key + " among " + known[0]
+	hint, ok := p.hints[at]
+	if !ok {
+		hint = p.hint(e.key, known)
+		p.hints[at] = hint
+	}
+	p.errorf(e.pos, join(path, e.key), "unknown key; %s", hint)
 }
 
 func (p *parse) hint(key string, known []string) string {
-	bare, advice := normal(key), p.rivals[normal(key)]
+	if len(key) > 64 {
+		return "known here: " + strings.Join(known, ", ")
+	}
+	bare := normal(key)
+	if hint := p.called(bare, key, known); hint != "" {
+		return hint
+	}
+	if k := nearest(bare, known); k != "" {
+		return didYouMean(place{key: k})
+	}
+	all := make([]string, 0, len(p.places)+len(p.rivals))
+	for _, pl := range p.places {
+		all = append(all, pl.key)
+	}
+	// A misspelt word of another tool leads to ours as well.
+	words := slices.Sorted(maps.Keys(p.rivals))
+	if k := nearest(bare, append(all, words...)); k != "" {
+		return p.called(normal(k), k, known)
+	}
+	return "known here: " + strings.Join(known, ", ")
+}
+
+// called returns what is known under a name: a key of this map, of another, or
+// the word of another tool.
+func (p *parse) called(bare, key string, known []string) string {
+	advice := p.rivals[bare]
 	for _, k := range known {
 		if normal(k) == bare || slices.Contains(advice.keys, k) {
 			return didYouMean(place{key: k})
@@ -55,35 +87,25 @@ func (p *parse) hint(key string, known []string) string {
 	}
 	for _, pl := range p.places {
 		if pl.key == key {
-			return "it belongs under " + pl.under
+			return "it belongs " + pl.under
 		}
+	}
+	if advice.text != "" {
+		return advice.text
 	}
 	for _, pl := range p.places {
 		if normal(pl.key) == bare || slices.Contains(advice.keys, pl.key) {
 			return didYouMean(pl)
 		}
 	}
-	if advice.text != "" {
-		return advice.text
-	}
-	if k := nearest(key, known); k != "" {
-		return didYouMean(place{key: k})
-	}
-	all := make([]string, len(p.places))
-	for i, pl := range p.places {
-		all[i] = pl.key
-	}
-	if k := nearest(key, all); k != "" {
-		return didYouMean(p.places[slices.Index(all, k)])
-	}
-	return "known here: " + strings.Join(known, ", ")
+	return ""
 }
 
 func didYouMean(p place) string {
 	if p.under == "" {
 		return fmt.Sprintf("did you mean %s?", p.key)
 	}
-	return fmt.Sprintf("did you mean %s, under %s?", p.key, p.under)
+	return fmt.Sprintf("did you mean %s, %s?", p.key, p.under)
 }
 
 // normal brings the ways of writing one name together: parallelTrialCount,
@@ -95,9 +117,6 @@ func normal(key string) string {
 // nearest returns the key that word is most likely a misspelling of, or "".
 func nearest(word string, known []string) string {
 	best, least := "", max(1, len(word)/3)+1
-	if len(word) > 64 {
-		return "" // no misspelling, and not worth the time
-	}
 	for _, k := range known {
 		if d := distance(strings.ToLower(word), k); d < least && d < len(k) {
 			best, least = k, d

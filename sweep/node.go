@@ -27,10 +27,13 @@ const (
 	scalar
 	list
 	dict
+	unreadable // an error has been reported for it
 )
 
 // String names the kind as an error message does.
-func (k nodeKind) String() string { return [...]string{"nothing", "a value", "a list", "a map"}[k] }
+func (k nodeKind) String() string {
+	return [...]string{"nothing", "a value", "a list", "a map", "an error"}[k]
+}
 
 // A position is a line and a column, both from 1; the column counts characters.
 type position struct{ line, column int }

@@ -50,13 +50,13 @@ func runOptions(r *RunOptions) []option {
 	return []option{
 		{key: "max_concurrent", fallback: "8", doc: "runs at a time, if the workers have slots for them", set: whole(&r.MaxConcurrent, 1, 100_000)},
 		{key: "max_failed", doc: "failed runs at which the sweep starts no more; without it there is no limit", set: whole(&r.MaxFailed, 1, 1<<40)},
-		{key: "fail_fast", fallback: "false", doc: "start no more at the first failed run: max_failed 1", set: flag(&r.FailFast)},
+		{key: "fail_fast", fallback: "false", doc: "start no more at the first failed run: max_failed 1", set: boolean(&r.FailFast)},
 		{key: "checkpoint", doc: "how each run is saved", sub: []option{
 			{key: "every", fallback: "5m", doc: "time between two checkpoints of a run, at least 1s", set: duration(&r.Checkpoint.Every, time.Second)},
 			{key: "keep", fallback: "2", doc: "checkpoints of a run that are kept", set: whole(&r.Checkpoint.Keep, 1, 1000)},
 		}},
-		{key: "share_prefixes", fallback: "true", doc: "train what several cells have in common once; results do not depend on it", set: flag(&r.SharePrefixes)},
-		{key: "reuse_results", fallback: "true", doc: "take a result that the store has from an earlier sweep instead of training again", set: flag(&r.ReuseResults)},
+		{key: "share_prefixes", fallback: "true", doc: "train what several cells have in common once; results do not depend on it", set: boolean(&r.SharePrefixes)},
+		{key: "reuse_results", fallback: "true", doc: "take a result that the store has from an earlier sweep instead of training again", set: boolean(&r.ReuseResults)},
 	}
 }
 
@@ -77,12 +77,12 @@ func (p *parse) options(n *node, path string, table []option) {
 			p.unknown(e, path, known)
 		case table[i].sub != nil:
 			if e.value.kind != dict {
-				p.errorf(e.value.pos, at, "want a map, not %s", e.value.kind)
+				p.wrong(e.value, at, "want a map")
 				continue
 			}
 			p.options(e.value, at, table[i].sub)
 		case e.value.kind != scalar:
-			p.errorf(e.value.pos, at, "want one value, not %s", e.value.kind)
+			p.wrong(e.value, at, "want one value")
 		default:
 			if err := table[i].set(e.value); err != nil {
 				p.errorf(e.value.pos, at, "%v", err)
@@ -127,7 +127,7 @@ func word(to *string, words ...string) func(*node) error {
 	}
 }
 
-func flag(to *bool) func(*node) error {
+func boolean(to *bool) func(*node) error {
 	return func(n *node) error {
 		b, err := strconv.ParseBool(n.text)
 		if err != nil || n.quoted || len(n.text) < 4 {

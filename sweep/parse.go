@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"unicode/utf8"
 )
 
 // ParseOptions bounds what Parse takes on. A zero field is its default.
@@ -53,11 +54,30 @@ type parse struct {
 	broken []string          // axes without a value that could be read
 	places []place           // of every key, once one is unknown
 	rivals map[string]advice // likewise
+	hints  map[string]string // for the unknown keys so far
 }
 
 func (p *parse) errorf(at position, path, format string, args ...any) {
 	at = p.lines.clamp(at)
-	p.errs = append(p.errs, Error{p.grid.file, at.line, at.column, path, fmt.Sprintf(format, args...)})
+	p.errs = append(p.errs, Error{p.grid.file, at.line, at.column, clip(path, 100), clip(fmt.Sprintf(format, args...), 400)})
+}
+
+// clip shortens s to n bytes or a little more: what a file holds may be long.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for !utf8.RuneStart(s[n]) {
+		n++
+	}
+	return s[:n] + "…"
+}
+
+// wrong reports a node of the wrong kind, unless it has an error already.
+func (p *parse) wrong(n *node, path, want string) {
+	if n.kind != unreadable {
+		p.errorf(n.pos, path, "%s, not %s", want, n.kind)
+	}
 }
 
 var nameRE = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
@@ -65,7 +85,7 @@ var nameRE = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
 // document reads the top level.
 func (p *parse) document(root *node) {
 	if root.kind != dict {
-		p.errorf(root.pos, "", "a grid is a map with the keys name, data, parameters, …, not %s", root.kind)
+		p.wrong(root, "", "a grid is a map with the keys name, data, parameters, …")
 		return
 	}
 	known := []string{"name", "data", "parameters", "train", "include", "exclude", "zip", "run"}

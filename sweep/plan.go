@@ -166,7 +166,11 @@ func (p *Plan) warn() {
 	}
 	warn := func(n int, format string, args ...any) {
 		if n > 0 {
-			p.Warnings = append(p.Warnings, fmt.Sprintf("%d of %d cells ", n, len(p.Cells))+fmt.Sprintf(format, args...))
+			who := fmt.Sprintf("%s of %s cells ", grouped(int64(n)), grouped(int64(len(p.Cells))))
+			if n == len(p.Cells) {
+				who = "all cells "
+			}
+			p.Warnings = append(p.Warnings, who+fmt.Sprintf(format, args...))
 		}
 	}
 	if noAuxK > 0 {
@@ -174,8 +178,8 @@ func (p *Plan) warn() {
 	} else {
 		warn(neverDead, "train on fewer tokens than dead_feature_threshold: no latent can be dead")
 	}
-	warn(bigBatch, "have a batch_size above the %d rows to train on", rows)
+	warn(bigBatch, "have a batch_size above the %s rows to train on", grouped(rows))
 	if p.EpochsMax > 1 {
-		p.Warnings = append(p.Warnings, fmt.Sprintf("a run sees each row up to %.3g times: the data has %d rows to train on", p.EpochsMax, rows))
+		p.Warnings = append(p.Warnings, fmt.Sprintf("a run sees each row up to %.3g times: the data has %s rows to train on", p.EpochsMax, grouped(rows)))
 	}
 }

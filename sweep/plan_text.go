@@ -36,10 +36,10 @@ func (p *Plan) WriteText(w io.Writer, all bool) error {
 		cells += fmt.Sprintf(", %s with a result already", grouped(int64(p.Reused)))
 	}
 	if p.Duplicates > 0 {
-		cells += fmt.Sprintf(" (%s equal settings left out)", grouped(int64(p.Duplicates)))
+		cells += fmt.Sprintf(" (settings that equal another, left out: %s)", grouped(int64(p.Duplicates)))
 	}
 	row("cells", "%s", cells)
-	row("stages", "%s, %s at a time", grouped(int64(p.Stages)), grouped(int64(p.Run.MaxConcurrent)))
+	row("stages", "%s, at most %s at a time", grouped(int64(p.Stages)), grouped(int64(p.Run.MaxConcurrent)))
 	if saved := p.StepsUnshared - p.StepsShared; saved > 0 {
 		row("steps", "%s; %s without sharing: %.2f× fewer", grouped(p.StepsShared), grouped(p.StepsUnshared), float64(p.StepsUnshared)/float64(p.StepsShared))
 	} else {
@@ -60,7 +60,7 @@ func (p *Plan) WriteText(w io.Writer, all bool) error {
 		row("checkpoint", "%s of the largest run, every %s, %d kept", sized(p.CheckpointBytes), spoken(p.Run.Checkpoint.Every), p.Run.Checkpoint.Keep)
 	}
 	if p.Seconds > 0 {
-		row("time", "about %s", spoken(time.Duration(p.Seconds*float64(time.Second))))
+		row("time", "about %s", spoken(time.Duration(max(1, p.Seconds)*float64(time.Second))))
 	}
 	for _, warning := range p.Warnings {
 		fmt.Fprintf(&b, "  warning: %s\n", warning)

@@ -14,7 +14,24 @@ type advice struct {
 // dictionary_learning, SAELens, sparsify.
 func rivals() map[string]advice {
 	out := map[string]advice{}
-	for _, row := range [][2]string{
+	for _, row := range synonyms() {
+		for name := range strings.FieldsSeq(row[1]) {
+			out[normal(name)] = advice{keys: strings.Fields(row[0])}
+		}
+	}
+	for _, row := range remarks() {
+		for name := range strings.FieldsSeq(row[1]) {
+			a := out[normal(name)]
+			a.text = row[0]
+			out[normal(name)] = a
+		}
+	}
+	return out
+}
+
+// synonyms lists keys of ours with what others call them.
+func synonyms() [][2]string {
+	return [][2]string{
 		{"steps", "numsteps nsteps maxsteps trainsteps trainingsteps totalsteps totaltrainingsteps numtrainingsteps optimizersteps iterations iters numiterations maxiters maxiterations"},
 		{"lr", "learningrate baselr stepsize maxlr peaklr initiallr"},
 		{"dict_size directions", "nlatents numlatents latents dsae dictsz dsparse dictionarysize nfeatures numfeatures features hiddensize hiddendim dhidden codebooksize nlearneddictionaries"},
@@ -56,12 +73,15 @@ func rivals() map[string]advice {
 		{"tokens", "rows numrows nrows samples nsamples numtokens ntokens"},
 		{"zipf", "zipfexponent exponent alpha powerlaw"},
 		{"noise", "noisestd noisescale sigma std noiselevel"},
-	} {
-		for name := range strings.FieldsSeq(row[1]) {
-			out[normal(name)] = advice{keys: strings.Fields(row[0])}
-		}
 	}
-	for _, row := range [][2]string{
+}
+
+// theWidth is what to say of the one key that is ours in one place only.
+const theWidth = "the width comes from the data: leave it out"
+
+// remarks lists what to say where we have no such key.
+func remarks() [][2]string {
+	return [][2]string{
 		{"a grid runs every cell: leave it out", "method metric searcher algorithm objective earlyterminate earlystopping runcap maxtrialcount maxtrials trials goal mode scheduler searchalg sweeper searchstrategy"},
 		{"not part of a grid: leave it out", "program command entity description entrypoint environment workspace labels apiversion kind metadata spec trialtemplate trialparameters metricscollectorspec hydra launcher multirun version"},
 		{"a list is an axis: write the values themselves, as in k: [16, 32]", "values value vals gridsearch choice choices categorical feasiblespace distribution"},
@@ -70,16 +90,9 @@ func rivals() map[string]advice {
 		{"training is measured in steps: steps = tokens ÷ batch_size", "epochs numepochs nepochs maxepochs trainingtokens traintokens totaltokens maxtokens totaltrainingtokens"},
 		{"decay_start is the step (or fraction of steps) at which the learning rate begins to fall", "lrdecaysteps decaysteps lrscheduler lrschedule lrschedulername"},
 		{"every run is a Top-K autoencoder; recipe chooses the training semantics", "dictclass trainerclass architecture activationfn activation saetype"},
-		{"the width comes from the data: leave it out", "din dmodel activationdim inputdim dim nembd actdim activationsize"},
+		{theWidth, "din dmodel activationdim inputdim dim nembd actdim activationsize"},
 		{"a run goes on from its last checkpoint by itself: leave it out", "resume maxrestarts restarts retries maxretries restorefrom"},
 		{"where to run is for the command line (--backend, --slots): leave it out", "device devices gpus numgpus gpu resources resourcespertrial slotspertrial slots backend"},
 		{"where to store is for the command line (--store): leave it out", "checkpointstorage storagepath storage store savedir outputdir outdir logdir localdir"},
-	} {
-		for name := range strings.FieldsSeq(row[1]) {
-			a := out[normal(name)]
-			a.text = row[0]
-			out[normal(name)] = a
-		}
 	}
-	return out
 }

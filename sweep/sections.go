@@ -16,7 +16,7 @@ func (p *parse) data(root *node) {
 	}
 	n := e.value
 	if n.kind != dict {
-		p.errorf(n.pos, "data", "want a map with source or synthetic, not %s", n.kind)
+		p.wrong(n, "data", "want a map with source or synthetic")
 		return
 	}
 	p.options(n, "data", table)
@@ -53,7 +53,7 @@ func (p *parse) run(root *node) {
 		return
 	}
 	if e.value.kind != dict {
-		p.errorf(e.value.pos, "run", "want a map, not %s", e.value.kind)
+		p.wrong(e.value, "run", "want a map")
 		return
 	}
 	p.options(e.value, "run", table)

@@ -18,7 +18,7 @@ func (p *parse) zip(e *entry) {
 	for i, item := range p.listOf(e, "zip", "groups of axes, as in zip: [[k, dict_size]]") {
 		path := fmt.Sprintf("zip[%d]", i)
 		if item.kind != list {
-			p.errorf(item.pos, path, "want a list of axes, not %s", item.kind)
+			p.wrong(item, path, "want a list of axes")
 			continue
 		}
 		first := -1
@@ -32,7 +32,7 @@ func (p *parse) zip(e *entry) {
 				p.errorf(n.pos, path, "%s is zipped already", n.text)
 				continue
 			case first >= 0 && !g.Axes[a].broken && !g.Axes[first].broken && len(g.Axes[a].values) != len(g.Axes[first].values):
-				p.errorf(n.pos, path, "%s has %d values, %s has %d: want as many", n.text, len(g.Axes[a].values), g.Axes[first].Key, len(g.Axes[first].values))
+				p.errorf(n.pos, path, "%s has %d values and %s has %d: axes that advance together have equally many", n.text, len(g.Axes[a].values), g.Axes[first].Key, len(g.Axes[first].values))
 			}
 			if first < 0 {
 				first = a
@@ -61,7 +61,7 @@ func (p *parse) listOf(e *entry, path, of string) []*node {
 		return nil
 	}
 	if e.value.kind != list {
-		p.errorf(e.value.pos, path, "want a list of %s, not %s", of, e.value.kind)
+		p.wrong(e.value, path, "want a list of "+of)
 		return nil
 	}
 	return e.value.items
@@ -70,7 +70,7 @@ func (p *parse) listOf(e *entry, path, of string) []*node {
 // axisNamed returns the index of the axis that n names, or −1 with an error.
 func (p *parse) axisNamed(n *node, path string) int {
 	if n.kind != scalar {
-		p.errorf(n.pos, path, "want the name of an axis, not %s", n.kind)
+		p.wrong(n, path, "want the name of an axis")
 		return -1
 	}
 	i, ok := p.field(entry{key: n.text, pos: n.pos}, path)

@@ -64,7 +64,7 @@ func readValue(f trainer.Field, n *node) (value, error) {
 	}
 	i, err := integer(n.text)
 	if err != nil {
-		return out, fmt.Errorf("%w: want %s", err, wanted(f))
+		return out, err
 	}
 	out.v, out.text = i, strconv.FormatInt(i, 10)
 	return out, f.Check(i)

@@ -3,7 +3,6 @@ package sweep
 import (
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"unicode/utf8"
 
@@ -14,15 +13,9 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// Bounds on the shape of a file, far above what a grid needs. The YAML parser
-// takes time quadratic in the depth and in the keys of one map; these keep a
-// hostile file from using it.
-const (
-	maxDepth   = 32      // [[[… and - - -…
-	maxIndent  = 128     // columns
-	maxKeys    = 1000    // of one map
-	maxAliased = 100_000 // values that aliases stand for, all together
-)
+// maxAliased bounds the values that aliases stand for, all together: far above
+// what a grid needs, far below what a bomb asks for.
+const maxAliased = 100_000
 
 // readYAML reads the one document of src. Its errors are added to p; it returns
 // nil when there is nothing to go on with.
@@ -86,54 +79,6 @@ func invalidAt(s string) int {
 	return 0
 }
 
-// tooComplex looks for a shape that the parser would take too long over.
-func tooComplex(tokens token.Tokens) (position, string) {
-	var (
-		line, entries int
-		block         [maxIndent + 2]int // keys of the open block map at each column
-		flow          []int              // keys of each open flow map
-	)
-	tooMany := fmt.Sprintf("more than %d keys in one map", maxKeys)
-	for _, t := range tokens {
-		pos := position{t.Position.Line, t.Position.Column}
-		if pos.line != line {
-			line, entries = pos.line, 0
-			if len(flow) == 0 && t.Type != token.CommentType {
-				if pos.column > maxIndent {
-					return pos, fmt.Sprintf("indented by more than %d columns", maxIndent)
-				}
-				clear(block[pos.column+1:])
-				if t.Type != token.SequenceEntryType {
-					block[pos.column]++
-				}
-				if block[pos.column] > maxKeys {
-					return pos, tooMany
-				}
-			}
-		}
-		switch t.Type {
-		case token.SequenceStartType:
-			flow = append(flow, math.MinInt) // a list may be long
-		case token.MappingStartType:
-			flow = append(flow, 0)
-		case token.SequenceEndType, token.MappingEndType:
-			flow = flow[:max(0, len(flow)-1)]
-		case token.SequenceEntryType, token.MappingKeyType:
-			entries++
-		case token.CollectEntryType:
-			if n := len(flow); n > 0 {
-				if flow[n-1]++; flow[n-1] > maxKeys {
-					return pos, tooMany
-				}
-			}
-		}
-		if len(flow) > maxDepth || entries > maxDepth {
-			return pos, fmt.Sprintf("nested more than %d deep", maxDepth)
-		}
-	}
-	return position{}, ""
-}
-
 func (p *parse) syntaxError(err error) {
 	pos, msg := position{1, 1}, err.Error()
 	var se *yaml.SyntaxError
@@ -143,7 +88,7 @@ func (p *parse) syntaxError(err error) {
 			pos = position{se.Token.Position.Line, se.Token.Position.Column}
 		}
 	}
-	if strings.Contains(msg, `'\t'`) {
+	if strings.Contains(msg, "'\t'") {
 		msg = "a tab: YAML is indented with spaces"
 	}
 	p.errorf(pos, "", "%s", msg)
@@ -176,6 +121,10 @@ func (r *reader) read(n ast.Node, path string) *node {
 		return &node{pos: position{1, 1}, size: 1}
 	}
 	out := &node{pos: r.p.lines.clamp(posOf(n)), size: 1}
+	fail := func(format string, args ...any) {
+		out.kind = unreadable
+		r.p.errorf(out.pos, path, format, args...)
+	}
 	switch x := n.(type) {
 	case *ast.MappingNode:
 		out.kind = dict
@@ -200,19 +149,20 @@ func (r *reader) read(n ast.Node, path string) *node {
 		target, known := r.anchors[name]
 		switch {
 		case !known:
-			r.p.errorf(out.pos, path, "alias *%s: there is no anchor &%s before it", name, name)
+			fail("alias *%s: there is no anchor &%s before it", name, name)
 		case target == nil:
-			r.p.errorf(out.pos, path, "alias *%s: inside of its own anchor", name)
+			fail("alias *%s: inside of its own anchor", name)
 		case r.aliased > maxAliased:
+			out.kind = unreadable // reported at the first
 		default:
 			r.aliased += target.size
 			if r.aliased <= maxAliased {
 				return target
 			}
-			r.p.errorf(out.pos, path, "the aliases up to here stand for more than %d values", maxAliased)
+			fail("the aliases up to here stand for more than %d values", maxAliased)
 		}
 	case *ast.TagNode:
-		r.p.errorf(out.pos, path, "tag %s: a grid has no tags", x.Start.Value)
+		fail("tag %s: a grid has no tags", x.Start.Value)
 	case *ast.NullNode:
 	case *ast.LiteralNode:
 		out.kind, out.text, out.quoted = scalar, x.Value.Value, true
@@ -222,7 +172,7 @@ func (r *reader) read(n ast.Node, path string) *node {
 	case ast.ScalarNode:
 		out.kind, out.text = scalar, x.GetToken().Value
 	default:
-		r.p.errorf(out.pos, path, "%s has no place in a grid", n.Type())
+		fail("%s has no place in a grid", n.Type())
 	}
 	return out
 }
@@ -269,8 +219,8 @@ func (r *reader) mergees(v ast.Node, path string) []*node {
 		from = n.items
 	}
 	for _, m := range from {
-		if m.kind != dict {
-			r.p.errorf(m.pos, path, "<<: merges maps, not %s", m.kind)
+		if m.kind != dict && m.kind != unreadable {
+			r.p.wrong(m, path, "<<: merges maps")
 		}
 	}
 	return from
