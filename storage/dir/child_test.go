@@ -1,17 +1,14 @@
 package dir_test
 
 import (
-	"bytes"
-	"context"
-	"encoding/binary"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"testing"
 
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/storage/dir"
+	"github.com/topksweep/sweep/storage/storagetest"
 )
 
 // Tests that need another process run this test binary again, with the role of
@@ -43,53 +40,30 @@ func child(t *testing.T, role, root string) *exec.Cmd {
 	return cmd
 }
 
-// state is an object that tells its number and whether it is whole.
-func state(n uint64) []byte {
-	b := binary.LittleEndian.AppendUint64(nil, n)
-	r := rand.New(rand.NewPCG(n, 0))
-	for range 40_000 + n%100*100 {
-		b = binary.LittleEndian.AppendUint64(b, r.Uint64())
-	}
-	return b
-}
-
-func number(b []byte) (uint64, bool) {
-	if len(b) < 8 {
-		return 0, false
-	}
-	n := binary.LittleEndian.Uint64(b)
-	return n, bytes.Equal(b, state(n))
-}
-
-// writer writes forever: one object over and over, and new ones. It says
-// "put N" and "new N" when the store has acknowledged them, and dots for what it
-// reads of a body, so that it can be killed there.
 func writer(root string) error {
 	s, err := dir.Open(root)
 	if err != nil {
 		return err
 	}
-	ctx := context.Background()
-	n := uint64(1)
-	if b, err := storage.ReadAll(ctx, s, "put", 1<<20); err == nil {
-		n = binary.LittleEndian.Uint64(b) + 1
-	}
-	for ; ; n++ {
-		b := state(n)
-		if err := s.Put(ctx, "put", dots{bytes.NewReader(b)}, int64(len(b))); err != nil {
-			return err
-		}
-		fmt.Printf("put %d\n", n)
-		if err := s.PutNew(ctx, fmt.Sprintf("new/%d/%d", n%7, n), b); err != nil {
-			return err
-		}
-		fmt.Printf("new %d\n", n)
-	}
+	return storagetest.Writer(s, os.Stdout)
 }
 
-type dots struct{ *bytes.Reader }
-
-func (d dots) ReadAt(p []byte, off int64) (int, error) {
-	fmt.Print(".")
-	return d.Reader.ReadAt(p[:min(len(p), 50_000)], off)
+// TestKill kills a writer again and again. Its temporary files must be gone when
+// the store is opened again.
+func TestKill(t *testing.T) {
+	root := t.TempDir()
+	openAt(t, root)
+	leftovers := 0
+	storagetest.RunKill(t, 60, func() *exec.Cmd { return child(t, "writer", root) }, func() storage.Store {
+		leftovers += len(temps(t, root))
+		s := openAt(t, root)
+		if left := temps(t, root); len(left) > 0 {
+			t.Errorf("left %v", left)
+		}
+		return s
+	})
+	t.Logf("%d kills were in the middle of a write", leftovers)
+	if leftovers == 0 {
+		t.Error("no kill was in the middle of a write")
+	}
 }

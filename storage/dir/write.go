@@ -71,7 +71,7 @@ func (s *Store) write(ctx context.Context, key string, body io.ReaderAt, size in
 
 // fill copies the body to f in blocks, between which it heeds ctx.
 func fill(ctx context.Context, f *os.File, body io.ReaderAt, size int64) error {
-	buf := make([]byte, min(size, 1<<20))
+	buf := make([]byte, min(size, 256<<10))
 	for off := int64(0); off < size; {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

@@ -1,0 +1,64 @@
+package minio
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+)
+
+// A bodyError is the caller's own: the body could not be read.
+type bodyError struct{ error }
+
+func (e *bodyError) Unwrap() error { return e.error }
+
+// A body is what is to be put. It ends the whole put when it cannot be read,
+// where the client would try again and again.
+type body struct {
+	io.ReaderAt
+	size   int64
+	cancel context.CancelCauseFunc
+}
+
+func (b *body) ReadAt(p []byte, off int64) (int, error) {
+	n, err := b.ReaderAt.ReadAt(p, off)
+	if n == len(p) || err == io.EOF && off+int64(n) >= b.size {
+		return n, err
+	}
+	if err == nil || err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	err = &bodyError{fmt.Errorf("body at byte %d of %d: %w", off+int64(n), b.size, err)}
+	b.cancel(err)
+	return n, err
+}
+
+// castagnoli is the CRC that S3 calls CRC32C.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// sum reads a part of the body for its CRC32C, so that it can be sent ahead of
+// it: a request can then be repeated as it is.
+func (b *body) sum(ctx context.Context, off, n int64) (string, error) {
+	h := crc32.New(castagnoli)
+	buf := make([]byte, min(n, 256<<10))
+	r := io.NewSectionReader(b, off, n)
+	for {
+		if ctx.Err() != nil {
+			return "", context.Cause(ctx)
+		}
+		k, err := r.Read(buf)
+		h.Write(buf[:k])
+		if err == io.EOF || n == 0 {
+			return encode(h.Sum32()), nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+}
+
+func encode(crc uint32) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc))
+}

@@ -1,0 +1,241 @@
+// Package miniotest runs a real MinIO server for tests, which may kill and
+// restart it. The server is a program of its own and under another licence
+// (AGPL): it is run, never linked.
+package miniotest
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Version is the module version of the server, which the Go module proxy has.
+const Version = "v0.0.0-20260212201848-7aac2a2c5b7c"
+
+// The server's only user.
+const (
+	User     = "sweep-test"
+	Password = "sweep-test-password"
+)
+
+// A Server is a MinIO server on loopback with a directory of its own.
+type Server struct {
+	Endpoint string // http://127.0.0.1:port, or https
+	Dir      string // where its objects lie
+
+	t    testing.TB
+	exe  string
+	addr string
+	args []string
+	env  []string
+
+	mu  sync.Mutex
+	cmd *exec.Cmd
+	out *tail
+}
+
+// Start starts a server that stops at the end of the test. It skips the test if
+// there is none on this machine: see Find. env are further NAME=value settings.
+func Start(t testing.TB, env ...string) *Server {
+	t.Helper()
+	return start(t, "http", nil, env)
+}
+
+// StartTLS is Start with a certificate for 127.0.0.1, whose files are
+// certs/public.crt and certs/private.key.
+func StartTLS(t testing.TB, certs string, env ...string) *Server {
+	t.Helper()
+	return start(t, "https", []string{"--certs-dir", certs}, env)
+}
+
+func start(t testing.TB, scheme string, args, env []string) *Server {
+	t.Helper()
+	exe := Find(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{Endpoint: scheme + "://" + addr, Dir: t.TempDir(), t: t, exe: exe, addr: addr, args: args, env: env}
+	t.Cleanup(s.Kill)
+	s.Restart()
+	return s
+}
+
+// Restart starts the server again after a Kill, on the same port and directory,
+// and waits until it answers.
+func (s *Server) Restart() {
+	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	args := append([]string{"server", "--address", s.addr, "--console-address", "127.0.0.1:0"}, s.args...)
+	cmd := exec.Command(s.exe, append(args, s.Dir)...)
+	cmd.Env = append(os.Environ(), append([]string{
+		"MINIO_ROOT_USER=" + User, "MINIO_ROOT_PASSWORD=" + Password, "MINIO_BROWSER=off",
+		"MINIO_UPDATE=off", "MINIO_CI_CD=1", "HOME=" + s.t.TempDir(),
+	}, s.env...)...)
+	s.out = &tail{}
+	out, w, err := os.Pipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	cmd.Stdout, cmd.Stderr = w, w
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.cmd = cmd
+	// It says where its API is once it serves it.
+	lines := bufio.NewReader(out)
+	for {
+		line, err := lines.ReadString('\n')
+		io.WriteString(s.out, line)
+		if err != nil {
+			s.t.Fatalf("minio: %v\n%s", cmd.Wait(), s.out)
+		}
+		if strings.HasPrefix(line, "API: ") {
+			break
+		}
+	}
+	go func() { // until the server ends
+		io.Copy(s.out, lines)
+		out.Close()
+	}()
+}
+
+// Kill kills the server with SIGKILL.
+func (s *Server) Kill() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cmd == nil {
+		return
+	}
+	if err := s.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		s.t.Error(err)
+	}
+	s.cmd.Wait() // its status is that it was killed
+	s.cmd = nil
+}
+
+// Log returns the end of what the server has said.
+func (s *Server) Log() string { return s.out.String() }
+
+// Ready reports whether the server answers.
+func (s *Server) Ready(ctx context.Context) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Endpoint+"/minio/health/ready", nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+// Find returns the server's program: SWEEP_MINIO, or else the one in the user's
+// cache directory, or else, if SWEEP_TEST_MUST_RUN is set, the one that it builds
+// there, which takes some minutes. With none of these the test is skipped.
+func Find(t testing.TB) string {
+	t.Helper()
+	if exe := os.Getenv("SWEEP_MINIO"); exe != "" {
+		if _, err := os.Stat(exe); err != nil {
+			t.Fatalf("SWEEP_MINIO: %v", err)
+		}
+		return exe
+	}
+	exe, err := Path()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(exe); err == nil {
+		return exe
+	}
+	if os.Getenv("SWEEP_TEST_MUST_RUN") == "" {
+		t.Skipf("no MinIO server: set SWEEP_MINIO, or run GOBIN=%s go install github.com/minio/minio@%s", filepath.Dir(exe), Version)
+	}
+	if err := Build(t.Context(), exe); err != nil {
+		t.Fatal(err)
+	}
+	return exe
+}
+
+// Path returns where Find looks for the server and Build puts it.
+func Path() (string, error) {
+	cache, err := os.UserCacheDir()
+	return filepath.Join(cache, "sweep", "minio-"+Version, "minio"), err
+}
+
+// Build builds the server from the module proxy.
+func Build(ctx context.Context, exe string) error {
+	tmp, err := os.MkdirTemp("", "minio-build-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	cmd := exec.CommandContext(ctx, "go", "install", "-ldflags=-s -w", "github.com/minio/minio@"+Version)
+	cmd.Dir = tmp // outside any module
+	cmd.Env = append(os.Environ(), "GOBIN="+tmp, "CGO_ENABLED=0", "GOFLAGS=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build minio: %w\n%s", err, out)
+	}
+	if err := os.MkdirAll(filepath.Dir(exe), 0o755); err != nil {
+		return err
+	}
+	// Others may build it too, and tests may run it: it appears whole.
+	next := fmt.Sprintf("%s.%d.%d", exe, os.Getpid(), time.Now().UnixNano())
+	if err := copyFile(filepath.Join(tmp, "minio"), next); err != nil {
+		return err
+	}
+	return os.Rename(next, exe)
+}
+
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}
+
+// A tail keeps the end of what is written to it.
+type tail struct {
+	mu sync.Mutex
+	b  []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.b = append(t.b, p...)
+	t.b = t.b[max(0, len(t.b)-8<<10):]
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.b)
+}
