@@ -21,7 +21,7 @@ func writeJSON(w io.Writer, rows Rows) error {
 				b.WriteString(", ")
 			}
 			v := c.get(r)
-			if absent(v) || exact(v) == "" {
+			if absent(v) {
 				v = nil
 			}
 			if err := member(&b, c.Name, v); err != nil {

@@ -34,8 +34,8 @@ const (
 )
 
 // tableCells prints a column for a table. Measured numbers have one number of
-// decimals throughout the column: about four digits of the largest, and two of
-// the smallest.
+// decimals throughout the column: at least four digits of the largest and three
+// of the smallest, as far as six decimals go.
 func tableCells(c Column, results []sweep.Result) []string {
 	out := make([]string, len(results))
 	decimals, fixed := decimalsOf(c, results)
@@ -69,7 +69,7 @@ func tableCells(c Column, results []sweep.Result) []string {
 func decimalsOf(c Column, results []sweep.Result) (int, bool) {
 	least, most := math.Inf(1), 0.0
 	for _, r := range results {
-		if x, ok := c.get(r).(float64); ok && x != 0 && !math.IsNaN(x) {
+		if x, ok := c.get(r).(float64); ok && x != 0 && !absent(x) {
 			least, most = min(least, math.Abs(x)), max(most, math.Abs(x))
 		}
 	}
@@ -80,7 +80,7 @@ func decimalsOf(c Column, results []sweep.Result) (int, bool) {
 		return 0, false
 	}
 	decimals := 3 - int(math.Floor(math.Log10(most)))
-	decimals = max(decimals, 1-int(math.Floor(math.Log10(least))))
+	decimals = max(decimals, 2-int(math.Floor(math.Log10(least))))
 	return min(max(decimals, 0), maxDigits), true
 }
 

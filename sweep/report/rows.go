@@ -44,9 +44,11 @@ func (rows Rows) Sort(column string) error {
 	return nil
 }
 
+// absent reports whether there is no number to write: none, or none that is
+// finite.
 func absent(v any) bool {
 	x, ok := v.(float64)
-	return v == nil || ok && math.IsNaN(x)
+	return v == nil || ok && (math.IsNaN(x) || math.IsInf(x, 0))
 }
 
 func rank(v any) int {

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"bytes"
+	"fmt"
 	"io"
 	"strings"
 
@@ -40,7 +42,8 @@ func render(w io.Writer, rows Rows, r tw.Renderer, escape *strings.Replacer) err
 			lines[j] = append(lines[j], escape.Replace(cell))
 		}
 	}
-	t := tablewriter.NewTable(w,
+	var b bytes.Buffer
+	t := tablewriter.NewTable(&b,
 		tablewriter.WithRenderer(r),
 		tablewriter.WithHeaderAutoFormat(tw.Off), // column names stay as they are
 		tablewriter.WithHeaderAutoWrap(tw.WrapNone),
@@ -52,5 +55,13 @@ func render(w io.Writer, rows Rows, r tw.Renderer, escape *strings.Replacer) err
 	if err := t.Bulk(lines); err != nil {
 		return err
 	}
-	return t.Render()
+	if err := t.Render(); err != nil {
+		return err
+	}
+	for line := range bytes.Lines(b.Bytes()) {
+		if _, err := fmt.Fprintf(w, "%s\n", bytes.TrimRight(line, " \n")); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,0 +1,256 @@
+package report
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/trainer"
+)
+
+var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
+
+func golden(t *testing.T, path string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s: run go test with -update if this is meant\n--- got\n%s\n--- want\n%s", path, got, want)
+	}
+}
+
+func p(x float64) *float64 { return &x }
+
+// sample is a small sweep over k and decay_start, with a failed and a pending
+// run.
+func sample() Rows {
+	config := func(k, decay int) trainer.Config {
+		return trainer.Config{
+			Recipe: "corrected", ActivationDim: 64, DictSize: 4096, K: k, AuxKAlpha: 0.03125, KAux: 32, DecayStart: decay, Steps: 1000,
+			BatchSize: 2048, LR: 2e-4 / math.Sqrt(0.25), ThresholdStartStep: 1000, ThresholdBeta: 0.999, DeadFeatureThreshold: 1e7, Precision: "f32",
+		}
+	}
+	layer := 8
+	done := func(id string, c trainer.Config, m trainer.Metrics) sweep.Result {
+		return sweep.Result{
+			Cell: id, Config: c, Metrics: m, Status: sweep.Completed, Tokens: c.Tokens(), WallSeconds: 12.5,
+			Data: "f00d", LMName: "gpt2-small", Layer: &layer, Submodule: "resid_post",
+		}
+	}
+	return Rows{
+		Plan: &sweep.PlanHeader{Axes: []string{"k", "decay_start"}},
+		Results: []sweep.Result{
+			done("00112233445566778899", config(16, 500), trainer.Metrics{
+				L2Loss: 123.456789, NMSE: p(0.123456), FVU: p(0.123456), ExplainedVariance: p(0.876544), Cosine: p(0.93), L2Ratio: p(0.91),
+				ReconstructionBias: p(0.99), L0: 15.99, AuxKLoss: 0.75, DeadLatents: 12, DeadFraction: 12. / 4096, SilentLatents: 100,
+				AliveFraction: 1 - 100./4096, EvalTokens: 65536,
+			}),
+			done("10112233445566778899", config(16, 800), trainer.Metrics{L2Loss: 9.87654321, NMSE: p(0.00987654), L0: 16, AliveFraction: 1, EvalTokens: 65536}),
+			{Cell: "20112233445566778899", Config: config(32, 500), Status: sweep.Failed, Error: "step 17: loss is NaN\n| of <1> `run`, " + strings.Repeat("and so on ", 10), Tokens: 34816, Data: "f00d"},
+			{Cell: "30112233445566778899", Config: config(32, 800), Status: sweep.Pending, Data: "f00d"},
+		},
+	}
+}
+
+func write(t *testing.T, format string, rows Rows) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := Write(&b, format, rows); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestFormats(t *testing.T) {
+	synthetic := sample()
+	synthetic.Results = synthetic.Results[:2]
+	synthetic.Results[0].Metrics.Recovery = p(0.987)
+	synthetic.Results[0].Metrics.Recovered = p(0.9)
+	all := sample()
+	all.AllColumns = true
+	steps := sample()
+	steps.Plan = &sweep.PlanHeader{Axes: []string{"steps", "k"}}
+	for name, rows := range map[string]Rows{
+		"sample": sample(), "synthetic": synthetic, "all": all, "steps": steps,
+		"none": {Plan: &sweep.PlanHeader{}}, "unplanned": {Results: sample().Results},
+	} {
+		for _, f := range Formats() {
+			t.Run(name+"/"+f.Name, func(t *testing.T) {
+				got := write(t, f.Name, rows)
+				if again := write(t, f.Name, rows); !bytes.Equal(got, again) {
+					t.Error("two equal results are written differently")
+				}
+				golden(t, "testdata/"+name+"."+f.Extension, got)
+			})
+		}
+	}
+	if err := Write(&bytes.Buffer{}, "xml", sample()); err == nil || !strings.Contains(err.Error(), "table, csv, json, md") {
+		t.Errorf("xml: %v", err)
+	}
+}
+
+// TestTime shows that tables depend on no time and no place.
+func TestTime(t *testing.T) {
+	a, b := sample(), sample()
+	b.Results[0].WallSeconds = 99
+	for _, f := range []string{"table", "md"} {
+		if !bytes.Equal(write(t, f, a), write(t, f, b)) {
+			t.Errorf("%s depends on the time that the run took", f)
+		}
+	}
+}
+
+// TestReadBack reads CSV and JSON back: numbers are written in full.
+func TestReadBack(t *testing.T) {
+	rows := sample()
+	lines, err := csv.NewReader(bytes.NewReader(write(t, "csv", rows))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var objects []map[string]any
+	if err := json.Unmarshal(write(t, "json", rows), &objects); err != nil {
+		t.Fatal(err)
+	}
+	if len(lines) != 5 || len(objects) != 4 {
+		t.Fatalf("%d lines, %d objects", len(lines), len(objects))
+	}
+	for _, c := range Columns() {
+		i := slices.Index(lines[0], c.Name)
+		if i < 0 {
+			t.Errorf("no column %s", c.Name)
+			continue
+		}
+		for j, r := range rows.Results {
+			if got := lines[j+1][i]; got != exact(c.get(r)) {
+				t.Errorf("%s of row %d: %q", c.Name, j, got)
+			}
+			v, ok := objects[j][c.Name]
+			if !ok || (v == nil) != (exact(c.get(r)) == "") {
+				t.Errorf("%s of row %d: %v", c.Name, j, v)
+			}
+		}
+	}
+}
+
+// TestNotFinite keeps what JSON has no word for out of it.
+func TestNotFinite(t *testing.T) {
+	rows := sample()
+	rows.Results[0].Metrics.L2Loss = math.NaN()
+	rows.Results[1].Metrics.NMSE = p(math.Inf(1))
+	for _, f := range Formats() {
+		out := string(write(t, f.Name, rows))
+		if strings.Contains(out, "NaN,") || strings.Contains(out, "Inf") {
+			t.Errorf("%s:\n%s", f.Name, out)
+		}
+	}
+}
+
+func TestSort(t *testing.T) {
+	for _, c := range []struct {
+		by   string
+		want string
+	}{
+		{"nmse", "1023"}, {"-nmse", "0123"}, {"k", "0123"}, {"-k", "2301"}, {"-decay_start", "1302"},
+		{"status", "0123"}, {"-cell", "3210"}, {"recovery", "0123"}, {"tokens", "2013"},
+	} {
+		rows := sample()
+		if err := rows.Sort(c.by); err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, r := range rows.Results {
+			got += r.Cell[:1]
+		}
+		if got != c.want {
+			t.Errorf("by %s: %s, want %s", c.by, got, c.want)
+		}
+	}
+	rows := sample()
+	if err := rows.Sort("loss"); err == nil || !strings.Contains(err.Error(), "l2_loss") {
+		t.Errorf("by loss: %v", err)
+	}
+}
+
+func TestDecimals(t *testing.T) {
+	for _, c := range []struct {
+		in   []float64
+		want string
+	}{
+		{[]float64{0.1, 0.25}, "0.1000 0.2500"},
+		{[]float64{123.4567, 9.87654}, "123.46 9.88"},
+		{[]float64{0.9, 0.00012}, "0.900000 0.000120"},
+		{[]float64{0.9, 1e-9}, "0.900000 0.000000"},
+		{[]float64{1234567.8, 1}, "1234567.80 1.00"},
+		{[]float64{1e9, 1}, "1e+09 1"},
+		{[]float64{1e-5, 2e-5}, "1e-05 2e-05"},
+		{[]float64{0, 0}, "0 0"},
+		{[]float64{-0.5, math.NaN()}, "-0.5000 –"},
+	} {
+		var results []sweep.Result
+		for _, x := range c.in {
+			results = append(results, sweep.Result{WallSeconds: x})
+		}
+		column := Column{in: metric, get: func(r sweep.Result) any { return r.WallSeconds }}
+		if got := strings.Join(tableCells(column, results), " "); got != c.want {
+			t.Errorf("%v: %s, want %s", c.in, got, c.want)
+		}
+	}
+}
+
+const resultsDoc = "../../docs/results.md"
+
+// TestDoc keeps the tables of docs/results.md up to date.
+func TestDoc(t *testing.T) {
+	b, err := os.ReadFile(resultsDoc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	formats := "| `-o` | file | what it is |\n|---|---|---|\n"
+	for _, f := range Formats() {
+		formats += fmt.Sprintf("| `%s` | `results.%s` | %s |\n", f.Name, f.Extension, f.Doc)
+	}
+	columns := "| column | what it is | in tables |\n|---|---|---|\n"
+	shown := sample().tableColumns()
+	for _, c := range Columns() {
+		in := ""
+		switch {
+		case c.in == setting:
+			in = "if it varies"
+		case slices.Contains(tableMetrics(), c.Name) && strings.HasPrefix(c.Doc, "synthetic"), c.Name == "error":
+			in = "if there is any"
+		case slices.ContainsFunc(shown, func(s Column) bool { return s.Name == c.Name }):
+			in = "yes"
+		}
+		if c.Name == "steps" {
+			in = "yes"
+		}
+		columns += fmt.Sprintf("| `%s` | %s | %s |\n", c.Name, c.Doc, in)
+	}
+	doc := string(b)
+	for name, table := range map[string]string{"formats": formats, "columns": columns} {
+		head, tail := "<!-- "+name+" -->\n", "<!-- /"+name+" -->\n"
+		before, rest, ok := strings.Cut(doc, head)
+		_, after, ok2 := strings.Cut(rest, tail)
+		if !ok || !ok2 {
+			t.Fatalf("%s: no place for the table %s", resultsDoc, name)
+		}
+		doc = before + head + table + tail + after
+	}
+	golden(t, resultsDoc, []byte(doc))
+}
