@@ -94,13 +94,25 @@ type run struct {
 // load reads a run that is to be trained or evaluated.
 func (a *Activities) load(ctx context.Context, ref sweep.CellRef) (*run, error) {
 	r, err := a.find(ctx, ref)
+	if err == nil && !r.genuine() { // misread, perhaps
+		a.forget(ref.Sweep)
+		r, err = a.find(ctx, ref)
+	}
 	if err != nil {
 		return nil, err
+	}
+	if !r.genuine() {
+		return nil, fmt.Errorf("%w: cell %s of %s has other settings than its ID says: its plan is damaged, or of another version of sweep; submit the grid again", ErrConfig, r.cell.ID, ref.Sweep)
 	}
 	if errs := r.cell.Config.Validate(); len(errs) > 0 {
 		return nil, fmt.Errorf("%w: cell %s: %w", ErrConfig, r.cell.ID, errs[0])
 	}
 	return r, nil
+}
+
+// genuine says that the run trains what its ID names.
+func (r *run) genuine() bool {
+	return sweep.CellID(r.cell.Config, r.plan.Info.Fingerprint) == r.cell.ID
 }
 
 // find reads a run whatever its settings.
@@ -136,6 +148,14 @@ func (a *Activities) plan(ctx context.Context, id string) (*sweep.PlanHeader, er
 	a.plans[id] = p
 	a.mu.Unlock()
 	return p, nil
+}
+
+// forget lets the plan header of a sweep be read again: it was misread, or is
+// not what it was.
+func (a *Activities) forget(id string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.plans, id)
 }
 
 func (a *Activities) chunk(ctx context.Context, id string, chunk int) ([]sweep.Cell, error) {

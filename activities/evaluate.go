@@ -70,7 +70,7 @@ func (a *Activities) evaluate(ctx context.Context, ref sweep.CellRef) error {
 		LMName: r.plan.Data.LMName, Layer: r.plan.Data.Layer, Submodule: r.plan.Data.SubmoduleName,
 	}
 	progress.doing("exporting the model")
-	if err := a.export(ctx, r.id, result, state, r.plan.Info.Scale); err != nil {
+	if err := a.export(ctx, r.id, result, state, set.Info().Scale); err != nil {
 		return err
 	}
 	// The result comes last: where it is, the model is too. Of several attempts

@@ -1,8 +1,12 @@
 package activities
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
+	"io"
 
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep"
@@ -28,7 +32,7 @@ func (a *Activities) export(ctx context.Context, id string, r sweep.Result, s *t
 	if err != nil {
 		return err
 	}
-	if err := a.store.Put(ctx, sweep.ModelKey(id, modelWeights), body, body.Size()); err != nil {
+	if err := a.put(ctx, sweep.ModelKey(id, modelWeights), body, body.Size()); err != nil {
 		return err
 	}
 	// Their config has the activation, and no expansion factor when num_latents is given.
@@ -48,9 +52,33 @@ func (a *Activities) export(ctx context.Context, id string, r sweep.Result, s *t
 		if err != nil {
 			return err
 		}
-		if err := storage.PutBytes(ctx, a.store, sweep.ModelKey(id, f.name), append(b, '\n')); err != nil {
+		b = append(b, '\n')
+		if err := a.put(ctx, sweep.ModelKey(id, f.name), bytes.NewReader(b), int64(len(b))); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// put writes an object and reads it back: once the result is there the
+// checkpoints go, and the model is all that is left of the run.
+func (a *Activities) put(ctx context.Context, key string, body io.ReaderAt, size int64) error {
+	if err := a.store.Put(ctx, key, body, size); err != nil {
+		return err
+	}
+	r, err := a.store.Get(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	want, got := sha256.New(), sha256.New()
+	if _, err := io.Copy(want, io.NewSectionReader(body, 0, size)); err != nil {
+		return storage.Wrap("verify", key, err)
+	}
+	if n, err := io.Copy(got, r); err != nil {
+		return storage.Wrap("verify", key, err)
+	} else if n != size || !bytes.Equal(got.Sum(nil), want.Sum(nil)) {
+		return storage.Wrap("verify", key, fmt.Errorf("%w: it does not hold what was written", storage.ErrCorrupt))
 	}
 	return nil
 }

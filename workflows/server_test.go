@@ -3,6 +3,7 @@
 package workflows
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -101,6 +102,9 @@ func recordHistory(t *testing.T, name string, h *historypb.History) {
 	b, err := temporalproto.CustomJSONMarshalOptions{Indent: " "}.Marshal(h)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if host, err := os.Hostname(); err == nil { // the SDK names queues after it
+		b = bytes.ReplaceAll(b, []byte(host), []byte(identity))
 	}
 	if err := os.WriteFile(filepath.Join("testdata", name+".json"), append(b, '\n'), 0o644); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,121 @@
+package activities
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep"
+)
+
+func TestPrepareAndResults(t *testing.T) {
+	b := newBench(t, openDir(t), makePlan(t, nil))
+	b.finish()
+	fail := func(cell int, s sweep.Status, reason string) {
+		t.Helper()
+		if err := b.run(sweep.ActivityFail, sweep.FailInput{CellRef: b.ref(cell), Status: s, Error: reason}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fail(0, sweep.Failed, "step 3: the loss is NaN")
+	fail(1, sweep.Failed, "of a submission before the one that completed it")
+
+	prepared, err := b.get(sweep.ActivityPrepare, sweep.ChunkRef{Sweep: b.plan.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []sweep.PreparedCell{{Label: "k=2"}, {Label: "k=3", Done: true}, {Label: "k=4"}}
+	if !slices.Equal(prepared, want) {
+		t.Errorf("prepared %+v", prepared)
+	}
+
+	// Preparing again, as behind a seam of a long sweep, forgets no failure.
+	check := func(status ...sweep.Status) []sweep.Result {
+		t.Helper()
+		results, err := LoadResults(t.Context(), b.store, &b.plan.PlanHeader)
+		if err != nil || len(results) != 3 {
+			t.Fatalf("%d results, %v", len(results), err)
+		}
+		for i, r := range results {
+			if r.Cell != b.plan.Cells[i].ID || r.Config != b.plan.Cells[i].Config || r.Status != status[i] || r.Data != b.plan.Info.Fingerprint {
+				t.Errorf("result %d: %+v", i, r)
+			}
+		}
+		return results
+	}
+	if r := check(sweep.Failed, sweep.Completed, sweep.Pending); r[0].Error != "step 3: the loss is NaN" || r[0].LMName != "toy" || r[1].Error != "" {
+		t.Errorf("results %+v", r)
+	}
+	if err := b.run(sweep.ActivityCollect, b.plan.ID); err != nil {
+		t.Fatal(err)
+	}
+	files := keys(t, b.store, "sweeps/"+b.plan.ID+"/results/")
+	if len(files) < 4 {
+		t.Errorf("collected %v", files)
+	}
+	for _, f := range files {
+		if text := string(read(t, b.store, f)); !strings.Contains(text, "pending") || !strings.Contains(text, "failed") {
+			t.Errorf("%s lacks a status:\n%s", f, text)
+		}
+	}
+	before := snapshot(t, b.store)
+	if err := b.run(sweep.ActivityCollect, b.plan.ID); err != nil {
+		t.Fatal(err)
+	}
+	wantUnchanged(t, "collecting again", snapshot(t, b.store), before)
+
+	// Once the cell runs again, its failure is history.
+	if err := b.run(sweep.ActivityTrain, b.ref(0)); err != nil {
+		t.Fatal(err)
+	}
+	check(sweep.Pending, sweep.Completed, sweep.Pending)
+}
+
+// A cell that cannot be trained fails alone: its failure can still be recorded.
+func TestBadConfig(t *testing.T) {
+	for name, change := range map[string]func(*sweep.Plan){
+		"invalid": func(p *sweep.Plan) {
+			c := &p.Cells[1]
+			c.Config.K = 1000
+			c.ID = sweep.CellID(c.Config, p.Info.Fingerprint)
+		},
+		"other settings than its ID says": func(p *sweep.Plan) { p.Cells[1].Config.K++ },
+	} {
+		b := newBench(t, openDir(t), makePlan(t, change))
+		wantType(t, b.train(), "BadConfig", false)
+		wantType(t, b.evaluate(), "BadConfig", false)
+		if err := b.run(sweep.ActivityFail, sweep.FailInput{CellRef: b.ref(1), Status: sweep.Failed, Error: name}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := b.run(sweep.ActivityTrain, b.ref(0)); err != nil {
+			t.Errorf("%s: the cell beside it: %v", name, err)
+		}
+	}
+	b := newBench(t, openDir(t), makePlan(t, nil))
+	for _, cell := range []int{-1, 3, sweep.ChunkSize - 1} {
+		wantType(t, b.run(sweep.ActivityTrain, b.ref(cell)), "BadConfig", false)
+	}
+}
+
+func TestDataChanged(t *testing.T) {
+	b := newBench(t, openDir(t), makePlan(t, func(p *sweep.Plan) {
+		other := *p.Data.Synthetic
+		other.Seed++
+		p.Data.Synthetic = &other
+	}))
+	err := b.train()
+	wantType(t, err, "DataChanged", false)
+	if err != nil && !strings.Contains(err.Error(), b.plan.Info.Fingerprint) {
+		t.Errorf("%v does not name the fingerprint", err)
+	}
+	wantType(t, b.train(), "DataChanged", false) // looked at anew
+}
+
+// A plan that is not there may be on its way to this worker's store.
+func TestNoPlan(t *testing.T) {
+	b := newWorker(t, openDir(t), makePlan(t, nil))
+	if err := b.train(); err == nil || !strings.Contains(err.Error(), storage.ErrNotFound.Error()) || !strings.Contains(err.Error(), "retryable: true") {
+		t.Errorf("error %v, want not found, to be tried again", err)
+	}
+}
