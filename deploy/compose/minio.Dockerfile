@@ -1,0 +1,19 @@
+# A MinIO server from its last public source: the images left the public registries
+# in 2026 and the repository is archived, but the Go module proxy still has the
+# module. It is licensed under the AGPL and run as a program of its own, never linked.
+# The build takes some minutes.
+FROM golang:1.26.8-alpine3.23 AS build
+ARG MINIO_VERSION=v0.0.0-20260212201848-7aac2a2c5b7c
+ENV CGO_ENABLED=0 GOBIN=/out
+RUN go install -trimpath -ldflags='-s -w' github.com/minio/minio@${MINIO_VERSION}
+
+FROM alpine:3.23
+RUN apk add --no-cache ca-certificates \
+ && adduser -D -u 10001 minio \
+ && install -d -o minio -g minio -m 0700 /data
+COPY --from=build /out/minio /usr/local/bin/minio
+USER minio
+VOLUME /data
+EXPOSE 9000
+# The console is not part of the public source any more.
+ENTRYPOINT ["minio", "server", "--address", ":9000", "/data"]
