@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -62,8 +64,15 @@ func (p *parse) errorf(at position, path, format string, args ...any) {
 	p.errs = append(p.errs, Error{p.grid.file, at.line, at.column, clip(path, 100), clip(fmt.Sprintf(format, args...), 400)})
 }
 
-// clip shortens s to n bytes or a little more: what a file holds may be long.
+// clip makes s fit for a line of a terminal: without control characters, and cut
+// after n bytes or a little more. What a file holds may be anything.
 func clip(s string, n int) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
 	if len(s) <= n {
 		return s
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"iter"
 	"math"
 
 	"github.com/topksweep/sweep/trainer"
@@ -88,8 +89,9 @@ func (p *Plan) count(est Estimates) {
 	t := &p.Totals
 	t.CellCount = len(p.Cells)
 	t.EpochsMin = math.Inf(1)
-	var todo []Cell
-	for _, c := range p.Cells {
+	var todo []*Cell
+	for i := range p.Cells {
+		c := &p.Cells[i]
 		t.Duplicates += c.Duplicates
 		epochs := p.epochs(c.Config)
 		t.EpochsMin, t.EpochsMax = min(t.EpochsMin, epochs), max(t.EpochsMax, epochs)
@@ -106,11 +108,11 @@ func (p *Plan) count(est Estimates) {
 		}
 	}
 	var seconds float64
-	for _, s := range stages(todo) {
+	for s := range stages(todo) {
 		steps := int64(s.To - s.From)
 		t.Stages++
 		t.StepsShared += steps
-		t.Tokens += steps * int64(s.Config.BatchSize)
+		t.Tokens += min(steps*int64(s.Config.BatchSize), math.MaxInt64-t.Tokens) // an absurd grid must not come out negative
 		if est.Seconds != nil {
 			seconds += est.Seconds(s.Config) * float64(steps) / float64(s.Config.Steps)
 		}
@@ -126,12 +128,14 @@ type Stage struct {
 }
 
 // stages lays the cells out as stages: one for each cell.
-func stages(cells []Cell) []Stage {
-	out := make([]Stage, len(cells))
-	for i, c := range cells {
-		out[i] = Stage{c.Config, 0, c.Config.Steps}
+func stages(cells []*Cell) iter.Seq[Stage] {
+	return func(yield func(Stage) bool) {
+		for _, c := range cells {
+			if !yield(Stage{c.Config, 0, c.Config.Steps}) {
+				return
+			}
+		}
 	}
-	return out
 }
 
 // epochs returns how often a run goes over the training rows.

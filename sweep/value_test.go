@@ -198,3 +198,16 @@ func TestLimits(t *testing.T) {
 		}
 	}
 }
+
+// TestLineEnds reads files as Windows editors write them.
+func TestLineEnds(t *testing.T) {
+	want := mustPlan(t, small, Estimates{}).ID
+	windows := "\ufeff" + strings.ReplaceAll(small, "\n", "\r\n")
+	if got := mustPlan(t, windows, Estimates{}).ID; got != want {
+		t.Errorf("ID %s, want %s", got, want)
+	}
+	_, err := Parse("grid.yaml", []byte(strings.Replace(windows, "k: [8", "k: [0", 1)), ParseOptions{})
+	if err == nil || err.Error() != "grid.yaml:3:17: parameters.k: 0 is less than 1" {
+		t.Errorf("%v", err)
+	}
+}
