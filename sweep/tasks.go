@@ -133,8 +133,10 @@ func ResultKey(run string) string { return "results/" + run + ".json" }
 // ModelKey is the key of a file of a run's exported model.
 func ModelKey(run, file string) string { return "models/" + run + "/" + file }
 
-// HeartbeatTimeout is how long a silent TrainStage is taken to be alive.
-const HeartbeatTimeout = 10 * time.Second
+// HeartbeatTimeout is how long a silent TrainStage is taken to be alive. Shorter
+// finds a dead worker sooner; a machine that is loaded many times over its cores
+// has been seen to hold a living one's heartbeats back for ten seconds.
+const HeartbeatTimeout = 20 * time.Second
 
 // RunID names a cell's run in the store. With reuse_results: false a sweep keeps
 // its runs apart from those of all others.

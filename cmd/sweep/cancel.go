@@ -18,6 +18,8 @@ func (a *app) cancelCmd() *cobra.Command {
 nothing more is trained. Submitting the grid again goes on from there.`,
 		Example: "  sweep cancel topk-demo",
 		Args:    args(cobra.ExactArgs(1)),
+
+		ValidArgsFunction: completeSweep(&p),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
 			store, err := openStore(ctx, p.storeURL())

@@ -52,6 +52,7 @@ func defaultDir() string {
 type workerFlags struct {
 	backend string
 	slots   int
+	threads int // each run's share of the cores; it shows in no result
 }
 
 func (w *workerFlags) flags(f *pflag.FlagSet) {
@@ -63,14 +64,13 @@ func (w *workerFlags) check() error {
 	if w.slots < 0 {
 		return inputError{fmt.Errorf("--slots %d: want 1 or more", w.slots)}
 	}
+	cores := runtime.GOMAXPROCS(0)
 	if w.slots == 0 {
-		w.slots = min(4, runtime.GOMAXPROCS(0))
+		w.slots = min(4, cores)
 	}
+	w.threads = max(1, cores/w.slots)
 	return nil
 }
-
-// threads is each run's share of the cores. It shows in no result.
-func (w *workerFlags) threads() int { return max(1, runtime.GOMAXPROCS(0)/w.slots) }
 
 // serverFlags say how the embedded server listens.
 type serverFlags struct {

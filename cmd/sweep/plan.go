@@ -27,6 +27,8 @@ which cells have a result already. Nothing is started or written.`,
   sweep plan grid.yaml --all            every cell, not the first few
   sweep plan grid.yaml -o json          for a program`,
 		Args: args(cobra.ExactArgs(1)),
+
+		ValidArgsFunction: completeGrid,
 		RunE: func(c *cobra.Command, args []string) error {
 			if output != "text" && output != "json" {
 				return inputError{fmt.Errorf("-o %s: want text or json", output)}

@@ -55,6 +55,8 @@ name or an ID. No server is needed.`,
   sweep results topk-demo -o csv > results.csv
   sweep results topk-demo --sort nmse --all-columns`,
 		Args: args(cobra.ExactArgs(1)),
+
+		ValidArgsFunction: completeSweep(&p),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := out.check(); err != nil {
 				return err

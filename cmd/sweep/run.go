@@ -40,12 +40,14 @@ A first grid:
   sweep run grid.yaml -o csv > results.csv
   sweep run grid.yaml --dir /scratch/me/sweep --slots 8 --no-ui`,
 		Args: args(cobra.ExactArgs(1)),
+
+		ValidArgsFunction: completeGrid,
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
 			if err := errors.Join(w.check(), out.check()); err != nil {
 				return err
 			}
-			backend, err := newBackend(w.backend, w.threads())
+			backend, err := newBackend(w.backend, w.threads)
 			if err != nil {
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -33,6 +34,9 @@ type stack struct {
 
 // startStack starts everything in this process.
 func startStack(ctx context.Context, p place, w workerFlags, s serverFlags, store storage.Store) (_ *stack, err error) {
+	// Training keeps every core busy. The server in the same process gets
+	// scheduler slots of its own, so that no heartbeat queues behind a step.
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
 	k := &stack{}
 	defer func() {
 		if err != nil {
@@ -87,7 +91,7 @@ type workers struct {
 }
 
 func startWorker(c client.Client, store storage.Store, w workerFlags, log *slog.Logger) (*workers, error) {
-	backend, err := newBackend(w.backend, w.threads())
+	backend, err := newBackend(w.backend, w.threads)
 	if err != nil {
 		return nil, err
 	}

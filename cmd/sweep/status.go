@@ -36,6 +36,8 @@ func (a *app) statusCmd() *cobra.Command {
 reason. SWEEP is a name or an ID.`,
 		Example: "  sweep status topk-demo\n  sweep status topk-demo --all\n  sweep status topk-demo -o json",
 		Args:    args(cobra.ExactArgs(1)),
+
+		ValidArgsFunction: completeSweep(&p),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
 			if output != "text" && output != "json" {

@@ -28,6 +28,8 @@ be the one that the workers use.`,
   sweep submit grid.yaml --wait         and follow it to its table of results
   TEMPORAL_ADDRESS=temporal:7233 sweep submit grid.yaml --store /mnt/shared/sweep`,
 		Args: args(cobra.ExactArgs(1)),
+
+		ValidArgsFunction: completeGrid,
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
 			if err := out.check(); err != nil {

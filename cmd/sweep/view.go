@@ -72,7 +72,14 @@ type bars struct {
 	p      *mpb.Progress
 	total  *mpb.Bar
 	runs   map[int]*runBar
-	now    shared[snapshot]
+	now    shared[drawn]
+}
+
+// drawn is what the line of the sweep is drawn from.
+type drawn struct {
+	snapshot
+	since time.Time // the first run was seen in training
+	base  float64   // runs' worth done by then
 }
 
 type runBar struct {
@@ -83,6 +90,11 @@ type runBar struct {
 func (v *bars) summary() string {
 	s := v.now.get()
 	out := "  " + clock(time.Since(v.began))
+	// Runs differ in cost: a guess that gets better.
+	if done := s.done() - s.base; done > 0.01 && !s.since.IsZero() {
+		todo := float64(s.progress.Cells) - s.done()
+		out += "  ETA " + clock(time.Duration(todo/done*float64(time.Since(s.since))))
+	}
 	if n := s.progress.Reused; n > 0 {
 		out += fmt.Sprintf("  %d reused", n)
 	}
@@ -96,7 +108,11 @@ func (v *bars) summary() string {
 }
 
 func (v *bars) show(s snapshot) {
-	v.now.set(s)
+	d := v.now.get()
+	if d.snapshot = s; d.since.IsZero() && len(s.beats) > 0 {
+		d.since, d.base = time.Now(), s.done()
+	}
+	v.now.set(d)
 	p := s.progress
 	v.total.SetCurrent(int64(p.Completed + p.Failed + p.Canceled))
 	running := map[int]bool{}

@@ -27,6 +27,8 @@ func (a *app) watchCmd() *cobra.Command {
 SWEEP is a name or an ID. Leaving does not stop the sweep.`,
 		Example: "  sweep watch topk-demo",
 		Args:    args(cobra.ExactArgs(1)),
+
+		ValidArgsFunction: completeSweep(&p),
 		RunE: func(c *cobra.Command, args []string) error {
 			store, err := openStore(c.Context(), p.storeURL())
 			if err != nil {
@@ -65,6 +67,16 @@ type trouble struct {
 	cell    int // -1 if it is not known
 	attempt int // the one now under way
 	what    string
+}
+
+// done is how many runs' worth of work is behind a sweep.
+func (s snapshot) done() float64 {
+	p := s.progress
+	done := float64(p.Completed + p.Failed + p.Canceled)
+	for _, b := range s.beats {
+		done += float64(b.Step) / float64(b.Steps)
+	}
+	return done
 }
 
 // watch shows a sweep's progress until its workflow ends. The error says that

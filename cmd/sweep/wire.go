@@ -3,26 +3,43 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/storage/dir"
+	"github.com/topksweep/sweep/storage/minio"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/cpu"
 )
 
-// openStore opens a store by its URL: file:///path or a plain path.
-func openStore(_ context.Context, url string) (storage.Store, error) {
+// openStore opens a store by its URL: s3://bucket/prefix, file:///path or a plain
+// path. Where S3 is and who asks comes from the environment (package
+// storage/minio).
+func openStore(ctx context.Context, url string) (storage.Store, error) {
 	path, isFile := strings.CutPrefix(url, "file://")
-	if scheme, _, ok := strings.Cut(path, "://"); ok && !isFile {
-		return nil, inputError{fmt.Errorf("store %s: scheme %s is unknown; give file:///path", url, scheme)}
+	switch scheme, _, ok := strings.Cut(path, "://"); {
+	case isFile || !ok:
+	case scheme == "s3":
+		return openBucket(ctx, url)
+	default:
+		return nil, inputError{fmt.Errorf("store %s: scheme %s is unknown; give s3://bucket/prefix or file:///path", url, scheme)}
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("store %s: %w", url, err)
 	}
 	return dir.Open(path)
+}
+
+func openBucket(ctx context.Context, url string) (storage.Store, error) {
+	opts, err := minio.EnvOptions(os.Getenv)
+	if err != nil {
+		return nil, inputError{err}
+	}
+	opts.CreateBucket = os.Getenv("SWEEP_S3_CREATE_BUCKET") == "true"
+	return minio.Open(ctx, url, opts)
 }
 
 // newBackend returns a backend by its name. threads is the number of threads
