@@ -76,7 +76,7 @@ func passing(err error) bool {
 		switch response.Code {
 		case "ConditionalRequestConflict", "OperationAborted": // two writes met
 			return true
-		case "BadDigest", "XAmzContentChecksumMismatch", "IncompleteBody": // it changed on its way
+		case "BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch", "IncompleteBody": // it changed on its way
 			return true
 		}
 		return false

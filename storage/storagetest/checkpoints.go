@@ -80,6 +80,29 @@ func (t trial) run(clean storage.Store, broken *Faulty) bool {
 	return true
 }
 
+// Train trains a stage to its end on a store that fails now and then, in as many
+// attempts as it takes, and fails the test if one restores less than was
+// acknowledged before. It returns the number of attempts.
+func Train(t *testing.T, s storage.Store, stage string) (attempts int) {
+	t.Helper()
+	r := trial{t, stage}
+	var acked int64
+	for attempts = 1; attempts <= 100; attempts++ {
+		step, err := r.train(s, lastStep)
+		if step < acked && (err == nil || step > 0) {
+			t.Errorf("%s: attempt %d got to step %d, but %d was acknowledged", stage, attempts, step, acked)
+		}
+		if err == nil {
+			r.wantTidy(s)
+			return attempts
+		}
+		t.Logf("%s: attempt %d: %v", stage, attempts, err)
+		acked = max(acked, step)
+	}
+	t.Errorf("%s: not done after %d attempts", stage, attempts)
+	return attempts
+}
+
 // train is what a trainer does: claim the stage, restore, go on, save and prune.
 // It returns the last step that was acknowledged.
 func (t trial) train(s storage.Store, until int64) (acked int64, err error) {

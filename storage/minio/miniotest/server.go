@@ -9,8 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,6 +39,7 @@ type Server struct {
 	addr string
 	args []string
 	env  []string
+	wrap func(*exec.Cmd) // changes how the program is started, if not nil
 
 	mu  sync.Mutex
 	cmd *exec.Cmd
@@ -49,31 +50,34 @@ type Server struct {
 // there is none on this machine: see Find. env are further NAME=value settings.
 func Start(t testing.TB, env ...string) *Server {
 	t.Helper()
-	return start(t, "http", nil, env)
+	s := &Server{t: t, env: env}
+	s.start("http")
+	return s
 }
 
 // StartTLS is Start with a certificate for 127.0.0.1, whose files are
 // certs/public.crt and certs/private.key.
 func StartTLS(t testing.TB, certs string, env ...string) *Server {
 	t.Helper()
-	return start(t, "https", []string{"--certs-dir", certs}, env)
+	s := &Server{t: t, env: env, args: []string{"--certs-dir", certs}}
+	s.start("https")
+	return s
 }
 
-func start(t testing.TB, scheme string, args, env []string) *Server {
-	t.Helper()
-	exe := Find(t)
+func (s *Server) start(scheme string) {
+	s.t.Helper()
+	s.exe = Find(s.t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	addr := l.Addr().String()
+	s.addr = l.Addr().String()
 	if err := l.Close(); err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	s := &Server{Endpoint: scheme + "://" + addr, Dir: t.TempDir(), t: t, exe: exe, addr: addr, args: args, env: env}
-	t.Cleanup(s.Kill)
+	s.Endpoint, s.Dir = scheme+"://"+s.addr, s.t.TempDir()
+	s.t.Cleanup(s.Kill)
 	s.Restart()
-	return s
 }
 
 // Restart starts the server again after a Kill, on the same port and directory,
@@ -94,8 +98,14 @@ func (s *Server) Restart() {
 		s.t.Fatal(err)
 	}
 	cmd.Stdout, cmd.Stderr = w, w
+	if s.wrap != nil {
+		s.wrap(cmd)
+	}
 	err = cmd.Start()
 	w.Close()
+	if errors.Is(err, fs.ErrPermission) && s.wrap != nil {
+		s.t.Skipf("no file system of its own for the server: %v", err)
+	}
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -134,20 +144,6 @@ func (s *Server) Kill() {
 
 // Log returns the end of what the server has said.
 func (s *Server) Log() string { return s.out.String() }
-
-// Ready reports whether the server answers.
-func (s *Server) Ready(ctx context.Context) bool {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Endpoint+"/minio/health/ready", nil)
-	if err != nil {
-		return false
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return false
-	}
-	resp.Body.Close()
-	return resp.StatusCode == http.StatusOK
-}
 
 // Find returns the server's program: SWEEP_MINIO, or else the one in the user's
 // cache directory, or else, if SWEEP_TEST_MUST_RUN is set, the one that it builds
