@@ -207,7 +207,7 @@ func TestLineEnds(t *testing.T) {
 		t.Errorf("ID %s, want %s", got, want)
 	}
 	_, err := Parse("grid.yaml", []byte(strings.Replace(windows, "k: [8", "k: [0", 1)), ParseOptions{})
-	if err == nil || err.Error() != "grid.yaml:3:17: parameters.k: 0 is less than 1" {
+	if err == nil || err.Error() != "grid.yaml:3:18: parameters.k: 0 is less than 1" {
 		t.Errorf("%v", err)
 	}
 }
