@@ -118,11 +118,14 @@ func (f Field) Check(value any) error {
 	}
 	switch {
 	case x < f.min:
-		return fmt.Errorf("%v is less than %v", value, f.min)
+		return fmt.Errorf("%v is less than %s", value, whole(f.min))
 	case x > f.max:
-		return fmt.Errorf("%v is more than %v", value, f.max)
+		return fmt.Errorf("%v is more than %s", value, whole(f.max))
 	case !(x > f.over):
-		return fmt.Errorf("%v is not greater than %v", value, f.over)
+		return fmt.Errorf("%v is not greater than %s", value, whole(f.over))
 	}
 	return nil
 }
+
+// whole writes a bound without an exponent.
+func whole(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
