@@ -461,3 +461,20 @@ func TestStages(t *testing.T) {
 		t.Errorf("store without conditional write: %v, want ErrNoPutNew", err)
 	}
 }
+
+// careless overwrites where it must not.
+type careless struct{ storage.Store }
+
+func (c careless) PutNew(ctx context.Context, key string, data []byte) error {
+	return storage.PutBytes(ctx, c.Store, key, data)
+}
+
+func TestProbe(t *testing.T) {
+	s := storagetest.NewMemory()
+	if err := storage.Probe(t.Context(), careless{s}); !errors.Is(err, storage.ErrNoPutNew) {
+		t.Errorf("a store that overwrites: %v, want ErrNoPutNew", err)
+	}
+	if objects, err := s.List(t.Context(), ""); err != nil || len(objects) > 0 {
+		t.Errorf("left %v, %v", objects, err)
+	}
+}

@@ -50,3 +50,11 @@ type NewPutter interface {
 	// if the key holds something.
 	PutNew(ctx context.Context, key string, data []byte) error
 }
+
+// A Cleaner can hold what readers never see and crashed writers left behind.
+type Cleaner interface {
+	// Clean removes the leftovers of writers that began before a time, and
+	// returns their number. It must not be one at which a writer still at work
+	// began.
+	Clean(ctx context.Context, before time.Time) (int, error)
+}

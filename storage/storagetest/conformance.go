@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -41,6 +42,8 @@ func Run(t *testing.T, open func(*testing.T) storage.Store) {
 		{"bad bodies", testBadBodies},
 		{"replaced while read", testReplacedWhileRead},
 		{"json", testJSON},
+		{"bounded memory", testMemory},
+		{"probe", testProbe},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
@@ -228,6 +231,51 @@ func testJSON(t *testing.T, s storage.Store) {
 	if err := storage.GetJSON(ctx, s, "results/none.json", &got); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("get of none: %v, want ErrNotFound", err)
 	}
+}
+
+func testProbe(t *testing.T, s storage.Store) {
+	if err := storage.Probe(t.Context(), s); err != nil {
+		t.Error(err)
+	}
+	wantKeys(t, s, "")
+}
+
+// testMemory stores more than it lets the store allocate.
+func testMemory(t *testing.T, s storage.Store) {
+	if _, ok := s.(*Memory); ok {
+		t.Skip("keeps all in memory")
+	}
+	const size = 96 << 20
+	c, err := storage.NewCheckpoints(s, "memory", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	claim, err := c.Claim(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := claim.Save(t.Context(), storage.Checkpoint{Step: 1, Format: "test/1", Body: counting{}, Size: size}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Restore(t.Context(), func(_ *storage.Manifest, r io.Reader) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > size/3 {
+		t.Errorf("saving and restoring %d MiB allocated %d MiB", size>>20, n>>20)
+	}
+}
+
+// counting is a body without end.
+type counting struct{}
+
+func (counting) ReadAt(p []byte, off int64) (int, error) {
+	for i := range p {
+		p[i] = byte((off + int64(i)) >> 10)
+	}
+	return len(p), nil
 }
 
 func put(t *testing.T, s storage.Store, key string, body []byte) {
