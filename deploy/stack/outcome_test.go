@@ -1,0 +1,83 @@
+//go:build unix
+
+package stack_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/storage/dir"
+	"github.com/topksweep/sweep/sweep"
+)
+
+// sameOutcome compares what the runs of a sweep came to with what an undisturbed
+// sweep left in a folder: the same results but for the time they took, and the
+// same models, byte for byte; and no checkpoint is left over.
+func sameOutcome(t *testing.T, got storage.Store, undisturbed string) {
+	t.Helper()
+	want, err := dir.Open(undisturbed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, prefix := range []string{"results/", "models/"} {
+		g, w := contents(t, got, prefix), contents(t, want, prefix)
+		if !slices.Equal(slices.Sorted(maps.Keys(g)), slices.Sorted(maps.Keys(w))) {
+			t.Errorf("%s holds %v, want %v", prefix, slices.Sorted(maps.Keys(g)), slices.Sorted(maps.Keys(w)))
+			continue
+		}
+		for key := range w {
+			if !bytes.Equal(timeless(t, key, g[key]), timeless(t, key, w[key])) {
+				t.Errorf("%s differs from the undisturbed sweep's", key)
+			}
+		}
+	}
+	if left := contents(t, got, "stages/"); len(left) > 0 {
+		t.Errorf("left over: %v", slices.Sorted(maps.Keys(left)))
+	}
+}
+
+// timeless drops the time that a run took from its result.
+func timeless(t *testing.T, key string, b []byte) []byte {
+	t.Helper()
+	if !strings.HasPrefix(key, "results/") && !strings.HasSuffix(key, "/result.json") {
+		return b
+	}
+	var r sweep.Result
+	if err := json.Unmarshal(b, &r); err != nil {
+		t.Fatalf("%s: %v", key, err)
+	}
+	r.WallSeconds = 0
+	b, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func contents(t *testing.T, s storage.Store, prefix string) map[string][]byte {
+	t.Helper()
+	objects, err := s.List(t.Context(), prefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string][]byte{}
+	for _, o := range objects {
+		r, err := s.Get(t.Context(), o.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+		all[o.Key] = b
+	}
+	return all
+}

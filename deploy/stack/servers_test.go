@@ -1,0 +1,205 @@
+//go:build unix
+
+package stack_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+const (
+	loopback  = "127.0.0.1"
+	namespace = "default"
+	password  = "only-for-tests"
+)
+
+// startPostgres starts a database server of its own, with a fresh cluster, and
+// returns its port.
+func startPostgres(t *testing.T, dir string, bin programs) (port string) {
+	t.Helper()
+	data, secret := filepath.Join(dir, "postgres"), filepath.Join(dir, "secret")
+	if err := errors.Join(os.Mkdir(data, 0o700), os.WriteFile(secret, []byte(password), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	who := unprivileged(t, dir, data, secret)
+	run := func(exe string, args ...string) *exec.Cmd {
+		cmd := exec.Command(exe, args...)
+		cmd.Dir, cmd.Env = data, environment("LC_ALL=C.UTF-8")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who}
+		return cmd
+	}
+	output(t, run(bin.initdb, "--pgdata", data, "--username", "temporal", "--pwfile", secret, "--auth", "scram-sha-256", "--no-sync"))
+	port = freePorts(t, 1)[0]
+	begin(t, dir, "postgres", run(bin.postgres, "-D", data, "-p", port, "-c", "listen_addresses="+loopback,
+		"-c", "unix_socket_directories=", "-c", "max_connections=200",
+		"-c", "fsync=off")) // nothing here cuts the power
+	listens(t, port)
+	return port
+}
+
+// unprivileged returns who PostgreSQL is to run as, which refuses root, and makes
+// the files theirs. It is nil for whoever runs the test if that is not root.
+func unprivileged(t *testing.T, dir string, files ...string) *syscall.Credential {
+	t.Helper()
+	if os.Getuid() != 0 {
+		return nil
+	}
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		u, err = user.Lookup("nobody")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, err1 := strconv.Atoi(u.Uid)
+	gid, err2 := strconv.Atoi(u.Gid)
+	err = errors.Join(err1, err2)
+	for _, f := range files {
+		err = errors.Join(err, os.Chown(f, uid, gid))
+	}
+	// The folders above must let them through.
+	for d := dir; d != filepath.Dir(os.TempDir()) && d != "/"; d = filepath.Dir(d) {
+		if info, e := os.Stat(d); e == nil && info.Mode().Perm()&0o001 == 0 {
+			err = errors.Join(err, os.Chmod(d, info.Mode()|0o001))
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+}
+
+func listens(t *testing.T, port string) {
+	t.Helper()
+	until(t, "a server on port "+port, func() bool {
+		c, err := net.DialTimeout("tcp", net.JoinHostPort(loopback, port), time.Second)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+}
+
+// A temporalServer is Temporal with its database, set up by the same script and
+// the same variables as in docker-compose.yml.
+type temporalServer struct {
+	address string
+	*process
+	again func() *process
+}
+
+func startTemporal(t *testing.T, dir string, bin programs, postgresPort string) *temporalServer {
+	t.Helper()
+	compose, err := filepath.Abs("../compose")
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema := func() *exec.Cmd {
+		cmd := exec.Command("sh", filepath.Join(compose, "schema.sh"))
+		cmd.Env = environment("PATH="+filepath.Dir(bin.sqlTool)+string(os.PathListSeparator)+os.Getenv("PATH"),
+			"SQL_PLUGIN=postgres12", "SQL_HOST="+loopback, "SQL_PORT="+postgresPort, "SQL_USER=temporal", "SQL_PASSWORD="+password)
+		return cmd
+	}
+	output(t, schema())
+	output(t, schema()) // as at every start of the containers: it changes nothing
+
+	p := freePorts(t, 9)
+	env := environment("DB=postgres12", "POSTGRES_SEEDS="+loopback, "DB_PORT="+postgresPort,
+		"POSTGRES_USER=temporal", "POSTGRES_PWD="+password, "NUM_HISTORY_SHARDS=4",
+		"BIND_ON_IP="+loopback, "TEMPORAL_BROADCAST_ADDRESS="+loopback, "LOG_LEVEL=warn",
+		"DYNAMIC_CONFIG_FILE_PATH="+filepath.Join(compose, "dynamicconfig.yaml"),
+		"FRONTEND_GRPC_PORT="+p[0], "FRONTEND_HTTP_PORT="+p[1], "FRONTEND_MEMBERSHIP_PORT="+p[2],
+		"HISTORY_GRPC_PORT="+p[3], "HISTORY_MEMBERSHIP_PORT="+p[4],
+		"MATCHING_GRPC_PORT="+p[5], "MATCHING_MEMBERSHIP_PORT="+p[6],
+		"WORKER_GRPC_PORT="+p[7], "WORKER_MEMBERSHIP_PORT="+p[8])
+	s := &temporalServer{address: net.JoinHostPort(loopback, p[0])}
+	s.again = func() *process {
+		cmd := exec.Command(bin.temporalServer, "start")
+		cmd.Dir, cmd.Env = dir, env
+		return begin(t, dir, "temporal", cmd)
+	}
+	s.process = s.again()
+	s.prepare(t)
+	return s
+}
+
+// restart starts the server again after a kill and waits until it serves.
+func (s *temporalServer) restart(t *testing.T) {
+	t.Helper()
+	s.process = s.again()
+	c := s.dial(t)
+	defer c.Close()
+	until(t, "Temporal to come back", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		_, err := c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Namespace: namespace})
+		return err == nil
+	})
+}
+
+func (s *temporalServer) dial(t *testing.T) client.Client {
+	t.Helper()
+	c, err := client.NewLazyClient(client.Options{HostPort: s.address, Namespace: namespace, Logger: silent{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// prepare creates the namespace and the search attributes, which namespace.sh does
+// for the containers.
+func (s *temporalServer) prepare(t *testing.T) {
+	t.Helper()
+	c := s.dial(t)
+	defer c.Close()
+	var last error
+	defer func() {
+		if t.Failed() {
+			t.Logf("namespace: %v", last)
+		}
+	}()
+	until(t, "Temporal's namespace", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		_, last = c.WorkflowService().RegisterNamespace(ctx, &workflowservice.RegisterNamespaceRequest{
+			Namespace: namespace, WorkflowExecutionRetentionPeriod: durationpb.New(24 * time.Hour),
+		})
+		var exists *serviceerror.NamespaceAlreadyExists
+		return last == nil || errors.As(last, &exists)
+	})
+	until(t, "Temporal's search attributes", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		_, last = c.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{
+			Namespace: namespace,
+			SearchAttributes: map[string]enums.IndexedValueType{
+				"SweepName": enums.INDEXED_VALUE_TYPE_KEYWORD, "SweepCells": enums.INDEXED_VALUE_TYPE_INT,
+			},
+		})
+		return last == nil
+	})
+}
+
+// silent is a log for clients that are expected to meet a killed server.
+type silent struct{}
+
+func (silent) Debug(string, ...any) {}
+func (silent) Info(string, ...any)  {}
+func (silent) Warn(string, ...any)  {}
+func (silent) Error(string, ...any) {}

@@ -1,0 +1,167 @@
+//go:build unix
+
+// Package stack starts what docker-compose.yml starts, without containers: a real
+// PostgreSQL, the Temporal server with its schema in it, MinIO with a bucket, and
+// workers, all on loopback. Its tests prove that the pieces fit and that no run is
+// lost whichever of them is killed; up.sh keeps the stack running for a person.
+package stack_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/storage/minio"
+	"github.com/topksweep/sweep/storage/minio/miniotest"
+
+	"github.com/minio/minio-go/v7/pkg/credentials"
+)
+
+const bucket = "sweep"
+
+// A stack is a set of servers that run.
+type stack struct {
+	dir      string // logs, and all that the servers keep
+	bin      programs
+	temporal *temporalServer
+	minio    *miniotest.Server
+}
+
+// TestStack starts the stack once for all that is to be shown on it.
+func TestStack(t *testing.T) {
+	s := start(t)
+	t.Run("Same", func(t *testing.T) { testSame(t, s) })
+	t.Run("Zombie", func(t *testing.T) { testZombie(t, s) })
+	t.Run("Chaos", func(t *testing.T) { testChaos(t, s) })
+}
+
+func start(t *testing.T) *stack {
+	t.Helper()
+	s := &stack{dir: t.TempDir(), bin: findPrograms(t)}
+	t.Cleanup(func() { s.tails(t) })
+	s.minio = miniotest.Start(t)
+	s.temporal = startTemporal(t, s.dir, s.bin, startPostgres(t, s.dir, s.bin))
+	s.createBucket(t)
+	return s
+}
+
+// createBucket does what the bucket job of docker-compose.yml does.
+func (s *stack) createBucket(t *testing.T) {
+	t.Helper()
+	cmd := exec.Command(s.bin.worker, "list", "--store", "s3://"+bucket)
+	cmd.Env = append(s.env(), "SWEEP_S3_CREATE_BUCKET=true")
+	output(t, cmd)
+}
+
+// s3 are the variables that say where the bucket is, and who asks.
+func (s *stack) s3() []string {
+	return []string{
+		"AWS_ENDPOINT_URL_S3=" + s.minio.Endpoint, "AWS_REGION=us-east-1",
+		"AWS_ACCESS_KEY_ID=" + miniotest.User, "AWS_SECRET_ACCESS_KEY=" + miniotest.Password,
+	}
+}
+
+// env is the environment of the stack's own programs.
+func (s *stack) env(extra ...string) []string {
+	return environment(append(append(s.s3(), "SWEEP_DIR="+filepath.Join(s.dir, "state")), extra...)...)
+}
+
+// url is the store of one test: a prefix of the bucket.
+func url(prefix string) string { return "s3://" + bucket + "/" + prefix }
+
+// startWorker starts a worker process with one slot.
+func (s *stack) startWorker(t *testing.T, name, prefix string) *process {
+	t.Helper()
+	cmd := exec.Command(s.bin.worker, "worker", "--address", s.temporal.address, "--store", url(prefix), "--slots", "1")
+	cmd.Env = s.env("GOMAXPROCS=1")
+	return begin(t, s.dir, name, cmd)
+}
+
+// sweep runs a command of the program against the stack.
+func (s *stack) sweep(t *testing.T, prefix string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(s.bin.worker, append(args, "--store", url(prefix))...)
+	cmd.Env = s.env()
+	return output(t, cmd)
+}
+
+// store opens a test's store to look into it. It does not wait out an outage.
+func (s *stack) store(t *testing.T, prefix string) storage.Store {
+	t.Helper()
+	store, err := minio.Open(t.Context(), url(prefix), minio.Options{
+		Endpoint: s.minio.Endpoint, Region: "us-east-1", Patience: -1,
+		Credentials: credentials.NewStaticV4(miniotest.User, miniotest.Password, ""),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+// undisturbed runs a grid in one process with everything in it and a store in a
+// folder, as a newcomer does, and returns its table and that folder.
+func (s *stack) undisturbed(t *testing.T, grid string) (table, dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	cmd := exec.Command(s.bin.sweep, "run", grid, "--no-ui", "--slots", "2", "--dir", dir)
+	cmd.Env = environment()
+	return output(t, cmd), filepath.Join(dir, "store")
+}
+
+// tails shows the end of every program's log if the test failed.
+func (s *stack) tails(t *testing.T) {
+	if !t.Failed() {
+		return
+	}
+	logs, _ := filepath.Glob(filepath.Join(s.dir, "*.log"))
+	for _, name := range logs {
+		b, err := os.ReadFile(name)
+		lines := strings.Split(strings.TrimSpace(string(b)), "\n")
+		t.Logf("%s: %v\n%s", filepath.Base(name), err, strings.Join(lines[max(0, len(lines)-20):], "\n"))
+	}
+}
+
+func writeGrid(t *testing.T, content string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "grid.yaml")
+	if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// gridOf is a grid whose runs take a second or two, with latents that die, and a
+// checkpoint as often as a grid may ask for.
+func gridOf(name, parameters string, steps int) string {
+	return fmt.Sprintf(`
+name: %s
+data: {synthetic: {activation_dim: 32, directions: 64, tokens: 20000, active: 4, noise: 0.05}, normalize: mean_square}
+parameters: %s
+train: {dict_size: 512, steps: %d, batch_size: 256, lr: 0.002, dead_feature_threshold: 10000}
+run: {max_concurrent: 64, checkpoint: {every: 1s}}
+`, name, parameters, steps)
+}
+
+// Two workers on the stack give the table that one process gives, byte for byte.
+func testSame(t *testing.T, s *stack) {
+	grid := writeGrid(t, gridOf("same", "{k: [2, 4], auxk_alpha: [0, 0.03125]}", 800))
+	want, local := s.undisturbed(t, grid)
+	if strings.Count(want, "completed") != 4 {
+		t.Fatalf("sweep run:\n%s", want)
+	}
+	workers := []*process{s.startWorker(t, "same-0", "same"), s.startWorker(t, "same-1", "same")}
+	got := s.sweep(t, "same", "submit", grid, "--wait", "--address", s.temporal.address)
+	if got != want {
+		t.Errorf("submit --wait on the stack:\n%s\nrun:\n%s", got, want)
+	}
+	sameOutcome(t, s.store(t, "same"), local)
+	for _, w := range workers {
+		if !w.stop(t) {
+			t.Errorf("%s, told to stop: %v", w.name, w.cmd.ProcessState)
+		}
+	}
+}

@@ -1,0 +1,82 @@
+//go:build unix
+
+package stack_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+
+	"github.com/topksweep/sweep/storage"
+)
+
+// A worker that stands still for longer than its heartbeat timeout, and wakes when
+// its successor has finished the run, changes nothing.
+func testZombie(t *testing.T, s *stack) {
+	const prefix = "zombie"
+	grid := writeGrid(t, gridOf("zombie", "{k: [4]}", 2500))
+	want, local := s.undisturbed(t, grid)
+	store := s.store(t, prefix)
+
+	zombie := s.startWorker(t, "zombie", prefix)
+	id := strings.TrimSpace(s.sweep(t, prefix, "submit", grid, "--address", s.temporal.address))
+	until(t, "the first attempt's first checkpoint", func() bool {
+		return slices.ContainsFunc(list(t, store), func(o storage.Object) bool { return strings.Contains(o.Key, "/manifests/") })
+	})
+	zombie.signal(syscall.SIGSTOP)
+	successor := s.startWorker(t, "successor", prefix)
+	s.await(t, id)
+	if !successor.said("attempt=2") {
+		t.Error("the successor did not train: the run was over before its worker stood still")
+	}
+	before := list(t, store)
+
+	zombie.signal(syscall.SIGCONT)
+	// It says so when it finds out; told to stop, it does what it still has to do.
+	until(t, "the zombie to notice", func() bool { return zombie.said("fenced") || zombie.said("Activity error") || zombie.ended() })
+	if !zombie.stop(t) {
+		t.Errorf("the zombie, told to stop: %v", zombie.cmd.ProcessState)
+	}
+	if after := list(t, store); !slices.Equal(after, before) {
+		t.Errorf("the zombie changed the store.\nbefore: %v\nafter:  %v", before, after)
+	}
+	if got := s.sweep(t, prefix, "results", id); got != want {
+		t.Errorf("results:\n%s\nundisturbed:\n%s", got, want)
+	}
+	sameOutcome(t, store, local)
+	successor.stop(t)
+}
+
+func list(t *testing.T, store storage.Store) []storage.Object {
+	t.Helper()
+	objects, err := store.List(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return objects
+}
+
+// await waits for the end of a sweep, which must be good.
+func (s *stack) await(t *testing.T, id string) {
+	t.Helper()
+	c := s.temporal.dial(t)
+	defer c.Close()
+	until(t, "the sweep "+id, func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		d, err := c.DescribeWorkflowExecution(ctx, id, "")
+		if err != nil {
+			return false
+		}
+		status := d.WorkflowExecutionInfo.Status
+		if status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING && status != enums.WORKFLOW_EXECUTION_STATUS_COMPLETED {
+			t.Fatalf("the sweep ended as %v", status)
+		}
+		return status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED
+	})
+}
