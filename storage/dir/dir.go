@@ -33,12 +33,16 @@ const (
 	fileMode = 0o600
 )
 
-// A Store keeps objects under a directory. It is a storage.Store and a
-// storage.NewPutter.
+// A Store keeps objects under a directory.
 type Store struct {
 	root string
 	tmp  string
 }
+
+var _ interface {
+	storage.Store
+	storage.NewPutter
+} = (*Store)(nil)
 
 // Open returns the store under root, which it creates if need be, and clears
 // away what crashed writers left behind.

@@ -25,14 +25,19 @@ import (
 	"github.com/topksweep/sweep/storage"
 )
 
-// A Store keeps objects under a prefix of a bucket. It is a storage.Store and a
-// storage.NewPutter.
+// A Store keeps objects under a prefix of a bucket.
 type Store struct {
 	core   minio.Core
 	bucket string
 	prefix string // "" or "some/folder/"
 	opts   Options
 }
+
+var _ interface {
+	storage.Store
+	storage.NewPutter
+	storage.Cleaner
+} = (*Store)(nil)
 
 // Open returns the store at location, which reads s3://bucket/prefix, and checks
 // that the bucket is there. Settings in the location's query

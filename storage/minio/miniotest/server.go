@@ -92,7 +92,8 @@ func (s *Server) Restart() {
 		"MINIO_ROOT_USER=" + User, "MINIO_ROOT_PASSWORD=" + Password, "MINIO_BROWSER=off",
 		"MINIO_UPDATE=off", "MINIO_CI_CD=1", "HOME=" + s.t.TempDir(),
 	}, s.env...)...)
-	s.out = &tail{}
+	log := &tail{}
+	s.out = log
 	out, w, err := os.Pipe()
 	if err != nil {
 		s.t.Fatal(err)
@@ -114,16 +115,16 @@ func (s *Server) Restart() {
 	lines := bufio.NewReader(out)
 	for {
 		line, err := lines.ReadString('\n')
-		io.WriteString(s.out, line)
+		io.WriteString(log, line)
 		if err != nil {
-			s.t.Fatalf("minio: %v\n%s", cmd.Wait(), s.out)
+			s.t.Fatalf("minio: %v\n%s", cmd.Wait(), log)
 		}
 		if strings.HasPrefix(line, "API: ") {
 			break
 		}
 	}
 	go func() { // until the server ends
-		io.Copy(s.out, lines)
+		io.Copy(log, lines)
 		out.Close()
 	}()
 }
@@ -143,7 +144,11 @@ func (s *Server) Kill() {
 }
 
 // Log returns the end of what the server has said.
-func (s *Server) Log() string { return s.out.String() }
+func (s *Server) Log() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.String()
+}
 
 // Find returns the server's program: SWEEP_MINIO, or else the one in the user's
 // cache directory, or else, if SWEEP_TEST_MUST_RUN is set, the one that it builds
