@@ -103,9 +103,10 @@ type chaos struct {
 
 	wanted, kills int
 	moments       map[moment]int
-	target        moment // when the next kill is to be …
-	skip          int    // … after so many others like it
-	passed        int    // moments of any kind since the last kill
+	hits          map[string]int // kills by run
+	target        moment         // when the next kill is to be …
+	skip          int            // … after so many others like it
+	passed        int            // moments of any kind since the last kill
 
 	seen    map[string]bool           // keys and attempts that are not new any more
 	results map[string]storage.Object // as first seen
@@ -120,14 +121,14 @@ func newChaos(t *testing.T, s *stack, prefix string) *chaos {
 	c := &chaos{
 		t: t, s: s, prefix: prefix, store: s.store(t, prefix), temporal: s.temporal.dial(t),
 		seed: uint64(number(t, "SWEEP_CHAOS_SEED", 1)), wanted: number(t, "SWEEP_CHAOS_KILLS", 50),
-		moments: map[moment]int{}, seen: map[string]bool{}, results: map[string]storage.Object{},
+		moments: map[moment]int{}, hits: map[string]int{}, seen: map[string]bool{}, results: map[string]storage.Object{},
 		due: map[int]string{}, outages: map[string]int{},
 	}
 	t.Cleanup(c.temporal.Close)
 	c.rng = rand.New(rand.NewPCG(c.seed, 0))
 	for i, server := range []string{"MinIO", "Temporal", "MinIO", "Temporal"} {
 		quarter := max(1, c.wanted/4)
-		c.due[i*quarter+c.rng.IntN(quarter)] = server
+		c.due[i*quarter+1+c.rng.IntN(quarter)] = server
 	}
 	c.draw()
 	return c
@@ -148,7 +149,7 @@ func number(t *testing.T, name string, otherwise int) int {
 
 // draw decides when the next worker is killed.
 func (c *chaos) draw() {
-	of := []moment{begun, uploaded, uploaded, saved, saved, evaluating}
+	of := []moment{begun, uploaded, uploaded, saved, saved}
 	c.target, c.skip, c.passed = of[c.rng.IntN(len(of))], c.rng.IntN(3), 0
 }
 
@@ -281,6 +282,7 @@ func (c *chaos) ended(ctx context.Context) bool {
 		pid, _, _ := strings.Cut(a.LastWorkerIdentity, "@")
 		for _, w := range c.workers {
 			if strconv.Itoa(w.cmd.Process.Pid) == pid {
+				w.run = "" // it would not evaluate if it still trained
 				c.now(evaluating, w)
 			}
 		}
@@ -294,11 +296,23 @@ func (c *chaos) now(m moment, w *victim) {
 		return
 	}
 	c.passed++
-	const patience = 12 // some moments become rare
-	if m != c.target && c.passed < patience {
+	const (
+		most     = 3 // kills of one run: the pause before its next attempt doubles with each
+		patience = 8 // some moments become rare
+	)
+	left := chaosCells - len(c.results)
+	switch late := c.wanted-c.kills > 2*left; {
+	case late: // the sweep must not be over first
+	case w.run != "" && c.hits[w.run] >= most:
 		return
-	}
-	if c.skip > 0 && c.passed < patience {
+	case m == evaluating: // they are few and short
+		if c.rng.IntN(2) == 0 {
+			return
+		}
+	case c.passed >= patience:
+	case m != c.target:
+		return
+	case c.skip > 0:
 		c.skip--
 		return
 	}
@@ -310,6 +324,7 @@ func (c *chaos) now(m moment, w *victim) {
 
 func (c *chaos) kill(m moment, w *victim) {
 	w.kill()
+	c.hits[w.run]++
 	c.kills++
 	c.moments[m]++
 	c.draw()
