@@ -16,10 +16,13 @@ done
 temporal operator namespace describe --namespace "$TEMPORAL_NAMESPACE" >/dev/null 2>&1 ||
 	temporal operator namespace create --namespace "$TEMPORAL_NAMESPACE" --retention "$RETENTION"
 
-# A new namespace reaches the frontend's cache a little later.
+# What is new reaches the frontend's cache some seconds later; until then it refuses
+# search attributes that it has just accepted.
 tries=60
 until temporal operator search-attribute create --namespace "$TEMPORAL_NAMESPACE" \
-	--name SweepName --type Keyword --name SweepCells --type Int; do
+	--name SweepName --type Keyword --name SweepCells --type Int &&
+	temporal workflow list --namespace "$TEMPORAL_NAMESPACE" \
+		--query "SweepName = 'none' AND SweepCells = 0" >/dev/null; do
 	tries=$((tries - 1))
 	[ "$tries" -gt 0 ] || exit 1
 	sleep 1

@@ -194,6 +194,13 @@ func (s *temporalServer) prepare(t *testing.T) {
 		})
 		return last == nil
 	})
+	// They are refused until the frontend's cache of namespaces has them.
+	until(t, "Temporal to know its search attributes", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		_, last = c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: "SweepName = 'none' AND SweepCells = 0"})
+		return last == nil
+	})
 }
 
 // silent is a log for clients that are expected to meet a killed server.

@@ -1,0 +1,190 @@
+package stack_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/topksweep/sweep/storage/minio/miniotest"
+)
+
+const root = "../.."
+
+// A composeFile is docker-compose.yml as far as it is checked here.
+type composeFile struct {
+	Services map[string]service `yaml:"services"`
+	Volumes  map[string]any     `yaml:"volumes"`
+}
+
+type service struct {
+	Image     string `yaml:"image"`
+	Build     *build `yaml:"build"`
+	DependsOn map[string]struct {
+		Condition string `yaml:"condition"`
+	} `yaml:"depends_on"`
+	Restart     string         `yaml:"restart"`
+	Healthcheck map[string]any `yaml:"healthcheck"`
+	Environment map[string]any `yaml:"environment"`
+	Ports       []string       `yaml:"ports"`
+	Volumes     []string       `yaml:"volumes"`
+	Profiles    []string       `yaml:"profiles"`
+	Entrypoint  []string       `yaml:"entrypoint"`
+	Command     []string       `yaml:"command"`
+}
+
+type build struct {
+	Context    string `yaml:"context"`
+	Dockerfile string `yaml:"dockerfile"`
+}
+
+func readCompose(t *testing.T) composeFile {
+	t.Helper()
+	var f composeFile
+	// A key beside a merge (<<) overrides what the merge has under it.
+	if err := yaml.UnmarshalWithOptions(read(t, "docker-compose.yml"), &f, yaml.AllowDuplicateMapKey()); err != nil {
+		t.Fatal(yaml.FormatError(err, false, true))
+	}
+	return f
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(root, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// What a container engine would find out only when it starts: services, files and
+// variables that other places name; and what must not slip in: floating images,
+// ports open to others, secrets.
+func TestCompose(t *testing.T) {
+	f := readCompose(t)
+	for _, name := range []string{"postgresql", "schema", "temporal", "namespace", "temporal-ui", "minio", "bucket", "worker", "worker-gpu", "sweep"} {
+		if _, ok := f.Services[name]; !ok {
+			t.Errorf("no service %s", name)
+		}
+	}
+	pinned := regexp.MustCompile(`^[a-z0-9./-]+:v?\d+\.\d+\.?\d*(-[a-z0-9.]+)?$`)
+	port := regexp.MustCompile(`^127\.0\.0\.1:\$\{[A-Z_]+:-\d+\}:\d+$`)
+	for name, s := range f.Services {
+		switch {
+		case s.Build == nil && !pinned.MatchString(s.Image):
+			t.Errorf("%s: image %s is not pinned", name, s.Image)
+		case s.Build != nil:
+			exists(t, name, s.Build.Context, s.Build.Dockerfile)
+		}
+		for on, d := range s.DependsOn {
+			other, ok := f.Services[on]
+			switch {
+			case !ok:
+				t.Errorf("%s depends on %s, which is no service", name, on)
+			case d.Condition == "service_healthy" && other.Healthcheck["test"] == nil:
+				t.Errorf("%s waits for the health of %s, which has no check", name, on)
+			case d.Condition == "service_completed_successfully" && !strings.HasPrefix(other.Restart, "on-failure"):
+				t.Errorf("%s waits for the end of %s, which restarts %q", name, on, other.Restart)
+			case d.Condition != "service_healthy" && d.Condition != "service_completed_successfully":
+				t.Errorf("%s depends on %s: condition %q", name, on, d.Condition)
+			}
+			if len(other.Profiles) > 0 {
+				t.Errorf("%s depends on %s, which only a profile starts", name, on)
+			}
+		}
+		for _, p := range s.Ports {
+			if !port.MatchString(p) {
+				t.Errorf("%s: port %s: want 127.0.0.1:${NAME:-port}:port", name, p)
+			}
+		}
+		for _, v := range s.Volumes {
+			from, _, _ := strings.Cut(v, ":")
+			if _, named := f.Volumes[from]; !named && !strings.HasPrefix(from, "${") {
+				exists(t, name, ".", from)
+			}
+		}
+	}
+	for _, waits := range []string{"worker", "worker-gpu"} {
+		for _, on := range []string{"namespace", "bucket"} {
+			if f.Services[waits].DependsOn[on].Condition != "service_completed_successfully" {
+				t.Errorf("%s does not wait for %s", waits, on)
+			}
+		}
+	}
+	if !slices.Equal(f.Services["worker-gpu"].Profiles, []string{"gpu"}) {
+		t.Error("the GPU worker is not under the profile gpu")
+	}
+}
+
+// exists checks that a file that a service names is there.
+func exists(t *testing.T, service string, path ...string) {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(append([]string{root}, path...)...)); err != nil {
+		t.Errorf("%s: %v", service, err)
+	}
+}
+
+// The containers run the versions that the rest of the repository is built and
+// tested with.
+func TestComposeVersions(t *testing.T) {
+	f := readCompose(t)
+	mod := string(read(t, "go.mod"))
+	version := func(pattern string) string {
+		m := regexp.MustCompile(pattern).FindStringSubmatch(mod)
+		if m == nil {
+			t.Fatalf("go.mod has no %s", pattern)
+		}
+		return m[1]
+	}
+	server := version(`go\.temporal\.io/server v(\S+)`)
+	for name, want := range map[string]string{
+		"temporal":    "temporalio/server:" + server,
+		"schema":      "temporalio/admin-tools:" + server,
+		"namespace":   "temporalio/admin-tools:" + server,
+		"temporal-ui": "temporalio/ui:" + version(`github\.com/temporalio/ui-server/v2 v(\S+)`),
+	} {
+		if got := f.Services[name].Image; got != want {
+			t.Errorf("%s runs %s, the module is that of %s", name, got, want)
+		}
+	}
+	golang := "FROM golang:" + version(`(?m)^go (\S+)$`) + "-"
+	for _, file := range []string{"minio.Dockerfile", "sweep.Dockerfile"} {
+		text := string(read(t, "deploy/compose/"+file))
+		if !strings.Contains(text, golang) {
+			t.Errorf("%s does not build with %s…", file, golang)
+		}
+		if !regexp.MustCompile(`(?m)^USER [a-z]+$`).MatchString(text) {
+			t.Errorf("%s runs as root", file)
+		}
+	}
+	if text := string(read(t, "deploy/compose/minio.Dockerfile")); !strings.Contains(text, "MINIO_VERSION="+miniotest.Version) {
+		t.Errorf("minio.Dockerfile does not build the version that is tested, %s", miniotest.Version)
+	}
+}
+
+// env.example lists exactly the variables of docker-compose.yml, with the defaults
+// that stand there.
+func TestComposeEnvironment(t *testing.T) {
+	used := map[string]string{}
+	for _, m := range regexp.MustCompile(`\$\{([A-Z_]+):-([^}]*)\}`).FindAllStringSubmatch(string(read(t, "docker-compose.yml")), -1) {
+		if before, ok := used[m[1]]; ok && before != m[2] {
+			t.Errorf("%s defaults to %s and to %s", m[1], before, m[2])
+		}
+		used[m[1]] = m[2]
+	}
+	delete(used, "SWEEP_DATA") // defaults to where one is
+	listed := map[string]string{}
+	for line := range strings.Lines(string(read(t, "deploy/compose/env.example"))) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && !strings.HasPrefix(name, "#") {
+			listed[name] = value
+		}
+	}
+	if fmt.Sprint(used) != fmt.Sprint(listed) {
+		t.Errorf("docker-compose.yml has %v\nenv.example has %v", used, listed)
+	}
+}
