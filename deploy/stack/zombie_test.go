@@ -42,6 +42,9 @@ func testZombie(t *testing.T, s *stack) {
 	if !zombie.stop(t) {
 		t.Errorf("the zombie, told to stop: %v", zombie.cmd.ProcessState)
 	}
+	if !zombie.said("fenced off") {
+		t.Error("the zombie was not fenced off: nothing kept it from writing")
+	}
 	if after := list(t, store); !slices.Equal(after, before) {
 		t.Errorf("the zombie changed the store.\nbefore: %v\nafter:  %v", before, after)
 	}
