@@ -62,3 +62,64 @@ func DecodeChunk(b []byte) ([]Cell, error) {
 	}
 	return cells, nil
 }
+
+// chunkTrees cuts the trees into the pieces in which they are stored: at most
+// ChunkSize trees, and no more cells than that unless one tree has more. Tree
+// i%ChunkSize of piece i/ChunkSize has the number i: numbers rise, with gaps.
+func chunkTrees(trees []Tree) (chunks [][]Tree) {
+	for from := 0; from < len(trees); {
+		to, cells := from, 0
+		for to < len(trees) && to-from < ChunkSize && (to == from || cells+len(trees[to].Cells) <= ChunkSize) {
+			cells += len(trees[to].Cells)
+			to++
+		}
+		chunks = append(chunks, trees[from:to])
+		from = to
+	}
+	return chunks
+}
+
+// EncodeTrees writes the trees as they are stored, piece by piece, with labels
+// for people.
+func (p *Plan) EncodeTrees() ([][]byte, error) {
+	var out [][]byte
+	for _, chunk := range chunkTrees(p.Trees) {
+		labelled := make([]Tree, len(chunk))
+		for i, t := range chunk {
+			labelled[i] = t
+			labelled[i].Cells = make([]TreeCell, len(t.Cells))
+			for j, c := range t.Cells {
+				c.Label = p.Label(p.Cells[c.Cell])
+				labelled[i].Cells[j] = c
+			}
+		}
+		b, err := json.Marshal(labelled)
+		if err != nil {
+			return nil, fmt.Errorf("encode trees: %w", err)
+		}
+		out = append(out, b)
+	}
+	return out, nil
+}
+
+// DecodeTrees reads one piece that EncodeTrees wrote.
+func DecodeTrees(b []byte) ([]Tree, error) {
+	var trees []Tree
+	if err := json.Unmarshal(b, &trees); err != nil {
+		return nil, fmt.Errorf("decode trees: %w", err)
+	}
+	if len(trees) > ChunkSize {
+		return nil, fmt.Errorf("decode trees: %d trees, at most %d", len(trees), ChunkSize)
+	}
+	for _, t := range trees {
+		if len(t.Cells) == 0 || len(t.Cells) > maxTree {
+			return nil, fmt.Errorf("decode trees: a tree of %d cells, want 1 to %d", len(t.Cells), maxTree)
+		}
+		for _, c := range t.Cells {
+			if c.Cell < 0 || c.Decay < 0 || c.Decay >= c.Steps {
+				return nil, fmt.Errorf("decode trees: cell %d with decay_start %d of %d steps", c.Cell, c.Decay, c.Steps)
+			}
+		}
+	}
+	return trees, nil
+}

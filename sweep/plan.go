@@ -4,8 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"iter"
 	"math"
+	"slices"
 
 	"github.com/topksweep/sweep/trainer"
 )
@@ -14,6 +14,7 @@ import (
 type Plan struct {
 	PlanHeader
 	Cells []Cell `json:"cell_list"`
+	Trees []Tree `json:"trees"` // in the order in which they begin
 }
 
 // A PlanHeader is a Plan without its cells, which are kept apart, in chunks.
@@ -25,25 +26,33 @@ type PlanHeader struct {
 	Data    trainer.DataSpec `json:"data"`
 	Info    trainer.DataInfo `json:"data_info"`
 	Run     RunOptions       `json:"run"`
+
+	TreeChunks int `json:"tree_chunks"` // stored pieces of Plan.Trees
 	Totals
 }
 
 // Totals are what a plan comes to. Steps, stages and tokens are those that are
-// to be trained: without the cells whose result is there already.
+// to be trained: without the cells whose result is there already. Where stages
+// are shared they are the most that it can come to: a trunk forks where the first
+// latent is dead, and that shows in training only.
 type Totals struct {
 	CellCount       int      `json:"cells"`
-	Duplicates      int      `json:"duplicates"`     // settings that come to a cell that is there already
-	Reused          int      `json:"reused"`         // cells whose result is there already
-	Stages          int      `json:"stages"`         // spans of steps that are trained once
-	StepsUnshared   int64    `json:"steps_unshared"` // training each cell alone
-	StepsShared     int64    `json:"steps_shared"`   // training what cells share once
-	Tokens          int64    `json:"tokens"`         // in steps_shared
-	EpochsMin       float64  `json:"epochs_min"`     // of one run over the training rows
+	Duplicates      int      `json:"duplicates"`         // settings that come to a cell that is there already
+	Reused          int      `json:"reused"`             // cells whose result is there already
+	Stages          int      `json:"stages"`             // spans of steps that are trained once
+	Forks           int      `json:"forks"`              // checkpoints at which others than the stage itself go on
+	StepsUnshared   int64    `json:"steps_unshared"`     // training each cell alone
+	StepsShared     int64    `json:"steps_shared"`       // training what cells share once
+	StepsLeast      int64    `json:"steps_shared_least"` // the same, if no latent is ever dead
+	Tokens          int64    `json:"tokens"`             // in steps_shared
+	EpochsMin       float64  `json:"epochs_min"`         // of one run over the training rows
 	EpochsMax       float64  `json:"epochs_max"`
 	Bytes           int64    `json:"bytes"`             // device memory of the largest run; 0 if not known
 	HostBytes       int64    `json:"host_bytes"`        // what the host needs besides
 	CheckpointBytes int64    `json:"checkpoint_bytes"`  // one checkpoint of the largest run
+	ForkBytes       int64    `json:"fork_bytes"`        // all forks, kept until sweep gc
 	Seconds         float64  `json:"seconds,omitempty"` // of the sweep, at max_concurrent runs at a time; 0 if not known
+	SecondsUnshared float64  `json:"seconds_unshared,omitempty"`
 	Warnings        []string `json:"warnings,omitempty"`
 }
 
@@ -84,12 +93,12 @@ func NewPlan(g *Grid, info trainer.DataInfo, est Estimates) (*Plan, error) {
 	return p, nil
 }
 
-// count fills the totals in.
+// count lays the cells out as trees and fills the totals in.
 func (p *Plan) count(est Estimates) {
 	t := &p.Totals
 	t.CellCount = len(p.Cells)
 	t.EpochsMin = math.Inf(1)
-	var todo []*Cell
+	reused := make([]bool, len(p.Cells))
 	for i := range p.Cells {
 		c := &p.Cells[i]
 		t.Duplicates += c.Duplicates
@@ -97,9 +106,9 @@ func (p *Plan) count(est Estimates) {
 		t.EpochsMin, t.EpochsMax = min(t.EpochsMin, epochs), max(t.EpochsMax, epochs)
 		if p.Run.ReuseResults && est.Reused != nil && est.Reused(c.ID) {
 			t.Reused++
+			reused[i] = true
 			continue
 		}
-		todo = append(todo, c)
 		t.StepsUnshared += int64(c.Config.Steps)
 		t.CheckpointBytes = max(t.CheckpointBytes, stateBytes(c.Config))
 		if est.Bytes != nil {
@@ -107,34 +116,40 @@ func (p *Plan) count(est Estimates) {
 			t.Bytes, t.HostBytes = max(t.Bytes, device), max(t.HostBytes, host)
 		}
 	}
-	var seconds float64
-	for s := range stages(todo) {
-		steps := int64(s.To - s.From)
-		t.Stages++
-		t.StepsShared += steps
-		t.Tokens += min(steps*int64(s.Config.BatchSize), math.MaxInt64-t.Tokens) // an absurd grid must not come out negative
+	p.Trees = newTrees(&p.PlanHeader, p.Cells)
+	p.TreeChunks = len(chunkTrees(p.Trees))
+	p.countStages(reused, est)
+}
+
+// countStages fills in what depends on the trees. A cell that is reused takes no
+// part.
+func (p *Plan) countStages(reused []bool, est Estimates) {
+	t := &p.Totals
+	todo := make([]forecast, len(p.Trees))
+	for i, tree := range p.Trees {
+		c := p.Cells[tree.Cells[0].Cell].Config
+		f := forecast{Tree: tree, dead: firstDead(c), perStep: 1}
+		f.Cells = slices.DeleteFunc(slices.Clone(tree.Cells), func(c TreeCell) bool { return reused[c.Cell] })
 		if est.Seconds != nil {
-			seconds += est.Seconds(s.Config) * float64(steps) / float64(s.Config.Steps)
+			f.perStep = est.Seconds(c) / float64(c.Steps)
 		}
-	}
-	t.Seconds = seconds / float64(max(1, min(p.Run.MaxConcurrent, t.Stages)))
-}
-
-// A Stage is a span of steps [From, To) that is trained once, for one cell or
-// for several.
-type Stage struct {
-	Config   trainer.Config
-	From, To int
-}
-
-// stages lays the cells out as stages: one for each cell.
-func stages(cells []*Cell) iter.Seq[Stage] {
-	return func(yield func(Stage) bool) {
-		for _, c := range cells {
-			if !yield(Stage{c.Config, 0, c.Config.Steps}) {
-				return
+		todo[i] = f
+		f.walk(func(s Stage, reached int) {
+			steps := int64(reached - s.From)
+			t.Stages++
+			t.StepsShared += steps
+			t.Tokens += min(steps*int64(c.BatchSize), math.MaxInt64-t.Tokens) // an absurd grid must not come out negative
+			if !s.Ends(reached) {
+				t.Forks++
+				t.ForkBytes += min(stateBytes(c), math.MaxInt64-t.ForkBytes)
 			}
-		}
+		})
+		f.dead = math.MaxInt
+		f.walk(func(s Stage, reached int) { t.StepsLeast += int64(reached - s.From) })
+	}
+	if est.Seconds != nil {
+		t.Seconds = makespan(todo, p.Run.MaxConcurrent)
+		t.SecondsUnshared = makespan(alone(todo), p.Run.MaxConcurrent)
 	}
 }
 

@@ -40,11 +40,7 @@ func (p *Plan) WriteText(w io.Writer, all bool) error {
 	}
 	row("cells", "%s", cells)
 	row("stages", "%s, at most %s at a time", grouped(int64(p.Stages)), grouped(int64(p.Run.MaxConcurrent)))
-	if saved := p.StepsUnshared - p.StepsShared; saved > 0 {
-		row("steps", "%s; %s without sharing: %.2f× fewer", grouped(p.StepsShared), grouped(p.StepsUnshared), float64(p.StepsUnshared)/float64(p.StepsShared))
-	} else {
-		row("steps", "%s", grouped(p.StepsShared))
-	}
+	row("steps", "%s", p.stepsLine())
 	row("tokens", "%s", grouped(p.Tokens))
 	switch {
 	case p.EpochsMax == 0:
@@ -59,12 +55,16 @@ func (p *Plan) WriteText(w io.Writer, all bool) error {
 	if p.CheckpointBytes > 0 {
 		row("checkpoint", "%s of the largest run, every %s, %d kept", sized(p.CheckpointBytes), spoken(p.Run.Checkpoint.Every), p.Run.Checkpoint.Keep)
 	}
+	if p.Forks > 0 {
+		row("forks", "%s checkpoints that branches begin at: %s, kept until sweep gc", grouped(int64(p.Forks)), sized(p.ForkBytes))
+	}
 	if p.Seconds > 0 {
-		row("time", "about %s", spoken(time.Duration(max(1, p.Seconds)*float64(time.Second))))
+		row("time", "about %s", p.timeLine())
 	}
 	for _, warning := range p.Warnings {
 		fmt.Fprintf(&b, "  warning: %s\n", warning)
 	}
+	p.writeTrees(&b, all)
 	p.writeCells(&b, all)
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -77,6 +77,31 @@ func (p *Plan) dataLine() string {
 		from = fmt.Sprintf("synthetic, %d directions", p.Data.Synthetic.Directions)
 	}
 	return fmt.Sprintf("%s: %s rows of %d, %s of them held out", from, grouped(p.Info.Rows), p.Info.Dim, grouped(p.Info.EvalRows))
+}
+
+// stepsLine says what is trained, and what sharing saves of it.
+func (p *Plan) stepsLine() string {
+	if p.StepsLeast == p.StepsUnshared {
+		return grouped(p.StepsShared)
+	}
+	fewer := func(steps int64) string { return fmt.Sprintf("%.2f× fewer", float64(p.StepsUnshared)/float64(steps)) }
+	unshared := grouped(p.StepsUnshared) + " without sharing"
+	switch {
+	case p.StepsLeast == p.StepsShared:
+		return fmt.Sprintf("%s; %s: %s", grouped(p.StepsShared), unshared, fewer(p.StepsShared))
+	case p.StepsShared == p.StepsUnshared:
+		return fmt.Sprintf("%s (%s) if no latent is ever dead, %s if one is early", grouped(p.StepsLeast), fewer(p.StepsLeast), grouped(p.StepsShared))
+	}
+	return fmt.Sprintf("%s (%s) if no latent is ever dead, to %s (%s); %s",
+		grouped(p.StepsLeast), fewer(p.StepsLeast), grouped(p.StepsShared), fewer(p.StepsShared), unshared)
+}
+
+func (p *Plan) timeLine() string {
+	about := func(seconds float64) string { return spoken(time.Duration(max(1, seconds) * float64(time.Second))) }
+	if p.SecondsUnshared > 1.01*p.Seconds {
+		return fmt.Sprintf("%s at most; %s without sharing", about(p.Seconds), about(p.SecondsUnshared))
+	}
+	return about(p.Seconds)
 }
 
 // writeCells writes a table of the cells, numbers to the right.

@@ -33,7 +33,7 @@ type Model interface {
 	Encode(x []float32, k int, among []bool, acts []float32, latents []int32) error
 
 	// Save copies the training state into s, whose slices have the right
-	// lengths (NewState). It leaves s.Curve alone: the loop keeps it.
+	// lengths (NewState). It leaves s.Curve and s.FirstDead alone: the loop keeps them.
 	Save(s *State) error
 
 	// Close frees the device's memory.

@@ -16,8 +16,8 @@ import (
 // FormatVersion is the version of the checkpoint format that Encode writes. A
 // checkpoint is a safetensors file, so that any tool of the field opens it: the
 // weights W_enc, b_enc, W_dec, b_dec, Adam's moments of each as exp_avg.* and
-// exp_avg_sq.*, tokens_since_fired and threshold, with the step, the loss curve
-// and this version in its metadata.
+// exp_avg_sq.*, tokens_since_fired and threshold, with the step, the loss curve,
+// the first step in which a latent was dead and this version in its metadata.
 const FormatVersion = 1
 
 // ErrFormat is wrapped by errors about a checkpoint's content.
@@ -28,6 +28,7 @@ const (
 	metaStep    = "step"
 	metaCurve   = "curve"
 	metaConfig  = "config"
+	metaDead    = "first_dead_step" // absent while no latent was ever dead
 )
 
 // Encode returns a checkpoint of s as a reader over s's own memory: s must not
@@ -41,10 +42,14 @@ func Encode(c Config, s *State) (*Body, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode checkpoint: %w", err)
 	}
-	return NewBody(tensorsOf(c, s), map[string]string{
+	meta := map[string]string{
 		metaVersion: strconv.Itoa(FormatVersion), metaStep: strconv.FormatInt(s.Step, 10),
 		metaCurve: string(curve), metaConfig: string(config),
-	})
+	}
+	if s.FirstDead >= 0 {
+		meta[metaDead] = strconv.FormatInt(s.FirstDead, 10)
+	}
+	return NewBody(tensorsOf(c, s), meta)
 }
 
 // A NamedTensor is a tensor in memory: []float32 or []int64.
@@ -90,6 +95,12 @@ func Decode(r io.Reader, size int64, c Config, s *State) error {
 	s.Curve = nil
 	if err := json.Unmarshal([]byte(h.Metadata[metaCurve]), &s.Curve); err != nil {
 		return fmt.Errorf("decode checkpoint: %w: curve: %v", ErrFormat, err)
+	}
+	s.FirstDead = -1
+	if text, ok := h.Metadata[metaDead]; ok {
+		if s.FirstDead, err = strconv.ParseInt(text, 10, 64); err != nil || s.FirstDead < 0 || s.FirstDead >= s.Step {
+			return fmt.Errorf("decode checkpoint: %w: %s %q", ErrFormat, metaDead, text)
+		}
 	}
 	want := tensorsOf(c, s)
 	if len(h.Tensors) != len(want) {

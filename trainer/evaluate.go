@@ -179,6 +179,9 @@ func (s *sums) add(o *sums) {
 func (e *evaluation) metrics() Metrics {
 	s, f := &e.sums, float64(e.c.DictSize)
 	out := Metrics{EvalTokens: int64(s.n), DeadLatents: e.nDead, DeadFraction: float64(e.nDead) / f}
+	if first := e.s.FirstDead; first >= 0 {
+		out.FirstDeadStep = &first
+	}
 	for _, a := range e.active {
 		if !a {
 			out.SilentLatents++

@@ -9,11 +9,12 @@ import (
 // A Loop trains one model over the steps of a run. It reads the next batch
 // while the model works on the current one.
 type Loop struct {
-	cfg   Config
-	model Model
-	data  Batches
-	step  int64
-	curve []Point
+	cfg       Config
+	model     Model
+	data      Batches
+	step      int64
+	curve     []Point
+	firstDead int64
 }
 
 // Start puts a model on the backend that goes on from s, which is copied.
@@ -25,7 +26,7 @@ func Start(b Backend, c Config, s *State, data Batches) (*Loop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start on %s: %w", b.Name(), err)
 	}
-	return &Loop{cfg: c, model: m, data: data, step: s.Step, curve: append([]Point(nil), s.Curve...)}, nil
+	return &Loop{cfg: c, model: m, data: data, step: s.Step, curve: append([]Point(nil), s.Curve...), firstDead: s.FirstDead}, nil
 }
 
 // Step returns the number of steps done.
@@ -44,6 +45,7 @@ func (l *Loop) Save(s *State) error {
 	}
 	s.Step = l.step
 	s.Curve = append(s.Curve[:0], l.curve...)
+	s.FirstDead = l.firstDead
 	return nil
 }
 
@@ -72,6 +74,9 @@ func (l *Loop) Run(ctx context.Context, steps int64, after func(done int64, s St
 		}
 		if math.IsNaN(s.Loss) || math.IsInf(s.Loss, 0) {
 			return &NumericError{Step: l.step, What: fmt.Sprintf("the loss is %v", s.Loss)}
+		}
+		if s.Dead > 0 && l.firstDead < 0 {
+			l.firstDead = l.step
 		}
 		if OnCurve(l.step) || l.step == int64(l.cfg.Steps)-1 {
 			l.curve = append(l.curve, Point{l.step, s.Loss, s.L2Loss, s.AuxKLoss, s.Dead})

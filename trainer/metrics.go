@@ -17,6 +17,7 @@ type Metrics struct {
 	AuxKLoss           float64  `json:"auxk_loss" doc:"the recipe's AuxK loss on the held-out rows, before auxk_alpha; 0 with no dead latent"`
 	DeadLatents        int      `json:"dead_latents" doc:"latents dead by tokens since fired at the end of training"`
 	DeadFraction       float64  `json:"dead_fraction" doc:"dead_latents ÷ dict_size"`
+	FirstDeadStep      *int64   `json:"first_dead_step" doc:"the first training step in which a latent was dead; none: AuxK never acted, and every auxk_alpha gives this run"`
 	SilentLatents      int      `json:"silent_latents" doc:"latents with no kept activation > 0 on the held-out rows"`
 	AliveFraction      float64  `json:"alive_fraction" doc:"1 − silent_latents ÷ dict_size"`
 	Recovery           *float64 `json:"recovery" doc:"synthetic data: mean over the true directions of the largest cosine with a decoder row"`

@@ -32,6 +32,7 @@ type State struct {
 	W, M, V    Params  // weights, Adam's first and second moments
 	SinceFired []int64 // [F] tokens since each latent fired
 	Threshold  float32 // moving average of the smallest positive kept activation; −1 = unset
+	FirstDead  int64   // the first step in which a latent was dead; −1 = none so far
 	Curve      []Point // the loss curve so far
 }
 
@@ -40,7 +41,7 @@ func NewState(c Config) *State {
 	d, f := c.ActivationDim, c.DictSize
 	return &State{
 		W: NewParams(d, f), M: NewParams(d, f), V: NewParams(d, f),
-		SinceFired: make([]int64, f), Threshold: -1,
+		SinceFired: make([]int64, f), Threshold: -1, FirstDead: -1,
 	}
 }
 
