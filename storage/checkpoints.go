@@ -119,7 +119,8 @@ type found struct {
 	Object
 }
 
-// manifests lists the manifests, newest first.
+// manifests lists the manifests, those of the highest steps first and of one
+// step those of the newest attempt.
 func (c *Checkpoints) manifests(ctx context.Context) ([]found, error) {
 	dir := stageDir(c.stage, "manifests")
 	objects, err := c.store.List(ctx, dir)

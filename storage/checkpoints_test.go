@@ -373,11 +373,12 @@ func TestPrune(t *testing.T) {
 	for _, key := range append(slices.Clone(lost), kept...) {
 		r.put(key, "data")
 	}
-	garbage, err := r.c.Garbage(t.Context(), 2, 20)
+	r.pin(second, 20)
+	garbage, err := r.c.Garbage(t.Context(), 2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	freed, err := r.c.Prune(t.Context(), 2, 20)
+	freed, err := r.c.Prune(t.Context(), 2)
 	var sizes int64
 	for _, o := range garbage {
 		sizes += o.Size

@@ -12,6 +12,7 @@ import (
 //	sweeps/<sweep>/<file>                                    the plan, the tables, the exports
 //	stages/<stage>/claims/<attempt>.json                     who may write the stage
 //	stages/<stage>/data/<step>-<attempt>-<sha256>            a training state
+//	stages/<stage>/forks/<step>.json                         a step at which other stages begin
 //	stages/<stage>/manifests/<step>-<attempt>.json           what makes it a checkpoint
 //
 // Steps have 12 digits and attempts 6, so that listings come in their order.
@@ -28,6 +29,10 @@ func claimKey(stage string, attempt int) string {
 	return fmt.Sprintf("%s%06d.json", stageDir(stage, "claims"), attempt)
 }
 
+func forkKey(stage string, step int64) string {
+	return fmt.Sprintf("%s%012d.json", stageDir(stage, "forks"), step)
+}
+
 func manifestKey(stage string, at point) string {
 	return stageDir(stage, "manifests") + at.String() + ".json"
 }
@@ -36,8 +41,8 @@ func dataKey(stage string, at point, sha256 string) string {
 	return stageDir(stage, "data") + at.String() + "-" + sha256
 }
 
-// A point is what orders the checkpoints of a stage: the step, and among those
-// of one step the attempt that wrote it.
+// A point is where in a stage a checkpoint stands: after which step, and by which
+// attempt.
 type point struct {
 	step    int64
 	attempt int
@@ -57,6 +62,12 @@ func parseClaim(name string) (int, bool) {
 	digits, ok := strings.CutSuffix(name, ".json")
 	a, err := strconv.Atoi(digits)
 	return a, ok && err == nil && a > 0 && fmt.Sprintf("%06d", a) == digits
+}
+
+func parseFork(name string) (int64, bool) {
+	digits, ok := strings.CutSuffix(name, ".json")
+	step, err := strconv.ParseInt(digits, 10, 64)
+	return step, ok && err == nil && step >= 0 && fmt.Sprintf("%012d", step) == digits
 }
 
 func parseManifestName(name string) (point, bool) {

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -8,16 +9,23 @@ import (
 )
 
 // Garbage lists what the stage no longer needs if the newest keep checkpoints
-// (at least one) and those of the pinned steps stay, in the order in which to
-// delete it: manifests before the data that they name.
+// and those of pinned steps stay, in the order in which to delete it: manifests
+// before the data that they name.
 //
-// Checkpoints count towards keep only if their data is there with the right
-// size. Data without a manifest is garbage unless it may be on its way: that of
-// the newest claim beyond its newest manifest. The error wraps ErrNewerVersion,
-// and nothing is garbage, if any manifest is of a newer build.
-func (c *Checkpoints) Garbage(ctx context.Context, keep int, pinned ...int64) ([]Object, error) {
-	// Claims first, data before manifests: what comes in meanwhile is then of a
-	// newer claim, or data not seen, or has its manifest seen.
+// The newest are those of the newest attempt, and of one attempt those of the
+// highest steps: an attempt may train an earlier span than the one before it,
+// and it is its own checkpoints that it resumes from. A checkpoint counts
+// towards keep only if its step is not pinned and its data is there with the
+// right size. With keep 0, what is left once nobody trains the stage any more
+// are the pinned ones.
+//
+// Data without a manifest is garbage unless it may be on its way: that of the
+// newest claim beyond its highest manifest. The error wraps ErrNewerVersion, and
+// nothing is garbage, if any manifest is of a newer build.
+func (c *Checkpoints) Garbage(ctx context.Context, keep int) ([]Object, error) {
+	// Claims first, data before manifests, pins last: what comes in meanwhile is
+	// then of a newer claim, or data not seen, or has its manifest seen; and the
+	// manifest of a pinned step, which is saved after the pin, has its pin seen.
 	newest, err := c.newestClaim(ctx)
 	if err != nil {
 		return nil, err
@@ -35,10 +43,17 @@ func (c *Checkpoints) Garbage(ctx context.Context, keep int, pinned ...int64) ([
 	if err != nil {
 		return nil, err
 	}
+	pins, err := c.Pins(ctx)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(manifests, func(a, b found) int {
+		return cmp.Or(cmp.Compare(b.attempt, a.attempt), cmp.Compare(b.step, a.step))
+	})
 
 	var garbage []Object
 	named := make(map[point]bool) // points whose manifest stays, and whose data therefore stays
-	saved := make(map[int]int64)  // the newest step of each attempt with a manifest
+	saved := make(map[int]int64)  // the highest step of each attempt with a manifest
 	dropped := make(map[point]bool)
 	valid := 0
 	for _, f := range manifests {
@@ -50,13 +65,14 @@ func (c *Checkpoints) Garbage(ctx context.Context, keep int, pinned ...int64) ([
 		case err != nil && !errors.Is(err, ErrCorrupt):
 			return nil, err
 		}
-		if valid >= max(keep, 1) && !slices.Contains(pinned, f.step) {
+		_, pinned := slices.BinarySearch(pins, f.step)
+		if valid >= keep && !pinned {
 			garbage = append(garbage, f.Object)
 			dropped[f.point] = true
 			continue
 		}
 		named[f.point] = true
-		if err == nil {
+		if err == nil && !pinned {
 			if size, ok := sizes[m.Key]; ok && size == m.Size {
 				valid++
 			}
@@ -76,8 +92,8 @@ func (c *Checkpoints) Garbage(ctx context.Context, keep int, pinned ...int64) ([
 
 // Prune deletes the Garbage and returns how many bytes that were. What it could
 // not delete stays garbage for the next time.
-func (c *Checkpoints) Prune(ctx context.Context, keep int, pinned ...int64) (freed int64, err error) {
-	garbage, err := c.Garbage(ctx, keep, pinned...)
+func (c *Checkpoints) Prune(ctx context.Context, keep int) (freed int64, err error) {
+	garbage, err := c.Garbage(ctx, keep)
 	if err != nil {
 		return 0, err
 	}

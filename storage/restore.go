@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 )
 
-// Restore hands the newest checkpoint to load, streaming, and returns its
-// manifest if the data proved right. If it did not, load is called again with
-// the checkpoint before, and must start over; whatever it made of wrong data,
-// or said about it, does not count.
+// Restore hands the checkpoint of the highest step to load, streaming, and
+// returns its manifest if the data proved right. If it did not, load is called
+// again with the checkpoint before, and must start over; whatever it made of
+// wrong data, or said about it, does not count.
 //
 // load must not act on what it has read until Restore returns. An error of load
 // on right data is returned as it is. The error wraps ErrNotFound if no
@@ -18,7 +19,13 @@ import (
 // if the newest is of a newer build. A store that fails to answer is an error
 // too, not a reason to fall back: trying again costs less than training again.
 func (c *Checkpoints) Restore(ctx context.Context, load func(m *Manifest, r io.Reader) error) (*Manifest, error) {
-	return c.walk(ctx, func(point) bool { return true }, func(m *Manifest) error { return c.load(ctx, m, load) })
+	return c.RestoreAtMost(ctx, math.MaxInt64, load)
+}
+
+// RestoreAtMost is Restore for an attempt that trains no further than step: it
+// looks at no checkpoint beyond.
+func (c *Checkpoints) RestoreAtMost(ctx context.Context, step int64, load func(m *Manifest, r io.Reader) error) (*Manifest, error) {
+	return c.walk(ctx, func(p point) bool { return p.step <= step }, func(m *Manifest) error { return c.load(ctx, m, load) })
 }
 
 // RestoreStep is Restore for the checkpoint of one step, such as the fork that a
@@ -27,13 +34,26 @@ func (c *Checkpoints) RestoreStep(ctx context.Context, step int64, load func(m *
 	return c.walk(ctx, func(p point) bool { return p.step == step }, func(m *Manifest) error { return c.load(ctx, m, load) })
 }
 
-// Latest returns the newest checkpoint that verifies, which it reads to tell.
+// Newest returns the step of the highest checkpoint up to step atMost, and
+// whether there is one, from the listing alone: Restore may fall back to an
+// earlier one, or find none that verifies.
+func (c *Checkpoints) Newest(ctx context.Context, atMost int64) (step int64, ok bool, err error) {
+	all, err := c.manifests(ctx)
+	for _, f := range all {
+		if f.step <= atMost {
+			return f.step, true, err
+		}
+	}
+	return 0, false, err
+}
+
+// Latest returns the checkpoint of the highest step that verifies, which it reads to tell.
 // Restore does both in one pass. Errors are as Restore's.
 func (c *Checkpoints) Latest(ctx context.Context) (*Manifest, error) {
 	return c.walk(ctx, func(point) bool { return true }, func(m *Manifest) error { return c.Verify(ctx, m) })
 }
 
-// walk tries the checkpoints that match from the newest on and returns the first
+// walk tries the checkpoints that match from the highest step on and returns the first
 // that is neither missing nor corrupt.
 func (c *Checkpoints) walk(ctx context.Context, match func(point) bool, try func(*Manifest) error) (*Manifest, error) {
 	all, err := c.manifests(ctx)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/topksweep/sweep/storage"
@@ -14,7 +15,8 @@ import (
 const (
 	every    = 10 // steps between checkpoints
 	faulty   = 10 // the step at which the store becomes so
-	lastStep = 30
+	fork     = 20 // a step at which other stages begin
+	lastStep = 40
 	keep     = 2
 )
 
@@ -115,7 +117,10 @@ func (t trial) train(s storage.Store, until int64) (acked int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	step, err := restore(ctx, c)
+	if err := claim.Pin(ctx, fork); err != nil {
+		return 0, err
+	}
+	step, err := restore(ctx, c, until)
 	if err != nil {
 		return 0, err
 	}
@@ -137,11 +142,11 @@ func (t trial) train(s storage.Store, until int64) (acked int64, err error) {
 	return step, nil
 }
 
-// restore returns the step to go on from, and an error if what was restored is
-// not the state at that step.
-func restore(ctx context.Context, c *storage.Checkpoints) (int64, error) {
+// restore returns the step to go on from to step until, and an error if what was
+// restored is not the state at that step.
+func restore(ctx context.Context, c *storage.Checkpoints, until int64) (int64, error) {
 	var got []byte
-	m, err := c.Restore(ctx, func(m *storage.Manifest, r io.Reader) (err error) {
+	m, err := c.RestoreAtMost(ctx, until, func(m *storage.Manifest, r io.Reader) (err error) {
 		got, err = io.ReadAll(r)
 		return err
 	})
@@ -154,6 +159,9 @@ func restore(ctx context.Context, c *storage.Checkpoints) (int64, error) {
 	if !bytes.Equal(got, state(m.Step)) {
 		return 0, fmt.Errorf("restored something else than the state at step %d", m.Step)
 	}
+	if m.Step > until {
+		return 0, fmt.Errorf("restored step %d, of at most %d", m.Step, until)
+	}
 	return m.Step, nil
 }
 
@@ -163,9 +171,17 @@ func (t trial) wantRestorable(s storage.Store, acked int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	step, err := restore(t.Context(), c)
+	step, err := restore(t.Context(), c, lastStep)
 	if err != nil || step < acked {
 		t.Errorf("restored step %d (%v), but %d was acknowledged", step, err, acked)
+	}
+	if acked >= fork { // then a branch begins there, whatever has been pruned
+		if _, err := c.RestoreStep(t.Context(), fork, func(*storage.Manifest, io.Reader) error { return nil }); err != nil {
+			t.Errorf("the fork at step %d: %v", fork, err)
+		}
+	}
+	if newest, ok, err := c.Newest(t.Context(), lastStep); err != nil || ok && newest < step || !ok && step > 0 {
+		t.Errorf("newest: step %d (%v, %v), restored %d", newest, ok, err, step)
 	}
 	if latest, err := c.Latest(t.Context()); step > 0 && (err != nil || latest.Step != step) {
 		t.Errorf("latest: %v, %v, want step %d", latest, err, step)
@@ -173,7 +189,7 @@ func (t trial) wantRestorable(s storage.Store, acked int64) {
 }
 
 // wantTidy says that a new claim's pruning leaves nothing but the newest
-// checkpoints.
+// checkpoints and the fork's, and that nothing but the fork's need stay.
 func (t trial) wantTidy(s storage.Store) {
 	t.Helper()
 	ctx := t.Context()
@@ -184,13 +200,23 @@ func (t trial) wantTidy(s storage.Store) {
 	if _, err := c.Claim(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Prune(ctx, keep); err != nil {
-		t.Fatal(err)
-	}
-	for _, kind := range []string{"data", "manifests"} {
-		objects := list(t.T, s, "stages/"+t.stage+"/"+kind+"/")
-		if len(objects) != keep {
-			t.Errorf("pruning left %d %s, want %d: %v", len(objects), kind, keep, objects)
+	for _, keep := range []int{keep, 0} {
+		if _, err := c.Prune(ctx, keep); err != nil {
+			t.Fatal(err)
+		}
+		for _, kind := range []string{"data", "manifests"} {
+			objects := list(t.T, s, "stages/"+t.stage+"/"+kind+"/")
+			forks := 0
+			for _, o := range objects {
+				if strings.Contains(o.Key, fmt.Sprintf("/%012d-", fork)) {
+					forks++
+				}
+			}
+			// Two attempts may both have saved the fork.
+			if forks == 0 || len(objects) != keep+forks {
+				t.Errorf("pruning left %d %s, %d of them the fork's, want %d others: %v", len(objects), kind, forks, keep, objects)
+			}
 		}
 	}
+	t.wantRestorable(s, fork)
 }
