@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -198,8 +197,4 @@ func (a *Activities) result(ctx context.Context, id string) (*sweep.Result, erro
 		return nil, nil
 	}
 	return r, err
-}
-
-func decoder(c trainer.Config, s *trainer.State) func(*storage.Manifest, io.Reader) error {
-	return func(m *storage.Manifest, r io.Reader) error { return trainer.Decode(r, m.Size, c, s) }
 }

@@ -27,7 +27,7 @@ type checkpointer struct {
 	cfg         trainer.Config
 	loop        *trainer.Loop
 	now         func() time.Time
-	cleared     func(context.Context) (bool, error) // the run has a result, and its stage was cleared
+	cleared     func(context.Context) (bool, error) // the run has a result, and its stage was cleared; nil for a shared stage
 	every       time.Duration
 	keep        int
 	log         *slog.Logger
@@ -83,6 +83,51 @@ func (k *checkpointer) finish(ctx context.Context) error {
 	return k.save(ctx, k.spare.Step, body, k.meta(k.now()))
 }
 
+// forkHere saves the present state as one that other stages begin at.
+func (k *checkpointer) forkHere(ctx context.Context) error {
+	if err := k.claim.Pin(ctx, k.loop.Step()); err != nil {
+		return err
+	}
+	if err := k.finish(ctx); err != nil {
+		return err
+	}
+	k.tidy(ctx, 0)
+	return nil
+}
+
+// fork saves a state of before as one that other stages begin at. own says that
+// the stage began at a checkpoint of its own trajectory: one that it began at
+// elsewhere serves the others too.
+func (k *checkpointer) fork(ctx context.Context, s *trainer.State, own bool) error {
+	if err := k.wait(); err != nil {
+		return err
+	}
+	if s.Step == k.saved && !own {
+		return nil
+	}
+	if err := k.claim.Pin(ctx, s.Step); err != nil {
+		return err
+	}
+	if s.Step != k.saved {
+		body, err := trainer.Encode(k.cfg, s)
+		if err != nil {
+			return err
+		}
+		if err := k.save(ctx, s.Step, body, k.meta(k.now())); err != nil {
+			return err
+		}
+	}
+	k.tidy(ctx, 0)
+	return nil
+}
+
+// tidy removes all but the newest keep checkpoints and those that are forks.
+func (k *checkpointer) tidy(ctx context.Context, keep int) {
+	if _, err := k.checkpoints.Prune(ctx, keep); err != nil && ctx.Err() == nil {
+		k.log.Warn("old checkpoints not removed", "error", err)
+	}
+}
+
 // wait returns when no checkpoint is in flight.
 func (k *checkpointer) wait() error {
 	if k.flight == nil {
@@ -119,33 +164,18 @@ func (k *checkpointer) meta(now time.Time) map[string]string {
 
 func (k *checkpointer) save(ctx context.Context, step int64, body *trainer.Body, meta map[string]string) error {
 	// Whoever comes back after the end finds no newer claim: those are cleared too.
-	if cleared, err := k.cleared(ctx); cleared {
-		return fmt.Errorf("checkpoint at step %d: the run is done: %w", step, storage.ErrFenced)
-	} else if err != nil {
-		return fmt.Errorf("checkpoint at step %d: %w", step, err)
+	if k.cleared != nil {
+		if cleared, err := k.cleared(ctx); cleared {
+			return fmt.Errorf("checkpoint at step %d: the run is done: %w", step, storage.ErrFenced)
+		} else if err != nil {
+			return fmt.Errorf("checkpoint at step %d: %w", step, err)
+		}
 	}
 	m, err := k.claim.Save(ctx, storage.Checkpoint{Step: step, Format: checkpointFormat, Meta: meta, Body: body, Size: body.Size()})
 	if err != nil {
 		return fmt.Errorf("checkpoint at step %d: %w", step, err)
 	}
 	k.saved = m.Step
-	if _, err := k.checkpoints.Prune(ctx, k.keep); err != nil && ctx.Err() == nil {
-		k.log.Warn("old checkpoints not removed", "error", err)
-	}
+	k.tidy(ctx, k.keep)
 	return nil
-}
-
-// restore loads the newest checkpoint into s and returns the seconds of training
-// behind it, or draws the state before the first step if there is none.
-func restore(ctx context.Context, cp *storage.Checkpoints, c trainer.Config) (*trainer.State, float64, error) {
-	s := trainer.NewState(c)
-	m, err := cp.Restore(ctx, decoder(c, s))
-	switch {
-	case errors.Is(err, storage.ErrNotFound):
-		return trainer.Init(c), 0, nil
-	case err != nil:
-		return nil, 0, err
-	}
-	seconds, _ := strconv.ParseFloat(m.Meta[metaSeconds], 64) // a hint for people: 0 if absent
-	return s, seconds, nil
 }

@@ -2,10 +2,7 @@ package activities
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep"
@@ -25,7 +22,7 @@ func (a *Activities) evaluate(ctx context.Context, ref sweep.CellRef) error {
 		return err
 	}
 	cfg := r.cell.Config
-	progress, stop := a.startProgress(ctx, ref.Cell, cfg)
+	progress, stop := a.startProgress(ctx, sweep.StageRef{CellRef: ref, To: r.cell.Config.Steps}, cfg)
 	defer stop()
 	if done, err := a.result(ctx, r.id); err != nil {
 		return err
@@ -37,7 +34,7 @@ func (a *Activities) evaluate(ctx context.Context, ref sweep.CellRef) error {
 	if err != nil {
 		return err
 	}
-	checkpoints, err := storage.NewCheckpoints(a.store, r.id, a.log)
+	from, err := a.origins(r, sweep.LevelRun, cfg.Steps)
 	if err != nil {
 		return err
 	}
@@ -47,10 +44,7 @@ func (a *Activities) evaluate(ctx context.Context, ref sweep.CellRef) error {
 	}
 	defer release()
 	state := trainer.NewState(cfg)
-	m, err := checkpoints.RestoreStep(ctx, int64(cfg.Steps), decoder(cfg, state))
-	if errors.Is(err, storage.ErrNotFound) {
-		return fmt.Errorf("%w: %w", ErrLost, err)
-	}
+	m, err := from.last(ctx, cfg, state)
 	if err != nil {
 		return err
 	}
@@ -63,10 +57,9 @@ func (a *Activities) evaluate(ctx context.Context, ref sweep.CellRef) error {
 	if err != nil {
 		return err
 	}
-	seconds, _ := strconv.ParseFloat(m.Meta[metaSeconds], 64)
 	result := sweep.Result{
 		Cell: r.cell.ID, Config: cfg, Metrics: metrics, Status: sweep.Completed,
-		Tokens: cfg.Tokens(), WallSeconds: seconds, Data: r.plan.Info.Fingerprint,
+		Tokens: cfg.Tokens(), WallSeconds: secondsOf(m), Data: r.plan.Info.Fingerprint,
 		LMName: r.plan.Data.LMName, Layer: r.plan.Data.Layer, Submodule: r.plan.Data.SubmoduleName,
 	}
 	progress.doing("exporting the model")
@@ -76,6 +69,9 @@ func (a *Activities) evaluate(ctx context.Context, ref sweep.CellRef) error {
 	// The result comes last: where it is, the model is too. Of several attempts
 	// the first to finish counts.
 	if _, err := storage.PutJSONOnce(ctx, a.store, sweep.ResultKey(r.id), result); err != nil {
+		return err
+	}
+	if err := a.store.Delete(ctx, sweep.FailureKey(ref.Sweep, r.cell.ID)); err != nil {
 		return err
 	}
 	return a.clear(ctx, r.id)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/converter"
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
@@ -90,16 +91,7 @@ func openDir(t *testing.T) storage.Store {
 // no checkpoint is due while it trains.
 func newBench(t *testing.T, store storage.Store, p *sweep.Plan) *bench {
 	t.Helper()
-	for i := range p.Chunks() {
-		b, err := sweep.EncodeChunk(p.Chunk(i))
-		if err == nil {
-			err = storage.PutBytes(t.Context(), store, sweep.ChunkKey(p.ID, i), b)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := storage.PutJSON(t.Context(), store, sweep.PlanKey(p.ID), &p.PlanHeader); err != nil {
+	if err := StorePlan(t.Context(), store, p); err != nil {
 		t.Fatal(err)
 	}
 	return newWorker(t, store, p)
@@ -133,7 +125,7 @@ func (b *bench) run(activity string, arg any) error {
 	return err
 }
 
-func (b *bench) get(activity string, arg any) (out []sweep.PreparedCell, err error) {
+func (b *bench) get(activity string, arg any) (out converter.EncodedValue, err error) {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestActivityEnvironment()
@@ -141,16 +133,17 @@ func (b *bench) get(activity string, arg any) (out []sweep.PreparedCell, err err
 	env.SetWorkerStopChannel(b.stop)
 	b.RegisterLight(env)
 	b.RegisterTraining(env)
-	v, err := env.ExecuteActivity(activity, arg)
-	if err == nil && v.HasValue() {
-		err = v.Get(&out)
-	}
-	return out, err
+	return env.ExecuteActivity(activity, arg)
 }
 
 func (b *bench) ref(cell int) sweep.CellRef { return sweep.CellRef{Sweep: b.plan.ID, Cell: cell} }
 
-func (b *bench) train() error    { return b.run(sweep.ActivityTrain, b.ref(1)) }
+// stage is the stage of the cell alone, from its first step to its last.
+func (b *bench) stage(cell int) sweep.StageRef {
+	return sweep.StageRef{CellRef: b.ref(cell), Level: sweep.LevelRun, To: b.plan.Cells[cell].Config.Steps, Cells: 1}
+}
+
+func (b *bench) train() error    { return b.run(sweep.ActivityTrain, b.stage(1)) }
 func (b *bench) evaluate() error { return b.run(sweep.ActivityEval, b.ref(1)) }
 
 // finish trains and evaluates cell 1 and fails the test if it cannot.

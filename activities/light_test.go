@@ -14,18 +14,30 @@ func TestPrepareAndResults(t *testing.T) {
 	b.finish()
 	fail := func(cell int, s sweep.Status, reason string) {
 		t.Helper()
-		if err := b.run(sweep.ActivityFail, sweep.FailInput{CellRef: b.ref(cell), Status: s, Error: reason}); err != nil {
+		if err := b.run(sweep.ActivityFail, sweep.FailInput{Sweep: b.plan.ID, Cells: []int{cell}, Status: s, Error: reason}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	fail(0, sweep.Failed, "step 3: the loss is NaN")
 	fail(1, sweep.Failed, "of a submission before the one that completed it")
 
-	prepared, err := b.get(sweep.ActivityPrepare, sweep.ChunkRef{Sweep: b.plan.ID})
+	v, err := b.get(sweep.ActivityPrepare, sweep.ChunkRef{Sweep: b.plan.ID})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []sweep.PreparedCell{{Label: "k=2"}, {Label: "k=3", Done: true}, {Label: "k=4"}}
+	var trees []sweep.Tree
+	if err := v.Get(&trees); err != nil {
+		t.Fatal(err)
+	}
+	var prepared []sweep.TreeCell
+	for _, tree := range trees {
+		prepared = append(prepared, tree.Cells...)
+	}
+	cell := sweep.TreeCell{Decay: steps / 2, Steps: steps}
+	want := []sweep.TreeCell{cell, cell, cell}
+	for i, label := range []string{"k=2", "k=3", "k=4"} {
+		want[i].Cell, want[i].Label, want[i].Done = i, label, i == 1
+	}
 	if !slices.Equal(prepared, want) {
 		t.Errorf("prepared %+v", prepared)
 	}
@@ -66,7 +78,7 @@ func TestPrepareAndResults(t *testing.T) {
 	wantUnchanged(t, "collecting again", snapshot(t, b.store), before)
 
 	// Once the cell runs again, its failure is history.
-	if err := b.run(sweep.ActivityTrain, b.ref(0)); err != nil {
+	if err := b.run(sweep.ActivityTrain, b.stage(0)); err != nil {
 		t.Fatal(err)
 	}
 	check(sweep.Pending, sweep.Completed, sweep.Pending)
@@ -85,16 +97,16 @@ func TestBadConfig(t *testing.T) {
 		b := newBench(t, openDir(t), makePlan(t, change))
 		wantType(t, b.train(), "BadConfig", false)
 		wantType(t, b.evaluate(), "BadConfig", false)
-		if err := b.run(sweep.ActivityFail, sweep.FailInput{CellRef: b.ref(1), Status: sweep.Failed, Error: name}); err != nil {
+		if err := b.run(sweep.ActivityFail, sweep.FailInput{Sweep: b.plan.ID, Cells: []int{1}, Status: sweep.Failed, Error: name}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if err := b.run(sweep.ActivityTrain, b.ref(0)); err != nil {
+		if err := b.run(sweep.ActivityTrain, b.stage(0)); err != nil {
 			t.Errorf("%s: the cell beside it: %v", name, err)
 		}
 	}
 	b := newBench(t, openDir(t), makePlan(t, nil))
 	for _, cell := range []int{-1, 3, sweep.ChunkSize - 1} {
-		wantType(t, b.run(sweep.ActivityTrain, b.ref(cell)), "BadConfig", false)
+		wantType(t, b.run(sweep.ActivityTrain, sweep.StageRef{CellRef: b.ref(cell), Level: sweep.LevelRun, To: steps}), "BadConfig", false)
 	}
 }
 

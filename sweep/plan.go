@@ -110,7 +110,7 @@ func (p *Plan) count(est Estimates) {
 			continue
 		}
 		t.StepsUnshared += int64(c.Config.Steps)
-		t.CheckpointBytes = max(t.CheckpointBytes, stateBytes(c.Config))
+		t.CheckpointBytes = max(t.CheckpointBytes, StateBytes(c.Config))
 		if est.Bytes != nil {
 			device, host := est.Bytes(c.Config)
 			t.Bytes, t.HostBytes = max(t.Bytes, device), max(t.HostBytes, host)
@@ -141,7 +141,7 @@ func (p *Plan) countStages(reused []bool, est Estimates) {
 			t.Tokens += min(steps*int64(c.BatchSize), math.MaxInt64-t.Tokens) // an absurd grid must not come out negative
 			if !s.Ends(reached) {
 				t.Forks++
-				t.ForkBytes += min(stateBytes(c), math.MaxInt64-t.ForkBytes)
+				t.ForkBytes += min(StateBytes(c), math.MaxInt64-t.ForkBytes)
 			}
 		})
 		f.dead = math.MaxInt
@@ -162,9 +162,9 @@ func (p *Plan) epochs(c trainer.Config) float64 {
 	return float64(c.Tokens()) / float64(rows)
 }
 
-// stateBytes is the size of a checkpoint: the weights and two moments in
+// StateBytes is the size of a checkpoint: the weights and two moments in
 // float32, and a counter of 64 bits for each latent.
-func stateBytes(c trainer.Config) int64 {
+func StateBytes(c trainer.Config) int64 {
 	return 3*4*c.Params() + 8*int64(c.DictSize)
 }
 

@@ -10,10 +10,12 @@ import (
 // other; these names and structs are all that they share. Cells travel as
 // indices into the stored plan, never as lists of settings.
 
-// Names of the workflow, its query and the activities.
+// Names of the workflow, its query and updates, and the activities.
 const (
 	WorkflowSweep   = "SweepWorkflow"
 	QueryProgress   = "progress"
+	UpdateExtend    = "extend"
+	UpdateRetry     = "retry"
 	ActivityPrepare = "Prepare"
 	ActivityTrain   = "TrainStage"
 	ActivityEval    = "Evaluate"
@@ -32,18 +34,36 @@ func TrainQueue(backend string) string { return Queue + "-" + backend }
 // SweepInput starts a SweepWorkflow.
 type SweepInput struct {
 	Sweep         string // the plan's ID, which is the workflow's too
-	Cells         int
+	Extent               // of the stored plan
 	TrainQueue    string
 	MaxConcurrent int
 	FailureLimit  int      // start no more runs when so many failed; 0 = no limit
 	Resume        *Carried // set when the workflow continues as new
 }
 
+// Extent is how much a stored plan holds. A plan that is extended only grows:
+// cells and trees keep their numbers.
+type Extent struct {
+	Cells      int
+	TreeChunks int
+}
+
+// Extent returns how much the plan holds.
+func (h *PlanHeader) Extent() Extent { return Extent{h.CellCount, h.TreeChunks} }
+
 // Carried is what a SweepWorkflow passes on when it continues as new.
 type Carried struct {
-	Next, Completed, Reused, Failed, Canceled int
+	Next    int // number of the first tree never begun
+	Summary Summary
+	Again   []TreeLeft `json:",omitempty"` // trees below Next that are begun and not done, ascending
+	Retry   bool       `json:",omitempty"` // go over all trees once more when these are done
+	Pass    int        `json:",omitempty"` // how often all trees were gone over before
+}
 
-	Again []int `json:",omitempty"` // cells below Next that were in training and handed back, ascending
+// TreeLeft names a tree and its cells that need something yet.
+type TreeLeft struct {
+	Tree  int
+	Cells []int
 }
 
 // ErrTypeLost is the type of the error with which Evaluate ends when no
@@ -57,47 +77,58 @@ type CellRef struct {
 	Cell  int
 }
 
-// ChunkRef names one chunk of a stored plan.
+// StageRef names a stage: the span of a trajectory that ends at step To, by one
+// of the cells that pass through it.
+type StageRef struct {
+	CellRef
+	Level Level
+	To    int
+	Cells int // that pass through it
+}
+
+// Trained is what came of a stage.
+type Trained struct {
+	Reached int // its end: To, or before the first step in which a latent would be dead
+	Steps   int // trained by the attempt that finished
+}
+
+// ChunkRef names one piece of a stored plan's trees.
 type ChunkRef struct {
 	Sweep string
 	Chunk int
 }
 
-// PreparedCell is what a workflow must know of a cell: how to show it, and
-// whether its result exists already.
-type PreparedCell struct {
-	Label string
-	Done  bool `json:",omitempty"`
-}
-
-// FailInput records that a run failed for good.
+// FailInput records why runs have no result.
 type FailInput struct {
-	CellRef
+	Sweep  string
+	Cells  []int
 	Status Status
 	Error  string
 }
 
 // Summary is what a sweep came to.
 type Summary struct {
-	Cells     int `json:"cells"`
-	Completed int `json:"completed"` // with a result, reused ones among them
-	Reused    int `json:"reused"`    // of those, the ones that had a result before the sweep began
-	Failed    int `json:"failed"`
-	Canceled  int `json:"canceled"`
+	Cells     int   `json:"cells"`
+	Completed int   `json:"completed"` // with a result, reused ones among them
+	Reused    int   `json:"reused"`    // of those, the ones that had a result before the sweep began
+	Failed    int   `json:"failed"`
+	Canceled  int   `json:"canceled"`
+	Steps     int64 `json:"steps"` // trained, but for those of attempts that died
 }
 
 // Progress answers QueryProgress.
 type Progress struct {
 	Summary
-	Running []int `json:"running"` // indices of the cells in training or evaluation, ascending
+	Running []int `json:"running"` // indices of the cells of stages in training or evaluation, ascending
 }
 
 // Heartbeat is what TrainStage reports every few seconds: a hint for people. The
 // truth about progress is the newest verifying checkpoint.
 type Heartbeat struct {
 	Cell            int     `json:"cell"`
+	Cells           int     `json:"cells,omitempty"` // that share the stage; 0 or 1 for a run of its own
 	Step            int64   `json:"step"`
-	Steps           int64   `json:"steps"`
+	Steps           int64   `json:"steps"` // at the end of the stage
 	Loss            float64 `json:"loss"`
 	Dead            int     `json:"dead_latents"`
 	TokensPerSecond float64 `json:"tokens_per_second"`
@@ -116,6 +147,11 @@ func GridKey(sweep string) string { return "sweeps/" + sweep + "/grid.yaml" }
 // ChunkKey is the key of one chunk of a sweep's cells.
 func ChunkKey(sweep string, chunk int) string {
 	return fmt.Sprintf("sweeps/%s/cells-%06d.json", sweep, chunk)
+}
+
+// TreesKey is the key of one piece of a sweep's trees.
+func TreesKey(sweep string, chunk int) string {
+	return fmt.Sprintf("sweeps/%s/trees-%06d.json", sweep, chunk)
 }
 
 // FailurePrefix is what the keys of a sweep's failure notes begin with.

@@ -13,13 +13,14 @@ import (
 // One typed call for each activity: a call by name checks neither arguments nor
 // result.
 
-func prepare(ctx workflow.Context, in sweep.ChunkRef) (out []sweep.PreparedCell, err error) {
+func prepare(ctx workflow.Context, in sweep.ChunkRef) (out []sweep.Tree, err error) {
 	err = workflow.ExecuteActivity(light(ctx, "plan"), sweep.ActivityPrepare, in).Get(ctx, &out)
 	return out, err
 }
 
-func train(ctx workflow.Context, queue string, in sweep.CellRef, label string) error {
-	return workflow.ExecuteActivity(heavy(ctx, queue, 3, label), sweep.ActivityTrain, in).Get(ctx, nil)
+func train(ctx workflow.Context, queue string, in sweep.StageRef, label string) (out sweep.Trained, err error) {
+	err = workflow.ExecuteActivity(heavy(ctx, queue, 3, label), sweep.ActivityTrain, in).Get(ctx, &out)
+	return out, err
 }
 
 // evaluate goes before training in the queue: a run in hand is finished before

@@ -31,12 +31,15 @@ type fake struct {
 	eval    func(ctx context.Context, cell, attempt int) error
 	fail    func(sweep.FailInput) error
 	collect func() error
+	dead    int    // step in which the first latent is dead; 0: none ever is
 	label   string // of every cell; the default tells them apart
 
 	mu        sync.Mutex
 	cells     int
-	prepared  []int // chunks
-	started   []int // cells, in the order of their first training
+	trees     []sweep.Tree
+	spans     []string // of stages that were trained: "cell level to"
+	prepared  []int    // chunks
+	started   []int    // cells, in the order of their first training
 	trained   map[int]int
 	evaluated map[int]int
 	failures  map[int]sweep.FailInput
@@ -46,11 +49,20 @@ type fake struct {
 	tries     map[string]int
 }
 
+// newFake has cells that share nothing.
 func newFake(cells int) *fake {
-	return &fake{cells: cells, trained: map[int]int{}, evaluated: map[int]int{}, failures: map[int]sweep.FailInput{}, tries: map[string]int{}}
+	var trees []sweep.Tree
+	for i := range cells {
+		trees = append(trees, sweep.Tree{Family: fmt.Sprint(i), Weight: 1, Cells: []sweep.TreeCell{{Cell: i, Decay: 50, Steps: 100}}})
+	}
+	return newTreeFake(cells, trees)
 }
 
-func (f *fake) Prepare(_ context.Context, ref sweep.ChunkRef) ([]sweep.PreparedCell, error) {
+func newTreeFake(cells int, trees []sweep.Tree) *fake {
+	return &fake{cells: cells, trees: trees, trained: map[int]int{}, evaluated: map[int]int{}, failures: map[int]sweep.FailInput{}, tries: map[string]int{}}
+}
+
+func (f *fake) Prepare(_ context.Context, ref sweep.ChunkRef) ([]sweep.Tree, error) {
 	f.mu.Lock()
 	f.prepared = append(f.prepared, ref.Chunk)
 	f.mu.Unlock()
@@ -59,10 +71,14 @@ func (f *fake) Prepare(_ context.Context, ref sweep.ChunkRef) ([]sweep.PreparedC
 			return nil, err
 		}
 	}
-	first := ref.Chunk * sweep.ChunkSize
-	out := make([]sweep.PreparedCell, min(sweep.ChunkSize, f.cells-first))
+	out := slices.Clone(f.trees[min(len(f.trees), ref.Chunk*sweep.ChunkSize):min(len(f.trees), (ref.Chunk+1)*sweep.ChunkSize)])
 	for i := range out {
-		out[i] = sweep.PreparedCell{Label: cmp.Or(f.label, fmt.Sprintf("k=%d", first+i)), Done: f.done != nil && f.done(first+i)}
+		out[i].Cells = slices.Clone(out[i].Cells)
+		for j := range out[i].Cells {
+			c := &out[i].Cells[j]
+			c.Label = cmp.Or(f.label, fmt.Sprintf("k=%d", c.Cell))
+			c.Done = f.done != nil && f.done(c.Cell)
+		}
 	}
 	return out, nil
 }
@@ -92,8 +108,18 @@ func (f *fake) heavy(ctx context.Context, name string, cell int, fn func(context
 	return err
 }
 
-func (f *fake) TrainStage(ctx context.Context, ref sweep.CellRef) error {
-	return f.heavy(ctx, sweep.ActivityTrain, ref.Cell, f.train, f.trained)
+func (f *fake) TrainStage(ctx context.Context, ref sweep.StageRef) (sweep.Trained, error) {
+	err := f.heavy(ctx, sweep.ActivityTrain, ref.Cell, f.train, f.trained)
+	out := sweep.Trained{Reached: ref.To}
+	if err == nil && f.dead > 0 && ref.Level.UntilDead() {
+		out.Reached = min(ref.To, f.dead)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err == nil {
+		f.spans = append(f.spans, fmt.Sprintf("%d %s → %d", ref.Cell, ref.Level, out.Reached))
+	}
+	return out, err
 }
 
 func (f *fake) Evaluate(ctx context.Context, ref sweep.CellRef) error {
@@ -103,7 +129,9 @@ func (f *fake) Evaluate(ctx context.Context, ref sweep.CellRef) error {
 func (f *fake) RecordFailure(_ context.Context, in sweep.FailInput) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.failures[in.Cell] = in
+	for _, cell := range in.Cells {
+		f.failures[cell] = in
+	}
 	if f.fail != nil {
 		return f.fail(in)
 	}
@@ -155,7 +183,7 @@ func (f *fake) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
 }
 
 func (f *fake) input(window int) sweep.SweepInput {
-	return sweep.SweepInput{Sweep: testSweep, Cells: f.cells, TrainQueue: sweep.TrainQueue("cpu"), MaxConcurrent: window}
+	return sweep.SweepInput{Sweep: testSweep, Extent: sweep.Extent{Cells: f.cells, TreeChunks: (len(f.trees) + sweep.ChunkSize - 1) / sweep.ChunkSize}, TrainQueue: sweep.TrainQueue("cpu"), MaxConcurrent: window}
 }
 
 // run runs a sweep to its end and returns what it came to.

@@ -3,6 +3,7 @@ package workflows
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -28,6 +29,14 @@ func nextInput(t *testing.T, env *testsuite.TestWorkflowEnvironment) (in sweep.S
 		t.Fatal("continued as new with nothing carried")
 	}
 	return in, true
+}
+
+// left names trees of one cell that need something yet.
+func left(cells ...int) (out []sweep.TreeLeft) {
+	for _, c := range cells {
+		out = append(out, sweep.TreeLeft{Tree: c, Cells: []int{c}})
+	}
+	return out
 }
 
 // At the seam what runs is handed back; the next history goes on with it first.
@@ -58,7 +67,7 @@ func TestSeam(t *testing.T) {
 		t.Fatalf("ended with %v, want to continue as new", env.GetWorkflowError())
 	}
 	c := in.Resume
-	if c.Next != 6 || c.Completed != 2 || c.Reused != 1 || c.Failed != 1 || c.Canceled != 0 || !slices.Equal(c.Again, []int{3, 4, 5}) {
+	if c.Next != 6 || c.Summary != (sweep.Summary{Cells: 10, Completed: 2, Reused: 1, Failed: 1}) || !reflect.DeepEqual(c.Again, left(3, 4, 5)) {
 		t.Errorf("carried %+v", *c)
 	}
 	if f.collected != 0 || len(f.statuses(sweep.Canceled)) > 0 {
@@ -93,10 +102,11 @@ func TestCancelAfterTheSeam(t *testing.T) {
 		return nil
 	}
 	in := f.input(1)
-	in.Resume = &sweep.Carried{Next: sweep.ChunkSize + 3, Completed: sweep.ChunkSize, Again: []int{7, sweep.ChunkSize, sweep.ChunkSize + 2}}
+	again := []int{7, sweep.ChunkSize, sweep.ChunkSize + 2}
+	in.Resume = &sweep.Carried{Next: sweep.ChunkSize + 3, Summary: sweep.Summary{Completed: sweep.ChunkSize}, Again: left(again...)}
 	env.ExecuteWorkflow(sweep.WorkflowSweep, in)
-	if got := f.statuses(sweep.Canceled); !slices.Equal(got, in.Resume.Again) {
-		t.Errorf("recorded as canceled: %v, want %v", got, in.Resume.Again)
+	if got := f.statuses(sweep.Canceled); !slices.Equal(got, again) {
+		t.Errorf("recorded as canceled: %v, want %v", got, again)
 	}
 	wantSummary(t, progressOf(t, env).Summary, sweep.Summary{Cells: f.cells, Completed: sweep.ChunkSize, Canceled: 3})
 }
@@ -106,7 +116,7 @@ func TestStoppedBehindTheSeam(t *testing.T) {
 	f := newFake(10)
 	in := f.input(2)
 	in.FailureLimit = 2
-	in.Resume = &sweep.Carried{Next: 5, Completed: 2, Failed: 2, Again: []int{4}}
+	in.Resume = &sweep.Carried{Next: 5, Summary: sweep.Summary{Completed: 2, Failed: 2}, Again: left(4)}
 	s, err := f.run(t, in)
 	if err == nil || len(f.started) > 0 {
 		t.Errorf("ended with %v, started %v", err, f.started)
@@ -139,7 +149,7 @@ func TestHistoryLength(t *testing.T) {
 				t.Fatalf("window %d: a history of %d events", window, length)
 			}
 			before := in
-			if in, ok = nextInput(t, env); ok && before.Resume != nil && in.Resume.Completed <= before.Resume.Completed {
+			if in, ok = nextInput(t, env); ok && before.Resume != nil && in.Resume.Summary.Completed <= before.Resume.Summary.Completed {
 				t.Fatalf("window %d: a history in which no run is done: %+v", window, *in.Resume)
 			}
 			if !ok && env.GetWorkflowError() != nil {

@@ -15,111 +15,161 @@ import (
 // again trains only what has no result.
 const ErrTypeFailed = "RunsFailed"
 
-// SweepWorkflow trains and evaluates every cell of a stored plan, at most
-// MaxConcurrent at a time, and collects the results. A run that fails does not
-// touch the others. However the sweep ends, what there is gets collected.
+// SweepWorkflow trains and evaluates every cell of a stored plan, stage by
+// stage, at most MaxConcurrent stages at a time, and collects the results. A run
+// that fails does not touch the others, and a trunk that fails only those that
+// pass through it. However the sweep ends, what there is gets collected.
 //
 // A large grid goes through several histories (continue as new). At the seam the
-// runs in flight are told to save their state, and the next history goes on with
-// them first: that costs each of them one checkpoint, where waiting for them to
-// end would leave slots idle for as long as the longest run takes.
+// stages in flight are told to save their state, and the next history walks the
+// trees that are begun again from their roots: a stage whose checkpoint is there
+// ends at once. That costs each stage in flight one checkpoint, where waiting
+// for them to end would leave slots idle for as long as the longest takes.
 func SweepWorkflow(ctx workflow.Context, in sweep.SweepInput) (sweep.Summary, error) {
 	s := newState(in)
 	if err := workflow.SetQueryHandler(ctx, sweep.QueryProgress, s.progress); err != nil {
 		return s.Summary, err
 	}
-	err := s.window(ctx)
-	if err == nil && !s.ending(ctx) && s.left() {
-		in.Resume = s.carried()
-		return s.Summary, workflow.NewContinueAsNewError(ctx, SweepWorkflow, in)
+	if err := s.handleUpdates(ctx); err != nil {
+		return s.Summary, err
 	}
-	done, _ := workflow.NewDisconnectedContext(ctx)
-	if e := collect(done, in.Sweep); e != nil && err == nil {
-		err = fmt.Errorf("collect: %w", e)
+	err := s.window(ctx)
+	if err != nil || s.ending(ctx) || !s.more() {
+		done, _ := workflow.NewDisconnectedContext(ctx)
+		if e := collect(done, in.Sweep); e != nil && err == nil {
+			err = fmt.Errorf("collect: %w", e)
+		}
 	}
 	switch {
 	case err != nil:
 		return s.Summary, err
+	case !s.ending(ctx) && s.more(): // perhaps it was extended just now
+		in := s.in
+		in.Resume = s.carried()
+		return s.Summary, workflow.NewContinueAsNewError(ctx, SweepWorkflow, in)
 	case ctx.Err() != nil:
 		return s.Summary, temporal.NewCanceledError()
 	case s.Failed > 0:
 		return s.Summary, temporal.NewNonRetryableApplicationError(
-			fmt.Sprintf("%d of %d runs failed; submit the grid again to train them again", s.Failed, s.Cells), ErrTypeFailed, nil, s.Summary)
+			fmt.Sprintf("%d of %d runs failed; sweep retry trains them again", s.Failed, s.Cells), ErrTypeFailed, nil, s.Summary)
 	}
 	return s.Summary, nil
+}
+
+// handleUpdates lets a running sweep grow, and try failed runs again. Both only
+// note what is to be done; the window does it.
+func (s *state) handleUpdates(ctx workflow.Context) error {
+	err := workflow.SetUpdateHandler(ctx, sweep.UpdateExtend, func(_ workflow.Context, to sweep.Extent) (sweep.Summary, error) {
+		s.in.Extent, s.Cells = to, to.Cells
+		return s.Summary, nil
+	})
+	if err != nil {
+		return err
+	}
+	return workflow.SetUpdateHandler(ctx, sweep.UpdateRetry, func(workflow.Context) (sweep.Summary, error) {
+		s.retry = true
+		return s.Summary, nil
+	})
 }
 
 // state is where a sweep stands.
 type state struct {
 	in sweep.SweepInput
 	sweep.Summary
-	next    int   // the first cell never started
-	again   []int // cells below next that the history before handed back; ascending
-	running []int
-	handed  []int // cells that this history hands back
+	trees    trees
+	frontier sweep.Frontier
+	begun    []*tree // and not done, ascending
+	inFlight int     // stages
+	retry    bool    // go over all trees once more
+	pass     int     // how often all trees were gone over before
+}
 
-	chunk int // of cells
-	cells []sweep.PreparedCell
+// A tree is one that is begun.
+type tree struct {
+	number  int
+	left    []int // cells that need something yet, ascending
+	running []int // cells of stages in flight
 }
 
 func newState(in sweep.SweepInput) *state {
 	s := &state{in: in, Summary: sweep.Summary{Cells: in.Cells}}
+	s.trees.id = in.Sweep
 	if c := in.Resume; c != nil {
-		s.next, s.again = c.Next, slices.Clone(c.Again)
-		s.Completed, s.Reused, s.Failed, s.Canceled = c.Completed, c.Reused, c.Failed, c.Canceled
+		s.Summary, s.retry, s.pass = c.Summary, c.Retry, c.Pass
+		s.Cells = in.Cells
+		s.trees.next, s.trees.again = c.Next, slices.Clone(c.Again)
 	}
 	return s
 }
 
 func (s *state) carried() *sweep.Carried {
-	return &sweep.Carried{
-		Next: s.next, Completed: s.Completed, Reused: s.Reused, Failed: s.Failed, Canceled: s.Canceled,
-		Again: slices.Sorted(slices.Values(slices.Concat(s.handed, s.again))),
+	c := &sweep.Carried{Next: s.trees.next, Summary: s.Summary, Retry: s.retry, Pass: s.pass}
+	for _, t := range s.begun {
+		c.Again = append(c.Again, sweep.TreeLeft{Tree: t.number, Cells: t.left})
 	}
+	c.Again = append(c.Again, s.trees.again...)
+	return c
 }
 
 func (s *state) progress() (sweep.Progress, error) {
-	return sweep.Progress{Summary: s.Summary, Running: slices.Sorted(slices.Values(s.running))}, nil
+	p := sweep.Progress{Summary: s.Summary, Running: []int{}}
+	for _, t := range s.begun {
+		p.Running = append(p.Running, t.running...)
+	}
+	slices.Sort(p.Running)
+	return p, nil
 }
 
-// left says that there are cells to start.
-func (s *state) left() bool { return len(s.handed)+len(s.again) > 0 || s.next < s.in.Cells }
+// more says that there is something to do.
+func (s *state) more() bool {
+	return s.inFlight > 0 || len(s.begun) > 0 || s.trees.left(s.in.TreeChunks) || s.retry
+}
 
 // stopped says that too many runs failed to start more.
 func (s *state) stopped() bool { return s.in.FailureLimit > 0 && s.Failed >= s.in.FailureLimit }
 
-// ending says that runs which are handed back now are handed back for good.
+// ending says that stages which are handed back now are handed back for good.
 func (s *state) ending(ctx workflow.Context) bool { return ctx.Err() != nil || s.stopped() }
 
-// peek returns the next cell to start, and whether it was in training before.
-func (s *state) peek() (cell int, again bool) {
-	if len(s.again) > 0 {
-		return s.again[0], true
-	}
-	return s.next, false
-}
-
-// take marks the cell that peek returned as taken.
-func (s *state) take() {
-	if len(s.again) > 0 {
-		s.again = s.again[1:]
-	} else {
-		s.next++
+// settle takes a cell of a tree off what is left.
+func (s *state) settle(t *tree, cell int) {
+	t.left = slices.DeleteFunc(t.left, func(c int) bool { return c == cell })
+	s.frontier.Settled(t.number, 1)
+	if len(t.left) == 0 {
+		s.begun = slices.DeleteFunc(s.begun, func(o *tree) bool { return o == t })
 	}
 }
 
-// prepared returns what is to be known of a cell, a chunk at a time.
-func (s *state) prepared(ctx workflow.Context, cell int) (sweep.PreparedCell, error) {
-	if chunk := cell / sweep.ChunkSize; s.cells == nil || chunk != s.chunk {
-		cells, err := prepare(ctx, sweep.ChunkRef{Sweep: s.in.Sweep, Chunk: chunk})
-		if err != nil {
-			return sweep.PreparedCell{}, fmt.Errorf("prepare: %w", err)
+func (s *state) tree(number int) *tree {
+	i, _ := slices.BinarySearchFunc(s.begun, number, func(t *tree, n int) int { return t.number - n })
+	return s.begun[i]
+}
+
+// begin adds a tree to those in work. What has its result already is counted;
+// again says which cells were left when the tree was begun before, nil if it was
+// not. It reports whether any cell is to be trained.
+func (s *state) begin(number int, t sweep.Tree, again []int) bool {
+	n := &tree{number: number}
+	var cells []sweep.TreeCell
+	for _, c := range t.Cells {
+		switch {
+		case again != nil && !slices.Contains(again, c.Cell):
+		case c.Done:
+			s.Completed++
+			if again == nil && s.pass == 0 {
+				s.Reused++
+			}
+		default:
+			cells = append(cells, c)
+			n.left = append(n.left, c.Cell)
 		}
-		s.chunk, s.cells = chunk, cells
 	}
-	if i := cell % sweep.ChunkSize; i < len(s.cells) {
-		return s.cells[i], nil
+	if len(cells) == 0 {
+		return false
 	}
-	return sweep.PreparedCell{}, temporal.NewNonRetryableApplicationError(
-		fmt.Sprintf("the stored plan of %s has no cell %d", s.in.Sweep, cell), "BadPlan", nil)
+	slices.Sort(n.left)
+	i, _ := slices.BinarySearchFunc(s.begun, number, func(t *tree, n int) int { return t.number - n })
+	s.begun = slices.Insert(s.begun, i, n)
+	s.frontier.Add(number, t, cells)
+	return true
 }

@@ -13,73 +13,72 @@ const (
 	// maxHistory is the number of events that a history stays below: at that
 	// many Temporal suggests to continue as new.
 	maxHistory = 4096
-	// runEvents is how many events a run in flight may still come to before the
-	// window looks at the length again and, if it must, hands the run back: an
+
+	// stageEvents is how many events a stage in flight may still come to before
+	// the window looks at the length again and, if it must, hands it back: an
 	// activity that starts, is told to stop and ends, one that records why, and
 	// a workflow task of three events for each of these.
-	runEvents = 12
+	stageEvents = 12
+
 	// otherEvents are those of the sweep itself: preparing and collecting.
 	otherEvents = 32
-	// maxWindow bounds the runs in flight. More would leave too little of a
+
+	// maxWindow bounds the stages in flight. More would leave too little of a
 	// history for work between its seams.
 	maxWindow = 200
 )
 
-// window starts cells in order, at most MaxConcurrent at a time, until all are
+// window starts stages, at most MaxConcurrent at a time, until all runs are
 // done, the sweep ends, or the history is full. It returns when nothing is in
 // flight; the error is one that ends the sweep.
 func (s *state) window(ctx workflow.Context) error {
 	window, cancel := workflow.WithCancel(ctx)
 	defer cancel()
-	slots := workflow.NewSemaphore(window, int64(min(max(1, s.in.MaxConcurrent), maxWindow)))
-	runs := workflow.NewWaitGroup(window)
+	slots := min(max(1, s.in.MaxConcurrent), maxWindow)
 	var failure error
 	began := false // so that every history gets something done
-	for s.left() && failure == nil && !s.ending(window) {
+	for failure == nil && !s.ending(window) {
 		if began && s.full(window) {
 			cancel()
 			break
 		}
-		cell, again := s.peek()
-		prepared, err := s.prepared(window, cell)
+		it, ok, err := s.pick(window, slots)
 		if err != nil {
 			if !canceled(window, err) {
 				failure = err
 			}
 			break
 		}
-		began = true
-		if prepared.Done {
-			s.take()
-			s.Completed++
-			if !again {
-				s.Reused++
+		if !ok {
+			if s.inFlight > 0 {
+				// A stage that ends makes room, and others may follow it.
+				before, chunks := s.inFlight, s.in.TreeChunks
+				if workflow.Await(window, func() bool { return s.inFlight < before || s.in.TreeChunks > chunks }) != nil {
+					break
+				}
+				continue
 			}
-			continue
-		}
-		if slots.Acquire(window, 1) != nil || failure != nil || s.ending(window) {
+			if s.again() {
+				continue
+			}
 			break
 		}
-		if len(s.running) > 0 && s.full(window) {
-			cancel()
-			break
-		}
-		s.take()
-		s.running = append(s.running, cell)
-		runs.Add(1)
+		began = true
+		s.inFlight++
 		workflow.Go(window, func(ctx workflow.Context) {
-			defer runs.Done()
-			defer slots.Release(1)
-			if err := s.run(ctx, cancel, cell, prepared.Label); err != nil && failure == nil {
+			if err := s.stage(ctx, cancel, it); err != nil && failure == nil {
 				failure = err
 			}
+			s.inFlight--
 			if s.stopped() {
 				cancel()
 			}
 		})
 	}
 	join, _ := workflow.NewDisconnectedContext(ctx)
-	runs.Wait(join)
+	if err := workflow.Await(join, func() bool { return s.inFlight == 0 }); err != nil {
+		return err
+	}
 	if s.ending(ctx) || failure != nil {
 		if err := s.recordCanceled(join); err != nil && failure == nil {
 			failure = err
@@ -88,71 +87,161 @@ func (s *state) window(ctx workflow.Context) error {
 	return failure
 }
 
+// pick returns the stage to start now; ok is false if all slots are taken or
+// none can start.
+func (s *state) pick(ctx workflow.Context, slots int) (it sweep.Item, ok bool, err error) {
+	for s.inFlight < slots {
+		number, t, again, there, err := s.trees.peek(ctx, s.in.TreeChunks)
+		if err != nil {
+			return it, false, err
+		}
+		if !there || !s.frontier.Begins(t, slots) {
+			it, ok = s.frontier.Next()
+			return it, ok, nil
+		}
+		s.trees.take()
+		if s.begin(number, t, again) { // its path is the longest
+			it, ok = s.frontier.Next()
+			return it, ok, nil
+		}
+	}
+	return it, false, nil
+}
+
+// again begins another pass over all trees, if one was asked for: only what has
+// no result is trained in it.
+func (s *state) again() bool {
+	if !s.retry {
+		return false
+	}
+	s.retry = false
+	s.pass++
+	s.Completed, s.Failed, s.Canceled = 0, 0, 0
+	s.trees.next = 0
+	s.trees.forget()
+	return true
+}
+
 // full says that the history has room for no more than handing back what runs.
 func (s *state) full(ctx workflow.Context) bool {
 	info := workflow.GetInfo(ctx)
 	return info.GetContinueAsNewSuggested() ||
-		info.GetCurrentHistoryLength()+runEvents*(len(s.running)+1)+otherEvents > maxHistory
+		info.GetCurrentHistoryLength()+stageEvents*(s.inFlight+1)+otherEvents > maxHistory
 }
 
-// run trains and evaluates one cell and counts what came of it. A run that was
-// told to stop is handed back. handBack tells all runs to stop. The error is one
-// that ends the sweep.
-func (s *state) run(ctx workflow.Context, handBack func(), cell int, label string) error {
-	ref := sweep.CellRef{Sweep: s.in.Sweep, Cell: cell}
-	err := s.trainAndEvaluate(ctx, handBack, ref, label)
-	s.running = slices.DeleteFunc(s.running, func(c int) bool { return c == cell })
-	switch {
-	case err == nil:
-		s.Completed++
-		return nil
-	case canceled(ctx, err):
-		s.handed = append(s.handed, cell)
+// stage trains one stage and, where runs end in it, evaluates them. A stage that
+// was told to stop is handed back. handBack tells all stages to stop. The error
+// is one that ends the sweep.
+func (s *state) stage(ctx workflow.Context, handBack func(), it sweep.Item) error {
+	t := s.tree(it.Tree)
+	for _, c := range it.Stage.Cells {
+		t.running = append(t.running, c.Cell)
+	}
+	stopRunning := func(cell int) {
+		t.running = slices.DeleteFunc(t.running, func(c int) bool { return c == cell })
+	}
+	defer func() {
+		for _, c := range it.Stage.Cells {
+			stopRunning(c.Cell)
+		}
+	}()
+	reached, err := s.train(ctx, it)
+	if err == nil && !it.Stage.Ends(reached) {
+		if ctx.Err() == nil { // else nothing of it is begun
+			s.frontier.Reached(it, reached)
+		}
 		return nil
 	}
-	s.Failed++
-	done, _ := workflow.NewDisconnectedContext(ctx)
-	return record(done, sweep.FailInput{CellRef: ref, Status: sweep.Failed, Error: reason(err)}, label)
+	if err != nil {
+		return s.failed(ctx, t, it.Stage.Cells, it.Stage, err)
+	}
+	for _, c := range it.Stage.Cells {
+		if ctx.Err() == nil && s.full(ctx) {
+			handBack()
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := s.evaluate(ctx, it, c); err != nil {
+			if err := s.failed(ctx, t, []sweep.TreeCell{c}, it.Stage, err); err != nil {
+				return err
+			}
+			continue
+		}
+		s.Completed++
+		stopRunning(c.Cell)
+		s.settle(t, c.Cell)
+	}
+	return nil
+}
+
+func (s *state) train(ctx workflow.Context, it sweep.Item) (reached int, err error) {
+	first := it.Stage.Cells[0]
+	ref := sweep.StageRef{
+		CellRef: sweep.CellRef{Sweep: s.in.Sweep, Cell: first.Cell},
+		Level:   it.Stage.Level, To: it.Stage.To, Cells: len(it.Stage.Cells),
+	}
+	trained, err := train(ctx, s.in.TrainQueue, ref, label(it.Stage))
+	s.Steps += int64(trained.Steps)
+	return trained.Reached, err
+}
+
+// label names a stage for people.
+func label(st sweep.Stage) string {
+	first := st.Cells[0].Label
+	if n := len(st.Cells); n > 1 {
+		return fmt.Sprintf("%s to step %d, shared by %d runs: %s, …", st.Level, st.To, n, first)
+	}
+	return first
 }
 
 // maxTrainings is how often a run is trained whose last checkpoint gets lost.
 const maxTrainings = 3
 
-func (s *state) trainAndEvaluate(ctx workflow.Context, handBack func(), ref sweep.CellRef, label string) error {
+// evaluate measures a run, and trains it again if its last checkpoint is lost.
+func (s *state) evaluate(ctx workflow.Context, it sweep.Item, c sweep.TreeCell) error {
+	ref := sweep.CellRef{Sweep: s.in.Sweep, Cell: c.Cell}
 	for n := 1; ; n++ {
-		if err := train(ctx, s.in.TrainQueue, ref, label); err != nil {
+		err := evaluate(ctx, s.in.TrainQueue, ref, c.Label)
+		if !lost(err) || n == maxTrainings {
 			return err
 		}
-		if ctx.Err() == nil && s.full(ctx) {
-			handBack()
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		err := evaluate(ctx, s.in.TrainQueue, ref, label)
-		if !lost(err) || n == maxTrainings {
+		if _, err := s.train(ctx, it); err != nil {
 			return err
 		}
 	}
 }
 
-// recordCanceled records the runs that were in training as canceled, all at
-// once.
-func (s *state) recordCanceled(ctx workflow.Context) (failure error) {
-	runs := workflow.NewWaitGroup(ctx)
-	for _, cell := range s.carried().Again {
-		s.Canceled++
-		runs.Add(1)
-		workflow.Go(ctx, func(ctx workflow.Context) {
-			defer runs.Done()
-			note := sweep.FailInput{CellRef: sweep.CellRef{Sweep: s.in.Sweep, Cell: cell}, Status: sweep.Canceled, Error: "canceled"}
-			if err := record(ctx, note, fmt.Sprintf("cell %d", cell)); err != nil && failure == nil {
-				failure = err
-			}
-		})
+// failed notes why cells of a stage have no result, unless they were told to
+// stop.
+func (s *state) failed(ctx workflow.Context, t *tree, cells []sweep.TreeCell, st sweep.Stage, err error) error {
+	if canceled(ctx, err) {
+		return nil
 	}
-	runs.Wait(ctx)
-	return failure
+	note := sweep.FailInput{Sweep: s.in.Sweep, Status: sweep.Failed, Error: reason(err)}
+	if len(cells) > 1 {
+		note.Error = fmt.Sprintf("in the steps that it shares with %d other runs, up to step %d: %s", len(cells)-1, st.To, note.Error)
+	}
+	for _, c := range cells {
+		note.Cells = append(note.Cells, c.Cell)
+		s.Failed++
+		s.settle(t, c.Cell)
+	}
+	done, _ := workflow.NewDisconnectedContext(ctx)
+	return record(done, note, cells[0].Label)
+}
+
+// recordCanceled records the runs that were begun as canceled.
+func (s *state) recordCanceled(ctx workflow.Context) error {
+	note := sweep.FailInput{Sweep: s.in.Sweep, Status: sweep.Canceled, Error: "canceled"}
+	for _, t := range s.carried().Again {
+		note.Cells = append(note.Cells, t.Cells...)
+	}
+	if len(note.Cells) == 0 {
+		return nil
+	}
+	s.Canceled += len(note.Cells)
+	return record(ctx, note, fmt.Sprintf("%d canceled runs", len(note.Cells)))
 }
 
 func record(ctx workflow.Context, note sweep.FailInput, label string) error {

@@ -110,7 +110,7 @@ func start(ctx context.Context, c client.Client, p *sweep.PlanHeader, backend st
 		TypedSearchAttributes:                    attributes(ctx, c, "default", p.Name, p.CellCount),
 		StaticSummary:                            fmt.Sprintf("%s: %d cells", p.Name, p.CellCount),
 	}, sweep.WorkflowSweep, sweep.SweepInput{
-		Sweep: p.ID, Cells: p.CellCount, TrainQueue: sweep.TrainQueue(backend),
+		Sweep: p.ID, Extent: p.Extent(), TrainQueue: sweep.TrainQueue(backend),
 		MaxConcurrent: p.Run.MaxConcurrent, FailureLimit: p.Run.FailureLimit(),
 	})
 	var done *serviceerror.WorkflowExecutionAlreadyStarted

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/topksweep/sweep/activities"
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep"
 	"github.com/topksweep/sweep/trainer/data"
@@ -86,23 +87,13 @@ func absolute(source, base string) string {
 	return source
 }
 
-// save stores a plan: chunks of cells first, then the header that makes it
-// whole. Storing it again writes the same.
+// save stores a plan and the file that it was made from.
 func (p *planned) save(ctx context.Context, store storage.Store) (*sweep.PlanHeader, error) {
 	header := &p.plan.PlanHeader
 	if err := storage.PutBytes(ctx, store, sweep.GridKey(header.ID), p.src); err != nil {
 		return nil, err
 	}
-	for i := range header.Chunks() {
-		b, err := sweep.EncodeChunk(p.plan.Chunk(i))
-		if err != nil {
-			return nil, err
-		}
-		if err := storage.PutBytes(ctx, store, sweep.ChunkKey(header.ID, i), b); err != nil {
-			return nil, err
-		}
-	}
-	return header, storage.PutJSON(ctx, store, sweep.PlanKey(header.ID), header)
+	return header, activities.StorePlan(ctx, store, p.plan)
 }
 
 // findSweep returns the stored plan of a sweep given by its ID or its name; of
