@@ -1,0 +1,255 @@
+package activities
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/trainer/data"
+)
+
+// treeGrid draws a grid whose cells share prefixes, in which latents die early,
+// late or never.
+func treeGrid(r *rand.Rand) string {
+	steps := []int{24, 40}[r.IntN(2)]
+	axis := func(n int, value func(i int) string) string {
+		var all []string
+		for i := range n {
+			if v := value(i); !slices.Contains(all, v) {
+				all = append(all, v)
+			}
+		}
+		r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		return "[" + strings.Join(all, ", ") + "]"
+	}
+	pick := func(values ...string) func(int) string {
+		return func(int) string { return values[r.IntN(len(values))] }
+	}
+	grid := "name: tree\ndata: {synthetic: {activation_dim: 6, directions: 12, tokens: 2000, active: 3, noise: 0.05, seed: 1}, eval_tokens: 64}\nparameters:\n"
+	grid += "  auxk_alpha: " + axis(1+r.IntN(3), pick("0", "0.03125", "0.5")) + "\n"
+	grid += "  decay_start: " + axis(1+r.IntN(4), func(int) string { return fmt.Sprint(r.IntN(steps - 1)) }) + "\n"
+	grid += "  steps: " + axis(1+r.IntN(2), func(i int) string { return fmt.Sprint(steps + 7*i) }) + "\n"
+	grid += "  k: " + axis(1, pick("2", "3")) + "\n"
+	if r.IntN(3) == 0 {
+		grid += "  k_aux: " + axis(2, pick("1", "3", "5")) + "\n"
+	}
+	recipe := []string{"corrected", "reference", "upstream"}[r.IntN(3)]
+	threshold := []int{80, 150, 300, 400, 100_000}[r.IntN(5)]
+	extra := ""
+	if recipe == "upstream" {
+		extra = ", threshold_start_step: 5"
+	}
+	return grid + fmt.Sprintf("train: {recipe: %s, dict_size: 24, batch_size: 16, lr: 0.02, dead_feature_threshold: %d%s}\n", recipe, threshold, extra)
+}
+
+func planOf(t *testing.T, grid string) *sweep.Plan {
+	t.Helper()
+	g, err := sweep.Parse("grid.yaml", []byte(grid), sweep.ParseOptions{})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, grid)
+	}
+	set, err := data.Open(t.Context(), g.Data, data.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	p, err := sweep.NewPlan(g, set.Info(), sweep.Estimates{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// counts are the steps that a sweep's stages trained, by trajectory.
+type counts struct {
+	steps int
+	dead  int // stages that ended because a latent died
+}
+
+// sweepAll trains and evaluates every cell of a plan as the workflow would, one
+// stage at a time, and returns what was trained. kill, if not nil, is asked
+// before each stage for the step after which the worker dies.
+func sweepAll(t *testing.T, b *bench, kill func() int64) (n counts) {
+	t.Helper()
+	var f sweep.Frontier
+	prepared := map[int]bool{}
+	for chunk := range b.plan.TreeChunks {
+		v, err := b.get(sweep.ActivityPrepare, sweep.ChunkRef{Sweep: b.plan.ID, Chunk: chunk})
+		var trees []sweep.Tree
+		if err == nil {
+			err = v.Get(&trees)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, tree := range trees {
+			todo := slices.DeleteFunc(tree.Cells, func(c sweep.TreeCell) bool { return c.Done })
+			f.Add(chunk*sweep.ChunkSize+i, tree, todo)
+			for _, c := range todo {
+				prepared[c.Cell] = true
+			}
+		}
+	}
+	for {
+		it, ok := f.Next()
+		if !ok {
+			break
+		}
+		first := it.Stage.Cells[0]
+		ref := sweep.StageRef{CellRef: b.ref(first.Cell), Level: it.Stage.Level, To: it.Stage.To, Cells: len(it.Stage.Cells)}
+		if kill != nil {
+			dieAfter(t, b, ref, kill())
+		}
+		v, err := b.get(sweep.ActivityTrain, ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var trained sweep.Trained
+		if err := v.Get(&trained); err != nil {
+			t.Fatal(err)
+		}
+		n.steps += trained.Steps
+		if trained.Reached < ref.To {
+			n.dead++
+		}
+		if kill == nil && trained.Steps != trained.Reached-it.Stage.From {
+			t.Errorf("stage %s of cell %d, %d → %d, trained %d steps and reached %d", ref.Level, ref.Cell, it.Stage.From, ref.To, trained.Steps, trained.Reached)
+		}
+		if !it.Stage.Ends(trained.Reached) {
+			f.Reached(it, trained.Reached)
+			continue
+		}
+		for _, c := range it.Stage.Cells {
+			if !prepared[c.Cell] {
+				t.Errorf("cell %d came to its end twice", c.Cell)
+			}
+			delete(prepared, c.Cell)
+			if err := b.run(sweep.ActivityEval, b.ref(c.Cell)); err != nil {
+				t.Fatal(err)
+			}
+			f.Settled(it.Tree, 1)
+		}
+	}
+	if len(prepared) > 0 {
+		t.Errorf("%d cells came to no end", len(prepared))
+	}
+	return n
+}
+
+// dieAfter runs a stage on a worker that saves every step and dies after some:
+// what it was about to save is lost.
+func dieAfter(t *testing.T, b *bench, ref sweep.StageRef, step int64) {
+	t.Helper()
+	w := newWorker(t, b.store, b.plan)
+	w.due()
+	began := int64(-1)
+	w.hooks.before = func(at int64) {
+		if began < 0 {
+			began = at
+		}
+		if at-began == step {
+			panic("killed")
+		}
+	}
+	if err := w.run(sweep.ActivityTrain, ref); err != nil && !strings.Contains(err.Error(), "killed") {
+		t.Fatal(err)
+	}
+}
+
+// outcomes are the final weights and results of every cell.
+func outcomes(t *testing.T, b *bench) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, c := range b.plan.Cells {
+		id := b.plan.RunID(c.ID)
+		for _, file := range []string{modelWeights, modelCurve} {
+			all[c.ID+" "+file] = string(read(t, b.store, sweep.ModelKey(id, file)))
+		}
+	}
+	if err := b.run(sweep.ActivityCollect, b.plan.ID); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"results.txt", "results.md"} { // tables: without times
+		all[file] = string(read(t, b.store, sweep.ReportKey(b.plan.ID, file)))
+	}
+	results, err := LoadResults(t.Context(), b.store, &b.plan.PlanHeader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results {
+		r.WallSeconds = 0
+		b, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[r.Cell+" result"] = string(b)
+	}
+	return all
+}
+
+// Sharing shows in no bit: shared and unshared sweeps of random grids end with
+// the same weights, curves and tables, also when a worker dies in every stage.
+func TestSharedIsUnshared(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 5))
+	var shared, alone, died, forked int
+	for i := range 24 {
+		grid := treeGrid(r)
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			one := newBench(t, openDir(t), planOf(t, grid+"run: {share_prefixes: false}\n"))
+			a := sweepAll(t, one, nil)
+			want := outcomes(t, one)
+
+			plan := planOf(t, grid)
+			b := newBench(t, openDir(t), plan)
+			s := sweepAll(t, b, nil)
+			if got := outcomes(t, b); !sameOutcome(t, got, want) {
+				t.Error(grid)
+			}
+			if s.steps > a.steps || int64(s.steps) > plan.StepsShared || int64(s.steps) < plan.StepsLeast || int64(a.steps) != plan.StepsUnshared {
+				t.Errorf("trained %d steps, planned %d to %d; unshared %d, planned %d\n%s", s.steps, plan.StepsLeast, plan.StepsShared, a.steps, plan.StepsUnshared, grid)
+			}
+			shared, alone, forked = shared+s.steps, alone+a.steps, forked+s.dead
+			for _, m := range one.results(t) {
+				if m.Metrics.FirstDeadStep != nil {
+					died++
+				}
+			}
+
+			// Again, while everything gets killed.
+			c := newBench(t, openDir(t), plan)
+			sweepAll(t, c, func() int64 { return int64(r.IntN(12)) })
+			if got := outcomes(t, c); !sameOutcome(t, got, want) {
+				t.Errorf("killed: %s", grid)
+			}
+		})
+	}
+	t.Logf("%d steps shared, %d alone (%.2f×); latents died in %d runs, %d stages ended for it", shared, alone, float64(alone)/float64(shared), died, forked)
+	if died < 20 || forked < 10 || shared >= alone {
+		t.Error("the grids do not cover what they are to cover")
+	}
+}
+
+func (b *bench) results(t *testing.T) []sweep.Result {
+	t.Helper()
+	all, err := LoadResults(t.Context(), b.store, &b.plan.PlanHeader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func sameOutcome(t *testing.T, got, want map[string]string) bool {
+	t.Helper()
+	same := len(got) == len(want)
+	for key := range want {
+		if got[key] != want[key] {
+			t.Errorf("%s differs", key)
+			same = false
+		}
+	}
+	return same
+}
