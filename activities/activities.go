@@ -131,7 +131,7 @@ func (a *Activities) find(ctx context.Context, ref sweep.CellRef) (*run, error) 
 	return &run{id: plan.RunID(cells[i].ID), plan: plan, cell: cells[i]}, nil
 }
 
-// plan reads a sweep's plan header, which never changes.
+// plan reads a sweep's plan header. What training reads of it never changes.
 func (a *Activities) plan(ctx context.Context, id string) (*sweep.PlanHeader, error) {
 	a.mu.Lock()
 	p := a.plans[id]

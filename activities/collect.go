@@ -18,6 +18,7 @@ func (a *Activities) Collect(ctx context.Context, id string) error {
 }
 
 func (a *Activities) collect(ctx context.Context, id string) error {
+	a.forget(id) // it may have been extended
 	plan, err := a.plan(ctx, id)
 	if err != nil {
 		return err

@@ -19,14 +19,30 @@ func StorePlan(ctx context.Context, store storage.Store, p *sweep.Plan) error {
 			return err
 		}
 	}
-	trees, err := p.EncodeTrees()
+	first, trees, err := p.EncodeTrees()
 	if err != nil {
 		return err
 	}
 	for i, b := range trees {
-		if err := storage.PutBytes(ctx, store, sweep.TreesKey(p.ID, i), b); err != nil {
+		if err := storage.PutBytes(ctx, store, sweep.TreesKey(p.ID, first+i), b); err != nil {
 			return err
 		}
 	}
 	return storage.PutJSON(ctx, store, sweep.PlanKey(p.ID), &p.PlanHeader)
+}
+
+// LoadPlan reads a stored plan with its cells, but without its trees.
+func LoadPlan(ctx context.Context, store storage.Store, id string) (*sweep.Plan, error) {
+	p := new(sweep.Plan)
+	if err := storage.GetJSON(ctx, store, sweep.PlanKey(id), &p.PlanHeader); err != nil {
+		return nil, err
+	}
+	for i := range p.Chunks() {
+		cells, err := ReadChunk(ctx, store, id, i)
+		if err != nil {
+			return nil, err
+		}
+		p.Cells = append(p.Cells, cells...)
+	}
+	return p, nil
 }

@@ -62,6 +62,13 @@ func (p *progress) doing(what string) {
 	p.now.Doing = what
 }
 
+// begin notes the step that training goes on from.
+func (p *progress) begin(step int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.now.From, p.now.Step = step, step
+}
+
 // step notes that done steps are done, on batches of so many tokens.
 func (p *progress) step(now time.Time, done int64, s trainer.Stats, batch int) {
 	p.mu.Lock()

@@ -68,6 +68,7 @@ func (a *Activities) train(ctx context.Context, ref sweep.StageRef) (sweep.Train
 		return all, err
 	}
 	a.log.Info("training", "stage", from[0].Stage, "cell", r.cell.ID, "level", ref.Level, "from", begin.Step, "to", ref.To, "attempt", claim.Attempt())
+	progress.begin(begin.Step)
 	loop, err := trainer.Start(a.backend, cfg, begin.State, set)
 	if err != nil {
 		return all, err

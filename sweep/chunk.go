@@ -80,10 +80,14 @@ func chunkTrees(trees []Tree) (chunks [][]Tree) {
 }
 
 // EncodeTrees writes the trees as they are stored, piece by piece, with labels
-// for people.
-func (p *Plan) EncodeTrees() ([][]byte, error) {
-	var out [][]byte
-	for _, chunk := range chunkTrees(p.Trees) {
+// for people. Of an extended plan it writes those that were added; first is the
+// number of the first piece.
+func (p *Plan) EncodeTrees() (first int, pieces [][]byte, err error) {
+	trees := p.Trees
+	if p.added != nil {
+		trees = p.added
+	}
+	for _, chunk := range chunkTrees(trees) {
 		labelled := make([]Tree, len(chunk))
 		for i, t := range chunk {
 			labelled[i] = t
@@ -95,11 +99,11 @@ func (p *Plan) EncodeTrees() ([][]byte, error) {
 		}
 		b, err := json.Marshal(labelled)
 		if err != nil {
-			return nil, fmt.Errorf("encode trees: %w", err)
+			return 0, nil, fmt.Errorf("encode trees: %w", err)
 		}
-		out = append(out, b)
+		pieces = append(pieces, b)
 	}
-	return out, nil
+	return p.TreeChunks - len(pieces), pieces, nil
 }
 
 // DecodeTrees reads one piece that EncodeTrees wrote.

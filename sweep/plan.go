@@ -15,6 +15,8 @@ type Plan struct {
 	PlanHeader
 	Cells []Cell `json:"cell_list"`
 	Trees []Tree `json:"trees"` // in the order in which they begin
+
+	added []Tree // by Extend: stored behind those of before
 }
 
 // A PlanHeader is a Plan without its cells, which are kept apart, in chunks.

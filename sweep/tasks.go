@@ -127,6 +127,7 @@ type Progress struct {
 type Heartbeat struct {
 	Cell            int     `json:"cell"`
 	Cells           int     `json:"cells,omitempty"` // that share the stage; 0 or 1 for a run of its own
+	From            int64   `json:"from"` // the step that the attempt began with
 	Step            int64   `json:"step"`
 	Steps           int64   `json:"steps"` // at the end of the stage
 	Loss            float64 `json:"loss"`
@@ -143,6 +144,12 @@ func PlanKey(sweep string) string { return "sweeps/" + sweep + "/plan.json" }
 
 // GridKey is the key of the grid.yaml that a sweep was planned from.
 func GridKey(sweep string) string { return "sweeps/" + sweep + "/grid.yaml" }
+
+// ExtensionKey is the key of the grid that a sweep was extended by to so many
+// cells.
+func ExtensionKey(sweep string, cells int) string {
+	return fmt.Sprintf("sweeps/%s/extension-%06d.yaml", sweep, cells)
+}
 
 // ChunkKey is the key of one chunk of a sweep's cells.
 func ChunkKey(sweep string, chunk int) string {

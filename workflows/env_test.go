@@ -36,7 +36,7 @@ type fake struct {
 
 	mu        sync.Mutex
 	cells     int
-	trees     []sweep.Tree
+	chunks    [][]sweep.Tree
 	spans     []string // of stages that were trained: "cell level to"
 	prepared  []int    // chunks
 	started   []int    // cells, in the order of their first training
@@ -55,11 +55,11 @@ func newFake(cells int) *fake {
 	for i := range cells {
 		trees = append(trees, sweep.Tree{Family: fmt.Sprint(i), Weight: 1, Cells: []sweep.TreeCell{{Cell: i, Decay: 50, Steps: 100}}})
 	}
-	return newTreeFake(cells, trees)
+	return newTreeFake(cells, slices.Collect(slices.Chunk(trees, sweep.ChunkSize))...)
 }
 
-func newTreeFake(cells int, trees []sweep.Tree) *fake {
-	return &fake{cells: cells, trees: trees, trained: map[int]int{}, evaluated: map[int]int{}, failures: map[int]sweep.FailInput{}, tries: map[string]int{}}
+func newTreeFake(cells int, chunks ...[]sweep.Tree) *fake {
+	return &fake{cells: cells, chunks: chunks, trained: map[int]int{}, evaluated: map[int]int{}, failures: map[int]sweep.FailInput{}, tries: map[string]int{}}
 }
 
 func (f *fake) Prepare(_ context.Context, ref sweep.ChunkRef) ([]sweep.Tree, error) {
@@ -71,7 +71,7 @@ func (f *fake) Prepare(_ context.Context, ref sweep.ChunkRef) ([]sweep.Tree, err
 			return nil, err
 		}
 	}
-	out := slices.Clone(f.trees[min(len(f.trees), ref.Chunk*sweep.ChunkSize):min(len(f.trees), (ref.Chunk+1)*sweep.ChunkSize)])
+	out := slices.Clone(f.chunks[ref.Chunk])
 	for i := range out {
 		out[i].Cells = slices.Clone(out[i].Cells)
 		for j := range out[i].Cells {
@@ -183,7 +183,7 @@ func (f *fake) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
 }
 
 func (f *fake) input(window int) sweep.SweepInput {
-	return sweep.SweepInput{Sweep: testSweep, Extent: sweep.Extent{Cells: f.cells, TreeChunks: (len(f.trees) + sweep.ChunkSize - 1) / sweep.ChunkSize}, TrainQueue: sweep.TrainQueue("cpu"), MaxConcurrent: window}
+	return sweep.SweepInput{Sweep: testSweep, Extent: sweep.Extent{Cells: f.cells, TreeChunks: len(f.chunks)}, TrainQueue: sweep.TrainQueue("cpu"), MaxConcurrent: window}
 }
 
 // run runs a sweep to its end and returns what it came to.
@@ -268,3 +268,10 @@ func completedListener(fn func()) func(*activity.Info, converter.EncodedValue, e
 }
 
 func canceledListener(fn func()) func(*activity.Info) { return func(*activity.Info) { fn() } }
+
+// evaluatedCell says that a cell has its result.
+func (f *fake) evaluatedCell(cell int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.evaluated[cell] > 0
+}

@@ -211,6 +211,40 @@ func TestOnServer(t *testing.T) {
 		}
 		recordHistory(t, "limit", histories(t, c, "limit", run.GetRunID())[0])
 	})
+	// A tree forks by schedule and where a latent dies; the sweep is extended while
+	// it runs.
+	t.Run("tree", func(t *testing.T) {
+		f := newTreeFake(4, oneTree(), []sweep.Tree{{Family: "f", Weight: 1, Cells: []sweep.TreeCell{{Cell: 4, Decay: 40, Steps: 100}}}})
+		f.dead = 70
+		began, extended := make(chan struct{}), make(chan struct{})
+		f.train = func(_ context.Context, cell, try int) error {
+			if cell == 0 && try == 1 {
+				close(began)
+				<-extended
+			}
+			return nil
+		}
+		f.work(t, c)
+		in := f.input(2)
+		in.TreeChunks = 1
+		run := start(t, c, "tree", in)
+		<-began
+		h, err := c.UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{
+			WorkflowID: "tree", UpdateName: sweep.UpdateExtend, Args: []any{sweep.Extent{Cells: 5, TreeChunks: 2}}, WaitForStage: client.WorkflowUpdateStageCompleted,
+		})
+		if err == nil {
+			err = h.Get(t.Context(), nil)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		close(extended)
+		if err := run.Get(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		wantEach(t, "evaluated", f.evaluated, count(0, 5), 1)
+		recordHistory(t, "tree", histories(t, c, "tree", run.GetRunID())[0])
+	})
 	// No history of a large grid reaches the length at which Temporal would
 	// suggest a new one, each replays, and no run is lost at the seams.
 	t.Run("large", func(t *testing.T) {

@@ -98,13 +98,13 @@ func attributes(ctx context.Context, c client.Client, namespace, name string, ce
 }
 
 // start starts the workflow of a sweep whose plan is stored, or attaches to it
-// if it runs. started is false, without an error, if it has completed before.
-func start(ctx context.Context, c client.Client, p *sweep.PlanHeader, backend string) (started bool, err error) {
+// if it runs. started is false, without an error, if it has run before and the
+// policy forbids another time.
+func start(ctx context.Context, c client.Client, p *sweep.PlanHeader, backend string, again enums.WorkflowIdReusePolicy) (started bool, err error) {
 	_, err = c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID:        p.ID,
-		TaskQueue: sweep.Queue,
-		// A sweep that failed or was canceled starts again, with the results it has.
-		WorkflowIDReusePolicy:                    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
+		ID:                                       p.ID,
+		TaskQueue:                                sweep.Queue,
+		WorkflowIDReusePolicy:                    again,
 		WorkflowIDConflictPolicy:                 enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		TypedSearchAttributes:                    attributes(ctx, c, "default", p.Name, p.CellCount),

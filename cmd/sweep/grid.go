@@ -87,9 +87,17 @@ func absolute(source, base string) string {
 	return source
 }
 
-// save stores a plan and the file that it was made from.
+// save stores a plan and the file that it was made from. A sweep that has been
+// extended since stays extended.
 func (p *planned) save(ctx context.Context, store storage.Store) (*sweep.PlanHeader, error) {
-	header := &p.plan.PlanHeader
+	header, stored := &p.plan.PlanHeader, new(sweep.PlanHeader)
+	err := storage.GetJSON(ctx, store, sweep.PlanKey(header.ID), stored)
+	if err == nil && stored.CellCount > header.CellCount {
+		return stored, nil
+	}
+	if err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
+		return nil, err
+	}
 	if err := storage.PutBytes(ctx, store, sweep.GridKey(header.ID), p.src); err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ type lines struct {
 	labels  *labels
 	began   time.Time
 	spoke   time.Time
-	running map[int]bool
+	running map[stageKey]bool
 	said    map[trouble]bool
 	ended   int
 }
@@ -34,16 +34,20 @@ func (v *lines) show(s snapshot) {
 	for _, c := range p.Running {
 		open[c] = true
 	}
+	now := map[int]stageKey{}
 	for _, b := range s.beats {
-		if !v.running[b.Cell] {
-			v.running[b.Cell] = true
-			v.printf("training %s", v.labels.of(b.Cell))
+		now[b.Cell] = keyOf(b)
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(v.running), stageKey.compare) {
+		if later, ok := now[k.cell]; !open[k.cell] || ok && later != k {
+			delete(v.running, k)
+			v.printf("ended    %s", v.labels.stage(k))
 		}
 	}
-	for _, c := range slices.Sorted(maps.Keys(v.running)) {
-		if !open[c] {
-			delete(v.running, c)
-			v.printf("ended    %s", v.labels.of(c))
+	for _, b := range s.beats {
+		if k := keyOf(b); !v.running[k] {
+			v.running[k] = true
+			v.printf("training %s", v.labels.stage(k))
 		}
 	}
 	for _, t := range s.trouble {
@@ -65,7 +69,7 @@ func (v *lines) show(s snapshot) {
 	}
 	if time.Since(v.spoke) >= speakEvery {
 		for _, b := range s.beats {
-			v.printf("step %d/%d  %s  %s", b.Step, b.Steps, v.labels.of(b.Cell), describe(b))
+			v.printf("step %d/%d  %s  %s", b.Step, b.Steps, v.labels.stage(keyOf(b)), describe(b))
 		}
 	}
 }

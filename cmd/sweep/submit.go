@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/topksweep/sweep/storage"
@@ -81,7 +82,8 @@ func (a *app) submit(ctx context.Context, c client.Client, store storage.Store, 
 	if err != nil {
 		return nil, err
 	}
-	started, err := start(ctx, c, plan, backend)
+	// A sweep that failed or was canceled starts again, with the results it has.
+	started, err := start(ctx, c, plan, backend, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -43,6 +44,26 @@ func (l *labels) of(cell int) string {
 	return fmt.Sprintf("cell %d", cell)
 }
 
+// A stageKey tells the stages in training apart.
+type stageKey struct {
+	cell, cells int
+	to          int64
+}
+
+func keyOf(b sweep.Heartbeat) stageKey { return stageKey{b.Cell, max(1, b.Cells), b.Steps} }
+
+func (k stageKey) compare(o stageKey) int {
+	return cmp.Or(cmp.Compare(k.cell, o.cell), cmp.Compare(k.to, o.to))
+}
+
+// stage names a stage.
+func (l *labels) stage(k stageKey) string {
+	if k.cells > 1 {
+		return fmt.Sprintf("%s, shared by %d", l.of(k.cell), k.cells)
+	}
+	return l.of(k.cell)
+}
+
 // trouble tells of an activity that is being tried again.
 func (l *labels) trouble(t trouble) string {
 	who := ""
@@ -55,9 +76,9 @@ func (l *labels) trouble(t trouble) string {
 func (a *app) newView(ctx context.Context, store storage.Store, plan *sweep.PlanHeader) view {
 	l := newLabels(ctx, store, plan)
 	if !a.tty {
-		return &lines{a: a, labels: l, began: time.Now(), running: map[int]bool{}, said: map[trouble]bool{}}
+		return &lines{a: a, labels: l, began: time.Now(), running: map[stageKey]bool{}, said: map[trouble]bool{}}
 	}
-	v := &bars{labels: l, began: time.Now(), runs: map[int]*runBar{}}
+	v := &bars{labels: l, began: time.Now(), runs: map[stageKey]*runBar{}}
 	v.p = mpb.New(mpb.WithOutput(a.err), mpb.WithWidth(32), mpb.WithRefreshRate(150*time.Millisecond))
 	v.total = v.p.New(int64(plan.CellCount), mpb.BarStyle().Rbound("]"), mpb.BarPriority(1<<30),
 		mpb.PrependDecorators(decor.Name(plan.Name, decor.WCSyncSpaceR), decor.CountersNoUnit("%d/%d runs", decor.WCSyncSpace)),
@@ -71,7 +92,7 @@ type bars struct {
 	began  time.Time
 	p      *mpb.Progress
 	total  *mpb.Bar
-	runs   map[int]*runBar
+	runs   map[stageKey]*runBar
 	now    shared[drawn]
 }
 
@@ -79,7 +100,7 @@ type bars struct {
 type drawn struct {
 	snapshot
 	since time.Time // the first run was seen in training
-	base  float64   // runs' worth done by then
+	base  float64   // steps done by then
 }
 
 type runBar struct {
@@ -90,9 +111,9 @@ type runBar struct {
 func (v *bars) summary() string {
 	s := v.now.get()
 	out := "  " + clock(time.Since(v.began))
-	// Runs differ in cost: a guess that gets better.
-	if done := s.done() - s.base; done > 0.01 && !s.since.IsZero() {
-		todo := float64(s.progress.Cells) - s.done()
+	// Steps differ in cost, and latents die when they do: a guess that gets better.
+	if done := s.done() - s.base; done > 0 && !s.since.IsZero() {
+		todo := max(0, s.planned(v.labels.plan)-s.done())
 		out += "  ETA " + clock(time.Duration(todo/done*float64(time.Since(s.since))))
 	}
 	if n := s.progress.Reused; n > 0 {
@@ -115,25 +136,26 @@ func (v *bars) show(s snapshot) {
 	v.now.set(d)
 	p := s.progress
 	v.total.SetCurrent(int64(p.Completed + p.Failed + p.Canceled))
-	running := map[int]bool{}
+	running := map[stageKey]bool{}
 	for _, b := range s.beats {
-		running[b.Cell] = true
-		r := v.runs[b.Cell]
+		k := keyOf(b)
+		running[k] = true
+		r := v.runs[k]
 		if r == nil {
 			r = &runBar{}
 			r.bar = v.p.New(b.Steps, mpb.BarStyle().Rbound("]"), mpb.BarRemoveOnComplete(),
-				mpb.PrependDecorators(decor.Name(v.labels.of(b.Cell), decor.WCSyncSpaceR), decor.CountersNoUnit("%d/%d steps", decor.WCSyncSpace)),
+				mpb.PrependDecorators(decor.Name(v.labels.stage(k), decor.WCSyncSpaceR), decor.CountersNoUnit("%d/%d steps", decor.WCSyncSpace)),
 				mpb.AppendDecorators(decor.Percentage(decor.WC{W: 5}), decor.Any(func(decor.Statistics) string { return "  " + describe(r.beat.get()) })))
-			v.runs[b.Cell] = r
+			v.runs[k] = r
 		}
 		r.beat.set(b)
 		// A full bar is removed, and evaluation still follows.
 		r.bar.SetCurrent(min(b.Step, b.Steps-1))
 	}
-	for cell, r := range v.runs {
-		if !running[cell] {
+	for k, r := range v.runs {
+		if !running[k] {
 			r.bar.Abort(true)
-			delete(v.runs, cell)
+			delete(v.runs, k)
 		}
 	}
 }

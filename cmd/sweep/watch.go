@@ -69,14 +69,19 @@ type trouble struct {
 	what    string
 }
 
-// done is how many runs' worth of work is behind a sweep.
+// done is how many steps are trained.
 func (s snapshot) done() float64 {
-	p := s.progress
-	done := float64(p.Completed + p.Failed + p.Canceled)
+	done := float64(s.progress.Steps)
 	for _, b := range s.beats {
-		done += float64(b.Step) / float64(b.Steps)
+		done += float64(b.Step - b.From)
 	}
 	return done
+}
+
+// planned is how many steps there are to train in all: without the runs that had
+// a result before.
+func (s snapshot) planned(p *sweep.PlanHeader) float64 {
+	return float64(p.StepsShared) * (1 - float64(s.progress.Reused)/float64(max(1, p.CellCount)))
 }
 
 // watch shows a sweep's progress until its workflow ends. The error says that

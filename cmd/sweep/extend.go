@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+
+	"github.com/topksweep/sweep/activities"
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep"
+)
+
+func (a *app) extendCmd() *cobra.Command {
+	var p place
+	var conn connection
+	var g gridFlags
+	var out outputFlags
+	var wait bool
+	var on string
+	c := &cobra.Command{
+		Use:   "extend SWEEP grid.yaml",
+		Short: "Add cells to a sweep, running or done",
+		Long: `Add the cells of a grid to a sweep, running or done: more values of an axis, another
+axis, more steps. Cells that the sweep has already stay as they are. What the new ones
+share with the old is not trained again: they begin at the forks that are there.
+The grid must be on the same data; its name and its section run do not matter.`,
+		Example: `  sweep extend topk-demo wider.yaml
+  sweep extend topk-demo-1a2b3c4d wider.yaml --wait`,
+		Args: args(cobra.ExactArgs(2)),
+
+		ValidArgsFunction: func(c *cobra.Command, args []string, more string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			if len(args) == 1 {
+				return completeGrid(c, nil, more)
+			}
+			return completeSweep(&p)(c, args, more)
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx := c.Context()
+			if err := out.check(); err != nil {
+				return err
+			}
+			backend, err := newBackend(on, 0)
+			if err != nil {
+				return err
+			}
+			store, err := openStore(ctx, p.storeURL())
+			if err != nil {
+				return err
+			}
+			header, err := findSweep(ctx, store, args[0])
+			if err != nil {
+				return err
+			}
+			add, err := g.plan(ctx, args[1], sweep.Estimates{Bytes: backend.Bytes})
+			if err != nil {
+				return err
+			}
+			tc, _, err := conn.dial(ctx, p.dir, nil)
+			if err != nil {
+				return err
+			}
+			defer tc.Close()
+			plan, err := activities.LoadPlan(ctx, store, header.ID)
+			if err != nil {
+				return err
+			}
+			added, err := plan.Extend(add.plan)
+			if err != nil {
+				return inputError{err}
+			}
+			if added > 0 {
+				if err := storage.PutBytes(ctx, store, sweep.ExtensionKey(plan.ID, plan.CellCount), add.src); err != nil {
+					return err
+				}
+				if err := activities.StorePlan(ctx, store, plan); err != nil {
+					return err
+				}
+			}
+			// Also if nothing is new: an extension may have stopped half-way here.
+			if err := tellOrStart(ctx, tc, &plan.PlanHeader, backend.Name(), sweep.UpdateExtend, plan.Extent()); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.err, "sweep %s: %d cells more, %d in all\n", plan.ID, added, plan.CellCount)
+			if wait {
+				return a.finish(ctx, tc, store, &plan.PlanHeader, out)
+			}
+			fmt.Fprintln(a.out, plan.ID)
+			return nil
+		},
+	}
+	p.flags(c.Flags())
+	conn.flags(c.Flags())
+	g.flags(c.Flags())
+	out.flags(c.Flags())
+	c.Flags().BoolVar(&wait, "wait", false, "follow the sweep and print its results")
+	c.Flags().StringVar(&on, "backend", "auto", "what the workers train on: auto or cpu")
+	return c
+}
+
+// answerWithin is how long a worker may take to note an update.
+const answerWithin = time.Minute
+
+// tellOrStart sends an update to a sweep's workflow, or starts the workflow if
+// none runs.
+func tellOrStart(ctx context.Context, c client.Client, p *sweep.PlanHeader, backend, update string, args ...any) error {
+	short, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	h, err := c.UpdateWorkflow(short, client.UpdateWorkflowOptions{
+		WorkflowID: p.ID, UpdateName: update, Args: args, WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err == nil {
+		err = h.Get(short, nil)
+	}
+	var gone *serviceerror.NotFound
+	switch {
+	case errors.As(err, &gone):
+		_, err = start(ctx, c, p, backend, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+		return err
+	case err != nil && ctx.Err() == nil && short.Err() != nil:
+		return fmt.Errorf("%s %s: no worker answered within %s: is one running?", update, p.ID, answerWithin)
+	case err != nil:
+		return fmt.Errorf("%s %s: %w", update, p.ID, err)
+	}
+	return nil
+}

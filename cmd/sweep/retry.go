@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/topksweep/sweep/sweep"
+)
+
+func (a *app) retryCmd() *cobra.Command {
+	var p place
+	var conn connection
+	var out outputFlags
+	var wait bool
+	var on string
+	c := &cobra.Command{
+		Use:   "retry SWEEP",
+		Short: "Train the failed runs of a sweep again",
+		Long: `Train the runs of a sweep again that failed or were canceled, from their newest
+checkpoints. Runs with a result stay as they are. A sweep that is still running does so
+when it is through with the others.`,
+		Example: "  sweep retry topk-demo\n  sweep retry topk-demo --wait",
+		Args:    args(cobra.ExactArgs(1)),
+
+		ValidArgsFunction: completeSweep(&p),
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx := c.Context()
+			if err := out.check(); err != nil {
+				return err
+			}
+			backend, err := newBackend(on, 0)
+			if err != nil {
+				return err
+			}
+			store, err := openStore(ctx, p.storeURL())
+			if err != nil {
+				return err
+			}
+			plan, err := findSweep(ctx, store, args[0])
+			if err != nil {
+				return err
+			}
+			done, err := results(ctx, store)
+			if err != nil {
+				return err
+			}
+			tc, _, err := conn.dial(ctx, p.dir, nil)
+			if err != nil {
+				return err
+			}
+			defer tc.Close()
+			state, err := stateOf(ctx, store, tc, plan.ID, done)
+			if err != nil {
+				return err
+			}
+			left := state.Cells - state.Completed
+			if left == 0 {
+				fmt.Fprintf(a.err, "sweep %s: all %d runs have results\n", plan.ID, plan.CellCount)
+			} else {
+				if err := tellOrStart(ctx, tc, plan, backend.Name(), sweep.UpdateRetry); err != nil {
+					return err
+				}
+				fmt.Fprintf(a.err, "sweep %s: %d of %d runs have no result; what failed is trained again\n", plan.ID, left, plan.CellCount)
+			}
+			if wait {
+				return a.finish(ctx, tc, store, plan, out)
+			}
+			fmt.Fprintln(a.out, plan.ID)
+			return nil
+		},
+	}
+	p.flags(c.Flags())
+	conn.flags(c.Flags())
+	out.flags(c.Flags())
+	c.Flags().BoolVar(&wait, "wait", false, "follow the sweep and print its results")
+	c.Flags().StringVar(&on, "backend", "auto", "what the workers train on: auto or cpu")
+	return c
+}
