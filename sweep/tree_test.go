@@ -1,0 +1,349 @@
+package sweep
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/topksweep/sweep/trainer"
+)
+
+// randomCells draws cells of several families.
+func randomCells(r *rand.Rand) []Cell {
+	seen := map[trainer.Config]bool{}
+	var cells []Cell
+	for range 1 + r.IntN(40) {
+		c := trainer.Config{
+			Recipe: "corrected", ActivationDim: 8, DictSize: 64, K: 1 + r.IntN(2), BatchSize: 16, LR: 0.001, KAux: 4,
+			DeadFeatureThreshold: 200, Precision: "f32", Seed: int64(r.IntN(2)),
+		}
+		c.Steps = []int{1, 2, 30, 45}[r.IntN(4)]
+		c.DecayStart = r.IntN(c.Steps)
+		c.AuxKAlpha = []float64{0, 0.03125, 0.5}[r.IntN(3)]
+		if !seen[c] {
+			seen[c] = true
+			cells = append(cells, Cell{ID: CellID(c, "beef"), Config: c})
+		}
+	}
+	return cells
+}
+
+func header() *PlanHeader {
+	return &PlanHeader{Name: "x", ID: "x-1", Info: trainer.DataInfo{Fingerprint: "beef"}, Run: DefaultRunOptions()}
+}
+
+// Every cell is trained from its first step to its last, each step of each
+// trajectory once, and only with cells that are alike so far, wherever latents
+// die.
+func TestTreesCover(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 1))
+	for range 500 {
+		cells, h := randomCells(r), header()
+		covered := make([]int, len(cells)) // steps of each cell's run
+		for number, tree := range newTrees(h, cells) {
+			trained := map[string]bool{} // trajectory and step
+			f := forecast{Tree: tree, dead: r.IntN(60)}
+			ended := map[int]bool{}
+			f.walk(func(s Stage, reached int) {
+				first := cells[s.Cells[0].Cell]
+				for step := s.From; step < reached; step++ {
+					key := fmt.Sprint(h.StageID(first, s.Level), step)
+					if trained[key] {
+						t.Fatalf("tree %d: step %d of a %s is trained twice", number, step, s.Level)
+					}
+					trained[key] = true
+				}
+				for _, c := range s.Cells {
+					cell := cells[c.Cell]
+					if covered[c.Cell] != s.From {
+						t.Fatalf("cell %d has %d steps, and its next stage begins at %d", c.Cell, covered[c.Cell], s.From)
+					}
+					covered[c.Cell] = reached
+					if h.StageID(cell, s.Level) != h.StageID(first, s.Level) {
+						t.Fatalf("a %s of cells on different trajectories", s.Level)
+					}
+					for step := s.From; step < reached; step++ {
+						if cell.Config.LRAt(int64(step)) != first.Config.LRAt(int64(step)) {
+							t.Fatalf("cells %d and %d differ in the learning rate of step %d, in a %s %d → %d", c.Cell, s.Cells[0].Cell, step, s.Level, s.From, reached)
+						}
+					}
+					if alone := len(s.Cells) == 1; !alone && reached > f.dead && cell.Config.AuxKAlpha != first.Config.AuxKAlpha {
+						t.Fatalf("cells of different AuxK share step %d, latents are dead from %d on", reached-1, f.dead)
+					}
+					if s.Ends(reached) {
+						if ended[c.Cell] || reached != cell.Config.Steps {
+							t.Fatalf("cell %d ends at step %d, again %v", c.Cell, reached, ended[c.Cell])
+						}
+						ended[c.Cell] = true
+					}
+				}
+			})
+		}
+		for i, c := range cells {
+			if covered[i] != c.Config.Steps {
+				t.Fatalf("cell %d: %d of %d steps", i, covered[i], c.Config.Steps)
+			}
+		}
+	}
+}
+
+// The trees are the same whatever the order of the cells.
+func TestTreesAreUnordered(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 2))
+	for range 200 {
+		cells := randomCells(r)
+		describe := func(cells []Cell) []string {
+			var all []string
+			for _, tree := range newTrees(header(), cells) {
+				f := forecast{Tree: tree, dead: 12}
+				f.walk(func(s Stage, reached int) {
+					var ids []string
+					for _, c := range s.Cells {
+						ids = append(ids, c.ID)
+					}
+					slices.Sort(ids)
+					all = append(all, fmt.Sprint(header().StageID(cells[s.Cells[0].Cell], s.Level), s.From, s.To, reached, ids))
+				})
+			}
+			slices.Sort(all)
+			return all
+		}
+		want := describe(cells)
+		r.Shuffle(len(cells), func(i, j int) { cells[i], cells[j] = cells[j], cells[i] })
+		if got := describe(cells); !slices.Equal(got, want) {
+			t.Fatalf("%q\nwant %q", got, want)
+		}
+	}
+}
+
+// productCells are the cells of a grid as people write it: a product.
+func productCells(r *rand.Rand) []Cell {
+	var cells []Cell
+	alphas, decays, lengths, dicts := 1+r.IntN(4), 1+r.IntN(6), 1+r.IntN(3), 1+r.IntN(4)
+	for i := range alphas * decays * lengths * dicts {
+		steps := 1000 * (1 + i/alphas/decays%lengths)
+		c := trainer.Config{
+			Recipe: "corrected", ActivationDim: 8, DictSize: 64 << (i / alphas / decays / lengths), K: 8, BatchSize: 16, LR: 1, KAux: 4,
+			DeadFeatureThreshold: 1, Steps: steps, DecayStart: steps * (9 - i/alphas%decays) / 10, AuxKAlpha: float64(i % alphas),
+		}
+		cells = append(cells, Cell{ID: CellID(c, "beef"), Config: c})
+	}
+	return cells
+}
+
+// Sharing saves time on the clock too. Stages are not interrupted, so there are
+// grids on which a trunk forks just when shorter stages have taken the slots:
+// few, and never for long.
+func TestMakespan(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 3))
+	slower, worst, all, gain := 0, 1.0, 0, 0.0
+	for range 500 {
+		var trees []forecast
+		dead := r.IntN(2500)
+		for _, tree := range newTrees(header(), productCells(r)) {
+			trees = append(trees, forecast{tree, dead, tree.Weight})
+		}
+		for _, slots := range []int{1, 2, 3, 4, 8, 16, 64} {
+			shared, unshared := makespan(trees, slots), makespan(alone(trees), slots)
+			all++
+			gain += unshared / shared
+			if shared > unshared {
+				slower++
+				worst = max(worst, shared/unshared)
+			}
+			if slots == 1 && shared > unshared {
+				t.Errorf("one slot: %v shared, %v unshared", shared, unshared)
+			}
+		}
+	}
+	t.Logf("%d grids and slots: %.2f× faster in the mean; slower on %d, at most %.2f×", all, gain/float64(all), slower, worst)
+	if slower > all/200 || worst > 1.5 || gain/float64(all) < 1.5 {
+		t.Error("sharing costs time")
+	}
+}
+
+// Four decay_starts by four AuxK settings, of which no latent ever dies.
+func TestFourByFour(t *testing.T) {
+	p := mustPlan(t, "name: g\ndata: {source: acts}\nparameters: {decay_start: [0.5, 0.6, 0.7, 0.8], auxk_alpha: [0, 0.01, 0.03125, 0.1]}\n"+
+		"train: {k: 8, dict_size: 64, steps: 1000, batch_size: 32, dead_feature_threshold: 10_000_000}\n", Estimates{})
+	if p.StepsUnshared != 16_000 || p.StepsShared != p.StepsLeast || float64(p.StepsUnshared)/float64(p.StepsShared) < 2.5 {
+		t.Errorf("%+v", p.Totals)
+	}
+	// A trunk to step 801 with branches of 499, 399, 299 and 199 steps.
+	if want := int64(801 + 499 + 399 + 299 + 199); p.StepsShared != want || p.Stages != 7 || p.Forks != 3 {
+		t.Errorf("%d steps, want %d; %d stages, %d forks", p.StepsShared, want, p.Stages, p.Forks)
+	}
+}
+
+// A family of more cells than one tree holds is trained one tree after the
+// other.
+func TestLargeFamily(t *testing.T) {
+	var cells []Cell
+	for i := range 2*maxTree + 1 {
+		c := trainer.Config{Recipe: "corrected", ActivationDim: 8, DictSize: 64, K: 1, BatchSize: 16, Steps: 5000, DecayStart: i, LR: 1, KAux: 4, DeadFeatureThreshold: 1 << 40}
+		cells = append(cells, Cell{ID: fmt.Sprint(i), Config: c})
+	}
+	trees := newTrees(header(), cells)
+	if len(trees) != 3 {
+		t.Fatalf("%d trees", len(trees))
+	}
+	var f Frontier
+	f.Add(0, trees[0], trees[0].Cells)
+	if f.Begins(trees[1], 8) {
+		t.Error("two trees of a family at a time")
+	}
+	f.Next()
+	f.Settled(0, maxTree)
+	if !f.Begins(trees[1], 8) {
+		t.Error("the next tree of a family never begins")
+	}
+}
+
+func TestEncodeTrees(t *testing.T) {
+	p := mustPlan(t, "name: g\ndata: {source: acts}\nparameters: {decay_start: [0.5, 0.6], seed: ["+fmt.Sprint(0)+", 1, 2]}\ntrain: {steps: 100, batch_size: 32}\n", Estimates{})
+	first, pieces, err := p.EncodeTrees()
+	if err != nil || first != 0 || len(pieces) != p.TreeChunks {
+		t.Fatal(first, len(pieces), err)
+	}
+	var trees []Tree
+	for _, b := range pieces {
+		part, err := DecodeTrees(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		trees = append(trees, part...)
+	}
+	for i := range trees {
+		for j := range trees[i].Cells {
+			if trees[i].Cells[j].Label != p.Label(p.Cells[trees[i].Cells[j].Cell]) {
+				t.Errorf("label %q", trees[i].Cells[j].Label)
+			}
+			trees[i].Cells[j].Label = ""
+		}
+	}
+	if !reflect.DeepEqual(trees, p.Trees) {
+		t.Errorf("%+v\nwant %+v", trees, p.Trees)
+	}
+	for _, bad := range []string{"", "{", "{}", "[{}]", `[{"cells":[{"cell":-1,"decay_start":0,"steps":1}]}]`, `[{"cells":[{"cell":0,"decay_start":3,"steps":3}]}]`} {
+		if _, err := DecodeTrees([]byte(bad)); err == nil {
+			t.Errorf("%q: no error", bad)
+		}
+	}
+}
+
+func FuzzDecodeTrees(f *testing.F) {
+	f.Add([]byte(`[{"family":"f","weight":1,"cells":[{"cell":0,"decay_start":3,"steps":9},{"cell":1,"decay_start":5,"steps":9,"auxk":1}]}]`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		trees, err := DecodeTrees(b)
+		if err != nil {
+			return
+		}
+		for _, tree := range trees { // what is read can be walked
+			if len(tree.Cells) > 50 {
+				return
+			}
+			f, n := forecast{Tree: tree, dead: 7}, 0
+			f.walk(func(Stage, int) { n++ })
+			if n > 4*len(tree.Cells)+4 {
+				t.Fatalf("%d stages of %d cells", n, len(tree.Cells))
+			}
+		}
+	})
+}
+
+// What an extension adds comes behind what is there, which keeps its numbers.
+func TestExtend(t *testing.T) {
+	grid := "name: g\ndata: {source: acts}\nparameters: {decay_start: [0.5, 0.6], k: [8, 16]}\ntrain: {steps: 100, batch_size: 32}\n"
+	wider := "name: other\ndata: {source: acts}\nparameters: {decay_start: [0.6, 0.7], k: [8, 16], seed: [0, 1]}\ntrain: {steps: 100, batch_size: 32}\n"
+	p, add := mustPlan(t, grid, Estimates{}), mustPlan(t, wider, Estimates{})
+	before := slices.Clone(p.Cells)
+	chunks, id := p.TreeChunks, p.ID
+	n, err := p.Extend(add)
+	if err != nil || n != 6 || len(p.Cells) != 10 || p.CellCount != 10 || p.ID != id || p.TreeChunks != chunks+1 {
+		t.Fatalf("%d added, %d cells, %d chunks: %v", n, len(p.Cells), p.TreeChunks, err)
+	}
+	if !slices.Equal(p.Axes, []string{"decay_start", "k", "seed"}) {
+		t.Errorf("axes %v", p.Axes)
+	}
+	for i, c := range before {
+		if p.Cells[i].ID != c.ID {
+			t.Errorf("cell %d has moved", i)
+		}
+	}
+	if got := p.Label(p.Cells[0]); got != "decay_start=0.5 k=8 seed=0" {
+		t.Errorf("label %q", got)
+	}
+	first, pieces, err := p.EncodeTrees()
+	if err != nil || first != chunks || len(pieces) != 1 {
+		t.Fatal(first, len(pieces), err)
+	}
+	trees, err := DecodeTrees(pieces[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var numbers []int
+	for _, tree := range trees {
+		for _, c := range tree.Cells {
+			numbers = append(numbers, c.Cell)
+			if p.Cells[c.Cell].ID != c.ID {
+				t.Errorf("a tree takes cell %d for %s", c.Cell, c.ID)
+			}
+		}
+	}
+	slices.Sort(numbers)
+	if !slices.Equal(numbers, []int{4, 5, 6, 7, 8, 9}) {
+		t.Errorf("the new trees have cells %v", numbers)
+	}
+	if n, err := p.Extend(add); n != 0 || err != nil {
+		t.Errorf("again: %d added, %v", n, err)
+	}
+	add.Info.Fingerprint = "dead"
+	if _, err := p.Extend(add); err == nil {
+		t.Error("other data: no error")
+	}
+	// A key that is a constant in each, and not the same, varies.
+	q := mustPlan(t, "name: g\ndata: {source: acts}\nparameters: {k: [8, 16]}\ntrain: {steps: 100, batch_size: 32, lr: 0.001}\n", Estimates{})
+	if _, err := q.Extend(mustPlan(t, "name: g\ndata: {source: acts}\nparameters: {k: [8, 16]}\ntrain: {steps: 100, batch_size: 32, lr: 0.01}\n", Estimates{})); err != nil || !slices.Equal(q.Axes, []string{"k", "lr"}) || q.Label(q.Cells[3]) != "k=16 lr=0.01" {
+		t.Errorf("axes %v, %q, %v", q.Axes, q.Label(q.Cells[3]), err)
+	}
+}
+
+// A grid of 100,000 cells is planned in two seconds and 500 MB: in the best of a
+// few tries, because the machine does other things too.
+func TestPlanIsFast(t *testing.T) {
+	if testing.Short() {
+		t.Skip("100,000 cells")
+	}
+	src := wide(100)
+	best, most := time.Duration(math.MaxInt64), uint64(0)
+	for range 5 {
+		runtime.GC()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		began := time.Now()
+		g, err := Parse("grid.yaml", src, ParseOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := NewPlan(g, testInfo(), testEstimates())
+		if err != nil {
+			t.Fatal(err)
+		}
+		best = min(best, time.Since(began))
+		runtime.ReadMemStats(&after)
+		most = max(most, after.HeapSys)
+		if p.Stages <= 10_000 {
+			t.Fatalf("%d stages", p.Stages)
+		}
+		runtime.KeepAlive(p)
+	}
+	t.Logf("%v, %d MB of heap", best, most>>20)
+	if most > 500<<20 {
+		t.Errorf("%d MB of heap, want at most 500", most>>20)
+	}
+}
