@@ -42,23 +42,6 @@ func NewCheckpoints(s Store, stage string, log *slog.Logger) (*Checkpoints, erro
 // error wraps ErrBadKey.
 func CheckStage(stage string) error { return checkElement(stage) }
 
-// Stages lists the stages that a store holds anything of.
-func Stages(ctx context.Context, s Store) ([]string, error) {
-	objects, err := s.List(ctx, "stages/")
-	if err != nil {
-		return nil, err
-	}
-	var stages []string
-	for _, o := range objects {
-		stage, _, nested := strings.Cut(strings.TrimPrefix(o.Key, "stages/"), "/")
-		if nested {
-			stages = append(stages, stage)
-		}
-	}
-	slices.Sort(stages)
-	return slices.Compact(stages), nil
-}
-
 // A Claim is the right of one attempt to write the checkpoints of a stage. It
 // lasts until someone claims the stage anew.
 type Claim struct {
@@ -111,6 +94,27 @@ func (c *Checkpoints) newestClaim(ctx context.Context) (int, error) {
 		}
 	}
 	return newest, err
+}
+
+// Manifests reads the manifests of the stage, those of the highest steps first.
+// It stops at the first that cannot be read or is not valid.
+func (c *Checkpoints) Manifests(ctx context.Context) ([]*Manifest, error) {
+	all, err := c.manifests(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var read []*Manifest
+	for _, f := range all {
+		m, err := c.readManifest(ctx, f.Key)
+		switch {
+		case errors.Is(err, ErrNotFound): // collected by somebody else
+		case err != nil:
+			return nil, err
+		default:
+			read = append(read, m)
+		}
+	}
+	return read, nil
 }
 
 // A found is a manifest that a listing shows.

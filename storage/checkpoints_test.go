@@ -449,9 +449,32 @@ func TestStages(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	r.put("stages/b/data/more", "12345")
+	r.put("stages/stray", "no stage")
 	got, err := storage.Stages(t.Context(), r.store)
-	if want := []string{"a", "b", "b-2"}; err != nil || !slices.Equal(got, want) {
-		t.Errorf("stages %v, %v, want %v", got, err, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, s := range got {
+		names = append(names, s.Name)
+		one, err := storage.ListStage(t.Context(), r.store, s.Name)
+		if err != nil || !slices.Equal(one.Objects, s.Objects) || one.Name != s.Name {
+			t.Errorf("%s holds %v, %v, all of it %v", s.Name, one, err, s)
+		}
+	}
+	if want := []string{"a", "b", "b-2"}; !slices.Equal(names, want) || len(got[1].Objects) != 2 {
+		t.Errorf("stages %v, want %v", got, want)
+	}
+	if none, err := storage.ListStage(t.Context(), r.store, "c"); err != nil || len(none.Objects) > 0 || none.Bytes() != 0 || !none.Modified().IsZero() {
+		t.Errorf("a stage that is not there: %v, %v", none, err)
+	}
+	gone, err := storage.Remove(t.Context(), r.store, got[1].Objects)
+	if err != nil || len(gone) != 2 || !strings.Contains(gone[1].Key, "/claims/") {
+		t.Errorf("removed %v, %v, want the claim last", gone, err)
+	}
+	if one, err := storage.ListStage(t.Context(), r.store, "b"); err != nil || len(one.Objects) > 0 {
+		t.Errorf("removed, and there: %v, %v", one, err)
 	}
 	for _, bad := range []string{"", "a/b", "..", "a b"} {
 		if _, err := storage.NewCheckpoints(r.store, bad, nil); !errors.Is(err, storage.ErrBadKey) {

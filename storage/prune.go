@@ -9,8 +9,7 @@ import (
 )
 
 // Garbage lists what the stage no longer needs if the newest keep checkpoints
-// and those of pinned steps stay, in the order in which to delete it: manifests
-// before the data that they name.
+// and those of pinned steps stay. It is for Remove.
 //
 // The newest are those of the newest attempt, and of one attempt those of the
 // highest steps: an attempt may train an earlier span than the one before it,
@@ -20,8 +19,9 @@ import (
 // are the pinned ones.
 //
 // Data without a manifest is garbage unless it may be on its way: that of the
-// newest claim beyond its highest manifest. The error wraps ErrNewerVersion, and
-// nothing is garbage, if any manifest is of a newer build.
+// newest claim beyond its highest manifest. Nothing is garbage if somebody claims
+// the stage meanwhile, who is about to pin and to prune, and if any manifest is
+// of a newer build: then the error wraps ErrNewerVersion.
 func (c *Checkpoints) Garbage(ctx context.Context, keep int) ([]Object, error) {
 	// Claims first, data before manifests, pins last: what comes in meanwhile is
 	// then of a newer claim, or data not seen, or has its manifest seen; and the
@@ -87,6 +87,9 @@ func (c *Checkpoints) Garbage(ctx context.Context, keep int) ([]Object, error) {
 			garbage = append(garbage, o)
 		}
 	}
+	if now, err := c.newestClaim(ctx); err != nil || now != newest {
+		return nil, err
+	}
 	return garbage, nil
 }
 
@@ -97,11 +100,6 @@ func (c *Checkpoints) Prune(ctx context.Context, keep int) (freed int64, err err
 	if err != nil {
 		return 0, err
 	}
-	for _, o := range garbage {
-		if err := c.store.Delete(ctx, o.Key); err != nil {
-			return freed, err
-		}
-		freed += o.Size
-	}
-	return freed, nil
+	gone, err := Remove(ctx, c.store, garbage)
+	return Stage{Objects: gone}.Bytes(), err
 }

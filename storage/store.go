@@ -54,7 +54,7 @@ type NewPutter interface {
 // A Cleaner can hold what readers never see and crashed writers left behind.
 type Cleaner interface {
 	// Clean removes the leftovers of writers that began before a time, and
-	// returns their number. It must not be one at which a writer still at work
-	// began.
-	Clean(ctx context.Context, before time.Time) (int, error)
+	// returns their number; with dry it only counts them. It must not be a time
+	// at which a writer still at work began.
+	Clean(ctx context.Context, before time.Time, dry bool) (int, error)
 }

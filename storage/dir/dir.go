@@ -42,6 +42,7 @@ type Store struct {
 var _ interface {
 	storage.Store
 	storage.NewPutter
+	storage.Cleaner
 } = (*Store)(nil)
 
 // Open returns the store under root, which it creates if need be, and clears
@@ -58,7 +59,7 @@ func Open(root string) (*Store, error) {
 	if s.root, err = filepath.EvalSymlinks(abs); err != nil { // walks don't follow links
 		return nil, storage.Wrap("open", root, err)
 	}
-	if err := s.clean(); err != nil {
+	if _, err := s.cleanTemp(false); err != nil {
 		return nil, storage.Wrap("open", root, explain(err))
 	}
 	return s, nil
@@ -177,8 +178,7 @@ func gone(err error) error {
 	return err
 }
 
-// Delete removes the file under key. Folders that become empty stay: somebody
-// may be about to write there.
+// Delete removes the file under key. Folders that become empty stay until Clean.
 func (s *Store) Delete(ctx context.Context, key string) error {
 	return storage.Wrap("delete", key, explain(s.remove(ctx, key)))
 }

@@ -3,11 +3,13 @@ package dir_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/storage/dir"
@@ -60,6 +62,61 @@ func TestModes(t *testing.T) {
 	if left := temps(t, root); len(left) > 0 {
 		t.Errorf("left %v", left)
 	}
+}
+
+// Clean removes empty folders, from the inmost out, and no others; and writers
+// whose folder goes under their hands make it again.
+func TestCleanFolders(t *testing.T) {
+	root := t.TempDir()
+	s := openAt(t, root)
+	put := func(key string) {
+		t.Helper()
+		if err := storage.PutBytes(t.Context(), s, key, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, key := range []string{"stages/a/data/1", "stages/a/claims/1", "stages/b/data/1", "results/1.json"} {
+		put(key)
+	}
+	for _, key := range []string{"stages/a/data/1", "stages/a/claims/1"} {
+		if err := s.Delete(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	clean := func(before time.Time, dry bool, want int) {
+		t.Helper()
+		if n, err := s.Clean(t.Context(), before, dry); err != nil || n != want {
+			t.Errorf("removed (dry: %v) %d, %v, want %d", dry, n, err, want)
+		}
+	}
+	clean(time.Now().Add(-time.Hour), false, 0)
+	clean(time.Now().Add(time.Hour), true, 3)
+	clean(time.Now().Add(time.Hour), false, 3)
+	clean(time.Now().Add(time.Hour), false, 0)
+	for path, there := range map[string]bool{"stages/a": false, "stages/b/data/1": true, "results/1.json": true, "+tmp": true} {
+		if _, err := os.Stat(filepath.Join(root, path)); (err == nil) != there {
+			t.Errorf("%s: %v, want it there: %v", path, err, there)
+		}
+	}
+	const rounds = 300
+	storagetest.Parallel(t, 3, 3, func(i int) error {
+		for n := range rounds {
+			var err error
+			switch key := fmt.Sprintf("deep/%d/er", i); i {
+			case 0:
+				_, err = s.Clean(t.Context(), time.Now().Add(time.Hour), n%2 == 0)
+			default:
+				err = storage.PutNew(t.Context(), s, key, nil)
+				if err == nil {
+					err = s.Delete(t.Context(), key)
+				}
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // A store that is opened while others write must clear away the dead ones' files

@@ -38,28 +38,3 @@ func (s *Store) temp() (*os.File, error) {
 		f.Close()
 	}
 }
-
-// clean removes the temporary files that nobody holds locked. A crash drops its
-// locks, and unlike a process ID a lock means the same in every container.
-func (s *Store) clean() error {
-	entries, err := os.ReadDir(s.tmp)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		path := filepath.Join(s.tmp, e.Name())
-		f, err := os.OpenFile(path, os.O_RDWR, 0)
-		if err != nil {
-			continue // another one cleans up, or it is not ours to remove
-		}
-		info, err := f.Stat()
-		if err == nil && info.Mode().IsRegular() {
-			err = lock(f, false)
-			if err == nil || errors.Is(err, errors.ErrUnsupported) && time.Since(info.ModTime()) > unlockable {
-				os.Remove(path)
-			}
-		}
-		f.Close()
-	}
-	return nil
-}

@@ -49,16 +49,21 @@ func (s *Store) write(ctx context.Context, key string, body io.ReaderAt, size in
 		return err
 	}
 	to := s.path(key)
-	if err := mkdir(filepath.Dir(to)); err != nil {
-		return err
-	}
 	if ctx.Err() != nil { // the last moment at which nothing has happened
 		return context.Cause(ctx)
 	}
 	if info, err := os.Lstat(to); err == nil && info.IsDir() {
 		return fmt.Errorf("%s is a folder of other keys", to)
 	}
-	placed := place(f.Name(), to)
+	var placed error
+	for range 10 {
+		if placed = mkdir(filepath.Dir(to)); placed == nil {
+			placed = place(f.Name(), to)
+		}
+		if !errors.Is(placed, fs.ErrNotExist) { // else somebody removed the folder while it was empty
+			break
+		}
+	}
 	if placed != nil && !errors.Is(placed, fs.ErrExist) {
 		return placed
 	}

@@ -77,10 +77,11 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 }
 
 // Clean removes the parts of uploads that were begun before a time and never
-// completed: what killed writers leave behind. It returns their number. MinIO
+// completed: what killed writers leave behind. It returns their number, and with
+// dry does nothing else. MinIO
 // knows of those only that began since it was started, and removes the others
 // itself after a day.
-func (s *Store) Clean(ctx context.Context, before time.Time) (int, error) {
+func (s *Store) Clean(ctx context.Context, before time.Time, dry bool) (int, error) {
 	removed := 0
 	var key, id string
 	for more := true; more; {
@@ -95,6 +96,10 @@ func (s *Store) Clean(ctx context.Context, before time.Time) (int, error) {
 		}
 		for _, u := range page.Uploads {
 			if !strings.HasPrefix(u.Key, s.prefix) || !u.Initiated.Before(before) {
+				continue
+			}
+			if dry {
+				removed++
 				continue
 			}
 			err := s.retry(ctx, s.opts.Patience, s.opts.Timeout, func(ctx context.Context) error {

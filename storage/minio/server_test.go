@@ -197,12 +197,15 @@ func TestClean(t *testing.T) {
 	for _, name := range []string{"ours/a", "ours/b/c", "ours/b/c", "others/a", "ours-not"} {
 		begin(name)
 	}
-	if n, err := s.Clean(t.Context(), time.Now().Add(-time.Hour)); n != 0 || err != nil {
+	if n, err := s.Clean(t.Context(), time.Now().Add(-time.Hour), false); n != 0 || err != nil {
 		t.Errorf("of an hour ago: %d, %v, want none", n, err)
 	}
-	for _, want := range []int{3, 0} {
-		if n, err := s.Clean(t.Context(), time.Now().Add(time.Hour)); n != want || err != nil {
-			t.Errorf("removed %d, %v, want %d", n, err, want)
+	for _, test := range []struct {
+		dry  bool
+		want int
+	}{{true, 3}, {false, 3}, {false, 0}, {true, 0}} {
+		if n, err := s.Clean(t.Context(), time.Now().Add(time.Hour), test.dry); n != test.want || err != nil {
+			t.Errorf("removed (dry: %v) %d, %v, want %d", test.dry, n, err, test.want)
 		}
 	}
 	left, err := raw.ListMultipartUploads(t.Context(), "clean", "", "", "", "", 100)
@@ -215,7 +218,7 @@ func TestClean(t *testing.T) {
 	if err := s.Put(t.Context(), "short", bad, 40<<20); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("put of a short body: %v", err)
 	}
-	if n, err := s.Clean(t.Context(), time.Now().Add(time.Hour)); n != 0 || err != nil {
+	if n, err := s.Clean(t.Context(), time.Now().Add(time.Hour), false); n != 0 || err != nil {
 		t.Errorf("after a failed put: %d, %v, want none", n, err)
 	}
 }
