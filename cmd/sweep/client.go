@@ -60,6 +60,7 @@ func (c *connection) dial(ctx context.Context, dir string, log *slog.Logger) (_ 
 		log = slog.New(slog.DiscardHandler)
 	}
 	opts.Logger = sdklog.NewStructuredLogger(log)
+	opts.ConnectionOptions = patient(opts.ConnectionOptions)
 	tc, err := client.DialContext(ctx, opts)
 	if err != nil {
 		return nil, "", fmt.Errorf("connect to Temporal at %s: %w", opts.HostPort, err)
