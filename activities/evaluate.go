@@ -25,7 +25,7 @@ func (a *Activities) evaluate(ctx context.Context, ref sweep.CellRef) error {
 		return err
 	}
 	cfg := r.cell.Config
-	progress, stop := a.startProgress(ctx, ref.Cell, cfg)
+	progress, stop := a.startProgress(ctx, ref.Cell, r)
 	defer stop()
 	if done, err := a.result(ctx, r.id); err != nil {
 		return err

@@ -24,8 +24,8 @@ type progress struct {
 	done int64     // steps at from
 }
 
-func (a *Activities) startProgress(ctx context.Context, cell int, c trainer.Config) (p *progress, stop func()) {
-	p = &progress{now: sweep.Heartbeat{Cell: cell, Steps: int64(c.Steps)}}
+func (a *Activities) startProgress(ctx context.Context, cell int, r *run) (p *progress, stop func()) {
+	p = &progress{now: sweep.Heartbeat{Cell: cell, Run: r.plan.Label(r.cell), Steps: int64(r.cell.Config.Steps)}}
 	return p, a.heartbeat(ctx, func() any { return p.get() })
 }
 

@@ -29,7 +29,7 @@ func (a *Activities) train(ctx context.Context, ref sweep.CellRef) error {
 		return err
 	}
 	cfg := r.cell.Config
-	progress, stop := a.startProgress(ctx, ref.Cell, cfg)
+	progress, stop := a.startProgress(ctx, ref.Cell, r)
 	defer stop()
 	if done, err := a.result(ctx, r.id); done != nil || err != nil {
 		return err

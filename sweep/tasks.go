@@ -96,6 +96,7 @@ type Progress struct {
 // truth about progress is the newest verifying checkpoint.
 type Heartbeat struct {
 	Cell            int     `json:"cell"`
+	Run             string  `json:"run"` // the cell's label
 	Step            int64   `json:"step"`
 	Steps           int64   `json:"steps"`
 	Loss            float64 `json:"loss"`

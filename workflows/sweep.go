@@ -33,6 +33,7 @@ func SweepWorkflow(ctx workflow.Context, in sweep.SweepInput) (sweep.Summary, er
 		in.Resume = s.carried()
 		return s.Summary, workflow.NewContinueAsNewError(ctx, SweepWorkflow, in)
 	}
+	s.tell(ctx)
 	done, _ := workflow.NewDisconnectedContext(ctx)
 	if e := collect(done, in.Sweep); e != nil && err == nil {
 		err = fmt.Errorf("collect: %w", e)
@@ -56,14 +57,15 @@ type state struct {
 	next    int   // the first cell never started
 	again   []int // cells below next that the history before handed back; ascending
 	running []int
-	handed  []int // cells that this history hands back
+	labels  map[int]string // of running
+	handed  []int          // cells that this history hands back
 
 	chunk int // of cells
 	cells []sweep.PreparedCell
 }
 
 func newState(in sweep.SweepInput) *state {
-	s := &state{in: in, Summary: sweep.Summary{Cells: in.Cells}}
+	s := &state{in: in, Summary: sweep.Summary{Cells: in.Cells}, labels: map[int]string{}}
 	if c := in.Resume; c != nil {
 		s.next, s.again = c.Next, slices.Clone(c.Again)
 		s.Completed, s.Reused, s.Failed, s.Canceled = c.Completed, c.Reused, c.Failed, c.Canceled

@@ -65,7 +65,8 @@ func (s *state) window(ctx workflow.Context) error {
 			break
 		}
 		s.take()
-		s.running = append(s.running, cell)
+		s.running, s.labels[cell] = append(s.running, cell), prepared.Label
+		s.tell(window)
 		runs.Add(1)
 		workflow.Go(window, func(ctx workflow.Context) {
 			defer runs.Done()
@@ -102,6 +103,8 @@ func (s *state) run(ctx workflow.Context, handBack func(), cell int, label strin
 	ref := sweep.CellRef{Sweep: s.in.Sweep, Cell: cell}
 	err := s.trainAndEvaluate(ctx, handBack, ref, label)
 	s.running = slices.DeleteFunc(s.running, func(c int) bool { return c == cell })
+	delete(s.labels, cell)
+	defer s.tell(ctx)
 	switch {
 	case err == nil:
 		s.Completed++

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -55,6 +56,19 @@ func (g *gridFlags) plan(ctx context.Context, path string, est sweep.Estimates) 
 		return nil, err
 	}
 	return &planned{src: src, grid: grid, plan: plan}, nil
+}
+
+// maxDetails is how much the Web UI is told of a sweep, in bytes of JSON: a
+// server refuses a workflow with more than 20,000.
+const maxDetails = 19_000
+
+// details describes a sweep in the Web UI, in Markdown: its grid.
+func (p *planned) details() string {
+	text := "```yaml\n" + strings.TrimSpace(string(p.src)) + "\n```"
+	if b, err := json.Marshal(text); err != nil || len(b) > maxDetails {
+		return "The grid is in the store: `" + sweep.GridKey(p.plan.ID) + "`"
+	}
+	return text
 }
 
 func readGrid(path string) ([]byte, error) {

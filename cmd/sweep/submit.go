@@ -81,7 +81,7 @@ func (a *app) submit(ctx context.Context, c client.Client, store storage.Store, 
 	if err != nil {
 		return nil, err
 	}
-	started, err := start(ctx, c, plan, backend)
+	started, err := start(ctx, c, plan, p.details(), backend)
 	if err != nil {
 		return nil, err
 	}
