@@ -22,7 +22,7 @@ func (a *Activities) evaluate(ctx context.Context, ref sweep.CellRef) error {
 		return err
 	}
 	cfg := r.cell.Config
-	progress, stop := a.startProgress(ctx, sweep.StageRef{CellRef: ref, To: r.cell.Config.Steps}, cfg)
+	progress, stop := a.startProgress(ctx, sweep.StageRef{CellRef: ref, To: cfg.Steps}, r)
 	defer stop()
 	if done, err := a.result(ctx, r.id); err != nil {
 		return err

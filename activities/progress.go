@@ -24,8 +24,8 @@ type progress struct {
 	done int64     // steps at from
 }
 
-func (a *Activities) startProgress(ctx context.Context, ref sweep.StageRef, c trainer.Config) (p *progress, stop func()) {
-	p = &progress{now: sweep.Heartbeat{Cell: ref.Cell, Cells: ref.Cells, Steps: int64(ref.To)}}
+func (a *Activities) startProgress(ctx context.Context, ref sweep.StageRef, r *run) (p *progress, stop func()) {
+	p = &progress{now: sweep.Heartbeat{Cell: ref.Cell, Run: r.plan.Label(r.cell), Cells: ref.Cells, Steps: int64(ref.To)}}
 	return p, a.heartbeat(ctx, func() any { return p.get() })
 }
 

@@ -32,7 +32,7 @@ func (a *Activities) train(ctx context.Context, ref sweep.StageRef) (sweep.Train
 		return all, err
 	}
 	cfg := r.cell.Config
-	progress, stop := a.startProgress(ctx, ref, cfg)
+	progress, stop := a.startProgress(ctx, ref, r)
 	defer stop()
 	alone := ref.Level == sweep.LevelRun
 	if alone {

@@ -126,8 +126,9 @@ type Progress struct {
 // truth about progress is the newest verifying checkpoint.
 type Heartbeat struct {
 	Cell            int     `json:"cell"`
+	Run             string  `json:"run"`             // the cell's label
 	Cells           int     `json:"cells,omitempty"` // that share the stage; 0 or 1 for a run of its own
-	From            int64   `json:"from"` // the step that the attempt began with
+	From            int64   `json:"from"`            // the step that the attempt began with
 	Step            int64   `json:"step"`
 	Steps           int64   `json:"steps"` // at the end of the stage
 	Loss            float64 `json:"loss"`

@@ -35,6 +35,7 @@ func SweepWorkflow(ctx workflow.Context, in sweep.SweepInput) (sweep.Summary, er
 	}
 	err := s.window(ctx)
 	if err != nil || s.ending(ctx) || !s.more() {
+		s.tell(ctx)
 		done, _ := workflow.NewDisconnectedContext(ctx)
 		if e := collect(done, in.Sweep); e != nil && err == nil {
 			err = fmt.Errorf("collect: %w", e)
@@ -78,10 +79,11 @@ type state struct {
 	sweep.Summary
 	trees    trees
 	frontier sweep.Frontier
-	begun    []*tree // and not done, ascending
-	inFlight int     // stages
-	retry    bool    // go over all trees once more
-	pass     int     // how often all trees were gone over before
+	begun    []*tree  // and not done, ascending
+	inFlight int      // stages
+	labels   []string // of stages in flight
+	retry    bool     // go over all trees once more
+	pass     int      // how often all trees were gone over before
 }
 
 // A tree is one that is begun.

@@ -137,6 +137,9 @@ func (s *state) stage(ctx workflow.Context, handBack func(), it sweep.Item) erro
 	for _, c := range it.Stage.Cells {
 		t.running = append(t.running, c.Cell)
 	}
+	name := label(it.Stage)
+	s.labels = append(s.labels, name)
+	s.tell(ctx)
 	stopRunning := func(cell int) {
 		t.running = slices.DeleteFunc(t.running, func(c int) bool { return c == cell })
 	}
@@ -144,6 +147,9 @@ func (s *state) stage(ctx workflow.Context, handBack func(), it sweep.Item) erro
 		for _, c := range it.Stage.Cells {
 			stopRunning(c.Cell)
 		}
+		i := slices.Index(s.labels, name)
+		s.labels = slices.Delete(s.labels, i, i+1)
+		s.tell(ctx)
 	}()
 	reached, err := s.train(ctx, it)
 	if err == nil && !it.Stage.Ends(reached) {

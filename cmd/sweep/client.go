@@ -100,7 +100,7 @@ func attributes(ctx context.Context, c client.Client, namespace, name string, ce
 // start starts the workflow of a sweep whose plan is stored, or attaches to it
 // if it runs. started is false, without an error, if it has run before and the
 // policy forbids another time.
-func start(ctx context.Context, c client.Client, p *sweep.PlanHeader, backend string, again enums.WorkflowIdReusePolicy) (started bool, err error) {
+func start(ctx context.Context, c client.Client, p *sweep.PlanHeader, details, backend string, again enums.WorkflowIdReusePolicy) (started bool, err error) {
 	_, err = c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                                       p.ID,
 		TaskQueue:                                sweep.Queue,
@@ -109,6 +109,7 @@ func start(ctx context.Context, c client.Client, p *sweep.PlanHeader, backend st
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		TypedSearchAttributes:                    attributes(ctx, c, "default", p.Name, p.CellCount),
 		StaticSummary:                            fmt.Sprintf("%s: %d cells", p.Name, p.CellCount),
+		StaticDetails:                            details,
 	}, sweep.WorkflowSweep, sweep.SweepInput{
 		Sweep: p.ID, Extent: p.Extent(), TrainQueue: sweep.TrainQueue(backend),
 		MaxConcurrent: p.Run.MaxConcurrent, FailureLimit: p.Run.FailureLimit(),

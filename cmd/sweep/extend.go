@@ -83,7 +83,7 @@ The grid must be on the same data; its name and its section run do not matter.`,
 				}
 			}
 			// Also if nothing is new: an extension may have stopped half-way here.
-			if err := tellOrStart(ctx, tc, &plan.PlanHeader, backend.Name(), sweep.UpdateExtend, plan.Extent()); err != nil {
+			if err := tellOrStart(ctx, tc, store, &plan.PlanHeader, backend.Name(), sweep.UpdateExtend, plan.Extent()); err != nil {
 				return err
 			}
 			fmt.Fprintf(a.err, "sweep %s: %d cells more, %d in all\n", plan.ID, added, plan.CellCount)
@@ -108,7 +108,7 @@ const answerWithin = time.Minute
 
 // tellOrStart sends an update to a sweep's workflow, or starts the workflow if
 // none runs.
-func tellOrStart(ctx context.Context, c client.Client, p *sweep.PlanHeader, backend, update string, args ...any) error {
+func tellOrStart(ctx context.Context, c client.Client, store storage.Store, p *sweep.PlanHeader, backend, update string, args ...any) error {
 	short, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	h, err := c.UpdateWorkflow(short, client.UpdateWorkflowOptions{
@@ -120,7 +120,11 @@ func tellOrStart(ctx context.Context, c client.Client, p *sweep.PlanHeader, back
 	var gone *serviceerror.NotFound
 	switch {
 	case errors.As(err, &gone):
-		_, err = start(ctx, c, p, backend, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+		src, err := storage.ReadAll(ctx, store, sweep.GridKey(p.ID), sweep.MaxBytes)
+		if err != nil {
+			return err
+		}
+		_, err = start(ctx, c, p, gridDetails(p.ID, src), backend, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
 		return err
 	case err != nil && ctx.Err() == nil && short.Err() != nil:
 		return fmt.Errorf("%s %s: no worker answered within %s: is one running?", update, p.ID, answerWithin)

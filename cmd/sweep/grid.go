@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -56,6 +57,19 @@ func (g *gridFlags) plan(ctx context.Context, path string, est sweep.Estimates) 
 		return nil, err
 	}
 	return &planned{src: src, grid: grid, plan: plan}, nil
+}
+
+// maxDetails is how much the Web UI is told of a sweep, in bytes of JSON: a
+// server refuses a workflow with more than 20,000.
+const maxDetails = 19_000
+
+// gridDetails describes a sweep in the Web UI, in Markdown: its grid.
+func gridDetails(id string, src []byte) string {
+	text := "```yaml\n" + strings.TrimSpace(string(src)) + "\n```"
+	if b, err := json.Marshal(text); err != nil || len(b) > maxDetails {
+		return "The grid is in the store: `" + sweep.GridKey(id) + "`"
+	}
+	return text
 }
 
 func readGrid(path string) ([]byte, error) {

@@ -58,7 +58,7 @@ when it is through with the others.`,
 			if left == 0 {
 				fmt.Fprintf(a.err, "sweep %s: all %d runs have results\n", plan.ID, plan.CellCount)
 			} else {
-				if err := tellOrStart(ctx, tc, plan, backend.Name(), sweep.UpdateRetry); err != nil {
+				if err := tellOrStart(ctx, tc, store, plan, backend.Name(), sweep.UpdateRetry); err != nil {
 					return err
 				}
 				fmt.Fprintf(a.err, "sweep %s: %d of %d runs have no result; what failed is trained again\n", plan.ID, left, plan.CellCount)

@@ -59,7 +59,10 @@ func startStack(ctx context.Context, p place, w workerFlags, s serverFlags, stor
 		return nil, err
 	}
 	log := slog.New(slog.NewTextHandler(k.log, nil))
-	k.client, err = client.DialContext(ctx, client.Options{HostPort: k.server.HostPort, Namespace: local.DefaultNamespace, Logger: sdklog.NewStructuredLogger(log)})
+	k.client, err = client.DialContext(ctx, client.Options{
+		HostPort: k.server.HostPort, Namespace: local.DefaultNamespace, Logger: sdklog.NewStructuredLogger(log),
+		ConnectionOptions: patient(client.ConnectionOptions{}),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("connect to the server just started: %w", err)
 	}

@@ -83,7 +83,7 @@ func (a *app) submit(ctx context.Context, c client.Client, store storage.Store, 
 		return nil, err
 	}
 	// A sweep that failed or was canceled starts again, with the results it has.
-	started, err := start(ctx, c, plan, backend, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
+	started, err := start(ctx, c, plan, gridDetails(plan.ID, p.src), backend, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,11 @@ import (
 	"syscall"
 	"testing"
 
+	metadata "go.temporal.io/api/sdk/v1"
+	"go.temporal.io/sdk/client"
+
 	"github.com/topksweep/sweep/deploy/local"
+	"github.com/topksweep/sweep/sweep"
 )
 
 // One server for several grids, from other processes: submit, watch, status,
@@ -57,6 +61,7 @@ func TestUpAndSubmit(t *testing.T) {
 		}
 		return training == 2
 	})
+	webUI(t, info.HostPort, id)
 	watch := begin(t, dir, "watch", "long")
 	ok(t, dir, "cancel", id)
 	if status := watch.end(t); status != exitError || !strings.Contains(watch.err.String(), "canceled") {
@@ -78,5 +83,47 @@ func TestUpAndSubmit(t *testing.T) {
 	p := begin(t, dir, "submit", quick)
 	if status := p.end(t); status != exitError || !strings.Contains(p.err.String(), "sweep up") {
 		t.Errorf("submit without a server: status %d\n%s", status, p.err.String())
+	}
+}
+
+// webUI checks what a person reads in the Web UI of a sweep over k in training.
+func webUI(t *testing.T, address, id string) {
+	t.Helper()
+	c, err := client.Dial(client.Options{HostPort: address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	d, err := c.DescribeWorkflow(t.Context(), id, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := d.GetStaticSummary(); err != nil || s != "long: 4 cells" {
+		t.Errorf("summary %q, %v", s, err)
+	}
+	if s, err := d.GetStaticDetails(); err != nil || !strings.Contains(s, "steps: 1000000") {
+		t.Errorf("details %q, %v", s, err)
+	}
+	q, err := c.QueryWorkflow(t.Context(), id, "", "__temporal_workflow_metadata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var now metadata.WorkflowMetadata
+	if err := q.Get(&now); err != nil || !strings.Contains(now.CurrentDetails, "**0 of 4 runs done**") || !strings.Contains(now.CurrentDetails, "- `k=") {
+		t.Errorf("current details %q, %v", now.CurrentDetails, err)
+	}
+}
+
+// A grid too long for the server is not given to it.
+func TestLongDetails(t *testing.T) {
+	for _, n := range []int{10, 4_000, 1 << 20} {
+		p := &planned{src: []byte(strings.Repeat("\"<&>\n", n/5)), plan: &sweep.Plan{PlanHeader: sweep.PlanHeader{ID: "x-1"}}}
+		got, err := json.Marshal(gridDetails(p.plan.ID, p.src))
+		if err != nil || len(got) > 20_000 {
+			t.Errorf("%d bytes of grid: %d bytes of details, %v", n, len(got), err)
+		}
+		if held := strings.Contains(gridDetails(p.plan.ID, p.src), "yaml\n\"<&>"); held != (n < 1<<20) {
+			t.Errorf("%d bytes of grid: held is %t", n, held)
+		}
 	}
 }

@@ -29,11 +29,12 @@ def arguments(argv):
     p = argparse.ArgumentParser(prog="harvest.py", description=__doc__, epilog=EXAMPLES,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--model", required=True, help="a folder with a Hugging Face model, or its name on the hub")
+    p.add_argument("--model-name", help="recorded as the model's name (default: its name on the hub, or the folder's)")
     p.add_argument("--layer", type=int, help="block, counted from 0")
     p.add_argument("--hook", default="resid_post", choices=["resid_post", "mlp_out", "attn_out"],
                    help="what of the block: its output, or that of its MLP or attention before the residual is added (default %(default)s)")
     p.add_argument("--module", help="instead of --layer and --hook: the path of any module that puts out [batch, tokens, width]")
-    p.add_argument("--text", required=True, nargs="+", metavar="GLOB", help="text files, .gz or not; ** crosses folders; quote it")
+    p.add_argument("--text", required=True, nargs="+", metavar="GLOB", help="text files, .gz or not, of which equal ones count once; ** crosses folders; quote it")
     p.add_argument("--exclude", default=[], nargs="+", metavar="GLOB", help="names of files to leave out")
     p.add_argument("--seed", type=int, help="shuffle the files by this seed (default: sorted by path)")
     p.add_argument("--out", required=True, help="folder for the shards: new, empty, or of the same harvest")
@@ -89,7 +90,7 @@ def harvest(a):
     tap = hooks.Tap(model, path)
 
     config = {
-        "model": os.path.basename(os.path.normpath(a.model)) if os.path.isdir(a.model) else a.model,
+        "model": a.model_name or (os.path.basename(os.path.normpath(a.model)) if os.path.isdir(a.model) else a.model),
         "model_sha256": hooks.digest(model), "model_type": model.config.model_type,
         "layer": a.layer, "hook": a.hook if a.module is None else None, "module": path,
         "text": a.text, "exclude": a.exclude, "seed": a.seed,
@@ -122,7 +123,8 @@ def harvest(a):
         raise texts.TextError("the files hold no text that gives a row")
     result = {
         "rows": writer.rows, "activation_dim": writer.width, "shards": writer.shards, "dropped": writer.dropped,
-        "files_read": contexts.files, "files_not_text": contexts.binary, "characters": contexts.characters, "text_sha256": contexts.sha256,
+        "files_read": contexts.files, "files_not_text": contexts.binary, "files_repeated": contexts.repeated,
+        "characters": contexts.characters, "text_sha256": contexts.sha256,
     }
     shards.write_record(a.out, {"complete": True, "config": config, "result": result})
     progress.end()

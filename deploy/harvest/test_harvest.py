@@ -33,6 +33,7 @@ def home(tmp_path_factory):
         (root / "text" / f"{i}.txt").write_text(" ".join(WORDS[(i + j * j) % len(WORDS)] for j in range(13 * i + 3)))
     with gzip.open(root / "text" / "z.txt.gz", "wt") as f:
         f.write("the dog sat\n" * 20)
+    (root / "text" / "copy.txt").write_bytes((root / "text" / "5.txt").read_bytes())
     (root / "text" / "picture.txt").write_bytes(b"\x89PNG\0\0the cat")
     return root
 
@@ -65,7 +66,7 @@ def test_rows_are_the_models(home, tmp_path):
     tokenizer = transformers.AutoTokenizer.from_pretrained(home / "bert")
     want = []
     for name in sorted(os.listdir(home / "text")):
-        text = texts.read(str(home / "text" / name))
+        text = None if name == "copy.txt" else texts.read(str(home / "text" / name))
         ids = tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
         for i in range(0, len(ids), 8):  # one context at a time, without padding
             context = torch.tensor([[2] + ids[i:i + 8] + [3]])
@@ -77,7 +78,7 @@ def test_rows_are_the_models(home, tmp_path):
 
     r = record(tmp_path / "a")
     assert r["complete"] and r["result"]["rows"] == len(want) and r["result"]["activation_dim"] == 16
-    assert r["result"]["files_read"] == 10 and r["result"]["files_not_text"] == 1 and r["result"]["shards"] == -(-len(want) // 100)
+    assert r["result"]["files_read"] == 10 and r["result"]["files_not_text"] == r["result"]["files_repeated"] == 1 and r["result"]["shards"] == -(-len(want) // 100)
     assert r["config"]["module"] == "encoder.layer.1" and r["config"]["model"] == "bert"
     with safe_open(tmp_path / "a" / "activations-00000.safetensors", "pt") as f:
         assert json.loads(f.metadata()["harvest"])["model_sha256"] == r["config"]["model_sha256"]
@@ -147,7 +148,7 @@ def test_options(home, tmp_path):
     mixed = rows(tmp_path / "mixed")
     assert not torch.equal(mixed, every)
     torch.testing.assert_close(sorted_rows(mixed), sorted_rows(every), rtol=1e-4, atol=1e-5)
-    assert record(tmp_path / "some")["config"]["files"] == 9
+    assert record(tmp_path / "some")["config"]["files"] == 10
     low = record(tmp_path / "low")["result"]
     assert low["rows"] + low["dropped"]["high_norm"] == len(every) and low["dropped"]["high_norm"] > 0
 
