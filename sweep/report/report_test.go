@@ -46,7 +46,7 @@ func sample() Rows {
 			BatchSize: 2048, LR: 2e-4 / math.Sqrt(0.25), ThresholdStartStep: 1000, ThresholdBeta: 0.999, DeadFeatureThreshold: 1e7, Precision: "f32",
 		}
 	}
-	layer := 8
+	layer, first := 8, int64(700)
 	done := func(id string, c trainer.Config, m trainer.Metrics) sweep.Result {
 		return sweep.Result{
 			Cell: id, Config: c, Metrics: m, Status: sweep.Completed, Tokens: c.Tokens(), WallSeconds: 12.5,
@@ -58,7 +58,7 @@ func sample() Rows {
 		Results: []sweep.Result{
 			done("00112233445566778899", config(16, 500), trainer.Metrics{
 				L2Loss: 123.456789, NMSE: p(0.123456), FVU: p(0.123456), ExplainedVariance: p(0.876544), Cosine: p(0.93), L2Ratio: p(0.91),
-				ReconstructionBias: p(0.99), L0: 15.99, AuxKLoss: 0.75, DeadLatents: 12, DeadFraction: 12. / 4096, SilentLatents: 100,
+				ReconstructionBias: p(0.99), L0: 15.99, AuxKLoss: 0.75, DeadLatents: 12, DeadFraction: 12. / 4096, FirstDeadStep: &first, SilentLatents: 100,
 				AliveFraction: 1 - 100./4096, EvalTokens: 65536,
 			}),
 			done("10112233445566778899", config(16, 800), trainer.Metrics{L2Loss: 9.87654321, NMSE: p(0.00987654), L0: 16, AliveFraction: 1, EvalTokens: 65536}),
@@ -84,10 +84,12 @@ func TestFormats(t *testing.T) {
 	synthetic.Results[0].Metrics.Recovered = p(0.9)
 	all := sample()
 	all.AllColumns = true
+	auxk := sample()
+	auxk.Plan = &sweep.PlanHeader{Axes: []string{"auxk_alpha", "k"}}
 	steps := sample()
 	steps.Plan = &sweep.PlanHeader{Axes: []string{"steps", "k"}}
 	for name, rows := range map[string]Rows{
-		"sample": sample(), "synthetic": synthetic, "all": all, "steps": steps,
+		"sample": sample(), "synthetic": synthetic, "all": all, "steps": steps, "auxk": auxk,
 		"none": {Plan: &sweep.PlanHeader{}}, "unplanned": {Results: sample().Results},
 	} {
 		for _, f := range Formats() {

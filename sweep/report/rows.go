@@ -133,3 +133,28 @@ func (rows Rows) tableColumns() []Column {
 func (rows Rows) has(c Column) bool {
 	return slices.ContainsFunc(rows.Results, func(r sweep.Result) bool { return c.get(r) != nil })
 }
+
+// notes says what a table does not show by itself: in which runs the settings of
+// AuxK, which vary, cannot make a difference.
+func (rows Rows) notes() []string {
+	var vary []string
+	for _, key := range []string{"auxk_alpha", "k_aux"} {
+		if slices.Contains(rows.axes(), key) {
+			vary = append(vary, key)
+		}
+	}
+	completed, never := 0, 0
+	for _, r := range rows.Results {
+		if r.Status == sweep.Completed {
+			completed++
+			if r.Metrics.FirstDeadStep == nil {
+				never++
+			}
+		}
+	}
+	if len(vary) == 0 || never == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("No latent was ever dead in %d of %d runs (first_dead_step is empty): AuxK never acted there, and equal runs but for %s are one and the same.",
+		never, completed, strings.Join(vary, " and "))}
+}

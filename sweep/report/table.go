@@ -63,5 +63,10 @@ func render(w io.Writer, rows Rows, r tw.Renderer, escape *strings.Replacer) err
 			return err
 		}
 	}
+	for _, note := range rows.notes() {
+		if _, err := fmt.Fprintf(w, "\n%s\n", note); err != nil {
+			return err
+		}
+	}
 	return nil
 }
