@@ -81,6 +81,14 @@ func (s *stack) startWorker(t *testing.T, name, prefix string) *process {
 	return begin(t, s.dir, name, cmd)
 }
 
+// startGC starts to collect garbage, however young.
+func (s *stack) startGC(t *testing.T, prefix string) *process {
+	t.Helper()
+	cmd := exec.Command(s.bin.worker, "gc", "--store", url(prefix), "--grace", "0s")
+	cmd.Env = s.env()
+	return begin(t, s.dir, "gc", cmd)
+}
+
 // sweep runs a command of the program against the stack.
 func (s *stack) sweep(t *testing.T, prefix string, args ...string) string {
 	t.Helper()
