@@ -35,6 +35,7 @@ type stack struct {
 func TestStack(t *testing.T) {
 	s := start(t)
 	t.Run("Same", func(t *testing.T) { testSame(t, s) })
+	t.Run("HandOver", func(t *testing.T) { testHandOver(t, s) })
 	t.Run("Zombie", func(t *testing.T) { testZombie(t, s) })
 	t.Run("Chaos", func(t *testing.T) { testChaos(t, s) })
 }
