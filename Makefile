@@ -18,6 +18,11 @@ ci:
 fuzz: ## each parser for half a minute
 	go test -run '^$$' -fuzz FuzzParse -fuzztime 30s ./sweep
 	go test -run '^$$' -fuzz FuzzReadHeader -fuzztime 30s ./trainer/safetensors
+	go test -run '^$$' -fuzz FuzzDecode -fuzztime 30s -fuzzminimizetime 5x ./trainer
+	go test -run '^$$' -fuzz FuzzShard -fuzztime 30s ./trainer/data
+	go test -run '^$$' -fuzz FuzzNpy -fuzztime 30s ./trainer/data
+	go test -run '^$$' -fuzz FuzzParseManifest -fuzztime 30s ./storage
+	go test -run '^$$' -fuzz FuzzStage -fuzztime 30s ./storage
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./trainer/cpu

@@ -32,17 +32,19 @@ var (
 // stores are what garbage is collected in.
 func stores(t *testing.T, run func(*testing.T, storage.Store)) {
 	t.Run("dir", func(t *testing.T) { run(t, openDir(t)) })
-	t.Run("minio", func(t *testing.T) {
-		server := miniotest.Start(t)
-		s, err := minio.Open(t.Context(), "s3://garbage/deep/down", minio.Options{
-			Endpoint: server.Endpoint, Region: "us-east-1", CreateBucket: true,
-			Credentials: credentials.NewStaticV4(miniotest.User, miniotest.Password, ""),
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		run(t, s)
+	t.Run("minio", func(t *testing.T) { run(t, openMinIO(t, miniotest.Start(t))) })
+}
+
+func openMinIO(t testing.TB, server *miniotest.Server) storage.Store {
+	t.Helper()
+	s, err := minio.Open(t.Context(), "s3://bucket/deep/down", minio.Options{
+		Endpoint: server.Endpoint, Region: "us-east-1", CreateBucket: true,
+		Credentials: credentials.NewStaticV4(miniotest.User, miniotest.Password, ""),
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 func collectGarbage(t *testing.T, s storage.Store, before time.Time) Garbage {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -185,7 +186,13 @@ func FuzzParseManifest(f *testing.F) {
 	f.Add([]byte(`{"version": 2}`))
 	f.Add([]byte(`{"version": 1, "size": 9223372036854775807, "step": -0}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		m, err := storage.ParseManifest(b)
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20+256*uint64(len(b)) {
+			t.Fatalf("%d bytes allocated for a manifest of %d", n, len(b))
+		}
 		if err != nil {
 			if m != nil || !errors.Is(err, storage.ErrCorrupt) && !errors.Is(err, storage.ErrNewerVersion) {
 				t.Errorf("%v, %v", m, err)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -98,7 +99,14 @@ func FuzzDecode(f *testing.F) {
 	f.Add(seed)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s := trainer.NewState(c)
-		if trainer.Decode(bytes.NewReader(data), int64(len(data)), c, s) == nil {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err := trainer.Decode(bytes.NewReader(data), int64(len(data)), c, s)
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20+256*uint64(len(data)) {
+			t.Fatalf("%d bytes allocated for a checkpoint of %d", n, len(data))
+		}
+		if err == nil {
 			encode(t, c, s)
 		}
 	})

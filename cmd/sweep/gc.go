@@ -105,4 +105,9 @@ func writeGarbage(out io.Writer, g activities.Garbage) error {
 }
 
 // size prints a number of bytes.
-func size(n int64) string { return fmt.Sprintf("% .1f", decor.SizeB1024(n)) }
+func size(n int64) string {
+	if n < 1024 {
+		return fmt.Sprint(n, " B")
+	}
+	return fmt.Sprintf("% .1f", decor.SizeB1024(n))
+}

@@ -102,6 +102,7 @@ func TestBadFlags(t *testing.T) {
 		{"run"}, {"run", grid, "--slots", "-1"}, {"run", grid, "--backend", "tpu"}, {"run", grid, "-o", "xls"},
 		{"run", "no-such-file.yaml"}, {"run", grid, "--nonsense"}, {"fly"}, {"plan", grid, "-o", "xls"},
 		{"results", "nothing-here"}, {"status", "nothing-here"}, {"run", grid, "--store", "gopher://x"},
+		{"list", "--store", "s3://UPPER/x"}, {"gc", "--store", "s3://bucket?adressing=path"},
 	} {
 		p := begin(t, t.TempDir(), args...)
 		if status := p.end(t); status != exitBadInput {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -39,7 +40,16 @@ func openBucket(ctx context.Context, url string) (storage.Store, error) {
 		return nil, inputError{err}
 	}
 	opts.CreateBucket = os.Getenv("SWEEP_S3_CREATE_BUCKET") == "true"
-	return minio.Open(ctx, url, opts)
+	s, err := minio.Open(ctx, url, opts)
+	switch {
+	case errors.Is(err, minio.ErrLocation):
+		return nil, inputError{err}
+	case errors.Is(err, minio.ErrNoBucket):
+		return nil, fmt.Errorf("%w; create it, or set SWEEP_S3_CREATE_BUCKET=true", err)
+	case err != nil:
+		return nil, err
+	}
+	return s, nil
 }
 
 // newBackend returns a backend by its name. threads is the number of threads

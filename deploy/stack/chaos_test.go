@@ -28,7 +28,8 @@ const (
 )
 
 // Workers are killed in the middle of what they do, MinIO and Temporal are killed
-// and started again, and the sweep comes to what an undisturbed one does.
+// and started again, garbage is collected all the while (which fails in an outage),
+// and the sweep comes to what an undisturbed one does.
 // SWEEP_CHAOS_KILLS and SWEEP_CHAOS_SEED change how often, and what is hit.
 func testChaos(t *testing.T, s *stack) {
 	const prefix = "chaos"
@@ -45,7 +46,17 @@ func testChaos(t *testing.T, s *stack) {
 	}
 	c.run()
 
-	t.Logf("seed %d: %d kills of workers survived (%s), and %s", c.seed, c.kills, counts(c.moments), counts(c.outages))
+	collected := 0
+	for _, p := range c.collectors {
+		until(t, "garbage to be collected", p.ended)
+		if p.cmd.ProcessState.Success() {
+			collected++
+		}
+	}
+	t.Logf("seed %d: %d kills of workers survived (%s), and %s; garbage collected %d times of %d", c.seed, c.kills, counts(c.moments), counts(c.outages), collected, len(c.collectors))
+	if collected == 0 {
+		t.Error("garbage was never collected")
+	}
 	if c.kills < c.wanted {
 		t.Errorf("the sweep was over after %d kills, of %d", c.kills, c.wanted)
 	}
@@ -110,6 +121,8 @@ type chaos struct {
 
 	seen    map[string]bool           // keys and attempts that are not new any more
 	results map[string]storage.Object // as first seen
+
+	collectors []*process // of garbage
 
 	due     map[int]string // outages by the number of kills before them
 	outage  string         // the one now
@@ -328,6 +341,9 @@ func (c *chaos) kill(m moment, w *victim) {
 	c.kills++
 	c.moments[m]++
 	c.draw()
+	if c.kills%5 == 0 {
+		c.collectors = append(c.collectors, c.s.startGC(c.t, c.prefix))
+	}
 }
 
 // breakDown kills a server, and some worker that has to do with it.

@@ -35,6 +35,7 @@ type stack struct {
 func TestStack(t *testing.T) {
 	s := start(t)
 	t.Run("Same", func(t *testing.T) { testSame(t, s) })
+	t.Run("HandOver", func(t *testing.T) { testHandOver(t, s) })
 	t.Run("Zombie", func(t *testing.T) { testZombie(t, s) })
 	t.Run("Chaos", func(t *testing.T) { testChaos(t, s) })
 }
@@ -79,6 +80,14 @@ func (s *stack) startWorker(t *testing.T, name, prefix string) *process {
 	cmd := exec.Command(s.bin.worker, "worker", "--address", s.temporal.address, "--store", url(prefix), "--slots", "1")
 	cmd.Env = s.env("GOMAXPROCS=1")
 	return begin(t, s.dir, name, cmd)
+}
+
+// startGC starts to collect garbage, however young.
+func (s *stack) startGC(t *testing.T, prefix string) *process {
+	t.Helper()
+	cmd := exec.Command(s.bin.worker, "gc", "--store", url(prefix), "--grace", "0s")
+	cmd.Env = s.env()
+	return begin(t, s.dir, "gc", cmd)
 }
 
 // sweep runs a command of the program against the stack.

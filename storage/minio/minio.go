@@ -13,6 +13,7 @@ package minio
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -39,6 +40,13 @@ var _ interface {
 	storage.Cleaner
 } = (*Store)(nil)
 
+var (
+	// ErrLocation is returned for a location that does not say where a store is.
+	ErrLocation = errors.New("bad location")
+	// ErrNoBucket is returned by Open for a bucket that does not exist.
+	ErrNoBucket = errors.New("no such bucket")
+)
+
 // Open returns the store at location, which reads s3://bucket/prefix, and checks
 // that the bucket is there. Settings in the location's query
 // (s3://bucket/prefix?endpoint=http://127.0.0.1:9000&region=eu&addressing=path)
@@ -46,7 +54,7 @@ var _ interface {
 func Open(ctx context.Context, location string, opts Options) (*Store, error) {
 	bucket, prefix, opts, err := parse(location, opts)
 	if err != nil {
-		return nil, storage.Wrap("open", redact(location), err)
+		return nil, storage.Wrap("open", redact(location), storage.Mark(err, ErrLocation))
 	}
 	s, err := open(ctx, bucket, prefix, opts)
 	return s, storage.Wrap("open", "s3://"+bucket+"/"+prefix, err)
@@ -100,7 +108,7 @@ func (s *Store) checkBucket(ctx context.Context) error {
 	})
 	if err == nil && !there {
 		if !s.opts.CreateBucket {
-			return fmt.Errorf("bucket %s does not exist at %s", s.bucket, s.opts.Endpoint)
+			return storage.Mark(fmt.Errorf("bucket %s does not exist at %s", s.bucket, s.opts.Endpoint), ErrNoBucket)
 		}
 		err = s.retry(ctx, patience, s.opts.Timeout, func(ctx context.Context) error {
 			err := s.core.MakeBucket(ctx, s.bucket, minio.MakeBucketOptions{Region: s.opts.Region})

@@ -69,7 +69,7 @@ func TestBadLocations(t *testing.T) {
 		"s3://bucket?endpoint=http://u:hunter2@h":                                  "the endpoint holds credentials: they belong in the environment",
 	} {
 		_, err := minio.Open(t.Context(), location, minio.Options{})
-		if err == nil || !strings.HasPrefix(err.Error(), "open ") || !strings.Contains(err.Error(), why) {
+		if !errors.Is(err, minio.ErrLocation) || !strings.HasPrefix(err.Error(), "open ") || !strings.Contains(err.Error(), why) {
 			t.Errorf("%s: %v, want %s", location, err, why)
 		}
 		if err != nil && strings.Contains(err.Error(), "hunter2") {
@@ -83,7 +83,7 @@ func TestMissingBucket(t *testing.T) {
 	o := options(server)
 	o.CreateBucket = false
 	_, err := minio.Open(t.Context(), "s3://missing/x", o)
-	if want := "open s3://missing/x: bucket missing does not exist at " + server.Endpoint; err == nil || err.Error() != want {
+	if want := "open s3://missing/x: bucket missing does not exist at " + server.Endpoint; !errors.Is(err, minio.ErrNoBucket) || err.Error() != want {
 		t.Errorf("open: %v, want %s", err, want)
 	}
 	o.CreateBucket = true

@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -75,12 +77,31 @@ func TestBadFiles(t *testing.T) {
 	}
 }
 
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
 func FuzzReadHeader(f *testing.F) {
 	f.Add(file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"__metadata__":{"k":"v"}}`, 4))
 	f.Add(file(`{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}`, 3))
 	f.Add([]byte{})
+	f.Add(append(binary.LittleEndian.AppendUint64(nil, MaxHeader-1), "{}"...))
+	f.Add(file(`{"a":{"dtype":"F64","shape":[1152921504606846975],"data_offsets":[0,9223372036854775800]}}  `, 8))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		h, err := ReadHeader(bytes.NewReader(data), int64(len(data)))
+		var h *Header
+		var err error
+		size := int64(len(data))
+		if size > 0 && data[0]&1 == 1 {
+			size = math.MaxInt64 // what a store says of the file may be wrong too
+		}
+		// Whatever a header claims, memory is taken for what is really there.
+		if n := allocated(func() { h, err = ReadHeader(bytes.NewReader(data), size) }); n > 1<<20+256*uint64(len(data)) {
+			t.Fatalf("%d bytes allocated for a file of %d", n, len(data))
+		}
 		if err != nil {
 			return
 		}

@@ -1,0 +1,54 @@
+//go:build unix
+
+package stack_test
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/topksweep/sweep/storage"
+)
+
+// A worker that gets SIGTERM saves what it has and ends well; the next one goes on
+// with the very next step, and the run comes to what an undisturbed one does.
+func testHandOver(t *testing.T, s *stack) {
+	const prefix = "hand-over"
+	grid := writeGrid(t, gridOf("hand-over", "{k: [4]}", 2500))
+	want, local := s.undisturbed(t, grid)
+	store := s.store(t, prefix)
+
+	first := s.startWorker(t, "hand-over-0", prefix)
+	id := strings.TrimSpace(s.sweep(t, prefix, "submit", grid, "--address", s.temporal.address))
+	until(t, "a checkpoint in the middle of the run", func() bool { return highest(t, store) > 0 })
+	if !first.stop(t) {
+		t.Errorf("told to stop: %v", first.cmd.ProcessState)
+	}
+	saved := highest(t, store)
+	second := s.startWorker(t, "hand-over-1", prefix)
+	s.await(t, id)
+	if from := fmt.Sprintf(" from=%d to=2500 attempt=2", saved); saved == 2500 || !second.said(from) {
+		t.Errorf("handed over at step %d, and the next worker did not go on%s", saved, from)
+	}
+	if got := s.sweep(t, prefix, "results", id); got != want {
+		t.Errorf("results:\n%s\nundisturbed:\n%s", got, want)
+	}
+	sameOutcome(t, store, local)
+	second.stop(t)
+}
+
+// highest is the highest step of any checkpoint in a store.
+func highest(t *testing.T, store storage.Store) (step int64) {
+	t.Helper()
+	for _, o := range list(t, store) {
+		var n int64
+		if strings.Contains(o.Key, "/manifests/") {
+			if _, err := fmt.Sscanf(path.Base(o.Key), "%d-", &n); err != nil {
+				t.Fatal(err)
+			}
+			step = max(step, n)
+		}
+	}
+	return step
+}
