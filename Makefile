@@ -17,6 +17,7 @@ ci:
 
 fuzz: ## each parser for half a minute
 	go test -run '^$$' -fuzz FuzzParse -fuzztime 30s ./sweep
+	go test -run '^$$' -fuzz FuzzDecodeTrees -fuzztime 30s ./sweep
 	go test -run '^$$' -fuzz FuzzReadHeader -fuzztime 30s ./trainer/safetensors
 	go test -run '^$$' -fuzz FuzzDecode -fuzztime 30s -fuzzminimizetime 5x ./trainer
 	go test -run '^$$' -fuzz FuzzShard -fuzztime 30s ./trainer/data
