@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/topksweep/sweep/trainer"
@@ -126,8 +127,8 @@ func BenchmarkGEMM(b *testing.B) {
 // exact is the judge of bounds that are the values.
 type exact struct{}
 
-func (exact) atLeast(_ int, bound key) float32 { return max(0, bound.act()) }
-func (exact) decide(_ int, bounds []key) []key { return bounds }
+func (exact) atLeast(_ int, bounds []key, _ int) float32 { return max(0, slices.Min(bounds).act()) }
+func (exact) decide(_ int, bounds []key) []key           { return bounds }
 
 // BenchmarkTopK sifts ready pre-activations; its ceiling is reading them once.
 func BenchmarkTopK(b *testing.B) {

@@ -70,14 +70,21 @@ func (e *encoder) ready() {
 }
 
 // atLeast implements judge.
-func (w *encoderWork) atLeast(row int, bound key) float32 {
-	u, f := bound.act(), bound.latent()
-	if !(u <= math.MaxFloat32) { // NaN or overflown: it says nothing
-		return 0
-	}
+func (w *encoderWork) atLeast(row int, bounds []key, decided int) float32 {
 	token := w.first + row
-	share, reach := w.e.bounds[token/mr][1][token%mr], w.e.m.screen.bounds[f/nr][1][f%nr]
-	return max(0, u-2*(share*reach+biasSlack*abs(w.e.m.w.bEnc[f])))
+	share, latents, least := w.e.bounds[token/mr][1][token%mr], w.e.m.screen.bounds, float32(math.Inf(1))
+	for _, x := range bounds {
+		v, f := x.act(), x.latent()
+		if f > decided {
+			if !(v <= math.MaxFloat32) { // NaN or overflown: it says nothing
+				return 0
+			}
+			b := &latents[f/nr]
+			v -= 2 * (share*b[1][f%nr] + b[3][f%nr])
+		}
+		least = min(least, v)
+	}
+	return max(0, least)
 }
 
 // decide implements judge: the pre-activations in float32.

@@ -16,7 +16,7 @@ type kernels struct {
 	// bound makes a product a bound of the pre-activations,
 	// out[r][j] = out[r][j]·w[0][j]·x[0][r] + w[2][j] + x[1][r]·w[1][j], and sets hit
 	// as over does.
-	bound func(out *[mr][nr]float32, x *[2][mr]float32, w *[3][nr]float32, above *[mr]float32, hit *[mr]uint32)
+	bound func(out *[mr][nr]float32, x *[2][mr]float32, w *[4][nr]float32, above *[mr]float32, hit *[mr]uint32)
 
 	// over sets bit j of hit[r] where !(out[r][j] <= above[r]): NaN hits.
 	over func(out *[mr][nr]float32, above *[mr]float32, hit *[mr]uint32)

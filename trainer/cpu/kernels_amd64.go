@@ -40,7 +40,7 @@ func productVNNI(a, w []float32, out *[mr][nr]float32)
 func productAVX512(a, w []float32, out *[mr][nr]float32)
 
 //go:noescape
-func boundAVX512(out *[mr][nr]float32, x *[2][mr]float32, w *[3][nr]float32, above *[mr]float32, hit *[mr]uint32)
+func boundAVX512(out *[mr][nr]float32, x *[2][mr]float32, w *[4][nr]float32, above *[mr]float32, hit *[mr]uint32)
 
 //go:noescape
 func overAVX512(out *[mr][nr]float32, above *[mr]float32, hit *[mr]uint32)
@@ -73,7 +73,7 @@ func productPairsAVX2(a, w []float32, out *[mr][nr]float32)
 func productAVX2(a, w []float32, out *[mr][nr]float32)
 
 //go:noescape
-func boundAVX2(out *[mr][nr]float32, x *[2][mr]float32, w *[3][nr]float32, above *[mr]float32, hit *[mr]uint32)
+func boundAVX2(out *[mr][nr]float32, x *[2][mr]float32, w *[4][nr]float32, above *[mr]float32, hit *[mr]uint32)
 
 //go:noescape
 func overAVX2(out *[mr][nr]float32, above *[mr]float32, hit *[mr]uint32)

@@ -121,7 +121,7 @@ func panelKernels(t *testing.T, k *kernels, d int) {
 	}
 	const scale = 1000
 	var x [2][mr]float32
-	var w [3][nr]float32
+	var w [4][nr]float32
 	var above [mr]float32
 	for i := range x {
 		noise(x[i][:], 8+uint64(i))

@@ -84,7 +84,7 @@ func newModel(c trainer.Config, recipe trainer.Recipe, s *trainer.State, kern *k
 	for range threads {
 		m.work = append(m.work, &work{rows: make([]float32, nr*z.dPad), bDec: make([]float32, z.dPad)})
 	}
-	m.screen = screen{words: m.g.wEnc, bounds: make([][3][nr]float32, z.panels), reach: make([]float64, z.panels)}
+	m.screen = screen{words: m.g.wEnc, bounds: make([][4][nr]float32, z.panels), reach: make([]float64, z.panels)}
 	m.crew.do(z.panels, func(worker, p int) { m.screenPanel(p, m.work[worker].rows) })
 	return m, nil
 }

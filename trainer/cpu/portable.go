@@ -47,7 +47,7 @@ func productGo(a, w []float32, out *[mr][nr]float32) {
 	}
 }
 
-func boundGo(out *[mr][nr]float32, x *[2][mr]float32, w *[3][nr]float32, above *[mr]float32, hit *[mr]uint32) {
+func boundGo(out *[mr][nr]float32, x *[2][mr]float32, w *[4][nr]float32, above *[mr]float32, hit *[mr]uint32) {
 	for r := range out {
 		for j, v := range out[r] {
 			out[r][j] = v*w[0][j]*x[0][r] + w[2][j] + x[1][r]*w[1][j]

@@ -102,7 +102,7 @@ func (s *screening) beta(d int) float64 {
 // memory of W_enc's gradient, which a step fills only when it is done encoding.
 type screen struct {
 	words  []float32        // [panels][words(D)][nr] at a stride of dPad·nr
-	bounds [][3][nr]float32 // [panels]: of each latent unit, reach and bias + slack
+	bounds [][4][nr]float32 // [panels]: of each latent unit, reach, bias + slack and slack
 	reach  []float64        // [panels] the largest reach of a panel's rows
 }
 
@@ -122,7 +122,8 @@ func (m *model) screenPanel(p int, scratch []float32) {
 		scale, unit := s.scale(reach, blocks)
 		s.quantize(scratch[j*width:(j+1)*width], row, scale)
 		b[0][j], b[1][j] = unit, float32(max(reach, tinyLatent))
-		b[2][j] = bias + biasSlack*abs(bias)
+		slack := float32(biasSlack * math.Abs(float64(bias)))
+		b[2][j], b[3][j] = bias+slack, slack
 	}
 	m.screen.reach[p] = largest
 	m.kern.transpose(m.screen.panel(z, p)[:s.words(z.d)*nr], scratch[:nr*width], nr)
@@ -140,5 +141,3 @@ func (s *screening) share(reach, latents, beta float64) float32 {
 	}
 	return float32(beta * reach)
 }
-
-func abs(v float32) float32 { return float32(math.Abs(float64(v))) }

@@ -21,9 +21,9 @@ func (k key) isNaN() bool  { return k>>32 > 0x7f800000 }
 
 // A judge knows more of the values that a sieve is given upper bounds of.
 type judge interface {
-	// atLeast returns a number from 0 up that the value under an upper bound is not
-	// below.
-	atLeast(row int, bound key) float32
+	// atLeast returns a number from 0 up that none of the values under the upper
+	// bounds is below. Up to latent decided, they are the values.
+	atLeast(row int, bounds []key, decided int) float32
 
 	// decide replaces upper bounds by values, dropping those that are not above 0,
 	// and returns what is left. NaN stays.
@@ -86,24 +86,23 @@ func (s *sieve) add(row int, hits uint32, bounds *[nr]float32, first int, j judg
 	s.n[row] = n
 }
 
-// cut drops the bounds below the k-th largest of what the values are not below.
-// A later latent has to exceed that: with a value equal to it, it comes after k
-// others.
+// cut drops the bounds that are below what k values are not below. A later latent
+// has to exceed that: with a value equal to it, it comes after k others.
 func (s *sieve) cut(row int, j judge) {
 	keys := s.keys[row*s.room:][:s.n[row]]
 	if len(keys) <= s.k {
 		return
 	}
-	decided := s.decided[row]
-	least := append(s.scratch[:0], keys[:decided]...)
-	for _, x := range keys[decided:] {
-		least = append(least, keyOf(j.atLeast(row, x), x.latent()))
+	decided, last, top := keys[:s.decided[row]], -1, append(s.scratch[:0], keys...)
+	if len(decided) > 0 {
+		last = decided[len(decided)-1].latent()
 	}
-	bar := kthLargest(least, s.k).act()
+	kthLargest(top, s.k)
+	bar := j.atLeast(row, top[:s.k], last)
+	least := keyOf(bar, math.MaxUint32)
 	s.above[row] = max(s.above[row], bar)
-	s.decided[row] = len(notBelow(keys[:decided], keyOf(bar, math.MaxUint32)))
-	kept := append(keys[:s.decided[row]], notBelow(keys[decided:], keyOf(bar, math.MaxUint32))...)
-	s.n[row] = len(kept)
+	s.decided[row] = len(notBelow(decided, least))
+	s.n[row] = len(append(keys[:s.decided[row]], notBelow(keys[len(decided):], least)...))
 }
 
 // decide leaves a row's k largest values, or as many as are positive, in order of
@@ -141,7 +140,7 @@ func notBelow(keys []key, least key) []key {
 }
 
 // kthLargest returns the k-th largest of keys, 1 ≤ k ≤ len(keys), and reorders
-// them: quickselect with the middle of three as pivot.
+// them so that the first k are the largest: quickselect with the middle of three as pivot.
 func kthLargest(keys []key, k int) key {
 	lo, hi := 0, len(keys)-1
 	for hi-lo > 11 {

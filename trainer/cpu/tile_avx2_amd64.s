@@ -141,7 +141,7 @@ dim:
 	VMOVUPS     Y0, off(R10)         \
 	HITS(bits)
 
-// func boundAVX2(out *[12][32]float32, x *[2][12]float32, w *[3][32]float32, above *[12]float32, hit *[12]uint32)
+// func boundAVX2(out *[12][32]float32, x *[2][12]float32, w *[4][32]float32, above *[12]float32, hit *[12]uint32)
 TEXT ·boundAVX2(SB), NOSPLIT, $0-40
 	MOVQ out+0(FP), R10
 	MOVQ x+8(FP), SI

@@ -142,7 +142,7 @@ dim:
 
 // Predicate 22 is "not less or equal, unordered": NaN hits.
 //
-// func boundAVX512(out *[12][32]float32, x *[2][12]float32, w *[3][32]float32, above *[12]float32, hit *[12]uint32)
+// func boundAVX512(out *[12][32]float32, x *[2][12]float32, w *[4][32]float32, above *[12]float32, hit *[12]uint32)
 TEXT ·boundAVX512(SB), NOSPLIT, $0-40
 	MOVQ out+0(FP), R10
 	MOVQ x+8(FP), SI
