@@ -82,7 +82,9 @@ func (w *encoderWork) atLeast(row int, bounds []key, decided int) float32 {
 			b := &latents[f/nr]
 			v -= 2 * (share*b[1][f%nr] + b[3][f%nr])
 		}
-		least = min(least, v)
+		if v < least { // not so for NaN, which stays whatever the bar
+			least = v
+		}
 	}
 	return max(0, least)
 }
