@@ -51,7 +51,16 @@ type Totals struct {
 type Estimates struct {
 	Reused  func(cellID string) bool                    // a result is there already
 	Bytes   func(c trainer.Config) (device, host int64) // trainer.Backend.Bytes
-	Seconds func(c trainer.Config) (training float64)   // of a run
+	Seconds func(c trainer.Config) (training float64)   // of a run among as many as there are slots
+	Slots   int                                         // runs at a time where Seconds is measured; 0: as many as the grid allows
+}
+
+// slots returns how many runs train at a time.
+func (e Estimates) slots(maxConcurrent int) int {
+	if e.Slots > 0 {
+		return min(e.Slots, maxConcurrent)
+	}
+	return maxConcurrent
 }
 
 // planVersion is that of the stored form. Version 1 is the first.
@@ -117,7 +126,7 @@ func (p *Plan) count(est Estimates) {
 			seconds += est.Seconds(s.Config) * float64(steps) / float64(s.Config.Steps)
 		}
 	}
-	t.Seconds = seconds / float64(max(1, min(p.Run.MaxConcurrent, t.Stages)))
+	t.Seconds = seconds / float64(max(1, min(est.slots(p.Run.MaxConcurrent), t.Stages)))
 }
 
 // A Stage is a span of steps [From, To) that is trained once, for one cell or

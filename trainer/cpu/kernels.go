@@ -10,7 +10,7 @@ type kernels struct {
 
 	screening
 
-	// gemm is the path's product in float32: what MeasureFloor calls a GEMM's peak.
+	// gemm is the path's product in float32: what Floor calls a GEMM's peak.
 	gemm func(a, w []float32, out *[mr][nr]float32)
 
 	// bound makes a product a bound of the pre-activations,
