@@ -62,7 +62,16 @@ type Totals struct {
 type Estimates struct {
 	Reused  func(cellID string) bool                    // a result is there already
 	Bytes   func(c trainer.Config) (device, host int64) // trainer.Backend.Bytes
-	Seconds func(c trainer.Config) (training float64)   // of a run
+	Seconds func(c trainer.Config) (training float64)   // of a run among as many as there are slots
+	Slots   int                                         // runs at a time where Seconds is measured; 0: as many as the grid allows
+}
+
+// slots returns how many runs train at a time.
+func (e Estimates) slots(maxConcurrent int) int {
+	if e.Slots > 0 {
+		return min(e.Slots, maxConcurrent)
+	}
+	return maxConcurrent
 }
 
 // planVersion is that of the stored form. Version 1 is the first.
@@ -150,8 +159,9 @@ func (p *Plan) countStages(reused []bool, est Estimates) {
 		f.walk(func(s Stage, reached int) { t.StepsLeast += int64(reached - s.From) })
 	}
 	if est.Seconds != nil {
-		t.Seconds = makespan(todo, p.Run.MaxConcurrent)
-		t.SecondsUnshared = makespan(alone(todo), p.Run.MaxConcurrent)
+		slots := est.slots(p.Run.MaxConcurrent)
+		t.Seconds = makespan(todo, slots)
+		t.SecondsUnshared = makespan(alone(todo), slots)
 	}
 }
 

@@ -125,7 +125,7 @@ the flags are wrong and nothing was started; 130 interrupted, with all work save
 	})
 	root.AddCommand(
 		a.runCmd(), a.upCmd(), a.submitCmd(), a.planCmd(), a.listCmd(), a.statusCmd(), a.watchCmd(),
-		a.resultsCmd(), a.cancelCmd(), a.retryCmd(), a.extendCmd(), a.workerCmd(), a.dataCmd(), a.gcCmd(), a.versionCmd(),
+		a.resultsCmd(), a.cancelCmd(), a.retryCmd(), a.extendCmd(), a.workerCmd(), a.dataCmd(), a.gcCmd(), a.benchCmd(), a.versionCmd(),
 	)
 	return root
 }

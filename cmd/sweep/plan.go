@@ -22,7 +22,10 @@ func (a *app) planCmd() *cobra.Command {
 		Use:   "plan grid.yaml",
 		Short: "Show what a grid would train, without starting anything",
 		Long: `Show what a grid would train: its cells, steps, tokens and the memory of a run, and
-which cells have a result already. Nothing is started or written.`,
+which cells have a result already. Nothing is started or written.
+
+The time is that of the training steps on this machine alone: it times a few steps
+of each shape, as sweep bench does, for about two seconds in all.`,
 		Example: `  sweep plan grid.yaml
   sweep plan grid.yaml --all            every cell, not the first few
   sweep plan grid.yaml -o json          for a program`,
@@ -41,9 +44,21 @@ which cells have a result already. Nothing is started or written.`,
 			if err != nil {
 				return err
 			}
-			planned, err := g.plan(c.Context(), args[0], sweep.Estimates{Bytes: backend.Bytes, Reused: func(cell string) bool { return done[cell] }})
+			var w workerFlags // as a worker on this machine is without flags
+			if err := w.check(); err != nil {
+				return err
+			}
+			est := sweep.Estimates{Bytes: backend.Bytes, Slots: w.slots, Reused: func(cell string) bool { return done[cell] }}
+			e := newEstimator(c.Context(), backend, w.slots)
+			if e != nil {
+				est.Seconds = e.seconds
+			}
+			planned, err := g.plan(c.Context(), args[0], est)
 			if err != nil {
 				return err
+			}
+			if e != nil && e.err != nil {
+				return e.err
 			}
 			if output == "json" {
 				return planned.plan.WriteJSON(a.out)

@@ -124,37 +124,35 @@ func (m *model) takeDead(k int) bool {
 			w.keys = append(w.keys[:0], keys...)
 			keys = notBelow(keys, kthLargest(w.keys, k))
 		}
-		acts, latents := a.acts[row*k:(row+1)*k], a.latents[row*k:(row+1)*k]
-		put(acts, latents, keys)
-		for i := range keys {
-			latents[i] = a.index[latents[i]]
-		}
+		m.putDead(row, k, keys)
 	})
 	return !slices.Contains(short, true)
 }
 
-// chooseDead encodes the batch again with the dead latents only, whose weights
-// it gathers into panels of their own.
+// chooseDead encodes the batch again, for the dead latents only.
 func (m *model) chooseDead(deads []int32, k int) error {
-	a, z := &m.aux, m.z
-	dict := dictionary{n: len(deads)}
-	panels := (dict.n + nr - 1) / nr
-	dict.w, dict.bias = make([]float32, panels*nr*z.d), make([]float32, panels*nr)
-	m.crew.do(len(deads), func(_, i int) {
-		f := int(deads[i])
-		in, out := m.w.panel(z, f/nr)[f%nr:], dict.w[i/nr*nr*z.d+i%nr:]
-		for d := range z.d {
-			out[d*nr] = in[d*nr]
-		}
-		dict.bias[i] = m.w.bEnc[f]
-	})
-	sel := selection{k: k, allowed: dict.all(), count: dict.n, done: func(row int, keys []key) {
-		put(a.acts[row*k:(row+1)*k], a.latents[row*k:(row+1)*k], keys)
+	a := &m.aux
+	clear(a.allowed)
+	for _, f := range deads {
+		a.allowed[f/nr] |= 1 << (f % nr)
+	}
+	sel := selection{k: k, allowed: a.allowed, count: len(deads), done: func(row int, keys []key) {
+		m.putDead(row, k, keys)
 	}}
-	if bad := m.enc.choose(&dict, z.b, sel); bad >= 0 {
+	if bad := m.enc.choose(m.z.b, sel); bad >= 0 {
 		return m.numeric("the pre-activations of row %d of the batch hold a NaN", bad)
 	}
 	return nil
+}
+
+// putDead writes a token's chosen dead latents as places in deads.
+func (m *model) putDead(row, k int, keys []key) {
+	a := &m.aux
+	acts, latents := a.acts[row*k:(row+1)*k], a.latents[row*k:(row+1)*k]
+	put(acts, latents, keys)
+	for i := range keys {
+		latents[i] = a.index[latents[i]]
+	}
 }
 
 // inertAuxK is the reference's AuxK loss (TrainerTopK.loss): dead latents'

@@ -48,9 +48,13 @@ func (b backend) New(c trainer.Config, s *trainer.State) (trainer.Model, error) 
 	if c.ActivationDim < 1 || c.DictSize < 1 || c.BatchSize < 1 || c.K < 1 || c.K > c.DictSize || c.KAux < 1 {
 		return nil, fmt.Errorf("cpu: config is not resolved and valid: %+v", c)
 	}
-	threads := b.threads
-	if threads < 1 {
-		threads = runtime.GOMAXPROCS(0)
+	return newModel(c, recipe, s, kern, b.crew())
+}
+
+// crew returns the number of threads.
+func (b backend) crew() int {
+	if b.threads < 1 {
+		return runtime.GOMAXPROCS(0)
 	}
-	return newModel(c, recipe, s, kern, threads)
+	return b.threads
 }

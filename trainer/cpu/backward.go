@@ -45,27 +45,23 @@ func (m *model) meanOfParts(parts int) []float64 {
 // backward fills m.g with the gradients of all parameters, the decoder's
 // projected, and returns their squared global norm, taken before the projection
 // or after it as the recipe says. The clip's factor is left to Adam: clip and
-// projection commute.
+// projection commute. The rows of a latent without hits are not written: their
+// gradient is zero.
 func (m *model) backward(grad gradient) float64 {
 	b, z := &m.bat, m.z
-	parts := min(groups, z.panels)
+	parts := min(groups, z.f)
 	m.crew.do(parts, func(worker, p int) {
 		w := m.work[worker]
-		clear(w.lanes)
+		clear(w.bDec)
 		norm := 0.0
-		from, to := span(p, parts, z.panels)
-		for i := from; i < to; i++ {
-			norm += m.backwardPanel(w, grad, i)
+		from, to := span(p, parts, z.f)
+		for f := from; f < to; f++ {
+			norm += m.backwardLatent(w, grad, f)
 		}
 		b.norms[p] = norm
 		// Through x − b_dec, the encoder's gradient reaches b_dec with a minus.
-		out := b.bDec[p*z.dPad:]
-		for d := range z.d {
-			sum := float32(0)
-			for _, v := range w.lanes[d*lane:][:lane] {
-				sum += v
-			}
-			out[d] = -sum
+		for d, v := range w.bDec {
+			b.bDec[p*z.dPad+d] = -v
 		}
 	})
 	// x̂ holds b_dec once: its direct gradient is the sum over the tokens of the
@@ -80,38 +76,22 @@ func (m *model) backward(grad gradient) float64 {
 	return sum(b.norms[:parts]) + m.kern.sumSquares(m.g.bDec)
 }
 
-// backwardPanel computes the gradients of a panel of latents and returns their
-// squared norm.
-func (m *model) backwardPanel(w *work, grad gradient, panel int) float64 {
-	norm, any := 0.0, false
-	var bEnc [nr]float32
-	for j := range nr {
-		f := panel*nr + j
-		enc := w.rows[j*m.z.dPad : (j+1)*m.z.dPad]
-		tokens, acts, from := m.hitsOf(f, grad)
-		m.g.bEnc[f] = 0
-		if len(tokens) == 0 {
-			clear(enc)
-			continue
-		}
-		any = true
-		bEnc[j] = m.backwardLatent(from, f, tokens, acts, enc)
-		m.g.bEnc[f] = bEnc[j]
-		norm += m.kern.sumSquares(enc) + float64(bEnc[j])*float64(bEnc[j]) + m.projected(f)
+// backwardLatent computes a latent's gradients and returns their squared norm.
+func (m *model) backwardLatent(w *work, grad gradient, f int) float64 {
+	tokens, acts, from := m.hitsOf(f, grad)
+	m.g.bEnc[f] = 0
+	if len(tokens) == 0 {
+		return 0
 	}
-	if any {
-		m.kern.transpose(m.g.panel(m.z, panel), w.rows)
-		m.kern.lanes(w.lanes, m.w.panel(m.z, panel), &bEnc)
-	}
-	return norm
+	enc, bias := m.g.encRow(m.z, f), m.rowGradients(from, f, tokens, acts)
+	m.g.bEnc[f] = bias
+	m.kern.axpy(w.bDec, bias, m.w.encRow(m.z, f))
+	return m.kern.sumSquares(enc) + float64(bias)*float64(bias) + m.projected(f)
 }
 
 // hitsOf returns the tokens that latent f has a gradient from, its activations
 // there and the gradient of their reconstruction: AuxK's for a dead latent.
 func (m *model) hitsOf(f int, grad gradient) ([]int32, []float32, gradient) {
-	if f >= m.z.f {
-		return nil, nil, grad
-	}
 	if m.aux.on && m.bat.dead[f] {
 		tokens, acts := m.aux.hits.of(int(m.aux.index[f]))
 		return tokens, acts, m.aux.grad
@@ -120,10 +100,10 @@ func (m *model) hitsOf(f int, grad gradient) ([]int32, []float32, gradient) {
 	return tokens, acts, grad
 }
 
-// backwardLatent computes latent f's gradients: enc of its encoder row, the
-// result of its bias, and in m.g of its decoder row.
-func (m *model) backwardLatent(grad gradient, f int, tokens []int32, acts, enc []float32) float32 {
-	row, dec := m.w.row(m.z, f), m.g.row(m.z, f)
+// rowGradients computes in m.g the gradients of latent f's rows, and returns that
+// of its bias.
+func (m *model) rowGradients(grad gradient, f int, tokens []int32, acts []float32) float32 {
+	row, enc, dec := m.w.decRow(m.z, f), m.g.encRow(m.z, f), m.g.decRow(m.z, f)
 	back, total := grad.scale*m.unit[f], 0.0
 	var dots, coef [hitGroup]float32
 	var encSoFar, decSoFar []float32
@@ -149,7 +129,7 @@ const hitGroup = 8
 // projected removes the component of latent f's decoder gradient along its
 // decoder row, and returns the gradient's squared norm as the recipe has it.
 func (m *model) projected(f int) float64 {
-	g, row := m.g.row(m.z, f), m.w.row(m.z, f)
+	g, row := m.g.decRow(m.z, f), m.w.decRow(m.z, f)
 	norm, unit := 0.0, m.unit[f]
 	if m.recipe.ProjectFirst {
 		unit = float32(1 / (math.Sqrt(m.kern.sumSquares(row)) + 1e-6))

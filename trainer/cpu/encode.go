@@ -1,77 +1,110 @@
 package cpu
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+	"slices"
+)
 
 // An encoder computes, for rows of x, the k largest ReLU pre-activations among
-// some latents. The pre-activations live in registers and one tile at a time;
-// the whole of them is never stored.
+// some latents. What it computes of the others lives in registers and one tile at
+// a time; the whole of the pre-activations is never stored.
 type encoder struct {
-	z    sizes
-	kern *kernels
-	crew crew
-	xs   []float32 // packed x − b_dec: [rows/mr][D][mr]
-	work []*encoderWork
+	m       *model
+	words   []float32        // [tokens/mr][words(D)][mr]
+	bounds  [][2][mr]float32 // [tokens/mr]: of each token unit, and share of the margins
+	centred []float32        // [rows,dPad] x − b_dec
+	work    []*encoderWork
 }
 
 // encoderWork is what one goroutine keeps between tasks.
 type encoderWork struct {
+	e      *encoder
+	first  int     // token of the sieves' first row
 	sieves []sieve // one a selection
 	out    [mr][nr]float32
 	hit    [mr]uint32
-	nan    int // first row seen with a NaN
+	rows   []float32 // [mr,dPad] words of a panel's rows
+	ids    []int32
+	dots   []float32
+	badRow int // first row seen with a NaN
 }
 
-// pack packs the rows of x_nD minus b_dec, and copies them to centred rows of
-// width dPad if that is not nil.
-func (e *encoder) pack(x, bDec, centred []float32) {
-	d := e.z.d
-	rows := len(x) / d
-	blocks := roundUp(rows, mr) / mr
-	if n := blocks * mr * d; cap(e.xs) < n {
-		e.xs = make([]float32, n)
-	} else {
-		e.xs = e.xs[:n]
-	}
-	e.crew.do(blocks, func(_, i int) {
-		panel := e.xs[i*mr*d : (i+1)*mr*d]
+// pack centres the rows of x_nD, into rows of width dPad of centred, and packs
+// their words.
+func (e *encoder) pack(x, centred []float32) {
+	m := e.m
+	z, s := m.z, &m.kern.screening
+	rows, words, width := len(x)/z.d, s.words(z.d), z.dPad/s.perWord
+	panels := roundUp(rows, mr) / mr
+	e.words, e.bounds, e.centred = resize(e.words, panels*mr*words), resize(e.bounds, panels), centred
+	e.ready()
+	latents, blocks, beta := slices.Max(m.screen.reach), s.blocks(z.d), s.beta(z.d)
+	m.crew.do(panels, func(worker, i int) {
+		w, b := e.work[worker], &e.bounds[i]
+		*b = [2][mr]float32{}
 		for r := range mr {
-			row := i*mr + r
+			row, to := i*mr+r, w.rows[r*width:(r+1)*width]
 			if row >= rows {
-				for j := r; j < len(panel); j += mr {
-					panel[j] = 0
-				}
+				clear(to)
 				continue
 			}
-			src := x[row*d : (row+1)*d]
-			for j, v := range src {
-				panel[j*mr+r] = v - bDec[j]
+			out := centred[row*z.dPad:][:z.dPad]
+			for j, v := range x[row*z.d : (row+1)*z.d] {
+				out[j] = v - m.w.bDec[j]
 			}
-			if centred != nil {
-				dst := centred[row*e.z.dPad:][:d]
-				for j := range dst {
-					dst[j] = panel[j*mr+r]
-				}
-			}
+			reach := s.reach(m.kern, out, blocks)
+			scale, unit := s.scale(reach, blocks)
+			s.quantize(to, out, scale)
+			b[0][r], b[1][r] = unit, s.share(reach, latents, beta)
 		}
+		m.kern.transpose(e.words[i*mr*words:(i+1)*mr*words], w.rows[:mr*width], mr)
 	})
 }
 
-// A dictionary is the latents that an encoding computes.
-type dictionary struct {
-	w, bias []float32 // packed panels and their biases
-	n       int       // latents
+// ready makes what each of the crew needs.
+func (e *encoder) ready() {
+	for len(e.work) < int(e.m.crew) {
+		e.work = append(e.work, &encoderWork{e: e, rows: make([]float32, mr*e.m.z.dPad)})
+	}
 }
 
-// all admits every latent.
-func (d *dictionary) all() []uint32 {
-	masks := make([]uint32, (d.n+nr-1)/nr)
-	for p := range masks {
-		masks[p] = ^uint32(0)
+// atLeast implements judge.
+func (w *encoderWork) atLeast(row int, bounds []key, decided int) float32 {
+	token := w.first + row
+	share, latents, least := w.e.bounds[token/mr][1][token%mr], w.e.m.screen.bounds, float32(math.Inf(1))
+	for _, x := range bounds {
+		v, f := x.act(), x.latent()
+		if f > decided {
+			if !(v <= math.MaxFloat32) { // NaN or overflown: it says nothing
+				return 0
+			}
+			b := &latents[f/nr]
+			v -= 2 * (share*b[1][f%nr] + b[3][f%nr])
+		}
+		if v < least { // not so for NaN, which stays whatever the bar
+			least = v
+		}
 	}
-	if tail := d.n % nr; tail != 0 {
-		masks[len(masks)-1] = 1<<tail - 1
+	return max(0, least)
+}
+
+// decide implements judge: the pre-activations in float32.
+func (w *encoderWork) decide(row int, bounds []key) []key {
+	m := w.e.m
+	w.ids, w.dots = w.ids[:0], resize(w.dots, len(bounds))
+	for _, x := range bounds {
+		w.ids = append(w.ids, int32(x.latent()))
 	}
-	return masks
+	m.kern.dots(w.dots, m.bat.row(w.e.centred, w.first+row), m.w.wEnc, w.ids)
+	n := 0
+	for i, f := range w.ids {
+		if v := w.dots[i] + m.w.bEnc[f]; !(v <= 0) {
+			bounds[n] = keyOf(v, int(f))
+			n++
+		}
+	}
+	return bounds[:n]
 }
 
 // A selection is a choice among the pre-activations of one encoding: for each
@@ -88,32 +121,30 @@ type selection struct {
 
 // choose encodes the packed rows and makes the selections. It returns the first
 // row with a NaN among the keys chosen, or -1.
-func (e *encoder) choose(dict *dictionary, rows int, sels ...selection) int {
-	panels, tokens := (dict.n+nr-1)/nr, (rows+mr-1)/mr
+func (e *encoder) choose(rows int, sels ...selection) int {
+	panels, tokens := e.m.z.panels, (rows+mr-1)/mr
 	blocks, splits := e.partition(tokens, panels, sels)
-	for len(e.work) < int(e.crew) {
-		e.work = append(e.work, &encoderWork{})
-	}
 	for _, w := range e.work {
 		w.sieves = resize(w.sieves, len(sels))
-		w.nan = rows
+		w.badRow = rows
 	}
 	var merge [][]key // [rows·splits][sels], where latents are split
 	if splits > 1 {
 		merge = make([][]key, rows*splits*len(sels))
 	}
-	e.crew.do(blocks*splits, func(worker, task int) {
+	e.m.crew.do(blocks*splits, func(worker, task int) {
 		w, split := e.work[worker], task%splits
 		t0, t1 := span(task/splits, blocks, tokens)
 		p0, p1 := span(split, splits, panels)
 		last := min(t1*mr, rows)
+		w.first = t0 * mr
 		for i := range sels {
-			w.sieves[i].shape(last-t0*mr, sels[i].k, sels[i].count)
+			w.sieves[i].shape(last-w.first, sels[i].k, sels[i].count)
 		}
-		e.sift(w, dict, sels, t0, t1, p0, p1, last)
-		for row := t0 * mr; row < last; row++ {
+		w.sift(sels, t0, t1, p0, p1, last)
+		for row := w.first; row < last; row++ {
 			for i := range sels {
-				keys := w.sieves[i].kept(row - t0*mr)
+				keys := w.sieves[i].kept(row-w.first, w)
 				if splits > 1 {
 					merge[(row*splits+split)*len(sels)+i] = append([]key(nil), keys...)
 					continue
@@ -123,7 +154,7 @@ func (e *encoder) choose(dict *dictionary, rows int, sels ...selection) int {
 		}
 	})
 	if splits > 1 {
-		e.crew.do(rows, func(worker, row int) {
+		e.m.crew.do(rows, func(worker, row int) {
 			w := e.work[worker]
 			for i := range sels {
 				w.sieves[i].shape(1, splits*sels[i].k, splits*sels[i].k)
@@ -131,14 +162,14 @@ func (e *encoder) choose(dict *dictionary, rows int, sels ...selection) int {
 				for split := range splits {
 					s.n[0] += copy(s.keys[s.n[0]:], merge[(row*splits+split)*len(sels)+i])
 				}
-				s.k = sels[i].k
-				w.finish(&sels[i], row, s.kept(0))
+				s.k, s.decided[0] = sels[i].k, s.n[0]
+				w.finish(&sels[i], row, s.kept(0, w))
 			}
 		})
 	}
 	first := rows
 	for _, w := range e.work {
-		first = min(first, w.nan)
+		first = min(first, w.badRow)
 	}
 	if first < rows {
 		return first
@@ -150,7 +181,7 @@ func (e *encoder) choose(dict *dictionary, rows int, sels ...selection) int {
 func (w *encoderWork) finish(s *selection, row int, keys []key) {
 	for _, x := range keys {
 		if x.isNaN() {
-			w.nan = min(w.nan, row)
+			w.badRow = min(w.badRow, row)
 			return
 		}
 	}
@@ -158,8 +189,9 @@ func (w *encoderWork) finish(s *selection, row int, keys []key) {
 }
 
 // sift streams panels p0 … p1 of latents past the token panels t0 … t1.
-func (e *encoder) sift(w *encoderWork, dict *dictionary, sels []selection, t0, t1, p0, p1, rows int) {
-	d := e.z.d
+func (w *encoderWork) sift(sels []selection, t0, t1, p0, p1, rows int) {
+	e, m := w.e, w.e.m
+	words := m.kern.words(m.z.d)
 	for p := p0; p < p1; p++ {
 		wanted := uint32(0)
 		for i := range sels {
@@ -168,23 +200,28 @@ func (e *encoder) sift(w *encoderWork, dict *dictionary, sels []selection, t0, t
 		if wanted == 0 {
 			continue
 		}
-		panel := dict.w[p*d*nr : (p+1)*d*nr]
-		bias := (*[nr]float32)(dict.bias[p*nr:])
+		latents := m.screen.panel(m.z, p)[:words*nr]
 		for t := t0; t < t1; t++ {
+			tokens := e.words[t*mr*words : (t+1)*mr*words]
+			clear(w.out[:])
+			for from := 0; from < words; from += blockWords {
+				to := min(from+blockWords, words)
+				m.kern.product(tokens[from*mr:to*mr], latents[from*nr:to*nr], &w.out)
+			}
 			first := (t - t0) * mr
 			for i := range sels {
 				s, allowed := &w.sieves[i], sels[i].allowed[p]
 				above := (*[mr]float32)(s.above[first:])
 				if i == 0 {
-					e.kern.tile(e.xs[t*mr*d:(t+1)*mr*d], panel, bias, above, &w.out, &w.hit)
+					m.kern.bound(&w.out, &e.bounds[t], &m.screen.bounds[p], above, &w.hit)
 				} else if allowed != 0 {
-					e.kern.over(&w.out, above, &w.hit)
+					m.kern.over(&w.out, above, &w.hit)
 				} else {
 					continue
 				}
 				for r := range min(mr, rows-t*mr) {
 					if hits := w.hit[r] & allowed; hits != 0 {
-						s.add(first+r, hits, &w.out[r], p*nr)
+						s.add(first+r, hits, &w.out[r], p*nr, w)
 					}
 				}
 			}
@@ -207,13 +244,14 @@ func (e *encoder) partition(tokens, panels int, sels []selection) (blocks, split
 	for i := range sels {
 		candidates += 8 * sieveRoom(sels[i].k, sels[i].count)
 	}
-	each := max(1, min(taskBytes/(mr*e.z.d*4), 2*taskBytes/(mr*candidates)))
+	crew := int(e.m.crew)
+	each := max(1, min(taskBytes/(mr*e.m.kern.words(e.m.z.d)*4), 2*taskBytes/(mr*candidates)))
 	blocks = (tokens + each - 1) / each
-	blocks = min(tokens, roundUp(blocks, int(e.crew)))
+	blocks = min(tokens, roundUp(blocks, crew))
 	splits = 1
-	if tokens/blocks < minBlock && int(e.crew) > 1 {
+	if tokens/blocks < minBlock && crew > 1 {
 		blocks = max(1, tokens/minBlock)
-		splits = min(panels, (int(e.crew)+blocks-1)/blocks)
+		splits = min(panels, (crew+blocks-1)/blocks)
 	}
 	return blocks, splits
 }
@@ -258,17 +296,25 @@ func (m *model) Encode(x []float32, k int, among []bool, acts []float32, latents
 			at := (from + row) * k
 			fill(acts[at:at+k], latents[at:at+k], keys, sel.allowed)
 		}
-		m.enc.pack(x[from*m.z.d:(from+n)*m.z.d], m.w.bDec, nil)
-		if bad := m.enc.choose(m.dictionary(), n, sel); bad >= 0 {
+		m.rows = resize(m.rows, n*m.z.dPad)
+		m.enc.pack(x[from*m.z.d:(from+n)*m.z.d], m.rows)
+		if bad := m.enc.choose(n, sel); bad >= 0 {
 			return m.numeric("encode: the pre-activations of row %d hold a NaN", from+bad)
 		}
 	}
 	return nil
 }
 
-// dictionary is the whole of the model's.
-func (m *model) dictionary() *dictionary {
-	return &dictionary{w: m.w.wEnc, bias: m.w.bEnc, n: m.z.f}
+// allLatents admits every latent.
+func allLatents(z sizes) []uint32 {
+	masks := make([]uint32, z.panels)
+	for p := range masks {
+		masks[p] = ^uint32(0)
+	}
+	if tail := z.f % nr; tail != 0 {
+		masks[len(masks)-1] = 1<<tail - 1
+	}
+	return masks
 }
 
 // put writes the chosen keys, and zeros where they are fewer than there is room

@@ -8,12 +8,17 @@ import "fmt"
 type kernels struct {
 	name string
 
-	// tile computes out[r][j] = Σ_d a[d][r]·w[d][j] + bias[j] for the mr tokens of
-	// a and the nr latents of w, each sum in the order of d, and sets bit j of
-	// hit[r] where !(out[r][j] <= above[r]): NaN hits.
-	tile func(a, w []float32, bias *[nr]float32, above *[mr]float32, out *[mr][nr]float32, hit *[mr]uint32)
+	screening
 
-	// over sets bit j of hit[r] where !(out[r][j] <= above[r]).
+	// gemm is the path's product in float32: what Floor calls a GEMM's peak.
+	gemm func(a, w []float32, out *[mr][nr]float32)
+
+	// bound makes a product a bound of the pre-activations,
+	// out[r][j] = out[r][j]·w[0][j]·x[0][r] + w[2][j] + x[1][r]·w[1][j], and sets hit
+	// as over does.
+	bound func(out *[mr][nr]float32, x *[2][mr]float32, w *[4][nr]float32, above *[mr]float32, hit *[mr]uint32)
+
+	// over sets bit j of hit[r] where !(out[r][j] <= above[r]): NaN hits.
 	over func(out *[mr][nr]float32, above *[mr]float32, hit *[mr]uint32)
 
 	// dots sets dst[i] to the product of row v with row rows[i] of base.
@@ -35,12 +40,8 @@ type kernels struct {
 	// adam updates n weights and moments; a nil g is a gradient of zero.
 	adam func(w, m, v, g []float32, p *adam)
 
-	// transpose writes the nr rows of src into a panel of width len(dst)/nr.
-	transpose func(dst, src []float32)
-
-	// lanes adds each panel row's weighted latents to an accumulator of lane
-	// lanes: acc[d][j] += coef[j]·w[d][j] + coef[lane+j]·w[d][lane+j].
-	lanes func(acc, w []float32, coef *[nr]float32)
+	// transpose interleaves the rows of src in dst, [len(dst)/rows][rows].
+	transpose func(dst, src []float32, rows int)
 }
 
 // adam holds one step's constants of Adam. The new weight is
@@ -52,7 +53,7 @@ type adam struct {
 
 // Paths lists the instruction paths from fastest to slowest, whether or not this
 // machine can run them.
-func Paths() []string { return []string{"avx512", "avx2", "portable"} }
+func Paths() []string { return []string{"avx512vnni", "avx512", "avx2", "portable"} }
 
 // kernelsFor returns the kernels of a path; the empty word stands for the
 // fastest that this machine can run.

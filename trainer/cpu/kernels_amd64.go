@@ -2,29 +2,45 @@ package cpu
 
 import xcpu "golang.org/x/sys/cpu"
 
-// kernelsOf returns the kernels of a path, or nil where they cannot run.
+// kernelsOf returns the kernels of a path, or nil where they cannot run. AVX-512
+// without VNNI adds integers no faster than it adds float32s.
 func kernelsOf(name string) *kernels {
+	x := &xcpu.X86
+	avx2 := x.HasAVX2 && x.HasFMA
+	avx512 := avx2 && x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL
 	switch {
 	case name == "portable":
 		return portable()
-	case name == "avx2" && xcpu.X86.HasAVX2 && xcpu.X86.HasFMA:
+	case name == "avx2" && avx2:
 		return &kernels{
-			name: name,
-			tile: tileAVX2, over: overAVX2, dots: dotsAVX2, combine: combineAVX2, axpy: axpyAVX2, scale: scaleAVX2,
-			sumSquares: sumSquaresAVX2, adam: adamAVX2, transpose: transposeAVX, lanes: lanesAVX2,
+			name:      name,
+			screening: screening{perWord: 2, quantize: quantizeAVX2, product: productPairsAVX2}, gemm: productAVX2,
+			bound: boundAVX2, over: overAVX2, dots: dotsAVX2, combine: combineAVX2, axpy: axpyAVX2, scale: scaleAVX2,
+			sumSquares: sumSquaresAVX2, adam: adamAVX2, transpose: transposeAVX,
 		}
-	case name == "avx512" && xcpu.X86.HasAVX512F && xcpu.X86.HasAVX512BW && xcpu.X86.HasAVX512DQ && xcpu.X86.HasAVX512VL:
-		return &kernels{
-			name: name,
-			tile: tileAVX512, over: overAVX512, dots: dotsAVX512, combine: combineAVX512, axpy: axpyAVX512, scale: scaleAVX512,
-			sumSquares: sumSquaresAVX512, adam: adamAVX512, transpose: transposeAVX, lanes: lanesAVX512,
+	case name == "avx512" && avx512, name == "avx512vnni" && avx512 && x.HasAVX512VNNI:
+		k := &kernels{
+			name:      name,
+			screening: floats(productAVX512), gemm: productAVX512,
+			bound: boundAVX512, over: overAVX512, dots: dotsAVX512, combine: combineAVX512, axpy: axpyAVX512, scale: scaleAVX512,
+			sumSquares: sumSquaresAVX512, adam: adamAVX512, transpose: transposeAVX,
 		}
+		if name == "avx512vnni" {
+			k.screening = screening{perWord: 2, quantize: quantizeAVX512, product: productVNNI}
+		}
+		return k
 	}
 	return nil
 }
 
 //go:noescape
-func tileAVX512(a, w []float32, bias *[nr]float32, above *[mr]float32, out *[mr][nr]float32, hit *[mr]uint32)
+func productVNNI(a, w []float32, out *[mr][nr]float32)
+
+//go:noescape
+func productAVX512(a, w []float32, out *[mr][nr]float32)
+
+//go:noescape
+func boundAVX512(out *[mr][nr]float32, x *[2][mr]float32, w *[4][nr]float32, above *[mr]float32, hit *[mr]uint32)
 
 //go:noescape
 func overAVX512(out *[mr][nr]float32, above *[mr]float32, hit *[mr]uint32)
@@ -48,10 +64,16 @@ func sumSquaresAVX512(x []float32) float64
 func adamAVX512(w, m, v, g []float32, p *adam)
 
 //go:noescape
-func lanesAVX512(acc, w []float32, coef *[nr]float32)
+func quantizeAVX512(dst, src []float32, scale float32)
 
 //go:noescape
-func tileAVX2(a, w []float32, bias *[nr]float32, above *[mr]float32, out *[mr][nr]float32, hit *[mr]uint32)
+func productPairsAVX2(a, w []float32, out *[mr][nr]float32)
+
+//go:noescape
+func productAVX2(a, w []float32, out *[mr][nr]float32)
+
+//go:noescape
+func boundAVX2(out *[mr][nr]float32, x *[2][mr]float32, w *[4][nr]float32, above *[mr]float32, hit *[mr]uint32)
 
 //go:noescape
 func overAVX2(out *[mr][nr]float32, above *[mr]float32, hit *[mr]uint32)
@@ -75,7 +97,7 @@ func sumSquaresAVX2(x []float32) float64
 func adamAVX2(w, m, v, g []float32, p *adam)
 
 //go:noescape
-func lanesAVX2(acc, w []float32, coef *[nr]float32)
+func quantizeAVX2(dst, src []float32, scale float32)
 
 //go:noescape
-func transposeAVX(dst, src []float32)
+func transposeAVX(dst, src []float32, rows int)

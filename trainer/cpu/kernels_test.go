@@ -88,57 +88,97 @@ func rowKernels(t *testing.T, k *kernels, n, rows int) {
 	}
 }
 
+// panelKernels compares the products, and the bounds made of them, with float64.
 func panelKernels(t *testing.T, k *kernels, d int) {
-	var bias [nr]float32
+	words, width := k.words(d), roundUp(d, lane)
+	tokens, latents := noise(make([]float32, mr*width), 6), noise(make([]float32, nr*width), 7)
+	for i := range tokens {
+		if i%width >= d {
+			tokens[i] = 0
+		}
+	}
+	for i := range latents {
+		if i%width >= d {
+			latents[i] = 0
+		}
+	}
+	pack := func(rows []float32, n int, scale float32) []float32 {
+		each, packed := width/k.perWord, make([]float32, n*words+1)
+		raw := make([]float32, n*each)
+		for r := range n {
+			k.quantize(raw[r*each:(r+1)*each], rows[r*width:(r+1)*width], scale)
+		}
+		k.transpose(packed[:n*words], raw, n)
+		for i := range n * words {
+			if math.Float32bits(packed[i]) != math.Float32bits(raw[i%n*each+i/n]) {
+				t.Fatalf("transpose: element %d is %v, want %v", i, packed[i], raw[i%n*each+i/n])
+			}
+		}
+		if packed[n*words] != 0 {
+			t.Error("transpose writes past the end")
+		}
+		return packed[:n*words]
+	}
+	const scale = 1000
+	var x [2][mr]float32
+	var w [4][nr]float32
 	var above [mr]float32
-	var out [mr][nr]float32
-	var hit [mr]uint32
-	a, w := noise(make([]float32, d*mr), 6), noise(make([]float32, d*nr), 7)
-	noise(bias[:], 8)
-	noise(above[:], 9)
-	a[(d-1)*mr+5] = float32(math.NaN())
-	above[6], above[7] = float32(math.Inf(1)), float32(math.Inf(-1))
-	k.tile(a, w, &bias, &above, &out, &hit)
-	var again [mr]uint32
-	if k.over(&out, &above, &again); again != hit {
-		t.Errorf("over: %x, want %x", again, hit)
+	for i := range x {
+		noise(x[i][:], 8+uint64(i))
 	}
-	acc := noise(make([]float32, d*lane), 10)
-	k.lanes(acc, w, &bias)
-	for r := range mr {
-		for j := range nr {
-			want := float64(bias[j])
-			for i := range d {
-				want += float64(a[i*mr+r]) * float64(w[i*nr+j])
-			}
-			got := out[r][j]
-			if r == 5 {
-				if got == got {
-					t.Fatalf("tile: %v where a factor is NaN", got)
+	for i := range w {
+		noise(w[i][:], 10+uint64(i))
+	}
+	noise(above[:], 13)
+	above[6], above[7], x[1][5] = float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN())
+
+	check := func(what string, product func(a, w []float32, out *[mr][nr]float32), a, b []float32, round func(float32) float64) {
+		var out [mr][nr]float32
+		var hit, again [mr]uint32
+		out[3][3] = 5 // products are added
+		product(a, b, &out)
+		got := out
+		k.bound(&out, &x, &w, &above, &hit)
+		if k.over(&out, &above, &again); again != hit {
+			t.Errorf("over: %x, want %x", again, hit)
+		}
+		for r := range mr {
+			for j := range nr {
+				want := 0.0
+				if r == 3 && j == 3 {
+					want = 5
 				}
-			} else {
-				closeTo(t, "tile", float64(got), want, math.Sqrt(float64(d)+1))
-			}
-			if hits := !(got <= above[r]); hits != (hit[r]>>j&1 == 1) {
-				t.Errorf("tile: token %d, latent %d is %v over %v, hit %v", r, j, got, above[r], !hits)
+				size := 1.0
+				for i := range d {
+					a, b := round(tokens[r*width+i]), round(latents[j*width+i])
+					want += a * b
+					size += math.Abs(a * b)
+				}
+				closeTo(t, what, float64(got[r][j]), want, size)
+				bound, v := float64(got[r][j])*float64(w[0][j])*float64(x[0][r])+float64(w[2][j])+float64(x[1][r])*float64(w[1][j]), out[r][j]
+				if r == 5 {
+					if v == v {
+						t.Fatalf("bound: %v where a token's share is NaN", v)
+					}
+				} else {
+					closeTo(t, "bound", float64(v), bound, math.Abs(float64(got[r][j]))+2)
+				}
+				if hits := !(v <= above[r]); hits != (hit[r]>>j&1 == 1) {
+					t.Errorf("bound: token %d, latent %d is %v over %v, hit %v", r, j, v, above[r], !hits)
+				}
 			}
 		}
 	}
-	for i, was := range noise(make([]float32, d*lane), 10) {
-		row, j := w[i/lane*nr:], i%lane
-		closeTo(t, "lanes", float64(acc[i]), float64(was)+float64(bias[j])*float64(row[j])+float64(bias[lane+j])*float64(row[lane+j]), 3)
+	round := func(v float32) float64 { return float64(v) }
+	if k.perWord == 2 {
+		round = func(v float32) float64 { return math.RoundToEven(float64(v * scale)) }
 	}
-	width := roundUp(d, lane)
-	src, dst := noise(make([]float32, nr*width), 11), make([]float32, d*nr+1)
-	k.transpose(dst[:d*nr], src)
-	for i := range d * nr {
-		if dst[i] != src[i%nr*width+i/nr] {
-			t.Fatalf("transpose: element %d is %v, want %v", i, dst[i], src[i%nr*width+i/nr])
-		}
-	}
-	if dst[d*nr] != 0 {
-		t.Error("transpose writes past the end")
-	}
+	check("product", k.product, pack(tokens, mr, scale), pack(latents, nr, scale), round)
+	plain := *k
+	plain.screening = floats(k.gemm)
+	k = &plain
+	words = k.words(d)
+	check("gemm", k.gemm, pack(tokens, mr, 1), pack(latents, nr, 1), func(v float32) float64 { return float64(v) })
 }
 
 func adamKernel(t *testing.T, k *kernels) {

@@ -4,9 +4,7 @@ import "github.com/topksweep/sweep/trainer"
 
 // Shapes of the packed operands of the encoder's product. Tokens are packed in
 // panels of mr, latents in panels of nr: a panel of n holds n rows interleaved,
-// so that the kernel reads both operands in order. W_enc, its moments and its
-// gradient are kept packed all the time: Adam does not care about the order, and
-// no step has to pack 4FD bytes.
+// so that the kernel reads both operands in order.
 const (
 	mr   = 12 // tokens in a panel
 	nr   = 32 // latents in a panel
@@ -35,9 +33,9 @@ func sizesOf(c trainer.Config) sizes {
 
 func roundUp(n, to int) int { return (n + to - 1) / to * to }
 
-// params are the parameters, moments or gradients in this package's layout.
+// params are the parameters, moments or gradients, with padded rows.
 type params struct {
-	wEnc []float32 // [panels][D][nr]
+	wEnc []float32 // [fPad][dPad]
 	bEnc []float32 // [fPad]
 	wDec []float32 // [fPad][dPad]
 	bDec []float32 // [dPad]
@@ -45,43 +43,29 @@ type params struct {
 
 func newParams(z sizes) params {
 	return params{
-		wEnc: alloc(z.fPad * z.d), bEnc: make([]float32, z.fPad),
+		wEnc: alloc(z.fPad * z.dPad), bEnc: make([]float32, z.fPad),
 		wDec: alloc(z.fPad * z.dPad), bDec: make([]float32, z.dPad),
 	}
 }
 
-// panel returns the weights of latents p·nr … p·nr+nr-1.
-func (p params) panel(z sizes, i int) []float32 { return p.wEnc[i*z.d*nr : (i+1)*z.d*nr] }
-
-// row returns latent f's row of W_dec.
-func (p params) row(z sizes, f int) []float32 { return p.wDec[f*z.dPad : (f+1)*z.dPad] }
+func (p *params) encRow(z sizes, f int) []float32 { return p.wEnc[f*z.dPad : (f+1)*z.dPad] }
+func (p *params) decRow(z sizes, f int) []float32 { return p.wDec[f*z.dPad : (f+1)*z.dPad] }
 
 // load copies s into p, and store copies p into s.
-func (p params) load(z sizes, c crew, s *trainer.Params) {
-	c.do(z.panels, func(_, i int) {
-		panel := p.panel(z, i)
-		for f := i * nr; f < min((i+1)*nr, z.f); f++ {
-			for d, v := range s.WEnc[f*z.d : (f+1)*z.d] {
-				panel[d*nr+f-i*nr] = v
-			}
-			copy(p.row(z, f), s.WDec[f*z.d:(f+1)*z.d])
-		}
-	})
+func (p *params) load(z sizes, s *trainer.Params) {
+	for f := range z.f {
+		copy(p.encRow(z, f), s.WEnc[f*z.d:(f+1)*z.d])
+		copy(p.decRow(z, f), s.WDec[f*z.d:(f+1)*z.d])
+	}
 	copy(p.bEnc, s.BEnc)
 	copy(p.bDec, s.BDec)
 }
 
-func (p params) store(z sizes, c crew, s *trainer.Params) {
-	c.do(z.panels, func(_, i int) {
-		panel := p.panel(z, i)
-		for f := i * nr; f < min((i+1)*nr, z.f); f++ {
-			out := s.WEnc[f*z.d : (f+1)*z.d]
-			for d := range out {
-				out[d] = panel[d*nr+f-i*nr]
-			}
-			copy(s.WDec[f*z.d:(f+1)*z.d], p.row(z, f))
-		}
-	})
+func (p *params) store(z sizes, s *trainer.Params) {
+	for f := range z.f {
+		copy(s.WEnc[f*z.d:(f+1)*z.d], p.encRow(z, f))
+		copy(s.WDec[f*z.d:(f+1)*z.d], p.decRow(z, f))
+	}
 	copy(s.BEnc, p.bEnc)
 	copy(s.BDec, p.bDec)
 }

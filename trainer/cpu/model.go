@@ -24,11 +24,13 @@ type model struct {
 	// multiplies by it. It is 1 where the recipe normalises last.
 	unit []float32
 
-	all  []uint32 // admits every latent
-	enc  encoder
-	bat  batch
-	aux  auxBatch
-	work []*work
+	all    []uint32 // admits every latent
+	screen screen
+	enc    encoder
+	rows   []float32 // centred rows of Encode
+	bat    batch
+	aux    auxBatch
+	work   []*work
 }
 
 // batch holds what a step knows of its tokens.
@@ -53,11 +55,11 @@ func (b *batch) row(of []float32, token int) []float32 { return of[token*b.dPad 
 
 // work is what one goroutine keeps between tasks.
 type work struct {
-	rows  []float32 // [nr,dPad] gradients of a panel's encoder rows
-	lanes []float32 // [D,lane] partial gradient of b_dec
-	coef  []float32
-	ids   []int32
-	keys  []key
+	rows []float32 // [nr,dPad] words of a panel's encoder rows
+	bDec []float32 // [dPad] partial gradient of b_dec through the encoder
+	coef []float32
+	ids  []int32
+	keys []key
 }
 
 func newModel(c trainer.Config, recipe trainer.Recipe, s *trainer.State, kern *kernels, threads int) (*model, error) {
@@ -72,18 +74,18 @@ func newModel(c trainer.Config, recipe trainer.Recipe, s *trainer.State, kern *k
 			return nil, fmt.Errorf("cpu: the state's shapes are not those of activation_dim %d, dict_size %d", z.d, z.f)
 		}
 	}
-	m.w.load(z, m.crew, &s.W)
-	m.m.load(z, m.crew, &s.M)
-	m.v.load(z, m.crew, &s.V)
+	m.w.load(z, &s.W)
+	m.m.load(z, &s.M)
+	m.v.load(z, &s.V)
 	for f := range m.unit {
-		m.unit[f] = m.unitOf(m.w.row(z, f))
+		m.unit[f] = m.unitOf(m.w.decRow(z, f))
 	}
-	m.enc = encoder{z: z, kern: kern, crew: m.crew}
-	m.all = m.dictionary().all()
-	m.bat = newBatch(c, z)
+	m.all, m.enc, m.bat = allLatents(z), encoder{m: m}, newBatch(c, z)
 	for range threads {
-		m.work = append(m.work, &work{rows: make([]float32, nr*z.dPad), lanes: make([]float32, z.d*lane)})
+		m.work = append(m.work, &work{rows: make([]float32, nr*z.dPad), bDec: make([]float32, z.dPad)})
 	}
+	m.screen = screen{words: m.g.wEnc, bounds: make([][4][nr]float32, z.panels), reach: make([]float64, z.panels)}
+	m.crew.do(z.panels, func(worker, p int) { m.screenPanel(p, m.work[worker].rows) })
 	return m, nil
 }
 
@@ -115,16 +117,16 @@ func (m *model) Save(s *trainer.State) error {
 	}
 	s.Step, s.Threshold = m.step, m.threshold
 	copy(s.SinceFired, m.since)
-	m.w.store(m.z, m.crew, &s.W)
-	m.m.store(m.z, m.crew, &s.M)
-	m.v.store(m.z, m.crew, &s.V)
+	m.w.store(m.z, &s.W)
+	m.m.store(m.z, &s.M)
+	m.v.store(m.z, &s.V)
 	return nil
 }
 
 // Close implements trainer.Model. The garbage collector does the rest.
 func (m *model) Close() error {
 	m.w, m.m, m.v, m.g = params{}, params{}, params{}, params{}
-	m.bat, m.aux, m.enc, m.work = batch{}, auxBatch{}, encoder{}, nil
+	m.bat, m.aux, m.enc, m.screen, m.rows, m.work = batch{}, auxBatch{}, encoder{}, screen{}, nil, nil
 	return nil
 }
 

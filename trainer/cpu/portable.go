@@ -6,13 +6,19 @@ import "math"
 // lets the processor overlap them.
 func portable() *kernels {
 	return &kernels{
-		name: "portable",
-		tile: tileGo, over: overGo, dots: dotsGo, combine: combineGo, axpy: axpyGo, scale: scaleGo,
-		sumSquares: sumSquaresGo, adam: adamGo, transpose: transposeGo, lanes: lanesGo,
+		name:      "portable",
+		screening: floats(productGo), gemm: productGo,
+		bound: boundGo, over: overGo, dots: dotsGo, combine: combineGo, axpy: axpyGo, scale: scaleGo,
+		sumSquares: sumSquaresGo, adam: adamGo, transpose: transposeGo,
 	}
 }
 
-func tileGo(a, w []float32, bias *[nr]float32, above *[mr]float32, out *[mr][nr]float32, hit *[mr]uint32) {
+// floats is the screening that multiplies the numbers themselves.
+func floats(product func(a, w []float32, out *[mr][nr]float32)) screening {
+	return screening{perWord: 1, quantize: func(dst, src []float32, _ float32) { copy(dst, src) }, product: product}
+}
+
+func productGo(a, w []float32, out *[mr][nr]float32) {
 	// Four tokens by two latents at a time is what fits the sixteen registers of
 	// the smallest machine.
 	for r := 0; r < mr; r += 4 {
@@ -33,15 +39,18 @@ func tileGo(a, w []float32, bias *[nr]float32, above *[mr]float32, out *[mr][nr]
 				}
 				x, y = x[mr:], y[nr:]
 			}
-			out[r][j], out[r][j+1] = c00, c01
-			out[r+1][j], out[r+1][j+1] = c10, c11
-			out[r+2][j], out[r+2][j+1] = c20, c21
-			out[r+3][j], out[r+3][j+1] = c30, c31
+			for i, c := range [4][2]float32{{c00, c01}, {c10, c11}, {c20, c21}, {c30, c31}} {
+				out[r+i][j] += c[0]
+				out[r+i][j+1] += c[1]
+			}
 		}
 	}
+}
+
+func boundGo(out *[mr][nr]float32, x *[2][mr]float32, w *[4][nr]float32, above *[mr]float32, hit *[mr]uint32) {
 	for r := range out {
-		for j := range out[r] {
-			out[r][j] += bias[j]
+		for j, v := range out[r] {
+			out[r][j] = v*w[0][j]*x[0][r] + w[2][j] + x[1][r]*w[1][j]
 		}
 	}
 	overGo(out, above, hit)
@@ -121,20 +130,12 @@ func adamGo(w, m, v, g []float32, p *adam) {
 	}
 }
 
-func transposeGo(dst, src []float32) {
-	stride := len(src) / nr
-	for r := range nr {
+func transposeGo(dst, src []float32, rows int) {
+	stride := len(src) / rows
+	for r := range rows {
 		row := src[r*stride:][:stride]
-		for d, i := 0, r; i < len(dst); d, i = d+1, i+nr {
+		for d, i := 0, r; i < len(dst); d, i = d+1, i+rows {
 			dst[i] = row[d]
-		}
-	}
-}
-
-func lanesGo(acc, w []float32, coef *[nr]float32) {
-	for ; len(w) >= nr; w, acc = w[nr:], acc[lane:] {
-		for j := range lane {
-			acc[j] += coef[j]*w[j] + coef[lane+j]*w[lane+j]
 		}
 	}
 }

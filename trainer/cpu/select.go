@@ -19,14 +19,28 @@ func (k key) act() float32 { return math.Float32frombits(uint32(k >> 32)) }
 func (k key) latent() int  { return int(^uint32(k)) }
 func (k key) isNaN() bool  { return k>>32 > 0x7f800000 }
 
-// A sieve keeps the k largest keys of each of a few rows while they stream past
-// in rising order of latent. A row gathers up to room keys and is then cut back
-// to its best k, which raises the value that a later key has to exceed.
+// A judge knows more of the values that a sieve is given upper bounds of.
+type judge interface {
+	// atLeast returns a number from 0 up that none of the values under the upper
+	// bounds is below. Up to latent decided, they are the values.
+	atLeast(row int, bounds []key, decided int) float32
+
+	// decide replaces upper bounds by values, dropping those that are not above 0,
+	// and returns what is left. NaN stays.
+	decide(row int, bounds []key) []key
+}
+
+// A sieve keeps the k largest positive values of each of a few rows while upper
+// bounds of them stream past in rising order of latent. A row gathers bounds. When
+// it has no more room, those that cannot be among the k largest are dropped, which
+// raises the value that a later bound has to exceed; where too many are left, they
+// are decided.
 type sieve struct {
 	k, room int
-	keys    []key     // [rows][room]
+	keys    []key     // [rows][room] values, then bounds, in order of latent
 	n       []int     // keys gathered in each row
-	above   []float32 // only values above it can still be among the k largest
+	decided []int     // of them, values
+	above   []float32 // only bounds above it are of interest
 	scratch []key     // [room]
 }
 
@@ -42,40 +56,75 @@ func (s *sieve) shape(rows, k, all int) {
 	panels := roundUp(rows, mr)
 	s.keys = resize(s.keys, panels*s.room)
 	s.n = resize(s.n, panels)
+	s.decided = resize(s.decided, panels)
 	s.above = resize(s.above, panels)
 	s.scratch = resize(s.scratch, s.room)
 	clear(s.n)
+	clear(s.decided)
 	clear(s.above[:rows])
 	for i := rows; i < panels; i++ {
 		s.above[i] = float32(math.Inf(1)) // shut: padding
 	}
 }
 
-// add takes the hits among nr values whose first latent is first.
-func (s *sieve) add(row int, hits uint32, values *[nr]float32, first int) {
+// add takes the hits among nr bounds, the first of which is of latent first.
+func (s *sieve) add(row int, hits uint32, bounds *[nr]float32, first int, j judge) {
 	n := s.n[row]
 	keys := s.keys[row*s.room : (row+1)*s.room]
 	if n+nr > len(keys) {
-		n = s.cut(row)
+		s.cut(row, j)
+		if s.n[row] > (s.k+s.room-nr)/2 { // too many to be cut again soon
+			s.decide(row, j)
+		}
+		n = s.n[row]
 	}
 	for ; hits != 0; hits &= hits - 1 {
 		j := bits.TrailingZeros32(hits) & (nr - 1)
-		keys[n] = keyOf(values[j], first+j)
+		keys[n] = keyOf(bounds[j], first+j)
 		n++
 	}
 	s.n[row] = n
 }
 
-// cut leaves a row's k largest keys, still in order of latent, and returns
-// their number.
-func (s *sieve) cut(row int) int {
+// cut drops the bounds that are below what k values are not below. A later latent
+// has to exceed that: with a value equal to it, it comes after k others.
+func (s *sieve) cut(row int, j judge) {
 	keys := s.keys[row*s.room:][:s.n[row]]
+	if len(keys) <= s.k {
+		return
+	}
+	decided, last, top := keys[:s.decided[row]], -1, append(s.scratch[:0], keys...)
+	if len(decided) > 0 {
+		last = decided[len(decided)-1].latent()
+	}
+	kthLargest(top, s.k)
+	bar := j.atLeast(row, top[:s.k], last)
+	least := keyOf(bar, math.MaxUint32)
+	s.above[row] = max(s.above[row], bar)
+	s.decided[row] = len(notBelow(decided, least))
+	s.n[row] = len(append(keys[:s.decided[row]], notBelow(keys[len(decided):], least)...))
+}
+
+// decide leaves a row's k largest values, or as many as are positive, in order of
+// latent.
+func (s *sieve) decide(row int, j judge) {
+	keys := s.keys[row*s.room:][:s.n[row]]
+	decided := s.decided[row]
+	keys = append(keys[:decided], j.decide(row, keys[decided:])...)
 	if len(keys) > s.k {
 		least := kthLargest(append(s.scratch[:0], keys...), s.k)
-		s.n[row] = len(notBelow(keys, least))
-		s.above[row] = least.act()
+		keys = notBelow(keys, least)
+		s.above[row] = max(s.above[row], least.act())
 	}
-	return s.n[row]
+	s.n[row], s.decided[row] = len(keys), len(keys)
+}
+
+// kept returns a row's k largest positive values, or as many as there are, in
+// order of latent.
+func (s *sieve) kept(row int, j judge) []key {
+	s.cut(row, j)
+	s.decide(row, j)
+	return s.keys[row*s.room:][:s.n[row]]
 }
 
 // notBelow keeps the keys from least on, in order, in place.
@@ -90,15 +139,8 @@ func notBelow(keys []key, least key) []key {
 	return keys[:n]
 }
 
-// kept returns a row's k largest keys, or as many as there are, in order of
-// latent.
-func (s *sieve) kept(row int) []key {
-	n := s.cut(row)
-	return s.keys[row*s.room:][:n]
-}
-
 // kthLargest returns the k-th largest of keys, 1 ≤ k ≤ len(keys), and reorders
-// them: quickselect with the middle of three as pivot.
+// them so that the first k are the largest: quickselect with the middle of three as pivot.
 func kthLargest(keys []key, k int) key {
 	lo, hi := 0, len(keys)-1
 	for hi-lo > 11 {

@@ -64,7 +64,7 @@ func (m *model) Step(x []float32) (trainer.Stats, error) {
 // pre-activations: the latents that are dead after this step unless they fire.
 func (m *model) forward(x []float32) error {
 	b, k := &m.bat, m.c.K
-	m.enc.pack(x, m.w.bDec, b.centred)
+	m.enc.pack(x, b.centred)
 	main := selection{k: k, allowed: m.all, count: m.z.f, done: func(row int, keys []key) {
 		acts, latents := b.acts[row*k:(row+1)*k], b.latents[row*k:(row+1)*k]
 		if m.recipe.FiredAtZero {
@@ -79,7 +79,7 @@ func (m *model) forward(x []float32) error {
 			sels = append(sels, s)
 		}
 	}
-	if bad := m.enc.choose(m.dictionary(), m.z.b, sels...); bad >= 0 {
+	if bad := m.enc.choose(m.z.b, sels...); bad >= 0 {
 		return m.numeric("the pre-activations of row %d of the batch hold a NaN", bad)
 	}
 	return nil

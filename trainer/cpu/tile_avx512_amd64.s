@@ -1,95 +1,184 @@
 #include "textflag.h"
 
-// Two vectors of latents by one token: the token's element is broadcast from
+#define ZERO24 \
+	VPXORD Z0, Z0, Z0    \
+	VPXORD Z1, Z1, Z1    \
+	VPXORD Z2, Z2, Z2    \
+	VPXORD Z3, Z3, Z3    \
+	VPXORD Z4, Z4, Z4    \
+	VPXORD Z5, Z5, Z5    \
+	VPXORD Z6, Z6, Z6    \
+	VPXORD Z7, Z7, Z7    \
+	VPXORD Z8, Z8, Z8    \
+	VPXORD Z9, Z9, Z9    \
+	VPXORD Z10, Z10, Z10 \
+	VPXORD Z11, Z11, Z11 \
+	VPXORD Z12, Z12, Z12 \
+	VPXORD Z13, Z13, Z13 \
+	VPXORD Z14, Z14, Z14 \
+	VPXORD Z15, Z15, Z15 \
+	VPXORD Z16, Z16, Z16 \
+	VPXORD Z17, Z17, Z17 \
+	VPXORD Z18, Z18, Z18 \
+	VPXORD Z19, Z19, Z19 \
+	VPXORD Z20, Z20, Z20 \
+	VPXORD Z21, Z21, Z21 \
+	VPXORD Z22, Z22, Z22 \
+	VPXORD Z23, Z23, Z23
+
+// Two vectors of latents by one token, whose pair of numbers is broadcast from
 // byte off of the packed token panel at SI.
-#define ROW(off, bc, c0, c1) \
-	VBROADCASTSS off(SI), bc    \
-	VFMADD231PS  Z30, bc, c0    \
-	VFMADD231PS  Z31, bc, c1
+#define PAIRS(off, bc, c0, c1) \
+	VPBROADCASTD off(SI), bc \
+	VPDPWSSD     Z30, bc, c0 \
+	VPDPWSSD     Z31, bc, c1
 
-// Bias, store and comparison of token r. Predicate 22 is "not less or equal,
-// unordered": NaN hits.
-#define FINISH(r, c0, c1) \
-	VADDPS       Z30, c0, c0         \
-	VADDPS       Z31, c1, c1         \
-	VMOVUPS      c0, (128*r)(R10)    \
-	VMOVUPS      c1, (128*r+64)(R10) \
-	VBROADCASTSS (4*r)(R9), Z24      \
-	VCMPPS       $22, Z24, c0, K1    \
-	VCMPPS       $22, Z24, c1, K2    \
-	KUNPCKWD     K1, K2, K1          \
-	KMOVD        K1, (4*r)(R11)
+#define ADDINTS(r, c0, c1) \
+	VCVTDQ2PS c0, c0               \
+	VCVTDQ2PS c1, c1               \
+	VADDPS    (128*r)(R10), c0, c0    \
+	VADDPS    (128*r+64)(R10), c1, c1 \
+	VMOVUPS   c0, (128*r)(R10)        \
+	VMOVUPS   c1, (128*r+64)(R10)
 
-// func tileAVX512(a, w []float32, bias *[32]float32, above *[12]float32, out *[12][32]float32, hit *[12]uint32)
-TEXT ·tileAVX512(SB), NOSPLIT, $0-80
+// func productVNNI(a, w []float32, out *[12][32]float32)
+TEXT ·productVNNI(SB), NOSPLIT, $0-56
 	MOVQ a_base+0(FP), SI
 	MOVQ w_base+24(FP), DI
 	MOVQ w_len+32(FP), CX
 	SHRQ $5, CX
-	MOVQ bias+48(FP), R8
-	MOVQ above+56(FP), R9
-	MOVQ out+64(FP), R10
-	MOVQ hit+72(FP), R11
+	MOVQ out+48(FP), R10
+	ZERO24
 
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
+word:
+	VMOVDQU32 (DI), Z30
+	VMOVDQU32 64(DI), Z31
+	PAIRS(0, Z24, Z0, Z1)
+	PAIRS(4, Z25, Z2, Z3)
+	PAIRS(8, Z26, Z4, Z5)
+	PAIRS(12, Z27, Z6, Z7)
+	PAIRS(16, Z28, Z8, Z9)
+	PAIRS(20, Z29, Z10, Z11)
+	PAIRS(24, Z24, Z12, Z13)
+	PAIRS(28, Z25, Z14, Z15)
+	PAIRS(32, Z26, Z16, Z17)
+	PAIRS(36, Z27, Z18, Z19)
+	PAIRS(40, Z28, Z20, Z21)
+	PAIRS(44, Z29, Z22, Z23)
+	ADDQ $48, SI
+	ADDQ $128, DI
+	DECQ CX
+	JNZ  word
+
+	ADDINTS(0, Z0, Z1)
+	ADDINTS(1, Z2, Z3)
+	ADDINTS(2, Z4, Z5)
+	ADDINTS(3, Z6, Z7)
+	ADDINTS(4, Z8, Z9)
+	ADDINTS(5, Z10, Z11)
+	ADDINTS(6, Z12, Z13)
+	ADDINTS(7, Z14, Z15)
+	ADDINTS(8, Z16, Z17)
+	ADDINTS(9, Z18, Z19)
+	ADDINTS(10, Z20, Z21)
+	ADDINTS(11, Z22, Z23)
+	VZEROUPPER
+	RET
+
+#define FLOATS(off, bc, c0, c1) \
+	VBROADCASTSS off(SI), bc \
+	VFMADD231PS  Z30, bc, c0 \
+	VFMADD231PS  Z31, bc, c1
+
+#define ADDFLOATS(r, c0, c1) \
+	VADDPS  (128*r)(R10), c0, c0    \
+	VADDPS  (128*r+64)(R10), c1, c1 \
+	VMOVUPS c0, (128*r)(R10)        \
+	VMOVUPS c1, (128*r+64)(R10)
+
+// func productAVX512(a, w []float32, out *[12][32]float32)
+TEXT ·productAVX512(SB), NOSPLIT, $0-56
+	MOVQ a_base+0(FP), SI
+	MOVQ w_base+24(FP), DI
+	MOVQ w_len+32(FP), CX
+	SHRQ $5, CX
+	MOVQ out+48(FP), R10
+	ZERO24
 
 dim:
 	VMOVUPS (DI), Z30
 	VMOVUPS 64(DI), Z31
-	ROW(0, Z24, Z0, Z1)
-	ROW(4, Z25, Z2, Z3)
-	ROW(8, Z26, Z4, Z5)
-	ROW(12, Z27, Z6, Z7)
-	ROW(16, Z28, Z8, Z9)
-	ROW(20, Z29, Z10, Z11)
-	ROW(24, Z24, Z12, Z13)
-	ROW(28, Z25, Z14, Z15)
-	ROW(32, Z26, Z16, Z17)
-	ROW(36, Z27, Z18, Z19)
-	ROW(40, Z28, Z20, Z21)
-	ROW(44, Z29, Z22, Z23)
+	FLOATS(0, Z24, Z0, Z1)
+	FLOATS(4, Z25, Z2, Z3)
+	FLOATS(8, Z26, Z4, Z5)
+	FLOATS(12, Z27, Z6, Z7)
+	FLOATS(16, Z28, Z8, Z9)
+	FLOATS(20, Z29, Z10, Z11)
+	FLOATS(24, Z24, Z12, Z13)
+	FLOATS(28, Z25, Z14, Z15)
+	FLOATS(32, Z26, Z16, Z17)
+	FLOATS(36, Z27, Z18, Z19)
+	FLOATS(40, Z28, Z20, Z21)
+	FLOATS(44, Z29, Z22, Z23)
 	ADDQ $48, SI
 	ADDQ $128, DI
 	DECQ CX
 	JNZ  dim
 
-	VMOVUPS (R8), Z30
-	VMOVUPS 64(R8), Z31
-	FINISH(0, Z0, Z1)
-	FINISH(1, Z2, Z3)
-	FINISH(2, Z4, Z5)
-	FINISH(3, Z6, Z7)
-	FINISH(4, Z8, Z9)
-	FINISH(5, Z10, Z11)
-	FINISH(6, Z12, Z13)
-	FINISH(7, Z14, Z15)
-	FINISH(8, Z16, Z17)
-	FINISH(9, Z18, Z19)
-	FINISH(10, Z20, Z21)
-	FINISH(11, Z22, Z23)
+	ADDFLOATS(0, Z0, Z1)
+	ADDFLOATS(1, Z2, Z3)
+	ADDFLOATS(2, Z4, Z5)
+	ADDFLOATS(3, Z6, Z7)
+	ADDFLOATS(4, Z8, Z9)
+	ADDFLOATS(5, Z10, Z11)
+	ADDFLOATS(6, Z12, Z13)
+	ADDFLOATS(7, Z14, Z15)
+	ADDFLOATS(8, Z16, Z17)
+	ADDFLOATS(9, Z18, Z19)
+	ADDFLOATS(10, Z20, Z21)
+	ADDFLOATS(11, Z22, Z23)
+	VZEROUPPER
+	RET
+
+// Predicate 22 is "not less or equal, unordered": NaN hits.
+//
+// func boundAVX512(out *[12][32]float32, x *[2][12]float32, w *[4][32]float32, above *[12]float32, hit *[12]uint32)
+TEXT ·boundAVX512(SB), NOSPLIT, $0-40
+	MOVQ out+0(FP), R10
+	MOVQ x+8(FP), SI
+	MOVQ w+16(FP), DI
+	MOVQ above+24(FP), R9
+	MOVQ hit+32(FP), R11
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	MOVQ $12, CX
+
+row:
+	VBROADCASTSS (SI), Z8
+	VBROADCASTSS 48(SI), Z9
+	VBROADCASTSS (R9), Z10
+	VMULPS       (R10), Z0, Z6
+	VMULPS       64(R10), Z1, Z7
+	VFMADD213PS  Z4, Z8, Z6
+	VFMADD213PS  Z5, Z8, Z7
+	VFMADD231PS  Z2, Z9, Z6
+	VFMADD231PS  Z3, Z9, Z7
+	VMOVUPS      Z6, (R10)
+	VMOVUPS      Z7, 64(R10)
+	VCMPPS       $22, Z10, Z6, K1
+	VCMPPS       $22, Z10, Z7, K2
+	KUNPCKWD     K1, K2, K1
+	KMOVD        K1, (R11)
+	ADDQ $4, SI
+	ADDQ $4, R9
+	ADDQ $128, R10
+	ADDQ $4, R11
+	DECQ CX
+	JNZ  row
 	VZEROUPPER
 	RET
 

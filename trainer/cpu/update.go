@@ -19,28 +19,28 @@ func (m *model) update(lr, clip float64) {
 		step: float32(lr / (1 - math.Pow(beta1, t))), root: float32(1 / math.Sqrt(1-math.Pow(beta2, t))), eps: eps,
 	}
 	z := m.z
-	m.crew.do(z.panels, func(_, i int) {
+	m.crew.do(z.panels, func(worker, i int) {
 		panel := z.panels - 1 - i
-		var g []float32
-		for f := panel * nr; f < min((panel+1)*nr, z.f); f++ {
-			var dec []float32
-			if tokens, _, _ := m.hitsOf(f, gradient{}); len(tokens) > 0 {
-				g, dec = m.g.panel(z, panel), m.g.row(z, f)
-			}
-			m.updateRow(f, dec, p)
-		}
-		m.kern.adam(m.w.panel(z, panel), m.m.panel(z, panel), m.v.panel(z, panel), g, &p)
 		from, to := panel*nr, (panel+1)*nr
 		m.kern.adam(m.w.bEnc[from:to], m.m.bEnc[from:to], m.v.bEnc[from:to], m.g.bEnc[from:to], &p)
+		for f := from; f < min(to, z.f); f++ {
+			var enc, dec []float32
+			if tokens, _, _ := m.hitsOf(f, gradient{}); len(tokens) > 0 {
+				enc, dec = m.g.encRow(z, f), m.g.decRow(z, f)
+			}
+			m.kern.adam(m.w.encRow(z, f), m.m.encRow(z, f), m.v.encRow(z, f), enc, &p)
+			m.updateDecoder(f, dec, p)
+		}
+		m.screenPanel(panel, m.work[worker].rows) // over the gradients just used
 	})
 	m.kern.adam(m.w.bDec, m.m.bDec, m.v.bDec, m.g.bDec, &p)
 }
 
-// updateRow updates latent f's decoder row.
-func (m *model) updateRow(f int, g []float32, p adam) {
-	row := m.w.row(m.z, f)
+// updateDecoder updates latent f's decoder row.
+func (m *model) updateDecoder(f int, g []float32, p adam) {
+	row := m.w.decRow(m.z, f)
 	p.weight = m.unit[f]
-	m.kern.adam(row, m.m.row(m.z, f), m.v.row(m.z, f), g, &p)
+	m.kern.adam(row, m.m.decRow(m.z, f), m.v.decRow(m.z, f), g, &p)
 	if m.recipe.NormaliseLast {
 		m.kern.scale(row, m.toUnit(row))
 	}

@@ -333,58 +333,62 @@ done:
 	VZEROUPPER
 	RET
 
-// func lanesAVX2(acc, w []float32, coef *[32]float32)
-TEXT ·lanesAVX2(SB), NOSPLIT, $0-56
-	MOVQ acc_base+0(FP), DI
-	MOVQ w_base+24(FP), SI
-	MOVQ w_len+32(FP), CX
-	MOVQ coef+48(FP), R8
-	VMOVUPS (R8), Y8
-	VMOVUPS 32(R8), Y9
-	VMOVUPS 64(R8), Y10
-	VMOVUPS 96(R8), Y11
-	SHRQ $5, CX
+// func quantizeAVX2(dst, src []float32, scale float32)
+TEXT ·quantizeAVX2(SB), NOSPLIT, $0-52
+	MOVQ dst_base+0(FP), DI
+	MOVQ src_base+24(FP), SI
+	MOVQ src_len+32(FP), CX
+	VBROADCASTSS scale+48(FP), Y12
+	SHRQ $4, CX
 	JZ   done
 
 loop:
-	VMOVUPS     (DI), Y0
-	VMOVUPS     32(DI), Y1
-	VFMADD231PS (SI), Y8, Y0
-	VFMADD231PS 32(SI), Y9, Y1
-	VFMADD231PS 64(SI), Y10, Y0
-	VFMADD231PS 96(SI), Y11, Y1
-	VMOVUPS     Y0, (DI)
-	VMOVUPS     Y1, 32(DI)
-	ADDQ        $64, DI
-	ADDQ        $128, SI
-	DECQ        CX
-	JNZ         loop
+	VMULPS    (SI), Y12, Y0
+	VMULPS    32(SI), Y12, Y1
+	VCVTPS2DQ Y0, Y0
+	VCVTPS2DQ Y1, Y1
+	VPACKSSDW Y1, Y0, Y0
+	VPERMQ    $0xd8, Y0, Y0 // the pack works within halves
+	VMOVDQU   Y0, (DI)
+	ADDQ      $64, SI
+	ADDQ      $32, DI
+	DECQ      CX
+	JNZ       loop
 
 done:
 	VZEROUPPER
 	RET
 
-// Both vector paths turn the rows of a panel by squares of four: dst is [D][32],
-// src [32][stride], and D = len(dst)/32 need not be a multiple of four (src is
-// padded, dst is not).
+// Both vector paths interleave the rows of a panel by squares of four: dst is
+// [n][rows], src [rows][stride]; rows is a multiple of four, n and stride need
+// not be the same, and n need not be a multiple of four.
 //
-// func transposeAVX(dst, src []float32)
-TEXT ·transposeAVX(SB), NOSPLIT, $0-48
+// func transposeAVX(dst, src []float32, rows int)
+TEXT ·transposeAVX(SB), NOSPLIT, $0-56
+	MOVQ rows+48(FP), BX
+	MOVQ src_len+32(FP), AX
+	XORQ DX, DX
+	DIVQ BX
+	SHLQ $2, AX
+	MOVQ AX, R9               // bytes of a row of src
+	MOVQ dst_len+8(FP), AX
+	XORQ DX, DX
+	DIVQ BX
+	MOVQ AX, CX               // columns left
 	MOVQ dst_base+0(FP), DI
-	MOVQ dst_len+8(FP), CX
-	SHRQ $5, CX               // columns left
 	MOVQ src_base+24(FP), SI
-	MOVQ src_len+32(FP), R9
-	SHRQ $3, R9               // bytes of a row: len/32·4
+	SHLQ $2, BX               // bytes of a row of dst
 	LEAQ (R9)(R9*2), R10
+	LEAQ (BX)(BX*2), R11
 
 columns:
 	TESTQ CX, CX
 	JLE   done
 	MOVQ  SI, R8
-	XORQ  DX, DX              // byte of the first of four latents in dst
+	MOVQ  DI, R12
+	XORQ  DX, DX              // byte of the first of four rows in dst
 
-rows:
+rows4:
 	VMOVUPS (R8), X0
 	VMOVUPS (R8)(R9*1), X1
 	VMOVUPS (R8)(R9*2), X2
@@ -397,23 +401,24 @@ rows:
 	VUNPCKHPD X6, X4, X1
 	VUNPCKLPD X7, X5, X2
 	VUNPCKHPD X7, X5, X3
-	VMOVUPS X0, (DI)(DX*1)
+	VMOVUPS X0, (R12)
 	CMPQ CX, $2
 	JLT  next
-	VMOVUPS X1, 128(DI)(DX*1)
+	VMOVUPS X1, (R12)(BX*1)
 	JEQ  next
-	VMOVUPS X2, 256(DI)(DX*1)
+	VMOVUPS X2, (R12)(BX*2)
 	CMPQ CX, $4
 	JLT  next
-	VMOVUPS X3, 384(DI)(DX*1)
+	VMOVUPS X3, (R12)(R11*1)
 
 next:
 	LEAQ (R8)(R9*4), R8
+	ADDQ $16, R12
 	ADDQ $16, DX
-	CMPQ DX, $128
-	JLT  rows
+	CMPQ DX, BX
+	JLT  rows4
 	ADDQ $16, SI
-	ADDQ $512, DI
+	LEAQ (DI)(BX*4), DI
 	SUBQ $4, CX
 	JMP  columns
 

@@ -361,26 +361,27 @@ done:
 	VZEROUPPER
 	RET
 
-// func lanesAVX512(acc, w []float32, coef *[32]float32)
-TEXT ·lanesAVX512(SB), NOSPLIT, $0-56
-	MOVQ acc_base+0(FP), DI
-	MOVQ w_base+24(FP), SI
-	MOVQ w_len+32(FP), CX
-	MOVQ coef+48(FP), R8
-	VMOVUPS (R8), Z16
-	VMOVUPS 64(R8), Z17
-	SHRQ $5, CX
+// Numbers are rounded to the nearest int16 after scaling; the caller's scale
+// keeps them in range.
+//
+// func quantizeAVX512(dst, src []float32, scale float32)
+TEXT ·quantizeAVX512(SB), NOSPLIT, $0-52
+	MOVQ dst_base+0(FP), DI
+	MOVQ src_base+24(FP), SI
+	MOVQ src_len+32(FP), CX
+	VBROADCASTSS scale+48(FP), Z24
+	SHRQ $4, CX
 	JZ   done
 
 loop:
-	VMOVUPS     (DI), Z0
-	VFMADD231PS (SI), Z16, Z0
-	VFMADD231PS 64(SI), Z17, Z0
-	VMOVUPS     Z0, (DI)
-	ADDQ        $64, DI
-	ADDQ        $128, SI
-	DECQ        CX
-	JNZ         loop
+	VMULPS    (SI), Z24, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVSDW  Z0, Y0
+	VMOVDQU   Y0, (DI)
+	ADDQ      $64, SI
+	ADDQ      $32, DI
+	DECQ      CX
+	JNZ       loop
 
 done:
 	VZEROUPPER

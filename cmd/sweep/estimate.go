@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/topksweep/sweep/trainer"
+)
+
+// An estimator says how long runs take on this machine. It times a few steps of
+// each shape, until it has spent its time; what is left, and what is too large to
+// try, it scales from the floors by the last shape timed.
+type estimator struct {
+	ctx     context.Context
+	backend trainer.Backend
+	slots   int // runs that the machine trains at a time
+
+	floor trainer.Floor
+	known map[shape]float64 // seconds of a step that has the machine to itself
+	ratio float64           // of the last step timed to its floor
+	left  time.Duration
+	err   error // the first
+}
+
+// shape is what a step's time depends on.
+type shape struct{ d, f, k, b int }
+
+const (
+	estimateTime  = 2 * time.Second // for all shapes together
+	estimateShape = 100 * time.Millisecond
+	estimateBytes = 1 << 30 // a larger model takes too long to make
+)
+
+// newEstimator returns nil where the backend cannot tell what its device can do.
+func newEstimator(ctx context.Context, b trainer.Backend, slots int) *estimator {
+	if _, ok := b.(trainer.Gauge); !ok {
+		return nil
+	}
+	return &estimator{ctx: ctx, backend: b, slots: slots, known: map[shape]float64{}, left: estimateTime}
+}
+
+// seconds estimates the training time of a run among as many as there are slots.
+func (e *estimator) seconds(c trainer.Config) float64 {
+	s := shape{c.ActivationDim, c.DictSize, c.K, c.BatchSize}
+	step, ok := e.known[s]
+	if !ok {
+		step = e.step(c)
+		e.known[s] = step
+	}
+	return step * float64(c.Steps) * float64(e.slots)
+}
+
+func (e *estimator) step(c trainer.Config) float64 {
+	if e.err == nil && len(e.known) == 0 {
+		e.floor, e.err = e.backend.(trainer.Gauge).Floor()
+	}
+	if bytes, _ := e.backend.Bytes(c); bytes <= estimateBytes && e.left > 0 {
+		return e.time(c)
+	}
+	if e.ratio == 0 { // nothing was small enough
+		small := c
+		small.ActivationDim, small.DictSize, small.K, small.KAux, small.BatchSize = 256, 2048, min(c.K, 2048), 128, 256
+		e.time(small)
+	}
+	return e.floor.Seconds(c) * e.ratio
+}
+
+// time times a few steps.
+func (e *estimator) time(c trainer.Config) float64 {
+	if e.err != nil {
+		return 0
+	}
+	began := time.Now()
+	var t trainer.Timing
+	if t, e.err = trainer.TimeSteps(e.ctx, e.backend, c, estimateShape); e.err != nil {
+		return 0
+	}
+	e.left -= time.Since(began)
+	e.ratio = t.Median / e.floor.Seconds(c)
+	return t.Median
+}

@@ -1,0 +1,53 @@
+package cpu_test
+
+import (
+	"os"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/cpu"
+)
+
+// What /proc/cpuinfo says that the processor has, the dispatch must find: else the
+// tests of a path would be passed over in silence.
+func TestPathsFound(t *testing.T) {
+	if os.Getenv(cpu.PathVariable) != "" {
+		t.Skip(cpu.PathVariable + " is set")
+	}
+	needs := map[string][]string{
+		"portable":   nil,
+		"avx2":       {"avx2", "fma"},
+		"avx512":     {"avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl"},
+		"avx512vnni": {"avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni"},
+	}
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var flags []string
+	if m := regexp.MustCompile(`(?m)^flags\s*:(.*)$`).FindSubmatch(info); m != nil {
+		flags = strings.Fields(string(m[1]))
+	}
+	for _, path := range cpu.Paths() {
+		flagsNeeded, known := needs[path]
+		if !known {
+			t.Errorf("path %s: this test does not know what it needs", path)
+		}
+		has := runtime.GOARCH == "amd64" || path == "portable"
+		for _, f := range flagsNeeded {
+			has = has && slices.Contains(flags, f)
+		}
+		t.Setenv(cpu.PathVariable, path)
+		c := trainer.Config{Recipe: "corrected", ActivationDim: 1, DictSize: 1, K: 1, KAux: 1, BatchSize: 1}
+		if _, err := cpu.New(1).New(c, trainer.NewState(c)); (err == nil) != has {
+			t.Errorf("path %s: error %v, but the processor has what it needs: %v", path, err, has)
+		}
+		if !has {
+			t.Logf("path %s: not on this processor, not tested", path)
+		}
+	}
+}
