@@ -16,7 +16,7 @@ const shownStages = 24
 // each stage under the one that it begins in.
 func (p *Plan) writeTrees(b *strings.Builder, all bool) {
 	shared := slices.DeleteFunc(slices.Clone(p.Trees), func(t Tree) bool { return len(t.Cells) == 1 })
-	if len(shared) == 0 {
+	if len(shared) == 0 || p.Stages == 0 {
 		return
 	}
 	b.WriteByte('\n')

@@ -10,7 +10,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/topksweep/sweep/activities"
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/storage/dir"
 	"github.com/topksweep/sweep/sweep"
@@ -18,7 +20,7 @@ import (
 
 // sameOutcome compares what the runs of a sweep came to with what an undisturbed
 // sweep left in a folder: the same results but for the time they took, and the
-// same models, byte for byte; and no checkpoint is left over.
+// same models, byte for byte; and no checkpoint is left over that gc does not take.
 func sameOutcome(t *testing.T, got storage.Store, undisturbed string) {
 	t.Helper()
 	want, err := dir.Open(undisturbed)
@@ -36,6 +38,10 @@ func sameOutcome(t *testing.T, got storage.Store, undisturbed string) {
 				t.Errorf("%s differs from the undisturbed sweep's", key)
 			}
 		}
+	}
+	// Forks stay until they are collected, and nothing else.
+	if _, err := activities.CollectGarbage(t.Context(), got, time.Now(), false); err != nil {
+		t.Error(err)
 	}
 	if left := contents(t, got, "stages/"); len(left) > 0 {
 		t.Errorf("left over: %v", slices.Sorted(maps.Keys(left)))
