@@ -169,7 +169,7 @@ func (c *chaos) draw() {
 
 // run disturbs the sweep until it has ended.
 func (c *chaos) run() {
-	ctx, cancel := context.WithTimeout(c.t.Context(), 6*time.Minute)
+	ctx, cancel := context.WithTimeout(c.t.Context(), 15*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(30 * time.Millisecond)
 	defer tick.Stop()

@@ -9,9 +9,11 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -249,14 +251,23 @@ func TestCredentials(t *testing.T) {
 		"[sweep]\naws_access_key_id = "+miniotest.User+"\naws_secret_access_key = "+miniotest.Password+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	// What the metadata service of a pod answers.
+	role := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"AccessKeyId": %q, "SecretAccessKey": %q, "Token": "", "Expiration": %q}`,
+			miniotest.User, miniotest.Password, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
+	}))
+	t.Cleanup(role.Close)
+	t.Setenv("HOME", t.TempDir())
 	for name, vars := range map[string]map[string]string{
 		"AWS":   {"AWS_ACCESS_KEY_ID": miniotest.User, "AWS_SECRET_ACCESS_KEY": miniotest.Password},
 		"MinIO": {"MINIO_ROOT_USER": miniotest.User, "MINIO_ROOT_PASSWORD": miniotest.Password},
 		"file":  {"AWS_SHARED_CREDENTIALS_FILE": file, "AWS_PROFILE": "sweep"},
+		"role":  {"AWS_CONTAINER_CREDENTIALS_FULL_URI": role.URL},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, v := range []string{"AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SESSION_TOKEN",
-				"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE"} {
+				"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE",
+				"AWS_CONTAINER_CREDENTIALS_FULL_URI"} {
 				t.Setenv(v, vars[v])
 			}
 			if _, err := minio.Open(t.Context(), "s3://creds?endpoint="+server.Endpoint, minio.Options{}); err != nil {

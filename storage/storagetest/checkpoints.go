@@ -16,8 +16,8 @@ const (
 	every    = 10 // steps between checkpoints
 	faulty   = 10 // the step at which the store becomes so
 	fork     = 20 // a step at which other stages begin
-	lastStep = 40
-	keep     = 2
+	lastStep = 30
+	keep     = 1
 )
 
 // state is what an undisturbed training has at a step.
