@@ -66,7 +66,8 @@ class Reference:
         torch.nn.utils.clip_grad_norm_(self.params, 1.0)
         with torch.no_grad():
             grad = self.w_dec.grad
-            grad -= (grad * self.w_dec).sum(0) * self.w_dec
+            along = torch.einsum("df,df->f", grad, self.w_dec)
+            grad -= torch.einsum("f,df->df", along, self.w_dec)
         self.adam.step()
         self.adam.zero_grad()
         return loss.item()
