@@ -18,7 +18,7 @@ ci:
 fuzz: ## each parser, and the choice of latents, for half a minute
 	go test -run '^$$' -fuzz FuzzParse -fuzztime 30s ./sweep
 	go test -run '^$$' -fuzz FuzzReadHeader -fuzztime 30s ./trainer/safetensors
-	go test -run '^$$$$' -fuzz FuzzChoose -fuzztime 30s ./trainer/cpu
+	go test -run '^$$' -fuzz FuzzChoose -fuzztime 30s ./trainer/cpu
 
 bench: ## the CPU trainer against its ceilings, measured in the same process; output for benchstat
 	go test -run '^$$' -bench . -benchmem ./trainer/cpu
