@@ -5,8 +5,13 @@ backend in turn on this machine, and prints the ratios.
     /tmp/bench/bin/python trainer/bench/compare.py [--threads 2] [--rounds 3] [--shapes 512,8192,32,1024 …]
 
 Both sides run with the same number of threads, in float32, on the same shapes.
-Rounds alternate between them, and the fastest step of each side counts, so that
-other work on the machine falls on neither.
+Rounds alternate between them. The fastest step of each side in a round counts, so
+that other work on the machine falls on neither; the ratio is the median of the
+rounds' ratios. On a machine that others load heavily, --clock cpu --threads 1
+compares the processor time of a step instead (Linux).
+
+The floor is what sweep measures of the machine in the same run (Floor.Seconds in
+package trainer). A step below it is no mistake: see trainer/cpu/PERFORMANCE.md.
 """
 
 import argparse
@@ -16,6 +21,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from statistics import median
 
 import torch
 
@@ -66,26 +72,27 @@ class Reference:
         torch.nn.utils.clip_grad_norm_(self.params, 1.0)
         with torch.no_grad():
             grad = self.w_dec.grad
-            grad -= (grad * self.w_dec).sum(0) * self.w_dec
+            along = torch.einsum("df,df->f", grad, self.w_dec)
+            grad -= torch.einsum("f,df->df", along, self.w_dec)
         self.adam.step()
         self.adam.zero_grad()
         return loss.item()
 
 
-def time_reference(shape, budget):
+def time_reference(shape, budget, clock):
     torch.manual_seed(0)
     d, _, _, b = shape
     model, x = Reference(*shape), torch.randn(b, d)
     model.step(x)
     best, end = float("inf"), time.monotonic() + budget
     while time.monotonic() < end or best == float("inf"):
-        start = time.perf_counter()
+        start = clock()
         model.step(x)
-        best = min(best, time.perf_counter() - start)
+        best = min(best, clock() - start)
     return best
 
 
-def time_ours(shape, budget, threads, binary):
+def time_ours(shape, budget, threads, binary, metric):
     d, f, k, b = shape
     name = f"Step/D={d}$/F={f}$/K={k}$/B={b}$/dead=0$"
     env = dict(os.environ, GOMAXPROCS=str(threads))
@@ -93,11 +100,11 @@ def time_ours(shape, budget, threads, binary):
         [binary, "-test.run=^$", f"-test.bench={name}", f"-test.benchtime={budget}s"],
         env=env, check=True, capture_output=True, text=True,
     ).stdout
-    fastest = re.search(r"([\d.]+) fastest-ms", out)
-    floor = re.search(r"([\d.]+) floor-ms", out)
-    if not fastest or not floor:
+    step = re.search(rf"([\d.]+) {metric}", out)
+    floor = re.search(r"\s([\d.]+) floor-ms", out)
+    if not step or not floor:
         sys.exit(f"no result for {shape} in:\n{out}")
-    return float(fastest[1]) / 1e3, float(floor[1]) / 1e3
+    return float(step[1]) / 1e3, float(floor[1]) / 1e3
 
 
 def main():
@@ -106,26 +113,30 @@ def main():
     args.add_argument("--rounds", type=int, default=3)
     args.add_argument("--seconds", type=float, default=3, help="of each side in each round")
     args.add_argument("--shapes", nargs="*", help="D,F,K,B", default=[",".join(map(str, s)) for s in SHAPES])
+    args.add_argument("--clock", choices=["wall", "cpu"], default="wall")
     args = args.parse_args()
     torch.set_num_threads(args.threads)
+    clock, metric = {"wall": (time.perf_counter, "fastest-ms"), "cpu": (time.process_time, "cpu-ms")}[args.clock]
     binary = Path(os.environ.get("TMPDIR", "/tmp")) / f"sweep-bench-{os.getpid()}.test"
     subprocess.run(["go", "test", "-c", "-o", binary, "./trainer/cpu"], cwd=ROOT, check=True)
-    print(f"PyTorch {torch.__version__} ({torch.backends.cpu.get_cpu_capability()}), {args.threads} threads, float32\n")
-    print("| D, F, K, B | PyTorch ms | sweep ms | ratio | target | × floor |")
-    print("|---|---|---|---|---|---|", flush=True)
+    print(f"PyTorch {torch.__version__} ({torch.backends.cpu.get_cpu_capability()}), {args.threads} threads, float32, "
+          f"{args.clock} time, {args.rounds} rounds\n")
+    print("| D, F, K, B | PyTorch ms | sweep ms | ratio | least, most | target | floor ms | × floor |")
+    print("|---|---|---|---|---|---|---|---|", flush=True)
     try:
         for text in args.shapes:
             shape = tuple(int(n) for n in text.split(","))
             theirs, ours, floors = [], [], []
             for _ in range(args.rounds):
-                theirs.append(time_reference(shape, args.seconds))
-                step, floor = time_ours(shape, args.seconds, args.threads, binary)
+                theirs.append(time_reference(shape, args.seconds, clock))
+                step, floor = time_ours(shape, args.seconds, args.threads, binary, metric)
                 ours.append(step)
                 floors.append(floor)
-            t, o, f = min(theirs), min(ours), min(floors)
+            ratios = [t / o for t, o in zip(theirs, ours)]
             target = SHAPES.get(shape)
-            print(f"| {', '.join(map(str, shape))} | {t * 1e3:.1f} | {o * 1e3:.1f} | {t / o:.1f}× | "
-                  f"{f'≥ {target}×' if target else ''} | {o / f:.2f} |", flush=True)
+            print(f"| {', '.join(map(str, shape))} | {median(theirs) * 1e3:.1f} | {median(ours) * 1e3:.1f} | {median(ratios):.1f}× | "
+                  f"{min(ratios):.1f}, {max(ratios):.1f} | {f'≥ {target}×' if target else ''} | {min(floors) * 1e3:.1f} | "
+                  f"{median(ours) / min(floors):.2f} |", flush=True)
     finally:
         binary.unlink(missing_ok=True)
 

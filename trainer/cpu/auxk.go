@@ -122,7 +122,7 @@ func (m *model) takeDead(k int) bool {
 			return
 		case n > k:
 			w.keys = append(w.keys[:0], keys...)
-			keys = notBelow(keys, kthLargest(w.keys, k))
+			keys = notBelow(keys, slices.Min(w.keys[:largest(w.keys, k, k)]))
 		}
 		m.putDead(row, k, keys)
 	})

@@ -232,7 +232,7 @@ func (w *encoderWork) sift(sels []selection, t0, t1, p0, p1, rows int) {
 // Bounds of one task of the encoder: its packed tokens should stay in the L2
 // cache while the latents stream past, and so should its candidates.
 const (
-	taskBytes = 256 << 10
+	taskBytes = 512 << 10
 	minBlock  = 4 // token panels; below it, latents are split instead
 )
 

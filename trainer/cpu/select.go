@@ -3,6 +3,7 @@ package cpu
 import (
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // A key orders candidates: the bits of a positive float32 rise with its value,
@@ -97,8 +98,7 @@ func (s *sieve) cut(row int, j judge) {
 	if len(decided) > 0 {
 		last = decided[len(decided)-1].latent()
 	}
-	kthLargest(top, s.k)
-	bar := j.atLeast(row, top[:s.k], last)
+	bar := j.atLeast(row, top[:largest(top, s.k, s.k+s.k/8)], last)
 	least := keyOf(bar, math.MaxUint32)
 	s.above[row] = max(s.above[row], bar)
 	s.decided[row] = len(notBelow(decided, least))
@@ -112,7 +112,8 @@ func (s *sieve) decide(row int, j judge) {
 	decided := s.decided[row]
 	keys = append(keys[:decided], j.decide(row, keys[decided:])...)
 	if len(keys) > s.k {
-		least := kthLargest(append(s.scratch[:0], keys...), s.k)
+		top := append(s.scratch[:0], keys...)
+		least := slices.Min(top[:largest(top, s.k, s.k)])
 		keys = notBelow(keys, least)
 		s.above[row] = max(s.above[row], least.act())
 	}
@@ -139,43 +140,37 @@ func notBelow(keys []key, least key) []key {
 	return keys[:n]
 }
 
-// kthLargest returns the k-th largest of keys, 1 ≤ k ≤ len(keys), and reorders
-// them so that the first k are the largest: quickselect with the middle of three as pivot.
-func kthLargest(keys []key, k int) key {
-	lo, hi := 0, len(keys)-1
-	for hi-lo > 11 {
-		a, b, c := keys[lo], keys[(lo+hi)/2], keys[hi]
-		pivot := max(min(a, b), min(max(a, b), c))
-		i, j := lo, hi
-		for i <= j {
-			for keys[i] > pivot {
-				i++
-			}
-			for keys[j] < pivot {
-				j--
-			}
-			if i <= j {
-				keys[i], keys[j] = keys[j], keys[i]
-				i++
-				j--
-			}
+// largest reorders keys so that the first n are the largest, and returns n, for
+// some k ≤ n ≤ most; 1 ≤ k ≤ len(keys). Keys differ. It is quickselect with the
+// middle of three as pivot and no branch that depends on a comparison.
+func largest(keys []key, k, most int) int {
+	lo, hi := 0, len(keys)
+	for hi > most {
+		rest := keys[lo:hi]
+		last := len(rest) - 1
+		a, b, c := rest[0], rest[last/2], rest[last]
+		switch pivot := max(min(a, b), min(max(a, b), c)); pivot {
+		case a:
+			rest[0], rest[last] = c, a
+		case b:
+			rest[last/2], rest[last] = c, b
 		}
-		switch {
-		case k-1 <= j:
-			hi = j
-		case k-1 >= i:
-			lo = i
-		default:
-			return keys[k-1]
+		pivot, n := rest[last], 0
+		for i, x := range rest[:last] {
+			rest[i], rest[n] = rest[n], x
+			_, above := bits.Sub64(uint64(pivot), uint64(x), 0)
+			n += int(above)
+		}
+		rest[n], rest[last] = pivot, rest[n]
+		// The first n are above the pivot, which is in its place.
+		if lo+n >= k {
+			hi = lo + n
+		} else {
+			lo += n + 1
+			if lo >= k {
+				hi = lo
+			}
 		}
 	}
-	for i := lo + 1; i <= hi; i++ {
-		x := keys[i]
-		j := i
-		for ; j > lo && keys[j-1] < x; j-- {
-			keys[j] = keys[j-1]
-		}
-		keys[j] = x
-	}
-	return keys[k-1]
+	return hi
 }

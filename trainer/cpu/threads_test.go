@@ -46,3 +46,36 @@ func threads(t *testing.T) {
 		})
 	}
 }
+
+// Screening in integers decides nothing: with it and without it, AVX-512 trains to
+// the same bits, over many steps in which latents die.
+func TestScreeningDecidesNothing(t *testing.T) {
+	var stats []trainer.Stats
+	var state *trainer.State
+	for _, path := range []string{"avx512", "avx512vnni"} {
+		t.Setenv(cpu.PathVariable, path)
+		c := trainer.Config{
+			Recipe: "corrected", ActivationDim: 70, DictSize: 900, K: 9, AuxKAlpha: 1.0 / 32, KAux: 35, DecayStart: 60, Steps: 80,
+			BatchSize: 100, LR: 3e-3, DeadFeatureThreshold: 900, Seed: 6, Precision: "f32",
+		}
+		m, err := cpu.New(2).New(c, trainer.Init(c))
+		if err != nil {
+			t.Skip(err) // TestPathsFound fails where it should be there
+		}
+		got, s := backendtest.Train(t, m, c, 0, int64(c.Steps)), trainer.NewState(c)
+		if err := m.Save(s); err != nil {
+			t.Fatal(err)
+		}
+		if state == nil {
+			stats, state = got, s
+			if got[len(got)-1].Dead < 10 {
+				t.Errorf("only %d latents died: the case is too easy", got[len(got)-1].Dead)
+			}
+			continue
+		}
+		if !reflect.DeepEqual(got, stats) {
+			t.Error("other stats with screening in integers")
+		}
+		backendtest.SameState(t, c, s, state)
+	}
+}

@@ -17,6 +17,18 @@
 	IMULQ   R9, p             \
 	ADDQ    R8, p
 
+// The first half KiB of a row to come: the rest follows by itself.
+#define PREFETCHROW(off) \
+	ROWAT(off, R14)        \
+	PREFETCHT0 (R14)       \
+	PREFETCHT0 64(R14)     \
+	PREFETCHT0 128(R14)    \
+	PREFETCHT0 192(R14)    \
+	PREFETCHT0 256(R14)    \
+	PREFETCHT0 320(R14)    \
+	PREFETCHT0 384(R14)    \
+	PREFETCHT0 448(R14)
+
 // func dotsAVX512(dst, v, base []float32, rows []int32)
 TEXT ·dotsAVX512(SB), NOSPLIT, $0-96
 	MOVQ dst_base+0(FP), DI
@@ -41,6 +53,13 @@ four:
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	XORQ CX, CX
+	LEAQ 8(DX), R14
+	CMPQ R14, R11
+	JGT  fourloop
+	PREFETCHROW(16)
+	PREFETCHROW(20)
+	PREFETCHROW(24)
+	PREFETCHROW(28)
 
 fourloop:
 	VMOVUPS     (SI)(CX*1), Z8
