@@ -65,7 +65,7 @@ func (v *lines) show(s snapshot) {
 	}
 	if time.Since(v.spoke) >= speakEvery {
 		for _, b := range s.beats {
-			v.printf("step %d/%d  %s  %s", b.Step, b.Steps, v.labels.of(b.Cell), describe(b))
+			v.printf("%d/%d steps  %s  %s", b.Step, b.Steps, v.labels.of(b.Cell), describe(b))
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
@@ -23,6 +24,7 @@ type view interface {
 // asked for.
 type labels struct {
 	ctx    context.Context
+	narrow bool // values without their keys
 	store  storage.Store
 	plan   *sweep.PlanHeader
 	chunks map[int][]sweep.Cell
@@ -38,6 +40,9 @@ func (l *labels) of(cell int) string {
 		l.chunks[chunk], _ = activities.ReadChunk(l.ctx, l.store, l.plan.ID, chunk) // without it a number has to do
 	}
 	if i := cell % sweep.ChunkSize; i < len(l.chunks[chunk]) {
+		if l.narrow {
+			return strings.Join(l.chunks[chunk][i].Values, " ")
+		}
 		return l.plan.Label(l.chunks[chunk][i])
 	}
 	return fmt.Sprintf("cell %d", cell)
@@ -52,10 +57,18 @@ func (l *labels) trouble(t trouble) string {
 	return fmt.Sprintf("%s%s; attempt %d goes on from the newest checkpoint", who, t.what, t.attempt)
 }
 
+// wide is the columns of a terminal on which a run's bar has room beside the
+// names of what varies.
+const wide = 120
+
 func (a *app) newView(ctx context.Context, store storage.Store, plan *sweep.PlanHeader) view {
 	l := newLabels(ctx, store, plan)
 	if !a.tty {
 		return &lines{a: a, labels: l, began: time.Now(), running: map[int]bool{}, said: map[trouble]bool{}}
+	}
+	if a.columns() < wide && len(plan.Axes) > 0 {
+		l.narrow = true
+		fmt.Fprintln(a.err, "runs by", strings.Join(plan.Axes, " "))
 	}
 	v := &bars{labels: l, began: time.Now(), runs: map[int]*runBar{}}
 	v.p = mpb.New(mpb.WithOutput(a.err), mpb.WithWidth(32), mpb.WithRefreshRate(150*time.Millisecond))
@@ -169,7 +182,7 @@ func rate(b sweep.Heartbeat) string {
 		return ""
 	}
 	left := time.Duration(float64(b.Steps-b.Step) / b.StepsPerSecond * float64(time.Second))
-	return fmt.Sprintf("  %s tok/s  ETA %s", short(b.TokensPerSecond), clock(left))
+	return fmt.Sprintf("  ETA %s  %s tok/s", clock(left), short(b.TokensPerSecond))
 }
 
 // short writes a number with three digits: 1.25M.
