@@ -29,6 +29,7 @@ func (a *Activities) evaluate(ctx context.Context, ref sweep.CellRef) error {
 	} else if done != nil {
 		return a.clear(ctx, r.id)
 	}
+	progress.trained()
 	progress.doing("evaluating")
 	set, err := a.data(ctx, r.plan)
 	if err != nil {

@@ -56,6 +56,13 @@ func (p *progress) get() sweep.Heartbeat {
 	return p.now
 }
 
+// trained notes that all steps are done.
+func (p *progress) trained() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.now.Step = p.now.Steps
+}
+
 func (p *progress) doing(what string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

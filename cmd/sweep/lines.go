@@ -58,7 +58,7 @@ func (v *lines) show(s snapshot) {
 	}
 	if ended := p.Completed + p.Failed + p.Canceled; ended != v.ended {
 		v.ended = ended
-		line := fmt.Sprintf("%d of %d runs done", p.Completed, v.labels.plan.CellCount)
+		line := fmt.Sprintf("%d of %d runs done", p.Completed, p.Cells)
 		if p.Reused > 0 {
 			line += fmt.Sprintf(", %d of them reused", p.Reused)
 		}
@@ -69,7 +69,7 @@ func (v *lines) show(s snapshot) {
 	}
 	if time.Since(v.spoke) >= speakEvery {
 		for _, b := range s.beats {
-			v.printf("step %d/%d  %s  %s", b.Step, b.Steps, v.labels.stage(keyOf(b)), describe(b))
+			v.printf("%d/%d steps  %s  %s", b.Step, b.Steps, v.labels.stage(keyOf(b)), describe(b))
 		}
 	}
 }

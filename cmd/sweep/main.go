@@ -50,6 +50,19 @@ type app struct {
 	tty      bool // err is a terminal: progress is drawn, not listed
 }
 
+// columns is the width of the terminal.
+func (a *app) columns() int {
+	f, ok := a.err.(*os.File)
+	if !ok {
+		return wide
+	}
+	n, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return wide
+	}
+	return n
+}
+
 func main() {
 	ctx, stop := signals(context.Background())
 	a := &app{out: os.Stdout, err: os.Stderr, tty: term.IsTerminal(int(os.Stderr.Fd()))}

@@ -144,7 +144,9 @@ func (a *app) writeStatus(s sweepState, troubles []string, ui string, all bool) 
 		}
 		note := r.Error
 		if b := r.Beat; b != nil {
-			note = fmt.Sprintf("step %d/%d  %s", b.Step, b.Steps, describe(*b))
+			note = fmt.Sprintf("%d/%d steps  %s", b.Step, b.Steps, describe(*b))
+		} else if r.Status == sweep.Running {
+			note = "waiting for a worker"
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Cell, r.Status, r.Label, note)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
@@ -24,6 +25,7 @@ type view interface {
 // asked for.
 type labels struct {
 	ctx    context.Context
+	narrow bool // values without their keys
 	store  storage.Store
 	plan   *sweep.PlanHeader
 	chunks map[int][]sweep.Cell
@@ -35,10 +37,13 @@ func newLabels(ctx context.Context, store storage.Store, plan *sweep.PlanHeader)
 
 func (l *labels) of(cell int) string {
 	chunk := cell / sweep.ChunkSize
-	if _, ok := l.chunks[chunk]; !ok {
+	if cell%sweep.ChunkSize >= len(l.chunks[chunk]) { // not read yet, or extended since
 		l.chunks[chunk], _ = activities.ReadChunk(l.ctx, l.store, l.plan.ID, chunk) // without it a number has to do
 	}
 	if i := cell % sweep.ChunkSize; i < len(l.chunks[chunk]) {
+		if l.narrow {
+			return strings.Join(l.chunks[chunk][i].Values, " ")
+		}
 		return l.plan.Label(l.chunks[chunk][i])
 	}
 	return fmt.Sprintf("cell %d", cell)
@@ -58,6 +63,9 @@ func (k stageKey) compare(o stageKey) int {
 
 // stage names a stage.
 func (l *labels) stage(k stageKey) string {
+	if k.cells > 1 && l.narrow {
+		return fmt.Sprintf("%s ×%d", l.of(k.cell), k.cells)
+	}
 	if k.cells > 1 {
 		return fmt.Sprintf("%s, shared by %d", l.of(k.cell), k.cells)
 	}
@@ -73,10 +81,18 @@ func (l *labels) trouble(t trouble) string {
 	return fmt.Sprintf("%s%s; attempt %d goes on from the newest checkpoint", who, t.what, t.attempt)
 }
 
+// wide is the columns of a terminal on which a run's bar has room beside the
+// names of what varies.
+const wide = 120
+
 func (a *app) newView(ctx context.Context, store storage.Store, plan *sweep.PlanHeader) view {
 	l := newLabels(ctx, store, plan)
 	if !a.tty {
 		return &lines{a: a, labels: l, began: time.Now(), running: map[stageKey]bool{}, said: map[trouble]bool{}}
+	}
+	if a.columns() < wide && len(plan.Axes) > 0 {
+		l.narrow = true
+		fmt.Fprintln(a.err, "runs by", strings.Join(plan.Axes, " "))
 	}
 	v := &bars{labels: l, began: time.Now(), runs: map[stageKey]*runBar{}}
 	v.p = mpb.New(mpb.WithOutput(a.err), mpb.WithWidth(32), mpb.WithRefreshRate(150*time.Millisecond))
@@ -135,6 +151,9 @@ func (v *bars) show(s snapshot) {
 	}
 	v.now.set(d)
 	p := s.progress
+	if p.Cells > 0 { // it may have been extended
+		v.total.SetTotal(int64(p.Cells), false)
+	}
 	v.total.SetCurrent(int64(p.Completed + p.Failed + p.Canceled))
 	running := map[stageKey]bool{}
 	for _, b := range s.beats {
@@ -191,7 +210,7 @@ func rate(b sweep.Heartbeat) string {
 		return ""
 	}
 	left := time.Duration(float64(b.Steps-b.Step) / b.StepsPerSecond * float64(time.Second))
-	return fmt.Sprintf("  %s tok/s  ETA %s", short(b.TokensPerSecond), clock(left))
+	return fmt.Sprintf("  ETA %s  %s tok/s", clock(left), short(b.TokensPerSecond))
 }
 
 // short writes a number with three digits: 1.25M.

@@ -143,6 +143,9 @@ func look(ctx context.Context, c client.Client, id string) (snapshot, error) {
 		has := p.HeartbeatDetails != nil && converter.GetDefaultDataConverter().FromPayloads(p.HeartbeatDetails, &beat) == nil && beat.Steps > 0
 		if f := p.LastFailure; f != nil && p.Attempt > 1 && f.GetApplicationFailureInfo().GetType() != "WorkerStopping" {
 			t := trouble{cell: -1, what: fmt.Sprintf("%s: %s", p.ActivityType.GetName(), f.Message), attempt: int(p.Attempt)}
+			if f.GetTimeoutFailureInfo().GetTimeoutType() == enums.TIMEOUT_TYPE_HEARTBEAT {
+				t.what = "its worker is gone"
+			}
 			if has {
 				t.cell = beat.Cell
 			}
