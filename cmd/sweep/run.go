@@ -116,9 +116,12 @@ func uiNote(url string) string {
 
 // finish follows a sweep to its end and prints its results.
 func (a *app) finish(ctx context.Context, c client.Client, store storage.Store, plan *sweep.PlanHeader, out outputFlags) error {
-	err := a.watch(ctx, c, store, plan)
+	last, err := a.watch(ctx, c, store, plan)
 	if ctx.Err() != nil {
 		return errInterrupted
+	}
+	if p := last.progress; p.Reused == 0 && p.Completed == plan.CellCount && p.Steps < plan.StepsUnshared {
+		fmt.Fprintf(a.err, "trained %d steps of the %d that the runs have: what they share was trained once\n", p.Steps, plan.StepsUnshared)
 	}
 	rows, loaded := loadRows(ctx, store, plan)
 	if loaded != nil {

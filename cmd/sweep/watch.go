@@ -43,7 +43,8 @@ SWEEP is a name or an ID. Leaving does not stop the sweep.`,
 				return err
 			}
 			defer tc.Close()
-			return a.watch(c.Context(), tc, store, plan)
+			_, err = a.watch(c.Context(), tc, store, plan)
+			return err
 		},
 	}
 	p.flags(c.Flags())
@@ -84,19 +85,18 @@ func (s snapshot) planned(p *sweep.PlanHeader) float64 {
 	return float64(p.StepsShared) * (1 - float64(s.progress.Reused)/float64(max(1, p.CellCount)))
 }
 
-// watch shows a sweep's progress until its workflow ends. The error says that
-// runs failed, or that watching was interrupted.
-func (a *app) watch(ctx context.Context, c client.Client, store storage.Store, plan *sweep.PlanHeader) error {
+// watch shows a sweep's progress until its workflow ends, and returns where it
+// stood then. The error says that runs failed, or that watching was interrupted.
+func (a *app) watch(ctx context.Context, c client.Client, store storage.Store, plan *sweep.PlanHeader) (last snapshot, err error) {
 	v := a.newView(ctx, store, plan)
 	defer v.close()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
-	var last snapshot
 	for misses := 0; ; {
 		s, err := look(ctx, c, plan.ID)
 		switch {
 		case ctx.Err() != nil:
-			return errInterrupted
+			return last, errInterrupted
 		case err == nil:
 			misses = 0
 			last = s
@@ -104,18 +104,18 @@ func (a *app) watch(ctx context.Context, c client.Client, store storage.Store, p
 		case misses < 20: // a server that restarts is not the end of the sweep
 			misses++
 		default:
-			return fmt.Errorf("watch %s: %w", plan.ID, err)
+			return last, fmt.Errorf("watch %s: %w", plan.ID, err)
 		}
 		if err == nil && s.status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING && s.status != enums.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW {
 			break
 		}
 		select {
 		case <-ctx.Done():
-			return errInterrupted
+			return last, errInterrupted
 		case <-tick.C:
 		}
 	}
-	return outcome(last, plan)
+	return last, outcome(last, plan)
 }
 
 // outcome is nil if every run has a result.
@@ -126,7 +126,7 @@ func outcome(s snapshot, plan *sweep.PlanHeader) error {
 	case enums.WORKFLOW_EXECUTION_STATUS_CANCELED:
 		return fmt.Errorf("sweep %s was canceled; submit the grid again to go on", plan.ID)
 	case enums.WORKFLOW_EXECUTION_STATUS_FAILED:
-		return fmt.Errorf("%d of %d runs failed; submit the grid again to train those again", plan.CellCount-s.progress.Completed, plan.CellCount)
+		return fmt.Errorf("%d of %d runs failed; sweep retry trains those again", plan.CellCount-s.progress.Completed, plan.CellCount)
 	}
 	return fmt.Errorf("sweep %s ended as %s", plan.ID, s.status)
 }
