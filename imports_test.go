@@ -24,7 +24,7 @@ var layout = []struct {
 	{"trainer", []string{"std", "trainer/safetensors"}, "the model is maths: it knows nothing of stores, grids or Temporal, so that every backend and tool can stand on it"},
 	{"trainer/safetensors", []string{"std"}, "a file format stands alone"},
 	{"trainer/cpu", []string{"std", "trainer", "golang.org/x/sys/cpu"}, "a backend computes; it neither reads data nor writes checkpoints"},
-	{"trainer/cuda", []string{"std", "trainer", "trainer/cuda/..."}, "a backend computes; it neither reads data nor writes checkpoints"},
+	{"trainer/cuda", []string{"std", "trainer", "trainer/cuda/kernels", "trainer/cuda/driver"}, "a backend computes; it neither reads data nor writes checkpoints"},
 	{"trainer/cuda/kernels", []string{"std", "trainer/cuda/driver"}, "kernels know shapes and launches, and nothing of the model"},
 	{"trainer/cuda/driver", []string{"std", "gorgonia.org/cu"}, "the only package with cgo: it reaches the driver and knows no kernel"},
 	{"trainer/data", []string{"std", "trainer", "trainer/safetensors"}, "data come through an opener that is handed in: a source knows no store"},
