@@ -1,0 +1,34 @@
+#include "common.cuh"
+
+// center writes x - b_dec as rows of width dPad, and the same in bfloat16 where
+// centredBF is not null. x is s->x, or given where s is null. One thread, one
+// float4 of the output.
+extern "C" __global__ void center(const Step *s, const float *given, const float *bDec, float *centred, uint2 *centredBF,
+                                  int rows, int d, int d4) {
+    i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= (i64)rows * d4) return;
+    const float *x = s ? s->x : given;
+    i64 row = i / d4;
+    int c = (int)(i - row * d4) * 4;
+    const float *in = x + row * d + c;
+    float4 b = *reinterpret_cast<const float4 *>(bDec + c), v = zero4();
+    if ((d & 3) == 0) {
+        if (c < d) {
+            v = *reinterpret_cast<const float4 *>(in);
+            v = make_float4(v.x - b.x, v.y - b.y, v.z - b.z, v.w - b.w);
+        }
+    } else {
+        if (c < d) v.x = in[0] - b.x;
+        if (c + 1 < d) v.y = in[1] - b.y;
+        if (c + 2 < d) v.z = in[2] - b.z;
+        if (c + 3 < d) v.w = in[3] - b.w;
+    }
+    reinterpret_cast<float4 *>(centred)[i] = v;
+    if (centredBF) centredBF[i] = bf16x4(v);
+}
+
+// to_bf16 rounds n4 float4 to bfloat16.
+extern "C" __global__ void to_bf16(const float4 *in, uint2 *out, i64 n4) {
+    i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n4) out[i] = bf16x4(in[i]);
+}

@@ -1,0 +1,34 @@
+//go:build cuda
+
+package kernels
+
+import "strconv"
+
+// Update takes Adam's step on the rows of all latents.
+type Update struct {
+	WEnc, MEnc, VEnc, GEnc ptr // [F,D4]
+	WDec, MDec, VDec, GDec ptr
+	Unit                   ptr // [F] factors of the decoder's rows
+	EncBF                  ptr // [F,D4] W_enc in bfloat16, or 0
+	Start                  ptr // [F+1] of the hits
+	F, D4                  int
+	NormaliseLast          bool
+	Step, Totals           ptr
+}
+
+func (q *Queue) Update(u Update) {
+	q.need(u.F > 0 && u.D4 > 0 && u.D4 <= MaxD4, "update: rows of %d", 4*u.D4)
+	t := teamOf(u.D4)
+	q.launch("update"+strconv.Itoa(t.each), t.shape(u.F), args(u.WEnc, u.MEnc, u.VEnc, u.GEnc, u.WDec, u.MDec, u.VDec, u.GDec, u.Unit, u.EncBF,
+		u.Start, i32(u.F), i32(u.D4), u.NormaliseLast, u.Step, u.Totals))
+}
+
+// UpdateBiases does the same for n numbers.
+func (q *Queue) UpdateBiases(w, m, v, g ptr, n int, step, totals ptr) {
+	q.launch("update_biases", linear(n, 256), args(w, m, v, g, i32(n), step, totals))
+}
+
+// Units sets the factors that bring the rows of W_dec to unit norm.
+func (q *Queue) Units(wDec ptr, f, d4 int, unit ptr) {
+	q.launch("units", teamOf(d4).shape(f), args(wDec, i32(f), i32(d4), unit))
+}
