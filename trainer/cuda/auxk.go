@@ -37,9 +37,9 @@ func (m *model) inertAuxK() {
 	width := 4 * z.d4
 	// The mean of the residual's columns is needed after this one's.
 	q.Columns(kernels.Columns{Rows: m.centred, N: z.b, D4: z.d4, Part: m.part})
-	q.ColumnTotals(m.part, width, 1/float64(z.b), m.variance)
+	q.ColumnTotals(m.part, z.b, width, 1/float64(z.b), m.variance)
 	q.Columns(kernels.Columns{Rows: m.centred, Mean: m.variance, N: z.b, D4: z.d4, Part: m.part})
-	q.ColumnTotals(m.part, width, 1, m.variance)
+	q.ColumnTotals(m.part, z.b, width, 1, m.variance)
 	q.Inert(kernels.Inert{
 		Residual: m.residual, BDec: m.w.bDec, Variance: m.variance, B: z.b, D: z.d, D4: z.d4, KAux: m.c.KAux, Alpha: m.c.AuxKAlpha,
 		Totals: m.totals, Left: m.left, RowSum: m.left2,

@@ -134,7 +134,7 @@ type buffers struct {
 	tokenInOrder, inOrder  driver.Ptr // [hits]
 	extra                  driver.Ptr // [extras] pairs
 	spare, spareBias       driver.Ptr
-	part, encPart          driver.Ptr // [Parts,4·D4] float64
+	part, encPart          driver.Ptr // [MaxParts,4·D4] float64
 	mean, variance         driver.Ptr // [4·D4] float64
 	sums, biasNorm2, moved driver.Ptr
 	step, totals           driver.Ptr
@@ -153,7 +153,7 @@ func place(a *arena, z sizes) *buffers {
 		count: a.take(z.rows, 4), floors: a.take(z.rows, 4), acts: a.take(z.chosen(), 4), chosen: a.take(z.chosen(), 4),
 		token: a.take(z.hits, 4), act: a.take(z.hits, 4), tokenInOrder: a.take(z.hits, 4), inOrder: a.take(z.hits, 4),
 		extra: a.take(z.extras, 8), spare: a.take(z.extras, 8*width), spareBias: a.take(z.extras, 4),
-		part: a.take(kernels.Parts, 8*width), encPart: a.take(kernels.Parts, 8*width), mean: a.take(width, 8), variance: a.take(width, 8),
+		part: a.take(kernels.MaxParts, 8*width), encPart: a.take(kernels.MaxParts, 8*width), mean: a.take(width, 8), variance: a.take(width, 8),
 		sums: a.take(1, kernels.SumBytes), biasNorm2: a.take(kernels.BiasParts(width), 8), moved: a.take(2, 8),
 		step: a.take(1, 256), totals: a.take(1, 256),
 	}

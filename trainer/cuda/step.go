@@ -102,7 +102,7 @@ func (m *model) record() {
 		Rows: z.b, D4: z.d4, Norm2: m.l2,
 	})
 	q.Columns(kernels.Columns{Rows: m.residual, N: z.b, D4: z.d4, Part: m.part})
-	q.ColumnTotals(m.part, 4*z.d4, 1/float64(z.b), m.mean)
+	q.ColumnTotals(m.part, z.b, 4*z.d4, 1/float64(z.b), m.mean)
 	aux := m.auxK()
 	m.backward(aux)
 	m.update()
@@ -142,7 +142,7 @@ func (m *model) backward(aux int) {
 		Spare: m.spare, SpareBias: m.spareBias,
 	})
 	q.Columns(kernels.Columns{Rows: m.w.wEnc, Weight: m.g.bEnc, N: z.f, D4: z.d4, Part: m.encPart})
-	q.BiasGradient(m.mean, m.encPart, 4*z.d4, m.g.bDec, m.biasNorm2)
+	q.BiasGradient(m.mean, m.encPart, z.f, 4*z.d4, m.g.bDec, m.biasNorm2)
 	q.Finish(kernels.Finish{
 		LatentNorm2: m.norm2, F: z.f, RowNorm2: m.l2, Least: m.least, B: z.b, BiasNorm2: m.biasNorm2, BiasParts: kernels.BiasParts(4 * z.d4),
 		Part: m.sums, Step: m.buffers.step, Totals: m.totals, Beta: m.c.ThresholdBeta,

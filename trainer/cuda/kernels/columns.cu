@@ -1,22 +1,21 @@
 #include "common.cuh"
 
 // Sums over the rows of a matrix, column by column, in two steps: partial sums
-// over PARTS spans of rows, then the sum of the parts.
+// over parts of the rows, then the sum of the parts.
 
-#define PARTS 64
 #define COLUMN_ROWS 8
 
 // columns sums rows, or weight * rows where weight is not null (a row of weight
 // 0 is not read), or with mean not null the squared distances to it. Blocks are
-// 32 float4 by COLUMN_ROWS rows; part is [PARTS, 4 d4].
+// 32 float4 by COLUMN_ROWS rows; part is [gridDim.y, 4 d4].
 extern "C" __global__ void columns(const float4 *rows, const float *weight, const double *mean, int n, int d4, double *part) {
     __shared__ double sums[COLUMN_ROWS][32][4];
-    int c = blockIdx.x * 32 + threadIdx.x, p = blockIdx.y;
+    int c = blockIdx.x * 32 + threadIdx.x, p = blockIdx.y, parts = gridDim.y;
     double s[4] = {0, 0, 0, 0};
     if (c < d4) {
-        int to = spanFrom(p + 1, PARTS, n);
+        int to = spanFrom(p + 1, parts, n);
         if (mean) {
-            for (int r = spanFrom(p, PARTS, n) + threadIdx.y; r < to; r += COLUMN_ROWS) {
+            for (int r = spanFrom(p, parts, n) + threadIdx.y; r < to; r += COLUMN_ROWS) {
                 float4 v = rows[(i64)r * d4 + c];
                 double a = v.x - mean[4 * c], b = v.y - mean[4 * c + 1], e = v.z - mean[4 * c + 2], g = v.w - mean[4 * c + 3];
                 s[0] += a * a;
@@ -26,7 +25,7 @@ extern "C" __global__ void columns(const float4 *rows, const float *weight, cons
             }
         } else {
 #pragma unroll 4
-            for (int r = spanFrom(p, PARTS, n) + threadIdx.y; r < to; r += COLUMN_ROWS) {
+            for (int r = spanFrom(p, parts, n) + threadIdx.y; r < to; r += COLUMN_ROWS) {
                 float w = weight ? weight[r] : 1.f;
                 if (w == 0.f) continue;
                 float4 v = rows[(i64)r * d4 + c];
@@ -49,12 +48,12 @@ extern "C" __global__ void columns(const float4 *rows, const float *weight, cons
 }
 
 // column_totals adds the parts of each of width columns and multiplies by scale.
-extern "C" __global__ void column_totals(const double *part, int width, double scale, double *out) {
+extern "C" __global__ void column_totals(const double *part, int parts, int width, double scale, double *out) {
     int c = blockIdx.x * blockDim.x + threadIdx.x;
     if (c >= width) return;
     double s = 0;
 #pragma unroll 8
-    for (int p = 0; p < PARTS; p++) s += part[(i64)p * width + c];
+    for (int p = 0; p < parts; p++) s += part[(i64)p * width + c];
     out[c] = s * scale;
 }
 
@@ -62,13 +61,13 @@ extern "C" __global__ void column_totals(const double *part, int width, double s
 // and the parts of the sum over latents of b_enc's gradient * W_enc: the
 // reconstruction holds b_dec once, and through x - b_dec the encoder's gradient
 // reaches it with a minus. norm2 is each block's part of the squared norm.
-extern "C" __global__ void bias_gradient(const double *mean, const double *part, int width, float *gradient, double *norm2) {
+extern "C" __global__ void bias_gradient(const double *mean, const double *part, int parts, int width, float *gradient, double *norm2) {
     int c = blockIdx.x * blockDim.x + threadIdx.x;
     double n = 0;
     if (c < width) {
         double s = -2 * mean[c];
 #pragma unroll 8
-        for (int p = 0; p < PARTS; p++) s -= part[(i64)p * width + c];
+        for (int p = 0; p < parts; p++) s -= part[(i64)p * width + c];
         float g = (float)s;
         gradient[c] = g;
         n = (double)g * g;

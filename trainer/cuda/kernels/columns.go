@@ -4,8 +4,11 @@ package kernels
 
 import "github.com/topksweep/sweep/trainer/cuda/driver"
 
-// Parts is how many spans of rows the sums of columns are taken over.
-const Parts = 64
+// MaxParts is how many parts sums of columns are taken in at most.
+const MaxParts = 64
+
+// partsOf is how many parts n rows are summed in.
+func partsOf(n int) int { return min(MaxParts, over(n, 32)) }
 
 // Columns sums N rows column by column into parts.
 type Columns struct {
@@ -13,26 +16,27 @@ type Columns struct {
 	Weight ptr // [N] float32, or 0: rows are weighted, those of weight 0 not read
 	Mean   ptr // [4·D4] float64, or 0: squared distances to it are summed
 	N, D4  int
-	Part   ptr // [Parts,4·D4] float64
+	Part   ptr // [MaxParts,4·D4] float64
 }
 
 func (q *Queue) Columns(c Columns) {
 	q.need(c.N > 0 && c.D4 > 0 && (c.Weight == 0 || c.Mean == 0), "columns: %d rows of %d", c.N, 4*c.D4)
-	shape := driver.Shape{Grid: [3]uint32{uint32(over(c.D4, 32)), Parts}, Block: [3]uint32{32, 8}}
+	shape := driver.Shape{Grid: [3]uint32{uint32(over(c.D4, 32)), uint32(partsOf(c.N))}, Block: [3]uint32{32, 8}}
 	q.launch("columns", shape, args(c.Rows, c.Weight, c.Mean, i32(c.N), i32(c.D4), c.Part))
 }
 
-// ColumnTotals adds the parts of width columns, times scale, to float64.
-func (q *Queue) ColumnTotals(part ptr, width int, scale float64, out ptr) {
-	q.launch("column_totals", linear(width, 128), args(part, i32(width), f64(scale), out))
+// ColumnTotals adds the parts that Columns has summed n rows of width numbers in,
+// times scale, to [width] float64.
+func (q *Queue) ColumnTotals(part ptr, n, width int, scale float64, out ptr) {
+	q.launch("column_totals", linear(width, 128), args(part, i32(partsOf(n)), i32(width), f64(scale), out))
 }
 
 // BiasParts is the number of blocks of BiasGradient.
 func BiasParts(width int) int { return over(width, 128) }
 
 // BiasGradient is b_dec's gradient, [width], from the means of the residual's
-// columns and the parts of Σ_f b_enc's gradient · W_enc; norm2 are BiasParts
-// float64.
-func (q *Queue) BiasGradient(mean, part ptr, width int, gradient, norm2 ptr) {
-	q.launch("bias_gradient", linear(width, 128), args(mean, part, i32(width), gradient, norm2))
+// columns and the parts of Σ_f b_enc's gradient · W_enc over n latents; norm2 are
+// BiasParts float64.
+func (q *Queue) BiasGradient(mean, part ptr, n, width int, gradient, norm2 ptr) {
+	q.launch("bias_gradient", linear(width, 128), args(mean, part, i32(partsOf(n)), i32(width), gradient, norm2))
 }

@@ -17,17 +17,16 @@ extern "C" __global__ void median_weights(const float *x, const double *guess, i
     if (threadIdx.x == 0) weight[blockIdx.x] = guess ? 1 / sqrt(s) : 1;
 }
 
-#define MEDIAN_PARTS 64
 #define MEDIAN_ROWS 8
 
-// median_columns sums weight * row over MEDIAN_PARTS spans of rows: part
-// [MEDIAN_PARTS, D]. Blocks are 32 columns by MEDIAN_ROWS rows.
+// median_columns sums weight * row over parts of the rows: part
+// [gridDim.y, D]. Blocks are 32 columns by MEDIAN_ROWS rows.
 extern "C" __global__ void median_columns(const float *x, const double *weight, int rows, int d, double *part) {
     __shared__ double sums[MEDIAN_ROWS][32];
-    int c = blockIdx.x * 32 + threadIdx.x, p = blockIdx.y;
+    int c = blockIdx.x * 32 + threadIdx.x, p = blockIdx.y, parts = gridDim.y;
     double s = 0;
     if (c < d) {
-        for (int r = spanFrom(p, MEDIAN_PARTS, rows) + threadIdx.y; r < spanFrom(p + 1, MEDIAN_PARTS, rows); r += MEDIAN_ROWS)
+        for (int r = spanFrom(p, parts, rows) + threadIdx.y; r < spanFrom(p + 1, parts, rows); r += MEDIAN_ROWS)
             s += weight[r] * x[(i64)r * d + c];
     }
     sums[threadIdx.y][threadIdx.x] = s;
@@ -41,7 +40,7 @@ extern "C" __global__ void median_columns(const float *x, const double *weight, 
 
 // median_next ends an iteration: next, and in moved[0] its squared distance to
 // guess, in moved[1] 1 if a weight was infinite: guess has met a row. One block.
-extern "C" __global__ void median_next(const double *part, const double *weight, int rows, int d, const double *guess, double *next,
+extern "C" __global__ void median_next(const double *part, int parts, const double *weight, int rows, int d, const double *guess, double *next,
                                        double *moved) {
     double total = 0, met = 0, far = 0;
     for (int r = threadIdx.x; r < rows; r += blockDim.x) {
@@ -52,7 +51,7 @@ extern "C" __global__ void median_next(const double *part, const double *weight,
     met = blockSum(met);
     for (int c = threadIdx.x; c < d; c += blockDim.x) {
         double s = 0;
-        for (int p = 0; p < MEDIAN_PARTS; p++) s += part[(i64)p * d + c];
+        for (int p = 0; p < parts; p++) s += part[(i64)p * d + c];
         s /= total;
         next[c] = s;
         if (guess) far += (s - guess[c]) * (s - guess[c]);

@@ -10,15 +10,15 @@ type Median struct {
 	Rows, D     int
 	Guess, Next ptr // [D] float64; Guess 0: Next is the mean
 	Weight      ptr // [Rows] float64
-	Part        ptr // [Parts,D] float64
+	Part        ptr // [MaxParts,D] float64
 	Moved       ptr // [2] float64: squared distance of Next to Guess; 1 if Guess has met a row
 }
 
 func (q *Queue) Median(m Median) {
 	q.launch("median_weights", linear(m.Rows*wide(m.D), wide(m.D)), args(m.X, m.Guess, i32(m.D), m.Weight))
-	shape := driver.Shape{Grid: [3]uint32{uint32(over(m.D, 32)), Parts}, Block: [3]uint32{32, 8}}
+	shape := driver.Shape{Grid: [3]uint32{uint32(over(m.D, 32)), uint32(partsOf(m.Rows))}, Block: [3]uint32{32, 8}}
 	q.launch("median_columns", shape, args(m.X, m.Weight, i32(m.Rows), i32(m.D), m.Part))
-	q.launch("median_next", driver.Linear(1, 256, 0), args(m.Part, m.Weight, i32(m.Rows), i32(m.D), m.Guess, m.Next, m.Moved))
+	q.launch("median_next", driver.Linear(1, 256, 0), args(m.Part, i32(partsOf(m.Rows)), m.Weight, i32(m.Rows), i32(m.D), m.Guess, m.Next, m.Moved))
 }
 
 // MedianSet rounds a point to b_dec.

@@ -106,6 +106,7 @@ extern "C" __global__ void sift(const float *pre, int stride, const float *bias,
         }
 #pragma unroll
         for (int j = 0; j < 4; j++) {
+            if (base + 128 * j >= n) break;
             int c = base + 128 * j + 4 * lane;
             float4 b = c < n ? *reinterpret_cast<const float4 *>(bias + c) : zero4();
             int value[4] = {reluBits(v[j].x + b.x), reluBits(v[j].y + b.y), reluBits(v[j].z + b.z), reluBits(v[j].w + b.w)};

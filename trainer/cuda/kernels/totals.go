@@ -9,7 +9,7 @@ func (q *Queue) StepStart(totals ptr, mainScale float32) {
 	q.launch("step_start", driver.Linear(1, 32, 0), args(totals, f32(mainScale)))
 }
 
-// sumParts is the number of blocks that sum.
+// sumParts is the number of blocks that sum at most.
 const sumParts = 128
 
 // SumBytes is the scratch that Totals needs.
@@ -29,6 +29,7 @@ type Finish struct {
 }
 
 func (q *Queue) Finish(f Finish) {
-	q.launch("sums", driver.Linear(sumParts, 256, 0), args(f.LatentNorm2, i32(f.F), f.RowNorm2, f.Least, i32(f.B), f.Part))
-	q.launch("totals", driver.Linear(1, 128, 0), args(f.Part, i32(sumParts), f.BiasNorm2, i32(f.BiasParts), i32(f.B), f.Step, f64(f.Beta), f.Totals))
+	parts := min(sumParts, over(max(f.F, f.B), 256))
+	q.launch("sums", driver.Linear(parts, 256, 0), args(f.LatentNorm2, i32(f.F), f.RowNorm2, f.Least, i32(f.B), f.Part))
+	q.launch("totals", driver.Linear(1, 128, 0), args(f.Part, i32(parts), f.BiasNorm2, i32(f.BiasParts), i32(f.B), f.Step, f64(f.Beta), f.Totals))
 }
