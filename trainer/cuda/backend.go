@@ -12,8 +12,9 @@ import (
 )
 
 type backend struct {
-	dev *driver.Device
-	set kernels.Set
+	dev    *driver.Device
+	set    kernels.Set
+	tables tables
 }
 
 // New returns the backend on one GPU, numbered as the driver does. Where there
@@ -23,7 +24,7 @@ func New(ordinal int) (trainer.Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
-	b := &backend{dev: dev}
+	b := &backend{dev: dev, tables: tables{held: map[string]*table{}}}
 	leave, err := dev.Enter()
 	if err == nil {
 		defer leave()
@@ -51,7 +52,7 @@ func (b *backend) New(c trainer.Config, s *trainer.State) (trainer.Model, error)
 	if err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
-	if err := check(c, s); err != nil {
+	if err := check(c); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	leave, err := b.dev.Enter()
@@ -67,6 +68,9 @@ func (b *backend) New(c trainer.Config, s *trainer.State) (trainer.Model, error)
 	}
 	if need > free {
 		return nil, memoryError(&driver.OutOfMemory{Device: b.dev.Info(), Need: need, Free: free}, c, total)
+	}
+	if err := checkState(c, s); err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	m, err := newModel(b, c, recipe, s)
 	var oom *driver.OutOfMemory
@@ -87,7 +91,7 @@ func memoryError(oom *driver.OutOfMemory, c trainer.Config, total int64) error {
 func mebibytes(n int64) int64 { return (n + 1<<20 - 1) >> 20 }
 
 // check refuses what the kernels cannot do.
-func check(c trainer.Config, s *trainer.State) error {
+func check(c trainer.Config) error {
 	d, f := c.ActivationDim, c.DictSize
 	if d < 1 || f < 1 || c.BatchSize < 1 || c.K < 1 || c.K > f || c.KAux < 1 {
 		return fmt.Errorf("config is not resolved and valid: %+v", c)
@@ -97,11 +101,16 @@ func check(c trainer.Config, s *trainer.State) error {
 	}
 	z := sizesOf(c)
 	if z.d4 > kernels.MaxD4 {
-		return fmt.Errorf("activation_dim %d is more than the kernels hold, %d", d, 4*kernels.MaxD4)
+		return fmt.Errorf("activation_dim %d: %w, whose kernels hold rows of up to %d", d, trainer.ErrUnsupported, 4*kernels.MaxD4)
 	}
 	if n := int64(z.b) * int64(z.k+z.kAux); n >= 1<<31 {
-		return fmt.Errorf("batch_size %d with %d latents a token is more than the kernels count, 2^31", z.b, z.k+z.kAux)
+		return fmt.Errorf("batch_size %d with %d latents a token: %w, whose kernels count up to 2^31", z.b, z.k+z.kAux, trainer.ErrUnsupported)
 	}
+	return nil
+}
+
+func checkState(c trainer.Config, s *trainer.State) error {
+	d, f := c.ActivationDim, c.DictSize
 	for _, p := range []*trainer.Params{&s.W, &s.M, &s.V} {
 		if len(p.WEnc) != f*d || len(p.WDec) != f*d || len(p.BEnc) != f || len(p.BDec) != d || len(s.SinceFired) != f {
 			return fmt.Errorf("the state's shapes are not those of activation_dim %d, dict_size %d", d, f)

@@ -71,8 +71,9 @@ func (z sizes) sieveKeys() int { return max(z.rows*z.room, kernels.Room(z.f, z.f
 // chosen is the number of activations that fit the output of a selection.
 func (z sizes) chosen() int { return max(z.b*z.k, z.f) }
 
-// pinned is the host memory that a model keeps pinned.
-func (z sizes) pinned() int64 { return 2*stagingBytes + 8*int64(z.b)*int64(z.d) + 4096 }
+// pinned is the host memory that a model keeps pinned; a loop takes three batches
+// more.
+func (z sizes) pinned() int64 { return 2*stagingBytes + 4*int64(z.b)*int64(z.d) + 8*int64(z.b) + 4096 }
 
 // An arena hands out parts of one allocation. It starts at 0 to learn the size.
 type arena struct{ at int64 }
@@ -112,6 +113,7 @@ type buffers struct {
 	scan       driver.Ptr
 
 	x         [2]driver.Ptr // [B,D]
+	rows      driver.Ptr    // [B] int64: numbers of a table's rows
 	centred   driver.Ptr    // [B,D4]
 	centredBF driver.Ptr
 	residual  driver.Ptr // [B,D4]
@@ -147,7 +149,7 @@ func place(a *arena, z sizes) *buffers {
 		w: placeParams(a, z), m: placeParams(a, z), v: placeParams(a, z), g: placeParams(a, z),
 		unit: a.take(z.f, 4), since: a.take(z.f, 8), dead: a.take(z.f, 1), dying: a.take(z.f, 1), list: a.take(z.f, 4),
 		start: a.take(z.f+1, 4), allowed: a.take(z.f, 1), norm2: a.take(z.f, 8), scan: a.take(1, int(kernels.ScanBytes(z.f))),
-		x: [2]driver.Ptr{a.take(z.b, 4*z.d), a.take(z.b, 4*z.d)}, centred: a.take(z.b, 4*width), residual: a.take(z.b, 4*width),
+		x: [2]driver.Ptr{a.take(z.b, 4*z.d), a.take(z.b, 4*z.d)}, rows: a.take(z.b, 8), centred: a.take(z.b, 4*width), residual: a.take(z.b, 4*width),
 		least: a.take(z.b, 4), l2: a.take(z.b, 8),
 		pre: a.take(z.rows, 4*z.chunk), bits: a.take(z.sieveKeys(), 4), latents: a.take(z.sieveKeys(), 4),
 		count: a.take(z.rows, 4), floors: a.take(z.rows, 4), acts: a.take(z.chosen(), 4), chosen: a.take(z.chosen(), 4),

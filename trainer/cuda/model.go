@@ -23,13 +23,16 @@ type model struct {
 	memory driver.Ptr // what the buffers lie in
 	q      *kernels.Queue
 	blas   *driver.Blas
+	feed   feed
+	graph  *driver.Graph // of a step without AuxK
+	warm   bool          // such a step has been taken
 
-	pinned  []byte           // of all that follows
-	staging [2][]byte        // for states
-	staged  [2]*driver.Event // staging's copies are done
-	batch   [2][]float32     // [B,D]
-	said    *kernels.Step    // what the next step is told
-	heard   *kernels.Totals  // what the last one said
+	pinned     []byte           // of all that follows
+	staging    [2][]byte        // for states
+	staged     [2]*driver.Event // staging's copies are done
+	rowNumbers []byte           // [B] int64
+	said       *kernels.Step    // what the next step is told
+	heard      *kernels.Totals  // what the last one said
 
 	step  int64
 	dying int // latents that are dead after the next step unless they fire
@@ -75,12 +78,12 @@ func (m *model) pin() error {
 	m.heard = (*kernels.Totals)(ptrTo(take(2048)))
 	for i := range m.staging {
 		m.staging[i] = take(stagingBytes)
-		m.batch[i] = driver.View[float32](take(4 * m.z.b * m.z.d))
 		if m.staged[i], err = m.b.dev.Event(); err != nil {
 			return err
 		}
 	}
-	return nil
+	m.rowNumbers = take(8 * m.z.b)
+	return m.feed.open(m.b.dev, m.x, driver.View[float32](take(4*m.z.b*m.z.d)))
 }
 
 // load puts a state on the GPU.
@@ -163,6 +166,10 @@ func (m *model) release() error {
 	var errs []error
 	if m.q != nil {
 		errs = append(errs, m.q.Stream().Synchronize())
+	}
+	errs = append(errs, m.feed.close(m.b.dev)...)
+	if m.graph != nil {
+		errs = append(errs, m.graph.Close())
 	}
 	for _, e := range m.staged {
 		if e != nil {

@@ -16,26 +16,49 @@ import (
 // kept activation has no smallest one and is left out of the threshold's mean,
 // as in package cpu.
 func (m *model) Step(x []float32) (trainer.Stats, error) {
-	st := trainer.Stats{LR: m.c.LRAt(m.step)}
 	if len(x) != m.z.b*m.z.d {
-		return st, fmt.Errorf("step %d: the batch has %d values, want %d×%d", m.step, len(x), m.z.b, m.z.d)
+		return trainer.Stats{}, fmt.Errorf("step %d: the batch has %d values, want %d×%d", m.step, len(x), m.z.b, m.z.d)
 	}
+	return m.train(func(s *driver.Stream) (driver.Ptr, error) { return m.feed.take(x, s) })
+}
+
+// train takes a step on the batch that bring puts on the stream, as [B,D].
+func (m *model) train(bring func(*driver.Stream) (driver.Ptr, error)) (trainer.Stats, error) {
+	st := trainer.Stats{LR: m.c.LRAt(m.step)}
 	leave, err := m.b.dev.Enter()
 	if err != nil {
 		return st, fmt.Errorf("step %d: %w", m.step, err)
 	}
 	defer leave()
-	copy(m.batch[0], x)
-	m.q.Do(func(s *driver.Stream) error { return s.Upload(m.x[0], driver.Bytes(m.batch[0])) })
+	var x driver.Ptr
+	m.q.Do(func(s *driver.Stream) (err error) { x, err = bring(s); return err })
 	if m.step == 0 {
-		m.median(m.x[0])
+		m.median(x)
 	}
-	m.tell(m.x[0], st.LR)
-	m.record()
+	m.tell(x, st.LR)
+	m.perform()
 	if err := m.q.Wait(); err != nil {
 		return st, fmt.Errorf("step %d: %w", m.step, err)
 	}
 	return st, m.hear(&st)
+}
+
+// perform takes a step. All steps in which AuxK has nothing to do are the same
+// but for what tell has written, and are launched as one graph. The first of
+// them goes without, as libraries and drivers set themselves up then.
+func (m *model) perform() {
+	if m.dying > 0 || !m.warm {
+		m.warm = m.warm || m.dying == 0
+		m.record()
+		return
+	}
+	if m.graph == nil {
+		m.q.Do(func(s *driver.Stream) (err error) {
+			m.graph, err = s.Capture(func() error { m.record(); return m.q.Err() })
+			return err
+		})
+	}
+	m.q.Do(func(s *driver.Stream) error { return m.graph.Launch(s) })
 }
 
 // Adam's constants, torch's defaults, as the kernels have them.
@@ -75,7 +98,9 @@ func (m *model) hear(st *trainer.Stats) error {
 		}
 	}
 	st.MaxSinceFired, st.Threshold = int64(t.Longest), float64(t.Threshold)
-	m.dying = int(t.Dying)
+	if m.z.kAux > 0 || m.z.inert {
+		m.dying = int(t.Dying)
+	}
 	m.step++
 	return nil
 }

@@ -32,3 +32,17 @@ extern "C" __global__ void to_bf16(const float4 *in, uint2 *out, i64 n4) {
     i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x;
     if (i < n4) out[i] = bf16x4(in[i]);
 }
+
+// pick copies the rows of a table that numbers lists, n of width d. One warp,
+// one row.
+extern "C" __global__ void pick(const float *table, const i64 *numbers, int n, int d, float *out) {
+    int i = blockIdx.x * blockDim.y + threadIdx.y;
+    if (i >= n) return;
+    const float *in = table + numbers[i] * d;
+    out += (i64)i * d;
+    if ((d & 3) == 0) {
+        for (int c = threadIdx.x; c < d / 4; c += 32) reinterpret_cast<float4 *>(out)[c] = reinterpret_cast<const float4 *>(in)[c];
+    } else {
+        for (int c = threadIdx.x; c < d; c += 32) out[c] = in[c];
+    }
+}

@@ -22,3 +22,16 @@ func (q *Queue) Center(c Center) {
 func (q *Queue) ToBF16(in, out ptr, n4 int) {
 	q.launch("to_bf16", linear(n4, 256), args(in, out, i64(n4)))
 }
+
+// Pick copies N rows of a table, by their numbers.
+type Pick struct {
+	Table ptr // [,D]
+	Rows  ptr // [N] int64
+	N, D  int
+	Out   ptr // [N,D]
+}
+
+func (q *Queue) Pick(p Pick) {
+	q.need(p.N > 0 && p.D > 0, "pick: %d rows of %d", p.N, p.D)
+	q.launch("pick", rows(p.N), args(p.Table, p.Rows, i32(p.N), i32(p.D), p.Out))
+}

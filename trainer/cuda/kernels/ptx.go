@@ -19,7 +19,7 @@ type Set map[string]driver.Function
 var names = map[string][]string{
 	"auxk":     {"auxk_total", "inert", "inert_total"},
 	"backward": {"backward1", "backward2", "backward3", "backward4", "rejoin1", "rejoin2", "rejoin3", "rejoin4"},
-	"center":   {"center", "to_bf16"},
+	"center":   {"center", "to_bf16", "pick"},
 	"columns":  {"columns", "column_totals", "bias_gradient"},
 	"counters": {"counters"},
 	"decode":   {"decode"},
