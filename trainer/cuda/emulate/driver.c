@@ -6,6 +6,7 @@
 //
 //   SWEEP_EMULATE_GPUS    how many GPUs there are (1)
 //   SWEEP_EMULATE_MEMORY  bytes of memory of each (1 GiB)
+//   SWEEP_EMULATE_VERSION, SWEEP_EMULATE_CAPABILITY  13000 and 90, if nothing else
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -34,7 +35,7 @@ enum {
 
 typedef struct { int device, users; } context;
 
-enum { MAX_DEVICES = 8, ALIGN = 256 };
+enum { MAX_DEVICES = 16, ALIGN = 256 };
 static context contexts[MAX_DEVICES];
 static int devices = -1;
 static uint64_t capacity, used[MAX_DEVICES];
@@ -118,7 +119,7 @@ API int cuInit(unsigned flags) {
 	return devices ? start() : NO_DEVICE;
 }
 
-API int cuDriverGetVersion(int *v) { *v = 13000; return OK; }
+API int cuDriverGetVersion(int *v) { *v = (int)number("SWEEP_EMULATE_VERSION", 13000); return OK; }
 API int cuDeviceGetCount(int *n) { LOCK; *n = devices; return devices < 0 ? NOT_INITIALIZED : OK; }
 API int cuDeviceGet(int *d, int i) { *d = i; return i >= 0 && i < devices ? OK : INVALID_DEVICE; }
 API int cuDeviceGetName(char *s, int n, int d) { (void)d; snprintf(s, (size_t)n, "emulated on the CPU"); return OK; }
@@ -130,8 +131,8 @@ API int cuDeviceGetAttribute(int *v, int attribute, int d) {
 	case 8: *v = 48 << 10; return OK; // shared memory of a block
 	case 10: *v = 32; return OK;     // threads a warp
 	case 16: *v = 4; return OK;      // multiprocessors
-	case 75: *v = 9; return OK;      // compute capability
-	case 76: *v = 0; return OK;
+	case 75: *v = (int)number("SWEEP_EMULATE_CAPABILITY", 90) / 10; return OK; // compute capability
+	case 76: *v = (int)number("SWEEP_EMULATE_CAPABILITY", 90) % 10; return OK;
 	case 97: *v = 227 << 10; return OK; // shared memory of a block that asks for it
 	}
 	return INVALID_VALUE;

@@ -1,10 +1,10 @@
 // The threads of a block as threads of the system, kept from block to block, for
 // ThreadSanitizer and AddressSanitizer.
-#include "cuda_cpu.h"
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include "cuda_cpu.h" // last: its words are not for the headers above
 
 namespace cuda_cpu {
 
@@ -35,17 +35,21 @@ struct Barrier {
 	}
 };
 
+// Each worker has a gate of its own too, and the end of a block a mutex that no
+// start takes: else what an early thread did would be ordered before a late one.
 struct Worker {
 	Thread thread;
 	std::thread system;
-	unsigned turn = 0; // of the blocks that it has run
+	std::mutex gate;
+	std::condition_variable opened;
+	bool go = false;
 };
 
 thread_local Thread *current;
 static std::vector<Worker *> workers;
-static std::mutex gate;
-static std::condition_variable opened, ended;
-static unsigned turn, running;
+static std::mutex exits;
+static std::condition_variable ended;
+static unsigned running;
 static const std::function<void()> *body;
 static Barrier whole, warps[1024 / warp_size];
 static unsigned long long published[1024];
@@ -78,14 +82,14 @@ static void work(Worker *w) {
 	current = &w->thread;
 	for (;;) {
 		{
-			std::unique_lock<std::mutex> lock(gate);
-			opened.wait(lock, [&] { return turn != w->turn && w->thread.linear < block.threads; });
-			w->turn = turn;
+			std::unique_lock<std::mutex> lock(w->gate);
+			w->opened.wait(lock, [&] { return w->go; });
+			w->go = false;
 		}
 		(*body)();
 		warps[w->thread.linear / warp_size].leave();
 		whole.leave();
-		std::lock_guard<std::mutex> lock(gate);
+		std::lock_guard<std::mutex> lock(exits);
 		if (--running == 0) ended.notify_one();
 	}
 }
@@ -94,34 +98,32 @@ static void run_block(size_t shared) {
 	// A block's memory is its own allocation, so that its end is watched.
 	std::vector<unsigned char> dynamic(shared ? shared : 1, 0xCD);
 	unsigned n = block.threads;
-	std::unique_lock<std::mutex> lock(gate);
 	block.dynamic = dynamic.data();
 	whole.alive = n;
 	for (unsigned w = 0; w * warp_size < n; w++) warps[w].alive = n - w * warp_size < warp_size ? n - w * warp_size : warp_size;
-	for (unsigned i = 0; i < n; i++) {
-		workers[i]->thread.index = dim3(i % block.size.x, i / block.size.x % block.size.y, i / (block.size.x * block.size.y));
-	}
 	running = n;
-	turn++;
-	opened.notify_all();
+	for (unsigned i = 0; i < n; i++) {
+		Worker &w = *workers[i];
+		std::lock_guard<std::mutex> lock(w.gate);
+		w.thread.index = dim3(i % block.size.x, i / block.size.x % block.size.y, i / (block.size.x * block.size.y));
+		w.go = true;
+		w.opened.notify_one();
+	}
+	std::unique_lock<std::mutex> lock(exits);
 	ended.wait(lock, [] { return running == 0; });
 }
 
 void run(dim3 grid, dim3 size, size_t shared, const std::function<void()> &kernel) {
-	{
-		std::lock_guard<std::mutex> lock(gate);
-		block.grid = grid;
-		block.size = size;
-		block.threads = size.x * size.y * size.z;
-		body = &kernel;
-		while (workers.size() < block.threads) {
-			Worker *w = new Worker;
-			w->thread.linear = unsigned(workers.size());
-			w->turn = turn;
-			workers.push_back(w);
-			w->system = std::thread(work, w);
-			w->system.detach();
-		}
+	block.grid = grid;
+	block.size = size;
+	block.threads = size.x * size.y * size.z;
+	body = &kernel;
+	while (workers.size() < block.threads) {
+		Worker *w = new Worker;
+		w->thread.linear = unsigned(workers.size());
+		workers.push_back(w);
+		w->system = std::thread(work, w);
+		w->system.detach();
 	}
 	size_t blocks = size_t(grid.x) * grid.y * grid.z;
 	for (size_t b = 0; b < blocks; b++) {
