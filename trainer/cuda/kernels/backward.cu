@@ -49,8 +49,9 @@ struct Team {
 // squared norm as the recipe has it: before the projection, or after it with
 // projectFirst, whose projection divides the row by its norm + 1e-6.
 template <int V>
-__device__ __forceinline__ void end(Team &team, int f, int d4, const float4 *w, float4 *gDec, float4 *gEnc, float gBias, float unit,
-                                    int projectFirst, float4 *decOut, float4 *encOut, float *bias, double *norm2) {
+__device__ __forceinline__ void end(Team &team, int f, int d4, const float4 *w, float4 *gDec, float4 *gEnc, float gBias,
+                                    float unit, int projectFirst, float4 *decOut, float4 *encOut, float *bias,
+                                    double *norm2) {
     int team32 = 32 * team.warps;
     float along = 0, ofDec = 0, ofRow = 0;
 #pragma unroll
@@ -81,11 +82,19 @@ __device__ __forceinline__ void end(Team &team, int f, int d4, const float4 *w, 
     }
 }
 
+#define BACKWARD_IN                                                                                                       \
+    const float4 *__restrict__ residual, const float4 *__restrict__ left, const float4 *__restrict__ centred,             \
+        const float4 *__restrict__ wDec, const float *__restrict__ unit, const u8 *__restrict__ dead,                     \
+        const int *__restrict__ start, const int2 *__restrict__ extra, const int *__restrict__ token,                     \
+        const float *__restrict__ act, int maxExtras, int segment, int f, int d4, int projectFirst, const Totals *t,      \
+        float4 *__restrict__ decOut, float4 *__restrict__ encOut, float *__restrict__ bias, double *__restrict__ norm2,   \
+        float4 *__restrict__ spare, float *__restrict__ spareBias
+#define BACKWARD_ON                                                                                                       \
+    residual, left, centred, wDec, unit, dead, start, extra, token, act, maxExtras, segment, f, d4, projectFirst, t,      \
+        decOut, encOut, bias, norm2, spare, spareBias
+
 template <int V>
-__device__ __forceinline__ void backward(const float4 *residual, const float4 *left, const float4 *centred, const float4 *wDec,
-                                         const float *unit, const u8 *dead, const int *start, const int2 *extra, const int *token,
-                                         const float *act, int maxExtras, int segment, int f, int d4, int projectFirst, const Totals *t,
-                                         float4 *decOut, float4 *encOut, float *bias, double *norm2, float4 *spare, float *spareBias) {
+__device__ __forceinline__ void backward(BACKWARD_IN) {
     __shared__ float part[192];
     Team team = {part, (int)blockDim.x >> 5, 0};
     int team32 = blockDim.x;
@@ -158,10 +167,16 @@ __device__ __forceinline__ void backward(const float4 *residual, const float4 *l
 }
 
 // rejoin adds the segments of split latents in order and ends them.
+#define REJOIN_IN                                                                                                         \
+    const float4 *__restrict__ wDec, const float *__restrict__ unit, const int *__restrict__ start,                       \
+        const int2 *__restrict__ extra, int segment, int d4, int projectFirst, const Totals *t,                           \
+        float4 *__restrict__ decOut, float4 *__restrict__ encOut, float *__restrict__ bias, double *__restrict__ norm2,   \
+        const float4 *__restrict__ spare, const float *__restrict__ spareBias
+#define REJOIN_ON                                                                                                         \
+    wDec, unit, start, extra, segment, d4, projectFirst, t, decOut, encOut, bias, norm2, spare, spareBias
+
 template <int V>
-__device__ __forceinline__ void rejoin(const float4 *wDec, const float *unit, const int *start, const int2 *extra, int segment, int d4,
-                                       int projectFirst, const Totals *t, float4 *decOut, float4 *encOut, float *bias, double *norm2,
-                                       const float4 *spare, const float *spareBias) {
+__device__ __forceinline__ void rejoin(REJOIN_IN) {
     __shared__ float part[192];
     Team team = {part, (int)blockDim.x >> 5, 0};
     int team32 = blockDim.x;
@@ -193,18 +208,6 @@ __device__ __forceinline__ void rejoin(const float4 *wDec, const float *unit, co
     }
     end<V>(team, latent, d4, w, gDec, gEnc, (float)gBias, unit[latent], projectFirst, decOut, encOut, bias, norm2);
 }
-
-#define BACKWARD_IN                                                                                                              \
-    const float4 *residual, const float4 *left, const float4 *centred, const float4 *wDec, const float *unit, const u8 *dead,    \
-        const int *start, const int2 *extra, const int *token, const float *act, int maxExtras, int segment, int f, int d4, int projectFirst, \
-        const Totals *t, float4 *decOut, float4 *encOut, float *bias, double *norm2, float4 *spare, float *spareBias
-#define BACKWARD_ON                                                                                                               \
-    residual, left, centred, wDec, unit, dead, start, extra, token, act, maxExtras, segment, f, d4, projectFirst, t, decOut, encOut, bias, \
-        norm2, spare, spareBias
-#define REJOIN_IN                                                                                                                   \
-    const float4 *wDec, const float *unit, const int *start, const int2 *extra, int segment, int d4, int projectFirst, const Totals *t,          \
-        float4 *decOut, float4 *encOut, float *bias, double *norm2, const float4 *spare, const float *spareBias
-#define REJOIN_ON wDec, unit, start, extra, segment, d4, projectFirst, t, decOut, encOut, bias, norm2, spare, spareBias
 
 extern "C" __global__ void backward1(BACKWARD_IN) { backward<1>(BACKWARD_ON); }
 extern "C" __global__ void backward2(BACKWARD_IN) { backward<2>(BACKWARD_ON); }

@@ -8,7 +8,7 @@
 // columns sums rows, or weight * rows where weight is not null (a row of weight
 // 0 is not read), or with mean not null the squared distances to it. Blocks are
 // 32 float4 by COLUMN_ROWS rows; part is [gridDim.y, 4 d4].
-extern "C" __global__ void columns(const float4 *rows, const float *weight, const double *mean, int n, int d4, double *part) {
+extern "C" __global__ void columns(const float4 *__restrict__ rows, const float *__restrict__ weight, const double *mean, int n, int d4, double *part) {
     __shared__ double sums[COLUMN_ROWS][32][4];
     int c = blockIdx.x * 32 + threadIdx.x, p = blockIdx.y, parts = gridDim.y;
     double s[4] = {0, 0, 0, 0};

@@ -7,7 +7,7 @@
 // gives the squared distance of from to the mean.
 #define DECODE_PART 512
 
-extern "C" __global__ void decode(const float4 *from, float4 *out, const float4 *wDec, const float *unit, const float *acts,
+extern "C" __global__ void decode(const float4 *from, float4 *out, const float4 *__restrict__ wDec, const float *unit, const float *acts,
                                   const int *latents, int k, int stride, int d4, double *norm2, const double *mean, double *spread2) {
     __shared__ float coef[DECODE_PART];
     __shared__ int rowOf[DECODE_PART];

@@ -132,4 +132,4 @@ func (t team) shape(n int) driver.Shape {
 }
 
 // wide is the threads of a block that walks along n numbers.
-func wide(n int) int { return min(256, 32*over(n, 32)) }
+func wide(n int) int { return min(256, 32*over(max(n, 1), 32)) }

@@ -17,7 +17,7 @@ __device__ __forceinline__ int reluBits(float v) {
     return v == v ? 0 : 0x7fc00000;
 }
 
-// kthLargest returns the k-th largest of n > = k bits, and in need how many of
+// kthLargest returns the k-th largest of n >= k bits, and in need how many of
 // the equal ones belong to the k largest: a radix selection, eight bits a pass.
 __device__ __forceinline__ int kthLargest(const int *bits, int n, int k, int *hist, int &need) {
     int lane = threadIdx.x;
@@ -87,7 +87,7 @@ __device__ __forceinline__ int cut(int *bits, int *latents, int n, int k, int *h
 // bias. names, where not null, are the latents' numbers, rising; allowed, where
 // not null, admits those with a byte that is not 0. A row starts with count 0
 // and floor 0, or floor -1 to take zeros too.
-extern "C" __global__ void sift(const float *pre, int stride, const float *bias, int first, int n, const int *names,
+extern "C" __global__ void sift(const float *__restrict__ pre, int stride, const float *__restrict__ bias, int first, int n, const int *names,
                                 const u8 *allowed, int rows, int k, int room, int *bits, int *latents, int *count, int *floors) {
     __shared__ int hists[SIFT_WARPS][256];
     int row = blockIdx.x * SIFT_WARPS + threadIdx.y, lane = threadIdx.x;

@@ -47,10 +47,15 @@ __device__ __forceinline__ float unitOf(float sum, float *part) {
 // normaliseLast the row is stored at unit norm and unit stays 1. encBF is the
 // encoder in bfloat16, or null. A team of threadIdx.x works on a latent; teams
 // of more than a warp are alone in their block.
+#define UPDATE_IN                                                                                                         \
+    float4 *__restrict__ wEnc, float4 *__restrict__ mEnc, float4 *__restrict__ vEnc, const float4 *__restrict__ gEnc,     \
+        float4 *__restrict__ wDec, float4 *__restrict__ mDec, float4 *__restrict__ vDec, const float4 *__restrict__ gDec, \
+        float *__restrict__ unit, uint2 *__restrict__ encBF, const int *__restrict__ start, int f, int d4,                \
+        int normaliseLast, const Step *s, const Totals *t
+#define UPDATE_ON wEnc, mEnc, vEnc, gEnc, wDec, mDec, vDec, gDec, unit, encBF, start, f, d4, normaliseLast, s, t
+
 template <int V>
-__device__ __forceinline__ void update(float4 *wEnc, float4 *mEnc, float4 *vEnc, const float4 *gEnc, float4 *wDec, float4 *mDec,
-                                       float4 *vDec, const float4 *gDec, float *unit, uint2 *encBF, const int *start, int f, int d4,
-                                       int normaliseLast, const Step *s, const Totals *t) {
+__device__ __forceinline__ void update(UPDATE_IN) {
     __shared__ float part[32];
     int latent = blockIdx.x * blockDim.y + threadIdx.y, team32 = blockDim.x;
     if (latent >= f) return;
@@ -94,11 +99,6 @@ __device__ __forceinline__ void update(float4 *wEnc, float4 *mEnc, float4 *vEnc,
     if (threadIdx.x == 0 && !normaliseLast) unit[latent] = toUnit;
 }
 
-#define UPDATE_IN                                                                                                                     \
-    float4 *wEnc, float4 *mEnc, float4 *vEnc, const float4 *gEnc, float4 *wDec, float4 *mDec, float4 *vDec, const float4 *gDec,       \
-        float *unit, uint2 *encBF, const int *start, int f, int d4, int normaliseLast, const Step *s, const Totals *t
-#define UPDATE_ON wEnc, mEnc, vEnc, gEnc, wDec, mDec, vDec, gDec, unit, encBF, start, f, d4, normaliseLast, s, t
-
 extern "C" __global__ void update1(UPDATE_IN) { update<1>(UPDATE_ON); }
 extern "C" __global__ void update2(UPDATE_IN) { update<2>(UPDATE_ON); }
 extern "C" __global__ void update3(UPDATE_IN) { update<3>(UPDATE_ON); }
@@ -114,7 +114,7 @@ extern "C" __global__ void update_biases(float *w, float *m, float *v, const flo
 
 // units sets each decoder row's factor to unit norm, with the teams and the
 // order of update: a run that starts from a checkpoint repeats its bits.
-extern "C" __global__ void units(const float4 *wDec, int f, int d4, float *unit) {
+extern "C" __global__ void units(const float4 *__restrict__ wDec, int f, int d4, float *unit) {
     __shared__ float part[32];
     int latent = blockIdx.x * blockDim.y + threadIdx.y;
     if (latent >= f) return;
