@@ -66,7 +66,7 @@ func (b *backend) New(c trainer.Config, s *trainer.State) (trainer.Model, error)
 	if err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
-	if need > free {
+	if need += libraryBytes; need > free {
 		return nil, memoryError(&driver.OutOfMemory{Device: b.dev.Info(), Need: need, Free: free}, c, total)
 	}
 	if err := checkState(c, s); err != nil {
@@ -82,6 +82,10 @@ func (b *backend) New(c trainer.Config, s *trainer.State) (trainer.Model, error)
 	}
 	return m, nil
 }
+
+// libraryBytes is kept free for what cuBLAS and the driver take for themselves as
+// they are first used.
+const libraryBytes = 256 << 20
 
 func memoryError(oom *driver.OutOfMemory, c trainer.Config, total int64) error {
 	return fmt.Errorf("%w for activation_dim %d, dict_size %d, batch_size %d on %v: %d MiB needed, %d MiB of %d MiB free; use a smaller dict_size or batch_size, or fewer slots per GPU",

@@ -58,7 +58,7 @@ func (m *model) chunk(sieve kernels.Sieve, s selection, from, first, n int) {
 		w = w.Add(int64(first) * int64(rowBytes))
 	}
 	width := 4 * m.z.d4
-	m.q.Do(func(q *driver.Stream) error {
+	m.q.Do("product", func(q *driver.Stream) error {
 		return m.blas.Gemm(q, driver.GemmSpec{
 			TransA: true, M: n, N: sieve.Rows, K: width, A: w, LDA: width, B: in.Add(int64(from) * int64(rowBytes)), LDB: width,
 			C: m.pre, LDC: m.z.chunk, TypeA: m.precision.in, TypeB: m.precision.in, Compute: m.precision.compute, Alpha: 1,

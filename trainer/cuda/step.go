@@ -31,7 +31,7 @@ func (m *model) train(bring func(*driver.Stream) (driver.Ptr, error)) (trainer.S
 	}
 	defer leave()
 	var x driver.Ptr
-	m.q.Do(func(s *driver.Stream) (err error) { x, err = bring(s); return err })
+	m.q.Do("copy", func(s *driver.Stream) (err error) { x, err = bring(s); return err })
 	if m.step == 0 {
 		m.median(x)
 	}
@@ -53,12 +53,12 @@ func (m *model) perform() {
 		return
 	}
 	if m.graph == nil {
-		m.q.Do(func(s *driver.Stream) (err error) {
+		m.q.Do("graph", func(s *driver.Stream) (err error) {
 			m.graph, err = s.Capture(func() error { m.record(); return m.q.Err() })
 			return err
 		})
 	}
-	m.q.Do(func(s *driver.Stream) error { return m.graph.Launch(s) })
+	m.q.Do("graph", func(s *driver.Stream) error { return m.graph.Launch(s) })
 }
 
 // Adam's constants, torch's defaults, as the kernels have them.
@@ -108,7 +108,7 @@ func (m *model) hear(st *trainer.Stats) error {
 // record puts a step on the queue.
 func (m *model) record() {
 	z, q := m.z, m.q
-	q.Do(func(s *driver.Stream) error { return s.Upload(m.buffers.step, bytesOf(m.said)) })
+	q.Do("copy", func(s *driver.Stream) error { return s.Upload(m.buffers.step, bytesOf(m.said)) })
 	q.StepStart(m.totals, -2/float32(z.b))
 	q.Zero(m.hits, 4*int64(z.fPad))
 	if z.zeroPicks {
@@ -131,7 +131,7 @@ func (m *model) record() {
 	aux := m.auxK()
 	m.backward(aux)
 	m.update()
-	q.Do(func(s *driver.Stream) error { return s.Download(bytesOf(m.heard), m.totals) })
+	q.Do("copy", func(s *driver.Stream) error { return s.Download(bytesOf(m.heard), m.totals) })
 }
 
 // deadLimit is the fewest tokens since it fired that make a latent dead.

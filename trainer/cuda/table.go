@@ -5,6 +5,7 @@ package cuda
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 
 	"github.com/topksweep/sweep/trainer"
@@ -103,20 +104,40 @@ func (ts *tables) get(dev *driver.Device, t trainer.Table) (*table, error) {
 	return held, nil
 }
 
-// read copies the table to the GPU.
+// read copies the table to the GPU. Several goroutines read a part at a time.
 func (h *table) read(dev *driver.Device, t trainer.Table) error {
 	d := int64(t.Dim())
-	part := make([]float32, max(1, stagingBytes/4/d)*d)
-	for row := int64(0); row < h.rows; row += int64(len(part)) / d {
-		part := part[:min(int64(len(part)), (h.rows-row)*d)]
-		if err := t.Read(row, part); err != nil {
-			return fmt.Errorf("bring the data to %v: %w", dev.Info(), err)
+	most := max(1, partBytes/4/d)
+	part := make([]float32, min(most, h.rows)*d)
+	for row := int64(0); row < h.rows; row += most {
+		part := part[:min(most, h.rows-row)*d]
+		err := readRows(t, row, part, d)
+		if err == nil {
+			err = dev.Upload(h.memory.Add(4*row*d), driver.Bytes(part))
 		}
-		if err := dev.Upload(h.memory.Add(4*row*d), driver.Bytes(part)); err != nil {
+		if err != nil {
 			return fmt.Errorf("bring the data to %v: %w", dev.Info(), err)
 		}
 	}
 	return nil
+}
+
+// partBytes is how much of a table is in the host's memory at a time.
+const partBytes = 64 << 20
+
+func readRows(t trainer.Table, row int64, x []float32, d int64) error {
+	n := int64(len(x)) / d
+	readers := min(int64(runtime.GOMAXPROCS(0)), n)
+	errs := make([]error, readers)
+	var wg sync.WaitGroup
+	for i := range readers {
+		wg.Go(func() {
+			from, to := n*i/readers, n*(i+1)/readers
+			errs[i] = t.Read(row+from, x[from*d:to*d])
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // put gives a table up; the last one that does frees it.

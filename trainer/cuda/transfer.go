@@ -10,7 +10,7 @@ func (m *model) upload(dst driver.Ptr, src []byte) {
 	for i := 0; len(src) > 0; i++ {
 		n := min(len(src), stagingBytes)
 		half := m.staging[i%2]
-		m.q.Do(func(s *driver.Stream) error {
+		m.q.Do("copy", func(s *driver.Stream) error {
 			if err := m.staged[i%2].Synchronize(); err != nil {
 				return err
 			}
@@ -32,7 +32,7 @@ func (m *model) download(dst []byte, src driver.Ptr) {
 	for i := 0; len(dst) > 0 || before != nil; i++ {
 		n := min(len(dst), stagingBytes)
 		half, other := m.staging[i%2], m.staging[(i+1)%2]
-		m.q.Do(func(s *driver.Stream) error {
+		m.q.Do("copy", func(s *driver.Stream) error {
 			if n > 0 {
 				if err := s.Download(half[:n], src); err != nil {
 					return err

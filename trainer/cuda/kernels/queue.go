@@ -11,6 +11,10 @@ import (
 // A Queue puts operations on a stream. It keeps the first error and does nothing
 // more after it, so that what uses it reads as a straight line.
 type Queue struct {
+	// Trace, where not nil, is called before each operation with its name, and
+	// what it returns after it: for measurements.
+	Trace func(name string) func()
+
 	stream *driver.Stream
 	set    Set
 	err    error
@@ -26,26 +30,32 @@ func (q *Queue) Stream() *driver.Stream { return q.stream }
 func (q *Queue) Err() error { return q.err }
 
 // Do puts something else on the stream.
-func (q *Queue) Do(f func(s *driver.Stream) error) {
-	if q.err == nil {
-		q.err = f(q.stream)
+func (q *Queue) Do(name string, f func(s *driver.Stream) error) {
+	if q.err != nil {
+		return
 	}
+	if q.Trace != nil {
+		defer q.Trace(name)()
+	}
+	q.err = f(q.stream)
 }
 
 // Wait waits until all is done and returns the first error.
 func (q *Queue) Wait() error {
-	q.Do((*driver.Stream).Synchronize)
+	if q.err == nil {
+		q.err = q.stream.Synchronize()
+	}
 	return q.err
 }
 
 // Zero sets bytes to 0.
 func (q *Queue) Zero(p driver.Ptr, bytes int64) {
-	q.Do(func(s *driver.Stream) error { return s.Fill8(p, 0, bytes) })
+	q.Do("fill", func(s *driver.Stream) error { return s.Fill8(p, 0, bytes) })
 }
 
 // Fill sets n 32-bit words.
 func (q *Queue) Fill(p driver.Ptr, v uint32, n int) {
-	q.Do(func(s *driver.Stream) error { return s.Fill32(p, v, int64(n)) })
+	q.Do("fill", func(s *driver.Stream) error { return s.Fill32(p, v, int64(n)) })
 }
 
 // need notes the first argument that is not as it must be.
@@ -56,9 +66,7 @@ func (q *Queue) need(ok bool, format string, a ...any) {
 }
 
 func (q *Queue) launch(kernel string, shape driver.Shape, args *driver.Args) {
-	if q.err == nil {
-		q.err = q.stream.Launch(q.set[kernel], shape, args)
-	}
+	q.Do(kernel, func(s *driver.Stream) error { return s.Launch(q.set[kernel], shape, args) })
 }
 
 // Arguments, in the order of a kernel's parameters.
