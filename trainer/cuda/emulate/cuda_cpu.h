@@ -1,7 +1,6 @@
-// CUDA C++ kernels as C++17 for the CPU, to test them where there is no GPU. A
-// thread of CUDA is a fiber here, or with -DCUDA_CPU_THREADS a thread of the
-// system, which ThreadSanitizer and AddressSanitizer can look at. Blocks run one
-// after another; warp functions take part in the whole warp, whatever their mask.
+// CUDA C++ kernels as C++17 for the CPU, to test them where there is no GPU. Each
+// thread of a block is a fiber (fibers.cc). Blocks run one after another; warp
+// functions take part in the whole warp, whatever their mask.
 //
 // It knows shared memory (static, and dynamic by DYN_SHARED), barriers, shuffles,
 // votes and atomics. It knows no inline PTX, mma, asynchronous copies, textures
@@ -67,11 +66,7 @@ struct Block {
 };
 
 extern Block block;
-#ifdef CUDA_CPU_THREADS
-extern thread_local Thread *current;
-#else
 extern Thread *current;
-#endif
 
 // A barrier lets nobody past before all of its threads that still run are there.
 void barrier_block();

@@ -1,18 +1,26 @@
 // The threads of a block as fibers of one thread: fast, and the same every time.
-// A barrier that not all threads reach is found at once.
-#include "cuda_cpu.h"
+// A barrier that not all threads reach is found at once. ThreadSanitizer is told of
+// the fibers and of the order that barriers give them, and of no other: it finds a
+// missing barrier whatever the order in which fibers happen to run. This file is not
+// instrumented itself.
 #include <ucontext.h>
+#include "cuda_cpu.h"
+#include "sanitizers.h"
 
 namespace cuda_cpu {
 
 Block block;
 
-struct Barrier { unsigned alive = 0, arrived = 0, turn = 0; };
+struct Barrier {
+	unsigned alive = 0, arrived = 0, turn = 0;
+	char order[2]; // of even and odd turns: some arrive at the next before others leave this one
+};
 
 struct Fiber : Thread {
 	bool done = false;
 	Barrier *at = nullptr; // waits here
 	unsigned turn = 0;     // until the barrier's turn is another one
+	void *tsan = nullptr;
 #if defined(__x86_64__)
 	void *sp = nullptr;
 #else
@@ -32,6 +40,7 @@ static Barrier whole;
 static std::vector<Barrier> warps;
 static std::vector<unsigned long long> published;
 static int votes;
+static char begun, ended; // the order of blocks
 static bool backward = getenv("SWEEP_EMULATE_REVERSE") != nullptr;
 
 [[noreturn]] void die(const char *why) {
@@ -69,7 +78,10 @@ cuda_cpu_switch:
 	ret
 	.size cuda_cpu_switch, . - cuda_cpu_switch
 )");
-static void swap(Fiber *from, Fiber *to) { cuda_cpu_switch(&from->sp, to->sp); }
+static void swap(Fiber *from, Fiber *to) {
+	TSAN_SWITCH(to->tsan);
+	cuda_cpu_switch(&from->sp, to->sp);
+}
 static void prepare(Fiber &f, char *stack, void (*entry)()) {
 	void **sp = reinterpret_cast<void **>((reinterpret_cast<uintptr_t>(stack) + stack_bytes) & ~uintptr_t(15));
 	*--sp = nullptr; // the entry sees a stack as after a call
@@ -78,7 +90,10 @@ static void prepare(Fiber &f, char *stack, void (*entry)()) {
 	f.sp = sp;
 }
 #else
-static void swap(Fiber *from, Fiber *to) { swapcontext(&from->context, &to->context); }
+static void swap(Fiber *from, Fiber *to) {
+	TSAN_SWITCH(to->tsan);
+	swapcontext(&from->context, &to->context);
+}
 static void prepare(Fiber &f, char *stack, void (*entry)()) {
 	getcontext(&f.context);
 	f.context.uc_stack.ss_sp = stack;
@@ -106,29 +121,36 @@ static void next() {
 	swap(me, resume(&home));
 }
 
+static void open(Barrier &b) {
+	b.arrived = 0;
+	b.turn++;
+}
+
 static void wait(Barrier &b) {
+	char *order = &b.order[b.turn % 2];
+	TSAN_RELEASE(order);
 	if (++b.arrived >= b.alive) {
-		b.arrived = 0;
-		b.turn++;
-		return;
+		open(b);
+	} else {
+		running->at = &b;
+		running->turn = b.turn;
+		next();
 	}
-	running->at = &b;
-	running->turn = b.turn;
-	next();
+	TSAN_ACQUIRE(order);
 }
 
 static void leave(Barrier &b) {
-	if (--b.alive > 0 && b.arrived >= b.alive) {
-		b.arrived = 0;
-		b.turn++;
-	}
+	TSAN_RELEASE(&b.order[b.turn % 2]);
+	if (--b.alive > 0 && b.arrived >= b.alive) open(b);
 }
 
 static void entry() {
+	TSAN_ACQUIRE(&begun);
 	(*body)();
 	running->done = true;
-	leave(warps[current->linear / warp_size]);
+	leave(warps[running->linear / warp_size]);
 	leave(whole);
+	TSAN_RELEASE(&ended);
 	next();
 	die("a fiber that ended was resumed");
 }
@@ -151,22 +173,28 @@ int vote_block(int value) {
 	return sum;
 }
 
-static void run_block(std::vector<unsigned char> &dynamic) {
-	memset(dynamic.data(), 0xCD, dynamic.size()); // nobody may rely on what was there
-	block.dynamic = reinterpret_cast<void *>((reinterpret_cast<uintptr_t>(dynamic.data()) + 127) & ~uintptr_t(127));
+static void run_block(size_t shared) {
+	memset(block.dynamic, 0xCD, shared); // nobody may rely on what was there
 	unsigned n = block.threads;
-	whole = Barrier{n};
+	whole = Barrier{};
+	whole.alive = n;
 	warps.assign((n + warp_size - 1) / warp_size, Barrier{});
 	published.resize(warps.size() * warp_size);
 	for (unsigned i = 0; i < n; i++) {
 		Fiber &f = fibers[i];
+		void *tsan = f.tsan ? f.tsan : TSAN_FIBER();
 		f = Fiber{};
+		f.tsan = tsan;
 		f.linear = i;
 		f.index = dim3(i % block.size.x, i / block.size.x % block.size.y, i / (block.size.x * block.size.y));
 		warps[i / warp_size].alive++;
+		ASAN_UNPOISON_MEMORY_REGION(stacks.data() + stack_bytes * i, stack_bytes);
 		prepare(f, stacks.data() + stack_bytes * i, entry);
 	}
+	home.tsan = TSAN_THIS();
+	TSAN_RELEASE(&begun);
 	swap(&home, resume(&fibers[backward ? n - 1 : 0]));
+	TSAN_ACQUIRE(&ended);
 }
 
 void run(dim3 grid, dim3 size, size_t shared, const std::function<void()> &kernel) {
@@ -176,13 +204,15 @@ void run(dim3 grid, dim3 size, size_t shared, const std::function<void()> &kerne
 	body = &kernel;
 	if (fibers.size() < block.threads) fibers.resize(block.threads);
 	if (stacks.size() < stack_bytes * block.threads) stacks.resize(stack_bytes * block.threads);
-	std::vector<unsigned char> dynamic(shared + 128);
+	// Exactly so much, so that its end is watched.
+	if (posix_memalign(&block.dynamic, 128, shared ? shared : 1)) die("no memory");
 	size_t blocks = size_t(grid.x) * grid.y * grid.z;
 	for (size_t i = 0; i < blocks; i++) {
 		size_t b = backward ? blocks - 1 - i : i;
 		block.index = dim3(b % grid.x, b / grid.x % grid.y, b / (size_t(grid.x) * grid.y));
-		run_block(dynamic);
+		run_block(shared);
 	}
+	free(block.dynamic);
 }
 
 } // namespace cuda_cpu

@@ -4,15 +4,10 @@
 // kernel does what it must not.
 #include "cuda_cpu.h"
 #include "protocol.h"
+#include "sanitizers.h"
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
-#define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
-#endif
 
 namespace cuda_cpu {
 
