@@ -9,39 +9,26 @@
 // Team adds up over the threads that work on one latent: threadIdx.x counts
 // them. Teams of more than a warp are alone in their block.
 struct Team {
-    float *part;  // [2][3][32] in shared memory
+    float *part;  // [2][4][32] in shared memory
     int warps, turn;
-    __device__ __forceinline__ void sum(float &a, float &b, float &c) {
-        a = warpSum(a);
-        b = warpSum(b);
-        c = warpSum(c);
+
+    template <int N>
+    __device__ __forceinline__ void sum(float (&v)[N]) {
+#pragma unroll
+        for (int i = 0; i < N; i++) v[i] = warpSum(v[i]);
         if (warps == 1) return;
-        float *p = part + 96 * turn;
+        float *p = part + 128 * turn;  // the other one may still be read
         turn ^= 1;
         if ((threadIdx.x & 31) == 0) {
-            int w = threadIdx.x >> 5;
-            p[w] = a;
-            p[32 + w] = b;
-            p[64 + w] = c;
+#pragma unroll
+            for (int i = 0; i < N; i++) p[32 * i + (threadIdx.x >> 5)] = v[i];
         }
         __syncthreads();
-        a = b = c = 0.f;
-        for (int w = 0; w < warps; w++) {
-            a += p[w];
-            b += p[32 + w];
-            c += p[64 + w];
+#pragma unroll
+        for (int i = 0; i < N; i++) {
+            v[i] = 0.f;
+            for (int w = 0; w < warps; w++) v[i] += p[32 * i + w];
         }
-    }
-    __device__ __forceinline__ float sum(float a) {
-        a = warpSum(a);
-        if (warps == 1) return a;
-        float *p = part + 96 * turn;
-        turn ^= 1;
-        if ((threadIdx.x & 31) == 0) p[threadIdx.x >> 5] = a;
-        __syncthreads();
-        a = 0.f;
-        for (int w = 0; w < warps; w++) a += p[w];
-        return a;
     }
 };
 
@@ -53,32 +40,32 @@ __device__ __forceinline__ void end(Team &team, int f, int d4, const float4 *w, 
                                     float unit, int projectFirst, float4 *decOut, float4 *encOut, float *bias,
                                     double *norm2) {
     int team32 = 32 * team.warps;
-    float along = 0, ofDec = 0, ofRow = 0;
+    float sums[4] = {0.f, 0.f, 0.f, 0.f};  // gradient · row, and squared norms: decoder gradient, row, encoder gradient
 #pragma unroll
     for (int v = 0; v < V; v++) {
-        along += dot4(gDec[v], w[v]);
-        ofDec += dot4(gDec[v], gDec[v]);
-        ofRow += dot4(w[v], w[v]);
+        sums[0] += dot4(gDec[v], w[v]);
+        sums[1] += dot4(gDec[v], gDec[v]);
+        sums[2] += dot4(w[v], w[v]);
+        sums[3] += dot4(gEnc[v], gEnc[v]);
     }
-    team.sum(along, ofDec, ofRow);
-    if (projectFirst) unit = (float)(1.0 / (sqrt((double)ofRow) + 1e-6));
-    float back = -along * unit * unit;
-    float after = 0, ofEnc = 0, none = 0;
+    team.sum(sums);
+    if (projectFirst) unit = (float)(1.0 / (sqrt((double)sums[2]) + 1e-6));
+    float back = -sums[0] * unit * unit;
+    float after[1] = {0.f};
 #pragma unroll
     for (int v = 0; v < V; v++) {
         int c = v * team32 + threadIdx.x;
         axpy4(gDec[v], back, w[v]);
-        after += dot4(gDec[v], gDec[v]);
-        ofEnc += dot4(gEnc[v], gEnc[v]);
+        after[0] += dot4(gDec[v], gDec[v]);
         if (c < d4) {
             decOut[(i64)f * d4 + c] = gDec[v];
             encOut[(i64)f * d4 + c] = gEnc[v];
         }
     }
-    team.sum(after, ofEnc, none);
+    if (projectFirst) team.sum(after);
     if (threadIdx.x == 0) {
         bias[f] = gBias;
-        norm2[f] = (double)ofEnc + (double)gBias * gBias + (double)(projectFirst ? after : ofDec);
+        norm2[f] = (double)sums[3] + (double)gBias * gBias + (double)(projectFirst ? after[0] : sums[1]);
     }
 }
 
@@ -95,7 +82,7 @@ __device__ __forceinline__ void end(Team &team, int f, int d4, const float4 *w, 
 
 template <int V>
 __device__ __forceinline__ void backward(BACKWARD_IN) {
-    __shared__ float part[192];
+    __shared__ float part[256];
     Team team = {part, (int)blockDim.x >> 5, 0};
     int team32 = blockDim.x;
     int item = blockIdx.x * blockDim.y + threadIdx.y, latent = item - maxExtras, nth = 0;
@@ -129,7 +116,7 @@ __device__ __forceinline__ void backward(BACKWARD_IN) {
     double gBias = 0;
     for (int i = from; i < to; i++) {
         i64 row = (i64)token[i] * d4;
-        float a = act[i] * scale, dot = 0.f;
+        float a = act[i] * scale, dot[1] = {0.f};
         float4 r[V], x[V];
 #pragma unroll
         for (int v = 0; v < V; v++) {
@@ -138,13 +125,14 @@ __device__ __forceinline__ void backward(BACKWARD_IN) {
             x[v] = c < d4 ? centred[row + c] : zero4();
         }
 #pragma unroll
-        for (int v = 0; v < V; v++) dot += dot4(r[v], w[v]);
-        dot = team.sum(dot) * back;
-        gBias += dot;
+        for (int v = 0; v < V; v++) dot[0] += dot4(r[v], w[v]);
+        team.sum(dot);
+        dot[0] *= back;
+        gBias += dot[0];
 #pragma unroll
         for (int v = 0; v < V; v++) {
             axpy4(gDec[v], a, r[v]);
-            axpy4(gEnc[v], dot, x[v]);
+            axpy4(gEnc[v], dot[0], x[v]);
         }
     }
     if (!split) {
@@ -177,7 +165,7 @@ __device__ __forceinline__ void backward(BACKWARD_IN) {
 
 template <int V>
 __device__ __forceinline__ void rejoin(REJOIN_IN) {
-    __shared__ float part[192];
+    __shared__ float part[256];
     Team team = {part, (int)blockDim.x >> 5, 0};
     int team32 = blockDim.x;
     int item = blockIdx.x * blockDim.y + threadIdx.y;
@@ -209,11 +197,15 @@ __device__ __forceinline__ void rejoin(REJOIN_IN) {
     end<V>(team, latent, d4, w, gDec, gEnc, (float)gBias, unit[latent], projectFirst, decOut, encOut, bias, norm2);
 }
 
-extern "C" __global__ void backward1(BACKWARD_IN) { backward<1>(BACKWARD_ON); }
-extern "C" __global__ void backward2(BACKWARD_IN) { backward<2>(BACKWARD_ON); }
-extern "C" __global__ void backward3(BACKWARD_IN) { backward<3>(BACKWARD_ON); }
-extern "C" __global__ void backward4(BACKWARD_IN) { backward<4>(BACKWARD_ON); }
-extern "C" __global__ void rejoin1(REJOIN_IN) { rejoin<1>(REJOIN_ON); }
-extern "C" __global__ void rejoin2(REJOIN_IN) { rejoin<2>(REJOIN_ON); }
-extern "C" __global__ void rejoin3(REJOIN_IN) { rejoin<3>(REJOIN_ON); }
-extern "C" __global__ void rejoin4(REJOIN_IN) { rejoin<4>(REJOIN_ON); }
+// Bounds keep a team's registers within those of an SM, 65536, whatever the
+// driver's compiler makes of the PTX: teams of 3, 16 and 32 warps at most.
+extern "C" __global__ void __launch_bounds__(128, 1) backward1(BACKWARD_IN) { backward<1>(BACKWARD_ON); }
+extern "C" __global__ void __launch_bounds__(128, 1) backward2(BACKWARD_IN) { backward<2>(BACKWARD_ON); }
+extern "C" __global__ void __launch_bounds__(128, 1) backward3(BACKWARD_IN) { backward<3>(BACKWARD_ON); }
+extern "C" __global__ void __launch_bounds__(512, 1) backward4(BACKWARD_IN) { backward<4>(BACKWARD_ON); }
+extern "C" __global__ void __launch_bounds__(1024, 1) backward_wide(BACKWARD_IN) { backward<4>(BACKWARD_ON); }
+extern "C" __global__ void __launch_bounds__(128, 1) rejoin1(REJOIN_IN) { rejoin<1>(REJOIN_ON); }
+extern "C" __global__ void __launch_bounds__(128, 1) rejoin2(REJOIN_IN) { rejoin<2>(REJOIN_ON); }
+extern "C" __global__ void __launch_bounds__(128, 1) rejoin3(REJOIN_IN) { rejoin<3>(REJOIN_ON); }
+extern "C" __global__ void __launch_bounds__(512, 1) rejoin4(REJOIN_IN) { rejoin<4>(REJOIN_ON); }
+extern "C" __global__ void __launch_bounds__(1024, 1) rejoin_wide(REJOIN_IN) { rejoin<4>(REJOIN_ON); }

@@ -28,6 +28,9 @@ func (q *Queue) Backward(b Backward) {
 	q.need(b.F > 0 && b.D4 > 0 && b.D4 <= MaxD4, "backward: rows of %d", 4*b.D4)
 	t := teamOf(b.D4)
 	variant := strconv.Itoa(t.each)
+	if t.warps > 16 {
+		variant = "_wide"
+	}
 	q.launch("backward"+variant, t.shape(b.MaxExtras+b.F), args(b.Residual, b.Left, b.Centred, b.WDec, b.Unit, b.Dead, b.Start, b.Extra,
 		b.Token, b.Act, i32(b.MaxExtras), i32(b.Segment), i32(b.F), i32(b.D4), b.ProjectFirst, b.Totals, b.GDec, b.GEnc, b.GBias, b.Norm2,
 		b.Spare, b.SpareBias))

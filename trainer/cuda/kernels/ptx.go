@@ -18,7 +18,7 @@ type Set map[string]driver.Function
 // names are the kernels of each file.
 var names = map[string][]string{
 	"auxk":     {"auxk_total", "inert", "inert_total"},
-	"backward": {"backward1", "backward2", "backward3", "backward4", "rejoin1", "rejoin2", "rejoin3", "rejoin4"},
+	"backward": {"backward1", "backward2", "backward3", "backward4", "backward_wide", "rejoin1", "rejoin2", "rejoin3", "rejoin4", "rejoin_wide"},
 	"center":   {"center", "to_bf16", "pick"},
 	"columns":  {"columns", "column_totals", "bias_gradient"},
 	"counters": {"counters"},

@@ -99,10 +99,10 @@ __device__ __forceinline__ void update(UPDATE_IN) {
     if (threadIdx.x == 0 && !normaliseLast) unit[latent] = toUnit;
 }
 
-extern "C" __global__ void update1(UPDATE_IN) { update<1>(UPDATE_ON); }
-extern "C" __global__ void update2(UPDATE_IN) { update<2>(UPDATE_ON); }
-extern "C" __global__ void update3(UPDATE_IN) { update<3>(UPDATE_ON); }
-extern "C" __global__ void update4(UPDATE_IN) { update<4>(UPDATE_ON); }
+extern "C" __global__ void __launch_bounds__(128, 1) update1(UPDATE_IN) { update<1>(UPDATE_ON); }
+extern "C" __global__ void __launch_bounds__(128, 1) update2(UPDATE_IN) { update<2>(UPDATE_ON); }
+extern "C" __global__ void __launch_bounds__(128, 1) update3(UPDATE_IN) { update<3>(UPDATE_ON); }
+extern "C" __global__ void __launch_bounds__(1024, 1) update4(UPDATE_IN) { update<4>(UPDATE_ON); }
 
 // update_biases is the same for n numbers, whose gradients are all there.
 extern "C" __global__ void update_biases(float *w, float *m, float *v, const float *g, int n, const Step *s, const Totals *t) {
