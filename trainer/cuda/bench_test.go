@@ -168,8 +168,7 @@ func floorOf(b *testing.B, gpu *backend, c trainer.Config) time.Duration {
 	copied := best(b, gpu.dev, s, func() error { return s.Copy(x.Add(bytes), x, bytes) })
 	flops := 2 * math.Pow(float64(n), 3) / product
 	bandwidth := 2 * float64(bytes) / copied
-	bf, d, f := float64(c.BatchSize), float64(c.ActivationDim), float64(c.DictSize)
-	seconds := 2*bf*d*f/flops + (28*float64(c.Params())+4*bf*f)/bandwidth
+	seconds := rates{flops: flops, memory: bandwidth}.floor(c)
 	fmt.Printf("%s: %.1f TFLOP/s in %s, copies at %.2f TB/s\n", gpu.dev.Info().Name, flops/1e12, c.Precision, bandwidth/1e12)
 	return time.Duration(seconds * 1e9)
 }
