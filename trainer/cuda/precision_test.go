@@ -3,7 +3,6 @@
 package cuda_test
 
 import (
-	"fmt"
 	"math"
 	"testing"
 
@@ -81,7 +80,7 @@ func preActivations(t *testing.T, b trainer.Backend, precision string, rounding 
 		}
 		diff := math.Abs(float64(acts[i]) - max(0, sum))
 		if !(diff <= rounding*size) {
-			t.Fatal(fmt.Sprintf("latent %d of row %d: %v, want %v within %.1e", latent, row, acts[i], sum, rounding*size))
+			t.Fatalf("latent %d of row %d: %v, want %v within %.1e", latent, row, acts[i], sum, rounding*size)
 		}
 		worst = max(worst, diff)
 	}
