@@ -33,7 +33,7 @@ which cells have a result already. Nothing is started or written.`,
 			if output != "text" && output != "json" {
 				return inputError{fmt.Errorf("-o %s: want text or json", output)}
 			}
-			backend, err := newBackend("auto", 0)
+			_, bytes, err := backendFor("auto")
 			if err != nil {
 				return err
 			}
@@ -41,7 +41,7 @@ which cells have a result already. Nothing is started or written.`,
 			if err != nil {
 				return err
 			}
-			planned, err := g.plan(c.Context(), args[0], sweep.Estimates{Bytes: backend.Bytes, Reused: func(cell string) bool { return done[cell] }})
+			planned, err := g.plan(c.Context(), args[0], sweep.Estimates{Bytes: bytes, Reused: func(cell string) bool { return done[cell] }})
 			if err != nil {
 				return err
 			}

@@ -2,7 +2,10 @@
 
 package cuda
 
-import "github.com/topksweep/sweep/trainer/cuda/driver"
+import (
+	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/cuda/driver"
+)
 
 // GPUs lists the GPUs of this machine, each as a person would name it. Where none
 // can be used the error says in one line why.
@@ -17,3 +20,6 @@ func GPUs() ([]string, error) {
 	}
 	return names, nil
 }
+
+// Bytes returns what a model takes on any GPU, and on the host; 0 if not known.
+func Bytes(c trainer.Config) (device, host int64) { return new(backend).Bytes(c) }

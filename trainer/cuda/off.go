@@ -4,16 +4,13 @@
 // is built without the tag cuda: it has no GPUs.
 package cuda
 
-import (
-	"errors"
-
-	"github.com/topksweep/sweep/trainer"
-)
-
-var errOff = errors.New("this program is built without CUDA (the build tag cuda, docs/cuda.md)")
+import "github.com/topksweep/sweep/trainer"
 
 // GPUs lists the GPUs of this machine.
-func GPUs() ([]string, error) { return nil, errOff }
+func GPUs() ([]string, error) { return nil, ErrNotBuilt }
 
 // New returns the backend of a GPU.
-func New(int) (trainer.Backend, error) { return nil, errOff }
+func New(int) (trainer.Backend, error) { return nil, ErrNotBuilt }
+
+// Bytes returns what a model takes on any GPU, and on the host; 0 if not known.
+func Bytes(trainer.Config) (device, host int64) { return 0, 0 }
