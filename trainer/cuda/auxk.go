@@ -19,6 +19,7 @@ func (m *model) auxK() int {
 	}
 	z, q := m.z, m.q
 	k := min(z.kAux, m.dying)
+	q.ColumnTotals(m.part, z.b, 4*z.d4, 1/float64(z.b), m.mean)
 	m.choose(z.b, selection{k: k, n: m.dying, names: m.list, allowed: m.dead, out: kernels.Chosen{
 		Acts: m.auxActs, Latents: m.auxChosen, Hits: m.hits, Bad: m.totals.Add(kernels.AuxBadRow),
 	}})
@@ -35,11 +36,12 @@ func (m *model) auxK() int {
 func (m *model) inertAuxK() {
 	z, q := m.z, m.q
 	width := 4 * z.d4
-	// The mean of the residual's columns is needed after this one's.
-	q.Columns(kernels.Columns{Rows: m.centred, N: z.b, D4: z.d4, Part: m.part})
-	q.ColumnTotals(m.part, z.b, width, 1/float64(z.b), m.variance)
-	q.Columns(kernels.Columns{Rows: m.centred, Mean: m.variance, N: z.b, D4: z.d4, Part: m.part})
-	q.ColumnTotals(m.part, z.b, width, 1, m.variance)
+	// The parts of the residual's sums are needed later; those of W_enc's are not
+	// there yet.
+	q.Columns(kernels.Columns{Rows: m.centred, N: z.b, D4: z.d4, Part: m.encPart})
+	q.ColumnTotals(m.encPart, z.b, width, 1/float64(z.b), m.mean)
+	q.Columns(kernels.Columns{Rows: m.centred, Mean: m.mean, N: z.b, D4: z.d4, Part: m.encPart})
+	q.ColumnTotals(m.encPart, z.b, width, 1, m.variance)
 	q.Inert(kernels.Inert{
 		Residual: m.residual, BDec: m.w.bDec, Variance: m.variance, B: z.b, D: z.d, D4: z.d4, KAux: m.c.KAux, Alpha: m.c.AuxKAlpha,
 		Totals: m.totals, Left: m.left, RowSum: m.left2,

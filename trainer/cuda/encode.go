@@ -28,7 +28,6 @@ func (m *model) choose(rows int, s selection) {
 		sieve := kernels.Sieve{
 			Rows: n, K: s.k, Room: room, Bits: m.bits, Latents: m.latents, Count: m.count, Floors: m.floors, Zeros: s.zeros,
 		}
-		m.q.Empty(sieve)
 		for first := 0; first < s.n; first += m.z.chunk {
 			m.chunk(sieve, s, from, first, min(m.z.chunk, s.n-first))
 		}

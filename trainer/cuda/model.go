@@ -98,6 +98,10 @@ func (m *model) load(s *trainer.State) {
 		m.upload(p.bDec, driver.Bytes(from.BDec))
 	}
 	q.Zero(m.g.bEnc, 4*int64(z.biases()))
+	q.Zero(m.hits, 4*int64(z.fPad)) // each step leaves these two at 0
+	if z.zeroPicks {
+		q.Zero(m.zeroPicks, 4*int64(z.fPad))
+	}
 	m.upload(m.since, driver.Bytes(s.SinceFired))
 	if m.recipe.NormaliseLast {
 		q.Fill(m.unit, math.Float32bits(1), z.f)

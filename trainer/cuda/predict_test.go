@@ -60,12 +60,12 @@ func (r rates) works(c trainer.Config) []work {
 		{"sifted", 1, 0, 0, 16 * hits},
 		{"counters", 1, 0, 26 * f, 0},
 		{"decode", 1, 0, max(weights, hits*d*missed(f*d)) + 2*b*d, hits * d},
-		{"columns (residual)", 2, 0, 0, b * d},
+		{"columns (residual)", 1, 0, 0, b * d},
 		{"group", 4, 0, 16 * f, 40 * hits},
 		{"backward", 2, 0, 3*weights + 2*hits*d*missed(2*b*d), 2 * hits * d},
 		{"columns (W_enc)", 2, 0, weights, 0},
 		{"sums, totals", 2, 0, 8 * f, 0},
-		{"update", 2, 0, 48*f*d/4 + 2*weights, 0},
+		{"update", 1, 0, 48*f*d/4 + 2*weights, 0},
 	}
 }
 

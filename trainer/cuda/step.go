@@ -109,12 +109,10 @@ func (m *model) hear(st *trainer.Stats) error {
 func (m *model) record() {
 	z, q := m.z, m.q
 	q.Do("copy", func(s *driver.Stream) error { return s.Upload(m.buffers.step, bytesOf(m.said)) })
-	q.StepStart(m.totals, -2/float32(z.b))
-	q.Zero(m.hits, 4*int64(z.fPad))
-	if z.zeroPicks {
-		q.Zero(m.zeroPicks, 4*int64(z.fPad))
-	}
-	q.Center(kernels.Center{Step: m.buffers.step, BDec: m.w.bDec, Out: m.centred, OutBF: m.centredBF, Rows: z.b, D: z.d, D4: z.d4})
+	q.Center(kernels.Center{
+		Step: m.buffers.step, Totals: m.totals, MainScale: -2 / float32(z.b), BDec: m.w.bDec, Out: m.centred, OutBF: m.centredBF,
+		Rows: z.b, D: z.d, D4: z.d4,
+	})
 	m.choose(z.b, selection{k: z.k, n: z.f, zeros: z.zeroPicks, out: kernels.Chosen{
 		Acts: m.acts, Latents: m.chosen, Hits: m.hits, ZeroPicks: m.zeroPicks, Least: m.least, Bad: m.totals.Add(kernels.BadRow),
 	}})
@@ -127,7 +125,6 @@ func (m *model) record() {
 		Rows: z.b, D4: z.d4, Norm2: m.l2,
 	})
 	q.Columns(kernels.Columns{Rows: m.residual, N: z.b, D4: z.d4, Part: m.part})
-	q.ColumnTotals(m.part, z.b, 4*z.d4, 1/float64(z.b), m.mean)
 	aux := m.auxK()
 	m.backward(aux)
 	m.update()
@@ -167,7 +164,9 @@ func (m *model) backward(aux int) {
 		Spare: m.spare, SpareBias: m.spareBias,
 	})
 	q.Columns(kernels.Columns{Rows: m.w.wEnc, Weight: m.g.bEnc, N: z.f, D4: z.d4, Part: m.encPart})
-	q.BiasGradient(m.mean, m.encPart, z.f, 4*z.d4, m.g.bDec, m.biasNorm2)
+	q.BiasGradient(kernels.BiasGradient{
+		Residual: m.part, B: z.b, Encoder: m.encPart, F: z.f, Width: 4 * z.d4, Gradient: m.g.bDec, Norm2: m.biasNorm2,
+	})
 	q.Finish(kernels.Finish{
 		LatentNorm2: m.norm2, F: z.f, RowNorm2: m.l2, Least: m.least, B: z.b, BiasNorm2: m.biasNorm2, BiasParts: kernels.BiasParts(4 * z.d4),
 		Part: m.sums, Step: m.buffers.step, Totals: m.totals, Beta: m.c.ThresholdBeta,
@@ -179,9 +178,8 @@ func (m *model) update() {
 	m.q.Update(kernels.Update{
 		WEnc: m.w.wEnc, MEnc: m.m.wEnc, VEnc: m.v.wEnc, GEnc: m.g.wEnc, WDec: m.w.wDec, MDec: m.m.wDec, VDec: m.v.wDec, GDec: m.g.wDec,
 		Unit: m.unit, EncBF: m.encBF, Start: m.start, F: m.z.f, D4: m.z.d4, NormaliseLast: m.recipe.NormaliseLast,
-		Step: m.buffers.step, Totals: m.totals,
+		W: m.w.bEnc, M: m.m.bEnc, V: m.v.bEnc, G: m.g.bEnc, Biases: m.z.biases(), Step: m.buffers.step, Totals: m.totals,
 	})
-	m.q.UpdateBiases(m.w.bEnc, m.m.bEnc, m.v.bEnc, m.g.bEnc, m.z.biases(), m.buffers.step, m.totals)
 }
 
 func bytesOf[T any](v *T) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v)) }

@@ -2,10 +2,19 @@
 
 // center writes x - b_dec as rows of width dPad, and the same in bfloat16 where
 // centredBF is not null. x is s->x, or given where s is null. One thread, one
-// float4 of the output.
-extern "C" __global__ void center(const Step *s, const float *given, const float *bDec, float *centred, uint2 *centredBF,
+// float4 of the output. It empties the totals of a step where they are not null;
+// the threshold stays.
+extern "C" __global__ void center(const Step *s, Totals *t, float mainScale, const float *given, const float *bDec, float *centred, uint2 *centredBF,
                                   int rows, int d, int d4) {
     i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i == 0 && t) {
+        t->l2 = t->aux = t->norm2 = 0;
+        t->longest = 0;
+        t->dead = t->dying = t->badRow = t->auxBadRow = 0;
+        t->mainScale = mainScale;
+        t->auxScale = 0.f;
+        t->mainIsLeft = 0;
+    }
     if (i >= (i64)rows * d4) return;
     const float *x = s ? s->x : given;
     i64 row = i / d4;

@@ -57,18 +57,21 @@ extern "C" __global__ void column_totals(const double *part, int parts, int widt
     out[c] = s * scale;
 }
 
-// bias_gradient gives b_dec's gradient from the means of the residual's columns
-// and the parts of the sum over latents of b_enc's gradient * W_enc: the
+// bias_gradient gives b_dec's gradient from the parts of the residual's sum over
+// b tokens and of the sum over latents of b_enc's gradient * W_enc: the
 // reconstruction holds b_dec once, and through x - b_dec the encoder's gradient
 // reaches it with a minus. norm2 is each block's part of the squared norm.
-extern "C" __global__ void bias_gradient(const double *mean, const double *part, int parts, int width, float *gradient, double *norm2) {
+extern "C" __global__ void bias_gradient(const double *residual, int residualParts, int b, const double *encoder, int encoderParts,
+                                         int width, float *gradient, double *norm2) {
     int c = blockIdx.x * blockDim.x + threadIdx.x;
     double n = 0;
     if (c < width) {
-        double s = -2 * mean[c];
+        double direct = 0, through = 0;
 #pragma unroll 8
-        for (int p = 0; p < parts; p++) s -= part[(i64)p * width + c];
-        float g = (float)s;
+        for (int p = 0; p < residualParts; p++) direct += residual[(i64)p * width + c];
+#pragma unroll 8
+        for (int p = 0; p < encoderParts; p++) through += encoder[(i64)p * width + c];
+        float g = (float)(-2 * (direct / b) - through);
         gradient[c] = g;
         n = (double)g * g;
     }

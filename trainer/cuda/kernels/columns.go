@@ -34,9 +34,18 @@ func (q *Queue) ColumnTotals(part ptr, n, width int, scale float64, out ptr) {
 // BiasParts is the number of blocks of BiasGradient.
 func BiasParts(width int) int { return over(width, 128) }
 
-// BiasGradient is b_dec's gradient, [width], from the means of the residual's
-// columns and the parts of Σ_f b_enc's gradient · W_enc over n latents; norm2 are
-// BiasParts float64.
-func (q *Queue) BiasGradient(mean, part ptr, n, width int, gradient, norm2 ptr) {
-	q.launch("bias_gradient", linear(width, 128), args(mean, part, i32(partsOf(n)), i32(width), gradient, norm2))
+// BiasGradient is b_dec's gradient.
+type BiasGradient struct {
+	Residual ptr // what Columns made of the residual's B rows
+	B        int
+	Encoder  ptr // and of W_enc's F rows, weighted with b_enc's gradient
+	F        int
+	Width    int
+	Gradient ptr // [Width]
+	Norm2    ptr // [BiasParts] float64: parts of its squared norm
+}
+
+func (q *Queue) BiasGradient(g BiasGradient) {
+	q.launch("bias_gradient", linear(g.Width, 128), args(g.Residual, i32(partsOf(g.B)), i32(g.B), g.Encoder, i32(partsOf(g.F)), i32(g.Width),
+		g.Gradient, g.Norm2))
 }

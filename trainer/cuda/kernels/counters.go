@@ -4,7 +4,7 @@ package kernels
 
 // Counters moves the tokens since each latent fired on.
 type Counters struct {
-	Hits, ZeroPicks ptr // [F] counts; ZeroPicks may be 0
+	Hits, ZeroPicks ptr // [F] counts; ZeroPicks, which may be 0, are set back to 0
 	Since           ptr // [F] int64
 	Dead, Dying     ptr // [F] bytes
 	F               int

@@ -27,8 +27,8 @@ var names = map[string][]string{
 	"group":    {"scan_blocks", "scan", "scatter", "order"},
 	"median":   {"median_weights", "median_columns", "median_next", "median_set"},
 	"sift":     {"sift", "sifted"},
-	"totals":   {"step_start", "sums", "totals"},
-	"update":   {"update1", "update2", "update3", "update4", "update_biases", "units"},
+	"totals":   {"sums", "totals"},
+	"update":   {"update1", "update2", "update3", "update4", "units"},
 }
 
 // Load loads every kernel. The device is entered.

@@ -84,18 +84,18 @@ __device__ __forceinline__ int cut(int *bits, int *latents, int n, int k, int *h
 }
 
 // sift takes the chunk pre_BN of n latents from latent first on, without their
-// bias. names, where not null, are the latents' numbers, rising; allowed, where
-// not null, admits those with a byte that is not 0. A row starts with count 0
-// and floor 0, or floor -1 to take zeros too.
+// bias; with fresh it is the first. names, where not null, are the latents'
+// numbers, rising; allowed, where not null, admits those with a byte that is not
+// 0. With zeros, zeros are taken too.
 extern "C" __global__ void sift(const float *__restrict__ pre, int stride, const float *__restrict__ bias, int first, int n, const int *names,
-                                const u8 *allowed, int rows, int k, int room, int *bits, int *latents, int *count, int *floors) {
+                                const u8 *allowed, int fresh, int zeros, int rows, int k, int room, int *bits, int *latents, int *count, int *floors) {
     __shared__ int hists[SIFT_WARPS][256];
     int row = blockIdx.x * SIFT_WARPS + threadIdx.y, lane = threadIdx.x;
     if (row >= rows) return;
     int *hist = hists[threadIdx.y];
     const float *in = pre + (i64)row * stride;
     int *myBits = bits + (i64)row * room, *myLatents = latents + (i64)row * room;
-    int have = count[row], floor = floors[row];
+    int have = fresh ? 0 : count[row], floor = fresh ? (zeros ? -1 : 0) : floors[row];
     u32 before = (1u << lane) - 1u;
     for (int base = 0; base < n; base += 512) {
         float4 v[4];  // four loads in flight

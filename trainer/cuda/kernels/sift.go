@@ -15,32 +15,22 @@ type Sieve struct {
 // a floor that rises later. all is the number of latents that are shown.
 func Room(k, all int) int { return min(max(2*k, k+256), 128*over(all, 128)) + 128 }
 
-// Empty starts a selection.
-func (q *Queue) Empty(s Sieve) {
-	q.need(s.Rows > 0 && s.K > 0 && s.Room >= s.K+128, "sift: %d rows, k %d, room %d", s.Rows, s.K, s.Room)
-	floor := uint32(0)
-	if s.Zeros {
-		floor = ^uint32(0) // -1
-	}
-	q.Fill(s.Count, 0, s.Rows)
-	q.Fill(s.Floors, floor, s.Rows)
-}
-
 // A Chunk is pre-activations of N latents from First on.
 type Chunk struct {
 	Pre      ptr // [Rows,Stride], without bias
 	Stride   int
 	Bias     ptr // [N]
-	First, N int
+	First, N int // First in the dictionary, or in all names
 	Names    ptr // [N] the latents' numbers, rising; 0: First, First+1, …
 	Allowed  ptr // [F] bytes: 0 keeps a latent out; 0: all take part
 }
 
-// Sift shows the sieve a chunk.
+// Sift shows the sieve a chunk. That of latent 0 starts a selection.
 func (q *Queue) Sift(s Sieve, c Chunk) {
+	q.need(s.Rows > 0 && s.K > 0 && s.Room >= s.K+128, "sift: %d rows, k %d, room %d", s.Rows, s.K, s.Room)
 	q.need(c.N > 0 && c.N <= c.Stride && c.Stride%4 == 0, "sift: %d latents in rows of %d", c.N, c.Stride)
 	q.launch("sift", rows(s.Rows), args(c.Pre, i32(c.Stride), c.Bias, i32(c.First), i32(c.N), c.Names, c.Allowed,
-		i32(s.Rows), i32(s.K), i32(s.Room), s.Bits, s.Latents, s.Count, s.Floors))
+		c.First == 0, s.Zeros, i32(s.Rows), i32(s.K), i32(s.Room), s.Bits, s.Latents, s.Count, s.Floors))
 }
 
 // Chosen is what a selection ends in.

@@ -95,7 +95,6 @@ func TestSift(t *testing.T) {
 				Rows: c.rows, K: c.k, Room: n, Bits: room[int32](b, c.rows*n), Latents: room[int32](b, c.rows*n),
 				Count: room[int32](b, c.rows), Floors: room[int32](b, c.rows), Zeros: c.zeros,
 			}
-			b.Empty(s)
 			onGPU := put(b, bias)
 			for first := 0; first < c.f; first += c.chunk {
 				n := min(c.chunk, c.f-first)
@@ -164,7 +163,6 @@ func TestSiftNaN(t *testing.T) {
 		Count: room[int32](b, rows), Floors: room[int32](b, rows),
 	}
 	bad := put(b, make([]int32, 1))
-	b.Empty(s)
 	b.Sift(s, Chunk{Pre: put(b, pre), Stride: f, Bias: put(b, make([]float32, f)), N: f})
 	b.Sifted(s, Chosen{Acts: room[float32](b, rows*k), Latents: room[int32](b, rows*k), Bad: bad})
 	if got := get[int32](b, bad, 1)[0]; got != rows-2 {
@@ -175,7 +173,7 @@ func TestSiftNaN(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	b := newBench(t)
 	for name, put := range map[string]func(q *Queue){
-		"sieve without room": func(q *Queue) { q.Empty(Sieve{Rows: 1, K: 100, Room: 200}) },
+		"sieve without room": func(q *Queue) { q.Sift(Sieve{Rows: 1, K: 100, Room: 200}, Chunk{Stride: 8, N: 5}) },
 		"chunk of odd width": func(q *Queue) { q.Sift(Sieve{Rows: 1, K: 1, Room: 129}, Chunk{Stride: 6, N: 5}) },
 		"rows too wide":      func(q *Queue) { q.Backward(Backward{F: 1, D4: MaxD4 + 1}) },
 		"k past the stride":  func(q *Queue) { q.Decode(Decode{Rows: 1, K: 3, Stride: 2}) },

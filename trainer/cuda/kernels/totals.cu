@@ -1,16 +1,5 @@
 #include "common.cuh"
 
-// step_start empties the totals for a step; the threshold stays.
-extern "C" __global__ void step_start(Totals *t, float mainScale) {
-    if (threadIdx.x > 0) return;
-    t->l2 = t->aux = t->norm2 = 0;
-    t->longest = 0;
-    t->dead = t->dying = t->badRow = t->auxBadRow = 0;
-    t->mainScale = mainScale;
-    t->auxScale = 0.f;
-    t->mainIsLeft = 0;
-}
-
 // sums adds parts of the latents' squared norms and of the rows' squared errors
 // and smallest activations: block p the p-th of gridDim.x spans, into part
 // [4, gridDim.x]; the last is the number of rows with a positive activation.

@@ -4,11 +4,6 @@ package kernels
 
 import "github.com/topksweep/sweep/trainer/cuda/driver"
 
-// StepStart empties the totals, but for the threshold.
-func (q *Queue) StepStart(totals ptr, mainScale float32) {
-	q.launch("step_start", driver.Linear(1, 32, 0), args(totals, f32(mainScale)))
-}
-
 // sumParts is the number of blocks that sum at most.
 const sumParts = 128
 

@@ -46,20 +46,27 @@ __device__ __forceinline__ float unitOf(float sum, float *part) {
 // unit is the factor that the decoder row is multiplied by before use; with
 // normaliseLast the row is stored at unit norm and unit stays 1. encBF is the
 // encoder in bfloat16, or null. A team of threadIdx.x works on a latent; teams
-// of more than a warp are alone in their block.
+// of more than a warp are alone in their block. The blocks behind those take the
+// n biases on, one a thread.
 #define UPDATE_IN                                                                                                         \
     float4 *__restrict__ wEnc, float4 *__restrict__ mEnc, float4 *__restrict__ vEnc, const float4 *__restrict__ gEnc,     \
         float4 *__restrict__ wDec, float4 *__restrict__ mDec, float4 *__restrict__ vDec, const float4 *__restrict__ gDec, \
         float *__restrict__ unit, uint2 *__restrict__ encBF, const int *__restrict__ start, int f, int d4,                \
-        int normaliseLast, const Step *s, const Totals *t
-#define UPDATE_ON wEnc, mEnc, vEnc, gEnc, wDec, mDec, vDec, gDec, unit, encBF, start, f, d4, normaliseLast, s, t
+        int normaliseLast, float *w0, float *m0, float *v0, const float *g0, int n, const Step *s, const Totals *t
+#define UPDATE_ON wEnc, mEnc, vEnc, gEnc, wDec, mDec, vDec, gDec, unit, encBF, start, f, d4, normaliseLast, w0, m0, v0, g0, n, s, t
 
 template <int V>
 __device__ __forceinline__ void update(UPDATE_IN) {
     __shared__ float part[32];
     int latent = blockIdx.x * blockDim.y + threadIdx.y, team32 = blockDim.x;
-    if (latent >= f) return;
     Adam adam(s, t);
+    int blocks = (f + blockDim.y - 1) / blockDim.y;
+    if ((int)blockIdx.x >= blocks) {
+        int i = ((blockIdx.x - blocks) * blockDim.y + threadIdx.y) * team32 + threadIdx.x;
+        if (i < n) adam.one(w0[i], m0[i], v0[i], g0[i], 1.f);
+        return;
+    }
+    if (latent >= f) return;
     bool hit = start[latent + 1] > start[latent];
     i64 at = (i64)latent * d4;
 #pragma unroll
@@ -103,14 +110,6 @@ extern "C" __global__ void __launch_bounds__(128, 1) update1(UPDATE_IN) { update
 extern "C" __global__ void __launch_bounds__(128, 1) update2(UPDATE_IN) { update<2>(UPDATE_ON); }
 extern "C" __global__ void __launch_bounds__(128, 1) update3(UPDATE_IN) { update<3>(UPDATE_ON); }
 extern "C" __global__ void __launch_bounds__(1024, 1) update4(UPDATE_IN) { update<4>(UPDATE_ON); }
-
-// update_biases is the same for n numbers, whose gradients are all there.
-extern "C" __global__ void update_biases(float *w, float *m, float *v, const float *g, int n, const Step *s, const Totals *t) {
-    int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= n) return;
-    Adam adam(s, t);
-    adam.one(w[i], m[i], v[i], g[i], 1.f);
-}
 
 // units sets each decoder row's factor to unit norm, with the teams and the
 // order of update: a run that starts from a checkpoint repeats its bits.
