@@ -1,7 +1,7 @@
 # Short names for what developers do often; .ci/run is what must pass.
 export CGO_ENABLED = 0
 
-.PHONY: build worker test ci fuzz bench
+.PHONY: build worker test ci fuzz bench cuda-worker generate-cuda test-cuda vet-cuda gpu-check
 
 build: ## bin/sweep, with the embedded server (first build: about five minutes on two cores)
 	go build -trimpath -o bin/sweep ./cmd/sweep
@@ -28,3 +28,50 @@ fuzz: ## each parser, and the choice of latents, for half a minute
 
 bench: ## the CPU trainer against its ceilings, measured in the same process; output for benchstat
 	go test -run '^$$' -bench . -benchmem ./trainer/cpu
+
+# Builds with the tag cuda, and only they, use cgo. NVIDIA's headers come from its
+# packages for pip into a folder that git ignores; CUDA=13 takes those of CUDA 13,
+# CUDA_HEADERS=/usr/local/cuda/include those of an installed toolkit.
+CUDA ?= 12
+CUDA_HEADERS ?= $(CURDIR)/.cuda/toolkit/$(if $(filter 13,$(CUDA)),13/nvidia/cu13/include,12/nvidia/cuda_runtime/include)
+CGO_CUDA = CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(CURDIR)/trainer/cuda/driver/compat -I$(CUDA_HEADERS)" CGO_LDFLAGS="-L$(CURDIR)/trainer/cuda/driver/link"
+# With Go's own resolver only what calls CUDA needs cgo: the rest is built once.
+TAGS = -tags 'cuda noserver netgo osusergo'
+KERNELS = $(wildcard trainer/cuda/kernels/*.cu trainer/cuda/driver/testdata/*.cu)
+PTX = python3 trainer/cuda/toolkit/ptx.py .cuda/toolkit/nvrtc
+
+.cuda/toolkit: trainer/cuda/toolkit/fetch
+	trainer/cuda/toolkit/fetch $@ && touch $@
+
+cuda-worker: .cuda/toolkit ## bin/sweep-cuda: the worker with the CUDA backend; it runs without a GPU too
+	$(CGO_CUDA) go build -trimpath $(TAGS) -o bin/sweep-cuda ./cmd/sweep
+
+generate-cuda: .cuda/toolkit ## the PTX that is committed, from the kernels
+	$(PTX) $(KERNELS)
+
+# The kernels as C++ and a driver that runs them on the CPU, plain and for the
+# sanitizers.
+.cuda/emulate/%/kernels: $(KERNELS) trainer/cuda/kernels/common.cuh $(wildcard trainer/cuda/emulate/*)
+	trainer/cuda/emulate/build $* $(@D) $(KERNELS)
+
+EMULATED = LD_LIBRARY_PATH=$(CURDIR)/.cuda/emulate/$(1) SWEEP_EMULATE=$(CURDIR)/.cuda/emulate SWEEP_TEST_MUST_RUN=1 $(CGO_CUDA)
+# Go does not see when the kernels change: nothing is taken from its cache.
+TEST_CUDA = go test -count=1 $(TAGS)
+# ThreadSanitizer is slow: small shapes, which launch every kernel.
+TSAN_TESTS = TestAgainstCPU/^(segments|1_warp|3_warps)$$/corrected|TestBackend/median
+
+test-cuda: .cuda/toolkit .cuda/emulate/fibers/kernels .cuda/emulate/asan/kernels .cuda/emulate/tsan/kernels ## the CUDA backend, without a GPU
+	$(PTX) --check $(KERNELS)
+	$(MAKE) vet-cuda
+	$(MAKE) vet-cuda CUDA=13
+	$(call EMULATED,fibers) $(TEST_CUDA) ./cmd/sweep -run 'CUDA|GPU'
+	$(call EMULATED,fibers) $(TEST_CUDA) ./trainer/cuda/...
+	SWEEP_EMULATE_EAGER=1 $(call EMULATED,fibers) $(TEST_CUDA) ./trainer/cuda -run TestEqualBits
+	$(call EMULATED,asan) $(TEST_CUDA) ./trainer/cuda/kernels ./trainer/cuda
+	rm -f .cuda/launched
+	SWEEP_EMULATE_LAUNCHED=$(CURDIR)/.cuda/launched $(call EMULATED,tsan) $(TEST_CUDA) ./trainer/cuda/kernels
+	SWEEP_EMULATE_LAUNCHED=$(CURDIR)/.cuda/launched $(call EMULATED,tsan) $(TEST_CUDA) ./trainer/cuda -run '$(TSAN_TESTS)'
+	trainer/cuda/emulate/launched .cuda/launched trainer/cuda/kernels/*.cu
+
+vet-cuda: .cuda/toolkit
+	$(CGO_CUDA) go vet $(TAGS) ./trainer/cuda/...

@@ -24,6 +24,9 @@ var layout = []struct {
 	{"trainer", []string{"std", "trainer/safetensors"}, "the model is maths: it knows nothing of stores, grids or Temporal, so that every backend and tool can stand on it"},
 	{"trainer/safetensors", []string{"std"}, "a file format stands alone"},
 	{"trainer/cpu", []string{"std", "trainer", "golang.org/x/sys/cpu"}, "a backend computes; it neither reads data nor writes checkpoints"},
+	{"trainer/cuda", []string{"std", "trainer", "trainer/cuda/kernels", "trainer/cuda/driver"}, "a backend computes; it neither reads data nor writes checkpoints"},
+	{"trainer/cuda/kernels", []string{"std", "trainer/cuda/driver"}, "kernels know shapes and launches, and nothing of the model"},
+	{"trainer/cuda/driver", []string{"std", "gorgonia.org/cu"}, "the only package with cgo: it reaches the driver and knows no kernel"},
 	{"trainer/data", []string{"std", "trainer", "trainer/safetensors"}, "data come through an opener that is handed in: a source knows no store"},
 	{"trainer/backendtest", []string{"std", "trainer", "trainer/safetensors"}, "the suite must run against any backend, so it knows none"},
 	{"storage", []string{"std"}, "the checkpoint protocol moves bytes; what they mean is the trainer's matter"},
@@ -39,7 +42,7 @@ var layout = []struct {
 }
 
 // concrete backends and stores are named by one file of the program.
-var concrete = []string{"trainer/cpu", "storage/dir", "storage/minio"}
+var concrete = []string{"trainer/cpu", "trainer/cuda", "storage/dir", "storage/minio"}
 
 func TestImports(t *testing.T) {
 	seen := map[string]bool{}

@@ -45,6 +45,7 @@ var table = []struct {
 	{is(ErrDataChanged), "DataChanged", false, 0},
 	{is(data.ErrBad), "BadData", false, 0},
 	{as[*trainer.NumericError], "NotFinite", false, 0},
+	{is(trainer.ErrUnsupported), "Unsupported", false, 0},
 	{is(trainer.ErrMemory), "OutOfMemory", false, 0},
 	{is(errBusy), "MemoryBusy", true, 30 * time.Second},
 	{is(ErrLost), sweep.ErrTypeLost, false, 0},

@@ -33,6 +33,7 @@ func TestErrorTable(t *testing.T) {
 		{&data.SourceError{Msg: "no shards"}, "BadData", false, 0},
 		{errors.Join(&data.SourceError{Msg: "no shards"}, refused), "BadData", false, 0},
 		{fmt.Errorf("x: %w", &trainer.NumericError{Step: 3, What: "the loss is NaN"}), "NotFinite", false, 0},
+		{fmt.Errorf("start on cpu: %w: precision bf16", trainer.ErrUnsupported), "Unsupported", false, 0},
 		{fmt.Errorf("start on cuda: %w: 80 GB", trainer.ErrMemory), "OutOfMemory", false, 0},
 		{fmt.Errorf("%w: 8 GiB", errBusy), "MemoryBusy", true, 30 * time.Second},
 		{fmt.Errorf("%w: %w", ErrLost, storage.ErrNotFound), sweep.ErrTypeLost, false, 0},

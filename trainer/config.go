@@ -35,7 +35,7 @@ type Config struct {
 	ThresholdBeta        float64 `json:"threshold_beta" default:"0.999" min:"0" max:"1" doc:"decay of that average"`
 	DeadFeatureThreshold int64   `json:"dead_feature_threshold" default:"10000000" min:"1" doc:"tokens without firing after which a latent is dead"`
 	Seed                 int64   `json:"seed" default:"0" min:"0" doc:"seed of the initial weights and of the data order"`
-	Precision            string  `json:"precision" default:"f32" oneof:"f32" doc:"arithmetic of the encoder's product"`
+	Precision            string  `json:"precision" default:"f32" oneof:"f32 tf32 bf16" doc:"arithmetic of the encoder's product; all but f32 need the CUDA backend"`
 }
 
 // Resolve returns c with every auto replaced by its value.

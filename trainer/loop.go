@@ -15,6 +15,8 @@ type Loop struct {
 	step      int64
 	curve     []Point
 	firstDead int64
+
+	batches []*batch // the memory of the batches, kept between runs
 }
 
 // Start puts a model on the backend that goes on from s, which is copied.
@@ -22,11 +24,21 @@ func Start(b Backend, c Config, s *State, data Batches) (*Loop, error) {
 	if c.ActivationDim != data.Dim() {
 		return nil, fmt.Errorf("start: activation_dim is %d but the data's rows have width %d", c.ActivationDim, data.Dim())
 	}
-	m, err := b.New(c, s)
+	m, err := place(b, c, s, data)
 	if err != nil {
 		return nil, fmt.Errorf("start on %s: %w", b.Name(), err)
 	}
 	return &Loop{cfg: c, model: m, data: data, step: s.Step, curve: append([]Point(nil), s.Curve...), firstDead: s.FirstDead}, nil
+}
+
+// place makes the model, with the data beside it on the device where that can be.
+func place(b Backend, c Config, s *State, data Batches) (Model, error) {
+	if h, ok := b.(Holder); ok {
+		if t, ok := data.(Table); ok {
+			return h.Hold(c, s, t)
+		}
+	}
+	return b.New(c, s)
 }
 
 // Step returns the number of steps done.
@@ -58,17 +70,35 @@ func (l *Loop) Run(ctx context.Context, steps int64, after func(done int64, s St
 		return nil
 	}
 	ctx, stop := context.WithCancel(ctx)
-	feed := l.prefetch(ctx, steps)
+	feed, err := l.prefetch(ctx, steps)
+	if err != nil {
+		stop()
+		return fmt.Errorf("step %d: %w", l.step, err)
+	}
+	var staged *batch
 	defer func() {
 		stop()
 		for range feed { // so that nobody reads the data once Run has returned
 		}
+		if staged != nil {
+			l.model.(Stager).Stage(nil) // an error shows in the model's next step
+		}
 	}()
-	for b := range feed {
+	for {
+		b, ok := staged, true
+		if staged = nil; b == nil {
+			b, ok = <-feed
+		}
+		if !ok {
+			return context.Cause(ctx)
+		}
 		if b.err != nil {
 			return fmt.Errorf("step %d: %w", l.step, b.err)
 		}
-		s, err := l.model.Step(b.x)
+		if staged, err = l.stage(feed); err != nil {
+			return fmt.Errorf("step %d: %w", l.step, err)
+		}
+		s, err := b.train(l.model)
 		if err != nil {
 			return fmt.Errorf("step %d: %w", l.step, err)
 		}
@@ -82,7 +112,7 @@ func (l *Loop) Run(ctx context.Context, steps int64, after func(done int64, s St
 			l.curve = append(l.curve, Point{l.step, s.Loss, s.L2Loss, s.AuxKLoss, s.Dead})
 		}
 		l.step++
-		b.free <- b.x
+		b.free <- b
 		if err := after(l.step, s); err != nil {
 			return err
 		}
@@ -90,33 +120,92 @@ func (l *Loop) Run(ctx context.Context, steps int64, after func(done int64, s St
 			return context.Cause(ctx)
 		}
 	}
-	return context.Cause(ctx)
 }
 
+// stage hands the next batch to a model that takes it ahead, if it is there
+// already.
+func (l *Loop) stage(feed <-chan *batch) (*batch, error) {
+	m, ok := l.model.(Stager)
+	if !ok {
+		return nil, nil
+	}
+	select {
+	case b := <-feed:
+		if b == nil || b.err != nil || b.rows != nil {
+			return b, nil
+		}
+		return b, m.Stage(b.x)
+	default:
+		return nil, nil
+	}
+}
+
+// A batch is rows, or the numbers of rows that the device holds.
 type batch struct {
 	x    []float32
+	rows []int64
 	err  error
-	free chan []float32
+	free chan *batch
 }
 
-// prefetch serves the batches from the current step to steps over two buffers.
-func (l *Loop) prefetch(ctx context.Context, steps int64) <-chan batch {
-	feed := make(chan batch)
-	free := make(chan []float32, 2)
-	for range 2 {
-		free <- make([]float32, l.cfg.BatchSize*l.cfg.ActivationDim)
+func (b *batch) train(m Model) (Stats, error) {
+	if b.rows != nil {
+		return m.(Picker).StepRows(b.rows)
+	}
+	return m.Step(b.x)
+}
+
+// newBatch makes a batch's memory where the model wants it.
+func (l *Loop) newBatch() (*batch, error) {
+	if _, ok := l.model.(Picker); ok {
+		return &batch{rows: make([]int64, l.cfg.BatchSize)}, nil
+	}
+	if m, ok := l.model.(Stager); ok {
+		x, err := m.Buffer()
+		return &batch{x: x}, err
+	}
+	return &batch{x: make([]float32, l.cfg.BatchSize*l.cfg.ActivationDim)}, nil
+}
+
+// fill reads the batch of a step.
+func (l *Loop) fill(b *batch, step int64) error {
+	if b.rows != nil {
+		return l.data.(Table).Pick(l.cfg.Seed, step, b.rows)
+	}
+	return l.data.Batch(l.cfg.Seed, step, b.x)
+}
+
+// prefetch serves the batches from the current step to steps over a few buffers:
+// one that is trained on, one that is staged, and one that is being read.
+func (l *Loop) prefetch(ctx context.Context, steps int64) (<-chan *batch, error) {
+	buffers := 2
+	if _, ok := l.model.(Stager); ok {
+		buffers = 3
+	}
+	feed := make(chan *batch)
+	free := make(chan *batch, buffers)
+	for len(l.batches) < buffers {
+		b, err := l.newBatch()
+		if err != nil {
+			return nil, err
+		}
+		l.batches = append(l.batches, b)
+	}
+	for _, b := range l.batches {
+		b.err, b.free = nil, free
+		free <- b
 	}
 	first := l.step
 	go func() {
 		defer close(feed)
 		for step := first; step < steps; step++ {
-			b := batch{free: free}
+			var b *batch
 			select {
-			case b.x = <-free:
+			case b = <-free:
 			case <-ctx.Done():
 				return
 			}
-			b.err = l.data.Batch(l.cfg.Seed, step, b.x)
+			b.err = l.fill(b, step)
 			select {
 			case feed <- b:
 			case <-ctx.Done():
@@ -127,5 +216,5 @@ func (l *Loop) prefetch(ctx context.Context, steps int64) <-chan batch {
 			}
 		}
 	}()
-	return feed
+	return feed, nil
 }

@@ -19,3 +19,7 @@ func (e *NumericError) Error() string {
 // ErrMemory is wrapped by the error of a backend that cannot hold a model: the
 // message says what was needed and what is free. Trying again gives the same.
 var ErrMemory = errors.New("not enough memory")
+
+// ErrUnsupported is wrapped by the error of a backend that cannot train a Config
+// that is valid. Trying again gives the same.
+var ErrUnsupported = errors.New("not supported by this backend")

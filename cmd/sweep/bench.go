@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"text/tabwriter"
 	"time"
 
@@ -56,10 +57,14 @@ Reading the data is not timed: training reads ahead while it computes.`,
 			if len(wrong) > 0 {
 				return inputError{errors.Join(wrong...)}
 			}
-			b, err := newBackend(backend, threads)
+			if threads > 0 {
+				runtime.GOMAXPROCS(threads)
+			}
+			t, _, err := (&workerFlags{backend: backend, perGPU: 1, slots: 1}).open()
 			if err != nil {
 				return err
 			}
+			b := t.backend
 			if err := activities.Fits(b, c); err != nil {
 				return inputError{err}
 			}
@@ -78,7 +83,7 @@ Reading the data is not timed: training reads ahead while it computes.`,
 	f.IntVar(&c.DictSize, "dict-size", 8192, "latents `F`")
 	f.IntVar(&c.K, "k", 32, "latents kept per token")
 	f.IntVar(&c.BatchSize, "batch-size", 1024, "tokens `B` per step")
-	f.StringVar(&backend, "backend", "auto", "what to train on: auto or cpu")
+	f.StringVar(&backend, "backend", "auto", "what to train on: auto, cpu or cuda")
 	f.IntVar(&threads, "threads", 0, "threads (default: one per core)")
 	f.DurationVar(&about, "time", 3*time.Second, "how long to train for")
 	f.StringVarP(&output, "output", "o", "text", "text or json")

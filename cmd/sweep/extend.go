@@ -22,7 +22,7 @@ func (a *app) extendCmd() *cobra.Command {
 	var g gridFlags
 	var out outputFlags
 	var wait bool
-	var on string
+	var meant string
 	c := &cobra.Command{
 		Use:   "extend SWEEP grid.yaml",
 		Short: "Add cells to a sweep, running or done",
@@ -45,7 +45,7 @@ The grid must be on the same data; its name and its section run do not matter.`,
 			if err := out.check(); err != nil {
 				return err
 			}
-			backend, err := newBackend(on, 0)
+			backend, bytes, err := backendFor(meant)
 			if err != nil {
 				return err
 			}
@@ -57,7 +57,7 @@ The grid must be on the same data; its name and its section run do not matter.`,
 			if err != nil {
 				return err
 			}
-			add, err := g.plan(ctx, args[1], sweep.Estimates{Bytes: backend.Bytes})
+			add, err := g.plan(ctx, args[1], sweep.Estimates{Bytes: bytes})
 			if err != nil {
 				return err
 			}
@@ -83,7 +83,7 @@ The grid must be on the same data; its name and its section run do not matter.`,
 				}
 			}
 			// Also if nothing is new: an extension may have stopped half-way here.
-			if err := tellOrStart(ctx, tc, store, &plan.PlanHeader, backend.Name(), sweep.UpdateExtend, plan.Extent()); err != nil {
+			if err := tellOrStart(ctx, tc, store, &plan.PlanHeader, backend, sweep.UpdateExtend, plan.Extent()); err != nil {
 				return err
 			}
 			fmt.Fprintf(a.err, "sweep %s: %d cells more, %d in all\n", plan.ID, added, plan.CellCount)
@@ -99,7 +99,7 @@ The grid must be on the same data; its name and its section run do not matter.`,
 	g.flags(c.Flags())
 	out.flags(c.Flags())
 	c.Flags().BoolVar(&wait, "wait", false, "follow the sweep and print its results")
-	c.Flags().StringVar(&on, "backend", "auto", "what the workers train on: auto or cpu")
+	c.Flags().StringVar(&meant, "backend", "auto", "what the workers train on: auto, cpu or cuda; auto is what this machine has")
 	return c
 }
 

@@ -7,6 +7,8 @@ import (
 	"runtime"
 
 	"github.com/spf13/pflag"
+
+	"github.com/topksweep/sweep/trainer"
 )
 
 // place says where sweep keeps what it must not lose.
@@ -51,25 +53,43 @@ func defaultDir() string {
 // workerFlags say how a process trains.
 type workerFlags struct {
 	backend string
+	gpus    []int
+	perGPU  int
 	slots   int
-	threads int // each run's share of the cores; it shows in no result
+}
+
+// training is what a process trains on, and how many runs at a time.
+type training struct {
+	backend trainer.Backend
+	slots   int
 }
 
 func (w *workerFlags) flags(f *pflag.FlagSet) {
-	f.StringVar(&w.backend, "backend", "auto", "what to train on: auto or cpu")
-	f.IntVar(&w.slots, "slots", 0, "runs that this process trains at a time (default: one per core, at most 4)")
+	f.StringVar(&w.backend, "backend", "auto", "what to train on: auto, cpu or cuda; auto is cuda where there is a GPU")
+	f.IntSliceVar(&w.gpus, "gpus", nil, "`numbers` of the GPUs to train on, as in 0,1 (default all)")
+	f.IntVar(&w.perGPU, "slots-per-gpu", 1, "runs that each GPU trains at a time")
+	f.IntVar(&w.slots, "slots", 0, "runs that this process trains at a time (default: one per core, at most 4, or what the GPUs have)")
 }
 
 func (w *workerFlags) check() error {
 	if w.slots < 0 {
 		return inputError{fmt.Errorf("--slots %d: want 1 or more", w.slots)}
 	}
-	cores := runtime.GOMAXPROCS(0)
-	if w.slots == 0 {
-		w.slots = min(4, cores)
+	if w.perGPU < 1 {
+		return inputError{fmt.Errorf("--slots-per-gpu %d: want 1 or more", w.perGPU)}
 	}
-	w.threads = max(1, cores/w.slots)
 	return nil
+}
+
+// cores returns how many runs train on the CPU at a time and each one's share of
+// the cores, which shows in no result.
+func (w *workerFlags) cores() (slots, threads int) {
+	cores := runtime.GOMAXPROCS(0)
+	slots = w.slots
+	if slots == 0 {
+		slots = min(4, cores)
+	}
+	return slots, max(1, cores/slots)
 }
 
 // serverFlags say how the embedded server listens.

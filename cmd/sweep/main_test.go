@@ -159,7 +159,7 @@ func TestWiring(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := newBackend("tpu", 1); err == nil {
+	if _, _, err := backendFor("tpu"); err == nil {
 		t.Error("backend tpu exists")
 	}
 }

@@ -36,7 +36,8 @@ of each shape, as sweep bench does, for about two seconds in all.`,
 			if output != "text" && output != "json" {
 				return inputError{fmt.Errorf("-o %s: want text or json", output)}
 			}
-			backend, err := newBackend("auto", 0)
+			usual := workerFlags{backend: "auto", perGPU: 1} // as a worker on this machine is without flags
+			t, _, err := usual.open()
 			if err != nil {
 				return err
 			}
@@ -44,12 +45,12 @@ of each shape, as sweep bench does, for about two seconds in all.`,
 			if err != nil {
 				return err
 			}
-			var w workerFlags // as a worker on this machine is without flags
-			if err := w.check(); err != nil {
+			est := sweep.Estimates{Bytes: t.backend.Bytes, Slots: t.slots, Reused: func(cell string) bool { return done[cell] }}
+			whole, _, err := (&workerFlags{backend: t.backend.Name(), perGPU: 1, slots: 1}).open() // a step that has the machine to itself
+			if err != nil {
 				return err
 			}
-			est := sweep.Estimates{Bytes: backend.Bytes, Slots: w.slots, Reused: func(cell string) bool { return done[cell] }}
-			e := newEstimator(c.Context(), backend, w.slots)
+			e := newEstimator(c.Context(), whole.backend, t.slots)
 			if e != nil {
 				est.Seconds = e.seconds
 			}

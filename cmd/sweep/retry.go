@@ -13,7 +13,7 @@ func (a *app) retryCmd() *cobra.Command {
 	var conn connection
 	var out outputFlags
 	var wait bool
-	var on string
+	var meant string
 	c := &cobra.Command{
 		Use:   "retry SWEEP",
 		Short: "Train the failed runs of a sweep again",
@@ -29,7 +29,7 @@ when it is through with the others.`,
 			if err := out.check(); err != nil {
 				return err
 			}
-			backend, err := newBackend(on, 0)
+			backend, _, err := backendFor(meant)
 			if err != nil {
 				return err
 			}
@@ -58,7 +58,7 @@ when it is through with the others.`,
 			if left == 0 {
 				fmt.Fprintf(a.err, "sweep %s: all %d runs have results\n", plan.ID, plan.CellCount)
 			} else {
-				if err := tellOrStart(ctx, tc, store, plan, backend.Name(), sweep.UpdateRetry); err != nil {
+				if err := tellOrStart(ctx, tc, store, plan, backend, sweep.UpdateRetry); err != nil {
 					return err
 				}
 				fmt.Fprintf(a.err, "sweep %s: %d of %d runs have no result; what failed is trained again\n", plan.ID, left, plan.CellCount)
@@ -74,6 +74,6 @@ when it is through with the others.`,
 	conn.flags(c.Flags())
 	out.flags(c.Flags())
 	c.Flags().BoolVar(&wait, "wait", false, "follow the sweep and print its results")
-	c.Flags().StringVar(&on, "backend", "auto", "what the workers train on: auto or cpu")
+	c.Flags().StringVar(&meant, "backend", "auto", "what the workers train on: auto, cpu or cuda; auto is what this machine has")
 	return c
 }

@@ -47,11 +47,11 @@ A first grid:
 			if err := errors.Join(w.check(), out.check()); err != nil {
 				return err
 			}
-			backend, err := newBackend(w.backend, w.threads)
+			t, err := a.training(w)
 			if err != nil {
 				return err
 			}
-			planned, err := g.plan(ctx, args[0], sweep.Estimates{Bytes: backend.Bytes})
+			planned, err := g.plan(ctx, args[0], sweep.Estimates{Bytes: t.backend.Bytes})
 			if err != nil {
 				return err
 			}
@@ -59,12 +59,12 @@ A first grid:
 			if err != nil {
 				return err
 			}
-			tc, stop, err := a.server(ctx, p, w, s, store)
+			tc, stop, err := a.server(ctx, p, t, s, store)
 			if err != nil {
 				return err
 			}
 			defer stop()
-			plan, err := a.submit(ctx, tc, store, planned, backend.Name())
+			plan, err := a.submit(ctx, tc, store, planned, t.backend.Name())
 			if err != nil {
 				return err
 			}
@@ -81,8 +81,8 @@ A first grid:
 
 // server starts everything in this process, or joins the server that runs on
 // the state directory already.
-func (a *app) server(ctx context.Context, p place, w workerFlags, s serverFlags, store storage.Store) (client.Client, func(), error) {
-	k, err := startStack(ctx, p, w, s, store)
+func (a *app) server(ctx context.Context, p place, t training, s serverFlags, store storage.Store) (client.Client, func(), error) {
+	k, err := startStack(ctx, p, t, s, store)
 	var inUse *local.InUseError
 	if errors.As(err, &inUse) && inUse.Info.HostPort != "" {
 		tc, ui, err := (&connection{address: inUse.Info.HostPort, namespace: inUse.Info.Namespace}).dial(ctx, p.dir, nil)

@@ -33,7 +33,7 @@ type stack struct {
 }
 
 // startStack starts everything in this process.
-func startStack(ctx context.Context, p place, w workerFlags, s serverFlags, store storage.Store) (_ *stack, err error) {
+func startStack(ctx context.Context, p place, t training, s serverFlags, store storage.Store) (_ *stack, err error) {
 	// Training keeps every core busy. The server in the same process gets
 	// scheduler slots of its own, so that no heartbeat queues behind a step.
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
@@ -66,7 +66,7 @@ func startStack(ctx context.Context, p place, w workerFlags, s serverFlags, stor
 	if err != nil {
 		return nil, fmt.Errorf("connect to the server just started: %w", err)
 	}
-	k.worker, err = startWorker(k.client, store, w, log)
+	k.worker, err = startWorker(k.client, store, t, log)
 	return k, err
 }
 
@@ -93,12 +93,8 @@ type workers struct {
 	activities      *activities.Activities
 }
 
-func startWorker(c client.Client, store storage.Store, w workerFlags, log *slog.Logger) (*workers, error) {
-	backend, err := newBackend(w.backend, w.threads)
-	if err != nil {
-		return nil, err
-	}
-	a := activities.New(store, backend, log)
+func startWorker(c client.Client, store storage.Store, t training, log *slog.Logger) (*workers, error) {
+	a := activities.New(store, t.backend, log)
 	common := worker.Options{
 		WorkerStopTimeout: stopTimeout,
 		// Heartbeats are a person's view of a run: show them as they come.
@@ -106,10 +102,10 @@ func startWorker(c client.Client, store storage.Store, w workerFlags, log *slog.
 	}
 	training := common
 	training.DisableWorkflowWorker = true
-	training.MaxConcurrentActivityExecutionSize = w.slots
+	training.MaxConcurrentActivityExecutionSize = t.slots
 	k := &workers{
 		light:      worker.New(c, sweep.Queue, common),
-		training:   worker.New(c, sweep.TrainQueue(backend.Name()), training),
+		training:   worker.New(c, sweep.TrainQueue(t.backend.Name()), training),
 		activities: a,
 	}
 	workflows.Register(k.light)

@@ -18,7 +18,7 @@ func (a *app) submitCmd() *cobra.Command {
 	var g gridFlags
 	var out outputFlags
 	var wait bool
-	var on string
+	var meant string
 	c := &cobra.Command{
 		Use:   "submit grid.yaml",
 		Short: "Hand a grid to a running server",
@@ -36,11 +36,11 @@ be the one that the workers use.`,
 			if err := out.check(); err != nil {
 				return err
 			}
-			backend, err := newBackend(on, 0)
+			backend, bytes, err := backendFor(meant)
 			if err != nil {
 				return err
 			}
-			planned, err := g.plan(ctx, args[0], sweep.Estimates{Bytes: backend.Bytes})
+			planned, err := g.plan(ctx, args[0], sweep.Estimates{Bytes: bytes})
 			if err != nil {
 				return err
 			}
@@ -53,7 +53,7 @@ be the one that the workers use.`,
 				return err
 			}
 			defer tc.Close()
-			plan, err := a.submit(ctx, tc, store, planned, backend.Name())
+			plan, err := a.submit(ctx, tc, store, planned, backend)
 			if err != nil {
 				return err
 			}
@@ -69,7 +69,7 @@ be the one that the workers use.`,
 	g.flags(c.Flags())
 	out.flags(c.Flags())
 	c.Flags().BoolVar(&wait, "wait", false, "follow the sweep and print its results")
-	c.Flags().StringVar(&on, "backend", "auto", "what the workers train on: auto or cpu")
+	c.Flags().StringVar(&meant, "backend", "auto", "what the workers train on: auto, cpu or cuda; auto is what this machine has")
 	return c
 }
 

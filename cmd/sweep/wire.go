@@ -13,6 +13,7 @@ import (
 	"github.com/topksweep/sweep/storage/minio"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/cpu"
+	"github.com/topksweep/sweep/trainer/cuda"
 )
 
 // openStore opens a store by its URL: s3://bucket/prefix, file:///path or a plain
@@ -52,12 +53,51 @@ func openBucket(ctx context.Context, url string) (storage.Store, error) {
 	return s, nil
 }
 
-// newBackend returns a backend by its name. threads is the number of threads
-// that each run may use.
-func newBackend(name string, threads int) (trainer.Backend, error) {
-	switch name {
-	case "cpu", "auto":
-		return cpu.New(threads), nil
+// open opens what the process trains on and says how many runs at a time; note is
+// a line about it for the user, or empty.
+func (w *workerFlags) open() (t training, note string, err error) {
+	var there []string
+	none := error(nil)
+	if w.backend != "cpu" {
+		there, none = cuda.GPUs()
 	}
-	return nil, inputError{fmt.Errorf("backend %q: want cpu or auto", name)}
+	use, note, err := chooseGPUs(w.backend, w.gpus, there, none, errors.Is(none, cuda.ErrNotBuilt))
+	if err != nil {
+		return training{}, "", err
+	}
+	if len(use) == 0 {
+		slots, threads := w.cores()
+		return training{cpu.New(threads), slots}, note, nil
+	}
+	var gpus []trainer.Backend
+	for _, g := range use {
+		b, err := cuda.New(g)
+		if err != nil {
+			return training{}, "", err
+		}
+		gpus = append(gpus, b)
+	}
+	slots := len(gpus) * w.perGPU
+	if w.slots > 0 {
+		slots = min(slots, w.slots)
+	}
+	return training{newGPUPool(gpus), slots}, "training on " + on(use, there), nil
+}
+
+// backendFor returns the name of the backend that runs are meant for and what they
+// take there, without a device at hand.
+func backendFor(name string) (string, func(trainer.Config) (device, host int64), error) {
+	if name == "auto" {
+		name = "cpu"
+		if _, err := cuda.GPUs(); err == nil {
+			name = "cuda"
+		}
+	}
+	switch name {
+	case "cpu":
+		return name, cpu.New(1).Bytes, nil
+	case "cuda":
+		return name, cuda.Bytes, nil
+	}
+	return "", nil, inputError{fmt.Errorf("backend %q: want auto, cpu or cuda", name)}
 }

@@ -48,6 +48,9 @@ func (b backend) New(c trainer.Config, s *trainer.State) (trainer.Model, error) 
 	if c.ActivationDim < 1 || c.DictSize < 1 || c.BatchSize < 1 || c.K < 1 || c.K > c.DictSize || c.KAux < 1 {
 		return nil, fmt.Errorf("cpu: config is not resolved and valid: %+v", c)
 	}
+	if c.Precision != "" && c.Precision != "f32" {
+		return nil, fmt.Errorf("cpu: precision %s: %w: use f32, or the CUDA backend", c.Precision, trainer.ErrUnsupported)
+	}
 	return newModel(c, recipe, s, kern, b.crew())
 }
 

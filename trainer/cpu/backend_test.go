@@ -1,6 +1,7 @@
 package cpu_test
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -33,6 +34,13 @@ func eachPath(t *testing.T, test func(t *testing.T)) {
 			}
 			test(t)
 		})
+	}
+}
+
+func TestPrecisionOfGPUs(t *testing.T) {
+	c := trainer.Config{Recipe: "corrected", ActivationDim: 1, DictSize: 1, K: 1, KAux: 1, BatchSize: 1, Precision: "bf16"}
+	if _, err := cpu.New(1).New(c, trainer.NewState(c)); !errors.Is(err, trainer.ErrUnsupported) {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -182,12 +182,22 @@ func (s *Set) Tokens(seed, position int64, x []float32) error {
 	buf := s.bufs.Get().(*[]byte)
 	defer s.bufs.Put(buf)
 	d := int64(s.info.Dim)
+	return s.eachRow(seed, position, n, func(i, row int64) error {
+		if err := s.src.read(row, x[i*d:(i+1)*d], s.scale, *buf); err != nil {
+			return fmt.Errorf("read training rows: %w", err)
+		}
+		return nil
+	})
+}
+
+// eachRow calls do with the rows at n positions of the order that seed gives.
+func (s *Set) eachRow(seed, position, n int64, do func(i, row int64) error) error {
 	for i := int64(0); i < n; {
 		epoch, at := (position+i)/s.train, (position+i)%s.train
 		order := newPerm(s.train, uint64(seed), streamEpoch, uint64(epoch))
 		for ; i < n && at < s.train; i, at = i+1, at+1 {
-			if err := s.src.read(s.trainRow(order.at(at)), x[i*d:(i+1)*d], s.scale, *buf); err != nil {
-				return fmt.Errorf("read training rows: %w", err)
+			if err := do(i, s.trainRow(order.at(at))); err != nil {
+				return err
 			}
 		}
 	}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/cpu"
+)
+
+func TestChooseGPUs(t *testing.T) {
+	two := []string{"GPU 0 (A)", "GPU 1 (B)"}
+	none := errors.New("no NVIDIA driver on this machine")
+	for _, c := range []struct {
+		backend  string
+		want     []int
+		there    []string
+		none     error
+		notBuilt bool
+		use      []int
+		says     string // the note or the error
+	}{
+		{"auto", nil, two, nil, false, []int{0, 1}, ""},
+		{"cuda", nil, two, nil, false, []int{0, 1}, ""},
+		{"cuda", []int{1}, two, nil, false, []int{1}, ""},
+		{"cuda", []int{1, 0}, two, nil, false, []int{1, 0}, ""},
+		{"cpu", nil, two, nil, false, nil, ""},
+		{"auto", nil, nil, none, false, nil, "training on the CPU: no NVIDIA driver on this machine"},
+		{"auto", nil, nil, none, true, nil, ""}, // a program without CUDA has nothing to say of it
+		{"cuda", nil, nil, none, true, nil, "--backend cuda: no NVIDIA driver on this machine"},
+		{"auto", []int{0}, nil, none, false, nil, "--gpus: no NVIDIA driver on this machine"},
+		{"cpu", []int{0}, two, nil, false, nil, "--gpus: --backend cpu uses none"},
+		{"cuda", []int{2}, two, nil, false, nil, "--gpus 2: this machine has GPUs 0 to 1"},
+		{"cuda", []int{-1}, two, nil, false, nil, "--gpus -1: this machine has GPUs 0 to 1"},
+		{"cuda", []int{0, 0}, two, nil, false, nil, "--gpus: 0 comes twice; --slots-per-gpu 2 trains two runs on each"},
+		{"tpu", nil, two, nil, false, nil, `backend "tpu": want auto, cpu or cuda`},
+	} {
+		use, note, err := chooseGPUs(c.backend, c.want, c.there, c.none, c.notBuilt)
+		says := note
+		if err != nil {
+			says = err.Error()
+			if !errors.As(err, new(inputError)) {
+				t.Errorf("%+v: %v does not end with status 2", c, err)
+			}
+		}
+		if !slices.Equal(use, c.use) || says != c.says || strings.Contains(says, "\n") {
+			t.Errorf("%+v: %v, %q", c, use, says)
+		}
+	}
+}
+
+func TestGPUPool(t *testing.T) {
+	p := newGPUPool([]trainer.Backend{cpu.New(1), cpu.New(1), cpu.New(1)})
+	c := trainer.Config{ActivationDim: 4, DictSize: 8, K: 2, Steps: 10, BatchSize: 4, DecayStart: 5, Recipe: "corrected"}.Resolve()
+	var models []trainer.Model
+	for i, want := range [][]int{{1, 0, 0}, {1, 1, 0}, {1, 1, 1}, {2, 1, 1}} {
+		m, err := p.New(c, trainer.Init(c))
+		if err != nil {
+			t.Fatal(err)
+		}
+		models = append(models, m)
+		if !slices.Equal(p.runs, want) {
+			t.Errorf("run %d: %v", i, p.runs)
+		}
+	}
+	// The second GPU is given back, once though closed twice, and taken next.
+	for range 2 {
+		if err := models[1].Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := []int{2, 0, 1}; !slices.Equal(p.runs, want) {
+		t.Errorf("%v", p.runs)
+	}
+	if _, err := p.New(c, trainer.Init(c)); err != nil || p.runs[1] != 1 {
+		t.Errorf("%v, %v", p.runs, err)
+	}
+	// A run that cannot be had takes nothing.
+	if _, err := p.lease(func(trainer.Backend) (trainer.Model, error) { return nil, trainer.ErrMemory }); !errors.Is(err, trainer.ErrMemory) || !slices.Equal(p.runs, []int{2, 1, 1}) {
+		t.Errorf("%v, %v", p.runs, err)
+	}
+}
+
+// A model's extra abilities stay visible.
+func TestLeasedModels(t *testing.T) {
+	p := newGPUPool([]trainer.Backend{nil})
+	for _, c := range []struct {
+		m              trainer.Model
+		stager, picker bool
+	}{
+		{struct{ trainer.Model }{}, false, false},
+		{struct{ trainer.Stager }{}, true, false},
+		{struct{ trainer.Picker }{}, false, true},
+	} {
+		m, err := p.lease(func(trainer.Backend) (trainer.Model, error) { return c.m, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, stager := m.(trainer.Stager)
+		_, picker := m.(trainer.Picker)
+		if stager != c.stager || picker != c.picker {
+			t.Errorf("%T: stager %v, picker %v", m, stager, picker)
+		}
+	}
+}

@@ -1,0 +1,49 @@
+//go:build cuda
+
+package cuda
+
+import "github.com/topksweep/sweep/trainer/cuda/kernels"
+
+// auxK puts the AuxK loss on the queue, where a latent may be dead, and returns
+// how many latents it chose for each token. Which ones are dead is known on the
+// GPU alone; the host knows those that were dead unless they fired.
+func (m *model) auxK() int {
+	if m.dying == 0 {
+		return 0
+	}
+	if m.z.inert {
+		m.inertAuxK()
+	}
+	if m.z.kAux == 0 {
+		return 0
+	}
+	z, q := m.z, m.q
+	k := min(z.kAux, m.dying)
+	q.ColumnTotals(m.part, z.b, 4*z.d4, 1/float64(z.b), m.mean)
+	m.choose(z.b, selection{k: k, n: m.dying, names: m.list, allowed: m.dead, out: kernels.Chosen{
+		Acts: m.auxActs, Latents: m.auxChosen, Hits: m.hits, Bad: m.totals.Add(kernels.AuxBadRow),
+	}})
+	q.Decode(kernels.Decode{
+		From: m.residual, Out: m.left, WDec: m.w.wDec, Unit: m.unit, Acts: m.auxActs, Latents: m.auxChosen, K: k, Stride: k,
+		Rows: z.b, D4: z.d4, Norm2: m.left2, Mean: m.mean, Spread2: m.spread2,
+	})
+	q.AuxKTotal(m.left2, m.spread2, z.b, m.c.AuxKAlpha, m.totals)
+	return k
+}
+
+// inertAuxK is the reference's AuxK (TrainerTopK.loss), which reaches no dead
+// latent but pulls the reconstruction.
+func (m *model) inertAuxK() {
+	z, q := m.z, m.q
+	width := 4 * z.d4
+	// The parts of the residual's sums are needed later; those of W_enc's are not
+	// there yet.
+	q.Columns(kernels.Columns{Rows: m.centred, N: z.b, D4: z.d4, Part: m.encPart})
+	q.ColumnTotals(m.encPart, z.b, width, 1/float64(z.b), m.mean)
+	q.Columns(kernels.Columns{Rows: m.centred, Mean: m.mean, N: z.b, D4: z.d4, Part: m.encPart})
+	q.ColumnTotals(m.encPart, z.b, width, 1, m.variance)
+	q.Inert(kernels.Inert{
+		Residual: m.residual, BDec: m.w.bDec, Variance: m.variance, B: z.b, D: z.d, D4: z.d4, KAux: m.c.KAux, Alpha: m.c.AuxKAlpha,
+		Totals: m.totals, Left: m.left, RowSum: m.left2,
+	})
+}

@@ -1,0 +1,124 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/cuda/driver"
+	"github.com/topksweep/sweep/trainer/cuda/kernels"
+)
+
+type backend struct {
+	dev    *driver.Device
+	set    kernels.Set
+	tables tables
+}
+
+// New returns the backend on one GPU, numbered as the driver does. Where there
+// is no driver or no such GPU the error is a *driver.Unavailable of one line.
+func New(ordinal int) (trainer.Backend, error) {
+	dev, err := driver.Open(ordinal)
+	if err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
+	}
+	b := &backend{dev: dev, tables: tables{held: map[string]*table{}}}
+	leave, err := dev.Enter()
+	if err == nil {
+		defer leave()
+		b.set, err = kernels.Load(dev)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cuda: %w", errors.Join(err, dev.Close()))
+	}
+	return b, nil
+}
+
+func (*backend) Name() string { return "cuda" }
+
+// Bytes returns what New allocates on the GPU, and as host memory the staging
+// buffers and one more State for a checkpoint.
+func (b *backend) Bytes(c trainer.Config) (device, host int64) {
+	z := sizesOf(c)
+	var space arena
+	place(&space, z)
+	return space.at + driver.WorkspaceBytes(), 12*c.Params() + 8*int64(c.DictSize) + z.pinned()
+}
+
+func (b *backend) New(c trainer.Config, s *trainer.State) (trainer.Model, error) {
+	recipe, err := trainer.RecipeByName(c.Recipe)
+	if err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
+	}
+	if err := check(c); err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
+	}
+	leave, err := b.dev.Enter()
+	if err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
+	}
+	defer leave()
+	// Before anything is taken: a model that does not fit says so at once.
+	need, _ := b.Bytes(c)
+	free, total, err := b.dev.Memory()
+	if err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
+	}
+	if need += libraryBytes; need > free {
+		return nil, memoryError(&driver.OutOfMemory{Device: b.dev.Info(), Need: need, Free: free}, c, total)
+	}
+	if err := checkState(c, s); err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
+	}
+	m, err := newModel(b, c, recipe, s)
+	var oom *driver.OutOfMemory
+	if errors.As(err, &oom) { // somebody else was faster
+		return nil, memoryError(oom, c, total)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
+	}
+	return m, nil
+}
+
+// libraryBytes is kept free for what cuBLAS and the driver take for themselves as
+// they are first used.
+const libraryBytes = 256 << 20
+
+func memoryError(oom *driver.OutOfMemory, c trainer.Config, total int64) error {
+	return fmt.Errorf("%w for activation_dim %d, dict_size %d, batch_size %d on %v: %d MiB needed, %d MiB of %d MiB free; use a smaller dict_size or batch_size, or fewer slots per GPU",
+		trainer.ErrMemory, c.ActivationDim, c.DictSize, c.BatchSize, oom.Device, mebibytes(oom.Need), oom.Free>>20, total>>20)
+}
+
+func mebibytes(n int64) int64 { return (n + 1<<20 - 1) >> 20 }
+
+// check refuses what the kernels cannot do.
+func check(c trainer.Config) error {
+	d, f := c.ActivationDim, c.DictSize
+	if d < 1 || f < 1 || c.BatchSize < 1 || c.K < 1 || c.K > f || c.KAux < 1 {
+		return fmt.Errorf("config is not resolved and valid: %+v", c)
+	}
+	if _, ok := precisions[c.Precision]; !ok {
+		return fmt.Errorf("precision %q: want f32, tf32 or bf16", c.Precision)
+	}
+	z := sizesOf(c)
+	if z.d4 > kernels.MaxD4 {
+		return fmt.Errorf("activation_dim %d: %w, whose kernels hold rows of up to %d", d, trainer.ErrUnsupported, 4*kernels.MaxD4)
+	}
+	if n := int64(z.b) * int64(z.k+z.kAux); n >= 1<<31 {
+		return fmt.Errorf("batch_size %d with %d latents a token: %w, whose kernels count up to 2^31", z.b, z.k+z.kAux, trainer.ErrUnsupported)
+	}
+	return nil
+}
+
+func checkState(c trainer.Config, s *trainer.State) error {
+	d, f := c.ActivationDim, c.DictSize
+	for _, p := range []*trainer.Params{&s.W, &s.M, &s.V} {
+		if len(p.WEnc) != f*d || len(p.WDec) != f*d || len(p.BEnc) != f || len(p.BDec) != d || len(s.SinceFired) != f {
+			return fmt.Errorf("the state's shapes are not those of activation_dim %d, dict_size %d", d, f)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+//go:build cuda
+
+package driver
+
+// #include "loader.h"
+import "C"
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+
+	"gorgonia.org/cu"
+)
+
+// The oldest driver that loads our PTX, and the oldest GPU that runs it.
+const (
+	oldestDriver     = 12010 // CUDA 12.1
+	oldestCapability = 80    // Ampere
+)
+
+// Info describes a GPU.
+type Info struct {
+	Ordinal      int // its number, as the driver counts
+	Name         string
+	Memory       int64 // bytes
+	Major, Minor int   // compute capability
+	SMs          int   // streaming multiprocessors
+	Shared       int   // bytes of shared memory that a block may have
+	Driver       int   // version of CUDA that the driver serves: 12040 is 12.4
+}
+
+func (i Info) String() string { return fmt.Sprintf("GPU %d (%s)", i.Ordinal, i.Name) }
+
+// Devices lists the GPUs of this machine. Where none can be used the error is
+// *Unavailable. A GPU that is too old is listed: Open refuses it.
+func Devices() ([]Info, error) {
+	d := C.sweep_load_driver()
+	version := fmt.Sprintf("NVIDIA driver for CUDA %d.%d", d.version/1000, d.version%1000/10)
+	switch {
+	case d.found == 0:
+		// Where the library is there and does not load, that is worth reading.
+		if text := C.GoString(d.missing); !strings.Contains(text, "No such file") {
+			return nil, &Unavailable{"no NVIDIA driver: " + text}
+		}
+		return nil, &Unavailable{"no NVIDIA driver on this machine (libcuda.so.1 is not installed)"}
+	case d.init == 100:
+		return nil, &Unavailable{version + " is installed, but there is no GPU"}
+	case d.init != 0:
+		return nil, &Unavailable{version + ": " + Result(d.init).Error()}
+	case d.version < oldestDriver:
+		return nil, &Unavailable{fmt.Sprintf("%s is too old: install one for CUDA %d.%d or newer", version, oldestDriver/1000, oldestDriver%1000/10)}
+	}
+	n, err := cu.NumDevices()
+	if err != nil {
+		return nil, &Unavailable{version + ": " + err.Error()}
+	}
+	if n == 0 {
+		return nil, &Unavailable{version + " is installed, but there is no GPU"}
+	}
+	infos := make([]Info, n)
+	for i := range infos {
+		if infos[i], err = describe(i); err != nil {
+			return nil, fmt.Errorf("GPU %d: %w", i, err)
+		}
+		infos[i].Driver = int(d.version)
+	}
+	return infos, nil
+}
+
+func describe(ordinal int) (Info, error) {
+	dev, err := cu.GetDevice(ordinal)
+	if err != nil {
+		return Info{}, err
+	}
+	info := Info{Ordinal: ordinal}
+	if info.Name, err = dev.Name(); err != nil {
+		return Info{}, err
+	}
+	if info.Memory, err = dev.TotalMem(); err != nil {
+		return Info{}, err
+	}
+	for _, a := range []struct {
+		to        *int
+		attribute cu.DeviceAttribute
+	}{
+		{&info.Major, cu.ComputeCapabilityMajor},
+		{&info.Minor, cu.ComputeCapabilityMinor},
+		{&info.SMs, cu.MultiprocessorCount},
+		{&info.Shared, sharedOptIn},
+	} {
+		if *a.to, err = dev.Attribute(a.attribute); err != nil {
+			return Info{}, err
+		}
+	}
+	return info, nil
+}
+
+// sharedOptIn is CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN.
+const sharedOptIn cu.DeviceAttribute = 97
+
+// A Device is a GPU in use, through its primary context. Whoever opens it closes
+// it; the same GPU may be open several times.
+type Device struct {
+	info    Info
+	dev     cu.Device
+	context cu.CUContext
+}
+
+// Open takes a GPU into use. Its ordinal is that of Info.
+func Open(ordinal int) (*Device, error) {
+	infos, err := Devices()
+	if err != nil {
+		return nil, err
+	}
+	if ordinal < 0 || ordinal >= len(infos) {
+		return nil, &Unavailable{fmt.Sprintf("GPU %d: this machine has GPUs 0 to %d", ordinal, len(infos)-1)}
+	}
+	info := infos[ordinal]
+	if info.Major*10+info.Minor < oldestCapability {
+		return nil, &Unavailable{fmt.Sprintf("%v has compute capability %d.%d: %d.%d or newer is needed", info, info.Major, info.Minor, oldestCapability/10, oldestCapability%10)}
+	}
+	d := &Device{info: info, dev: cu.Device(ordinal)}
+	if d.context, err = d.dev.RetainPrimaryCtx(); err != nil {
+		return nil, fmt.Errorf("open %v: %w", info, err)
+	}
+	return d, nil
+}
+
+// Close gives the GPU up; what is still allocated goes with the last one that has
+// it open.
+func (d *Device) Close() error { return op(fmt.Sprintf("close %v", d.info), d.dev.ReleasePrimaryCtx()) }
+
+// Info describes the GPU.
+func (d *Device) Info() Info { return d.info }
+
+// Enter binds the goroutine to its thread and the thread to the device, until
+// leave is called.
+func (d *Device) Enter() (leave func(), err error) {
+	runtime.LockOSThread()
+	if err := cu.SetCurrentContext(d.context); err != nil {
+		runtime.UnlockOSThread()
+		return nil, fmt.Errorf("enter %v: %w", d.info, err)
+	}
+	return runtime.UnlockOSThread, nil
+}
+
+// Synchronize waits until the device has done all that it was given.
+func (d *Device) Synchronize() error { return op("synchronize", cu.Synchronize()) }

@@ -1,0 +1,10 @@
+// What became of libcuda.so.1 in this process.
+typedef struct {
+	int found;           // the library is there
+	int init;            // what cuInit answered
+	int version;         // 12040 is 12.4; 0 if unknown
+	const char *missing; // why the library did not load
+} sweep_driver;
+
+// sweep_load_driver loads and starts the driver, once.
+sweep_driver sweep_load_driver(void);

@@ -1,0 +1,218 @@
+// The threads of a block as fibers of one thread: fast, and the same every time.
+// A barrier that not all threads reach is found at once. ThreadSanitizer is told of
+// the fibers and of the order that barriers give them, and of no other: it finds a
+// missing barrier whatever the order in which fibers happen to run. This file is not
+// instrumented itself.
+#include <ucontext.h>
+#include "cuda_cpu.h"
+#include "sanitizers.h"
+
+namespace cuda_cpu {
+
+Block block;
+
+struct Barrier {
+	unsigned alive = 0, arrived = 0, turn = 0;
+	char order[2]; // of even and odd turns: some arrive at the next before others leave this one
+};
+
+struct Fiber : Thread {
+	bool done = false;
+	Barrier *at = nullptr; // waits here
+	unsigned turn = 0;     // until the barrier's turn is another one
+	void *tsan = nullptr;
+#if defined(__x86_64__)
+	void *sp = nullptr;
+#else
+	ucontext_t context;
+#endif
+	bool ready() const { return !done && (!at || at->turn != turn); }
+};
+
+static std::vector<Fiber> fibers;
+static std::vector<char> stacks;
+static constexpr size_t stack_bytes = 64 << 10;
+static Fiber home; // the thread that called run
+Thread *current;
+static Fiber *running; // current, as a fiber
+static const std::function<void()> *body;
+static Barrier whole;
+static std::vector<Barrier> warps;
+static std::vector<unsigned long long> published;
+static int votes;
+static char begun, ended; // the order of blocks
+static bool backward = getenv("SWEEP_EMULATE_REVERSE") != nullptr;
+
+[[noreturn]] void die(const char *why) {
+	fprintf(stderr, "cuda_cpu: %s (block %u,%u,%u)\n", why, block.index.x, block.index.y, block.index.z);
+	abort();
+}
+
+static Fiber *resume(Fiber *f) {
+	current = running = f;
+	return f;
+}
+
+#if defined(__x86_64__)
+// Saves what a call must preserve on the own stack, and takes the other's.
+extern "C" void cuda_cpu_switch(void **from, void *to);
+asm(R"(
+	.text
+	.globl cuda_cpu_switch
+	.type cuda_cpu_switch, @function
+cuda_cpu_switch:
+	pushq %rbp
+	pushq %rbx
+	pushq %r12
+	pushq %r13
+	pushq %r14
+	pushq %r15
+	movq %rsp, (%rdi)
+	movq %rsi, %rsp
+	popq %r15
+	popq %r14
+	popq %r13
+	popq %r12
+	popq %rbx
+	popq %rbp
+	ret
+	.size cuda_cpu_switch, . - cuda_cpu_switch
+)");
+static void swap(Fiber *from, Fiber *to) {
+	TSAN_SWITCH(to->tsan);
+	cuda_cpu_switch(&from->sp, to->sp);
+}
+static void prepare(Fiber &f, char *stack, void (*entry)()) {
+	void **sp = reinterpret_cast<void **>((reinterpret_cast<uintptr_t>(stack) + stack_bytes) & ~uintptr_t(15));
+	*--sp = nullptr; // the entry sees a stack as after a call
+	*--sp = reinterpret_cast<void *>(entry);
+	for (int i = 0; i < 6; i++) *--sp = nullptr;
+	f.sp = sp;
+}
+#else
+static void swap(Fiber *from, Fiber *to) {
+	TSAN_SWITCH(to->tsan);
+	swapcontext(&from->context, &to->context);
+}
+static void prepare(Fiber &f, char *stack, void (*entry)()) {
+	getcontext(&f.context);
+	f.context.uc_stack.ss_sp = stack;
+	f.context.uc_stack.ss_size = stack_bytes;
+	f.context.uc_link = nullptr;
+	makecontext(&f.context, entry, 0);
+}
+#endif
+
+// Goes on with the next fiber that can run; the last one that ends goes home.
+static void next() {
+	Fiber *me = running;
+	unsigned n = block.threads, i = me->linear;
+	bool all_done = true;
+	for (unsigned tried = 0; tried < n; tried++) {
+		i = backward ? (i + n - 1) % n : (i + 1) % n;
+		all_done &= fibers[i].done;
+		if (!fibers[i].ready()) continue;
+		fibers[i].at = nullptr;
+		if (&fibers[i] == me) return;
+		swap(me, resume(&fibers[i]));
+		return;
+	}
+	if (!all_done) die("deadlock: a barrier is not reached by all threads");
+	swap(me, resume(&home));
+}
+
+static void open(Barrier &b) {
+	b.arrived = 0;
+	b.turn++;
+}
+
+static void wait(Barrier &b) {
+	char *order = &b.order[b.turn % 2];
+	TSAN_RELEASE(order);
+	if (++b.arrived >= b.alive) {
+		open(b);
+	} else {
+		running->at = &b;
+		running->turn = b.turn;
+		next();
+	}
+	TSAN_ACQUIRE(order);
+}
+
+static void leave(Barrier &b) {
+	TSAN_RELEASE(&b.order[b.turn % 2]);
+	if (--b.alive > 0 && b.arrived >= b.alive) open(b);
+}
+
+static void entry() {
+	TSAN_ACQUIRE(&begun);
+	(*body)();
+	running->done = true;
+	leave(warps[running->linear / warp_size]);
+	leave(whole);
+	TSAN_RELEASE(&ended);
+	next();
+	die("a fiber that ended was resumed");
+}
+
+void barrier_block() { wait(whole); }
+void barrier_warp() { wait(warps[current->linear / warp_size]); }
+unsigned long long *slots() { return &published[current->linear / warp_size * warp_size]; }
+unsigned lanes() {
+	unsigned first = current->linear / warp_size * warp_size;
+	return block.threads - first < warp_size ? block.threads - first : warp_size;
+}
+
+int vote_block(int value) {
+	votes += value != 0;
+	wait(whole);
+	int sum = votes;
+	wait(whole);
+	votes = 0;
+	wait(whole);
+	return sum;
+}
+
+static void run_block(size_t shared) {
+	memset(block.dynamic, 0xCD, shared); // nobody may rely on what was there
+	unsigned n = block.threads;
+	whole = Barrier{};
+	whole.alive = n;
+	warps.assign((n + warp_size - 1) / warp_size, Barrier{});
+	published.resize(warps.size() * warp_size);
+	for (unsigned i = 0; i < n; i++) {
+		Fiber &f = fibers[i];
+		void *tsan = f.tsan ? f.tsan : TSAN_FIBER();
+		f = Fiber{};
+		f.tsan = tsan;
+		f.linear = i;
+		f.index = dim3(i % block.size.x, i / block.size.x % block.size.y, i / (block.size.x * block.size.y));
+		warps[i / warp_size].alive++;
+		ASAN_UNPOISON_MEMORY_REGION(stacks.data() + stack_bytes * i, stack_bytes);
+		prepare(f, stacks.data() + stack_bytes * i, entry);
+	}
+	home.tsan = TSAN_THIS();
+	TSAN_RELEASE(&begun);
+	swap(&home, resume(&fibers[backward ? n - 1 : 0]));
+	TSAN_ACQUIRE(&ended);
+}
+
+void run(dim3 grid, dim3 size, size_t shared, const std::function<void()> &kernel) {
+	block.grid = grid;
+	block.size = size;
+	block.threads = size.x * size.y * size.z;
+	body = &kernel;
+	if (fibers.size() < block.threads) fibers.resize(block.threads);
+	if (stacks.size() < stack_bytes * block.threads) stacks.resize(stack_bytes * block.threads);
+	// Exactly so much, so that its end is watched.
+	if (posix_memalign(&block.dynamic, 128, shared ? shared : 1)) die("no memory");
+	size_t blocks = size_t(grid.x) * grid.y * grid.z;
+	for (size_t i = 0; i < blocks; i++) {
+		size_t b = backward ? blocks - 1 - i : i;
+		block.index = dim3(b % grid.x, b / grid.x % grid.y, b / (size_t(grid.x) * grid.y));
+		run_block(shared);
+	}
+	free(block.dynamic);
+}
+
+} // namespace cuda_cpu

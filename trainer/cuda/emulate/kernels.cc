@@ -1,0 +1,151 @@
+// The process that runs kernels for the stand-in driver: a GPU's part. Standard
+// input brings requests, standard output takes replies, descriptor 3 is the
+// device's memory. It ends with the driver's process, and before that only if a
+// kernel does what it must not.
+#include "cuda_cpu.h"
+#include "protocol.h"
+#include "sanitizers.h"
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace cuda_cpu {
+
+static std::vector<Kernel> &kernels() {
+	static std::vector<Kernel> all;
+	return all;
+}
+
+bool add(Kernel k) {
+	kernels().push_back(std::move(k));
+	return true;
+}
+
+// The product of the stand-in cuBLAS, as a kernel without threads: its tensors
+// and strides say what is transposed. Sums are in double, in a fixed order.
+static float bf16(uint16_t u) { return __uint_as_float(unsigned(u) << 16); }
+static uint16_t to_bf16(float f) {
+	unsigned w = __float_as_uint(f);
+	if ((w & 0x7fffffff) > 0x7f800000) return uint16_t(w >> 16) | 0x40;
+	return uint16_t((w + 0x7fff + ((w >> 16) & 1)) >> 16);
+}
+static float tf32(float f) { return __uint_as_float((__float_as_uint(f) + 0x1000) & ~0x1fffu); }
+
+static std::vector<float> read(const void *p, int type, size_t rows, size_t columns, size_t row, size_t column, bool round) {
+	std::vector<float> out(rows * columns);
+	for (size_t i = 0; i < rows; i++)
+		for (size_t j = 0; j < columns; j++) {
+			size_t at = i * row + j * column;
+			float v = type == 0 ? static_cast<const float *>(p)[at] : bf16(static_cast<const uint16_t *>(p)[at]);
+			out[i * columns + j] = round ? tf32(v) : v;
+		}
+	return out;
+}
+
+// C (M by N, column-major) = alpha·A·B + beta·C.
+static void standin_gemm(const void *a, const void *b, void *c, int m, int n, int k, int lda, int ldb, int ldc, int transposed, int types, int round, float alpha, float beta) {
+	bool ta = transposed & 1, tb = transposed & 2;
+	// Rows of both factors lie along k.
+	auto as = read(a, types & 255, m, k, ta ? lda : 1, ta ? 1 : lda, round);
+	auto bs = read(b, types >> 8 & 255, n, k, tb ? 1 : ldb, tb ? ldb : 1, round);
+	int type = types >> 16 & 255;
+	for (int j = 0; j < n; j++)
+		for (int i = 0; i < m; i++) {
+			const float *x = &as[size_t(i) * k], *y = &bs[size_t(j) * k];
+			double sum[8] = {};
+			int l = 0;
+			for (; l + 8 <= k; l += 8)
+				for (int u = 0; u < 8; u++) sum[u] += double(x[l + u]) * y[l + u];
+			for (; l < k; l++) sum[0] += double(x[l]) * y[l];
+			for (int u = 1; u < 8; u++) sum[0] += sum[u];
+			size_t at = size_t(j) * ldc + i;
+			float v = alpha * float(sum[0]);
+			if (beta != 0) v += beta * (type == 0 ? static_cast<float *>(c)[at] : bf16(static_cast<uint16_t *>(c)[at]));
+			if (type == 0) static_cast<float *>(c)[at] = v;
+			else static_cast<uint16_t *>(c)[at] = to_bf16(v);
+		}
+}
+
+template <class... A, size_t... I> static void whole(void (*f)(A...), const unsigned long long *w, std::index_sequence<I...>) {
+	std::tuple<A...> args;
+	(memcpy(&std::get<I>(args), &w[I], sizeof(A)), ...);
+	f(std::get<I>(args)...);
+}
+
+// A kernel that is called once a launch and not once a thread.
+template <class... A> static bool add_whole(const char *name, void (*f)(A...)) {
+	return add(Kernel{name, {unsigned(sizeof(A))...}, [f](dim3, dim3, size_t, const unsigned long long *w) { whole(f, w, std::index_sequence_for<A...>{}); }});
+}
+
+static const bool has_gemm = add_whole("standin_gemm", standin_gemm);
+
+static bool read_all(void *to, size_t n) {
+	for (char *p = static_cast<char *>(to); n > 0;) {
+		ssize_t got = ::read(0, p, n);
+		if (got <= 0) return false;
+		p += got;
+		n -= size_t(got);
+	}
+	return true;
+}
+
+static std::vector<bool> launched;
+
+// Adds the names of the kernels that ran to the file that SWEEP_EMULATE_LAUNCHED
+// names.
+static void tell() {
+	const char *path = getenv("SWEEP_EMULATE_LAUNCHED");
+	FILE *f = path ? fopen(path, "a") : nullptr;
+	if (!f) return;
+	for (size_t i = 0; i < launched.size(); i++)
+		if (launched[i]) fprintf(f, "%s\n", kernels()[i].name);
+	fclose(f);
+}
+
+static void serve() {
+	launched.resize(kernels().size());
+	request q;
+	while (read_all(&q, sizeof q)) {
+		reply r{};
+		switch (q.kind) {
+		case FIND:
+			r.kernel = -1;
+			for (size_t i = 0; i < kernels().size(); i++)
+				if (!strcmp(kernels()[i].name, q.name)) {
+					r.kernel = int32_t(i);
+					r.arguments = uint32_t(kernels()[i].sizes.size());
+					for (uint32_t j = 0; j < r.arguments; j++) r.sizes[j] = kernels()[i].sizes[j];
+				}
+			break;
+		case LAUNCH:
+			launched[q.kernel] = true;
+			kernels()[q.kernel].launch(dim3(q.grid[0], q.grid[1], q.grid[2]), dim3(q.block[0], q.block[1], q.block[2]), q.shared,
+				reinterpret_cast<unsigned long long *>(q.words));
+			break;
+		case ALLOCATE:
+			ASAN_UNPOISON_MEMORY_REGION(reinterpret_cast<void *>(q.words[0]), q.words[1]);
+			break;
+		case RELEASE:
+			ASAN_POISON_MEMORY_REGION(reinterpret_cast<void *>(q.words[0]), q.words[1]);
+			break;
+		}
+		if (write(1, &r, sizeof r) != sizeof r) return;
+	}
+}
+
+} // namespace cuda_cpu
+
+// The first race ends the process, and with it the test.
+extern "C" __attribute__((visibility("default"))) const char *__tsan_default_options() { return "halt_on_error=1"; }
+extern "C" __attribute__((visibility("default"))) const char *__asan_default_options() { return "detect_leaks=0"; }
+
+int main() {
+	struct stat s;
+	if (fstat(3, &s) != 0) return fprintf(stderr, "kernels: descriptor 3 is not the device's memory\n"), 2;
+	void *base = reinterpret_cast<void *>(ARENA_BASE);
+	if (mmap(base, size_t(s.st_size), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, 3, 0) != base) return perror("kernels: map the device's memory"), 2;
+	ASAN_POISON_MEMORY_REGION(base, size_t(s.st_size));
+	cuda_cpu::serve();
+	cuda_cpu::tell();
+	_exit(0); // threads that wait would keep destructors waiting
+}

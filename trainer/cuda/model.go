@@ -1,0 +1,204 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/cuda/driver"
+	"github.com/topksweep/sweep/trainer/cuda/kernels"
+)
+
+type model struct {
+	b         *backend
+	c         trainer.Config
+	recipe    trainer.Recipe
+	z         sizes
+	precision precision
+
+	*buffers
+	memory driver.Ptr // what the buffers lie in
+	q      *kernels.Queue
+	blas   *driver.Blas
+	feed   feed
+	graph  *driver.Graph // of a step without AuxK
+	warm   bool          // such a step has been taken
+
+	pinned     []byte           // of all that follows
+	staging    [2][]byte        // for states
+	staged     [2]*driver.Event // staging's copies are done
+	rowNumbers []byte           // [B] int64
+	said       *kernels.Step    // what the next step is told
+	heard      *kernels.Totals  // what the last one said
+
+	step  int64
+	dying int // latents that are dead after the next step unless they fire
+}
+
+func newModel(b *backend, c trainer.Config, recipe trainer.Recipe, s *trainer.State) (_ *model, err error) {
+	m := &model{b: b, c: c, recipe: recipe, z: sizesOf(c), precision: precisions[c.Precision], step: s.Step}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, m.release())
+		}
+	}()
+	var space arena
+	place(&space, m.z)
+	if m.memory, err = b.dev.Alloc(space.at); err != nil {
+		return nil, err
+	}
+	m.buffers = place(&arena{int64(m.memory)}, m.z)
+	stream, err := b.dev.Stream()
+	if err != nil {
+		return nil, err
+	}
+	m.q = kernels.NewQueue(b.set, stream)
+	if m.blas, err = b.dev.Blas(); err != nil {
+		return nil, err
+	}
+	if err := m.pin(); err != nil {
+		return nil, err
+	}
+	m.load(s)
+	return m, m.q.Wait()
+}
+
+// pin takes the host memory that the GPU copies to and from.
+func (m *model) pin() error {
+	p, err := m.b.dev.Pinned(m.z.pinned())
+	if err != nil {
+		return err
+	}
+	m.pinned = p
+	take := func(n int) []byte { part := p[:n:n]; p = p[n:]; return part }
+	m.said = (*kernels.Step)(ptrTo(take(2048)))
+	m.heard = (*kernels.Totals)(ptrTo(take(2048)))
+	for i := range m.staging {
+		m.staging[i] = take(stagingBytes)
+		if m.staged[i], err = m.b.dev.Event(); err != nil {
+			return err
+		}
+	}
+	m.rowNumbers = take(8 * m.z.b)
+	return m.feed.open(m.b.dev, m.x, driver.View[float32](take(4*m.z.b*m.z.d)))
+}
+
+// load puts a state on the GPU.
+func (m *model) load(s *trainer.State) {
+	z, q := m.z, m.q
+	for i, p := range []params{m.w, m.m, m.v} {
+		from := []*trainer.Params{&s.W, &s.M, &s.V}[i]
+		q.Zero(p.bEnc, 4*int64(z.biases()))
+		m.uploadRows(p.wEnc, from.WEnc)
+		m.uploadRows(p.wDec, from.WDec)
+		m.upload(p.bEnc, driver.Bytes(from.BEnc))
+		m.upload(p.bDec, driver.Bytes(from.BDec))
+	}
+	q.Zero(m.g.bEnc, 4*int64(z.biases()))
+	q.Zero(m.hits, 4*int64(z.fPad)) // each step leaves these two at 0
+	if z.zeroPicks {
+		q.Zero(m.zeroPicks, 4*int64(z.fPad))
+	}
+	m.upload(m.since, driver.Bytes(s.SinceFired))
+	if m.recipe.NormaliseLast {
+		q.Fill(m.unit, math.Float32bits(1), z.f)
+	} else {
+		q.Units(m.w.wDec, z.f, z.d4, m.unit)
+	}
+	if z.bf16 {
+		q.ToBF16(m.w.wEnc, m.encBF, z.f*z.d4)
+	}
+	q.Zero(m.totals, 256)
+	m.upload(m.totals.Add(kernels.Threshold), driver.Bytes([]float32{s.Threshold}))
+	if z.kAux > 0 || z.inert {
+		var list []int32
+		for f, n := range s.SinceFired {
+			if m.recipe.Dead(n+int64(z.b), m.c.DeadFeatureThreshold) {
+				list = append(list, int32(f))
+			}
+		}
+		m.dying = len(list)
+		m.upload(m.list, driver.Bytes(list))
+	}
+}
+
+// Save implements trainer.Model.
+func (m *model) Save(s *trainer.State) error {
+	if len(s.SinceFired) != m.z.f || len(s.W.BDec) != m.z.d {
+		return fmt.Errorf("save: the state's shapes are not those of activation_dim %d, dict_size %d", m.z.d, m.z.f)
+	}
+	leave, err := m.b.dev.Enter()
+	if err != nil {
+		return fmt.Errorf("save: %w", err)
+	}
+	defer leave()
+	for i, p := range []params{m.w, m.m, m.v} {
+		to := []*trainer.Params{&s.W, &s.M, &s.V}[i]
+		m.downloadRows(to.WEnc, p.wEnc)
+		m.downloadRows(to.WDec, p.wDec)
+		m.download(driver.Bytes(to.BEnc), p.bEnc)
+		m.download(driver.Bytes(to.BDec), p.bDec)
+	}
+	m.download(driver.Bytes(s.SinceFired), m.since)
+	threshold := []float32{0}
+	m.download(driver.Bytes(threshold), m.totals.Add(kernels.Threshold))
+	s.Step, s.Threshold = m.step, threshold[0]
+	if err := m.q.Wait(); err != nil {
+		return fmt.Errorf("save: %w", err)
+	}
+	return nil
+}
+
+// Close implements trainer.Model.
+func (m *model) Close() error {
+	leave, err := m.b.dev.Enter()
+	if err != nil {
+		return fmt.Errorf("close: %w", err)
+	}
+	defer leave()
+	if err := m.release(); err != nil {
+		return fmt.Errorf("close: %w", err)
+	}
+	return nil
+}
+
+// release gives back what newModel took so far.
+func (m *model) release() error {
+	var errs []error
+	if m.q != nil {
+		errs = append(errs, m.q.Stream().Synchronize())
+	}
+	errs = append(errs, m.feed.close(m.b.dev)...)
+	if m.graph != nil {
+		errs = append(errs, m.graph.Close())
+	}
+	for _, e := range m.staged {
+		if e != nil {
+			errs = append(errs, e.Close())
+		}
+	}
+	if m.blas != nil {
+		errs = append(errs, m.blas.Close())
+	}
+	if m.q != nil {
+		errs = append(errs, m.q.Stream().Close())
+	}
+	errs = append(errs, m.b.dev.Free(m.memory), m.b.dev.FreePinned(m.pinned))
+	*m = model{b: m.b}
+	return errors.Join(errs...)
+}
+
+func (m *model) numeric(format string, a ...any) error {
+	return &trainer.NumericError{Step: m.step, What: fmt.Sprintf(format, a...)}
+}
+
+// finite is nil where v is.
+func (m *model) finite(what string, v float64) error {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return m.numeric("%s is %v", what, v)
+	}
+	return nil
+}

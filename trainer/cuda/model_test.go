@@ -1,0 +1,244 @@
+//go:build cuda
+
+package cuda_test
+
+import (
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/backendtest"
+	"github.com/topksweep/sweep/trainer/cpu"
+	"github.com/topksweep/sweep/trainer/cuda/driver"
+	"github.com/topksweep/sweep/trainer/data"
+)
+
+// config is a small run in which latents die early and, after a while, some are
+// chosen by nearly every token.
+func config(recipe string) trainer.Config {
+	return trainer.Config{
+		Recipe: recipe, ActivationDim: 24, DictSize: 200, K: 5, AuxKAlpha: 1.0 / 32, KAux: 12, DecayStart: 30, Steps: 60,
+		BatchSize: 160, LR: 3e-3, ThresholdStartStep: 3, ThresholdBeta: 0.999, DeadFeatureThreshold: 900, Seed: 7, Precision: "f32",
+	}
+}
+
+func newModel(t *testing.T, b trainer.Backend, c trainer.Config, s *trainer.State) trainer.Model {
+	t.Helper()
+	m, err := b.New(c, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return m
+}
+
+func saved(t *testing.T, m interface{ Save(*trainer.State) error }, c trainer.Config) *trainer.State {
+	t.Helper()
+	s := trainer.NewState(c)
+	if err := m.Save(s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// near reports numbers that differ by more than tol of the largest.
+func near(t *testing.T, what string, got, want []float32, tol float64) {
+	t.Helper()
+	scale, worst := 0.0, 0.0
+	for i, w := range want {
+		scale = max(scale, math.Abs(float64(w)))
+		if diff := math.Abs(float64(got[i]) - float64(w)); !(diff <= worst) {
+			worst = diff
+		}
+	}
+	if !(worst <= tol*scale) {
+		t.Errorf("%s: off by %.2g of its scale %.2g, allowed %.0e", what, worst/scale, scale, tol)
+	}
+}
+
+// Shapes that the suite of backendtest is too small for: latents with more hits
+// than a segment holds, more pre-activations than a chunk, rows that a warp, two
+// and three warps hold. The CPU backend has passed that suite.
+func TestAgainstCPU(t *testing.T) {
+	b := open(t)
+	for name, change := range map[string]func(*trainer.Config){
+		"segments": func(c *trainer.Config) { c.DictSize, c.K, c.BatchSize = 24, 6, 300 },
+		"chunks":   func(c *trainer.Config) { c.ActivationDim, c.DictSize, c.BatchSize, c.K = 8, 20000, 500, 3 },
+		"1 warp":   func(c *trainer.Config) { c.ActivationDim, c.DictSize, c.BatchSize = 300, 60, 70 },
+		"2 warps":  func(c *trainer.Config) { c.ActivationDim, c.DictSize, c.BatchSize = 768, 40, 70 },
+		"3 warps":  func(c *trainer.Config) { c.ActivationDim, c.DictSize, c.BatchSize = 1040, 30, 90 },
+		"17 warps": func(c *trainer.Config) { c.ActivationDim, c.DictSize, c.BatchSize, c.KAux = 8200, 9, 68, 3 },
+		"many kept": func(c *trainer.Config) {
+			c.ActivationDim, c.DictSize, c.K, c.BatchSize, c.KAux = 16, 1500, 600, 20, 700
+		},
+	} {
+		for _, recipe := range trainer.Recipes() {
+			t.Run(name+"/"+recipe.Name, func(t *testing.T) {
+				c := config(recipe.Name)
+				change(&c)
+				s := trainer.Init(c)
+				s.Step = 5
+				for f := range s.SinceFired {
+					if f%3 == 1 { // dead, and held back
+						s.SinceFired[f] = c.DeadFeatureThreshold + 1
+						s.W.BEnc[f] = -0.5
+					}
+				}
+				x := make([]float32, c.BatchSize*c.ActivationDim)
+				backendtest.Batch(c, 5, x)
+				want := newModel(t, cpu.New(1), c, s)
+				got := newModel(t, b, c, s)
+				ws, err := want.Step(x)
+				if err != nil {
+					t.Fatal(err)
+				}
+				gs, err := got.Step(x)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if gs.Dead != ws.Dead || gs.Dead == 0 && recipe.Name == "corrected" || gs.MaxSinceFired != ws.MaxSinceFired {
+					t.Errorf("stats %+v, want %+v", gs, ws)
+				}
+				near(t, "loss, L2, AuxK, norm", []float32{float32(gs.Loss), float32(gs.L2Loss), float32(gs.AuxKLoss), float32(gs.GradNorm)},
+					[]float32{float32(ws.Loss), float32(ws.L2Loss), float32(ws.AuxKLoss), float32(ws.GradNorm)}, 1e-5)
+				g, w := saved(t, got, c), saved(t, want, c)
+				near(t, "gradient of W_enc", g.M.WEnc, w.M.WEnc, 2e-5)
+				near(t, "gradient of b_enc", g.M.BEnc, w.M.BEnc, 2e-5)
+				near(t, "gradient of W_dec", g.M.WDec, w.M.WDec, 2e-5)
+				near(t, "gradient of b_dec", g.M.BDec, w.M.BDec, 2e-5)
+			})
+		}
+	}
+}
+
+// Two equal runs give equal bits; a run that is saved and goes on, too
+// (backendtest's restart), and so do all ways of bringing batches to the GPU.
+func TestEqualBits(t *testing.T) {
+	b := open(t)
+	set, err := data.Open(t.Context(), trainer.DataSpec{
+		Synthetic: &trainer.Synthetic{ActivationDim: 24, Directions: 60, Tokens: 3000, Active: 3, Noise: 0.05, Seed: 2}, EvalTokens: 100,
+	}, data.Options{Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	c := config("corrected")
+	const steps = 25
+	plain := newModel(t, b, c, trainer.Init(c))
+	x := make([]float32, c.BatchSize*c.ActivationDim)
+	for step := range int64(steps) {
+		if err := set.Batch(c.Seed, step, x); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := plain.Step(x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := saved(t, plain, c)
+	want.Curve = nil
+
+	for name, batches := range map[string]trainer.Batches{"staged": struct{ trainer.Batches }{set}, "from a table": set} {
+		for range 2 {
+			loop, err := trainer.Start(b, c, trainer.Init(c), batches)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer loop.Close()
+			if _, ok := loop.Model().(trainer.Picker); ok != (name == "from a table") {
+				t.Fatalf("%s: the model is a %T", name, loop.Model())
+			}
+			// In two parts: what was staged for a step that did not come is dropped.
+			stop := errors.New("stop")
+			err = loop.Run(t.Context(), steps, func(done int64, _ trainer.Stats) error {
+				if done == 7 {
+					return stop
+				}
+				return nil
+			})
+			if !errors.Is(err, stop) {
+				t.Fatal(err)
+			}
+			if err := loop.Run(t.Context(), steps, func(int64, trainer.Stats) error { return nil }); err != nil {
+				t.Fatal(err)
+			}
+			t.Run(name, func(t *testing.T) { backendtest.SameState(t, c, saved(t, loop, c), want) })
+		}
+	}
+}
+
+// Bytes says what a model takes, and Close gives it back.
+func TestMemory(t *testing.T) {
+	b := open(t)
+	dev, err := driver.Open(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	free := func() int64 {
+		leave, err := dev.Enter()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer leave()
+		free, _, err := dev.Memory()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return free
+	}
+	for _, recipe := range trainer.Recipes() {
+		for _, precision := range []string{"f32", "bf16"} {
+			c := config(recipe.Name)
+			c.Precision = precision
+			before := free()
+			m, err := b.New(c, trainer.Init(c))
+			if err != nil {
+				t.Fatal(err)
+			}
+			need, _ := b.Bytes(c)
+			if took := before - free(); !(took >= need && took <= need+4096) {
+				t.Errorf("%s, %s: a model takes %d bytes, Bytes says %d", recipe.Name, precision, took, need)
+			}
+			if err := m.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if after := free(); after != before {
+				t.Errorf("%s, %s: %d bytes are not given back", recipe.Name, precision, before-after)
+			}
+		}
+	}
+	c := config("corrected")
+	c.ActivationDim, c.DictSize, c.BatchSize = 4096, 1<<20, 1<<16
+	_, err = b.New(c, &trainer.State{})
+	if !errors.Is(err, trainer.ErrMemory) || !strings.Contains(err.Error(), "MiB needed") || !strings.Contains(err.Error(), "free") {
+		t.Errorf("a model too large: %v", err)
+	}
+}
+
+func TestUnsupported(t *testing.T) {
+	b := open(t)
+	for name, change := range map[string]func(*trainer.Config){
+		"precision": func(c *trainer.Config) { c.Precision = "f16" },
+		"width":     func(c *trainer.Config) { c.ActivationDim = 20000 },
+		"k":         func(c *trainer.Config) { c.K = c.DictSize + 1 },
+		"recipe":    func(c *trainer.Config) { c.Recipe = "none" },
+	} {
+		c := config("corrected")
+		change(&c)
+		if _, err := b.New(c, trainer.NewState(c)); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	c := config("corrected")
+	s := trainer.NewState(c)
+	s.W.BEnc = s.W.BEnc[1:]
+	if _, err := b.New(c, s); err == nil {
+		t.Error("a state of other shapes is taken")
+	}
+}

@@ -1,0 +1,46 @@
+package data
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/topksweep/sweep/trainer"
+)
+
+var _ trainer.Table = (*Set)(nil)
+
+// TableID is the data's fingerprint, which covers the scale.
+func (s *Set) TableID() string { return s.info.Fingerprint }
+
+// Rows returns the number of rows, held-out ones included.
+func (s *Set) Rows() int64 { return s.src.rows() }
+
+// Read fills x_nD with n rows in the order that they are stored in, from row on.
+func (s *Set) Read(row int64, x []float32) error {
+	n, err := s.count(x)
+	if err != nil {
+		return err
+	}
+	if row < 0 || row > s.src.rows()-n {
+		return fmt.Errorf("read rows: rows %d to %d of %d", row, row+n, s.src.rows())
+	}
+	buf := s.bufs.Get().(*[]byte)
+	defer s.bufs.Put(buf)
+	d := int64(s.info.Dim)
+	for i := range n {
+		if err := s.src.read(row+i, x[i*d:(i+1)*d], s.scale, *buf); err != nil {
+			return fmt.Errorf("read rows: %w", err)
+		}
+	}
+	return nil
+}
+
+// Pick fills rows with the numbers of the rows that Batch gives.
+func (s *Set) Pick(seed, step int64, rows []int64) error {
+	n := int64(len(rows))
+	if step < 0 || n > 0 && step > math.MaxInt64/n-1 {
+		return fmt.Errorf("pick training rows: step %d", step)
+	}
+	s.eachRow(seed, step*n, n, func(i, row int64) error { rows[i] = row; return nil })
+	return nil
+}
