@@ -1,5 +1,5 @@
 // Package backendtest is the suite that every backend passes: recorded golden
-// runs, gradients against a dense float64 oracle, bit-exact restarts, Encode
+// runs, gradients against a dense float64 oracle, bit-exact restarts, shared prefixes, Encode
 // against a plain sort, awkward shapes and numbers that are not finite. It is
 // for tests only and uses nothing but trainer, trainer/safetensors and the
 // standard library; the goldens are embedded, so that a test binary carries
@@ -20,6 +20,7 @@ func Run(t *testing.T, b trainer.Backend) {
 	t.Run("shapes", func(t *testing.T) { shapes(t, b) })
 	t.Run("median", func(t *testing.T) { median(t, b) })
 	t.Run("restart", func(t *testing.T) { restart(t, b) })
+	t.Run("shared", func(t *testing.T) { shared(t, b) })
 	t.Run("encode", func(t *testing.T) { encode(t, b) })
 	t.Run("state", func(t *testing.T) { stateRoundTrip(t, b) })
 	t.Run("numbers", func(t *testing.T) { numbers(t, b) })
