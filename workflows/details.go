@@ -11,20 +11,20 @@ import (
 // in the history.
 func (s *state) tell(ctx workflow.Context) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "**%d of %d runs done**", s.Completed, s.Cells)
+	b.WriteString(fmt.Sprintf("**%d of %d runs done**", s.Completed, s.Cells))
 	for _, n := range []struct {
 		count int
 		what  string
 	}{{s.Reused, "reused"}, {s.Failed, "failed"}, {s.Canceled, "canceled"}} {
 		if n.count > 0 {
-			fmt.Fprintf(&b, ", %d %s", n.count, n.what)
+			b.WriteString(fmt.Sprintf(", %d %s", n.count, n.what))
 		}
 	}
 	if len(s.labels) > 0 {
 		b.WriteString("\n\nIn training, or next:\n\n")
 	}
 	for _, label := range s.labels {
-		fmt.Fprintf(&b, "- `%s`\n", label)
+		b.WriteString(fmt.Sprintf("- `%s`\n", label))
 	}
 	workflow.SetCurrentDetails(ctx, b.String())
 }

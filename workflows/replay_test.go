@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"flag"
 	"io"
 	"log/slog"
 	"path/filepath"
@@ -10,8 +9,6 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 )
-
-var update = flag.Bool("update", false, "record the histories in testdata anew, from a real server")
 
 func silent() sdklog.Logger {
 	return sdklog.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))

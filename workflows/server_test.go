@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,6 +25,8 @@ import (
 	"github.com/topksweep/sweep/deploy/local"
 	"github.com/topksweep/sweep/sweep"
 )
+
+var update = flag.Bool("update", false, "record the histories in testdata anew")
 
 // identity is what recorded histories name as client and worker.
 const identity = "recorded"

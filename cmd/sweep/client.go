@@ -31,13 +31,13 @@ func (c *connection) flags(f *pflag.FlagSet) {
 
 // errNoServer says that no server was named and none runs on the state
 // directory.
-var errNoServer = errors.New("no Temporal server: none runs on this state directory (start one with sweep up), and neither --address nor TEMPORAL_ADDRESS names one")
+var errNoServer = errors.New("there is no Temporal server: none runs on this state directory (start one with sweep up), and neither --address nor TEMPORAL_ADDRESS names one")
 
 // dial connects. uiURL is the Web UI's address if it is known.
 func (c *connection) dial(ctx context.Context, dir string, log *slog.Logger) (_ client.Client, uiURL string, err error) {
 	opts, err := envconfig.LoadDefaultClientOptions()
 	if err != nil {
-		return nil, "", inputError{fmt.Errorf("Temporal's configuration: %w", err)}
+		return nil, "", inputError{fmt.Errorf("configuration of Temporal: %w", err)}
 	}
 	switch {
 	case c.address != "":
