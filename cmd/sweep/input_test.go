@@ -49,7 +49,7 @@ func TestBadGrids(t *testing.T) {
 		"empty axis":          {base(map[string]string{"parameters": "parameters: {k: []}"}), []string{":3:", "parameters.k", "empty"}},
 		"duplicate values":    {base(map[string]string{"parameters": "parameters: {k: [2, 4, 2]}"}), []string{":3:", "parameters.k"}},
 		"too many cells": {base(map[string]string{"parameters": "parameters: {seed: [" + numbers(1100) + "], decay_start: [" + fractions(1000) + "]}"}),
-			[]string{":3:1:", "1100000 cells", "limit of 1000000"}},
+			[]string{":3:1:", "1,100,000 cells", "limit of 1,000,000"}},
 		"unknown key": {base(map[string]string{"parameters": "parameters: {dict_sizes: [32]}", "train": "train: {k: 2, steps: 100}"}), []string{":3:14:", "dict_size"}},
 		"rival's key": {base(map[string]string{"more": "run: {max_concurrent_trials: 2}"}), []string{":5:7:", "max_concurrent"}},
 		"alias bomb":  {base(map[string]string{"more": bomb}), []string{"alias"}},
