@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -94,7 +95,7 @@ func (a *app) newView(ctx context.Context, store storage.Store, plan *sweep.Plan
 		l.narrow = true
 		fmt.Fprintln(a.err, "runs by", strings.Join(plan.Axes, " "))
 	}
-	v := &bars{labels: l, began: time.Now(), runs: map[stageKey]*runBar{}}
+	v := &bars{err: a.err, labels: l, began: time.Now(), runs: map[stageKey]*runBar{}}
 	v.p = mpb.New(mpb.WithOutput(a.err), mpb.WithWidth(32), mpb.WithRefreshRate(150*time.Millisecond))
 	v.total = v.p.New(int64(plan.CellCount), mpb.BarStyle().Rbound("]"), mpb.BarPriority(1<<30),
 		mpb.PrependDecorators(decor.Name(plan.Name, decor.WCSyncSpaceR), decor.CountersNoUnit("%d/%d runs", decor.WCSyncSpace)),
@@ -104,6 +105,7 @@ func (a *app) newView(ctx context.Context, store storage.Store, plan *sweep.Plan
 
 // bars draws one bar for the sweep and one for each run in training.
 type bars struct {
+	err    io.Writer
 	labels *labels
 	began  time.Time
 	p      *mpb.Progress
@@ -180,6 +182,7 @@ func (v *bars) show(s snapshot) {
 }
 
 func (v *bars) close() {
+	fmt.Fprint(v.err, "\r") // behind the ^C that a terminal echoes, the bars would be drawn two columns off
 	for _, r := range v.runs {
 		r.bar.Abort(true)
 	}
