@@ -299,12 +299,25 @@ func TestGarbageBesideSubmission(t *testing.T) {
 func TestGarbageBesideExtension(t *testing.T) {
 	whole := makePlan(t, nil)
 	run := whole.RunID(whole.Cells[2].ID) // the extension's, and known to the store
-	first := *whole
-	first.Cells, first.CellCount = whole.Cells[:2], 2
+	store := func(s storage.Store, cells int) {
+		t.Helper()
+		h := whole.PlanHeader
+		h.CellCount = cells
+		b, err := sweep.EncodeChunk(whole.Cells[:cells])
+		if err == nil {
+			err = storage.PutBytes(t.Context(), s, sweep.ChunkKey(h.ID, 0), b)
+		}
+		if err == nil {
+			err = storage.PutJSON(t.Context(), s, sweep.PlanKey(h.ID), &h)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	for n := 1; ; n++ {
 		s := storagetest.NewMemory()
-		newBench(t, s, &first)
-		for _, c := range first.Cells {
+		store(s, 2)
+		for _, c := range whole.Cells[:2] {
 			if err := storage.PutJSON(t.Context(), s, sweep.ResultKey(whole.RunID(c.ID)), &sweep.Result{}); err != nil {
 				t.Fatal(err)
 			}
@@ -313,7 +326,7 @@ func TestGarbageBesideExtension(t *testing.T) {
 		var before []string
 		h := &hookedStore{Store: s, hook: func() {
 			before = keys(t, s, "stages/"+run+"/manifests/")
-			newBench(t, s, whole)
+			store(s, 3)
 			save(t, s, run, []int64{20}, 20)
 		}}
 		h.left.Store(int64(n))
