@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -46,7 +47,7 @@ type GarbageStage struct {
 // before it is in a stage. It removes nothing if any plan or manifest is damaged
 // or of a newer version, since what that one refers to is not known.
 func CollectGarbage(ctx context.Context, store storage.Store, before time.Time, dryRun bool) (Garbage, error) {
-	g := &collector{store: store, before: before, dryRun: dryRun, need: map[string]int{}, plans: map[string]bool{}}
+	g := &collector{store: store, before: before, dryRun: dryRun, need: map[string]int{}, plans: map[string][sha256.Size]byte{}}
 	out := Garbage{Stages: []GarbageStage{}, DryRun: dryRun}
 	// Stages before plans: what has come in since is in neither list.
 	stages, err := storage.Stages(ctx, store)
@@ -94,21 +95,26 @@ type collector struct {
 	store  storage.Store
 	before time.Time
 	dryRun bool
-	plans  map[string]bool // those that were read
-	need   map[string]int  // by stage: how many checkpoints its runs keep, or one of the above
+	plans  map[string][sha256.Size]byte // headers as they were read, by sweep
+	need   map[string]int               // by stage: how many checkpoints its runs keep, or one of the above
 }
 
-// readPlans notes what the plans need that were not read before.
+// readPlans notes what the plans need that were not read before, or have grown
+// since.
 func (g *collector) readPlans(ctx context.Context) error {
 	objects, err := g.store.List(ctx, "sweeps/")
 	if err != nil {
 		return err
 	}
 	var plans []string
+	chunks := map[string]int{}
 	for _, o := range objects {
 		id, file, _ := strings.Cut(strings.TrimPrefix(o.Key, "sweeps/"), "/")
-		if file == "plan.json" && !g.plans[id] {
+		if o.Key == sweep.PlanKey(id) {
 			plans = append(plans, id)
+		}
+		if strings.HasPrefix(file, "cells-") {
+			chunks[id]++
 		}
 	}
 	if len(plans) == 0 {
@@ -123,26 +129,31 @@ func (g *collector) readPlans(ctx context.Context) error {
 		done[o.Key] = true
 	}
 	for _, id := range plans {
-		if err := g.readPlan(ctx, id, done); err != nil {
+		if err := g.readPlan(ctx, id, chunks[id], done); err != nil {
 			return fmt.Errorf("nothing is removed, for what this plan needs is not known: %w", err)
 		}
-		g.plans[id] = true
 	}
 	return nil
 }
 
-func (g *collector) readPlan(ctx context.Context, id string, done map[string]bool) error {
+// readPlan notes what one plan needs. There may be more chunks of cells than its
+// header says, and more cells in them: it is being extended.
+func (g *collector) readPlan(ctx context.Context, id string, chunks int, done map[string]bool) error {
 	key := sweep.PlanKey(id)
 	b, err := storage.ReadAll(ctx, g.store, key, maxChunk)
 	if err != nil {
 		return err
+	}
+	sum := sha256.Sum256(b)
+	if g.plans[id] == sum {
+		return nil
 	}
 	plan, err := sweep.DecodeHeader(b)
 	if err != nil {
 		return storage.Wrap("get", key, err)
 	}
 	cells := 0
-	for i := range plan.Chunks() {
+	for i := range max(chunks, plan.Chunks()) {
 		chunk, err := ReadChunk(ctx, g.store, id, i)
 		if err != nil {
 			return storage.Wrap("get", sweep.ChunkKey(id, i), err)
@@ -164,9 +175,10 @@ func (g *collector) readPlan(ctx context.Context, id string, done map[string]boo
 			}
 		}
 	}
-	if plan.ID != id || cells != plan.CellCount {
+	if plan.ID != id || cells < plan.CellCount {
 		return storage.Wrap("get", key, fmt.Errorf("%w: sweep %s with %d cells, of which %d are there", storage.ErrCorrupt, plan.ID, plan.CellCount, cells))
 	}
+	g.plans[id] = sum
 	return nil
 }
 

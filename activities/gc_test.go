@@ -167,6 +167,11 @@ func TestGarbageStaysIfAnythingIsUnreadable(t *testing.T) {
 		}
 	}
 	p := makePlan(t, nil)
+	b, err := sweep.EncodeChunk(p.Cells[:1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	firstCell := strings.TrimSuffix(string(b), "]") + ","
 	for name, test := range map[string]struct {
 		spoil func(*testing.T, storage.Store)
 		want  []string
@@ -178,6 +183,7 @@ func TestGarbageStaysIfAnythingIsUnreadable(t *testing.T) {
 		"plan empty":              {func(t *testing.T, s storage.Store) { storage.PutBytes(t.Context(), s, plan(p), nil) }, []string{plan(p)}},
 		"plan of other cells":     {replace(plan(p), `"cells": 3`, `"cells": 4`), []string{plan(p), "4 cells, of which 3"}},
 		"plan of another sweep":   {replace(plan(p), `"id": "`+p.ID, `"id": "other`), []string{plan(p), "other"}},
+		"cells fewer":             {replace(sweep.ChunkKey(p.ID, 0), firstCell, "["), []string{plan(p), "3 cells, of which 2"}},
 		"cells gone":              {func(t *testing.T, s storage.Store) { s.Delete(t.Context(), sweep.ChunkKey(p.ID, 0)) }, []string{sweep.ChunkKey(p.ID, 0), "not found"}},
 		"cells of other IDs":      {replace(sweep.ChunkKey(p.ID, 0), `"id":"`, `"id":"0`), []string{sweep.ChunkKey(p.ID, 0), "corrupt: cell 0"}},
 		"cells of other settings": {replace(sweep.ChunkKey(p.ID, 0), `"k":2`, `"k":6`), []string{sweep.ChunkKey(p.ID, 0), p.Cells[0].ID}},
@@ -288,21 +294,76 @@ func TestGarbageBesideSubmission(t *testing.T) {
 	}
 }
 
+// A finished sweep that is extended while garbage is collected keeps the stages
+// that its new cells share with the old ones, from whatever moment on.
+func TestGarbageBesideExtension(t *testing.T) {
+	whole := makePlan(t, nil)
+	run := whole.RunID(whole.Cells[2].ID) // the extension's, and known to the store
+	store := func(s storage.Store, cells int) {
+		t.Helper()
+		h := whole.PlanHeader
+		h.CellCount = cells
+		b, err := sweep.EncodeChunk(whole.Cells[:cells])
+		if err == nil {
+			err = storage.PutBytes(t.Context(), s, sweep.ChunkKey(h.ID, 0), b)
+		}
+		if err == nil {
+			err = storage.PutJSON(t.Context(), s, sweep.PlanKey(h.ID), &h)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := 1; ; n++ {
+		s := storagetest.NewMemory()
+		store(s, 2)
+		for _, c := range whole.Cells[:2] {
+			if err := storage.PutJSON(t.Context(), s, sweep.ResultKey(whole.RunID(c.ID)), &sweep.Result{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		save(t, s, run, []int64{10}, 10)
+		var before []string
+		h := &hookedStore{Store: s, hook: func() {
+			before = keys(t, s, "stages/"+run+"/manifests/")
+			store(s, 3)
+			save(t, s, run, []int64{20}, 20)
+		}}
+		h.left.Store(int64(n))
+		if _, err := CollectGarbage(t.Context(), h, byNow(), false); err != nil {
+			t.Fatal(err)
+		}
+		if h.left.Load() > 0 {
+			if n < 8 {
+				t.Errorf("%d operations", n-1)
+			}
+			return
+		}
+		wantHeld(t, s, run, 20)
+		// Once it deletes it deletes; what it has not deleted is found.
+		if h.op != "delete" && len(before) > 0 && len(keys(t, s, "stages/"+run+"/manifests/")) != 2 {
+			t.Errorf("extended before operation %d: the checkpoint that was there is gone", n)
+		}
+	}
+}
+
 // A hookedStore calls hook before its left-th operation.
 type hookedStore struct {
 	storage.Store
 	left atomic.Int64
 	hook func()
+	op   string // the one that it was called before
 }
 
-func (h *hookedStore) count() {
+func (h *hookedStore) count(op string) {
 	if h.left.Add(-1) == 0 {
+		h.op = op
 		h.hook()
 	}
 }
 
 func (h *hookedStore) Get(ctx context.Context, key string) (io.ReadCloser, error) {
-	h.count()
+	h.count("get")
 	return h.Store.Get(ctx, key)
 }
 
@@ -311,12 +372,12 @@ func (h *hookedStore) PutNew(ctx context.Context, key string, data []byte) error
 }
 
 func (h *hookedStore) List(ctx context.Context, prefix string) ([]storage.Object, error) {
-	h.count()
+	h.count("list")
 	return h.Store.List(ctx, prefix)
 }
 
 func (h *hookedStore) Delete(ctx context.Context, key string) error {
-	h.count()
+	h.count("delete")
 	return h.Store.Delete(ctx, key)
 }
 
