@@ -25,7 +25,7 @@ type activeTree struct {
 type Item struct {
 	Tree  int // its number
 	Stage Stage
-	left  float64 // weight of the longest path
+	Left  float64 // weight of the longest path
 }
 
 // maxActive bounds the cells in trees that have begun and are not done: what a
@@ -63,7 +63,7 @@ func (f *Frontier) Begins(t Tree, slots int) bool {
 	if len(f.ready) == 0 {
 		return true
 	}
-	return len(f.active) < 2*slots && f.cells+len(t.Cells) <= maxActive && t.longest() > f.ready[0].left
+	return len(f.active) < 2*slots && f.cells+len(t.Cells) <= maxActive && t.longest() > f.ready[0].Left
 }
 
 // Next takes the stage that is to begin next; ok is false if none can.
@@ -99,7 +99,7 @@ func (r ready) Len() int { return len(r) }
 
 func (r ready) Less(i, j int) bool {
 	a, b := r[i], r[j]
-	return cmp.Or(cmp.Compare(b.left, a.left), cmp.Compare(a.Tree, b.Tree), cmp.Compare(a.Stage.Cells[0].Cell, b.Stage.Cells[0].Cell), cmp.Compare(a.Stage.From, b.Stage.From)) < 0
+	return cmp.Or(cmp.Compare(b.Left, a.Left), cmp.Compare(a.Tree, b.Tree), cmp.Compare(a.Stage.Cells[0].Cell, b.Stage.Cells[0].Cell), cmp.Compare(a.Stage.From, b.Stage.From)) < 0
 }
 
 func (r ready) Swap(i, j int) { r[i], r[j] = r[j], r[i] }

@@ -18,8 +18,8 @@ func prepare(ctx workflow.Context, in sweep.ChunkRef) (out []sweep.Tree, err err
 	return out, err
 }
 
-func train(ctx workflow.Context, queue string, in sweep.StageRef, label string) (out sweep.Trained, err error) {
-	err = workflow.ExecuteActivity(heavy(ctx, queue, 3, label), sweep.ActivityTrain, in).Get(ctx, &out)
+func train(ctx workflow.Context, queue string, priority int, in sweep.StageRef, label string) (out sweep.Trained, err error) {
+	err = workflow.ExecuteActivity(heavy(ctx, queue, priority, label), sweep.ActivityTrain, in).Get(ctx, &out)
 	return out, err
 }
 

@@ -82,6 +82,7 @@ type state struct {
 	begun    []*tree  // and not done, ascending
 	inFlight int      // stages
 	labels   []string // of stages in flight
+	longest  float64  // path of the stages so far
 	retry    bool     // go over all trees once more
 	pass     int      // how often all trees were gone over before
 }

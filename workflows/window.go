@@ -187,9 +187,17 @@ func (s *state) train(ctx workflow.Context, it sweep.Item) (reached int, err err
 		CellRef: sweep.CellRef{Sweep: s.in.Sweep, Cell: first.Cell},
 		Level:   it.Stage.Level, To: it.Stage.To, Cells: len(it.Stage.Cells),
 	}
-	trained, err := train(ctx, s.in.TrainQueue, ref, label(it.Stage))
+	trained, err := train(ctx, s.in.TrainQueue, s.priority(it), ref, label(it.Stage))
 	s.Steps += int64(trained.Steps)
 	return trained.Reached, err
+}
+
+// priority is a stage's key in the task queue, from 2, which goes first, to 5: a
+// queue holds more stages than there are slots, and what has the longest way to
+// go must not wait in it.
+func (s *state) priority(it sweep.Item) int {
+	s.longest = max(s.longest, it.Left)
+	return 2 + min(3, int(4*(1-it.Left/s.longest)))
 }
 
 // label names a stage for people.
