@@ -4,14 +4,18 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/safetensors"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -58,6 +62,39 @@ func TestCheckpointGolden(t *testing.T) {
 	}
 	if !bytes.Equal(encode(t, c, s), golden) {
 		t.Error("encoding what was decoded gives other bytes")
+	}
+}
+
+// docs/checkpoints.md specifies what a checkpoint holds.
+func TestCheckpointIsSpecified(t *testing.T) {
+	spec, err := os.ReadFile(filepath.Join("..", "docs", "checkpoints.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden, err := os.ReadFile(filepath.Join("testdata", "checkpoint-v1.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := safetensors.ReadHeader(bytes.NewReader(golden), int64(len(golden)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := slices.Collect(maps.Keys(h.Metadata))
+	for _, x := range h.Tensors {
+		prefix, name, ok := strings.Cut(x.Name, ".")
+		if ok {
+			names = append(names, prefix+".", name)
+		} else {
+			names = append(names, x.Name)
+		}
+	}
+	for _, name := range names {
+		if !bytes.Contains(spec, []byte("`"+name+"`")) {
+			t.Errorf("docs/checkpoints.md has no `%s`", name)
+		}
+	}
+	if !bytes.Contains(spec, fmt.Appendf(nil, "## Training state, version %d\n", trainer.FormatVersion)) {
+		t.Errorf("docs/checkpoints.md does not specify version %d", trainer.FormatVersion)
 	}
 }
 
