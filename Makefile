@@ -73,5 +73,14 @@ test-cuda: .cuda/toolkit .cuda/emulate/fibers/kernels .cuda/emulate/asan/kernels
 	SWEEP_EMULATE_LAUNCHED=$(CURDIR)/.cuda/launched $(call EMULATED,tsan) $(TEST_CUDA) ./trainer/cuda -run '$(TSAN_TESTS)'
 	trainer/cuda/emulate/launched .cuda/launched trainer/cuda/kernels/*.cu
 
+# The suite as one file for a machine with a GPU, which needs neither Go nor this
+# checkout; it runs here if there is a GPU.
+gpu-check: .cuda/toolkit ## bin/gpu-check: tests and benchmarks on a GPU, without Go
+	rm -rf .cuda/check && mkdir -p .cuda/check bin
+	for p in driver kernels .; do $(CGO_CUDA) go test -c -trimpath $(TAGS) -o .cuda/check/$$(basename $$p | sed s/^[.]$$/cuda/).test ./trainer/cuda/$$p || exit 1; done
+	cp trainer/cuda/bench/check trainer/cuda/bench/rivals.py trainer/bench/compare.py .cuda/check
+	{ cat trainer/cuda/bench/unpack && tar -C .cuda/check -cz .; } >bin/gpu-check && chmod +x bin/gpu-check
+	@if [ -e /dev/nvidiactl ]; then bin/gpu-check; else echo 'no GPU here: copy bin/gpu-check to a machine with one and run it there'; fi
+
 vet-cuda: .cuda/toolkit
 	$(CGO_CUDA) go vet $(TAGS) ./trainer/cuda/...

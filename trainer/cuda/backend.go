@@ -66,7 +66,13 @@ func (b *backend) New(c trainer.Config, s *trainer.State) (trainer.Model, error)
 	if err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
-	if need += libraryBytes; need > free {
+	need += libraryBytes
+	if need > free {
+		if free, err = b.tables.makeRoom(b.dev); err != nil {
+			return nil, fmt.Errorf("cuda: %w", err)
+		}
+	}
+	if need > free {
 		return nil, memoryError(&driver.OutOfMemory{Device: b.dev.Info(), Need: need, Free: free}, c, total)
 	}
 	if err := checkState(c, s); err != nil {

@@ -68,7 +68,7 @@ func benchmark(b *testing.B, gpu *backend, c trainer.Config, dead float64) {
 	if err != nil || p == nil {
 		b.Fatalf("the table is not on the GPU: %v", err)
 	}
-	defer gpu.tables.put(gpu.dev, p.table)
+	defer gpu.tables.put(p.table)
 	rows := make([]int64, c.BatchSize)
 	step := func() {
 		for i := range rows {

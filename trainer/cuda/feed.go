@@ -17,9 +17,8 @@ type feed struct {
 	place   [2]driver.Ptr
 	arrived [2]*driver.Event
 	holds   [2]*float32 // the staged batch that a place has, or nil
-	next    int
-	buffers [][]byte  // pinned memory handed out
-	own     []float32 // pinned: for batches that lie elsewhere
+	buffers [][]byte    // pinned memory handed out
+	own     []float32   // pinned: for batches that lie elsewhere
 }
 
 func (f *feed) open(dev *driver.Device, place [2]driver.Ptr, own []float32) (err error) {
@@ -35,11 +34,13 @@ func (f *feed) open(dev *driver.Device, place [2]driver.Ptr, own []float32) (err
 	return nil
 }
 
-// copy begins to copy pinned x to a place. What was there has been trained on:
-// a step is waited for.
+// copy begins to copy pinned x to a place that holds no staged batch. What was
+// there has been trained on: a step is waited for.
 func (f *feed) copy(x []float32) (int, error) {
-	i := f.next
-	f.next = 1 - i
+	i := 0
+	if f.holds[0] != nil {
+		i = 1
+	}
 	if err := f.stream.Upload(f.place[i], driver.Bytes(x)); err != nil {
 		return i, err
 	}
@@ -65,7 +66,6 @@ func (f *feed) take(x []float32, s *driver.Stream) (driver.Ptr, error) {
 		}
 	}
 	f.holds[i] = nil
-	f.next = 1 - i // the other is free, or has the batch after this one
 	return f.place[i], s.Wait(f.arrived[i])
 }
 

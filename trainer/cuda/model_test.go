@@ -129,7 +129,8 @@ func TestEqualBits(t *testing.T) {
 	}
 	defer set.Close()
 	c := config("corrected")
-	const steps = 25
+	c.BatchSize, c.DeadFeatureThreshold = 64, 300
+	const steps = 13
 	plain := newModel(t, b, c, trainer.Init(c))
 	x := make([]float32, c.BatchSize*c.ActivationDim)
 	for step := range int64(steps) {
@@ -156,7 +157,7 @@ func TestEqualBits(t *testing.T) {
 			// In two parts: what was staged for a step that did not come is dropped.
 			stop := errors.New("stop")
 			err = loop.Run(t.Context(), steps, func(done int64, _ trainer.Stats) error {
-				if done == 7 {
+				if done == 5 {
 					return stop
 				}
 				return nil

@@ -46,7 +46,7 @@ func TestPrecision(t *testing.T) {
 // l2 is the mean L2 loss of a run's last steps.
 func l2(t *testing.T, b trainer.Backend, precision string) float64 {
 	c := config("corrected")
-	c.Precision, c.DictSize = precision, 120
+	c.Precision, c.DictSize, c.BatchSize = precision, 120, 64
 	m := newModel(t, b, c, trainer.Init(c))
 	stats, sum := backendtest.Train(t, m, c, 0, 20), 0.0
 	for _, s := range stats[10:] {

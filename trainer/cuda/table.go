@@ -19,7 +19,8 @@ type tables struct {
 	held map[string]*table
 }
 
-// A table lies on the GPU as long as a model trains on it.
+// A table stays on the GPU when the last model that trains on it is closed, for
+// the next run of the sweep, until its place is needed.
 type table struct {
 	id     string
 	rows   int64
@@ -39,13 +40,18 @@ type picker struct {
 	rows  driver.Ptr // [B] int64
 }
 
-// Hold implements trainer.Holder.
+// Hold implements trainer.Holder. A run that has fewer tokens to train on than
+// the table has rows does not wait for all of them to be read, unless they are
+// there already.
 func (b *backend) Hold(c trainer.Config, s *trainer.State, t trainer.Table) (trainer.Model, error) {
 	made, err := b.New(c, s)
 	if err != nil {
 		return nil, err
 	}
 	m := made.(*model)
+	if tokens := (int64(c.Steps) - s.Step) * int64(c.BatchSize); tokens < t.Rows() && !b.tables.has(t) {
+		return m, nil
+	}
 	p, err := b.pick(m, t)
 	if err != nil {
 		return nil, fmt.Errorf("cuda: %w", errors.Join(err, m.Close()))
@@ -72,6 +78,13 @@ func (b *backend) pick(m *model, t trainer.Table) (*picker, error) {
 	return p, nil
 }
 
+// has reports whether the table is on the GPU.
+func (ts *tables) has(t trainer.Table) bool {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	return ts.held[t.TableID()] != nil
+}
+
 // get returns the table, brought to the GPU if it is not there, or nil where
 // there is no room for it. Others that want a table wait.
 func (ts *tables) get(dev *driver.Device, t trainer.Table) (*table, error) {
@@ -83,6 +96,9 @@ func (ts *tables) get(dev *driver.Device, t trainer.Table) (*table, error) {
 	}
 	row := 4 * int64(t.Dim())
 	free, _, err := dev.Memory()
+	if err == nil && t.Rows() > free/tableShare/row {
+		free, err = ts.evict(dev)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -140,15 +156,32 @@ func readRows(t trainer.Table, row int64, x []float32, d int64) error {
 	return errors.Join(errs...)
 }
 
-// put gives a table up; the last one that does frees it.
-func (ts *tables) put(dev *driver.Device, held *table) error {
+// put gives a table up.
+func (ts *tables) put(held *table) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	if held.users--; held.users > 0 {
-		return nil
+	held.users--
+}
+
+// makeRoom frees the tables that no model trains on and returns what is free
+// then.
+func (ts *tables) makeRoom(dev *driver.Device) (free int64, err error) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	return ts.evict(dev)
+}
+
+// evict is makeRoom where the tables are locked.
+func (ts *tables) evict(dev *driver.Device) (free int64, err error) {
+	var errs []error
+	for id, held := range ts.held {
+		if held.users == 0 {
+			delete(ts.held, id)
+			errs = append(errs, dev.Free(held.memory))
+		}
 	}
-	delete(ts.held, held.id)
-	return dev.Free(held.memory)
+	free, _, err = dev.Memory()
+	return free, errors.Join(append(errs, err)...)
 }
 
 // StepRows implements trainer.Picker.
@@ -174,12 +207,6 @@ func (p *picker) StepRows(rows []int64) (trainer.Stats, error) {
 
 // Close implements trainer.Model.
 func (p *picker) Close() error {
-	dev := p.model.b.dev
-	err := p.model.Close()
-	leave, entered := dev.Enter()
-	if entered != nil {
-		return errors.Join(err, entered)
-	}
-	defer leave()
-	return errors.Join(err, p.model.b.tables.put(dev, p.table))
+	defer p.model.b.tables.put(p.table)
+	return p.model.Close()
 }

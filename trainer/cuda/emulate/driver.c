@@ -5,7 +5,7 @@
 // SWEEP_EMULATE_EAGER, at once.
 //
 //   SWEEP_EMULATE_GPUS    how many GPUs there are (1)
-//   SWEEP_EMULATE_MEMORY  bytes of memory of each (1 GiB)
+//   SWEEP_EMULATE_MEMORY  bytes of memory of each (4 GiB)
 //   SWEEP_EMULATE_VERSION, SWEEP_EMULATE_CAPABILITY  13000 and 90, if nothing else
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -114,7 +114,7 @@ API int cuInit(unsigned flags) {
 	if (devices >= 0) return devices ? OK : NO_DEVICE;
 	devices = (int)number("SWEEP_EMULATE_GPUS", 1);
 	if (devices > MAX_DEVICES) devices = MAX_DEVICES;
-	capacity = number("SWEEP_EMULATE_MEMORY", 1ull << 30) & ~(uint64_t)4095;
+	capacity = number("SWEEP_EMULATE_MEMORY", 4ull << 30) & ~(uint64_t)4095;
 	for (int i = 0; i < devices; i++) contexts[i].device = i;
 	return devices ? start() : NO_DEVICE;
 }

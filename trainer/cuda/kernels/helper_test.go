@@ -4,6 +4,7 @@ package kernels
 
 import (
 	"testing"
+	"unsafe"
 
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/cuda/driver"
@@ -91,3 +92,9 @@ func get[T number](b *bench, p ptr, n int) []T {
 
 // uniform is the i-th of a stream of numbers in [0, 1).
 func uniform(stream, i int) float64 { return trainer.Uniform(5, uint64(stream), uint64(i)) }
+
+func bytesOf(v float32) []byte { return append([]byte(nil), driver.Bytes([]float32{v})...) }
+
+func stepBytes(s Step) []uint8 {
+	return append([]uint8(nil), unsafe.Slice((*uint8)(unsafe.Pointer(&s)), unsafe.Sizeof(s))...)
+}

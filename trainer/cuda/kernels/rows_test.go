@@ -1,0 +1,281 @@
+//go:build cuda
+
+package kernels
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/topksweep/sweep/trainer"
+)
+
+// near reports numbers further off than tol of the largest one wanted.
+func near[T float32 | float64](t *testing.T, what string, got []T, want []float64, tol float64) {
+	t.Helper()
+	scale := 0.0
+	for _, w := range want {
+		scale = max(scale, math.Abs(w))
+	}
+	for i, w := range want {
+		if diff := math.Abs(float64(got[i]) - w); !(diff <= tol*scale) {
+			t.Fatalf("%s: number %d is %v, want %v within %.0e of %v", what, i, got[i], w, tol, scale)
+		}
+	}
+}
+
+// numbers are n of a stream in [-1, 1), as float32 and as the float64 they are.
+func numbers(stream, n int) ([]float32, []float64) {
+	v, w := make([]float32, n), make([]float64, n)
+	for i := range v {
+		v[i] = float32(2*uniform(stream, i) - 1)
+		w[i] = float64(v[i])
+	}
+	return v, w
+}
+
+// widths are rows within a warp, of several warps, and of more than a block.
+var widths = []int{4, 96, 520, 1288}
+
+func TestDecode(t *testing.T) {
+	for _, width := range widths {
+		for _, k := range []int{1, 7, 600} {
+			t.Run(fmt.Sprintf("width=%d,k=%d", width, k), func(t *testing.T) {
+				b := newBench(t)
+				const rows, f = 3, 40
+				from, from64 := numbers(1, rows*width)
+				w, w64 := numbers(2, f*width)
+				unit, unit64 := numbers(3, f)
+				acts, acts64 := numbers(4, rows*(k+1)) // the last of a row does not count
+				latents := make([]int32, len(acts))
+				for i := range latents {
+					latents[i] = int32(f * uniform(5, i))
+				}
+				mean := make([]float64, width)
+				for j := range mean {
+					mean[j] = uniform(6, j)
+				}
+				d := Decode{
+					From: put(b, from), Out: room[float32](b, rows*width), WDec: put(b, w), Unit: put(b, unit), Acts: put(b, acts),
+					Latents: put(b, latents), K: k, Stride: k + 1, Rows: rows, D4: width / 4, Norm2: room[float64](b, rows),
+					Mean: put(b, mean), Spread2: room[float64](b, rows),
+				}
+				b.Decode(d)
+				norm2, spread2 := make([]float64, rows), make([]float64, rows)
+				for row := range rows {
+					out := from64[row*width : (row+1)*width]
+					for j, v := range out {
+						spread2[row] += (v - mean[j]) * (v - mean[j])
+					}
+					for i := range k {
+						at := row*(k+1) + i
+						for j := range out {
+							out[j] -= max(0, acts64[at]) * unit64[latents[at]] * w64[int(latents[at])*width+j]
+						}
+					}
+					for _, v := range out {
+						norm2[row] += v * v
+					}
+				}
+				near(t, "residual", get[float32](b, d.Out, rows*width), from64, 1e-5)
+				near(t, "norm", get[float64](b, d.Norm2, rows), norm2, 1e-5)
+				near(t, "distance to the mean", get[float64](b, d.Spread2, rows), spread2, 1e-12)
+			})
+		}
+	}
+}
+
+func TestColumns(t *testing.T) {
+	for _, width := range widths {
+		for _, n := range []int{1, 31, 33, 3000} {
+			t.Run(fmt.Sprintf("width=%d,n=%d", width, n), func(t *testing.T) {
+				b := newBench(t)
+				rows, rows64 := numbers(1, n*width)
+				weight, weight64 := numbers(2, n)
+				for i := range weight {
+					if i%3 == 1 {
+						weight[i], weight64[i] = 0, 0
+						rows[i*width] = float32(math.NaN()) // not to be read
+						rows64[i*width] = 0
+					}
+				}
+				mean := make([]float64, width)
+				weighted, spread := make([]float64, width), make([]float64, width)
+				for i, v := range rows64 {
+					weighted[i%width] += weight64[i/width] * v
+				}
+				c := Columns{Rows: put(b, rows), Weight: put(b, weight), N: n, D4: width / 4, Part: room[float64](b, MaxParts*width)}
+				out := room[float64](b, width)
+				b.Columns(c)
+				b.ColumnTotals(c.Part, n, width, 0.5, out)
+				for j := range weighted {
+					weighted[j] *= 0.5
+				}
+				near(t, "weighted sum", get[float64](b, out, width), weighted, 1e-6)
+
+				for i := range rows {
+					rows[i], rows64[i] = float32(i%7), float64(i%7)
+					spread[i%width] += (rows64[i] - 3) * (rows64[i] - 3)
+				}
+				for j := range mean {
+					mean[j] = 3
+				}
+				c.Rows, c.Weight, c.Mean = put(b, rows), 0, put(b, mean)
+				b.Columns(c)
+				b.ColumnTotals(c.Part, n, width, 1, out)
+				near(t, "distance to the mean", get[float64](b, out, width), spread, 1e-12)
+			})
+		}
+	}
+}
+
+// TestUpdate holds Adam's step to its formula, for rows with a gradient and
+// without, and what it leaves of unit norms.
+func TestUpdate(t *testing.T) {
+	for _, width := range widths {
+		for _, last := range []bool{false, true} {
+			t.Run(fmt.Sprintf("width=%d,normaliseLast=%v", width, last), func(t *testing.T) {
+				b := newBench(t)
+				const f, biases = 9, 300
+				n := f * width
+				start := make([]int32, f+1)
+				for i := range start {
+					start[i] = int32(i / 2) // every other latent has a hit
+				}
+				unit, unit64 := numbers(9, f)
+				if last {
+					for i := range unit {
+						unit[i], unit64[i] = 1, 1
+					}
+				}
+				step := Step{Rate: 3e-3, Root: 1.5}
+				clip := 0.25
+				totals := make([]uint8, 256)
+				onGPU := put(b, totals)
+				if err := b.dev.Upload(onGPU.Add(Threshold+4), bytesOf(float32(clip))); err != nil {
+					t.Fatal(err)
+				}
+				var p [12]ptr
+				var want [12][]float64
+				for i := range p { // W, M, V, G of encoder, decoder, biases
+					size := n
+					if i >= 8 {
+						size = biases
+					}
+					v, w := numbers(20+i, size)
+					if i%4 == 2 {
+						for j := range v {
+							v[j], w[j] = v[j]*v[j], float64(v[j]*v[j])
+						}
+					}
+					if i%4 == 3 && i < 8 {
+						for j := range v {
+							if start[j/width+1] == start[j/width] {
+								v[j], w[j] = float32(math.NaN()), 0 // not to be read
+							}
+						}
+					}
+					p[i], want[i] = put(b, v), w
+				}
+				u := Update{
+					WEnc: p[0], MEnc: p[1], VEnc: p[2], GEnc: p[3], WDec: p[4], MDec: p[5], VDec: p[6], GDec: p[7], Unit: put(b, unit),
+					EncBF: room[uint8](b, 2*n), Start: put(b, start), F: f, D4: width / 4, NormaliseLast: last,
+					W: p[8], M: p[9], V: p[10], G: p[11], Biases: biases, Step: put(b, stepBytes(step)), Totals: onGPU,
+				}
+				b.Update(u)
+				for k := 0; k < 12; k += 4 {
+					w, m, v, g := want[k], want[k+1], want[k+2], want[k+3]
+					for j := range w {
+						weight := 1.0
+						if k == 4 {
+							weight = unit64[j/width]
+						}
+						m[j] = 0.9*m[j] + 0.1*clip*g[j]
+						v[j] = 0.999*v[j] + 0.001*clip*clip*g[j]*g[j]
+						w[j] = w[j]*weight - float64(step.Rate)*m[j]/(math.Sqrt(v[j])*float64(step.Root)+1e-8)
+					}
+				}
+				if last {
+					for row := want[4]; len(row) > 0; row = row[width:] {
+						sum := 0.0
+						for _, v := range row[:width] {
+							sum += v * v
+						}
+						for j := range width {
+							row[j] /= math.Sqrt(sum) + trainer.Eps32
+						}
+					}
+				}
+				for i, name := range []string{"W_enc", "M", "V", "", "W_dec", "M", "V", "", "biases", "M", "V"} {
+					if name != "" {
+						near(t, name, get[float32](b, p[i], len(want[i])), want[i], 2e-6)
+					}
+				}
+				got, rows := get[float32](b, u.Unit, f), get[float32](b, u.WDec, n)
+				units := make([]float64, f)
+				for i := range units {
+					sum := 0.0
+					for _, v := range rows[i*width : (i+1)*width] {
+						sum += float64(v) * float64(v)
+					}
+					units[i] = 1 / (math.Sqrt(sum) + trainer.Eps32) // 1 where rows are at unit norm
+				}
+				near(t, "units", got, units, 1e-6)
+				if !last { // a run that goes on from here takes the same bits
+					again := room[float32](b, f)
+					b.Units(u.WDec, f, width/4, again)
+					for i, v := range get[float32](b, again, f) {
+						if v != got[i] {
+							t.Errorf("unit %d is %v, then %v", i, got[i], v)
+						}
+					}
+				}
+				half, w := get[uint8](b, u.EncBF, 2*n), get[float32](b, u.WEnc, n)
+				for i, v := range w {
+					bits := math.Float32bits(v)
+					bits += 0x7fff + bits>>16&1
+					if got := uint32(half[2*i]) | uint32(half[2*i+1])<<8; got != bits>>16 {
+						t.Fatalf("%v is %x in bfloat16, want %x", v, got, bits>>16)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestRowsMoved holds what copies rows about: center, gather and pick, of widths
+// that are multiples of four and not.
+func TestRowsMoved(t *testing.T) {
+	for _, d := range []int{1, 7, 8, 130} {
+		t.Run(fmt.Sprint(d), func(t *testing.T) {
+			b := newBench(t)
+			const table, n = 20, 11
+			d4 := 2 * over(d, 8)
+			x, x64 := numbers(1, table*d)
+			bias, bias64 := numbers(2, 4*d4)
+			wide, _ := numbers(3, table*4*d4)
+			rows, names := make([]int64, n), make([]int32, n)
+			for i := range rows {
+				rows[i] = int64(7 * i % table)
+				names[i] = int32(rows[i])
+			}
+			picked, centred := room[float32](b, n*d), room[float32](b, n*4*d4)
+			b.Pick(Pick{Table: put(b, x), Rows: put(b, rows), N: n, D: d, Out: picked})
+			b.Center(Center{X: picked, BDec: put(b, bias), Out: centred, Rows: n, D: d, D4: d4})
+			want := make([]float64, n*4*d4)
+			for i := range n * d {
+				want[i/d*4*d4+i%d] = x64[int(rows[i/d])*d+i%d] - bias64[i%d]
+			}
+			near(t, "centred rows", get[float32](b, centred, len(want)), want, 1e-7)
+
+			out, outBias := room[float32](b, n*4*d4), room[float32](b, n)
+			b.Gather(Gather{W: put(b, wide), Bias: put(b, make([]float32, table)), Names: put(b, names[:4]), N: 4, Bytes: 16 * d4, Out: out, OutBias: outBias})
+			got := get[float32](b, out, 4*4*d4)
+			for i, v := range got {
+				if v != wide[int(names[i/(4*d4)])*4*d4+i%(4*d4)] {
+					t.Fatalf("row %d of those gathered differs", i/(4*d4))
+				}
+			}
+		})
+	}
+}
