@@ -17,12 +17,8 @@ import (
 )
 
 func (a *app) extendCmd() *cobra.Command {
-	var p place
-	var conn connection
+	var h handing
 	var g gridFlags
-	var out outputFlags
-	var wait bool
-	var meant string
 	c := &cobra.Command{
 		Use:   "extend SWEEP grid.yaml",
 		Short: "Add cells to a sweep, running or done",
@@ -38,18 +34,18 @@ The grid must be on the same data; its name and its section run do not matter.`,
 			if len(args) == 1 {
 				return completeGrid(c, nil, more)
 			}
-			return completeSweep(&p)(c, args, more)
+			return completeSweep(&h.place)(c, args, more)
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
-			if err := out.check(); err != nil {
+			if err := h.out.check(); err != nil {
 				return err
 			}
-			backend, bytes, err := backendFor(meant)
+			backend, bytes, err := backendFor(h.meant)
 			if err != nil {
 				return err
 			}
-			store, err := openStore(ctx, p.storeURL())
+			store, err := openStore(ctx, h.storeURL())
 			if err != nil {
 				return err
 			}
@@ -61,7 +57,7 @@ The grid must be on the same data; its name and its section run do not matter.`,
 			if err != nil {
 				return err
 			}
-			tc, _, err := conn.dial(ctx, p.dir, nil)
+			tc, _, err := h.dial(ctx, h.dir, nil)
 			if err != nil {
 				return err
 			}
@@ -87,19 +83,11 @@ The grid must be on the same data; its name and its section run do not matter.`,
 				return err
 			}
 			fmt.Fprintf(a.err, "sweep %s: %d cells more, %d in all\n", plan.ID, added, plan.CellCount)
-			if wait {
-				return a.finish(ctx, tc, store, &plan.PlanHeader, out)
-			}
-			fmt.Fprintln(a.out, plan.ID)
-			return nil
+			return a.handed(ctx, tc, store, &plan.PlanHeader, &h)
 		},
 	}
-	p.flags(c.Flags())
-	conn.flags(c.Flags())
+	h.flags(c.Flags())
 	g.flags(c.Flags())
-	out.flags(c.Flags())
-	c.Flags().BoolVar(&wait, "wait", false, "follow the sweep and print its results")
-	c.Flags().StringVar(&meant, "backend", "auto", "what the workers train on: auto, cpu or cuda; auto is what this machine has")
 	return c
 }
 

@@ -9,11 +9,7 @@ import (
 )
 
 func (a *app) retryCmd() *cobra.Command {
-	var p place
-	var conn connection
-	var out outputFlags
-	var wait bool
-	var meant string
+	var h handing
 	c := &cobra.Command{
 		Use:   "retry SWEEP",
 		Short: "Train the failed runs of a sweep again",
@@ -23,17 +19,17 @@ when it is through with the others.`,
 		Example: "  sweep retry topk-demo\n  sweep retry topk-demo --wait",
 		Args:    args(cobra.ExactArgs(1)),
 
-		ValidArgsFunction: completeSweep(&p),
+		ValidArgsFunction: completeSweep(&h.place),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
-			if err := out.check(); err != nil {
+			if err := h.out.check(); err != nil {
 				return err
 			}
-			backend, _, err := backendFor(meant)
+			backend, _, err := backendFor(h.meant)
 			if err != nil {
 				return err
 			}
-			store, err := openStore(ctx, p.storeURL())
+			store, err := openStore(ctx, h.storeURL())
 			if err != nil {
 				return err
 			}
@@ -45,7 +41,7 @@ when it is through with the others.`,
 			if err != nil {
 				return err
 			}
-			tc, _, err := conn.dial(ctx, p.dir, nil)
+			tc, _, err := h.dial(ctx, h.dir, nil)
 			if err != nil {
 				return err
 			}
@@ -63,17 +59,9 @@ when it is through with the others.`,
 				}
 				fmt.Fprintf(a.err, "sweep %s: %d of %d runs have no result; what failed is trained again\n", plan.ID, left, plan.CellCount)
 			}
-			if wait {
-				return a.finish(ctx, tc, store, plan, out)
-			}
-			fmt.Fprintln(a.out, plan.ID)
-			return nil
+			return a.handed(ctx, tc, store, plan, &h)
 		},
 	}
-	p.flags(c.Flags())
-	conn.flags(c.Flags())
-	out.flags(c.Flags())
-	c.Flags().BoolVar(&wait, "wait", false, "follow the sweep and print its results")
-	c.Flags().StringVar(&meant, "backend", "auto", "what the workers train on: auto, cpu or cuda; auto is what this machine has")
+	h.flags(c.Flags())
 	return c
 }

@@ -13,12 +13,8 @@ import (
 )
 
 func (a *app) submitCmd() *cobra.Command {
-	var p place
-	var conn connection
+	var h handing
 	var g gridFlags
-	var out outputFlags
-	var wait bool
-	var meant string
 	c := &cobra.Command{
 		Use:   "submit grid.yaml",
 		Short: "Hand a grid to a running server",
@@ -33,10 +29,10 @@ be the one that the workers use.`,
 		ValidArgsFunction: completeGrid,
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
-			if err := out.check(); err != nil {
+			if err := h.out.check(); err != nil {
 				return err
 			}
-			backend, bytes, err := backendFor(meant)
+			backend, bytes, err := backendFor(h.meant)
 			if err != nil {
 				return err
 			}
@@ -44,11 +40,11 @@ be the one that the workers use.`,
 			if err != nil {
 				return err
 			}
-			store, err := openStore(ctx, p.storeURL())
+			store, err := openStore(ctx, h.storeURL())
 			if err != nil {
 				return err
 			}
-			tc, _, err := conn.dial(ctx, p.dir, nil)
+			tc, _, err := h.dial(ctx, h.dir, nil)
 			if err != nil {
 				return err
 			}
@@ -57,19 +53,11 @@ be the one that the workers use.`,
 			if err != nil {
 				return err
 			}
-			if wait {
-				return a.finish(ctx, tc, store, plan, out)
-			}
-			fmt.Fprintln(a.out, plan.ID)
-			return nil
+			return a.handed(ctx, tc, store, plan, &h)
 		},
 	}
-	p.flags(c.Flags())
-	conn.flags(c.Flags())
+	h.flags(c.Flags())
 	g.flags(c.Flags())
-	out.flags(c.Flags())
-	c.Flags().BoolVar(&wait, "wait", false, "follow the sweep and print its results")
-	c.Flags().StringVar(&meant, "backend", "auto", "what the workers train on: auto, cpu or cuda; auto is what this machine has")
 	return c
 }
 
