@@ -44,7 +44,7 @@ func (a *Activities) collect(ctx context.Context, id string) error {
 func LoadResults(ctx context.Context, store storage.Store, plan *sweep.PlanHeader) ([]sweep.Result, error) {
 	out := make([]sweep.Result, 0, plan.CellCount)
 	for i := range plan.Chunks() {
-		cells, err := ReadChunk(ctx, store, plan.ID, i)
+		cells, err := ReadCells(ctx, store, plan, i)
 		if err != nil {
 			return nil, err
 		}

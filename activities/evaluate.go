@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"slices"
 
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep"
@@ -78,17 +77,12 @@ func (a *Activities) evaluate(ctx context.Context, ref sweep.CellRef) error {
 	return a.clear(ctx, r.id)
 }
 
-// clear removes the objects of a stage that has a result: manifests before the
-// data that they name, and claims last.
+// clear removes the objects of a stage that has a result.
 func (a *Activities) clear(ctx context.Context, id string) error {
-	objects, err := a.store.List(ctx, "stages/"+id+"/")
+	stage, err := storage.ListStage(ctx, a.store, id)
 	if err != nil {
 		return err
 	}
-	for _, o := range slices.Backward(objects) { // claims/, data/, manifests/
-		if err := a.store.Delete(ctx, o.Key); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err = storage.Remove(ctx, a.store, stage.Objects)
+	return err
 }

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep"
@@ -38,11 +39,24 @@ func LoadPlan(ctx context.Context, store storage.Store, id string) (*sweep.Plan,
 		return nil, err
 	}
 	for i := range p.Chunks() {
-		cells, err := ReadChunk(ctx, store, id, i)
+		cells, err := ReadCells(ctx, store, &p.PlanHeader, i)
 		if err != nil {
 			return nil, err
 		}
 		p.Cells = append(p.Cells, cells...)
 	}
 	return p, nil
+}
+
+// ReadCells reads one chunk of the cells that a plan has.
+func ReadCells(ctx context.Context, store storage.Store, h *sweep.PlanHeader, chunk int) ([]sweep.Cell, error) {
+	cells, err := ReadChunk(ctx, store, h.ID, chunk)
+	if err != nil {
+		return nil, err
+	}
+	n := min(sweep.ChunkSize, h.CellCount-chunk*sweep.ChunkSize)
+	if len(cells) < n {
+		return nil, storage.Wrap("get", sweep.ChunkKey(h.ID, chunk), fmt.Errorf("%w: %d cells of %d", storage.ErrCorrupt, len(cells), n))
+	}
+	return cells[:n], nil // what an extension left that died before its header is not there
 }

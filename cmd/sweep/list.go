@@ -114,7 +114,7 @@ func stateOf(ctx context.Context, store storage.Store, tc client.Client, id stri
 		}
 	}
 	for i := range h.Chunks() {
-		cells, err := activities.ReadChunk(ctx, store, id, i)
+		cells, err := activities.ReadCells(ctx, store, h, i)
 		if err != nil {
 			return s, err
 		}

@@ -101,7 +101,7 @@ func statusOf(ctx context.Context, store storage.Store, tc client.Client, plan *
 		beats[b.Cell] = &b
 	}
 	for i := range plan.Chunks() {
-		cells, err := activities.ReadChunk(ctx, store, plan.ID, i)
+		cells, err := activities.ReadCells(ctx, store, plan, i)
 		if err != nil {
 			return s, nil, err
 		}
