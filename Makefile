@@ -58,7 +58,7 @@ EMULATED = LD_LIBRARY_PATH=$(CURDIR)/.cuda/emulate/$(1) SWEEP_EMULATE=$(CURDIR)/
 # Go does not see when the kernels change: nothing is taken from its cache.
 TEST_CUDA = go test -count=1 $(TAGS)
 # ThreadSanitizer is slow: small shapes, which launch every kernel.
-TSAN_TESTS = TestAgainstCPU/^(segments|1_warp|3_warps)$$/corrected|TestBackend/median
+TSAN_TESTS = TestAgainstCPU/^(segments|2_warps|3_warps|17_warps)$$/corrected|TestAgainstCPU/^1_warp$$/reference|TestBackend/median|TestSanitizedSteps
 
 test-cuda: .cuda/toolkit .cuda/emulate/fibers/kernels .cuda/emulate/asan/kernels .cuda/emulate/tsan/kernels ## the CUDA backend, without a GPU
 	$(PTX) --check $(KERNELS)

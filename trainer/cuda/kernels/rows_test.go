@@ -35,7 +35,7 @@ func numbers(stream, n int) ([]float32, []float64) {
 }
 
 // widths are rows within a warp, of several warps, and of more than a block.
-var widths = []int{4, 96, 520, 1288}
+var widths = []int{4, 96, 256, 384, 520, 1288}
 
 func TestDecode(t *testing.T) {
 	for _, width := range widths {

@@ -1,0 +1,41 @@
+//go:build cuda
+
+package cuda_test
+
+import (
+	"testing"
+
+	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/data"
+)
+
+// Steps from a table in bf16, for rows of all widths and latents with more hits than
+// a segment has: they launch what TestAgainstCPU does not, and are short enough for
+// ThreadSanitizer. What it finds fails the launch.
+func TestSanitizedSteps(t *testing.T) {
+	b := open(t)
+	for _, width := range []int{24, 160, 480} {
+		set, err := data.Open(t.Context(), trainer.DataSpec{
+			Synthetic: &trainer.Synthetic{ActivationDim: width, Directions: 60, Tokens: 600, Active: 3, Noise: 0.05, Seed: 2}, EvalTokens: 10,
+		}, data.Options{Workers: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer set.Close()
+		c := config("corrected")
+		c.ActivationDim, c.DictSize, c.K, c.KAux, c.BatchSize, c.Precision = width, 10, 10, 3, 160, "bf16"
+		s := trainer.Init(c)
+		s.Step = 1
+		loop, err := trainer.Start(b, c, s, set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer loop.Close()
+		if _, ok := loop.Model().(trainer.Picker); !ok {
+			t.Fatalf("the table is not on the GPU: the model is a %T", loop.Model())
+		}
+		if err := loop.Run(t.Context(), 3, func(int64, trainer.Stats) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
