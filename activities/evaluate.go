@@ -34,7 +34,7 @@ func (a *Activities) evaluate(ctx context.Context, ref sweep.CellRef) error {
 	if err != nil {
 		return err
 	}
-	from, err := a.origins(r, sweep.LevelRun, cfg.Steps)
+	from, err := a.origins(ctx, r, sweep.LevelRun, cfg.Steps)
 	if err != nil {
 		return err
 	}

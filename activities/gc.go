@@ -47,7 +47,7 @@ type GarbageStage struct {
 // before it is in a stage. It removes nothing if any plan or manifest is damaged
 // or of a newer version, since what that one refers to is not known.
 func CollectGarbage(ctx context.Context, store storage.Store, before time.Time, dryRun bool) (Garbage, error) {
-	g := &collector{store: store, before: before, dryRun: dryRun, need: map[string]int{}, plans: map[string][sha256.Size]byte{}}
+	g := &collector{store: store, before: before, dryRun: dryRun, need: map[string]int{}, folders: map[string][]string{}, plans: map[string][sha256.Size]byte{}}
 	out := Garbage{Stages: []GarbageStage{}, DryRun: dryRun}
 	// Stages before plans: what has come in since is in neither list.
 	stages, err := storage.Stages(ctx, store)
@@ -56,6 +56,8 @@ func CollectGarbage(ctx context.Context, store storage.Store, before time.Time, 
 	}
 	for _, s := range stages {
 		g.need[s.Name] = unplanned
+		t := sweep.TrajectoryOf(s.Name)
+		g.folders[t] = append(g.folders[t], s.Name)
 	}
 	if err := g.readPlans(ctx); err != nil {
 		return out, err
@@ -92,11 +94,12 @@ const (
 )
 
 type collector struct {
-	store  storage.Store
-	before time.Time
-	dryRun bool
-	plans  map[string][sha256.Size]byte // headers as they were read, by sweep
-	need   map[string]int               // by stage: how many checkpoints its runs keep, or one of the above
+	store   storage.Store
+	before  time.Time
+	dryRun  bool
+	plans   map[string][sha256.Size]byte // headers as they were read, by sweep
+	folders map[string][]string          // of stages, by trajectory
+	need    map[string]int               // by stage: how many checkpoints its runs keep, or one of the above
 }
 
 // readPlans notes what the plans need that were not read before, or have grown
@@ -168,9 +171,13 @@ func (g *collector) readPlan(ctx context.Context, id string, chunks int, done ma
 			case !run.genuine(): // a bit more or less in an ID, and its stages would be nobody's
 				return fmt.Errorf("%w: cell %s has other settings than its ID says: damaged, or of another version of sweep; submit its grid again, or delete the plan", storage.Wrap("get", sweep.ChunkKey(id, i), storage.ErrCorrupt), c.ID)
 			}
-			for _, stage := range plan.StageIDs(c) {
-				if have, ok := g.need[stage]; ok {
-					g.need[stage] = max(have, need)
+			all := plan.Trajectories(c)
+			if have, ok := g.need[all[0]]; ok { // the run's own folder
+				g.need[all[0]] = max(have, need)
+			}
+			for _, trunk := range all[1:] {
+				for _, stage := range g.folders[trunk] {
+					g.need[stage] = max(g.need[stage], need)
 				}
 			}
 		}

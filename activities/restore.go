@@ -24,14 +24,32 @@ type origin struct {
 	*storage.Checkpoints
 }
 
-func (a *Activities) origins(r *run, l sweep.Level, to int) (origins, error) {
+func (a *Activities) origins(ctx context.Context, r *run, l sweep.Level, to int) (origins, error) {
 	var all origins
-	for _, o := range r.plan.Origins(r.cell, l, to) {
+	add := func(o sweep.Origin) error {
 		c, err := storage.NewCheckpoints(a.store, o.Stage, a.log)
+		all = append(all, origin{o, c})
+		return err
+	}
+	for _, o := range r.plan.Origins(r.cell, l, to) {
+		if err := add(o); err != nil {
+			return nil, err
+		}
+		if o.Any == "" {
+			continue
+		}
+		others, err := storage.StagesNamed(ctx, a.store, o.Any)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, origin{o, c})
+		for _, name := range others {
+			if name == o.Stage || sweep.TrajectoryOf(name) != o.Any {
+				continue
+			}
+			if err := add(sweep.Origin{Stage: name, AtMost: o.AtMost}); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return all, nil
 }

@@ -32,6 +32,13 @@ func (a *Activities) train(ctx context.Context, ref sweep.StageRef) (sweep.Train
 		return all, err
 	}
 	cfg := r.cell.Config
+	most := cfg.Steps
+	if ref.Level < sweep.LevelSchedule {
+		most = sweep.Peel(cfg)
+	}
+	if ref.To > most {
+		return all, fmt.Errorf("%w: the stored trees of %s train a %s of cell %s to step %d, which it shares to step %d; submit the grid again", ErrConfig, ref.Sweep, ref.Level, r.cell.ID, ref.To, most)
+	}
 	progress, stop := a.startProgress(ctx, ref, r)
 	defer stop()
 	alone := ref.Level == sweep.LevelRun
@@ -49,7 +56,7 @@ func (a *Activities) train(ctx context.Context, ref sweep.StageRef) (sweep.Train
 	if err != nil {
 		return all, err
 	}
-	from, err := a.origins(r, ref.Level, ref.To)
+	from, err := a.origins(ctx, r, ref.Level, ref.To)
 	if err != nil {
 		return all, err
 	}
@@ -120,6 +127,9 @@ func (a *Activities) train(ctx context.Context, ref sweep.StageRef) (sweep.Train
 		saved = k.fork(last, dead.state, begin.own)
 	default:
 		saved = k.forkHere(last)
+	}
+	if first = max(first, int64(ref.From)); begin.own { // what earlier attempts trained counts
+		first = int64(ref.From)
 	}
 	all.Steps = max(0, all.Reached-int(first))
 	if saved != nil {

@@ -101,7 +101,7 @@ func sweepAll(t *testing.T, b *bench, kill func() int64) (n counts) {
 			break
 		}
 		first := it.Stage.Cells[0]
-		ref := sweep.StageRef{CellRef: b.ref(first.Cell), Level: it.Stage.Level, To: it.Stage.To, Cells: len(it.Stage.Cells)}
+		ref := sweep.StageRef{CellRef: b.ref(first.Cell), Level: it.Stage.Level, From: it.Stage.From, To: it.Stage.To, Cells: len(it.Stage.Cells)}
 		if kill != nil {
 			dieAfter(t, b, ref, kill())
 		}

@@ -19,6 +19,16 @@ func Stages(ctx context.Context, s Store) ([]Stage, error) {
 	return stages(ctx, s, "stages/")
 }
 
+// StagesNamed lists the names of the stages that begin with prefix, in order.
+func StagesNamed(ctx context.Context, s Store, prefix string) ([]string, error) {
+	all, err := stages(ctx, s, "stages/"+prefix)
+	var names []string
+	for _, stage := range all {
+		names = append(names, stage.Name)
+	}
+	return names, err
+}
+
 // ListStage lists what a store holds of one stage.
 func ListStage(ctx context.Context, s Store, name string) (Stage, error) {
 	all, err := stages(ctx, s, "stages/"+name+"/")

@@ -43,6 +43,10 @@ func (p *Plan) Extend(add *Plan) (int, error) {
 	p.added = append(p.added, trees...)
 	p.TreeChunks += len(chunkTrees(trees))
 	p.CellCount = len(p.Cells)
+	for _, c := range fresh {
+		p.StepsUnshared += int64(c.Config.Steps)
+	}
+	p.countStages(trees, make([]bool, len(p.Cells)), Estimates{})
 	p.Duplicates += add.Duplicates
 	p.Bytes, p.HostBytes = max(p.Bytes, add.Bytes), max(p.HostBytes, add.HostBytes)
 	p.CheckpointBytes = max(p.CheckpointBytes, add.CheckpointBytes)

@@ -16,6 +16,7 @@ type Plan struct {
 	Cells []Cell `json:"cell_list"`
 	Trees []Tree `json:"trees"` // in the order in which they begin
 
+	todo  []Tree // without the cells that are reused
 	added []Tree // by Extend: stored behind those of before
 }
 
@@ -90,6 +91,9 @@ func NewPlan(g *Grid, info trainer.DataInfo, est Estimates) (*Plan, error) {
 	if !g.Run.ReuseResults { // its runs are its own: see RunID
 		fmt.Fprintln(hash, "own results")
 	}
+	if !g.Run.SharePrefixes { // its stages are others
+		fmt.Fprintln(hash, "alone")
+	}
 	p := &Plan{Cells: cells, PlanHeader: PlanHeader{
 		Version: planVersion,
 		Name:    g.Name,
@@ -129,15 +133,14 @@ func (p *Plan) count(est Estimates) {
 	}
 	p.Trees = newTrees(&p.PlanHeader, p.Cells)
 	p.TreeChunks = len(chunkTrees(p.Trees))
-	p.countStages(reused, est)
+	p.countStages(p.Trees, reused, est)
 }
 
-// countStages fills in what depends on the trees. A cell that is reused takes no
-// part.
-func (p *Plan) countStages(reused []bool, est Estimates) {
+// countStages adds what depends on trees. A cell that is reused takes no part.
+func (p *Plan) countStages(trees []Tree, reused []bool, est Estimates) {
 	t := &p.Totals
-	todo := make([]forecast, len(p.Trees))
-	for i, tree := range p.Trees {
+	todo := make([]forecast, len(trees))
+	for i, tree := range trees {
 		c := p.Cells[tree.Cells[0].Cell].Config
 		f := forecast{Tree: tree, dead: firstDead(c), perStep: 1}
 		f.Cells = slices.DeleteFunc(slices.Clone(tree.Cells), func(c TreeCell) bool { return reused[c.Cell] })
@@ -145,6 +148,9 @@ func (p *Plan) countStages(reused []bool, est Estimates) {
 			f.perStep = est.Seconds(c) / float64(c.Steps)
 		}
 		todo[i] = f
+		if len(f.Cells) > 0 {
+			p.todo = append(p.todo, f.Tree)
+		}
 		f.walk(func(s Stage, reached int) {
 			steps := int64(reached - s.From)
 			t.Stages++

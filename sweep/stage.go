@@ -1,6 +1,8 @@
 package sweep
 
 import (
+	"strings"
+
 	"github.com/topksweep/sweep/trainer"
 )
 
@@ -35,10 +37,9 @@ func (l Level) UntilDead() bool { return l == LevelTrunk || l == LevelSchedule }
 // config has it.
 const anyAuxK = -1
 
-// StageID names the trajectory that a cell is on at a level: the weights at a
-// step of it are the same for every cell that has the ID. It is the name of the
-// stage's folder in a store. The ID at LevelRun is that of the cell's run.
-func (h *PlanHeader) StageID(c Cell, l Level) string {
+// Trajectory names what a cell is on at a level: the weights at a step of it are
+// the same for every cell that has the ID. At LevelRun it is the cell's run.
+func (h *PlanHeader) Trajectory(c Cell, l Level) string {
 	if l == LevelRun {
 		return h.RunID(c.ID)
 	}
@@ -49,39 +50,68 @@ func (h *PlanHeader) StageID(c Cell, l Level) string {
 	if l.UntilDead() {
 		cfg.AuxKAlpha, cfg.KAux = anyAuxK, 0
 	}
-	return h.RunID(CellID(cfg, h.Info.Fingerprint))
+	return CellID(cfg, h.Info.Fingerprint)
 }
 
-// An Origin is a trajectory that a run passes through: its checkpoints of up to
-// AtMost steps are states of the run.
+// StageID names the folder in a store in which a sweep keeps the checkpoints of a
+// cell's stages at a level. Each sweep writes trunks of its own, so that two that
+// run at the same time never stand in each other's way; all read them all.
+func (h *PlanHeader) StageID(c Cell, l Level) string {
+	if l == LevelRun {
+		return h.RunID(c.ID)
+	}
+	return h.Trajectory(c, l) + h.suffix()
+}
+
+// suffix tells the sweep apart in names of the store.
+func (h *PlanHeader) suffix() string { return h.ID[len(h.Name):] }
+
+// TrajectoryOf returns the trajectory that a folder of checkpoints is of.
+func TrajectoryOf(stage string) string {
+	t, _, _ := strings.Cut(stage, "-")
+	return t
+}
+
+// An Origin is where a stage may begin: checkpoints of up to AtMost steps are
+// states of its run.
 type Origin struct {
-	Stage  string
+	Stage  string // folder
 	AtMost int64
+	Any    string // trajectory whose other folders, of other sweeps, do as well; empty for none
 }
 
 // Origins lists where a stage of a cell that ends at step to may begin, the
-// stage's own trajectory first.
+// stage's own folder first.
 func (h *PlanHeader) Origins(c Cell, l Level, to int) []Origin {
-	out := []Origin{{h.StageID(c, l), int64(to)}}
+	constant := int64(min(to, Peel(c.Config)))
+	origin := func(l Level, atMost int64) Origin {
+		o := Origin{Stage: h.StageID(c, l), AtMost: atMost}
+		if l != LevelRun && h.Run.ReuseResults {
+			o.Any = h.Trajectory(c, l)
+		}
+		return o
+	}
+	out := []Origin{origin(l, int64(to))}
 	if !h.Run.SharePrefixes {
 		return out
 	}
-	constant := int64(min(to, Peel(c.Config)))
 	if l == LevelRun {
-		out = append(out, Origin{h.StageID(c, LevelSchedule), int64(to)}, Origin{h.StageID(c, LevelAuxK), constant})
+		out = append(out, origin(LevelSchedule, int64(to)), origin(LevelAuxK, constant))
 	}
 	if l != LevelTrunk {
-		out = append(out, Origin{h.StageID(c, LevelTrunk), constant})
+		out = append(out, origin(LevelTrunk, constant))
 	}
 	return out
 }
 
-// StageIDs lists every trajectory that the run of a cell passes through, its own
-// first: what the checkpoints of an unfinished cell may lie under.
-func (h *PlanHeader) StageIDs(c Cell) []string {
-	var out []string
-	for _, o := range h.Origins(c, LevelRun, c.Config.Steps) {
-		out = append(out, o.Stage)
+// Trajectories lists what the run of a cell passes through, its own first: the
+// folders of them (TrajectoryOf) are what an unfinished cell may begin at.
+func (h *PlanHeader) Trajectories(c Cell) []string {
+	out := []string{h.Trajectory(c, LevelRun)}
+	if h.Run.SharePrefixes {
+		for l := range LevelRun {
+			out = append(out, h.Trajectory(c, l))
+		}
 	}
 	return out
 }

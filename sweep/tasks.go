@@ -82,6 +82,7 @@ type CellRef struct {
 type StageRef struct {
 	CellRef
 	Level Level
+	From  int // where it begins in its tree
 	To    int
 	Cells int // that pass through it
 }
@@ -89,7 +90,7 @@ type StageRef struct {
 // Trained is what came of a stage.
 type Trained struct {
 	Reached int // its end: To, or before the first step in which a latent would be dead
-	Steps   int // trained by the attempt that finished
+	Steps   int // trained in it: 0 if its checkpoint was there
 }
 
 // ChunkRef names one piece of a stored plan's trees.
@@ -113,13 +114,14 @@ type Summary struct {
 	Reused    int   `json:"reused"`    // of those, the ones that had a result before the sweep began
 	Failed    int   `json:"failed"`
 	Canceled  int   `json:"canceled"`
-	Steps     int64 `json:"steps"` // trained, but for those of attempts that died
+	Steps     int64 `json:"steps"` // trained
 }
 
 // Progress answers QueryProgress.
 type Progress struct {
 	Summary
 	Running []int `json:"running"` // indices of the cells of stages in training or evaluation, ascending
+	Leads   []int `json:"leads"`   // the cell by which the stage of each of them is known
 }
 
 // Heartbeat is what TrainStage reports every few seconds: a hint for people. The
@@ -146,8 +148,8 @@ func PlanKey(sweep string) string { return "sweeps/" + sweep + "/plan.json" }
 // GridKey is the key of the grid.yaml that a sweep was planned from.
 func GridKey(sweep string) string { return "sweeps/" + sweep + "/grid.yaml" }
 
-// ExtensionKey is the key of the grid that a sweep was extended by to so many
-// cells.
+// ExtensionKey is the key of the grid by which a sweep of so many cells was
+// extended.
 func ExtensionKey(sweep string, cells int) string {
 	return fmt.Sprintf("sweeps/%s/extension-%06d.yaml", sweep, cells)
 }
@@ -188,7 +190,7 @@ func (h *PlanHeader) RunID(cell string) string {
 	if h.Run.ReuseResults {
 		return cell
 	}
-	return cell + "-" + h.ID[len(h.Name)+1:]
+	return cell + h.suffix()
 }
 
 // Label names a cell for people, by the keys that vary: "k=16 dict_size=4096".

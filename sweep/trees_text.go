@@ -15,8 +15,8 @@ const shownStages = 24
 // writeTrees writes the stage trees, as they come out if no latent is ever dead,
 // each stage under the one that it begins in.
 func (p *Plan) writeTrees(b *strings.Builder, all bool) {
-	shared := slices.DeleteFunc(slices.Clone(p.Trees), func(t Tree) bool { return len(t.Cells) == 1 })
-	if len(shared) == 0 || p.Stages == 0 {
+	shared := slices.DeleteFunc(slices.Clone(p.todo), func(t Tree) bool { return len(t.Cells) == 1 })
+	if len(shared) == 0 {
 		return
 	}
 	b.WriteByte('\n')
@@ -36,7 +36,7 @@ func (p *Plan) writeTrees(b *strings.Builder, all bool) {
 	if n := len(shared) - shown; n > 0 {
 		fmt.Fprintf(b, "  … and %s more trees; --all lists them\n", grouped(int64(n)))
 	}
-	if untilDead {
+	if untilDead && p.StepsShared > p.StepsLeast {
 		fmt.Fprintf(b, "  Where the first latent is dead%s, a trunk forks by AuxK.\n", p.earliest())
 	}
 }

@@ -2,6 +2,7 @@ package trainer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 )
@@ -73,7 +74,7 @@ func (l *Loop) Run(ctx context.Context, steps int64, after func(done int64, s St
 	feed, err := l.prefetch(ctx, steps)
 	if err != nil {
 		stop()
-		return fmt.Errorf("step %d: %w", l.step, err)
+		return l.at(err)
 	}
 	var staged *batch
 	defer func() {
@@ -93,14 +94,14 @@ func (l *Loop) Run(ctx context.Context, steps int64, after func(done int64, s St
 			return context.Cause(ctx)
 		}
 		if b.err != nil {
-			return fmt.Errorf("step %d: %w", l.step, b.err)
+			return l.at(b.err)
 		}
 		if staged, err = l.stage(feed); err != nil {
-			return fmt.Errorf("step %d: %w", l.step, err)
+			return l.at(err)
 		}
 		s, err := b.train(l.model)
 		if err != nil {
-			return fmt.Errorf("step %d: %w", l.step, err)
+			return l.at(err)
 		}
 		if math.IsNaN(s.Loss) || math.IsInf(s.Loss, 0) {
 			return &NumericError{Step: l.step, What: fmt.Sprintf("the loss is %v", s.Loss)}
@@ -153,6 +154,15 @@ func (b *batch) train(m Model) (Stats, error) {
 		return m.(Picker).StepRows(b.rows)
 	}
 	return m.Step(b.x)
+}
+
+// at says in which step an error came, unless the error does.
+func (l *Loop) at(err error) error {
+	var numeric *NumericError
+	if errors.As(err, &numeric) {
+		return err
+	}
+	return fmt.Errorf("step %d: %w", l.step, err)
 }
 
 // newBatch makes a batch's memory where the model wants it.

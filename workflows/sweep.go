@@ -90,9 +90,12 @@ type state struct {
 // A tree is one that is begun.
 type tree struct {
 	number  int
-	left    []int // cells that need something yet, ascending
-	running []int // cells of stages in flight
+	left    []int     // cells that need something yet, ascending
+	running []running // cells of stages in flight
 }
+
+// running is a cell of a stage in flight, and the cell by which that is known.
+type running struct{ cell, lead int }
 
 func newState(in sweep.SweepInput) *state {
 	s := &state{in: in, Summary: sweep.Summary{Cells: in.Cells}}
@@ -115,11 +118,15 @@ func (s *state) carried() *sweep.Carried {
 }
 
 func (s *state) progress() (sweep.Progress, error) {
-	p := sweep.Progress{Summary: s.Summary, Running: []int{}}
+	p := sweep.Progress{Summary: s.Summary, Running: []int{}, Leads: []int{}}
+	var all []running
 	for _, t := range s.begun {
-		p.Running = append(p.Running, t.running...)
+		all = append(all, t.running...)
 	}
-	slices.Sort(p.Running)
+	slices.SortFunc(all, func(a, b running) int { return a.cell - b.cell })
+	for _, r := range all {
+		p.Running, p.Leads = append(p.Running, r.cell), append(p.Leads, r.lead)
+	}
 	return p, nil
 }
 

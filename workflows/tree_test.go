@@ -68,7 +68,7 @@ func TestFailuresInATree(t *testing.T) {
 	if got := f.statuses(sweep.Failed); !slices.Equal(got, count(0, 4)) {
 		t.Errorf("recorded as failed: %v", got)
 	}
-	if got := f.failures[3].Error; got != "in the steps that it shares with 3 other runs, up to step 31: step 3: the loss is NaN" {
+	if got := f.failures[3].Error; got != "step 3: the loss is NaN (in the steps up to 31, which 4 runs share)" {
 		t.Errorf("the reason is %q", got)
 	}
 
@@ -78,7 +78,7 @@ func TestFailuresInATree(t *testing.T) {
 	if s, _ = f.run(t, f.input(4)); s.Completed != 4 || s.Failed != 1 {
 		t.Errorf("%+v", s)
 	}
-	if got := f.failures[3].Error; strings.Contains(got, "shares") {
+	if got := f.failures[3].Error; strings.Contains(got, "share") {
 		t.Errorf("the reason is %q", got)
 	}
 }

@@ -135,13 +135,13 @@ func (s *state) full(ctx workflow.Context) bool {
 func (s *state) stage(ctx workflow.Context, handBack func(), it sweep.Item) error {
 	t := s.tree(it.Tree)
 	for _, c := range it.Stage.Cells {
-		t.running = append(t.running, c.Cell)
+		t.running = append(t.running, running{c.Cell, it.Stage.Cells[0].Cell})
 	}
 	name := label(it.Stage)
 	s.labels = append(s.labels, name)
 	s.tell(ctx)
 	stopRunning := func(cell int) {
-		t.running = slices.DeleteFunc(t.running, func(c int) bool { return c == cell })
+		t.running = slices.DeleteFunc(t.running, func(r running) bool { return r.cell == cell })
 	}
 	defer func() {
 		for _, c := range it.Stage.Cells {
@@ -185,7 +185,7 @@ func (s *state) train(ctx workflow.Context, it sweep.Item) (reached int, err err
 	first := it.Stage.Cells[0]
 	ref := sweep.StageRef{
 		CellRef: sweep.CellRef{Sweep: s.in.Sweep, Cell: first.Cell},
-		Level:   it.Stage.Level, To: it.Stage.To, Cells: len(it.Stage.Cells),
+		Level:   it.Stage.Level, From: it.Stage.From, To: it.Stage.To, Cells: len(it.Stage.Cells),
 	}
 	trained, err := train(ctx, s.in.TrainQueue, s.priority(it), ref, label(it.Stage))
 	s.Steps += int64(trained.Steps)
@@ -234,7 +234,7 @@ func (s *state) failed(ctx workflow.Context, t *tree, cells []sweep.TreeCell, st
 	}
 	note := sweep.FailInput{Sweep: s.in.Sweep, Status: sweep.Failed, Error: reason(err)}
 	if len(cells) > 1 {
-		note.Error = fmt.Sprintf("in the steps that it shares with %d other runs, up to step %d: %s", len(cells)-1, st.To, note.Error)
+		note.Error = fmt.Sprintf("%s (in the steps up to %d, which %d runs share)", note.Error, st.To, len(cells))
 	}
 	for _, c := range cells {
 		note.Cells = append(note.Cells, c.Cell)

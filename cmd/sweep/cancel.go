@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 )
 
@@ -35,10 +36,14 @@ nothing more is trained. Submitting the grid again goes on from there.`,
 				return err
 			}
 			defer tc.Close()
-			err = tc.CancelWorkflow(ctx, plan.ID, "")
+			// A server takes a cancel for what has ended, too.
+			d, err := tc.DescribeWorkflowExecution(ctx, plan.ID, "")
 			var gone *serviceerror.NotFound
-			if errors.As(err, &gone) {
+			if errors.As(err, &gone) || err == nil && d.WorkflowExecutionInfo.Status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
 				return fmt.Errorf("sweep %s is not running", plan.ID)
+			}
+			if err == nil {
+				err = tc.CancelWorkflow(ctx, plan.ID, "")
 			}
 			if err != nil {
 				return fmt.Errorf("cancel %s: %w", plan.ID, err)

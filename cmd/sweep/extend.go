@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,8 @@ func (a *app) extendCmd() *cobra.Command {
 		Long: `Add the cells of a grid to a sweep, running or done: more values of an axis, another
 axis, more steps. Cells that the sweep has already stay as they are. What the new ones
 share with the old is not trained again: they begin at the forks that are there.
-The grid must be on the same data; its name and its section run do not matter.`,
+The grid must be on the same data; its name and its section run do not matter. A sweep
+that is not running goes on with all that it has no result of.`,
 		Example: `  sweep extend topk-demo wider.yaml
   sweep extend topk-demo-1a2b3c4d wider.yaml --wait`,
 		Args: args(cobra.ExactArgs(2)),
@@ -66,12 +68,13 @@ The grid must be on the same data; its name and its section run do not matter.`,
 			if err != nil {
 				return err
 			}
+			before := plan.CellCount
 			added, err := plan.Extend(add.plan)
 			if err != nil {
 				return inputError{err}
 			}
 			if added > 0 {
-				if err := storage.PutBytes(ctx, store, sweep.ExtensionKey(plan.ID, plan.CellCount), add.src); err != nil {
+				if err := claimExtension(ctx, store, sweep.ExtensionKey(plan.ID, before), add.src); err != nil {
 					return err
 				}
 				if err := activities.StorePlan(ctx, store, plan); err != nil {
@@ -89,6 +92,31 @@ The grid must be on the same data; its name and its section run do not matter.`,
 	h.flags(c.Flags())
 	g.flags(c.Flags())
 	return c
+}
+
+// extendWithin is how long storing an extension may take: one that was begun and
+// is not there after that has died.
+const extendWithin = time.Minute
+
+// claimExtension makes sure that one process at a time extends a plan as it is
+// now: of several the first counts, and the others are to look at the plan again.
+func claimExtension(ctx context.Context, store storage.Store, key string, src []byte) error {
+	err := storage.PutNew(ctx, store, key, src)
+	if !errors.Is(err, storage.ErrExists) {
+		return err
+	}
+	there, err := storage.ReadAll(ctx, store, key, sweep.MaxBytes)
+	if err != nil || bytes.Equal(there, src) { // the same again
+		return err
+	}
+	objects, err := store.List(ctx, key)
+	if err != nil {
+		return err
+	}
+	if len(objects) > 0 && time.Since(objects[0].Modified) < extendWithin {
+		return errors.New("the sweep is being extended by another grid; try again")
+	}
+	return storage.PutBytes(ctx, store, key, src)
 }
 
 // answerWithin is how long a worker may take to note an update.

@@ -102,20 +102,23 @@ func absolute(source, base string) string {
 }
 
 // save stores a plan and the file that it was made from. A sweep that has been
-// extended since stays extended.
-func (p *planned) save(ctx context.Context, store storage.Store) (*sweep.PlanHeader, error) {
+// extended since stays extended. note is something to tell the user, or empty.
+func (p *planned) save(ctx context.Context, store storage.Store) (_ *sweep.PlanHeader, note string, err error) {
 	header, stored := &p.plan.PlanHeader, new(sweep.PlanHeader)
-	err := storage.GetJSON(ctx, store, sweep.PlanKey(header.ID), stored)
+	err = storage.GetJSON(ctx, store, sweep.PlanKey(header.ID), stored)
+	if err == nil && stored.Run != header.Run {
+		note = "the section run differs from that of before: if the sweep is running, it goes on as it was started"
+	}
 	if err == nil && stored.CellCount > header.CellCount {
-		return stored, nil
+		return stored, note, nil
 	}
 	if err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
-		return nil, err
+		return nil, "", err
 	}
 	if err := storage.PutBytes(ctx, store, sweep.GridKey(header.ID), p.src); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return header, activities.StorePlan(ctx, store, p.plan)
+	return header, note, activities.StorePlan(ctx, store, p.plan)
 }
 
 // findSweep returns the stored plan of a sweep given by its ID or its name; of

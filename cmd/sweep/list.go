@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -30,6 +31,7 @@ type sweepState struct {
 	State     string     `json:"state"` // running, completed, failed, canceled, stopped
 	Planned   time.Time  `json:"planned"`
 	Runs      []runState `json:"runs,omitempty"` // status only
+	noted     int        // notes of runs that failed or were canceled
 	header    *sweep.PlanHeader
 }
 
@@ -110,7 +112,14 @@ func stateOf(ctx context.Context, store storage.Store, tc client.Client, id stri
 		case o.Key == sweep.PlanKey(id):
 			s.Planned = o.Modified
 		case strings.HasPrefix(o.Key, sweep.FailurePrefix(id)):
-			s.Failed++
+			var note sweep.Result
+			if err := storage.GetJSON(ctx, store, o.Key, &note); err != nil && !errors.Is(err, storage.ErrNotFound) {
+				return s, err
+			}
+			if note.Status == sweep.Failed {
+				s.Failed++
+			}
+			s.noted++
 		}
 	}
 	for i := range h.Chunks() {

@@ -57,7 +57,7 @@ when it is through with the others.`,
 				if err := tellOrStart(ctx, tc, store, plan, backend, sweep.UpdateRetry); err != nil {
 					return err
 				}
-				fmt.Fprintf(a.err, "sweep %s: %d of %d runs have no result; what failed is trained again\n", plan.ID, left, plan.CellCount)
+				fmt.Fprintf(a.err, "sweep %s: %d of %d runs have no result, %d of them failed: these and canceled ones are trained again\n", plan.ID, left, plan.CellCount, state.Failed)
 			}
 			return a.handed(ctx, tc, store, plan, &h)
 		},

@@ -94,11 +94,14 @@ func statusOf(ctx context.Context, store storage.Store, tc client.Client, plan *
 		}
 	}
 	running, beats := map[int]bool{}, map[int]*sweep.Heartbeat{}
-	for _, c := range live.progress.Running {
-		running[c] = true
-	}
 	for _, b := range live.beats {
 		beats[b.Cell] = &b
+	}
+	for i, c := range live.progress.Running {
+		running[c] = true
+		if leads := live.progress.Leads; i < len(leads) && beats[c] == nil { // it shares the stage of another
+			beats[c] = beats[leads[i]]
+		}
 	}
 	for i := range plan.Chunks() {
 		cells, err := activities.ReadCells(ctx, store, plan, i)
@@ -113,7 +116,7 @@ func statusOf(ctx context.Context, store storage.Store, tc client.Client, plan *
 				r.Status = sweep.Completed
 			case running[n]:
 				r.Status = sweep.Running
-			case s.Failed > 0:
+			case s.noted > 0:
 				var note sweep.Result
 				err := storage.GetJSON(ctx, store, sweep.FailureKey(plan.ID, c.ID), &note)
 				if err == nil {

@@ -66,9 +66,12 @@ func (a *app) submit(ctx context.Context, c client.Client, store storage.Store, 
 	for _, w := range p.plan.Warnings {
 		fmt.Fprintln(a.err, "note:", w)
 	}
-	plan, err := p.save(ctx, store)
+	plan, note, err := p.save(ctx, store)
 	if err != nil {
 		return nil, err
+	}
+	if note != "" {
+		fmt.Fprintln(a.err, "note:", note)
 	}
 	// A sweep that failed or was canceled starts again, with the results it has.
 	started, err := start(ctx, c, plan, gridDetails(plan.ID, p.src), backend, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
