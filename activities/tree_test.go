@@ -292,3 +292,36 @@ func TestLargerGridsBeginAtForks(t *testing.T) {
 		})
 	}
 }
+
+// Two sweeps with a common trunk, at the same time: neither fences the other off.
+func TestCommonTrunk(t *testing.T) {
+	store := openDir(t)
+	grid := func(name, decays string) *bench {
+		return newBench(t, store, planOf(t, "name: "+name+"\ndata: {synthetic: {activation_dim: 6, directions: 12, tokens: 2000, active: 3, noise: 0.05, seed: 1}, eval_tokens: 64}\n"+
+			"parameters: {decay_start: ["+decays+"]}\ntrain: {dict_size: 24, k: 2, steps: 40, batch_size: 16, lr: 0.02, dead_feature_threshold: 1_000_000}\n"))
+	}
+	a, b := grid("a", "20, 30"), grid("b", "24, 34")
+	a.due()
+	begun := false
+	a.hooks.after = func(done int64) {
+		if done == 10 && !begun {
+			begun = true
+			sweepAll(t, b, nil) // the other one, from its first step to its last
+		}
+	}
+	sweepAll(t, a, nil)
+	for _, s := range []*bench{a, b} {
+		alone := newBench(t, openDir(t), s.plan)
+		sweepAll(t, alone, nil)
+		sameOutcome(t, outcomes(t, s), outcomes(t, alone))
+	}
+}
+
+// A stored tree that goes further than its cell shares is refused.
+func TestTreeTooLong(t *testing.T) {
+	b := newBench(t, openDir(t), makePlan(t, nil))
+	for level, most := range map[sweep.Level]int{sweep.LevelTrunk: steps/2 + 1, sweep.LevelAuxK: steps/2 + 1, sweep.LevelSchedule: steps, sweep.LevelRun: steps} {
+		ref := sweep.StageRef{CellRef: b.ref(1), Level: level, To: most + 1, Cells: 2}
+		wantType(t, b.run(sweep.ActivityTrain, ref), "BadConfig", false)
+	}
+}

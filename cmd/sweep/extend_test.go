@@ -71,6 +71,26 @@ func TestExtend(t *testing.T) {
 	if got := ok(t, dir, "submit", write(t, tree), "--wait"); strings.Count(got, "completed") != 12 {
 		t.Errorf("submitted again:\n%s", got)
 	}
+	// Of several at once all count, or say that they do not.
+	var several []*process
+	for _, seed := range []string{"1", "2", "3"} {
+		several = append(several, begin(t, dir, "extend", "tree", write(t, strings.Replace(tree, "steps: 300", "steps: 20, seed: "+seed, 1))))
+	}
+	added := 0
+	for _, p := range several {
+		switch status := p.end(t); {
+		case status == 0:
+			added += 2
+		case status != exitError || !strings.Contains(p.err.String(), "another grid"):
+			t.Errorf("one of several: status %d\n%s", status, p.err.String())
+		}
+	}
+	if got := ok(t, dir, "extend", "tree", longer, "--wait"); added == 0 || strings.Count(got, "completed") != 12+added {
+		t.Errorf("%d cells added at once:\n%s", added, got)
+	}
+	if p := begin(t, dir, "cancel", "tree"); p.end(t) != exitError || !strings.Contains(p.err.String(), "is not running") {
+		t.Errorf("cancel of what is done: %s", p.err.String())
+	}
 	other := begin(t, dir, "extend", "tree", write(t, strings.Replace(tree, "directions: 32", "directions: 33", 1)))
 	if status := other.end(t); status != exitBadInput || !strings.Contains(other.err.String(), "fingerprint") {
 		t.Errorf("other data: status %d\n%s", status, other.err.String())

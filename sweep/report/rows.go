@@ -155,6 +155,6 @@ func (rows Rows) notes() []string {
 	if len(vary) == 0 || never == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("No latent was ever dead in %d of the %d completed runs (first_dead_step is empty): AuxK never acted there, and equal runs but for %s are one and the same.",
+	return []string{fmt.Sprintf("No latent was ever dead in %d of %d runs with results (first_dead_step is empty): AuxK never acted there, and equal runs but for %s are one and the same.",
 		never, completed, strings.Join(vary, " and "))}
 }
