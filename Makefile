@@ -4,10 +4,10 @@ export CGO_ENABLED = 0
 .PHONY: build worker test ci fuzz bench cuda-worker generate-cuda test-cuda vet-cuda gpu-check
 
 build: ## bin/sweep, with the embedded server (first build: about five minutes on two cores)
-	go build -trimpath -o bin/sweep ./cmd/sweep
+	go build -trimpath -ldflags='-s -w' -o bin/sweep ./cmd/sweep
 
 worker: ## bin/sweep-worker, without the server: small, for machines that only train
-	go build -trimpath -tags noserver -o bin/sweep-worker ./cmd/sweep
+	go build -trimpath -ldflags='-s -w' -tags noserver -o bin/sweep-worker ./cmd/sweep
 
 test:
 	go test ./...

@@ -85,7 +85,7 @@ func (a *Activities) train(ctx context.Context, ref sweep.StageRef) (sweep.Train
 	if err != nil {
 		return all, err
 	}
-	now, first := a.now(), begin.Step
+	now, first := a.now(), int(begin.Step) // its memory is the checkpointer's from here on
 	k := &checkpointer{
 		checkpoints: from[0].Checkpoints, claim: claim, loop: loop, cfg: cfg, now: a.now,
 		every: r.plan.Run.Checkpoint.Every, keep: r.plan.Run.Checkpoint.Keep, log: a.log.With("stage", from[0].Stage),
@@ -128,10 +128,10 @@ func (a *Activities) train(ctx context.Context, ref sweep.StageRef) (sweep.Train
 	default:
 		saved = k.forkHere(last)
 	}
-	if first = max(first, int64(ref.From)); begin.own { // what earlier attempts trained counts
-		first = int64(ref.From)
+	if begin.own && all.Reached > first { // what earlier attempts trained counts
+		first = ref.From
 	}
-	all.Steps = max(0, all.Reached-int(first))
+	all.Steps = all.Reached - max(first, ref.From)
 	if saved != nil {
 		if err == nil {
 			return all, saved
