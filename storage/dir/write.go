@@ -29,6 +29,10 @@ func (s *Store) PutNew(ctx context.Context, key string, data []byte) error {
 	return storage.Wrap("putnew", key, explain(err))
 }
 
+// races is how often a writer makes a folder again that a cleaner keeps removing
+// while it is empty. It can lose many in a row: each is a few instructions long.
+const races = 10_000
+
 // write makes a synced temporary file of body and lets place give it its name.
 func (s *Store) write(ctx context.Context, key string, body io.ReaderAt, size int64, place func(from, to string) error) error {
 	if err := check(ctx, key); err != nil {
@@ -56,7 +60,7 @@ func (s *Store) write(ctx context.Context, key string, body io.ReaderAt, size in
 		return fmt.Errorf("%s is a folder of other keys", to)
 	}
 	var placed error
-	for range 10 {
+	for range races {
 		if placed = mkdir(filepath.Dir(to)); placed == nil {
 			placed = place(f.Name(), to)
 		}
