@@ -17,12 +17,6 @@ import (
 //
 // Steps have 12 digits and attempts 6, so that listings come in their order.
 
-// ResultKey is where the result of a cell lies.
-func ResultKey(cell string) string { return "results/" + cell + ".json" }
-
-// SweepKey is where a file of a sweep lies.
-func SweepKey(sweep, file string) string { return "sweeps/" + sweep + "/" + file }
-
 func stageDir(stage, kind string) string { return "stages/" + stage + "/" + kind + "/" }
 
 func claimKey(stage string, attempt int) string {

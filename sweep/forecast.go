@@ -23,10 +23,14 @@ func firstDead(c trainer.Config) int {
 	if err != nil {
 		return 0
 	}
-	step := c.DeadFeatureThreshold/int64(c.BatchSize) - 1
-	for step = max(step, 0); !r.Dead((step+1)*int64(c.BatchSize), c.DeadFeatureThreshold); step++ {
+	step := max(c.DeadFeatureThreshold/int64(c.BatchSize)-1, 0)
+	if step > math.MaxInt32 { // beyond every run, and tokens beyond it may not fit an int64
+		return math.MaxInt32
 	}
-	return int(min(step, math.MaxInt32))
+	for !r.Dead((step+1)*int64(c.BatchSize), c.DeadFeatureThreshold) {
+		step++ // once at most
+	}
+	return int(step)
 }
 
 // reaches returns the step at which a stage ends.

@@ -74,9 +74,6 @@ func (f *Frontier) Next() (it Item, ok bool) {
 	return heap.Pop(&f.ready).(Item), true
 }
 
-// Ready returns the number of stages that Next would return.
-func (f *Frontier) Ready() int { return len(f.ready) }
-
 // Reached tells that a stage has ended at a step. What follows it may begin.
 func (f *Frontier) Reached(it Item, step int) { f.push(it.Tree, it.Stage.Next(step)) }
 

@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -174,6 +175,26 @@ func TestFourByFour(t *testing.T) {
 	// A trunk to step 801 with branches of 499, 399, 299 and 199 steps.
 	if want := int64(801 + 499 + 399 + 299 + 199); p.StepsShared != want || p.Stages != 7 || p.Forks != 3 {
 		t.Errorf("%d steps, want %d; %d stages, %d forks", p.StepsShared, want, p.Stages, p.Forks)
+	}
+}
+
+// The earliest step with a dead latent is the first in which the tokens trained on
+// pass the test, whatever the threshold.
+func TestFirstDead(t *testing.T) {
+	for _, recipe := range trainer.Recipes() {
+		for threshold := int64(1); threshold < 200; threshold++ {
+			c := trainer.Config{Recipe: recipe.Name, BatchSize: 16, DeadFeatureThreshold: threshold}
+			got := int64(firstDead(c))
+			if !recipe.Dead((got+1)*16, threshold) || got > 0 && recipe.Dead(got*16, threshold) {
+				t.Errorf("%s, threshold %d: step %d", recipe.Name, threshold, got)
+			}
+		}
+		for _, batch := range []int{1, 16, 4194304} {
+			c := trainer.Config{Recipe: recipe.Name, BatchSize: batch, DeadFeatureThreshold: math.MaxInt64}
+			if got := firstDead(c); got != math.MaxInt32 {
+				t.Errorf("%s, the largest threshold, batches of %d: step %d", recipe.Name, batch, got)
+			}
+		}
 	}
 }
 

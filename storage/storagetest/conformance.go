@@ -209,7 +209,7 @@ func testJSON(t *testing.T, s storage.Store) {
 		Cell string  `json:"cell"`
 		Loss float64 `json:"loss"`
 	}
-	ctx, key := t.Context(), storage.ResultKey("ab12")
+	ctx, key := t.Context(), "results/ab12.json"
 	first, second := result{"ab12", 0.1}, result{"ab12", 0.2}
 	for _, r := range []result{first, second} {
 		got, err := storage.PutJSONOnce(ctx, s, key, r)
