@@ -44,13 +44,17 @@ func TestEveryCellOnce(t *testing.T) {
 // first four train at once, and the fifth starts when one of them is done.
 func TestWindowIsFilled(t *testing.T) {
 	f := newFake(6)
-	four, release := make(chan struct{}), make(chan struct{})
+	begun, four, release := make(chan struct{}, 3), make(chan struct{}), make(chan struct{})
 	f.train = func(_ context.Context, cell, _ int) error {
-		if cell == 3 {
-			close(four) // the others wait for this one: it must not wait for them
-		}
-		if cell < 4 {
+		switch { // four in flight at a time, or none of them ends
+		case cell < 3:
+			begun <- struct{}{}
 			<-four
+		case cell == 3:
+			for range 3 {
+				<-begun
+			}
+			close(four)
 		}
 		if cell == 4 {
 			close(release)
