@@ -15,6 +15,8 @@ func (a *app) dataCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "data",
 		Short: "Look at activation shards",
+		Args:  unknownVerb,
+		RunE:  help,
 	}
 	c.AddCommand(a.inspectCmd())
 	return c

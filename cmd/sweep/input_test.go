@@ -103,6 +103,7 @@ func TestBadFlags(t *testing.T) {
 		{"run", "no-such-file.yaml"}, {"run", grid, "--nonsense"}, {"fly"}, {"plan", grid, "-o", "xls"},
 		{"results", "nothing-here"}, {"status", "nothing-here"}, {"run", grid, "--store", "gopher://x"},
 		{"list", "--store", "s3://UPPER/x"}, {"gc", "--store", "s3://bucket?adressing=path"},
+		{"runn", grid}, {"runn", grid, "--slots", "1"}, {"data", "inspct", grid, "-o", "json"},
 	} {
 		p := begin(t, t.TempDir(), args...)
 		if status := p.end(t); status != exitBadInput {
@@ -110,6 +111,9 @@ func TestBadFlags(t *testing.T) {
 		}
 		if lines := strings.Count(p.err.String(), "\n"); lines != 1 {
 			t.Errorf("%v: %d lines of error:\n%s", args, lines, p.err.String())
+		}
+		if args[0] == "runn" && !strings.Contains(p.err.String(), "did you mean run") {
+			t.Errorf("%v: %s", args, p.err.String())
 		}
 	}
 }

@@ -127,13 +127,17 @@ the flags are wrong and nothing was started; 130 interrupted, with all work save
   sweep submit grid.yaml --wait         hand a grid to a running server
   sweep results topk-demo -o csv        the results again, for a program`,
 		Args:          unknownVerb,
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		RunE:          help,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		// The flags of a mistyped verb are unknown to its parent: the verb is what is wrong.
+		if wrong := unknownVerb(c, c.Flags().Args()); c.HasSubCommands() && wrong != nil {
+			return wrong
+		}
 		return inputError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
 	})
 	root.AddCommand(
@@ -142,6 +146,9 @@ the flags are wrong and nothing was started; 130 interrupted, with all work save
 	)
 	return root
 }
+
+// help is what a command that only has verbs does.
+func help(c *cobra.Command, _ []string) error { return c.Help() }
 
 // args wraps a cobra argument check so that a wrong count is bad input.
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
@@ -153,14 +160,16 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// unknownVerb refuses what is no verb, with those that it may have meant.
+// unknownVerb refuses what is no verb of a command that only has verbs, with
+// those that it may have meant.
 func unknownVerb(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	err := fmt.Errorf("%q is no verb of sweep; see sweep --help", args[0])
+	c.SuggestionsMinimumDistance = 2
+	hint := "see " + c.CommandPath() + " --help"
 	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-		err = fmt.Errorf("%q is no verb of sweep; did you mean %s?", args[0], strings.Join(near, " or "))
+		hint = "did you mean " + strings.Join(near, " or ") + "?"
 	}
-	return inputError{err}
+	return inputError{fmt.Errorf("%q is no verb of %s; %s", args[0], c.CommandPath(), hint)}
 }
