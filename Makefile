@@ -1,7 +1,7 @@
 # Short names for what developers do often; .ci/run is what must pass.
 export CGO_ENABLED = 0
 
-.PHONY: build worker test ci fuzz bench cuda-worker generate-cuda test-cuda vet-cuda gpu-check
+.PHONY: build worker test ci fuzz bench cuda cuda-worker generate-cuda test-cuda vet-cuda gpu-check
 
 build: ## bin/sweep, with the embedded server (first build: about five minutes on two cores)
 	go build -trimpath -ldflags='-s -w' -o bin/sweep ./cmd/sweep
@@ -35,7 +35,7 @@ bench: ## the CPU trainer against its ceilings, measured in the same process; ou
 CUDA ?= 12
 CUDA_HEADERS ?= $(CURDIR)/.cuda/toolkit/$(if $(filter 13,$(CUDA)),13/nvidia/cu13/include,12/nvidia/cuda_runtime/include)
 CGO_CUDA = CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(CURDIR)/trainer/cuda/driver/compat -I$(CUDA_HEADERS)" CGO_LDFLAGS="-L$(CURDIR)/trainer/cuda/driver/link"
-# With Go's own resolver only what calls CUDA needs cgo: the rest is built once.
+# With Go's own resolver only what calls CUDA needs cgo.
 TAGS = -tags 'cuda noserver netgo osusergo'
 KERNELS = $(wildcard trainer/cuda/kernels/*.cu trainer/cuda/driver/testdata/*.cu)
 PTX = python3 trainer/cuda/toolkit/ptx.py .cuda/toolkit/nvrtc
@@ -43,8 +43,11 @@ PTX = python3 trainer/cuda/toolkit/ptx.py .cuda/toolkit/nvrtc
 .cuda/toolkit: trainer/cuda/toolkit/fetch
 	trainer/cuda/toolkit/fetch $@ && touch $@
 
-cuda-worker: .cuda/toolkit ## bin/sweep-cuda: the worker with the CUDA backend; it runs without a GPU too
-	$(CGO_CUDA) go build -trimpath $(TAGS) -o bin/sweep-cuda ./cmd/sweep
+cuda: .cuda/toolkit ## bin/sweep-cuda: bin/sweep with the CUDA backend; it runs without a GPU too
+	$(CGO_CUDA) go build -trimpath -ldflags='-s -w' $(subst noserver,,$(TAGS)) -o bin/sweep-cuda ./cmd/sweep
+
+cuda-worker: .cuda/toolkit ## bin/sweep-cuda-worker, without the server
+	$(CGO_CUDA) go build -trimpath -ldflags='-s -w' $(TAGS) -o bin/sweep-cuda-worker ./cmd/sweep
 
 generate-cuda: .cuda/toolkit ## the PTX that is committed, from the kernels
 	$(PTX) $(KERNELS)
@@ -64,7 +67,7 @@ test-cuda: .cuda/toolkit .cuda/emulate/fibers/kernels .cuda/emulate/asan/kernels
 	$(PTX) --check $(KERNELS)
 	$(MAKE) vet-cuda
 	$(MAKE) vet-cuda CUDA=13
-	$(call EMULATED,fibers) $(TEST_CUDA) ./cmd/sweep -run 'CUDA|GPU'
+	$(call EMULATED,fibers) $(subst noserver,,$(TEST_CUDA)) ./cmd/sweep -run 'CUDA|GPU'
 	$(call EMULATED,fibers) $(TEST_CUDA) ./trainer/cuda/...
 	SWEEP_EMULATE_EAGER=1 $(call EMULATED,fibers) $(TEST_CUDA) ./trainer/cuda -run TestEqualBits
 	$(call EMULATED,asan) $(TEST_CUDA) ./trainer/cuda/kernels ./trainer/cuda

@@ -3,6 +3,9 @@
 package main
 
 import (
+	"encoding/json"
+	"maps"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,14 +13,20 @@ import (
 	"testing"
 )
 
-// One binary runs with and without a driver and GPUs, and says in one line what it
-// has. (The worker then fails for want of a server.)
-func TestCUDA(t *testing.T) {
+// emulator returns the folder of the library that is a GPU on the CPU.
+func emulator(t *testing.T) string {
+	t.Helper()
 	dir := os.Getenv("SWEEP_EMULATE")
 	if dir == "" {
 		t.Skip("SWEEP_EMULATE is not set: run make test-cuda")
 	}
-	emulated := "LD_LIBRARY_PATH=" + filepath.Join(dir, "fibers")
+	return filepath.Join(dir, "fibers")
+}
+
+// One binary runs with and without a driver and GPUs, and says in one line what it
+// has. (The worker then fails for want of a server.)
+func TestCUDA(t *testing.T) {
+	emulated := "LD_LIBRARY_PATH=" + emulator(t)
 	for _, c := range []struct {
 		name, args, env, want string
 		status                int
@@ -43,4 +52,66 @@ func TestCUDA(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A sweep on a GPU that is killed outright in the middle ends with the table and
+// the weights of one that nobody disturbed and in which each cell is trained
+// alone, byte for byte. The CPU finds the same losses.
+func TestCUDASweep(t *testing.T) {
+	t.Setenv("LD_LIBRARY_PATH", emulator(t))
+	const shared = `
+name: tiny
+data: {synthetic: {activation_dim: 32, directions: 64, tokens: 20000, active: 4, noise: 0.05}, normalize: mean_square}
+parameters: {k: [2, 4], auxk_alpha: [0, 0.03125]}
+train: {dict_size: 128, steps: 120, batch_size: 64, lr: 0.002, dead_feature_threshold: 2000}
+run: {checkpoint: {every: 1s}}
+`
+	alone := write(t, strings.Replace(shared, "run: {", "run: {share_prefixes: false, ", 1))
+	calm, dir := t.TempDir(), t.TempDir()
+	want := ok(t, calm, "run", alone, "--no-ui", "--slots-per-gpu", "2")
+	if strings.Count(want, "completed") != 4 {
+		t.Fatalf("the undisturbed sweep:\n%s", want)
+	}
+
+	grid := write(t, shared)
+	p := begin(t, dir, "run", grid, "--no-ui", "--backend", "cuda")
+	until(t, "a checkpoint in the middle of a run", func() bool { return manifests(t, dir) > 0 })
+	p.Process.Kill()
+	if status := p.end(t); status != -1 {
+		t.Fatalf("the sweep was over before it was killed: status %d\n%s", status, p.err.String())
+	}
+	p = begin(t, dir, "run", grid, "--no-ui", "--backend", "cuda")
+	if status := p.end(t); status != 0 || p.out.String() != want {
+		t.Errorf("killed: status %d\n%s\nundisturbed:\n%s", status, p.out.String(), want)
+	}
+	if note := "training on GPU 0 (emulated on the CPU)"; !strings.Contains(p.err.String(), note) {
+		t.Errorf("%q is not in\n%s", note, p.err.String())
+	}
+	if !maps.Equal(models(t, dir), models(t, calm)) {
+		t.Error("the weights differ from those of the undisturbed sweep")
+	}
+
+	cpu := losses(t, ok(t, t.TempDir(), "run", grid, "--no-ui", "--backend", "cpu", "-o", "json"))
+	for cell, gpu := range losses(t, ok(t, dir, "results", "tiny", "-o", "json")) {
+		if !(math.Abs(gpu-cpu[cell]) <= 1e-3*cpu[cell]) {
+			t.Errorf("%s: loss %g on the GPU, %g on the CPU", cell, gpu, cpu[cell])
+		}
+	}
+}
+
+// losses returns the L2 loss of each cell of results in JSON.
+func losses(t *testing.T, results string) map[string]float64 {
+	t.Helper()
+	var rows []struct {
+		Cell string  `json:"cell"`
+		L2   float64 `json:"l2_loss"`
+	}
+	if err := json.Unmarshal([]byte(results), &rows); err != nil || len(rows) == 0 {
+		t.Fatalf("%v in %s", err, results)
+	}
+	out := map[string]float64{}
+	for _, r := range rows {
+		out[r.Cell] = r.L2
+	}
+	return out
 }

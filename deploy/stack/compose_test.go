@@ -153,7 +153,7 @@ func TestComposeVersions(t *testing.T) {
 		}
 	}
 	golang := "FROM golang:" + version(`(?m)^go (\S+)$`) + "-"
-	for _, file := range []string{"minio.Dockerfile", "sweep.Dockerfile"} {
+	for _, file := range []string{"minio.Dockerfile", "sweep.Dockerfile", "sweep-cuda.Dockerfile"} {
 		text := string(read(t, "deploy/compose/"+file))
 		if !strings.Contains(text, golang) {
 			t.Errorf("%s does not build with %s…", file, golang)

@@ -1,0 +1,30 @@
+# The sweep program with the CUDA backend and without the embedded Temporal server:
+# workers on NVIDIA GPUs. To be built with the repository as context. The image holds
+# cuBLAS, which comes under NVIDIA's licence; the driver is the host's.
+FROM golang:1.26.8-bookworm AS build
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends python3-pip \
+ && rm -rf /var/lib/apt/lists/*
+RUN python3 -m pip download --quiet --no-deps --only-binary :all: --dest /cublas nvidia-cublas-cu12==12.9.1.4 \
+ && python3 -m zipfile -e /cublas/*.whl /cublas \
+ && install -D -t /out/lib /cublas/nvidia/cublas/lib/libcublas.so.12 /cublas/nvidia/cublas/lib/libcublasLt.so.12 \
+ && rm -r /cublas
+WORKDIR /src
+# In a layer of their own: an edited source fetches no module again.
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+RUN make cuda-worker
+
+FROM debian:12.12-slim
+# Certificates for S3 and Temporal over TLS.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --create-home --uid 10001 sweep
+COPY --from=build /out/lib/ /usr/local/lib/
+RUN ldconfig
+COPY --from=build /src/bin/sweep-cuda-worker /usr/local/bin/sweep
+ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility
+USER sweep
+ENTRYPOINT ["sweep"]
