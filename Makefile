@@ -1,7 +1,7 @@
 # Short names for what developers do often; .ci/run is what must pass.
 export CGO_ENABLED = 0
 
-.PHONY: build worker test ci fuzz bench cuda cuda-worker generate-cuda test-cuda vet-cuda gpu-check
+.PHONY: build worker test test-arm64 ci fuzz bench cuda cuda-worker generate-cuda test-cuda vet-cuda gpu-check
 
 build: ## bin/sweep, with the embedded server (first build: about five minutes on two cores)
 	go build -trimpath -ldflags='-s -w' -o bin/sweep ./cmd/sweep
@@ -11,6 +11,9 @@ worker: ## bin/sweep-worker, without the server: small, for machines that only t
 
 test:
 	go test ./...
+
+test-arm64: ## the CPU backend's NEON path, in emulation: needs qemu-user
+	GOARCH=arm64 go test -exec qemu-aarch64 -run 'TestKernels|TestChoose|TestBackend|TestPathsFound' ./trainer/cpu
 
 ci:
 	.ci/run

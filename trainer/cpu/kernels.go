@@ -53,7 +53,7 @@ type adam struct {
 
 // Paths lists the instruction paths from fastest to slowest, whether or not this
 // machine can run them.
-func Paths() []string { return []string{"avx512vnni", "avx512", "avx2", "portable"} }
+func Paths() []string { return []string{"avx512vnni", "avx512", "avx2", "neon", "portable"} }
 
 // kernelsFor returns the kernels of a path; the empty word stands for the
 // fastest that this machine can run.

@@ -18,11 +18,16 @@ func TestPathsFound(t *testing.T) {
 	if os.Getenv(cpu.PathVariable) != "" {
 		t.Skip(cpu.PathVariable + " is set")
 	}
-	needs := map[string][]string{
-		"portable":   nil,
-		"avx2":       {"avx2", "fma"},
-		"avx512":     {"avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl"},
-		"avx512vnni": {"avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni"},
+	type need struct {
+		arch  string // any if empty
+		flags []string
+	}
+	needs := map[string]need{
+		"portable":   {},
+		"neon":       {"arm64", nil},
+		"avx2":       {"amd64", []string{"avx2", "fma"}},
+		"avx512":     {"amd64", []string{"avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl"}},
+		"avx512vnni": {"amd64", []string{"avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni"}},
 	}
 	info, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
@@ -33,12 +38,12 @@ func TestPathsFound(t *testing.T) {
 		flags = strings.Fields(string(m[1]))
 	}
 	for _, path := range cpu.Paths() {
-		flagsNeeded, known := needs[path]
+		n, known := needs[path]
 		if !known {
 			t.Errorf("path %s: this test does not know what it needs", path)
 		}
-		has := runtime.GOARCH == "amd64" || path == "portable"
-		for _, f := range flagsNeeded {
+		has := n.arch == "" || n.arch == runtime.GOARCH
+		for _, f := range n.flags {
 			has = has && slices.Contains(flags, f)
 		}
 		t.Setenv(cpu.PathVariable, path)
