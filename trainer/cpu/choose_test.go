@@ -131,6 +131,24 @@ func (c choice) sorted(m *model) []key {
 	return out
 }
 
+// Rows whose latents were split may be merged by a worker that had no part in the
+// encoding, after one of more rows.
+func TestMergedByAnother(t *testing.T) {
+	const few, many = 16, 4000
+	kern := kernelsOf("portable")
+	c := choice{4, 256, 1, few, noise(make([]float32, 4*256), 1), make([]float32, 256), make([]float32, 4), noise(make([]float32, 4*few), 2), nil}
+	m := c.model(t, kern, 64)
+	acts, latents := make([]float32, few), make([]int32, few)
+	for range 2000 {
+		for _, w := range m.enc.work {
+			w.first = many // as an encoding of more rows leaves it
+		}
+		if err := m.Encode(c.x, 1, nil, acts, latents); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestChoose(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	normal := func(n int, scale float64) []float32 {

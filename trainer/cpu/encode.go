@@ -156,6 +156,7 @@ func (e *encoder) choose(rows int, sels ...selection) int {
 	if splits > 1 {
 		e.m.crew.do(rows, func(worker, row int) {
 			w := e.work[worker]
+			w.first = row // of another task, or another encoding, until now
 			for i := range sels {
 				w.sieves[i].shape(1, splits*sels[i].k, splits*sels[i].k)
 				s := &w.sieves[i]
