@@ -131,7 +131,8 @@ func (a *Activities) find(ctx context.Context, ref sweep.CellRef) (*run, error) 
 	return &run{id: plan.RunID(cells[i].ID), plan: plan, cell: cells[i]}, nil
 }
 
-// plan reads a sweep's plan header. What training reads of it never changes.
+// plan reads a sweep's plan header. What training reads of it never changes, but
+// for where the data lies.
 func (a *Activities) plan(ctx context.Context, id string) (*sweep.PlanHeader, error) {
 	a.mu.Lock()
 	p := a.plans[id]
@@ -140,7 +141,11 @@ func (a *Activities) plan(ctx context.Context, id string) (*sweep.PlanHeader, er
 		return p, nil
 	}
 	p = new(sweep.PlanHeader)
-	if err := storage.GetJSON(ctx, a.store, sweep.PlanKey(id), p); err != nil {
+	err := storage.GetJSON(ctx, a.store, sweep.PlanKey(id), p)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, fmt.Errorf("%w of %s: hand grids to the store that the workers use (--store); %w", ErrNoPlan, id, err)
+	}
+	if err != nil {
 		return nil, err
 	}
 	a.mu.Lock()
@@ -179,7 +184,8 @@ func (a *Activities) data(ctx context.Context, plan *sweep.PlanHeader) (*data.Se
 			s.set = nil
 		}
 	})
-	if s.err != nil { // the next attempt looks again
+	if s.err != nil { // the next attempt looks again, perhaps elsewhere
+		a.forget(plan.ID)
 		a.mu.Lock()
 		if a.sets[want] == s {
 			delete(a.sets, want)

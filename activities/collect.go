@@ -60,6 +60,8 @@ func LoadResults(ctx context.Context, store storage.Store, plan *sweep.PlanHeade
 			if err != nil {
 				return nil, err
 			}
+			// The names of the activations are the grid's: another may have had others.
+			r.LMName, r.Layer, r.Submodule = plan.Data.LMName, plan.Data.Layer, plan.Data.SubmoduleName
 			out = append(out, r)
 		}
 	}

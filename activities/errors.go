@@ -20,6 +20,9 @@ var (
 	ErrConfig = errors.New("bad config")
 	// ErrDataChanged says that the data is not what the sweep was planned on.
 	ErrDataChanged = errors.New("the data has changed since the sweep was planned")
+	// ErrNoPlan says that the worker's store does not hold a sweep's plan. The store
+	// of another worker may.
+	ErrNoPlan = errors.New("this worker's store does not hold the plan")
 	// ErrStopping says that the worker is told to stop: it has saved the stage
 	// and hands it back.
 	ErrStopping = errors.New("the worker is stopping")

@@ -2,6 +2,10 @@ package activities
 
 import (
 	"context"
+	"errors"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep"
@@ -11,8 +15,15 @@ import (
 func (a *Activities) Prepare(ctx context.Context, ref sweep.ChunkRef) ([]sweep.Tree, error) {
 	defer a.heartbeat(ctx, nothing)()
 	out, err := a.prepare(ctx, ref)
+	if errors.Is(err, ErrNoPlan) && activity.GetInfo(ctx).Attempt >= lastLook {
+		return nil, temporal.NewNonRetryableApplicationError(brief(err.Error()), "NoPlan", nil)
+	}
 	return out, outcome(ctx, err)
 }
+
+// lastLook is the attempt at which a plan is given up that no worker has in its
+// store. Attempts grow apart: it takes a minute or two.
+const lastLook = 8
 
 func (a *Activities) prepare(ctx context.Context, ref sweep.ChunkRef) ([]sweep.Tree, error) {
 	plan, err := a.plan(ctx, ref.Sweep)

@@ -103,6 +103,7 @@ func TestBadFlags(t *testing.T) {
 		{"run", "no-such-file.yaml"}, {"run", grid, "--nonsense"}, {"fly"}, {"plan", grid, "-o", "xls"},
 		{"results", "nothing-here"}, {"status", "nothing-here"}, {"run", grid, "--store", "gopher://x"},
 		{"list", "--store", "s3://UPPER/x"}, {"gc", "--store", "s3://bucket?adressing=path"},
+		{"run", grid, "--sort", "nsme"}, {"results", "x", "--sort", "-"},
 		{"runn", grid}, {"runn", grid, "--slots", "1"}, {"data", "inspct", grid, "-o", "json"},
 	} {
 		p := begin(t, t.TempDir(), args...)

@@ -40,6 +40,16 @@ func (o *outputFlags) check() error {
 	if !slices.Contains(formatNames(), o.format) {
 		return inputError{fmt.Errorf("-o %s: want one of %s", o.format, strings.Join(formatNames(), ", "))}
 	}
+	return o.sorted(report.Rows{})
+}
+
+func (o *outputFlags) sorted(rows report.Rows) error {
+	if o.sort == "" {
+		return nil
+	}
+	if err := rows.Sort(o.sort); err != nil {
+		return inputError{fmt.Errorf("--sort %s: %w", o.sort, err)}
+	}
 	return nil
 }
 
@@ -88,10 +98,8 @@ func loadRows(ctx context.Context, store storage.Store, plan *sweep.PlanHeader) 
 
 func (a *app) print(rows report.Rows, out outputFlags) error {
 	rows.AllColumns = out.all
-	if out.sort != "" {
-		if err := rows.Sort(out.sort); err != nil {
-			return inputError{err}
-		}
+	if err := out.sorted(rows); err != nil {
+		return err
 	}
 	return report.Write(a.out, out.format, rows)
 }

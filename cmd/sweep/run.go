@@ -59,13 +59,17 @@ A first grid:
 			if err != nil {
 				return err
 			}
+			// Before a worker goes on with it: the data may have moved.
+			plan, err := a.save(ctx, store, planned)
+			if err != nil {
+				return err
+			}
 			tc, stop, err := a.server(ctx, p, t, s, store)
 			if err != nil {
 				return err
 			}
 			defer stop()
-			plan, err := a.submit(ctx, tc, store, planned, t.backend.Name())
-			if err != nil {
+			if err := a.begin(ctx, tc, store, plan, planned.src, t.backend.Name()); err != nil {
 				return err
 			}
 			return a.finish(ctx, tc, store, plan, out)

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -105,5 +107,70 @@ train: {dict_size: 32, k: 2, steps: 60, batch_size: 64}
 	status := ok(t, dir, "status", "diverges")
 	if !strings.Contains(status, "failed") || !strings.Contains(status, "step ") {
 		t.Errorf("status:\n%s", status)
+	}
+}
+
+// Runs that were not tried because of others that failed are not called failed.
+func TestFailFast(t *testing.T) {
+	grid := write(t, `
+name: fast
+data: {synthetic: {activation_dim: 8, directions: 16, tokens: 4000, active: 2}}
+parameters: {lr: [1e37, 0.001]}
+train: {dict_size: 32, k: 2, steps: 60, batch_size: 64}
+run: {fail_fast: true, max_concurrent: 1}
+`)
+	p := begin(t, t.TempDir(), "run", grid, "--no-ui")
+	if status := p.end(t); status != exitError || !strings.Contains(p.err.String(), "1 of 2 runs failed and 1 were not trained") {
+		t.Errorf("status %d\n%s", status, p.err.String())
+	}
+}
+
+// A sweep that the server knows as done is trained again as far as its results are
+// not in the store.
+func TestLostResults(t *testing.T) {
+	dir := t.TempDir()
+	grid := write(t, base(nil))
+	want := ok(t, dir, "run", grid, "--no-ui")
+	files, err := filepath.Glob(filepath.Join(dir, "store", "results", "*.json"))
+	if err != nil || len(files) != 2 {
+		t.Fatalf("%d results, %v", len(files), err)
+	}
+	if err := os.Remove(files[0]); err != nil {
+		t.Fatal(err)
+	}
+	for lost, args := range map[int][]string{1: nil, 2: {"--store", filepath.Join(dir, "another")}} {
+		p := begin(t, dir, append([]string{"run", grid, "--no-ui"}, args...)...)
+		note := fmt.Sprintf("lacks the results of %d of them", lost)
+		if status := p.end(t); status != 0 || p.out.String() != want || !strings.Contains(p.err.String(), note) {
+			t.Errorf("%v: status %d\n%s%s", args, status, p.out.String(), p.err.String())
+		}
+	}
+}
+
+// Data may lie elsewhere when a sweep goes on.
+func TestMovedData(t *testing.T) {
+	dir, data := t.TempDir(), t.TempDir()
+	at := func(folder string) string {
+		return write(t, fmt.Sprintf(`
+name: moved
+data: {source: %s, normalize: mean_square}
+parameters: {k: [2, 4]}
+train: {dict_size: 256, steps: 400, batch_size: 64}
+run: {checkpoint: {every: 1s}}
+`, filepath.Join(data, folder)))
+	}
+	if err := os.CopyFS(filepath.Join(data, "here"), os.DirFS("../../trainer/data/testdata/minilm-l3")); err != nil {
+		t.Fatal(err)
+	}
+	want := ok(t, t.TempDir(), "run", at("here"), "--no-ui")
+	p := begin(t, dir, "run", at("here"), "--no-ui", "--slots", "1")
+	until(t, "a result", func() bool { return len(models(t, dir)) > 0 })
+	p.Process.Kill()
+	p.end(t)
+	if err := os.Rename(filepath.Join(data, "here"), filepath.Join(data, "there")); err != nil {
+		t.Fatal(err)
+	}
+	if got := ok(t, dir, "run", at("there"), "--no-ui"); got != want {
+		t.Errorf("moved:\n%s\nundisturbed:\n%s", got, want)
 	}
 }

@@ -49,8 +49,11 @@ be the one that the workers use.`,
 				return err
 			}
 			defer tc.Close()
-			plan, err := a.submit(ctx, tc, store, planned, backend)
+			plan, err := a.save(ctx, store, planned)
 			if err != nil {
+				return err
+			}
+			if err := a.begin(ctx, tc, store, plan, planned.src, backend); err != nil {
 				return err
 			}
 			return a.handed(ctx, tc, store, plan, &h)
@@ -61,27 +64,44 @@ be the one that the workers use.`,
 	return c
 }
 
-// submit stores a plan and starts its sweep, or attaches to it.
-func (a *app) submit(ctx context.Context, c client.Client, store storage.Store, p *planned, backend string) (*sweep.PlanHeader, error) {
+// save stores a plan, and returns what is stored of its sweep.
+func (a *app) save(ctx context.Context, store storage.Store, p *planned) (*sweep.PlanHeader, error) {
 	for _, w := range p.plan.Warnings {
 		fmt.Fprintln(a.err, "note:", w)
 	}
 	plan, note, err := p.save(ctx, store)
-	if err != nil {
-		return nil, err
-	}
 	if note != "" {
 		fmt.Fprintln(a.err, "note:", note)
 	}
-	// A sweep that failed or was canceled starts again, with the results it has.
-	started, err := start(ctx, c, plan, gridDetails(plan.ID, p.src), backend, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
+	return plan, err
+}
+
+// begin starts the sweep of a stored plan, or attaches to it. A sweep that failed
+// or was canceled starts again, with the results it has; one that is done does
+// only where the store has lost results, or is another than it was done with.
+func (a *app) begin(ctx context.Context, c client.Client, store storage.Store, plan *sweep.PlanHeader, src []byte, backend string) error {
+	details := gridDetails(plan.ID, src)
+	started, err := start(ctx, c, plan, details, backend, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if started {
 		fmt.Fprintf(a.err, "sweep %s: %d cells\n", plan.ID, plan.CellCount)
-	} else {
-		fmt.Fprintf(a.err, "sweep %s has run already: %d cells\n", plan.ID, plan.CellCount)
+		return nil
 	}
-	return plan, nil
+	done, err := results(ctx, store)
+	if err != nil {
+		return err
+	}
+	state, err := stateOf(ctx, store, nil, plan.ID, done)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.err, "sweep %s has run already: %d cells\n", plan.ID, plan.CellCount)
+	if state.Completed == plan.CellCount {
+		return nil
+	}
+	fmt.Fprintf(a.err, "note: this store lacks the results of %d of them: they are trained\n", plan.CellCount-state.Completed)
+	_, err = start(ctx, c, plan, details, backend, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+	return err
 }

@@ -12,9 +12,11 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/workflows"
 )
 
 func (a *app) watchCmd() *cobra.Command {
@@ -115,20 +117,37 @@ func (a *app) watch(ctx context.Context, c client.Client, store storage.Store, p
 		case <-tick.C:
 		}
 	}
-	return last, outcome(last, plan)
+	return last, outcome(ctx, c, last, plan)
 }
 
 // outcome is nil if every run has a result.
-func outcome(s snapshot, plan *sweep.PlanHeader) error {
+func outcome(ctx context.Context, c client.Client, s snapshot, plan *sweep.PlanHeader) error {
 	switch s.status {
 	case enums.WORKFLOW_EXECUTION_STATUS_COMPLETED:
 		return nil
 	case enums.WORKFLOW_EXECUTION_STATUS_CANCELED:
 		return fmt.Errorf("sweep %s was canceled; submit the grid again to go on", plan.ID)
 	case enums.WORKFLOW_EXECUTION_STATUS_FAILED:
-		return fmt.Errorf("%d of %d runs failed; sweep retry trains those again", plan.CellCount-s.progress.Completed, plan.CellCount)
+		return failure(c.GetWorkflow(ctx, plan.ID, "").Get(ctx, nil), plan.ID)
 	}
 	return fmt.Errorf("sweep %s ended as %s", plan.ID, s.status)
+}
+
+// failure says why a sweep's workflow failed: of runs that failed, how many did.
+func failure(err error, id string) error {
+	var app *temporal.ApplicationError
+	var sum sweep.Summary
+	switch {
+	case !errors.As(err, &app):
+		return fmt.Errorf("sweep %s: %w", id, err)
+	case app.Type() != workflows.ErrTypeFailed || app.Details(&sum) != nil:
+		return fmt.Errorf("sweep %s: %s", id, app.Message())
+	}
+	left := ""
+	if n := sum.Cells - sum.Completed - sum.Failed; n > 0 {
+		left = fmt.Sprintf(" and %d were not trained to their end", n)
+	}
+	return fmt.Errorf("%d of %d runs failed%s; sweep retry trains those again", sum.Failed, sum.Cells, left)
 }
 
 func look(ctx context.Context, c client.Client, id string) (snapshot, error) {

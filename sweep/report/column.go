@@ -27,7 +27,7 @@ const (
 	metric               // measured: shown in tables by choice, and only if there
 	run                  // of the run as such
 	clock                // differs between two equal runs: never in tables
-	origin               // what the run trained on: never in tables
+	origin               // what the run trained on: in tables only when all are asked for
 )
 
 // Columns lists every column in order.

@@ -28,7 +28,7 @@ func (rows Rows) Sort(column string) error {
 		for _, c := range columns {
 			names = append(names, c.Name)
 		}
-		return fmt.Errorf("sort by %q: want one of %s", name, strings.Join(names, ", "))
+		return fmt.Errorf("no column %s; there are %s", name, strings.Join(names, ", "))
 	}
 	get := columns[i].get
 	slices.SortStableFunc(rows.Results, func(a, b sweep.Result) int {
@@ -116,8 +116,10 @@ func (rows Rows) tableColumns() []Column {
 	axes := rows.axes()
 	return slices.DeleteFunc(rows.columns(), func(c Column) bool {
 		switch c.in {
-		case clock, origin:
+		case clock:
 			return true
+		case origin:
+			return !rows.AllColumns || !rows.has(c)
 		case setting:
 			return c.Name != "steps" && !rows.AllColumns && !slices.Contains(axes, c.Name)
 		case metric:
