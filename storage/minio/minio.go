@@ -81,10 +81,11 @@ func open(ctx context.Context, bucket, prefix string, opts Options) (*Store, err
 		Transport:    transport,
 		Region:       opts.Region,
 		BucketLookup: lookups[opts.Addressing],
-		// These are the quick ones. Those that outlast an outage are ours, with
-		// a deadline for each. Trailing checksums stay off: the client neither
-		// repeats a part that has one, nor gets it right in a repeated PUT.
-		MaxRetries: 3,
+		// Retries are ours, each with a deadline and a reader of its own: the
+		// client's would wind back a reader that the request before may still be
+		// sending from. Trailing checksums stay off: the client neither repeats a
+		// part that has one, nor gets it right in a repeated PUT.
+		MaxRetries: 1,
 	})
 	if err != nil {
 		return nil, err
