@@ -195,12 +195,18 @@ func (a *Activities) data(ctx context.Context, plan *sweep.PlanHeader) (*data.Se
 	return s.set, s.err
 }
 
-// result reads the result of a run; it is nil if there is none.
+// result reads the result of a run; it is nil if there is none. One that cannot be
+// read is removed, and the run is trained again.
 func (a *Activities) result(ctx context.Context, id string) (*sweep.Result, error) {
-	r := new(sweep.Result)
-	err := storage.GetJSON(ctx, a.store, sweep.ResultKey(id), r)
-	if errors.Is(err, storage.ErrNotFound) {
+	r, err := readResult(ctx, a.store, id)
+	switch {
+	case errors.Is(err, storage.ErrCorrupt):
+		a.log.Warn("a damaged result is removed", "run", id, "error", err)
+		return nil, a.store.Delete(ctx, sweep.ResultKey(id))
+	case errors.Is(err, storage.ErrNotFound):
 		return nil, nil
+	case err != nil:
+		return nil, err
 	}
-	return r, err
+	return &r, nil
 }

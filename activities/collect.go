@@ -14,7 +14,7 @@ import (
 // Collect writes a sweep's results to the store, one file a format.
 func (a *Activities) Collect(ctx context.Context, id string) error {
 	defer a.heartbeat(ctx, nothing)()
-	return outcome(ctx, a.collect(ctx, id))
+	return planless(ctx, a.collect(ctx, id))
 }
 
 func (a *Activities) collect(ctx context.Context, id string) error {
@@ -49,8 +49,12 @@ func LoadResults(ctx context.Context, store storage.Store, plan *sweep.PlanHeade
 			return nil, err
 		}
 		for _, c := range cells {
-			var r sweep.Result
-			err := storage.GetJSON(ctx, store, sweep.ResultKey(plan.RunID(c.ID)), &r)
+			r, err := readResult(ctx, store, plan.RunID(c.ID))
+			if errors.Is(err, storage.ErrCorrupt) {
+				damaged := sweep.Result{Cell: c.ID, Config: c.Config, Status: sweep.Pending, Data: plan.Info.Fingerprint}
+				damaged.Error = "its result in the store is damaged: sweep retry trains the run again"
+				r, err = damaged, nil
+			}
 			if errors.Is(err, storage.ErrNotFound) {
 				err = storage.GetJSON(ctx, store, sweep.FailureKey(plan.ID, c.ID), &r)
 			}
@@ -66,6 +70,19 @@ func LoadResults(ctx context.Context, store storage.Store, plan *sweep.PlanHeade
 		}
 	}
 	return out, nil
+}
+
+// readResult reads the result of a run, twice if the first time finds it damaged:
+// it may have been misread.
+func readResult(ctx context.Context, store storage.Store, id string) (r sweep.Result, err error) {
+	for range 2 {
+		r = sweep.Result{}
+		err = storage.GetJSON(ctx, store, sweep.ResultKey(id), &r)
+		if !errors.Is(err, storage.ErrCorrupt) {
+			break
+		}
+	}
+	return r, err
 }
 
 // maxChunk bounds what is read of a stored chunk of cells.

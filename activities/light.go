@@ -15,15 +15,20 @@ import (
 func (a *Activities) Prepare(ctx context.Context, ref sweep.ChunkRef) ([]sweep.Tree, error) {
 	defer a.heartbeat(ctx, nothing)()
 	out, err := a.prepare(ctx, ref)
-	if errors.Is(err, ErrNoPlan) && activity.GetInfo(ctx).Attempt >= lastLook {
-		return nil, temporal.NewNonRetryableApplicationError(brief(err.Error()), "NoPlan", nil)
-	}
-	return out, outcome(ctx, err)
+	return out, planless(ctx, err)
 }
 
 // lastLook is the attempt at which a plan is given up that no worker has in its
 // store. Attempts grow apart: it takes a minute or two.
 const lastLook = 8
+
+// planless is outcome for the activities that a sweep begins and ends with.
+func planless(ctx context.Context, err error) error {
+	if errors.Is(err, ErrNoPlan) && activity.GetInfo(ctx).Attempt >= lastLook {
+		return temporal.NewNonRetryableApplicationError(brief(err.Error()), "NoPlan", nil)
+	}
+	return outcome(ctx, err)
+}
 
 func (a *Activities) prepare(ctx context.Context, ref sweep.ChunkRef) ([]sweep.Tree, error) {
 	plan, err := a.plan(ctx, ref.Sweep)

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -60,17 +61,25 @@ func SweepWorkflow(ctx workflow.Context, in sweep.SweepInput) (sweep.Summary, er
 // handleUpdates lets a running sweep grow, and try failed runs again. Both only
 // note what is to be done; the window does it.
 func (s *state) handleUpdates(ctx workflow.Context) error {
-	err := workflow.SetUpdateHandler(ctx, sweep.UpdateExtend, func(_ workflow.Context, to sweep.Extent) (sweep.Summary, error) {
+	err := workflow.SetUpdateHandlerWithOptions(ctx, sweep.UpdateExtend, func(_ workflow.Context, to sweep.Extent) (sweep.Summary, error) {
 		s.in.Extent, s.Cells = to, to.Cells
 		return s.Summary, nil
-	})
+	}, workflow.UpdateHandlerOptions{Validator: func(workflow.Context, sweep.Extent) error { return goingOn(ctx) }})
 	if err != nil {
 		return err
 	}
-	return workflow.SetUpdateHandler(ctx, sweep.UpdateRetry, func(workflow.Context) (sweep.Summary, error) {
+	return workflow.SetUpdateHandlerWithOptions(ctx, sweep.UpdateRetry, func(workflow.Context) (sweep.Summary, error) {
 		s.retry = true
 		return s.Summary, nil
-	})
+	}, workflow.UpdateHandlerOptions{Validator: func(workflow.Context) error { return goingOn(ctx) }})
+}
+
+// goingOn refuses what a sweep that is being canceled would not do any more.
+func goingOn(ctx workflow.Context) error {
+	if ctx.Err() != nil {
+		return errors.New("the sweep is being canceled: try again when it has ended")
+	}
+	return nil
 }
 
 // state is where a sweep stands.

@@ -19,13 +19,13 @@ import (
 	"github.com/topksweep/sweep/sweep"
 )
 
-// connection says which Temporal server to use. Without flags it is the one
-// that runs on the state directory, else Temporal's own environment variables
-// and configuration file.
+// connection says which Temporal server to use. Without flags it is that of
+// Temporal's own environment variables and configuration file, else the one that
+// runs on the state directory.
 type connection struct{ address, namespace string }
 
 func (c *connection) flags(f *pflag.FlagSet) {
-	f.StringVar(&c.address, "address", "", "Temporal server `host:port` (default: the one that runs on --dir, else TEMPORAL_ADDRESS and Temporal's configuration file)")
+	f.StringVar(&c.address, "address", "", "Temporal server `host:port` (default: TEMPORAL_ADDRESS or what Temporal's configuration file says, else the one that runs on --dir)")
 	f.StringVar(&c.namespace, "namespace", "", "Temporal namespace (default: TEMPORAL_NAMESPACE, else default)")
 }
 
@@ -122,4 +122,30 @@ func start(ctx context.Context, c client.Client, p *sweep.PlanHeader, details, b
 		return false, fmt.Errorf("start sweep %s: %w", p.ID, err)
 	}
 	return true, nil
+}
+
+// settled waits for a sweep that is being canceled to end: what it is told until
+// then it would not do.
+func (a *app) settled(ctx context.Context, c client.Client, id string) error {
+	d, err := c.DescribeWorkflowExecution(ctx, id, "")
+	var none *serviceerror.NotFound
+	if errors.As(err, &none) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look at sweep %s: %w", id, err)
+	}
+	if d.WorkflowExecutionInfo.Status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING || !d.GetWorkflowExtendedInfo().GetCancelRequested() {
+		return nil
+	}
+	fmt.Fprintf(a.err, "sweep %s is being canceled: waiting until its runs are saved\n", id)
+	err = c.GetWorkflow(ctx, id, "").Get(ctx, nil)
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
+	var ended *temporal.WorkflowExecutionError
+	if err != nil && !errors.As(err, &ended) {
+		return fmt.Errorf("wait for sweep %s to end: %w", id, err)
+	}
+	return nil
 }

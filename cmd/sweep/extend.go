@@ -81,6 +81,9 @@ that is not running goes on with all that it has no result of.`,
 					return err
 				}
 			}
+			if err := a.settled(ctx, tc, plan.ID); err != nil {
+				return err
+			}
 			// Also if nothing is new: an extension may have stopped half-way here.
 			if err := tellOrStart(ctx, tc, store, &plan.PlanHeader, backend, sweep.UpdateExtend, plan.Extent()); err != nil {
 				return err

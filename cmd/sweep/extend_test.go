@@ -160,3 +160,31 @@ func TestRetry(t *testing.T) {
 	up.Process.Signal(syscall.SIGTERM)
 	up.end(t)
 }
+
+// What is asked of a sweep while it is being canceled is done when it has ended.
+func TestAfterCancel(t *testing.T) {
+	dir := t.TempDir()
+	up := begin(t, dir, "up", "--no-ui", "--slots", "2")
+	until(t, "the server", func() bool {
+		info, ok, err := local.Running(dir)
+		return err == nil && ok && info.HostPort != ""
+	})
+	grid := strings.NewReplacer("name: tree", "name: again", "steps: 300", "steps: 3000").Replace(tree)
+	file, wider := write(t, grid), write(t, strings.Replace(grid, "steps: 3000", "steps: 3000, seed: 1", 1))
+	ok(t, dir, "submit", file)
+	var last *process
+	for _, args := range [][]string{{"submit", file}, {"retry", "again"}, {"extend", "again", wider, "--wait"}} {
+		ok(t, dir, "cancel", "again")
+		last = begin(t, dir, args...)
+		if status := last.end(t); status != 0 {
+			t.Fatalf("%v after cancel: status %d\n%s", args, status, last.err.String())
+		}
+	}
+	if strings.Count(last.out.String(), "completed") != 4 {
+		t.Errorf("extended:\n%s%s", last.err.String(), last.out.String())
+	}
+	up.Process.Signal(syscall.SIGTERM)
+	if status := up.end(t); status != 0 {
+		t.Errorf("up: status %d\n%s", status, up.err.String())
+	}
+}

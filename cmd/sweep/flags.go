@@ -19,7 +19,7 @@ type place struct {
 
 func (p *place) flags(f *pflag.FlagSet) {
 	f.StringVar(&p.dir, "dir", defaultDir(), "state directory `path`")
-	f.StringVar(&p.store, "store", "", "where checkpoints, plans and results go: a path, file:///path or s3://bucket/prefix (default <dir>/store)")
+	f.StringVar(&p.store, "store", os.Getenv("SWEEP_STORE"), "where checkpoints, plans and results go: a path, file:///path or s3://bucket/prefix (default: SWEEP_STORE, else <dir>/store)")
 }
 
 func (p *place) storeURL() string {

@@ -102,7 +102,7 @@ func TestBadFlags(t *testing.T) {
 		{"run"}, {"run", grid, "--slots", "-1"}, {"run", grid, "--backend", "tpu"}, {"run", grid, "-o", "xls"},
 		{"run", "no-such-file.yaml"}, {"run", grid, "--nonsense"}, {"fly"}, {"plan", grid, "-o", "xls"},
 		{"results", "nothing-here"}, {"status", "nothing-here"}, {"run", grid, "--store", "gopher://x"},
-		{"list", "--store", "s3://UPPER/x"}, {"gc", "--store", "s3://bucket?adressing=path"},
+		{"list", "--store", "s3://UPPER/x"}, {"list", "--store", "file://host/x"}, {"list", "--store", "file:x"}, {"gc", "--store", "s3://bucket?adressing=path"},
 		{"run", grid, "--sort", "nsme"}, {"results", "x", "--sort", "-"},
 		{"runn", grid}, {"runn", grid, "--slots", "1"}, {"data", "inspct", grid, "-o", "json"},
 	} {

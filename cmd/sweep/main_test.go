@@ -47,7 +47,7 @@ func begin(t *testing.T, dir string, args ...string) *process {
 	p := &process{Cmd: exec.Command(exe, args...), done: make(chan error, 1)}
 	p.Stdout, p.Stderr = &p.out, &p.err
 	for _, e := range os.Environ() {
-		if !strings.HasPrefix(e, "TEMPORAL_") && !strings.HasPrefix(e, "SWEEP_DIR=") {
+		if !strings.HasPrefix(e, "TEMPORAL_") && !strings.HasPrefix(e, "SWEEP_DIR=") && !strings.HasPrefix(e, "SWEEP_STORE=") {
 			p.Env = append(p.Env, e)
 		}
 	}

@@ -50,10 +50,16 @@ when it is through with the others.`,
 			if err != nil {
 				return err
 			}
-			left := state.Cells - state.Completed
+			left, err := withoutResult(ctx, store, plan)
+			if err != nil {
+				return err
+			}
 			if left == 0 {
 				fmt.Fprintf(a.err, "sweep %s: all %d runs have results\n", plan.ID, plan.CellCount)
 			} else {
+				if err := a.settled(ctx, tc, plan.ID); err != nil {
+					return err
+				}
 				if err := tellOrStart(ctx, tc, store, plan, backend, sweep.UpdateRetry); err != nil {
 					return err
 				}

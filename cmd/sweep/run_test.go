@@ -138,9 +138,15 @@ func TestLostResults(t *testing.T) {
 	if err := os.Remove(files[0]); err != nil {
 		t.Fatal(err)
 	}
-	for lost, args := range map[int][]string{1: nil, 2: {"--store", filepath.Join(dir, "another")}} {
+	if err := os.WriteFile(files[1], []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := ok(t, dir, "results", "bad", "-o", "csv"); !strings.Contains(got, "is damaged: sweep retry") || strings.Count(got, "pending") != 2 {
+		t.Errorf("results, one lost and one damaged:\n%s", got)
+	}
+	for _, args := range [][]string{nil, {"--store", filepath.Join(dir, "another")}} {
 		p := begin(t, dir, append([]string{"run", grid, "--no-ui"}, args...)...)
-		note := fmt.Sprintf("lacks the results of %d of them", lost)
+		note := "lacks the results of 2 of them"
 		if status := p.end(t); status != 0 || p.out.String() != want || !strings.Contains(p.err.String(), note) {
 			t.Errorf("%v: status %d\n%s%s", args, status, p.out.String(), p.err.String())
 		}

@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/topksweep/sweep/activities"
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep"
 )
@@ -80,6 +81,9 @@ func (a *app) save(ctx context.Context, store storage.Store, p *planned) (*sweep
 // or was canceled starts again, with the results it has; one that is done does
 // only where the store has lost results, or is another than it was done with.
 func (a *app) begin(ctx context.Context, c client.Client, store storage.Store, plan *sweep.PlanHeader, src []byte, backend string) error {
+	if err := a.settled(ctx, c, plan.ID); err != nil {
+		return err
+	}
 	details := gridDetails(plan.ID, src)
 	started, err := start(ctx, c, plan, details, backend, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
 	if err != nil {
@@ -89,19 +93,27 @@ func (a *app) begin(ctx context.Context, c client.Client, store storage.Store, p
 		fmt.Fprintf(a.err, "sweep %s: %d cells\n", plan.ID, plan.CellCount)
 		return nil
 	}
-	done, err := results(ctx, store)
-	if err != nil {
-		return err
-	}
-	state, err := stateOf(ctx, store, nil, plan.ID, done)
+	left, err := withoutResult(ctx, store, plan)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(a.err, "sweep %s has run already: %d cells\n", plan.ID, plan.CellCount)
-	if state.Completed == plan.CellCount {
+	if left == 0 {
 		return nil
 	}
-	fmt.Fprintf(a.err, "note: this store lacks the results of %d of them: they are trained\n", plan.CellCount-state.Completed)
+	fmt.Fprintf(a.err, "note: this store lacks the results of %d of them: they are trained\n", left)
 	_, err = start(ctx, c, plan, details, backend, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
 	return err
+}
+
+// withoutResult counts the cells that have no result, or one that is damaged.
+func withoutResult(ctx context.Context, store storage.Store, plan *sweep.PlanHeader) (int, error) {
+	rows, err := activities.LoadResults(ctx, store, plan)
+	left := 0
+	for _, r := range rows {
+		if r.Status != sweep.Completed {
+			left++
+		}
+	}
+	return left, err
 }

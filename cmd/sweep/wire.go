@@ -21,6 +21,9 @@ import (
 // storage/minio).
 func openStore(ctx context.Context, url string) (storage.Store, error) {
 	path, isFile := strings.CutPrefix(url, "file://")
+	if strings.HasPrefix(url, "file:") && !strings.HasPrefix(path, "/") {
+		return nil, inputError{fmt.Errorf("store %s: want file:///path with three slashes, or the path alone", url)}
+	}
 	switch scheme, _, ok := strings.Cut(path, "://"); {
 	case isFile || !ok:
 	case scheme == "s3":

@@ -109,6 +109,12 @@ func TestCompose(t *testing.T) {
 			}
 		}
 	}
+	// Who submits and who trains must use one store.
+	for _, name := range []string{"bucket", "worker", "worker-gpu", "sweep"} {
+		if got := f.Services[name].Environment["SWEEP_STORE"]; got != "${SWEEP_STORE:-s3://sweep}" {
+			t.Errorf("%s has the store %v", name, got)
+		}
+	}
 	for _, waits := range []string{"worker", "worker-gpu"} {
 		for _, on := range []string{"namespace", "bucket"} {
 			if f.Services[waits].DependsOn[on].Condition != "service_completed_successfully" {
