@@ -1,7 +1,7 @@
 # Short names for what developers do often; .ci/run is what must pass.
 export CGO_ENABLED = 0
 
-.PHONY: build worker test test-arm64 ci fuzz bench cuda cuda-worker generate-cuda test-cuda vet-cuda gpu-check
+.PHONY: build worker test test-race test-arm64 ci fuzz bench cuda cuda-worker generate-cuda test-cuda vet-cuda gpu-check
 
 build: ## bin/sweep, with the embedded server (first build: about five minutes on two cores)
 	go build -trimpath -ldflags='-s -w' -o bin/sweep ./cmd/sweep
@@ -11,6 +11,9 @@ worker: ## bin/sweep-worker, without the server: small, for machines that only t
 
 test:
 	go test ./...
+
+test-race: ## what runs at once, under the race detector: needs gcc
+	CGO_ENABLED=1 go test -race -tags 'netgo osusergo' -skip TestPeakMemory ./trainer ./trainer/data ./trainer/cpu ./storage ./storage/dir ./activities
 
 test-arm64: ## the CPU backend's NEON path, in emulation: needs qemu-user
 	GOARCH=arm64 go test -exec qemu-aarch64 -run 'TestKernels|TestChoose|TestBackend|TestPathsFound' ./trainer/cpu
