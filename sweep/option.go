@@ -27,7 +27,7 @@ func dataOptions(d *trainer.DataSpec, s *trainer.Synthetic) []option {
 		{key: "source", doc: "a directory or a glob of activation shards, or s3://bucket/prefix", set: text(&d.Source)},
 		{key: "synthetic", doc: "instead of source: sparse sums of known directions", sub: syntheticOptions(s)},
 		{key: "normalize", fallback: "none", doc: "none, or mean_square: scale the rows to unit mean squared norm", set: word(&d.Normalize, "none", "mean_square")},
-		{key: "eval_tokens", fallback: "auto", doc: "rows held out for evaluation, never trained on; auto is the smaller of 65,536 and a tenth of the rows", set: wholeOrAuto(&d.EvalTokens, 1, 1<<40)},
+		{key: "eval_tokens", fallback: "auto", doc: "rows held out for evaluation, never trained on; auto is the smaller of 65,536 and a tenth of the rows, of which there must be 10 then", set: wholeOrAuto(&d.EvalTokens, 1, 1<<40)},
 		{key: "lm_name", doc: "the language model, recorded in results and exports", set: text(&d.LMName)},
 		{key: "layer", doc: "the layer of the activations, recorded", set: optional(&d.Layer, 0, 1<<20)},
 		{key: "submodule_name", doc: "the place in the layer, recorded", set: text(&d.SubmoduleName)},

@@ -36,7 +36,12 @@ func (p *parse) data(root *node) {
 	if active := synthetic.value.get("active"); active != nil && s.Directions > 0 && s.Active > float64(s.Directions) {
 		p.errorf(active.value.pos, "data.synthetic.active", "%s is more than the %d directions", short(s.Active), s.Directions)
 	}
-	if eval := n.get("eval_tokens"); eval != nil && s.Tokens > 0 && d.EvalTokens >= s.Tokens {
+	tokens, eval := synthetic.value.get("tokens"), n.get("eval_tokens")
+	switch auto := eval == nil || eval.value.text == "auto"; {
+	case s.Tokens == 0: // reported
+	case auto && s.Tokens < 10:
+		p.errorf(tokens.value.pos, "data.synthetic.tokens", "eval_tokens auto holds out a tenth, and a tenth of %d is none: give at least 10, or set eval_tokens", s.Tokens)
+	case !auto && d.EvalTokens >= s.Tokens:
 		p.errorf(eval.value.pos, "data.eval_tokens", "%d leaves none of the %d tokens to train on", d.EvalTokens, s.Tokens)
 	}
 }

@@ -58,6 +58,8 @@ func TestBadGrids(t *testing.T) {
 		"bad name":    {base(map[string]string{"name": "name: Bad Name"}), []string{":1:7:", "name"}},
 		"several": {base(map[string]string{"name": "name: BAD", "parameters": "parameters: {k: [0], auxk_alpha: [-1]}"}),
 			[]string{":1:7:", ":3:18:", ":3:"}},
+		"nothing held out": {base(map[string]string{"data": "data: {synthetic: {activation_dim: 8, directions: 16, tokens: 9, active: 2}}"}),
+			[]string{":2:63:", "data.synthetic.tokens", "tenth of 9", "eval_tokens"}},
 		"bad synthetic": {base(map[string]string{"data": "data: {synthetic: {activation_dim: 0, directions: 16, tokens: 10, active: 2}}"}), []string{":2:", "activation_dim"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -75,6 +77,7 @@ func TestBadData(t *testing.T) {
 		"empty":       {"a.npy": npy(0, 8, 1)},
 		"not-finite":  {"a.npy": npy(40, 8, math.NaN())},
 		"no-shards":   {"a.txt": []byte("hello")},
+		"nine-rows":   {"a.npy": npy(9, 8, 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			source := filepath.Join(dir, name)
@@ -87,7 +90,7 @@ func TestBadData(t *testing.T) {
 				}
 			}
 			want := "a.npy"
-			if name == "no-shards" {
+			if name == "no-shards" || name == "nine-rows" { // no one shard is wrong
 				want = name
 			}
 			refused(t, write(t, base(map[string]string{"data": "data: {source: " + source + "}"})), []string{want})

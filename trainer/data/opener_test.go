@@ -57,7 +57,7 @@ func TestSources(t *testing.T) {
 		if runtime.GOOS == "windows" && strings.Contains(tt.bad, "no such file") {
 			continue // the system words it otherwise
 		}
-		s, err := Open(t.Context(), trainer.DataSpec{Source: tt.source}, Options{})
+		s, err := Open(t.Context(), trainer.DataSpec{Source: tt.source, EvalTokens: 1}, Options{})
 		if tt.bad != "" {
 			if err == nil || !strings.HasPrefix(err.Error(), tt.bad) || !errors.Is(err, ErrBad) {
 				t.Errorf("%s: %v, want %q", tt.source, err, tt.bad)
