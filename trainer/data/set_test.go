@@ -301,7 +301,7 @@ func TestOpenIsCancelled(t *testing.T) {
 			t.Errorf("open: %v", err)
 		}
 	}
-	if _, err := Inspect(ctx, "testdata/tiny", Options{}); !errors.Is(err, context.Canceled) {
+	if _, err := Inspect(ctx, trainer.DataSpec{Source: "testdata/tiny"}, Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("inspect: %v", err)
 	}
 }
