@@ -68,7 +68,8 @@ func TestBadGrids(t *testing.T) {
 	}
 }
 
-// Bad data is refused in the same way, by the name of the file.
+// Bad data is refused in the same way, by the name of the file and where the grid
+// names it, a line for each shard.
 func TestBadData(t *testing.T) {
 	dir := t.TempDir()
 	for name, shards := range map[string]map[string][]byte{
@@ -93,10 +94,20 @@ func TestBadData(t *testing.T) {
 			if name == "no-shards" || name == "nine-rows" { // no one shard is wrong
 				want = name
 			}
-			refused(t, write(t, base(map[string]string{"data": "data: {source: " + source + "}"})), []string{want})
+			refused(t, write(t, base(map[string]string{"data": "data: {source: " + source + "}"})), []string{"grid.yaml:2:16: ", want})
 		})
 	}
-	refused(t, write(t, base(map[string]string{"data": "data: {source: ./nowhere}"})), []string{"nowhere"})
+	refused(t, write(t, base(map[string]string{"data": "data: {source: ./nowhere}"})), []string{"grid.yaml:2:16: ", "nowhere"})
+	refused(t, write(t, base(map[string]string{"data": "data: {source: $HOME/nowhere}"})), []string{"grid.yaml:2:16: ", "$HOME are not expanded"})
+	for _, file := range []string{"b.npy", "c.npy"} {
+		if err := os.WriteFile(filepath.Join(dir, "empty", file), npy(0, 8, 1), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	empty := filepath.Join(dir, "empty")
+	refused(t, write(t, base(map[string]string{"data": "data: {source: " + empty + "}"})), []string{
+		"grid.yaml:2:16: shard " + empty + "/a.npy", "grid.yaml:2:16: shard " + empty + "/b.npy", "grid.yaml:2:16: shard " + empty + "/c.npy",
+	})
 }
 
 func TestBadFlags(t *testing.T) {

@@ -52,6 +52,7 @@ func TestSources(t *testing.T) {
 		{source: "acts/notes.txt", bad: "data acts/notes.txt: is neither .safetensors nor .npy"},
 		{source: "nowhere", bad: "data nowhere: no such file or directory"},
 		{source: "nowhere/a.npy", bad: "data nowhere/a.npy: no such file or directory"},
+		{source: "$HOME/acts", bad: "data $HOME/acts: there is no such file, and variables such as $HOME are not expanded"},
 		{source: "s3://bucket/acts", bad: "data s3://bucket/acts: shards are read from local files only, not from s3: copy them to a local directory"},
 	} {
 		if runtime.GOOS == "windows" && strings.Contains(tt.bad, "no such file") {
