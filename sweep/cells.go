@@ -26,13 +26,13 @@ func (p *parse) cells(root *node) {
 		g.params = root.get("parameters").pos
 		p.axes(n, root)
 	}
-	sound := len(p.errs) == before
+	sound := len(p.errs) == before && !root.value("train").unclear() && !root.value("parameters").unclear()
 	before = len(p.errs)
 	p.zip(root.get("zip"))
 	p.duplicates()
 	p.excludes(root.get("exclude"))
 	p.includes(root.get("include"))
-	if len(p.errs) > before {
+	if len(p.errs) > before || root.value("zip").unclear() || root.value("exclude").unclear() || root.value("include").unclear() {
 		return // which cells there are is not clear
 	}
 	if n := g.product(); n+int64(len(g.include)) > int64(p.opts.MaxCells) {

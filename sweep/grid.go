@@ -22,6 +22,16 @@ type Grid struct {
 	exclude []exclusion
 	include []inclusion
 	params  position // of the section parameters, for errors that are about no one key
+	source  position // of the value of data.source or data.synthetic
+}
+
+// DataErrors reports what opening the grid's data met, where the grid names them.
+func (g *Grid) DataErrors(errs []error) Errors {
+	var out Errors
+	for _, err := range errs {
+		out = append(out, Error{File: g.file, Line: g.source.line, Column: g.source.column, Msg: clip(err.Error(), 1000)})
+	}
+	return out
 }
 
 // An Axis is one swept key with its values as a reader sees them: in the

@@ -3,6 +3,7 @@ package sweep
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,10 +25,10 @@ type option struct {
 
 func dataOptions(d *trainer.DataSpec, s *trainer.Synthetic) []option {
 	return []option{
-		{key: "source", doc: "a directory or a glob of activation shards, or s3://bucket/prefix", set: text(&d.Source)},
+		{key: "source", doc: "a directory, a glob or a file of activation shards, on local disks", set: text(&d.Source)},
 		{key: "synthetic", doc: "instead of source: sparse sums of known directions", sub: syntheticOptions(s)},
 		{key: "normalize", fallback: "none", doc: "none, or mean_square: scale the rows to unit mean squared norm", set: word(&d.Normalize, "none", "mean_square")},
-		{key: "eval_tokens", fallback: "auto", doc: "rows held out for evaluation, never trained on; auto is the smaller of 65,536 and a tenth of the rows", set: wholeOrAuto(&d.EvalTokens, 1, 1<<40)},
+		{key: "eval_tokens", fallback: "auto", doc: "rows held out for evaluation, never trained on; auto is the smaller of 65,536 and a tenth of the rows, of which there must be 10 then", set: wholeOrAuto(&d.EvalTokens, 1, 1<<40)},
 		{key: "lm_name", doc: "the language model, recorded in results and exports", set: text(&d.LMName)},
 		{key: "layer", doc: "the layer of the activations, recorded", set: optional(&d.Layer, 0, 1<<20)},
 		{key: "submodule_name", doc: "the place in the layer, recorded", set: text(&d.SubmoduleName)},
@@ -37,11 +38,11 @@ func dataOptions(d *trainer.DataSpec, s *trainer.Synthetic) []option {
 func syntheticOptions(s *trainer.Synthetic) []option {
 	return []option{
 		{key: "activation_dim", required: true, doc: "width of a row", set: whole(&s.ActivationDim, 1, 1<<20)},
-		{key: "directions", required: true, doc: "true directions", set: whole(&s.Directions, 1, 1<<24)},
+		{key: "directions", required: true, doc: "true directions; times activation_dim at most 2^31", set: whole(&s.Directions, 1, 1<<24)},
 		{key: "tokens", required: true, doc: "rows", set: whole(&s.Tokens, 2, 1<<40)},
 		{key: "active", required: true, doc: "mean number of directions in a row; more than 0", set: positive(&s.Active)},
-		{key: "zipf", fallback: "1.0", doc: "direction i has a frequency in proportion to (i+1)^-zipf", set: real(&s.Zipf)},
-		{key: "noise", fallback: "0", doc: "standard deviation of the Gaussian noise in each dimension", set: real(&s.Noise)},
+		{key: "zipf", fallback: "1.0", doc: "direction i has a frequency in proportion to (i+1)^-zipf, 0 to 10", set: real(&s.Zipf, 10)},
+		{key: "noise", fallback: "0", doc: "standard deviation of the Gaussian noise in each dimension", set: real(&s.Noise, math.MaxFloat32)},
 		{key: "seed", fallback: "0", doc: "seed of directions and rows; parameters.seed is that of training", set: whole(&s.Seed, 0, 1<<62)},
 	}
 }
@@ -181,7 +182,7 @@ func optional(to **int, low, high int64) func(*node) error {
 	}
 }
 
-func real(to *float64) func(*node) error {
+func real(to *float64, high float64) func(*node) error {
 	return func(n *node) error {
 		x, err := number(n.text)
 		switch {
@@ -191,6 +192,8 @@ func real(to *float64) func(*node) error {
 			return err
 		case x < 0:
 			return fmt.Errorf("%s is less than 0", n.text)
+		case x > high:
+			return fmt.Errorf("%s is more than %s", n.text, short(high))
 		}
 		*to = x
 		return nil
@@ -199,7 +202,7 @@ func real(to *float64) func(*node) error {
 
 func positive(to *float64) func(*node) error {
 	return func(n *node) error {
-		if err := real(to)(n); err != nil {
+		if err := real(to, math.MaxFloat64)(n); err != nil {
 			return err
 		}
 		if *to == 0 {

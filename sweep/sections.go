@@ -2,6 +2,10 @@ package sweep
 
 import "github.com/topksweep/sweep/trainer"
 
+// maxDirections bounds the numbers in the directions of synthetic data, as
+// trainer/data does, which holds them in memory.
+const maxDirections = 1 << 31
+
 // data reads the section data.
 func (p *parse) data(root *node) {
 	d, s := &p.grid.Data, new(trainer.Synthetic)
@@ -24,6 +28,11 @@ func (p *parse) data(root *node) {
 	if synthetic != nil {
 		d.Synthetic = s
 	}
+	for _, e := range []*entry{source, synthetic} {
+		if e != nil {
+			p.grid.source = e.value.pos
+		}
+	}
 	switch {
 	case synthetic != nil && source != nil:
 		p.errorf(synthetic.pos, "data.synthetic", "source is given too: want one of them")
@@ -36,7 +45,15 @@ func (p *parse) data(root *node) {
 	if active := synthetic.value.get("active"); active != nil && s.Directions > 0 && s.Active > float64(s.Directions) {
 		p.errorf(active.value.pos, "data.synthetic.active", "%s is more than the %d directions", short(s.Active), s.Directions)
 	}
-	if eval := n.get("eval_tokens"); eval != nil && s.Tokens > 0 && d.EvalTokens >= s.Tokens {
+	if most := maxDirections / int64(max(s.ActivationDim, 1)); int64(s.Directions) > most {
+		p.errorf(synthetic.value.get("directions").value.pos, "data.synthetic.directions", "%d are more than the %d that there may be of width %d", s.Directions, most, s.ActivationDim)
+	}
+	tokens, eval := synthetic.value.get("tokens"), n.get("eval_tokens")
+	switch auto := eval == nil || eval.value.text == "auto"; {
+	case s.Tokens == 0: // reported
+	case auto && s.Tokens < 10:
+		p.errorf(tokens.value.pos, "data.synthetic.tokens", "eval_tokens auto holds out a tenth, and a tenth of %d is none: give at least 10, or set eval_tokens", s.Tokens)
+	case !auto && d.EvalTokens >= s.Tokens:
 		p.errorf(eval.value.pos, "data.eval_tokens", "%d leaves none of the %d tokens to train on", d.EvalTokens, s.Tokens)
 	}
 }

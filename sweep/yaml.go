@@ -29,9 +29,14 @@ func (p *parse) readYAML(src []byte) (root *node) {
 		}
 	}()
 	text := strings.TrimPrefix(string(src), "\ufeff")
-	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-		line := 1 + strings.Count(text[:invalidAt(text)], "\n")
-		p.errorf(position{line, 1}, "", "the file is not UTF-8 text")
+	if i := invalidAt(text); i >= 0 {
+		line := text[strings.LastIndexByte(text[:i], '\n')+1 : i]
+		at := position{1 + strings.Count(text[:i], "\n"), 1 + utf8.RuneCountInString(line)}
+		if text[i] == 0 {
+			p.errorf(at, "", "a NUL byte: the file is not text, or text in UTF-16; want UTF-8")
+		} else {
+			p.errorf(at, "", "the byte 0x%02x is not UTF-8: the file is not text, or text in another encoding", text[i])
+		}
 		return nil
 	}
 	tokens := lexer.Tokenize(text)
@@ -65,6 +70,7 @@ func (p *parse) readYAML(src []byte) (root *node) {
 	return root
 }
 
+// invalidAt returns the index of the first byte that is not text, or −1.
 func invalidAt(s string) int {
 	for i, r := range s {
 		if r == 0 {
@@ -76,7 +82,7 @@ func invalidAt(s string) int {
 			}
 		}
 	}
-	return 0
+	return -1
 }
 
 func (p *parse) syntaxError(err error) {
@@ -84,14 +90,28 @@ func (p *parse) syntaxError(err error) {
 	var se *yaml.SyntaxError
 	if errors.As(err, &se) {
 		msg = se.Message
-		if se.Token != nil {
-			pos = position{se.Token.Position.Line, se.Token.Position.Column}
+		if t := se.Token; t != nil {
+			pos = position{t.Position.Line, t.Position.Column}
+			if key, at, ok := keyInText(t); ok {
+				pos, msg = at, fmt.Sprintf("the key %s is read as a further line of the text in line %d: it is indented too far, or a colon is missing there", key, t.Position.Line)
+			}
 		}
 	}
 	if strings.Contains(msg, "'\t'") {
 		msg = "a tab: YAML is indented with spaces"
 	}
 	p.errorf(pos, "", "%s", msg)
+}
+
+// keyInText finds the key that YAML takes for a further line of the text before
+// it: the parser says where the text begins.
+func keyInText(t *token.Token) (key string, at position, ok bool) {
+	if t.Type != token.StringType || t.Next == nil || t.Next.Type != token.MappingValueType || t.Next.Position.Line == t.Position.Line {
+		return "", at, false
+	}
+	line := t.Origin[strings.LastIndexByte(t.Origin, '\n')+1:]
+	key = strings.TrimLeft(line, " ")
+	return strings.TrimSpace(key), position{t.Next.Position.Line, 1 + len(line) - len(key)}, true
 }
 
 // A reader turns the parser's tree into nodes.
@@ -203,6 +223,7 @@ func (r *reader) readMap(out *node, values []*ast.MappingValueNode, path string)
 	// A key of the map itself goes before a merged one, an earlier merged map
 	// before a later one.
 	for _, m := range merged {
+		out.lacking = out.lacking || m.unclear()
 		for _, e := range m.entries {
 			if out.get(e.key) == nil {
 				out.entries = append(out.entries, e)

@@ -2,6 +2,7 @@ package trainer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -9,8 +10,8 @@ import (
 	"sync"
 )
 
-// Evaluate measures a model on the held-out rows, in batches of batch_size. It
-// reads the model and s, the model's saved state, and changes neither.
+// Evaluate measures a model on the held-out rows, of which there must be one at
+// least, in batches of batch_size. It reads the model and s, the model's saved state, and changes neither.
 // directions are the true ones of synthetic data, [n,D] unit rows, or nil.
 // after, if not nil, is called as rows are done.
 func Evaluate(ctx context.Context, m Model, c Config, s *State, data Batches, directions []float32, after func(rows int64)) (Metrics, error) {
@@ -19,6 +20,9 @@ func Evaluate(ctx context.Context, m Model, c Config, s *State, data Batches, di
 		return Metrics{}, err
 	}
 	rows, d := data.EvalRows(), int64(c.ActivationDim)
+	if rows < 1 {
+		return Metrics{}, errors.New("evaluate: no rows are held out")
+	}
 	x := make([]float32, min(int64(c.BatchSize), rows)*d)
 	for row := int64(0); row < rows; row += int64(c.BatchSize) {
 		if err := ctx.Err(); err != nil {
@@ -188,9 +192,6 @@ func (e *evaluation) metrics() Metrics {
 		}
 	}
 	out.AliveFraction = 1 - float64(out.SilentLatents)/f
-	if s.n == 0 {
-		return out
-	}
 	out.L2Loss, out.L0, out.AuxKLoss = s.e2/s.n, s.l0/s.n, e.auxk/s.n
 	mean2 := 0.0
 	for _, v := range s.x {

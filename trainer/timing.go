@@ -17,8 +17,11 @@ type Timing struct {
 const fewestSteps = 3
 
 // TimeSteps times steps of a new model of c on random tokens for about the time
-// given, after one that is not counted. No latent is dead in them.
+// given, after one that is not counted. No latent is dead in them. The learning
+// rate is auto whatever c has: a step takes as long, and does not diverge.
 func TimeSteps(ctx context.Context, b Backend, c Config, about time.Duration) (Timing, error) {
+	c.LR = 0
+	c = c.Resolve()
 	s := Init(c)
 	s.Step = 1 // step 0 also computes a geometric median
 	m, err := b.New(c, s)

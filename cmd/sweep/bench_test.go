@@ -3,7 +3,11 @@ package main
 import (
 	"encoding/json"
 	"math"
+	"strings"
 	"testing"
+
+	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/cpu"
 )
 
 func TestBench(t *testing.T) {
@@ -65,5 +69,59 @@ func TestPlanTime(t *testing.T) {
 	few, many := seconds("100"), seconds("10_000_000")
 	if !(few > 0 && many > few) {
 		t.Errorf("100 steps take %v s, 10,000,000 take %v s", few, many)
+	}
+}
+
+// A cell that cannot be timed here costs the plan its time, not the others', and
+// a note says why: in whichever order the grid names them.
+func TestPlanOfWhatDoesNotTrainHere(t *testing.T) {
+	const note = "note: the time leaves out cells that cannot be timed on this machine: "
+	for name, x := range map[string]struct {
+		parameters string
+		notes      []string
+	}{
+		"diverges":       {"lr: [1e30, 1e-3]", nil},
+		"diverges last":  {"lr: [1e-3, 1e30]", nil},
+		"precision":      {"precision: [bf16, f32]", []string{"precision bf16"}},
+		"precision last": {"precision: [f32, bf16]", []string{"precision bf16"}},
+		"no f32":         {"precision: [bf16, tf32], seed: [0, 1]", []string{"precision bf16", "precision tf32"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := begin(t, t.TempDir(), "plan", write(t, base(map[string]string{"parameters": "parameters: {k: 2, " + x.parameters + "}"})), "-o", "json")
+			if status := p.end(t); status != exitOK {
+				t.Fatalf("status %d\n%s", status, p.err.String())
+			}
+			var plan struct {
+				Cells   int
+				Seconds float64
+			}
+			if err := json.Unmarshal(p.out.Bytes(), &plan); err != nil {
+				t.Fatal(err)
+			}
+			if plan.Cells < 2 || (plan.Seconds > 0) == (name == "no f32") {
+				t.Errorf("%d cells, %v s", plan.Cells, plan.Seconds)
+			}
+			if n := strings.Count(p.err.String(), note); n != len(x.notes) {
+				t.Errorf("%d notes:\n%s", n, p.err.String())
+			}
+			for _, want := range x.notes {
+				if !strings.Contains(p.err.String(), want) {
+					t.Errorf("no %q in:\n%s", want, p.err.String())
+				}
+			}
+		})
+	}
+}
+
+// A precision is tried even where every cell of it is too large to be timed.
+func TestEstimateOfLarge(t *testing.T) {
+	e := newEstimator(t.Context(), cpu.New(1), 1)
+	c := trainer.Config{Recipe: "corrected", ActivationDim: 4096, DictSize: 1 << 20, K: 32, Steps: 10, BatchSize: 1024, Precision: "f32"}.Resolve()
+	if s := e.seconds(c); !(s > 0) || len(e.notes) > 0 {
+		t.Errorf("f32: %v s, %v", s, e.notes)
+	}
+	c.Precision = "bf16"
+	if s := e.seconds(c); s != 0 || len(e.notes) != 1 {
+		t.Errorf("bf16: %v s, %v", s, e.notes)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/data"
 )
 
@@ -25,20 +26,27 @@ func (a *app) dataCmd() *cobra.Command {
 func (a *app) inspectCmd() *cobra.Command {
 	var output string
 	var workers int
+	var spec trainer.DataSpec
 	c := &cobra.Command{
 		Use:   "inspect PATH",
 		Short: "Read activation shards whole and say what they hold",
 		Long: `Read every row of the activation shards at PATH, a directory, a glob or a file
-(.safetensors or .npy), and print rows, width, dtype, mean norm and fingerprint. Rows
-that hold NaN or Inf are listed, and make the exit status 2.`,
+(.safetensors or .npy), and print rows, width, dtype, mean norm and two fingerprints.
+Rows that hold NaN or Inf are listed, and make the exit status 2.
+
+content is the fingerprint of the rows as they are stored. data is that of what a run
+trains on, the column data of its results: it depends on the grid's data.normalize and
+data.eval_tokens too, so give those here as the grid does.`,
 		Example: `  sweep data inspect activations/gpt2-small/l8
+  sweep data inspect trainer/data/testdata/minilm-l3 --normalize mean_square --eval-tokens 500
   sweep data inspect 'shards/*.safetensors' -o json`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			if output != "text" && output != "json" {
 				return inputError{fmt.Errorf("-o %s: want text or json", output)}
 			}
-			r, err := data.Inspect(c.Context(), args[0], data.Options{Workers: workers, Progress: a.scanned()})
+			spec.Source = args[0]
+			r, err := data.Inspect(c.Context(), spec, data.Options{Workers: workers, Progress: a.scanned()})
 			if err != nil {
 				return err
 			}
@@ -47,7 +55,7 @@ that hold NaN or Inf are listed, and make the exit status 2.`,
 				e.SetIndent("", "  ")
 				err = e.Encode(r)
 			} else {
-				err = a.writeReport(r)
+				err = a.writeReport(r, spec)
 			}
 			if err == nil && r.NonFiniteRows > 0 {
 				err = inputError{fmt.Errorf("%s: %d rows hold NaN or Inf: leave such rows out when you write shards", args[0], r.NonFiniteRows)}
@@ -56,6 +64,8 @@ that hold NaN or Inf are listed, and make the exit status 2.`,
 		},
 	}
 	c.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	c.Flags().StringVar(&spec.Normalize, "normalize", "none", "data.normalize of the grid: none or mean_square")
+	c.Flags().Int64Var(&spec.EvalTokens, "eval-tokens", 0, "data.eval_tokens of the grid (default: auto)")
 	c.Flags().IntVar(&workers, "workers", 0, "shard readers at a time (default: one per core)")
 	return c
 }
@@ -77,7 +87,7 @@ func (a *app) scanned() func(done, total int64) {
 	}
 }
 
-func (a *app) writeReport(r data.Report) error {
+func (a *app) writeReport(r data.Report, spec trainer.DataSpec) error {
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "rows\t%d\n", r.Rows)
 	fmt.Fprintf(w, "width\t%d\n", r.Dim)
@@ -87,7 +97,12 @@ func (a *app) writeReport(r data.Report) error {
 	fmt.Fprintf(w, "mean norm\t%.6g\n", r.MeanNorm)
 	fmt.Fprintf(w, "mean squared norm\t%.6g\n", r.MeanSquareNorm)
 	fmt.Fprintf(w, "range\t%.6g to %.6g\n", r.Min, r.Max)
-	fmt.Fprintf(w, "fingerprint\t%s\n", r.Fingerprint)
+	fmt.Fprintf(w, "content\t%s\n", r.Content)
+	if r.NoData == "" {
+		fmt.Fprintf(w, "data\t%s  (normalize %s, %d rows held out)\n", r.Data, spec.Normalize, r.EvalRows)
+	} else {
+		fmt.Fprintf(w, "data\tnone: %s\n", r.NoData)
+	}
 	for _, b := range r.NonFinite {
 		fmt.Fprintf(w, "not finite\t%s: row %d, column %d\n", b.File, b.Row, b.Col)
 	}

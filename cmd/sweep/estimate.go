@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/topksweep/sweep/trainer"
@@ -16,14 +17,17 @@ type estimator struct {
 	slots   int // runs that the machine trains at a time
 
 	floor trainer.Floor
-	known map[shape]float64 // seconds of a step that has the machine to itself
-	ratio float64           // of the last step timed to its floor
+	known map[shape]float64  // seconds of a step that has the machine to itself; 0 if it cannot be timed
+	ratio map[string]float64 // by precision: of the last step timed to its floor
 	left  time.Duration
-	err   error // the first
+	notes []string // why there is no time for some, each reason once
 }
 
 // shape is what a step's time depends on.
-type shape struct{ d, f, k, b int }
+type shape struct {
+	d, f, k, b int
+	precision  string
+}
 
 const (
 	estimateTime  = 2 * time.Second // for all shapes together
@@ -36,12 +40,20 @@ func newEstimator(ctx context.Context, b trainer.Backend, slots int) *estimator 
 	if _, ok := b.(trainer.Gauge); !ok {
 		return nil
 	}
-	return &estimator{ctx: ctx, backend: b, slots: slots, known: map[shape]float64{}, left: estimateTime}
+	return &estimator{ctx: ctx, backend: b, slots: slots, known: map[shape]float64{}, ratio: map[string]float64{}, left: estimateTime}
+}
+
+// note keeps a reason. A plan may be for other workers, so that it is none to
+// refuse the plan.
+func (e *estimator) note(err error) {
+	if s := err.Error(); !slices.Contains(e.notes, s) {
+		e.notes = append(e.notes, s)
+	}
 }
 
 // seconds estimates the training time of a run among as many as there are slots.
 func (e *estimator) seconds(c trainer.Config) float64 {
-	s := shape{c.ActivationDim, c.DictSize, c.K, c.BatchSize}
+	s := shape{c.ActivationDim, c.DictSize, c.K, c.BatchSize, c.Precision}
 	step, ok := e.known[s]
 	if !ok {
 		step = e.step(c)
@@ -51,31 +63,35 @@ func (e *estimator) seconds(c trainer.Config) float64 {
 }
 
 func (e *estimator) step(c trainer.Config) float64 {
-	if e.err == nil && len(e.known) == 0 {
-		e.floor, e.err = e.backend.(trainer.Gauge).Floor()
+	if len(e.known) == 0 {
+		var err error
+		if e.floor, err = e.backend.(trainer.Gauge).Floor(); err != nil {
+			e.note(err)
+		}
+	}
+	if e.floor == (trainer.Floor{}) || e.ctx.Err() != nil {
+		return 0
 	}
 	if bytes, _ := e.backend.Bytes(c); bytes <= estimateBytes && e.left > 0 {
 		return e.time(c)
 	}
-	if e.ratio == 0 { // nothing was small enough
+	if e.ratio[c.Precision] == 0 { // nothing was small enough
 		small := c
 		small.ActivationDim, small.DictSize, small.K, small.KAux, small.BatchSize = 256, 2048, min(c.K, 2048), 128, 256
 		e.time(small)
 	}
-	return e.floor.Seconds(c) * e.ratio
+	return e.floor.Seconds(c) * e.ratio[c.Precision]
 }
 
 // time times a few steps.
 func (e *estimator) time(c trainer.Config) float64 {
-	if e.err != nil {
-		return 0
-	}
 	began := time.Now()
-	var t trainer.Timing
-	if t, e.err = trainer.TimeSteps(e.ctx, e.backend, c, estimateShape); e.err != nil {
+	t, err := trainer.TimeSteps(e.ctx, e.backend, c, estimateShape)
+	if err != nil {
+		e.note(err)
 		return 0
 	}
 	e.left -= time.Since(began)
-	e.ratio = t.Median / e.floor.Seconds(c)
+	e.ratio[c.Precision] = t.Median / e.floor.Seconds(c)
 	return t.Median
 }

@@ -45,6 +45,9 @@ func (g *gridFlags) plan(ctx context.Context, path string, est sweep.Estimates) 
 	}
 	grid.Data.Source = absolute(grid.Data.Source, filepath.Dir(path))
 	set, err := data.Open(ctx, grid.Data, data.Options{})
+	if errors.Is(err, data.ErrBad) {
+		return nil, grid.DataErrors(each(err))
+	}
 	if err != nil {
 		return nil, inputError{err}
 	}
@@ -57,6 +60,19 @@ func (g *gridFlags) plan(ctx context.Context, path string, est sweep.Estimates) 
 		return nil, err
 	}
 	return &planned{src: src, grid: grid, plan: plan}, nil
+}
+
+// each takes joined errors apart.
+func each(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var out []error
+	for _, e := range joined.Unwrap() {
+		out = append(out, each(e)...)
+	}
+	return out
 }
 
 // maxDetails is how much the Web UI is told of a sweep, in bytes of JSON: a

@@ -58,6 +58,8 @@ func TestBadGrids(t *testing.T) {
 		"bad name":    {base(map[string]string{"name": "name: Bad Name"}), []string{":1:7:", "name"}},
 		"several": {base(map[string]string{"name": "name: BAD", "parameters": "parameters: {k: [0], auxk_alpha: [-1]}"}),
 			[]string{":1:7:", ":3:18:", ":3:"}},
+		"nothing held out": {base(map[string]string{"data": "data: {synthetic: {activation_dim: 8, directions: 16, tokens: 9, active: 2}}"}),
+			[]string{":2:63:", "data.synthetic.tokens", "tenth of 9", "eval_tokens"}},
 		"bad synthetic": {base(map[string]string{"data": "data: {synthetic: {activation_dim: 0, directions: 16, tokens: 10, active: 2}}"}), []string{":2:", "activation_dim"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -66,7 +68,8 @@ func TestBadGrids(t *testing.T) {
 	}
 }
 
-// Bad data is refused in the same way, by the name of the file.
+// Bad data is refused in the same way, by the name of the file and where the grid
+// names it, a line for each shard.
 func TestBadData(t *testing.T) {
 	dir := t.TempDir()
 	for name, shards := range map[string]map[string][]byte{
@@ -75,6 +78,7 @@ func TestBadData(t *testing.T) {
 		"empty":       {"a.npy": npy(0, 8, 1)},
 		"not-finite":  {"a.npy": npy(40, 8, math.NaN())},
 		"no-shards":   {"a.txt": []byte("hello")},
+		"nine-rows":   {"a.npy": npy(9, 8, 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			source := filepath.Join(dir, name)
@@ -87,13 +91,23 @@ func TestBadData(t *testing.T) {
 				}
 			}
 			want := "a.npy"
-			if name == "no-shards" {
+			if name == "no-shards" || name == "nine-rows" { // no one shard is wrong
 				want = name
 			}
-			refused(t, write(t, base(map[string]string{"data": "data: {source: " + source + "}"})), []string{want})
+			refused(t, write(t, base(map[string]string{"data": "data: {source: " + source + "}"})), []string{"grid.yaml:2:16: ", want})
 		})
 	}
-	refused(t, write(t, base(map[string]string{"data": "data: {source: ./nowhere}"})), []string{"nowhere"})
+	refused(t, write(t, base(map[string]string{"data": "data: {source: ./nowhere}"})), []string{"grid.yaml:2:16: ", "nowhere"})
+	refused(t, write(t, base(map[string]string{"data": "data: {source: $HOME/nowhere}"})), []string{"grid.yaml:2:16: ", "$HOME are not expanded"})
+	for _, file := range []string{"b.npy", "c.npy"} {
+		if err := os.WriteFile(filepath.Join(dir, "empty", file), npy(0, 8, 1), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	empty := filepath.Join(dir, "empty")
+	refused(t, write(t, base(map[string]string{"data": "data: {source: " + empty + "}"})), []string{
+		"grid.yaml:2:16: shard " + empty + "/a.npy", "grid.yaml:2:16: shard " + empty + "/b.npy", "grid.yaml:2:16: shard " + empty + "/c.npy",
+	})
 }
 
 func TestBadFlags(t *testing.T) {

@@ -25,7 +25,8 @@ func (a *app) planCmd() *cobra.Command {
 which cells have a result already. Nothing is started or written.
 
 The time is that of the training steps on this machine alone: it times a few steps
-of each shape, as sweep bench does, for about two seconds in all.`,
+of each shape, as sweep bench does, for about two seconds in all. What this machine
+cannot train, a precision or a size, is planned without a time, and a note says why.`,
 		Example: `  sweep plan grid.yaml
   sweep plan grid.yaml --all            every cell, not the first few
   sweep plan grid.yaml -o json          for a program`,
@@ -58,8 +59,13 @@ of each shape, as sweep bench does, for about two seconds in all.`,
 			if err != nil {
 				return err
 			}
-			if e != nil && e.err != nil {
-				return e.err
+			if err := c.Context().Err(); err != nil { // the time is not whole
+				return context.Cause(c.Context())
+			}
+			if e != nil {
+				for _, n := range e.notes {
+					fmt.Fprintln(a.err, "note: the time leaves out cells that cannot be timed on this machine:", n)
+				}
 			}
 			if output == "json" {
 				return planned.plan.WriteJSON(a.out)

@@ -51,7 +51,7 @@ func Columns() []Column {
 			}
 			return r.WallSeconds
 		}},
-		Column{"data", "fingerprint of what the run trained on", true, origin, func(r sweep.Result) any { return words(r.Data) }},
+		Column{"data", "fingerprint of what the run trained on: rows, normalisation, held-out rows", true, origin, func(r sweep.Result) any { return words(r.Data) }},
 		Column{"lm_name", "the language model, as the grid names it", true, origin, func(r sweep.Result) any { return words(r.LMName) }},
 		Column{"layer", "the layer of the activations, as the grid names it", false, origin, func(r sweep.Result) any {
 			if r.Layer == nil {

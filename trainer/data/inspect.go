@@ -2,7 +2,10 @@ package data
 
 import (
 	"context"
+	"errors"
 	"sync"
+
+	"github.com/topksweep/sweep/trainer"
 )
 
 // A Report is what a full scan of a source finds. Means, minimum and maximum
@@ -18,7 +21,10 @@ type Report struct {
 	Max            float32       `json:"max"`
 	NonFiniteRows  int64         `json:"non_finite_rows"`
 	NonFinite      []BadRow      `json:"non_finite,omitempty"` // the first 100 of them
-	Fingerprint    string        `json:"fingerprint"`          // of the content, wherever it lies
+	Content        string        `json:"content"`              // fingerprint of the rows as stored, in their order, wherever they lie
+	Data           string        `json:"data,omitempty"`       // fingerprint of what training sees of them: trainer.DataInfo.Fingerprint
+	EvalRows       int64         `json:"eval_rows,omitempty"`  // held out of them in that
+	NoData         string        `json:"no_data,omitempty"`    // why training cannot take them as asked
 	Shards         []ShardReport `json:"shards"`
 }
 
@@ -39,11 +45,15 @@ type BadRow struct {
 	Col  int    `json:"column"`
 }
 
-// Inspect reads every row of a source. Shards that cannot be read are an error
-// as in Open; rows that are not finite are part of the report.
-func Inspect(ctx context.Context, source string, o Options) (Report, error) {
+// Inspect reads every row of the source of spec. Shards that cannot be read are
+// an error as in Open; rows that are not finite are part of the report, and so
+// is whatever else Open would refuse.
+func Inspect(ctx context.Context, spec trainer.DataSpec, o Options) (Report, error) {
 	o = o.filled()
-	s, err := openShards(ctx, source, o)
+	if err := checkSpec(spec); err != nil {
+		return Report{}, err
+	}
+	s, err := openShards(ctx, spec.Source, o)
 	if err != nil {
 		return Report{}, err
 	}
@@ -52,7 +62,7 @@ func Inspect(ctx context.Context, source string, o Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	r := Report{Rows: s.count, Dim: s.width, DType: s.dtypes(), Bytes: s.bytes(), Fingerprint: content.String()}
+	r := Report{Rows: s.count, Dim: s.width, DType: s.dtypes(), Bytes: s.bytes(), Content: content.String()}
 	var all measure
 	var mu sync.Mutex
 	var done int64
@@ -79,6 +89,15 @@ func Inspect(ctx context.Context, source string, o Options) (Report, error) {
 	r.Min, r.Max, r.NonFiniteRows = all.min, all.max, all.badRows
 	for _, b := range all.bad {
 		r.NonFinite = append(r.NonFinite, BadRow{b.File, b.Row, b.Col})
+	}
+	set := &Set{src: s}
+	switch err := set.prepare(ctx, spec, sampleRows, content, o.Workers); {
+	case errors.Is(err, ErrBad):
+		r.NoData = err.Error()
+	case err != nil:
+		return Report{}, err
+	default:
+		r.Data, r.EvalRows = set.info.Fingerprint, set.info.EvalRows
 	}
 	return r, nil
 }

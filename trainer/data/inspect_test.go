@@ -5,11 +5,13 @@ import (
 	"errors"
 	"math"
 	"testing"
+
+	"github.com/topksweep/sweep/trainer"
 )
 
 func TestInspectGolden(t *testing.T) {
 	var last, total int64
-	r, err := Inspect(t.Context(), "testdata/tiny", Options{Workers: 3, Progress: func(done, of int64) {
+	r, err := Inspect(t.Context(), trainer.DataSpec{Source: "testdata/tiny"}, Options{Workers: 3, Progress: func(done, of int64) {
 		if done <= last {
 			t.Errorf("progress %d after %d", done, last)
 		}
@@ -40,7 +42,7 @@ func TestInspectFindsBadRows(t *testing.T) {
 	m := memory{"a.safetensors": tensorFile(t, dim, a), "b.safetensors": tensorFile(t, dim, b)}
 	var want string
 	for _, workers := range []int{1, 2, 7} {
-		r, err := Inspect(t.Context(), "memory", Options{Opener: m, Workers: workers})
+		r, err := Inspect(t.Context(), trainer.DataSpec{Source: "memory"}, Options{Opener: m, Workers: workers})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,19 +68,46 @@ func TestInspectFindsBadRows(t *testing.T) {
 
 func TestInspectErrors(t *testing.T) {
 	for _, m := range []memory{{}, {"a.npy": nil}, {"a.npy": []byte("x"), "b.safetensors": nil}} {
-		if _, err := Inspect(t.Context(), "memory", Options{Opener: m}); !errors.Is(err, ErrBad) {
+		if _, err := Inspect(t.Context(), trainer.DataSpec{Source: "memory"}, Options{Opener: m}); !errors.Is(err, ErrBad) {
 			t.Errorf("%v", err)
 		}
 	}
 	m := memory{"a.safetensors": tensorFile(t, 4, numbered(0, 50, 4))}
 	for n := 0; ; n++ {
 		left := n
-		_, err := Inspect(t.Context(), "memory", Options{Opener: failingOpener{m, &left}, Workers: 1})
+		_, err := Inspect(t.Context(), trainer.DataSpec{Source: "memory"}, Options{Opener: failingOpener{m, &left}, Workers: 1})
 		if err == nil {
 			break
 		}
 		if !errors.Is(err, errDisk) || errors.Is(err, ErrBad) {
 			t.Fatalf("read %d: %v", n, err)
 		}
+	}
+}
+
+// What Inspect calls data is the fingerprint that results have, for the same
+// normalize and eval_tokens; content is that of the rows alone.
+func TestInspectAgainstOpen(t *testing.T) {
+	content := ""
+	for _, spec := range []trainer.DataSpec{{}, {EvalTokens: 4}, {Normalize: "mean_square"}, {Normalize: "mean_square", EvalTokens: 4}} {
+		spec.Source = "testdata/tiny"
+		r, err := Inspect(t.Context(), spec, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i := open(t, spec, Options{}).Info(); r.Data != i.Fingerprint || r.EvalRows != i.EvalRows || r.NoData != "" {
+			t.Errorf("%+v: %+v, opened %+v", spec, r, i)
+		}
+		if r.Content == r.Data || content != "" && r.Content != content {
+			t.Errorf("%+v: content %s, before %s", spec, r.Content, content)
+		}
+		content = r.Content
+	}
+	few := memory{"a.safetensors": tensorFile(t, 2, numbered(0, 9, 2))}
+	if r, err := Inspect(t.Context(), trainer.DataSpec{Source: "memory"}, Options{Opener: few}); err != nil || r.Rows != 9 || r.Data != "" || r.NoData == "" {
+		t.Errorf("nine rows: %+v, %v", r, err)
+	}
+	if _, err := Inspect(t.Context(), trainer.DataSpec{Source: "memory", Normalize: "l2"}, Options{Opener: few}); !errors.Is(err, ErrBad) {
+		t.Error(err)
 	}
 }

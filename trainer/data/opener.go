@@ -2,8 +2,10 @@ package data
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,6 +47,8 @@ func (localFiles) List(ctx context.Context, source string) ([]string, error) {
 			return nil, &SourceError{Source: source, Msg: "is neither .safetensors nor .npy"}
 		}
 		return []string{path}, nil
+	case strings.Contains(path, "$") && errors.Is(err, fs.ErrNotExist):
+		return nil, &SourceError{Source: source, Msg: "there is no such file, and variables such as $HOME are not expanded: write the path out, or begin it with ~/"}
 	case !strings.ContainsAny(path, "*?["):
 		return nil, fileError(source, err)
 	}

@@ -52,12 +52,13 @@ func TestSources(t *testing.T) {
 		{source: "acts/notes.txt", bad: "data acts/notes.txt: is neither .safetensors nor .npy"},
 		{source: "nowhere", bad: "data nowhere: no such file or directory"},
 		{source: "nowhere/a.npy", bad: "data nowhere/a.npy: no such file or directory"},
+		{source: "$HOME/acts", bad: "data $HOME/acts: there is no such file, and variables such as $HOME are not expanded"},
 		{source: "s3://bucket/acts", bad: "data s3://bucket/acts: shards are read from local files only, not from s3: copy them to a local directory"},
 	} {
 		if runtime.GOOS == "windows" && strings.Contains(tt.bad, "no such file") {
 			continue // the system words it otherwise
 		}
-		s, err := Open(t.Context(), trainer.DataSpec{Source: tt.source}, Options{})
+		s, err := Open(t.Context(), trainer.DataSpec{Source: tt.source, EvalTokens: 1}, Options{})
 		if tt.bad != "" {
 			if err == nil || !strings.HasPrefix(err.Error(), tt.bad) || !errors.Is(err, ErrBad) {
 				t.Errorf("%s: %v, want %q", tt.source, err, tt.bad)

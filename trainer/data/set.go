@@ -116,6 +116,9 @@ func checkSpec(spec trainer.DataSpec) error {
 func (s *Set) prepare(ctx context.Context, spec trainer.DataSpec, sample int64, content digest, workers int) error {
 	rows := s.src.rows()
 	eval := cmp.Or(spec.EvalTokens, min(65536, rows/10))
+	if eval == 0 {
+		return &SourceError{Source: spec.Source, Msg: fmt.Sprintf("eval_tokens: auto holds out a tenth of the rows, and a tenth of %d is none: give at least 10 rows, or set eval_tokens", rows)}
+	}
 	if eval >= rows {
 		return &SourceError{Source: spec.Source, Msg: fmt.Sprintf("eval_tokens: holding out %d of %d rows leaves none to train on", eval, rows)}
 	}

@@ -129,7 +129,7 @@ func TestEvalTokens(t *testing.T) {
 	for _, tt := range []struct {
 		rows       int
 		spec, want int64
-	}{{1, 0, 0}, {9, 0, 0}, {10, 0, 1}, {2000, 0, 200}, {700_000, 0, 65536}, {100, 99, 99}, {100, 1, 1}} {
+	}{{10, 0, 1}, {2000, 0, 200}, {700_000, 0, 65536}, {100, 99, 99}, {100, 1, 1}, {2, 1, 1}} {
 		s := m(tt.rows).open(t, trainer.DataSpec{EvalTokens: tt.spec})
 		if s.EvalRows() != tt.want {
 			t.Errorf("eval_tokens %d of %d rows holds out %d, want %d", tt.spec, tt.rows, s.EvalRows(), tt.want)
@@ -146,6 +146,7 @@ func TestEvalTokens(t *testing.T) {
 
 func TestBadSpecs(t *testing.T) {
 	m := memory{"a.safetensors": tensorFile(t, 4, numbered(0, 5, 4)), "b.safetensors": tensorFile(t, 4, numbered(0, 5, 4))}
+	nine := memory{"a.safetensors": tensorFile(t, 4, numbered(0, 9, 4))}
 	zero := memory{"a.safetensors": tensorFile(t, 4, make([]float32, 40))}
 	good := trainer.Synthetic{ActivationDim: 4, Directions: 8, Tokens: 100, Active: 2, Zipf: 1, Noise: 0.1}
 	with := func(change func(s *trainer.Synthetic)) trainer.DataSpec {
@@ -158,6 +159,7 @@ func TestBadSpecs(t *testing.T) {
 		spec   trainer.DataSpec
 		want   string
 	}{
+		{nine, trainer.DataSpec{Source: "x"}, "data x: eval_tokens: auto holds out a tenth of the rows, and a tenth of 9 is none: give at least 10 rows"},
 		{m, trainer.DataSpec{Source: "x", EvalTokens: 10}, "data x: eval_tokens: holding out 10 of 10 rows leaves none to train on"},
 		{m, trainer.DataSpec{Source: "x", EvalTokens: 11}, "holding out 11 of 10 rows"},
 		{m, trainer.DataSpec{Source: "x", EvalTokens: -1}, "eval_tokens: -1 is negative"},
@@ -299,7 +301,7 @@ func TestOpenIsCancelled(t *testing.T) {
 			t.Errorf("open: %v", err)
 		}
 	}
-	if _, err := Inspect(ctx, "testdata/tiny", Options{}); !errors.Is(err, context.Canceled) {
+	if _, err := Inspect(ctx, trainer.DataSpec{Source: "testdata/tiny"}, Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("inspect: %v", err)
 	}
 }

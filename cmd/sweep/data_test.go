@@ -1,0 +1,37 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// What sweep data inspect prints as data is what a plan, and so the results, have.
+func TestInspectAgainstPlan(t *testing.T) {
+	shard := filepath.Join(t.TempDir(), "a.npy")
+	if err := os.WriteFile(shard, npy(40, 8, 1), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var plan struct {
+		Info struct{ Fingerprint string } `json:"data_info"`
+	}
+	grid := write(t, base(map[string]string{"data": "data: {source: " + shard + ", normalize: mean_square, eval_tokens: 7}"}))
+	if err := json.Unmarshal([]byte(ok(t, t.TempDir(), "plan", grid, "-o", "json")), &plan); err != nil {
+		t.Fatal(err)
+	}
+	inspect := func(args ...string) string {
+		var r struct{ Content, Data string }
+		out := ok(t, t.TempDir(), append([]string{"data", "inspect", shard, "-o", "json"}, args...)...)
+		if err := json.Unmarshal([]byte(out), &r); err != nil || r.Content == "" || r.Content == r.Data {
+			t.Fatalf("%v in %s", err, out)
+		}
+		return r.Data
+	}
+	if got := inspect("--normalize", "mean_square", "--eval-tokens", "7"); got != plan.Info.Fingerprint {
+		t.Errorf("data is %s, planned %s", got, plan.Info.Fingerprint)
+	}
+	if got := inspect(); got == plan.Info.Fingerprint {
+		t.Errorf("data is %s without normalize and eval_tokens too", got)
+	}
+}
