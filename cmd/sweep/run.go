@@ -120,7 +120,7 @@ func (a *app) finish(ctx context.Context, c client.Client, store storage.Store, 
 	if ctx.Err() != nil {
 		return errInterrupted
 	}
-	if p := last.progress; p.Reused == 0 && p.Completed == plan.CellCount && p.Steps < plan.StepsUnshared {
+	if p := last.progress; last.mute == nil && p.Reused == 0 && p.Completed == plan.CellCount && p.Steps < plan.StepsUnshared {
 		fmt.Fprintf(a.err, "trained %d steps of the %d that the runs have: what they share was trained once\n", p.Steps, plan.StepsUnshared)
 	}
 	rows, loaded := loadRows(ctx, store, plan)

@@ -19,6 +19,7 @@ import (
 // A view shows snapshots of a sweep as they come.
 type view interface {
 	show(snapshot)
+	say(line string)
 	close()
 }
 
@@ -180,6 +181,8 @@ func (v *bars) show(s snapshot) {
 		}
 	}
 }
+
+func (v *bars) say(line string) { fmt.Fprintln(v.p, line) } // above the bars
 
 func (v *bars) close() {
 	fmt.Fprint(v.err, "\r") // behind the ^C that a terminal echoes, the bars would be drawn two columns off
