@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"go.temporal.io/api/serviceerror"
 	"golang.org/x/term"
 
 	"github.com/topksweep/sweep/sweep"
@@ -96,7 +97,7 @@ func (a *app) main(ctx context.Context, args []string) int {
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.Is(err, errInterrupted) || errors.Is(context.Cause(ctx), errInterrupted) && errors.Is(err, context.Canceled):
+	case interrupted(ctx, err):
 		return exitInterrupted
 	case errors.As(err, &silent):
 		return exitError
@@ -109,6 +110,14 @@ func (a *app) main(ctx context.Context, args []string) int {
 		return exitBadInput
 	}
 	return exitError
+}
+
+// interrupted says that an error is what came of a signal. What a server was being
+// asked then ends in an error of its client's own.
+func interrupted(ctx context.Context, err error) bool {
+	var call *serviceerror.Canceled
+	return errors.Is(err, errInterrupted) ||
+		errors.Is(context.Cause(ctx), errInterrupted) && (errors.Is(err, context.Canceled) || errors.As(err, &call))
 }
 
 func (a *app) command() *cobra.Command {

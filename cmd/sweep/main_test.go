@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -12,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"go.temporal.io/api/serviceerror"
 
 	"github.com/topksweep/sweep/storage"
 )
@@ -161,5 +164,28 @@ func TestWiring(t *testing.T) {
 	}
 	if _, _, err := backendFor("tpu"); err == nil {
 		t.Error("backend tpu exists")
+	}
+}
+
+// Only an error that comes of the interrupt is one.
+func TestInterrupted(t *testing.T) {
+	calm := t.Context()
+	ctx, cancel := context.WithCancelCause(calm)
+	cancel(errInterrupted)
+	for _, x := range []struct {
+		ctx  context.Context
+		err  error
+		want bool
+	}{
+		{ctx, errInterrupted, true},
+		{ctx, fmt.Errorf("put x: %w", context.Canceled), true},
+		{ctx, fmt.Errorf("failed reaching server: %w", serviceerror.NewCanceled("context canceled")), true},
+		{ctx, errors.New("the disk is full"), false},
+		{calm, fmt.Errorf("put x: %w", context.Canceled), false},
+		{calm, serviceerror.NewCanceled("by the server"), false},
+	} {
+		if got := interrupted(x.ctx, x.err); got != x.want {
+			t.Errorf("%v after %v: %t", x.err, context.Cause(x.ctx), got)
+		}
 	}
 }

@@ -107,3 +107,14 @@ train: {dict_size: 32, k: 2, steps: 60, batch_size: 64}
 		t.Errorf("status:\n%s", status)
 	}
 }
+
+// An interrupt while the server starts is one like any other.
+func TestInterruptedStart(t *testing.T) {
+	dir := t.TempDir()
+	p := begin(t, dir, "run", write(t, small), "--no-ui")
+	until(t, "a server that starts", func() bool { _, err := os.Stat(dir + "/server.json"); return err == nil })
+	p.Process.Signal(syscall.SIGINT)
+	if status := p.end(t); status != exitInterrupted {
+		t.Errorf("status %d\n%s", status, p.err.String())
+	}
+}
