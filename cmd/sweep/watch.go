@@ -75,9 +75,10 @@ func (s snapshot) over() bool {
 
 // A trouble is an activity that failed and is being tried again.
 type trouble struct {
-	cell    int // -1 if it is not known
-	attempt int // the one now under way
-	what    string
+	activity string
+	cell     int // -1 if it is not known
+	attempt  int // the one now under way
+	what     string
 }
 
 // done is how many steps are trained.
@@ -218,7 +219,7 @@ func look(ctx context.Context, c client.Client, id string) (snapshot, error) {
 		var beat sweep.Heartbeat
 		has := p.HeartbeatDetails != nil && converter.GetDefaultDataConverter().FromPayloads(p.HeartbeatDetails, &beat) == nil && beat.Steps > 0
 		if f := p.LastFailure; f != nil && p.Attempt > 1 && f.GetApplicationFailureInfo().GetType() != "WorkerStopping" {
-			t := trouble{cell: -1, what: fmt.Sprintf("%s: %s", p.ActivityType.GetName(), f.Message), attempt: int(p.Attempt)}
+			t := trouble{activity: p.ActivityType.GetName(), cell: -1, what: f.Message, attempt: int(p.Attempt)}
 			if f.GetTimeoutFailureInfo().GetTimeoutType() == enums.TIMEOUT_TYPE_HEARTBEAT {
 				t.what = "its worker is gone"
 			}
