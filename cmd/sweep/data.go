@@ -56,7 +56,7 @@ that hold NaN or Inf are listed, and make the exit status 2.`,
 		},
 	}
 	c.Flags().StringVarP(&output, "output", "o", "text", "text or json")
-	c.Flags().IntVar(&workers, "workers", 0, "shard readers at a time (default: one per core)")
+	c.Flags().Var(atLeast1(&workers), "workers", "shard readers at a time (default: one per core)")
 	return c
 }
 

@@ -45,7 +45,7 @@ A first grid:
 		ValidArgsFunction: completeGrid,
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
-			if err := errors.Join(w.check(), out.check()); err != nil {
+			if err := errors.Join(s.check(), out.check()); err != nil {
 				return err
 			}
 			t, err := a.training(w)
