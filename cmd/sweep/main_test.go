@@ -189,3 +189,18 @@ func TestInterrupted(t *testing.T) {
 		}
 	}
 }
+
+// A verb whose output gets lost has failed, whichever it is.
+func TestOutputLost(t *testing.T) {
+	for _, args := range [][]string{{"version"}, {"version", "-o", "json"}, {"help"}, {"completion", "bash"}, {"list", "-o", "json", "--dir", t.TempDir()}} {
+		var said bytes.Buffer
+		a := &app{out: full{}, err: &said}
+		if status := a.main(t.Context(), args); status != exitError || !strings.Contains(said.String(), "no room") {
+			t.Errorf("%v: status %d\n%s", args, status, said.String())
+		}
+	}
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no room") }
