@@ -110,6 +110,7 @@ func TestBadFlags(t *testing.T) {
 		{"plan", grid, "--max-cells", "-1"}, {"submit", grid, "--max-cells", "0"}, {"data", "inspect", grid, "--workers", "-1"},
 		{"bench", "--threads", "0"}, {"bench", "--time", "0s"}, {"bench", "--time", "-1s"},
 		{"runn", grid}, {"runn", grid, "--slots", "1"}, {"data", "inspct", grid, "-o", "json"},
+		{"help", "nosuch"}, {"help", "data", "inspct"}, {"help", "run", "it"}, {"completion", "foosh"}, {"completion", "bash", "now"},
 	} {
 		p := begin(t, t.TempDir(), args...)
 		if status := p.end(t); status != exitBadInput {
@@ -125,6 +126,32 @@ func TestBadFlags(t *testing.T) {
 		}
 		if args[0] == "runn" && !strings.Contains(p.err.String(), "did you mean run") {
 			t.Errorf("%v: %s", args, p.err.String())
+		}
+	}
+}
+
+// Verbs that read make nothing where there is nothing to read.
+func TestReadingMakesNothing(t *testing.T) {
+	grid := write(t, base(nil))
+	for _, x := range []struct {
+		status int
+		args   []string
+	}{
+		{0, []string{"list"}}, {0, []string{"list", "-o", "json"}}, {0, []string{"plan", grid}}, {0, []string{"__complete", "watch", ""}},
+		{exitBadInput, []string{"status", "x"}}, {exitBadInput, []string{"watch", "x"}}, {exitBadInput, []string{"results", "x"}},
+		{exitBadInput, []string{"cancel", "x"}}, {exitBadInput, []string{"retry", "x"}}, {exitBadInput, []string{"extend", "x", grid}},
+		{exitBadInput, []string{"gc"}},
+	} {
+		dir := filepath.Join(t.TempDir(), "typo")
+		p := begin(t, dir, x.args...)
+		if status := p.end(t); status != x.status {
+			t.Errorf("%v: status %d, want %d\n%s", x.args, status, x.status, p.err.String())
+		}
+		if x.status != 0 && !strings.Contains(p.err.String(), dir) {
+			t.Errorf("%v: %s", x.args, p.err.String())
+		}
+		if _, err := os.Stat(dir); err == nil {
+			t.Errorf("%v made a directory", x.args)
 		}
 	}
 }

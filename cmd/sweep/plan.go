@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -77,12 +76,10 @@ of each shape, as sweep bench does, for about two seconds in all.`,
 // results is the set of runs that have a result, without making a store where
 // there is none.
 func (p *place) results(ctx context.Context) (map[string]bool, error) {
-	if p.store == "" {
-		if _, err := os.Stat(p.storeURL()); errors.Is(err, os.ErrNotExist) {
-			return nil, nil
-		}
+	store, err := readStore(ctx, p.storeURL())
+	if errors.Is(err, errNoStore) {
+		return nil, nil
 	}
-	store, err := openStore(ctx, p.storeURL())
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ reason. SWEEP is a name or an ID.`,
 			if output != "text" && output != "json" {
 				return inputError{fmt.Errorf("-o %s: want text or json", output)}
 			}
-			store, err := openStore(ctx, p.storeURL())
+			store, err := readStore(ctx, p.storeURL())
 			if err != nil {
 				return err
 			}

@@ -31,7 +31,7 @@ answer is waited for, for three minutes.`,
 
 		ValidArgsFunction: completeSweep(&p),
 		RunE: func(c *cobra.Command, args []string) error {
-			store, err := openStore(c.Context(), p.storeURL())
+			store, err := readStore(c.Context(), p.storeURL())
 			if err != nil {
 				return err
 			}
