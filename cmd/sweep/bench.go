@@ -42,8 +42,8 @@ Reading the data is not timed: training reads ahead while it computes.`,
 			if output != "text" && output != "json" {
 				return inputError{fmt.Errorf("-o %s: want text or json", output)}
 			}
-			if threads < 0 {
-				return inputError{fmt.Errorf("--threads %d: want 1 or more", threads)}
+			if about <= 0 {
+				return inputError{fmt.Errorf("--time %v: want more than 0s", about)}
 			}
 			if c.ActivationDim < 1 { // to Validate, 0 is a width not known yet
 				return inputError{fmt.Errorf("--activation-dim %d: want 1 or more", c.ActivationDim)}
@@ -84,7 +84,7 @@ Reading the data is not timed: training reads ahead while it computes.`,
 	f.IntVar(&c.K, "k", 32, "latents kept per token")
 	f.IntVar(&c.BatchSize, "batch-size", 1024, "tokens `B` per step")
 	f.StringVar(&backend, "backend", "auto", "what to train on: auto, cpu or cuda")
-	f.IntVar(&threads, "threads", 0, "threads (default: one per core)")
+	f.Var(atLeast1(&threads), "threads", "threads (default: one per core)")
 	f.DurationVar(&about, "time", 3*time.Second, "how long to train for")
 	f.StringVarP(&output, "output", "o", "text", "text or json")
 	return cmd

@@ -23,7 +23,7 @@ nothing more is trained. Submitting the grid again goes on from there.`,
 		ValidArgsFunction: completeSweep(&p),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
-			store, err := openStore(ctx, p.storeURL())
+			store, err := readStore(ctx, p.storeURL())
 			if err != nil {
 				return err
 			}

@@ -8,7 +8,7 @@ func completeSweep(p *place) cobra.CompletionFunc {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		store, err := openStore(c.Context(), p.storeURL())
+		store, err := readStore(c.Context(), p.storeURL())
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError
 		}

@@ -66,7 +66,7 @@ data.eval_tokens too, so give those here as the grid does.`,
 	c.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	c.Flags().StringVar(&spec.Normalize, "normalize", "none", "data.normalize of the grid: none or mean_square")
 	c.Flags().Int64Var(&spec.EvalTokens, "eval-tokens", 0, "data.eval_tokens of the grid (default: auto)")
-	c.Flags().IntVar(&workers, "workers", 0, "shard readers at a time (default: one per core)")
+	c.Flags().Var(atLeast1(&workers), "workers", "shard readers at a time (default: one per core)")
 	return c
 }
 

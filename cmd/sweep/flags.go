@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 
 	"github.com/spf13/pflag"
 
@@ -67,18 +69,9 @@ type training struct {
 func (w *workerFlags) flags(f *pflag.FlagSet) {
 	f.StringVar(&w.backend, "backend", "auto", "what to train on: auto, cpu or cuda; auto is cuda where there is a GPU")
 	f.IntSliceVar(&w.gpus, "gpus", nil, "`numbers` of the GPUs to train on, as in 0,1 (default all)")
-	f.IntVar(&w.perGPU, "slots-per-gpu", 1, "runs that each GPU trains at a time")
-	f.IntVar(&w.slots, "slots", 0, "runs that this process trains at a time (default: one per core, at most 4, or what the GPUs have)")
-}
-
-func (w *workerFlags) check() error {
-	if w.slots < 0 {
-		return inputError{fmt.Errorf("--slots %d: want 1 or more", w.slots)}
-	}
-	if w.perGPU < 1 {
-		return inputError{fmt.Errorf("--slots-per-gpu %d: want 1 or more", w.perGPU)}
-	}
-	return nil
+	w.perGPU = 1
+	f.Var(atLeast1(&w.perGPU), "slots-per-gpu", "runs that each GPU trains at a time")
+	f.Var(atLeast1(&w.slots), "slots", "runs that this process trains at a time (default: one per core, at most 4, or what the GPUs have)")
 }
 
 // cores returns how many runs train on the CPU at a time and each one's share of
@@ -100,6 +93,43 @@ type serverFlags struct {
 
 func (s *serverFlags) flags(f *pflag.FlagSet) {
 	f.BoolVar(&s.noUI, "no-ui", false, "run without the Temporal Web UI")
-	f.IntVar(&s.uiPort, "ui-port", 0, "`port` of the Web UI on 127.0.0.1 (default 8233, or any free one)")
-	f.IntVar(&s.grpcPort, "grpc-port", 0, "`port` of the Temporal server on 127.0.0.1 (default 7233, or any free one)")
+	f.Var(number{&s.uiPort, 1, 65535}, "ui-port", "`port` of the Web UI on 127.0.0.1 (default 8233, or any free one)")
+	f.Var(number{&s.grpcPort, 1, 65535}, "grpc-port", "`port` of the Temporal server on 127.0.0.1 (default 7233, or any free one)")
+}
+
+func (s *serverFlags) check() error {
+	if s.uiPort > 0 && s.uiPort == s.grpcPort && !s.noUI {
+		return inputError{fmt.Errorf("--ui-port %d: want another port than --grpc-port", s.uiPort)}
+	}
+	return nil
+}
+
+// A number is the value of a flag that takes a whole number from a range. A flag
+// that is not given leaves what is there, also a 0 that stands for the default.
+type number struct {
+	at          *int
+	least, most int
+}
+
+func atLeast1(at *int) number { return number{at, 1, math.MaxInt} }
+
+func (n number) Set(s string) error {
+	v, err := strconv.Atoi(s)
+	switch {
+	case err == nil && v >= n.least && v <= n.most:
+		*n.at = v
+		return nil
+	case n.most == math.MaxInt:
+		return fmt.Errorf("want %d or more", n.least)
+	}
+	return fmt.Errorf("want %d to %d", n.least, n.most)
+}
+
+func (n number) Type() string { return "int" }
+
+func (n number) String() string {
+	if n.at == nil { // as pflag asks for the zero value
+		return "0"
+	}
+	return strconv.Itoa(*n.at)
 }

@@ -40,7 +40,7 @@ sweep, nothing is removed.`,
 			if grace < 0 {
 				return inputError{fmt.Errorf("--grace %v: want 0 or more", grace)}
 			}
-			store, err := openStore(c.Context(), p.storeURL())
+			store, err := readStore(c.Context(), p.storeURL())
 			if err != nil {
 				return err
 			}

@@ -22,7 +22,7 @@ import (
 type gridFlags struct{ maxCells int }
 
 func (g *gridFlags) flags(f *pflag.FlagSet) {
-	f.IntVar(&g.maxCells, "max-cells", 0, "refuse a grid of more cells (default 1,000,000)")
+	f.Var(atLeast1(&g.maxCells), "max-cells", "refuse a grid of more cells (default 1,000,000)")
 }
 
 // A planned grid is ready to be stored and started.

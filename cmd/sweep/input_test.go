@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -112,13 +113,19 @@ func TestBadData(t *testing.T) {
 
 func TestBadFlags(t *testing.T) {
 	grid := write(t, base(nil))
+	numeric := []string{"--slots", "--slots-per-gpu", "--grpc-port", "--ui-port", "--max-cells", "--workers", "--threads", "--time"}
 	for _, args := range [][]string{
 		{"run"}, {"run", grid, "--slots", "-1"}, {"run", grid, "--backend", "tpu"}, {"run", grid, "-o", "xls"},
 		{"run", "no-such-file.yaml"}, {"run", grid, "--nonsense"}, {"fly"}, {"plan", grid, "-o", "xls"},
 		{"results", "nothing-here"}, {"status", "nothing-here"}, {"run", grid, "--store", "gopher://x"},
 		{"list", "--store", "s3://UPPER/x"}, {"list", "--store", "file://host/x"}, {"list", "--store", "file:x"}, {"gc", "--store", "s3://bucket?adressing=path"},
 		{"run", grid, "--sort", "nsme"}, {"results", "x", "--sort", "-"},
+		{"run", grid, "--slots", "0"}, {"up", "--slots", "many"}, {"worker", "--slots-per-gpu", "0"}, {"up", "--grpc-port", "99999"},
+		{"run", grid, "--ui-port", "-1"}, {"up", "--grpc-port", "7300", "--ui-port", "7300"},
+		{"plan", grid, "--max-cells", "-1"}, {"submit", grid, "--max-cells", "0"}, {"data", "inspect", grid, "--workers", "-1"},
+		{"bench", "--threads", "0"}, {"bench", "--time", "0s"}, {"bench", "--time", "-1s"},
 		{"runn", grid}, {"runn", grid, "--slots", "1"}, {"data", "inspct", grid, "-o", "json"},
+		{"help", "nosuch"}, {"help", "data", "inspct"}, {"help", "run", "it"}, {"completion", "foosh"}, {"completion", "bash", "now"},
 	} {
 		p := begin(t, t.TempDir(), args...)
 		if status := p.end(t); status != exitBadInput {
@@ -127,8 +134,39 @@ func TestBadFlags(t *testing.T) {
 		if lines := strings.Count(p.err.String(), "\n"); lines != 1 {
 			t.Errorf("%v: %d lines of error:\n%s", args, lines, p.err.String())
 		}
+		if n := len(args); n > 1 && args[0] != "runn" && slices.Contains(numeric, args[n-2]) {
+			if err := p.err.String(); !strings.Contains(err, args[n-2]) || !strings.Contains(err, args[n-1]) || !strings.Contains(err, "want") {
+				t.Errorf("%v: not flag, value and what is wanted: %s", args, err)
+			}
+		}
 		if args[0] == "runn" && !strings.Contains(p.err.String(), "did you mean run") {
 			t.Errorf("%v: %s", args, p.err.String())
+		}
+	}
+}
+
+// Verbs that read make nothing where there is nothing to read.
+func TestReadingMakesNothing(t *testing.T) {
+	grid := write(t, base(nil))
+	for _, x := range []struct {
+		status int
+		args   []string
+	}{
+		{0, []string{"list"}}, {0, []string{"list", "-o", "json"}}, {0, []string{"plan", grid}}, {0, []string{"__complete", "watch", ""}},
+		{exitBadInput, []string{"status", "x"}}, {exitBadInput, []string{"watch", "x"}}, {exitBadInput, []string{"results", "x"}},
+		{exitBadInput, []string{"cancel", "x"}}, {exitBadInput, []string{"retry", "x"}}, {exitBadInput, []string{"extend", "x", grid}},
+		{exitBadInput, []string{"gc"}},
+	} {
+		dir := filepath.Join(t.TempDir(), "typo")
+		p := begin(t, dir, x.args...)
+		if status := p.end(t); status != x.status {
+			t.Errorf("%v: status %d, want %d\n%s", x.args, status, x.status, p.err.String())
+		}
+		if x.status != 0 && !strings.Contains(p.err.String(), dir) {
+			t.Errorf("%v: %s", x.args, p.err.String())
+		}
+		if _, err := os.Stat(dir); err == nil {
+			t.Errorf("%v made a directory", x.args)
 		}
 	}
 }

@@ -74,6 +74,8 @@ func (v *lines) show(s snapshot) {
 	}
 }
 
+func (v *lines) say(line string) { v.printf("%s", line) }
+
 func (v *lines) close() {}
 
 // shared is a value that one goroutine sets and another draws.

@@ -50,29 +50,9 @@ func (a *app) listCmd() *cobra.Command {
 			if output != "table" && output != "json" {
 				return inputError{fmt.Errorf("-o %s: want table or json", output)}
 			}
-			store, err := openStore(ctx, p.storeURL())
+			list, err := listSweeps(ctx, p, conn)
 			if err != nil {
 				return err
-			}
-			ids, err := sweepIDs(ctx, store)
-			if err != nil {
-				return err
-			}
-			done, err := results(ctx, store)
-			if err != nil {
-				return err
-			}
-			tc, _, _ := conn.dial(ctx, p.dir, nil) // without a server the store alone tells
-			if tc != nil {
-				defer tc.Close()
-			}
-			list := []sweepState{}
-			for _, id := range ids {
-				s, err := stateOf(ctx, store, tc, id, done)
-				if err != nil {
-					return err
-				}
-				list = append(list, s)
 			}
 			if output == "json" {
 				return writeJSON(a.out, list)
@@ -93,6 +73,38 @@ func (a *app) listCmd() *cobra.Command {
 	conn.flags(c.Flags())
 	c.Flags().StringVarP(&output, "output", "o", "table", "table or json")
 	return c
+}
+
+// listSweeps tells where the sweeps of a store stand, newest first.
+func listSweeps(ctx context.Context, p place, conn connection) ([]sweepState, error) {
+	list := []sweepState{}
+	store, err := readStore(ctx, p.storeURL())
+	if errors.Is(err, errNoStore) {
+		return list, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	ids, err := sweepIDs(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	done, err := results(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	tc, _, _ := conn.dial(ctx, p.dir, nil) // without a server the store alone tells
+	if tc != nil {
+		defer tc.Close()
+	}
+	for _, id := range ids {
+		s, err := stateOf(ctx, store, tc, id, done)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	return list, nil
 }
 
 // stateOf counts a sweep's results and asks the server, if there is one, what

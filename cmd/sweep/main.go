@@ -5,6 +5,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"go.temporal.io/api/serviceerror"
 	"golang.org/x/term"
 
 	"github.com/topksweep/sweep/sweep"
@@ -48,6 +50,20 @@ func (e silentError) Unwrap() error { return e.err }
 type app struct {
 	out, err io.Writer
 	tty      bool // err is a terminal: progress is drawn, not listed
+}
+
+// An output remembers its first error, so that not every line printed needs a look.
+type output struct {
+	to  io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.to.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
 }
 
 // columns is the width of the terminal.
@@ -87,16 +103,21 @@ func signals(ctx context.Context) (context.Context, func()) {
 }
 
 func (a *app) main(ctx context.Context, args []string) int {
+	out := &output{to: a.out}
+	a.out = out
 	root := a.command()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	if err == nil {
+		err = out.err
+	}
 	var in inputError
 	var grid sweep.Errors
 	var silent silentError
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.Is(err, errInterrupted) || errors.Is(context.Cause(ctx), errInterrupted) && errors.Is(err, context.Canceled):
+	case interrupted(ctx, err):
 		return exitInterrupted
 	case errors.As(err, &silent):
 		return exitError
@@ -109,6 +130,14 @@ func (a *app) main(ctx context.Context, args []string) int {
 		return exitBadInput
 	}
 	return exitError
+}
+
+// interrupted says that an error is what came of a signal. What a server was being
+// asked then ends in an error of its client's own.
+func interrupted(ctx context.Context, err error) bool {
+	var call *serviceerror.Canceled
+	return errors.Is(err, errInterrupted) ||
+		errors.Is(context.Cause(ctx), errInterrupted) && (errors.Is(err, context.Canceled) || errors.As(err, &call))
 }
 
 func (a *app) command() *cobra.Command {
@@ -144,7 +173,29 @@ the flags are wrong and nothing was started; 130 interrupted, with all work save
 		a.runCmd(), a.upCmd(), a.submitCmd(), a.planCmd(), a.listCmd(), a.statusCmd(), a.watchCmd(),
 		a.resultsCmd(), a.cancelCmd(), a.retryCmd(), a.extendCmd(), a.workerCmd(), a.dataCmd(), a.gcCmd(), a.benchCmd(), a.versionCmd(),
 	)
+	strict(root)
 	return root
+}
+
+// strict makes the verbs that cobra adds refuse what they do not know, as the
+// others do: a shell runs whatever completion prints.
+func strict(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Args = func(_ *cobra.Command, args []string) error {
+				of, rest, err := root.Find(args)
+				return cmp.Or(err, unknownVerb(of, rest))
+			}
+		case "completion":
+			c.Args, c.RunE = unknownVerb, help
+			for _, shell := range c.Commands() {
+				shell.Args = args(cobra.NoArgs)
+			}
+		}
+	}
 }
 
 // help is what a command that only has verbs does.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -12,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"go.temporal.io/api/serviceerror"
 
 	"github.com/topksweep/sweep/storage"
 )
@@ -163,3 +166,41 @@ func TestWiring(t *testing.T) {
 		t.Error("backend tpu exists")
 	}
 }
+
+// Only an error that comes of the interrupt is one.
+func TestInterrupted(t *testing.T) {
+	calm := t.Context()
+	ctx, cancel := context.WithCancelCause(calm)
+	cancel(errInterrupted)
+	for _, x := range []struct {
+		ctx  context.Context
+		err  error
+		want bool
+	}{
+		{ctx, errInterrupted, true},
+		{ctx, fmt.Errorf("put x: %w", context.Canceled), true},
+		{ctx, fmt.Errorf("failed reaching server: %w", serviceerror.NewCanceled("context canceled")), true},
+		{ctx, errors.New("the disk is full"), false},
+		{calm, fmt.Errorf("put x: %w", context.Canceled), false},
+		{calm, serviceerror.NewCanceled("by the server"), false},
+	} {
+		if got := interrupted(x.ctx, x.err); got != x.want {
+			t.Errorf("%v after %v: %t", x.err, context.Cause(x.ctx), got)
+		}
+	}
+}
+
+// A verb whose output gets lost has failed, whichever it is.
+func TestOutputLost(t *testing.T) {
+	for _, args := range [][]string{{"version"}, {"version", "-o", "json"}, {"help"}, {"completion", "bash"}, {"list", "-o", "json", "--dir", t.TempDir()}} {
+		var said bytes.Buffer
+		a := &app{out: full{}, err: &said}
+		if status := a.main(t.Context(), args); status != exitError || !strings.Contains(said.String(), "no room") {
+			t.Errorf("%v: status %d\n%s", args, status, said.String())
+		}
+	}
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no room") }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -83,12 +82,10 @@ cannot train, a precision or a size, is planned without a time, and a note says 
 // results is the set of runs that have a result, without making a store where
 // there is none.
 func (p *place) results(ctx context.Context) (map[string]bool, error) {
-	if p.store == "" {
-		if _, err := os.Stat(p.storeURL()); errors.Is(err, os.ErrNotExist) {
-			return nil, nil
-		}
+	store, err := readStore(ctx, p.storeURL())
+	if errors.Is(err, errNoStore) {
+		return nil, nil
 	}
-	store, err := openStore(ctx, p.storeURL())
 	if err != nil {
 		return nil, err
 	}

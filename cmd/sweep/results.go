@@ -71,7 +71,7 @@ name or an ID. No server is needed.`,
 			if err := out.check(); err != nil {
 				return err
 			}
-			store, err := openStore(c.Context(), p.storeURL())
+			store, err := readStore(c.Context(), p.storeURL())
 			if err != nil {
 				return err
 			}

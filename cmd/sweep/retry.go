@@ -29,7 +29,7 @@ when it is through with the others.`,
 			if err != nil {
 				return err
 			}
-			store, err := openStore(ctx, h.storeURL())
+			store, err := readStore(ctx, h.storeURL())
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
@@ -44,7 +45,7 @@ A first grid:
 		ValidArgsFunction: completeGrid,
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
-			if err := errors.Join(w.check(), out.check()); err != nil {
+			if err := errors.Join(s.check(), out.check()); err != nil {
 				return err
 			}
 			t, err := a.training(w)
@@ -83,32 +84,49 @@ A first grid:
 	return c
 }
 
+// startWithin is how long a server may take to start, or to stop, before who wants
+// to join it gives up.
+const startWithin = time.Minute
+
 // server starts everything in this process, or joins the server that runs on
-// the state directory already.
+// the state directory already, also one that has yet to say where.
 func (a *app) server(ctx context.Context, p place, t training, s serverFlags, store storage.Store) (client.Client, func(), error) {
-	k, err := startStack(ctx, p, t, s, store)
-	var inUse *local.InUseError
-	if errors.As(err, &inUse) && inUse.Info.HostPort != "" {
-		tc, ui, err := (&connection{address: inUse.Info.HostPort, namespace: inUse.Info.Namespace}).dial(ctx, p.dir, nil)
-		if err != nil {
+	began := time.Now()
+	for said := false; ; said = true {
+		k, err := startStack(ctx, p, t, s, store)
+		var inUse *local.InUseError
+		switch {
+		case err == nil:
+			fmt.Fprintf(a.err, "Temporal server at %s%s\n", k.server.HostPort, uiNote(k.server.UIURL))
+			return k.client, func() { a.stop(ctx, k) }, nil
+		case errors.As(err, &inUse) && inUse.Info.HostPort != "":
+			return a.join(ctx, p, inUse.Info)
+		case inUse == nil || time.Since(began) >= startWithin:
 			return nil, nil, err
+		case !said:
+			fmt.Fprintf(a.err, "waiting for %s, which starts or stops its server\n", inUse.Who())
 		}
-		fmt.Fprintf(a.err, "joining the server of process %d at %s%s\n", inUse.Info.PID, inUse.Info.HostPort, uiNote(ui))
-		return tc, tc.Close, nil
 	}
+}
+
+func (a *app) join(ctx context.Context, p place, to local.Info) (client.Client, func(), error) {
+	tc, _, err := (&connection{address: to.HostPort, namespace: to.Namespace}).dial(ctx, p.dir, nil)
 	if err != nil {
 		return nil, nil, err
 	}
-	fmt.Fprintf(a.err, "Temporal server at %s%s\n", k.server.HostPort, uiNote(k.server.UIURL))
-	return k.client, func() {
-		if ctx.Err() != nil {
-			fmt.Fprintln(a.err, "saving what is in training; interrupt again to stop at once")
-		}
-		k.stop()
-		if ctx.Err() != nil {
-			fmt.Fprintln(a.err, "stopped; the same command goes on from here")
-		}
-	}, nil
+	fmt.Fprintf(a.err, "joining the server of process %d at %s%s\n", to.PID, to.HostPort, uiNote(to.UIURL))
+	return tc, tc.Close, nil
+}
+
+// stop ends what server started.
+func (a *app) stop(ctx context.Context, k *stack) {
+	if ctx.Err() != nil {
+		fmt.Fprintln(a.err, "saving what is in training; interrupt again to stop at once")
+	}
+	k.stop()
+	if ctx.Err() != nil {
+		fmt.Fprintln(a.err, "stopped; the same command goes on from here")
+	}
 }
 
 func uiNote(url string) string {
@@ -124,7 +142,7 @@ func (a *app) finish(ctx context.Context, c client.Client, store storage.Store, 
 	if ctx.Err() != nil {
 		return errInterrupted
 	}
-	if p := last.progress; p.Reused == 0 && p.Completed == plan.CellCount && p.Steps < plan.StepsUnshared {
+	if p := last.progress; last.mute == nil && p.Reused == 0 && p.Completed == plan.CellCount && p.Steps < plan.StepsUnshared {
 		fmt.Fprintf(a.err, "trained %d steps of the %d that the runs have: what they share was trained once\n", p.Steps, plan.StepsUnshared)
 	}
 	rows, loaded := loadRows(ctx, store, plan)

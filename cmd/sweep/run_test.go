@@ -180,3 +180,14 @@ run: {checkpoint: {every: 1s}}
 		t.Errorf("moved:\n%s\nundisturbed:\n%s", got, want)
 	}
 }
+
+// An interrupt while the server starts is one like any other.
+func TestInterruptedStart(t *testing.T) {
+	dir := t.TempDir()
+	p := begin(t, dir, "run", write(t, small), "--no-ui")
+	until(t, "a server that starts", func() bool { _, err := os.Stat(dir + "/server.json"); return err == nil })
+	p.Process.Signal(syscall.SIGINT)
+	if status := p.end(t); status != exitInterrupted {
+		t.Errorf("status %d\n%s", status, p.err.String())
+	}
+}

@@ -34,9 +34,6 @@ type stack struct {
 
 // startStack starts everything in this process.
 func startStack(ctx context.Context, p place, t training, s serverFlags, store storage.Store) (_ *stack, err error) {
-	// Training keeps every core busy. The server in the same process gets
-	// scheduler slots of its own, so that no heartbeat queues behind a step.
-	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
 	k := &stack{}
 	defer func() {
 		if err != nil {
@@ -58,6 +55,9 @@ func startStack(ctx context.Context, p place, t training, s serverFlags, store s
 	if k.server, err = local.Start(ctx, opts); err != nil {
 		return nil, err
 	}
+	// Training keeps every core busy. The server in the same process gets
+	// scheduler slots of its own, so that no heartbeat queues behind a step.
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
 	log := slog.New(slog.NewTextHandler(k.log, nil))
 	k.client, err = client.DialContext(ctx, client.Options{
 		HostPort: k.server.HostPort, Namespace: local.DefaultNamespace, Logger: sdklog.NewStructuredLogger(log),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,7 @@ reason. SWEEP is a name or an ID.`,
 			if output != "text" && output != "json" {
 				return inputError{fmt.Errorf("-o %s: want text or json", output)}
 			}
-			store, err := openStore(ctx, p.storeURL())
+			store, err := readStore(ctx, p.storeURL())
 			if err != nil {
 				return err
 			}
@@ -89,7 +90,8 @@ func statusOf(ctx context.Context, store storage.Store, tc client.Client, plan *
 	}
 	var live snapshot
 	if tc != nil && s.State == "running" {
-		if live, err = look(ctx, tc, plan.ID); err != nil {
+		live, err = look(ctx, tc, plan.ID)
+		if err = cmp.Or(err, live.mute); err != nil {
 			return s, nil, fmt.Errorf("status %s: %w", plan.ID, err)
 		}
 	}

@@ -25,7 +25,7 @@ goes on.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx := c.Context()
-			if err := w.check(); err != nil {
+			if err := s.check(); err != nil {
 				return err
 			}
 			store, err := openStore(ctx, p.storeURL())
@@ -69,9 +69,6 @@ server; all must see the same store and the same data paths.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx := c.Context()
-			if err := w.check(); err != nil {
-				return err
-			}
 			store, err := openStore(ctx, p.storeURL())
 			if err != nil {
 				return err

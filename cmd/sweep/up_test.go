@@ -2,6 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -125,5 +128,24 @@ func TestLongDetails(t *testing.T) {
 		if held := strings.Contains(gridDetails(p.plan.ID, p.src), "yaml\n\"<&>"); held != (n < 1<<20) {
 			t.Errorf("%d bytes of grid: held is %t", n, held)
 		}
+	}
+}
+
+// A grid that comes while another process starts its server waits to hear where
+// that is, and joins.
+func TestJoinsWhatStarts(t *testing.T) {
+	dir := t.TempDir()
+	up := begin(t, dir, "up", "--no-ui", "--slots", "1")
+	until(t, "a server that starts", func() bool { _, err := os.Stat(filepath.Join(dir, "server.json")); return err == nil })
+	p := begin(t, dir, "run", write(t, base(nil)))
+	if status := p.end(t); status != 0 {
+		t.Errorf("status %d\n%s", status, p.err.String())
+	}
+	if joined := fmt.Sprintf("joining the server of process %d", up.Process.Pid); !strings.Contains(p.err.String(), joined) {
+		t.Errorf("no %q in:\n%s", joined, p.err.String())
+	}
+	up.Process.Signal(syscall.SIGTERM)
+	if status := up.end(t); status != 0 {
+		t.Errorf("up: status %d\n%s", status, up.err.String())
 	}
 }

@@ -19,6 +19,7 @@ import (
 // A view shows snapshots of a sweep as they come.
 type view interface {
 	show(snapshot)
+	say(line string)
 	close()
 }
 
@@ -73,13 +74,37 @@ func (l *labels) stage(k stageKey) string {
 	return l.of(k.cell)
 }
 
-// trouble tells of an activity that is being tried again.
+// trouble tells of an activity that is being tried again. Only a run that was
+// seen in training is said to have a checkpoint.
 func (l *labels) trouble(t trouble) string {
-	who := ""
-	if t.cell >= 0 {
-		who = l.of(t.cell) + ": "
+	known, trains := t.cell >= 0, t.activity == sweep.ActivityTrain
+	line := fmt.Sprintf("%s; attempt %d", t.what, t.attempt)
+	if known && trains {
+		line += " goes on from the newest checkpoint"
+	} else {
+		line = step(t.activity) + ": " + line
 	}
-	return fmt.Sprintf("%s%s; attempt %d goes on from the newest checkpoint", who, t.what, t.attempt)
+	if known {
+		line = l.of(t.cell) + ": " + line
+	}
+	return line
+}
+
+// step names what an activity does for a sweep.
+func step(activity string) string {
+	switch activity {
+	case sweep.ActivityPrepare:
+		return "planning"
+	case sweep.ActivityTrain:
+		return "a run in training"
+	case sweep.ActivityEval:
+		return "evaluating"
+	case sweep.ActivityFail:
+		return "noting a failure"
+	case sweep.ActivityCollect:
+		return "collecting the results"
+	}
+	return activity
 }
 
 // wide is the columns of a terminal on which a run's bar has room beside the
@@ -180,6 +205,8 @@ func (v *bars) show(s snapshot) {
 		}
 	}
 }
+
+func (v *bars) say(line string) { fmt.Fprintln(v.p, line) } // above the bars
 
 func (v *bars) close() {
 	fmt.Fprint(v.err, "\r") // behind the ^C that a terminal echoes, the bars would be drawn two columns off

@@ -26,13 +26,14 @@ func (a *app) watchCmd() *cobra.Command {
 		Use:   "watch SWEEP",
 		Short: "Follow a running sweep until it ends",
 		Long: `Follow a running sweep until it ends: bars on a terminal, plain lines otherwise.
-SWEEP is a name or an ID. Leaving does not stop the sweep.`,
+SWEEP is a name or an ID. Leaving does not stop the sweep. A server that does not
+answer is waited for, for three minutes.`,
 		Example: "  sweep watch topk-demo",
 		Args:    args(cobra.ExactArgs(1)),
 
 		ValidArgsFunction: completeSweep(&p),
 		RunE: func(c *cobra.Command, args []string) error {
-			store, err := openStore(c.Context(), p.storeURL())
+			store, err := readStore(c.Context(), p.storeURL())
 			if err != nil {
 				return err
 			}
@@ -54,22 +55,32 @@ SWEEP is a name or an ID. Leaving does not stop the sweep.`,
 	return c
 }
 
-// pollEvery is how often the server is asked for news.
-const pollEvery = 500 * time.Millisecond
+const (
+	pollEvery  = 500 * time.Millisecond // how often the server is asked for news
+	lookWithin = 5 * time.Second        // how long it may take to answer
+	patience   = 3 * time.Minute        // how long it may give no answer, as docs/operation.md states
+)
 
 // A snapshot is where a sweep stands at one moment.
 type snapshot struct {
 	status   enums.WorkflowExecutionStatus
 	progress sweep.Progress
+	mute     error             // why the workflow did not tell its progress
 	beats    []sweep.Heartbeat // of the runs in training, by cell
 	trouble  []trouble         // activities that are being tried again
 }
 
+// over says that the workflow has ended.
+func (s snapshot) over() bool {
+	return s.status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING && s.status != enums.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW
+}
+
 // A trouble is an activity that failed and is being tried again.
 type trouble struct {
-	cell    int // -1 if it is not known
-	attempt int // the one now under way
-	what    string
+	activity string
+	cell     int // -1 if it is not known
+	attempt  int // the one now under way
+	what     string
 }
 
 // done is how many steps are trained.
@@ -88,28 +99,46 @@ func (s snapshot) planned(p *sweep.PlanHeader) float64 {
 }
 
 // watch shows a sweep's progress until its workflow ends, and returns where it
-// stood then. The error says that runs failed, or that watching was interrupted.
+// stood then. A server that restarts is not the end of the sweep; one that is gone
+// is no matter if the store has all results. The error says that runs failed, that
+// the server does not answer, or that watching was interrupted.
 func (a *app) watch(ctx context.Context, c client.Client, store storage.Store, plan *sweep.PlanHeader) (last snapshot, err error) {
 	v := a.newView(ctx, store, plan)
 	defer v.close()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
-	for misses := 0; ; {
+	server := silence{began: fmt.Sprintf("the server does not answer; waiting for it, up to %v", patience), ended: "the server answers again"}
+	worker := silence{began: "no worker answers; waiting for one", ended: "a worker answers"}
+	for {
 		s, err := look(ctx, c, plan.ID)
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return last, errInterrupted
-		case err == nil:
-			misses = 0
+		}
+		if err != nil {
+			if s, all := stored(ctx, store, plan.ID, err); all {
+				v.show(s)
+				return s, nil
+			}
+			if !silent(serviceerror.ToStatus(err).Code()) {
+				return last, fmt.Errorf("watch %s: %w", plan.ID, err)
+			}
+		}
+		server.note(v, err)
+		if err != nil && time.Since(server.since) >= patience {
+			return last, fmt.Errorf("watch %s: no answer within %v: %w", plan.ID, patience, err)
+		}
+		if err == nil {
+			if !s.over() && (s.mute == nil || last.mute != nil) { // a server that goes may miss one
+				worker.note(v, s.mute)
+			}
+			if s, err = s.filled(ctx, store, plan.ID, last); err != nil {
+				return last, err
+			}
 			last = s
 			v.show(s)
-		case misses < 20: // a server that restarts is not the end of the sweep
-			misses++
-		default:
-			return last, fmt.Errorf("watch %s: %w", plan.ID, err)
-		}
-		if err == nil && s.status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING && s.status != enums.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW {
-			break
+			if s.over() {
+				return last, outcome(ctx, c, last, plan)
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -117,7 +146,51 @@ func (a *app) watch(ctx context.Context, c client.Client, store storage.Store, p
 		case <-tick.C:
 		}
 	}
-	return last, outcome(ctx, c, last, plan)
+}
+
+// stored returns the end of a sweep whose server does not tell, if the store has
+// all its results.
+func stored(ctx context.Context, store storage.Store, id string, mute error) (snapshot, bool) {
+	s := snapshot{status: enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, mute: mute}
+	s, err := s.filled(ctx, store, id, snapshot{})
+	return s, err == nil && s.progress.Completed == s.progress.Cells
+}
+
+// filled makes up for a progress that the workflow did not tell: with that of
+// before, or at the end with what the store has.
+func (s snapshot) filled(ctx context.Context, store storage.Store, id string, before snapshot) (snapshot, error) {
+	if s.mute == nil {
+		return s, nil
+	}
+	if !s.over() {
+		s.progress = before.progress
+		return s, nil
+	}
+	done, err := results(ctx, store)
+	if err != nil {
+		return s, err
+	}
+	state, err := stateOf(ctx, store, nil, id, done)
+	s.progress.Summary = sweep.Summary{Cells: state.Cells, Completed: state.Completed, Failed: state.Failed}
+	return s, err
+}
+
+// A silence is the time in which somebody does not answer. A line is said when it
+// begins and one when it ends.
+type silence struct {
+	began, ended string
+	since        time.Time // zero: there is none
+}
+
+func (q *silence) note(v view, err error) {
+	switch {
+	case err != nil && q.since.IsZero():
+		q.since = time.Now()
+		v.say(q.began)
+	case err == nil && !q.since.IsZero():
+		q.since = time.Time{}
+		v.say(q.ended)
+	}
 }
 
 // outcome is nil if every run has a result.
@@ -150,9 +223,13 @@ func failure(err error, id string) error {
 	return fmt.Errorf("%d of %d runs failed%s; sweep retry trains those again", sum.Failed, sum.Cells, left)
 }
 
+// look asks where a sweep stands. The error says that the server does not tell; a
+// workflow that does not, for want of a worker, leaves only its progress out.
 func look(ctx context.Context, c client.Client, id string) (snapshot, error) {
 	var s snapshot
-	d, err := c.DescribeWorkflowExecution(ctx, id, "")
+	short, cancel := context.WithTimeout(ctx, lookWithin)
+	defer cancel()
+	d, err := c.DescribeWorkflowExecution(short, id, "")
 	if err != nil {
 		return s, err
 	}
@@ -161,7 +238,7 @@ func look(ctx context.Context, c client.Client, id string) (snapshot, error) {
 		var beat sweep.Heartbeat
 		has := p.HeartbeatDetails != nil && converter.GetDefaultDataConverter().FromPayloads(p.HeartbeatDetails, &beat) == nil && beat.Steps > 0
 		if f := p.LastFailure; f != nil && p.Attempt > 1 && f.GetApplicationFailureInfo().GetType() != "WorkerStopping" {
-			t := trouble{cell: -1, what: fmt.Sprintf("%s: %s", p.ActivityType.GetName(), f.Message), attempt: int(p.Attempt)}
+			t := trouble{activity: p.ActivityType.GetName(), cell: -1, what: f.Message, attempt: int(p.Attempt)}
 			if f.GetTimeoutFailureInfo().GetTimeoutType() == enums.TIMEOUT_TYPE_HEARTBEAT {
 				t.what = "its worker is gone"
 			}
@@ -175,13 +252,20 @@ func look(ctx context.Context, c client.Client, id string) (snapshot, error) {
 		}
 	}
 	slices.SortFunc(s.beats, func(x, y sweep.Heartbeat) int { return x.Cell - y.Cell })
+	var notYet *serviceerror.QueryFailed
+	if s.mute = ask(ctx, c, id, &s.progress); errors.As(s.mute, &notYet) {
+		s.mute = nil
+	}
+	return s, nil
+}
+
+// ask asks a sweep's workflow for its progress, which takes a worker.
+func ask(ctx context.Context, c client.Client, id string, p *sweep.Progress) error {
+	ctx, cancel := context.WithTimeout(ctx, lookWithin)
+	defer cancel()
 	q, err := c.QueryWorkflow(ctx, id, "", sweep.QueryProgress)
 	if err != nil {
-		var notYet *serviceerror.QueryFailed
-		if errors.As(err, &notYet) || s.status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
-			return s, nil
-		}
-		return s, err
+		return err
 	}
-	return s, q.Get(&s.progress)
+	return q.Get(p)
 }

@@ -38,6 +38,18 @@ func openStore(ctx context.Context, url string) (storage.Store, error) {
 	return dir.Open(path)
 }
 
+// errNoStore says that there is nothing to read.
+var errNoStore = errors.New("there is no such directory: --dir or --store says where the sweeps are")
+
+// readStore opens a store that must be there: a mistyped path is not made.
+func readStore(ctx context.Context, url string) (storage.Store, error) {
+	path := strings.TrimPrefix(url, "file://")
+	if _, err := os.Stat(path); !strings.Contains(path, "://") && errors.Is(err, os.ErrNotExist) {
+		return nil, inputError{fmt.Errorf("store %s: %w", path, errNoStore)}
+	}
+	return openStore(ctx, url)
+}
+
 func openBucket(ctx context.Context, url string) (storage.Store, error) {
 	opts, err := minio.EnvOptions(os.Getenv)
 	if err != nil {

@@ -68,12 +68,16 @@ type InUseError struct {
 	Info Info // of the other server, as far as it has told
 }
 
-func (e *InUseError) Error() string {
-	who := "another process"
-	if e.Info.PID != 0 {
-		who = fmt.Sprintf("process %d", e.Info.PID)
+// Who names the other process.
+func (e *InUseError) Who() string {
+	if e.Info.PID == 0 {
+		return "another process"
 	}
-	s := fmt.Sprintf("open %s: in use by a server in %s", filepath.Join(e.Dir, dbName), who)
+	return fmt.Sprintf("process %d", e.Info.PID)
+}
+
+func (e *InUseError) Error() string {
+	s := fmt.Sprintf("open %s: in use by a server in %s", filepath.Join(e.Dir, dbName), e.Who())
 	if e.Info.HostPort != "" {
 		s += " at " + e.Info.HostPort
 	}

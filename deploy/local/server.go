@@ -5,6 +5,7 @@ package local
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -21,7 +22,7 @@ const (
 )
 
 // Start runs a server on o.Dir and returns when it answers, within about a second; ctx
-// bounds only the start. The server goes on with what it finds there, also after a
+// bounds only the start, and its cause is in the error if it ended it. The server goes on with what it finds there, also after a
 // kill -9. It returns an [*InUseError] if another server runs there, and a
 // [*VersionError] if the database is not one that this server reads.
 func Start(ctx context.Context, o Options) (_ *Server, err error) {
@@ -33,6 +34,9 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, undo.close())
+		}
+		if err != nil && ctx.Err() != nil { // what was under way failed in words of its own
+			err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
 		}
 	}()
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {

@@ -127,12 +127,17 @@ func TestStaleInfoIsNotBelieved(t *testing.T) {
 }
 
 func TestCancelledStart(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cause := errors.New("the user has thought better of it")
+	cancel(cause)
 	dir := t.TempDir()
-	if s, err := Start(ctx, Options{Dir: dir, GRPCPort: -1, UIPort: -1}); err == nil {
+	s, err := Start(ctx, Options{Dir: dir, GRPCPort: -1, UIPort: -1})
+	if err == nil {
 		s.Stop()
 		t.Fatal("Start went on without a context")
+	}
+	if !errors.Is(err, cause) {
+		t.Errorf("%v: nothing of why it was canceled", err)
 	}
 	if _, ok, err := Running(dir); ok || err != nil {
 		t.Errorf("Running = %v, %v after a cancelled start", ok, err)

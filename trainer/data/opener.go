@@ -110,18 +110,20 @@ func localPath(source string) (string, error) {
 }
 
 func (localFiles) Open(ctx context.Context, name string) (File, error) {
+	info, err := os.Stat(name) // before it is opened: a pipe would wait for who writes to it
+	if err == nil && !info.Mode().IsRegular() {
+		return nil, &ShardError{name, "neither a regular file nor a directory"}
+	}
+	if err != nil {
+		return nil, fileError(name, err)
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, fileError(name, err)
 	}
-	info, err := f.Stat()
-	if err != nil {
+	if info, err = f.Stat(); err != nil {
 		f.Close()
 		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		f.Close()
-		return nil, &ShardError{name, "not a regular file: " + info.Mode().Type().String()}
 	}
 	if m, ok := mapFile(f, info.Size()); ok {
 		f.Close() // the mapping stays, and thousands of shards need no descriptor

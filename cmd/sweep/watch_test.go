@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep"
+)
+
+const (
+	running   = enums.WORKFLOW_EXECUTION_STATUS_RUNNING
+	completed = enums.WORKFLOW_EXECUTION_STATUS_COMPLETED
+)
+
+// A moody server answers, or keeps silent until whoever asked gives up.
+type moody struct {
+	client.Client
+	looks    int
+	describe func(look int) (enums.WorkflowExecutionStatus, error)
+	progress func(look int) *sweep.Progress // nil: no worker answers
+}
+
+var errSilent = errors.New("silent")
+
+func (m *moody) DescribeWorkflowExecution(ctx context.Context, _, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	m.looks++
+	status, err := m.describe(m.looks)
+	if err == errSilent {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{Status: status}}, err
+}
+
+func (m *moody) QueryWorkflow(ctx context.Context, _, _, _ string, _ ...any) (converter.EncodedValue, error) {
+	p := m.progress(m.looks)
+	if p == nil {
+		<-ctx.Done()
+		return nil, serviceerror.NewDeadlineExceeded("no poller")
+	}
+	b, err := converter.GetDefaultDataConverter().ToPayloads(p)
+	return client.NewValue(b), err
+}
+
+// Who watches is told of a server or a worker that is silent, once, goes on when
+// it is back, and ends when it is not, with the results if they are all there.
+func TestWatchSilence(t *testing.T) {
+	const gone, back, idle = "the server does not answer", "the server answers again", "no worker answers"
+	some, all := &sweep.Progress{Summary: sweep.Summary{Cells: 2, Completed: 1}}, &sweep.Progress{Summary: sweep.Summary{Cells: 2, Completed: 2}}
+	always := func(s enums.WorkflowExecutionStatus, err error) func(int) (enums.WorkflowExecutionStatus, error) {
+		return func(int) (enums.WorkflowExecutionStatus, error) { return s, err }
+	}
+	dies := func(look int) (enums.WorkflowExecutionStatus, error) {
+		if look > 1 {
+			return 0, errSilent
+		}
+		return running, nil
+	}
+	for name, x := range map[string]struct {
+		server  moody
+		results int           // in the store
+		err     string        // that it ends with, or none
+		least   time.Duration // that it takes
+		most    time.Duration
+		said    map[string]int // how often
+	}{
+		"killed": {moody{describe: dies, progress: func(int) *sweep.Progress { return some }}, 1, "no answer within 3m0s", patience, patience + 3*lookWithin,
+			map[string]int{gone: 1, back: 0, "1 of 2 runs done": 1}},
+		"killed, all results there": {moody{describe: dies, progress: func(int) *sweep.Progress { return some }}, 2, "", 0, 2 * lookWithin,
+			map[string]int{gone: 0, "2 of 2 runs done": 1, "0 of 0": 0}},
+		"restarted": {moody{describe: func(look int) (enums.WorkflowExecutionStatus, error) {
+			switch look {
+			case 1, 10:
+				return running, nil
+			case 11:
+				return completed, nil
+			}
+			return 0, errSilent
+		}, progress: func(look int) *sweep.Progress {
+			if look == 11 {
+				return all
+			}
+			return some
+		}}, 1, "", 8 * lookWithin, patience, map[string]int{gone: 1, back: 1, "2 of 2 runs done": 1}},
+		"worker gone before the end was told": {moody{describe: func(look int) (enums.WorkflowExecutionStatus, error) {
+			if look == 1 {
+				return running, nil
+			}
+			return completed, nil
+		}, progress: func(look int) *sweep.Progress {
+			if look == 1 {
+				return some
+			}
+			return nil
+		}}, 2, "", 0, 2 * lookWithin, map[string]int{gone: 0, idle: 0, "2 of 2 runs done": 1, "0 of 0": 0}},
+		"no worker for long": {moody{describe: func(look int) (enums.WorkflowExecutionStatus, error) {
+			if look < 200 {
+				return running, nil
+			}
+			return completed, nil
+		}, progress: func(look int) *sweep.Progress {
+			if look < 199 {
+				return nil
+			}
+			return all
+		}}, 1, "", 3 * patience, 10 * patience, map[string]int{gone: 0, idle: 1, "a worker answers": 1, "2 of 2 runs done": 1}},
+		"unknown to the server": {moody{describe: always(0, serviceerror.NewNotFound("workflow not found"))}, 1, "workflow not found", 0, pollEvery,
+			map[string]int{gone: 0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store, plan := planAndResults(t, x.results)
+			synctest.Test(t, func(t *testing.T) {
+				var out bytes.Buffer
+				began := time.Now()
+				_, err := (&app{err: &out}).watch(t.Context(), &x.server, store, plan)
+				if x.err == "" && err != nil || x.err != "" && (err == nil || !strings.Contains(err.Error(), x.err)) {
+					t.Errorf("error %v, want %q", err, x.err)
+				}
+				if took := time.Since(began); took < x.least || took > x.most {
+					t.Errorf("took %v, want %v to %v", took, x.least, x.most)
+				}
+				for line, n := range x.said {
+					if got := strings.Count(out.String(), line); got != n {
+						t.Errorf("%q came %d times, want %d:\n%s", line, got, n, out.String())
+					}
+				}
+			})
+		})
+	}
+}
+
+// planAndResults is a store with a plan of two cells and results of the first n.
+func planAndResults(t *testing.T, n int) (storage.Store, *sweep.PlanHeader) {
+	t.Helper()
+	store, err := openStore(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, bytes, err := backendFor("cpu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	planned, err := (&gridFlags{}).plan(t.Context(), write(t, base(nil)), sweep.Estimates{Bytes: bytes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, _, err := planned.save(t.Context(), store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range planned.plan.Cells[:n] {
+		if err := storage.PutJSON(t.Context(), store, sweep.ResultKey(plan.RunID(c.ID)), sweep.Result{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return store, plan
+}
