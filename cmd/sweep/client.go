@@ -67,6 +67,18 @@ func (c *connection) dial(ctx context.Context, dir string, log *slog.Logger) (_ 
 	return tc, uiURL, nil
 }
 
+// reach connects where the store alone can tell, too. state is what a sweep is in
+// that is not done, as far as the store tells: stopped without a server; unknown,
+// and a note says so, where the one that is named does not answer.
+func (a *app) reach(ctx context.Context, c *connection, dir string) (tc client.Client, uiURL, state string) {
+	tc, uiURL, err := c.dial(ctx, dir, nil)
+	if err == nil || errors.Is(err, errNoServer) {
+		return tc, uiURL, "stopped"
+	}
+	fmt.Fprintf(a.err, "note: what follows is what the store tells: %v\n", err)
+	return nil, "", "unknown"
+}
+
 // Search attributes by which sweeps are found in the Web UI.
 var (
 	attrName  = temporal.NewSearchAttributeKeyKeyword("SweepName")

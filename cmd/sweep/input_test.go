@@ -226,3 +226,22 @@ func fractions(n int) string {
 	}
 	return strings.Join(list, ",")
 }
+
+// What a server that does not answer would know is unknown.
+func TestUnknownState(t *testing.T) {
+	dir := t.TempDir()
+	grid := write(t, base(nil))
+	ok(t, dir, "run", grid, "--no-ui")
+	if err := os.RemoveAll(filepath.Join(dir, "store", "results")); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"list"}, {"status", "bad"}} {
+		if out := ok(t, dir, args...); !strings.Contains(out, "stopped") {
+			t.Errorf("%v without a server:\n%s", args, out)
+		}
+		p := begin(t, dir, append(args, "--address", "127.0.0.1:1")...)
+		if status := p.end(t); status != 0 || !strings.Contains(p.out.String(), "unknown") || !strings.Contains(p.err.String(), "127.0.0.1:1") {
+			t.Errorf("%v, no answer: status %d\n%s%s", args, status, p.out.String(), p.err.String())
+		}
+	}
+}

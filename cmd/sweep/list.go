@@ -28,7 +28,7 @@ type sweepState struct {
 	Cells     int        `json:"cells"`
 	Completed int        `json:"completed"`
 	Failed    int        `json:"failed"`
-	State     string     `json:"state"` // running, completed, failed, canceled, stopped
+	State     string     `json:"state"` // running, completed, failed, canceled, stopped, unknown
 	Planned   time.Time  `json:"planned"`
 	Runs      []runState `json:"runs,omitempty"` // status only
 	noted     int        // notes of runs that failed or were canceled
@@ -42,7 +42,7 @@ func (a *app) listCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "list",
 		Short:   "List the sweeps of a store, newest first",
-		Long:    "List the sweeps of a store, newest first. Without a server, a sweep that is not done is stopped.",
+		Long:    "List the sweeps of a store, newest first. Without a server, a sweep that is not done is\nstopped; if the server does not answer, its state is unknown.",
 		Example: "  sweep list\n  sweep list -o json",
 		Args:    args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -50,7 +50,7 @@ func (a *app) listCmd() *cobra.Command {
 			if output != "table" && output != "json" {
 				return inputError{fmt.Errorf("-o %s: want table or json", output)}
 			}
-			list, err := listSweeps(ctx, p, conn)
+			list, err := a.listSweeps(ctx, p, conn)
 			if err != nil {
 				return err
 			}
@@ -76,7 +76,7 @@ func (a *app) listCmd() *cobra.Command {
 }
 
 // listSweeps tells where the sweeps of a store stand, newest first.
-func listSweeps(ctx context.Context, p place, conn connection) ([]sweepState, error) {
+func (a *app) listSweeps(ctx context.Context, p place, conn connection) ([]sweepState, error) {
 	list := []sweepState{}
 	store, err := readStore(ctx, p.storeURL())
 	if errors.Is(err, errNoStore) {
@@ -93,7 +93,7 @@ func listSweeps(ctx context.Context, p place, conn connection) ([]sweepState, er
 	if err != nil {
 		return nil, err
 	}
-	tc, _, _ := conn.dial(ctx, p.dir, nil) // without a server the store alone tells
+	tc, _, idle := a.reach(ctx, &conn, p.dir)
 	if tc != nil {
 		defer tc.Close()
 	}
@@ -101,6 +101,9 @@ func listSweeps(ctx context.Context, p place, conn connection) ([]sweepState, er
 		s, err := stateOf(ctx, store, tc, id, done)
 		if err != nil {
 			return nil, err
+		}
+		if s.State == "stopped" {
+			s.State = idle
 		}
 		list = append(list, s)
 	}

@@ -52,13 +52,16 @@ reason. SWEEP is a name or an ID.`,
 			if err != nil {
 				return err
 			}
-			tc, ui, _ := conn.dial(ctx, p.dir, nil)
+			tc, ui, idle := a.reach(ctx, &conn, p.dir)
 			if tc != nil {
 				defer tc.Close()
 			}
 			s, trouble, err := statusOf(ctx, store, tc, plan)
 			if err != nil {
 				return err
+			}
+			if s.State == "stopped" {
+				s.State = idle
 			}
 			if output == "json" {
 				return writeJSON(a.out, s)

@@ -20,22 +20,33 @@ import (
 // path. Where S3 is and who asks comes from the environment (package
 // storage/minio).
 func openStore(ctx context.Context, url string) (storage.Store, error) {
-	path, isFile := strings.CutPrefix(url, "file://")
-	if strings.HasPrefix(url, "file:") && !strings.HasPrefix(path, "/") {
-		return nil, inputError{fmt.Errorf("store %s: want file:///path with three slashes, or the path alone", url)}
+	path, err := folderOf(url)
+	if err != nil {
+		return nil, err
 	}
-	switch scheme, _, ok := strings.Cut(path, "://"); {
-	case isFile || !ok:
-	case scheme == "s3":
+	if path == "" {
 		return openBucket(ctx, url)
-	default:
-		return nil, inputError{fmt.Errorf("store %s: scheme %s is unknown; give s3://bucket/prefix or file:///path", url, scheme)}
+	}
+	return dir.Open(path)
+}
+
+// folderOf returns the folder of a store by its URL; it is empty for a bucket.
+func folderOf(url string) (string, error) {
+	path, isFile := strings.CutPrefix(url, "file://")
+	scheme, _, other := strings.Cut(path, "://")
+	switch {
+	case strings.HasPrefix(url, "file:") && !strings.HasPrefix(path, "/"):
+		return "", inputError{fmt.Errorf("store %s: want file:///path with three slashes, or the path alone", url)}
+	case !isFile && scheme == "s3" && other:
+		return "", nil
+	case !isFile && other:
+		return "", inputError{fmt.Errorf("store %s: scheme %s is unknown; give s3://bucket/prefix or file:///path", url, scheme)}
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
-		return nil, fmt.Errorf("store %s: %w", url, err)
+		return "", fmt.Errorf("store %s: %w", url, err)
 	}
-	return dir.Open(path)
+	return path, nil
 }
 
 // errNoStore says that there is nothing to read.
@@ -43,8 +54,11 @@ var errNoStore = errors.New("there is no such directory: --dir or --store says w
 
 // readStore opens a store that must be there: a mistyped path is not made.
 func readStore(ctx context.Context, url string) (storage.Store, error) {
-	path := strings.TrimPrefix(url, "file://")
-	if _, err := os.Stat(path); !strings.Contains(path, "://") && errors.Is(err, os.ErrNotExist) {
+	path, err := folderOf(url)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(path); path != "" && errors.Is(err, os.ErrNotExist) {
 		return nil, inputError{fmt.Errorf("store %s: %w", path, errNoStore)}
 	}
 	return openStore(ctx, url)
