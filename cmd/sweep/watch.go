@@ -68,6 +68,7 @@ type snapshot struct {
 	mute     error             // why the workflow did not tell its progress
 	beats    []sweep.Heartbeat // of the runs in training, by cell
 	trouble  []trouble         // activities that are being tried again
+	taken    bool              // some run, or there is none to take
 }
 
 // over says that the workflow has ended.
@@ -109,6 +110,8 @@ func (a *app) watch(ctx context.Context, c client.Client, store storage.Store, p
 	defer tick.Stop()
 	server := silence{began: fmt.Sprintf("the server does not answer; waiting for it, up to %v", patience), ended: "the server answers again"}
 	worker := silence{began: "no worker answers; waiting for one", ended: "a worker answers"}
+	slot := silence{began: "no worker takes its runs yet: all slots are taken, or no worker trains on the backend that it was submitted for", ended: "a worker takes them"}
+	untaken := 0 // looks in a row
 	for {
 		s, err := look(ctx, c, plan.ID)
 		if ctx.Err() != nil {
@@ -136,6 +139,10 @@ func (a *app) watch(ctx context.Context, c client.Client, store storage.Store, p
 			}
 			last = s
 			v.show(s)
+			if untaken++; s.taken {
+				untaken = 0
+			}
+			slot.note(v, untakenFor(untaken))
 			if s.over() {
 				return last, outcome(ctx, c, last, plan)
 			}
@@ -193,6 +200,15 @@ func (q *silence) note(v view, err error) {
 	}
 }
 
+// untakenFor is nil until runs have waited for a slot for longer than it takes to
+// hand one out: ten seconds.
+func untakenFor(looks int) error {
+	if looks < int(10*time.Second/pollEvery) {
+		return nil
+	}
+	return errors.New("no slot")
+}
+
 // outcome is nil if every run has a result.
 func outcome(ctx context.Context, c client.Client, s snapshot, plan *sweep.PlanHeader) error {
 	switch s.status {
@@ -234,6 +250,7 @@ func look(ctx context.Context, c client.Client, id string) (snapshot, error) {
 		return s, err
 	}
 	s.status = d.WorkflowExecutionInfo.Status
+	s.taken = len(d.PendingActivities) == 0
 	for _, p := range d.PendingActivities {
 		var beat sweep.Heartbeat
 		has := p.HeartbeatDetails != nil && converter.GetDefaultDataConverter().FromPayloads(p.HeartbeatDetails, &beat) == nil && beat.Steps > 0
@@ -246,6 +263,9 @@ func look(ctx context.Context, c client.Client, id string) (snapshot, error) {
 				t.cell = beat.Cell
 			}
 			s.trouble = append(s.trouble, t)
+		}
+		if p.State != enums.PENDING_ACTIVITY_STATE_SCHEDULED || p.Attempt > 1 {
+			s.taken = true
 		}
 		if has && p.State == enums.PENDING_ACTIVITY_STATE_STARTED {
 			s.beats = append(s.beats, beat)

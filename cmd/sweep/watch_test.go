@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
@@ -31,6 +32,7 @@ type moody struct {
 	looks    int
 	describe func(look int) (enums.WorkflowExecutionStatus, error)
 	progress func(look int) *sweep.Progress // nil: no worker answers
+	untaken  int                            // looks at first in which a run waits for a slot
 }
 
 var errSilent = errors.New("silent")
@@ -42,7 +44,13 @@ func (m *moody) DescribeWorkflowExecution(ctx context.Context, _, _ string) (*wo
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{Status: status}}, err
+	d := &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{Status: status}}
+	if m.looks <= m.untaken {
+		d.PendingActivities = append(d.PendingActivities, &workflowpb.PendingActivityInfo{
+			ActivityType: &commonpb.ActivityType{Name: sweep.ActivityTrain}, State: enums.PENDING_ACTIVITY_STATE_SCHEDULED, Attempt: 1,
+		})
+	}
+	return d, err
 }
 
 func (m *moody) QueryWorkflow(ctx context.Context, _, _, _ string, _ ...any) (converter.EncodedValue, error) {
@@ -117,6 +125,18 @@ func TestWatchSilence(t *testing.T) {
 			}
 			return all
 		}}, 1, "", 3 * patience, 10 * patience, map[string]int{gone: 0, idle: 1, "a worker answers": 1, "2 of 2 runs done": 1}},
+		"no slot for long": {moody{untaken: 100, describe: func(look int) (enums.WorkflowExecutionStatus, error) {
+			if look < 200 {
+				return running, nil
+			}
+			return completed, nil
+		}, progress: func(int) *sweep.Progress { return all }}, 1, "", 0, patience, map[string]int{"no worker takes its runs yet": 1, "a worker takes them": 1}},
+		"a slot soon": {moody{untaken: 15, describe: func(look int) (enums.WorkflowExecutionStatus, error) {
+			if look < 30 {
+				return running, nil
+			}
+			return completed, nil
+		}, progress: func(int) *sweep.Progress { return all }}, 1, "", 0, patience, map[string]int{"no worker takes": 0, "a worker takes": 0}},
 		"unknown to the server": {moody{describe: always(0, serviceerror.NewNotFound("workflow not found"))}, 1, "workflow not found", 0, pollEvery,
 			map[string]int{gone: 0}},
 	} {
