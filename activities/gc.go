@@ -82,7 +82,7 @@ func CollectGarbage(ctx context.Context, store storage.Store, before time.Time, 
 	})
 	slices.SortFunc(out.Stages, func(a, b GarbageStage) int { return strings.Compare(a.Stage, b.Stage) })
 	if cleaner, ok := store.(storage.Cleaner); ok && err == nil {
-		out.Leftovers, err = cleaner.Clean(ctx, before, dryRun)
+		out.Leftovers, err = cleaner.Clean(ctx, []string{"stages/", "sweeps/", "results/", "models/"}, before, dryRun)
 	}
 	return out, err
 }

@@ -53,8 +53,9 @@ type NewPutter interface {
 
 // A Cleaner can hold what readers never see and crashed writers left behind.
 type Cleaner interface {
-	// Clean removes the leftovers of writers that began before a time, and
-	// returns their number; with dry it only counts them. It must not be a time
-	// at which a writer still at work began.
-	Clean(ctx context.Context, before time.Time, dry bool) (int, error)
+	// Clean removes the leftovers of writers of keys with one of the prefixes that
+	// began before a time, and returns their number; with dry it only counts them.
+	// It must not be a time at which a writer still at work began. What else is
+	// where the store is stays: it may be of another program.
+	Clean(ctx context.Context, prefixes []string, before time.Time, dry bool) (int, error)
 }

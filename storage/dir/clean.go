@@ -7,19 +7,20 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/topksweep/sweep/storage"
 )
 
-// Clean removes the folders that have been empty since before a time, and what
-// crashed writers left behind, however young: a lock tells. Whoever is about to
-// write into a folder that goes makes it again.
-func (s *Store) Clean(ctx context.Context, before time.Time, dry bool) (int, error) {
+// Clean removes the folders of such keys that have been empty since before a time,
+// and what crashed writers left behind, however young: a lock tells. Whoever is
+// about to write into a folder that goes makes it again.
+func (s *Store) Clean(ctx context.Context, prefixes []string, before time.Time, dry bool) (int, error) {
 	removed, err := s.cleanTemp(dry)
 	if err == nil {
 		var n int
-		n, err = s.cleanFolders(ctx, before, dry)
+		n, err = s.cleanFolders(ctx, prefixes, before, dry)
 		removed += n
 	}
 	return removed, storage.Wrap("clean", s.root, explain(err))
@@ -52,9 +53,9 @@ func (s *Store) cleanTemp(dry bool) (removed int, err error) {
 	return removed, nil
 }
 
-// cleanFolders removes empty folders below the root, and those that become empty
-// by it.
-func (s *Store) cleanFolders(ctx context.Context, before time.Time, dry bool) (removed int, err error) {
+// cleanFolders removes empty folders of keys with the prefixes, and those that
+// become empty by it.
+func (s *Store) cleanFolders(ctx context.Context, prefixes []string, before time.Time, dry bool) (removed int, err error) {
 	type folder struct {
 		path    string
 		changed time.Time
@@ -74,7 +75,8 @@ func (s *Store) cleanFolders(ctx context.Context, before time.Time, dry bool) (r
 		if !d.IsDir() {
 			return nil
 		}
-		if storage.CheckKey(d.Name()) != nil { // "+tmp", or not ours
+		key, err := filepath.Rel(s.root, path)
+		if key = filepath.ToSlash(key) + "/"; err != nil || !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(key, p) }) {
 			return fs.SkipDir
 		}
 		info, err := d.Info()

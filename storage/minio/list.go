@@ -81,7 +81,11 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 // dry does nothing else. MinIO
 // knows of those only that began since it was started, and removes the others
 // itself after a day.
-func (s *Store) Clean(ctx context.Context, before time.Time, dry bool) (int, error) {
+func (s *Store) Clean(ctx context.Context, prefixes []string, before time.Time, dry bool) (int, error) {
+	ours := func(name string) bool {
+		key, inside := strings.CutPrefix(name, s.prefix)
+		return inside && slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(key, p) })
+	}
 	removed := 0
 	var key, id string
 	for more := true; more; {
@@ -95,7 +99,7 @@ func (s *Store) Clean(ctx context.Context, before time.Time, dry bool) (int, err
 			return removed, storage.Wrap("list uploads", s.prefix, explain(err))
 		}
 		for _, u := range page.Uploads {
-			if !strings.HasPrefix(u.Key, s.prefix) || !u.Initiated.Before(before) {
+			if !ours(u.Key) || !u.Initiated.Before(before) {
 				continue
 			}
 			if dry {

@@ -194,23 +194,23 @@ func TestClean(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"ours/a", "ours/b/c", "ours/b/c", "others/a", "ours-not"} {
+	for _, name := range []string{"ours/a", "ours/b/c", "ours/b/c", "others/a", "ours-not", "ours/c"} {
 		begin(name)
 	}
-	if n, err := s.Clean(t.Context(), time.Now().Add(-time.Hour), false); n != 0 || err != nil {
+	if n, err := s.Clean(t.Context(), []string{"a", "b/", "short"}, time.Now().Add(-time.Hour), false); n != 0 || err != nil {
 		t.Errorf("of an hour ago: %d, %v, want none", n, err)
 	}
 	for _, test := range []struct {
 		dry  bool
 		want int
 	}{{true, 3}, {false, 3}, {false, 0}, {true, 0}} {
-		if n, err := s.Clean(t.Context(), time.Now().Add(time.Hour), test.dry); n != test.want || err != nil {
+		if n, err := s.Clean(t.Context(), []string{"a", "b/", "short"}, time.Now().Add(time.Hour), test.dry); n != test.want || err != nil {
 			t.Errorf("removed (dry: %v) %d, %v, want %d", test.dry, n, err, test.want)
 		}
 	}
 	left, err := raw.ListMultipartUploads(t.Context(), "clean", "", "", "", "", 100)
-	if err != nil || len(left.Uploads) != 2 {
-		t.Errorf("left %v, %v, want the two of others", left.Uploads, err)
+	if err != nil || len(left.Uploads) != 3 {
+		t.Errorf("left %v, %v, want the three of others", left.Uploads, err)
 	}
 
 	// A put that fails by itself leaves nothing for it.
@@ -218,7 +218,7 @@ func TestClean(t *testing.T) {
 	if err := s.Put(t.Context(), "short", bad, 40<<20); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("put of a short body: %v", err)
 	}
-	if n, err := s.Clean(t.Context(), time.Now().Add(time.Hour), false); n != 0 || err != nil {
+	if n, err := s.Clean(t.Context(), []string{"a", "b/", "short"}, time.Now().Add(time.Hour), false); n != 0 || err != nil {
 		t.Errorf("after a failed put: %d, %v, want none", n, err)
 	}
 }
