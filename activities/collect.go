@@ -73,11 +73,14 @@ func LoadResults(ctx context.Context, store storage.Store, plan *sweep.PlanHeade
 }
 
 // readResult reads the result of a run, twice if the first time finds it damaged:
-// it may have been misread.
+// it may have been misread. One that is not this run's is damaged, too.
 func readResult(ctx context.Context, store storage.Store, id string) (r sweep.Result, err error) {
 	for range 2 {
 		r = sweep.Result{}
 		err = storage.GetJSON(ctx, store, sweep.ResultKey(id), &r)
+		if err == nil && (r.Status != sweep.Completed || sweep.TrajectoryOf(id) != r.Cell) {
+			err = storage.Wrap("get", sweep.ResultKey(id), fmt.Errorf("%w: a result of cell %q, %s", storage.ErrCorrupt, r.Cell, r.Status))
+		}
 		if !errors.Is(err, storage.ErrCorrupt) {
 			break
 		}

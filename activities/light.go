@@ -25,7 +25,7 @@ const lastLook = 8
 // planless is outcome for the activities that a sweep begins and ends with.
 func planless(ctx context.Context, err error) error {
 	if errors.Is(err, ErrNoPlan) && activity.GetInfo(ctx).Attempt >= lastLook {
-		return temporal.NewNonRetryableApplicationError(brief(err.Error()), "NoPlan", nil)
+		return temporal.NewNonRetryableApplicationError(brief(err.Error()), sweep.ErrTypeNoPlan, nil)
 	}
 	return outcome(ctx, err)
 }

@@ -71,6 +71,10 @@ type TreeLeft struct {
 // the checkpoint before.
 const ErrTypeLost = "CheckpointLost"
 
+// ErrTypeNoPlan is the type of the error with which Prepare ends when no worker
+// has the plan in its store.
+const ErrTypeNoPlan = "NoPlan"
+
 // CellRef names one cell of a stored plan.
 type CellRef struct {
 	Sweep string
@@ -122,6 +126,7 @@ type Progress struct {
 	Summary
 	Running []int `json:"running"` // indices of the cells of stages in training or evaluation, ascending
 	Leads   []int `json:"leads"`   // the cell by which the stage of each of them is known
+	Ending  bool  `json:"ending"`  // nothing more is begun: what is asked of it now would not be done
 }
 
 // Heartbeat is what TrainStage reports every few seconds: a hint for people. The

@@ -23,6 +23,12 @@ func lost(err error) bool {
 	return errors.As(err, &app) && app.Type() == sweep.ErrTypeLost
 }
 
+// withoutPlan says that there is no plan by which results could be collected.
+func withoutPlan(err error) bool {
+	var app *temporal.ApplicationError
+	return errors.As(err, &app) && app.Type() == sweep.ErrTypeNoPlan
+}
+
 // reason is the innermost message that an activity gave, without Temporal's
 // wrapping.
 func reason(err error) string {

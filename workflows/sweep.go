@@ -28,14 +28,16 @@ const ErrTypeFailed = "RunsFailed"
 // for them to end would leave slots idle for as long as the longest takes.
 func SweepWorkflow(ctx workflow.Context, in sweep.SweepInput) (sweep.Summary, error) {
 	s := newState(in)
-	if err := workflow.SetQueryHandler(ctx, sweep.QueryProgress, s.progress); err != nil {
+	progress := func() (sweep.Progress, error) { return s.progress(s.over || s.ending(ctx)) }
+	if err := workflow.SetQueryHandler(ctx, sweep.QueryProgress, progress); err != nil {
 		return s.Summary, err
 	}
 	if err := s.handleUpdates(ctx); err != nil {
 		return s.Summary, err
 	}
 	err := s.window(ctx)
-	if err != nil || s.ending(ctx) || !s.more() {
+	s.over = err != nil
+	if (err != nil || s.ending(ctx) || !s.more()) && !withoutPlan(err) {
 		s.tell(ctx)
 		done, _ := workflow.NewDisconnectedContext(ctx)
 		if e := collect(done, in.Sweep); e != nil && err == nil {
@@ -64,20 +66,20 @@ func (s *state) handleUpdates(ctx workflow.Context) error {
 	err := workflow.SetUpdateHandlerWithOptions(ctx, sweep.UpdateExtend, func(_ workflow.Context, to sweep.Extent) (sweep.Summary, error) {
 		s.in.Extent, s.Cells = to, to.Cells
 		return s.Summary, nil
-	}, workflow.UpdateHandlerOptions{Validator: func(workflow.Context, sweep.Extent) error { return goingOn(ctx) }})
+	}, workflow.UpdateHandlerOptions{Validator: func(workflow.Context, sweep.Extent) error { return s.goingOn(ctx) }})
 	if err != nil {
 		return err
 	}
 	return workflow.SetUpdateHandlerWithOptions(ctx, sweep.UpdateRetry, func(workflow.Context) (sweep.Summary, error) {
 		s.retry = true
 		return s.Summary, nil
-	}, workflow.UpdateHandlerOptions{Validator: func(workflow.Context) error { return goingOn(ctx) }})
+	}, workflow.UpdateHandlerOptions{Validator: func(workflow.Context) error { return s.goingOn(ctx) }})
 }
 
-// goingOn refuses what a sweep that is being canceled would not do any more.
-func goingOn(ctx workflow.Context) error {
-	if ctx.Err() != nil {
-		return errors.New("the sweep is being canceled: try again when it has ended")
+// goingOn refuses what a sweep that is ending would not do any more.
+func (s *state) goingOn(ctx workflow.Context) error {
+	if s.over || s.ending(ctx) {
+		return errors.New("the sweep is ending: try again when it has")
 	}
 	return nil
 }
@@ -94,6 +96,7 @@ type state struct {
 	longest  float64  // path of the stages so far
 	retry    bool     // go over all trees once more
 	pass     int      // how often all trees were gone over before
+	over     bool     // the window has ended with an error
 }
 
 // A tree is one that is begun.
@@ -126,8 +129,8 @@ func (s *state) carried() *sweep.Carried {
 	return c
 }
 
-func (s *state) progress() (sweep.Progress, error) {
-	p := sweep.Progress{Summary: s.Summary, Running: []int{}, Leads: []int{}}
+func (s *state) progress(ending bool) (sweep.Progress, error) {
+	p := sweep.Progress{Summary: s.Summary, Running: []int{}, Leads: []int{}, Ending: ending}
 	var all []running
 	for _, t := range s.begun {
 		all = append(all, t.running...)

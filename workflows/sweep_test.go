@@ -225,8 +225,8 @@ func TestCancel(t *testing.T) {
 	}
 	p := progressOf(t, env)
 	wantSummary(t, p.Summary, sweep.Summary{Cells: 20, Completed: 3, Canceled: 3})
-	if len(p.Running) > 0 {
-		t.Errorf("running %v after the end", p.Running)
+	if len(p.Running) > 0 || !p.Ending {
+		t.Errorf("running %v after the end, ending %t", p.Running, p.Ending)
 	}
 }
 
@@ -277,6 +277,20 @@ func TestErrorsThatEndASweep(t *testing.T) {
 				t.Errorf("%d runs completed, want %d", len(f.evaluated), c.completed)
 			}
 		})
+	}
+}
+
+// Without a plan there is nothing to collect by.
+func TestNoPlan(t *testing.T) {
+	f := newFake(3)
+	f.prepare = func(int) error {
+		return temporal.NewNonRetryableApplicationError("not in this store", sweep.ErrTypeNoPlan, nil)
+	}
+	if _, err := f.run(t, f.input(1)); err == nil || !strings.Contains(err.Error(), "not in this store") {
+		t.Errorf("ended with %v", err)
+	}
+	if f.collected != 0 {
+		t.Errorf("collected %d times", f.collected)
 	}
 }
 

@@ -136,8 +136,8 @@ func start(ctx context.Context, c client.Client, p *sweep.PlanHeader, details, b
 	return true, nil
 }
 
-// settled waits for a sweep that is being canceled to end: what it is told until
-// then it would not do.
+// settled waits for a sweep that is being canceled, or that stops because of runs
+// that failed, to end: what it is told until then it would not do.
 func (a *app) settled(ctx context.Context, c client.Client, id string) error {
 	d, err := c.DescribeWorkflowExecution(ctx, id, "")
 	var none *serviceerror.NotFound
@@ -147,10 +147,14 @@ func (a *app) settled(ctx context.Context, c client.Client, id string) error {
 	if err != nil {
 		return fmt.Errorf("look at sweep %s: %w", id, err)
 	}
-	if d.WorkflowExecutionInfo.Status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING || !d.GetWorkflowExtendedInfo().GetCancelRequested() {
+	if d.WorkflowExecutionInfo.Status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		return nil
 	}
-	fmt.Fprintf(a.err, "sweep %s is being canceled: waiting until its runs are saved\n", id)
+	var p sweep.Progress
+	if !d.GetWorkflowExtendedInfo().GetCancelRequested() && (ask(ctx, c, id, &p) != nil || !p.Ending) {
+		return nil
+	}
+	fmt.Fprintf(a.err, "sweep %s is ending: waiting until its runs are saved\n", id)
 	err = c.GetWorkflow(ctx, id, "").Get(ctx, nil)
 	if ctx.Err() != nil {
 		return errInterrupted

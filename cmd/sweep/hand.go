@@ -32,7 +32,7 @@ func (h *handing) flags(f *pflag.FlagSet) {
 // handed ends such a verb: with the sweep's results, or its ID.
 func (a *app) handed(ctx context.Context, c client.Client, store storage.Store, plan *sweep.PlanHeader, h *handing) error {
 	if h.wait {
-		return a.finish(ctx, c, store, plan, h.out)
+		return a.finish(ctx, c, store, plan, h.out, alwaysThere)
 	}
 	fmt.Fprintln(a.out, plan.ID)
 	return nil

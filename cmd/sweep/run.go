@@ -65,15 +65,23 @@ A first grid:
 			if err != nil {
 				return err
 			}
-			tc, stop, err := a.server(ctx, p, t, s, store)
-			if err != nil {
-				return err
+			run := func() error {
+				srv, err := a.server(ctx, p, t, s, store)
+				if err != nil {
+					return err
+				}
+				defer srv.stop()
+				if err := a.begin(ctx, srv.client, store, plan, planned.src, t.backend.Name()); err != nil {
+					return err
+				}
+				return a.finish(ctx, srv.client, store, plan, out, srv.alive)
 			}
-			defer stop()
-			if err := a.begin(ctx, tc, store, plan, planned.src, t.backend.Name()); err != nil {
-				return err
+			err = run()
+			for errors.Is(err, errServerGone) { // that of another process
+				fmt.Fprintln(a.err, "the server that this sweep was handed to is gone; going on here")
+				err = run()
 			}
-			return a.finish(ctx, tc, store, plan, out)
+			return err
 		},
 	}
 	p.flags(c.Flags())
@@ -88,9 +96,16 @@ A first grid:
 // to join it gives up.
 const startWithin = time.Minute
 
+// A server is one that a sweep can be handed to.
+type server struct {
+	client client.Client
+	stop   func()      // or leave it, if it is another process's
+	alive  func() bool // its process is there
+}
+
 // server starts everything in this process, or joins the server that runs on
 // the state directory already, also one that has yet to say where.
-func (a *app) server(ctx context.Context, p place, t training, s serverFlags, store storage.Store) (client.Client, func(), error) {
+func (a *app) server(ctx context.Context, p place, t training, s serverFlags, store storage.Store) (server, error) {
 	began := time.Now()
 	for said := false; ; said = true {
 		k, err := startStack(ctx, p, t, s, store)
@@ -98,25 +113,33 @@ func (a *app) server(ctx context.Context, p place, t training, s serverFlags, st
 		switch {
 		case err == nil:
 			fmt.Fprintf(a.err, "Temporal server at %s%s\n", k.server.HostPort, uiNote(k.server.UIURL))
-			return k.client, func() { a.stop(ctx, k) }, nil
+			return server{k.client, func() { a.stop(ctx, k) }, alwaysThere}, nil
 		case errors.As(err, &inUse) && inUse.Info.HostPort != "":
 			return a.join(ctx, p, inUse.Info)
 		case inUse == nil || time.Since(began) >= startWithin:
-			return nil, nil, err
+			return server{}, err
 		case !said:
 			fmt.Fprintf(a.err, "waiting for %s, which starts or stops its server\n", inUse.Who())
 		}
 	}
 }
 
-func (a *app) join(ctx context.Context, p place, to local.Info) (client.Client, func(), error) {
+func (a *app) join(ctx context.Context, p place, to local.Info) (server, error) {
 	tc, _, err := (&connection{address: to.HostPort, namespace: to.Namespace}).dial(ctx, p.dir, nil)
 	if err != nil {
-		return nil, nil, err
+		return server{}, err
 	}
 	fmt.Fprintf(a.err, "joining the server of process %d at %s%s\n", to.PID, to.HostPort, uiNote(to.UIURL))
-	return tc, tc.Close, nil
+	alive := func() bool {
+		now, ok, err := local.Running(p.dir)
+		return err != nil || ok && now.PID == to.PID
+	}
+	return server{tc, tc.Close, alive}, nil
 }
+
+// alwaysThere is whether a server's process is there that is this one, or one
+// that may be started again where it was.
+func alwaysThere() bool { return true }
 
 // stop ends what server started.
 func (a *app) stop(ctx context.Context, k *stack) {
@@ -137,10 +160,13 @@ func uiNote(url string) string {
 }
 
 // finish follows a sweep to its end and prints its results.
-func (a *app) finish(ctx context.Context, c client.Client, store storage.Store, plan *sweep.PlanHeader, out outputFlags) error {
-	last, err := a.watch(ctx, c, store, plan)
+func (a *app) finish(ctx context.Context, c client.Client, store storage.Store, plan *sweep.PlanHeader, out outputFlags, alive func() bool) error {
+	last, err := a.watch(ctx, c, store, plan, alive)
 	if ctx.Err() != nil {
 		return errInterrupted
+	}
+	if errors.Is(err, errServerGone) {
+		return err
 	}
 	if p := last.progress; last.mute == nil && p.Reused == 0 && p.Completed == plan.CellCount && p.Steps < plan.StepsUnshared {
 		fmt.Fprintf(a.err, "trained %d steps of the %d that the runs have: what they share was trained once\n", p.Steps, plan.StepsUnshared)

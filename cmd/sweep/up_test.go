@@ -149,3 +149,22 @@ func TestJoinsWhatStarts(t *testing.T) {
 		t.Errorf("up: status %d\n%s", status, up.err.String())
 	}
 }
+
+// A sweep that was handed to the server of another process goes on when that ends.
+func TestServerOfAnotherEnds(t *testing.T) {
+	dir := t.TempDir()
+	up := begin(t, dir, "up", "--no-ui", "--slots", "1")
+	until(t, "the server", func() bool {
+		info, ok, err := local.Running(dir)
+		return err == nil && ok && info.HostPort != ""
+	})
+	p := begin(t, dir, "run", write(t, small), "--no-ui")
+	until(t, "a checkpoint", func() bool { return manifests(t, dir) > 0 })
+	up.Process.Signal(syscall.SIGTERM)
+	if status := up.end(t); status != 0 {
+		t.Errorf("up: status %d\n%s", status, up.err.String())
+	}
+	if status := p.end(t); status != 0 || !strings.Contains(p.err.String(), "going on here") || strings.Count(p.out.String(), "completed") != 4 {
+		t.Errorf("status %d\n%s%s", status, p.out.String(), p.err.String())
+	}
+}

@@ -46,7 +46,7 @@ answer is waited for, for three minutes.`,
 				return err
 			}
 			defer tc.Close()
-			_, err = a.watch(c.Context(), tc, store, plan)
+			_, err = a.watch(c.Context(), tc, store, plan, alwaysThere)
 			return err
 		},
 	}
@@ -99,11 +99,14 @@ func (s snapshot) planned(p *sweep.PlanHeader) float64 {
 	return float64(p.StepsShared) * (1 - float64(s.progress.Reused)/float64(max(1, p.CellCount)))
 }
 
+// errServerGone says that the process of the server that runs a sweep has ended.
+var errServerGone = errors.New("the server's process has ended")
+
 // watch shows a sweep's progress until its workflow ends, and returns where it
 // stood then. A server that restarts is not the end of the sweep; one that is gone
 // is no matter if the store has all results. The error says that runs failed, that
 // the server does not answer, or that watching was interrupted.
-func (a *app) watch(ctx context.Context, c client.Client, store storage.Store, plan *sweep.PlanHeader) (last snapshot, err error) {
+func (a *app) watch(ctx context.Context, c client.Client, store storage.Store, plan *sweep.PlanHeader, alive func() bool) (last snapshot, err error) {
 	v := a.newView(ctx, store, plan)
 	defer v.close()
 	tick := time.NewTicker(pollEvery)
@@ -121,6 +124,9 @@ func (a *app) watch(ctx context.Context, c client.Client, store storage.Store, p
 			if s, all := stored(ctx, store, plan.ID, err); all {
 				v.show(s)
 				return s, nil
+			}
+			if !alive() {
+				return last, errServerGone
 			}
 			if !silent(serviceerror.ToStatus(err).Code()) {
 				return last, fmt.Errorf("watch %s: %w", plan.ID, err)
@@ -230,6 +236,9 @@ func failure(err error, id string) error {
 	case !errors.As(err, &app):
 		return fmt.Errorf("sweep %s: %w", id, err)
 	case app.Type() != workflows.ErrTypeFailed || app.Details(&sum) != nil:
+		for cause := app; errors.As(errors.Unwrap(cause), &cause); { // without the wrapping of those between
+			app = cause
+		}
 		return fmt.Errorf("sweep %s: %s", id, app.Message())
 	}
 	left := ""

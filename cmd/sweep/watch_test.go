@@ -145,7 +145,7 @@ func TestWatchSilence(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var out bytes.Buffer
 				began := time.Now()
-				_, err := (&app{err: &out}).watch(t.Context(), &x.server, store, plan)
+				_, err := (&app{err: &out}).watch(t.Context(), &x.server, store, plan, alwaysThere)
 				if x.err == "" && err != nil || x.err != "" && (err == nil || !strings.Contains(err.Error(), x.err)) {
 					t.Errorf("error %v, want %q", err, x.err)
 				}
