@@ -35,9 +35,9 @@ var ErrNoServer = errors.New("this binary was built without the embedded Tempora
 type Options struct {
 	// Dir holds the state; it is created with mode 0700. One server at a time may use it.
 	Dir string
-	// GRPCPort is where clients and workers connect. 0 takes DefaultGRPCPort if it is
-	// free and any free port otherwise; a negative value takes any free port; a
-	// positive one takes that port or fails.
+	// GRPCPort is where clients and workers connect. 0 takes DefaultGRPCPort, or that
+	// of a server that crashed on Dir, if it is free and any free port otherwise; a
+	// negative value takes any free port; a positive one takes that port or fails.
 	GRPCPort int
 	// UIPort is the Web UI's, chosen likewise with DefaultUIPort, except that a
 	// negative value runs no Web UI.
@@ -54,6 +54,8 @@ type Options struct {
 	// Logger is told what a user may want to know, such as a port that was busy. The
 	// server's own log goes to temporal.log in Dir. Nil discards.
 	Logger *slog.Logger
+
+	preferred int // port for a GRPCPort of 0
 }
 
 // withDefaults resolves zero values and checks the rest.

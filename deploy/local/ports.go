@@ -45,8 +45,8 @@ func listen(what string, asked, preferred int, log *slog.Logger) (net.Listener, 
 // they can only be found free here, not held.
 type ports struct{ frontend, history, matching, worker int }
 
-func findPorts(grpcPort int, log *slog.Logger) (p ports, err error) {
-	front, err := listen("gRPC", grpcPort, DefaultGRPCPort, log)
+func findPorts(grpcPort, preferred int, log *slog.Logger) (p ports, err error) {
+	front, err := listen("gRPC", grpcPort, preferred, log)
 	if err != nil {
 		return p, err
 	}

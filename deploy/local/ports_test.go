@@ -78,7 +78,7 @@ func TestBusyPortsAskedFor(t *testing.T) {
 }
 
 func TestFindPortsDiffer(t *testing.T) {
-	p, err := findPorts(-1, slog.New(slog.DiscardHandler))
+	p, err := findPorts(-1, 0, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

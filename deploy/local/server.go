@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -48,6 +49,13 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	undo.add(lock.Close)
 
+	// After a crash clients look for the server where it was.
+	o.preferred = DefaultGRPCPort
+	if before, err := readInfo(o.Dir); err == nil && before.HostPort != "" {
+		if a, err := netip.ParseAddrPort(before.HostPort); err == nil {
+			o.preferred = int(a.Port())
+		}
+	}
 	info := Info{PID: os.Getpid(), Namespace: o.Namespace, Started: time.Now()}
 	if err := writeInfo(o.Dir, info); err != nil { // who holds the lock; where follows
 		return nil, err

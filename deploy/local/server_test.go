@@ -236,7 +236,7 @@ func TestFatalEndsOnlyTheGoroutine(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	p, err := findPorts(-1, slog.New(slog.DiscardHandler))
+	p, err := findPorts(-1, 0, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,5 +280,29 @@ func TestContain(t *testing.T) {
 	}
 	if err := contain(func() error { return io.EOF }); err != io.EOF {
 		t.Errorf("an error became %v", err)
+	}
+}
+
+// Who was connected to a server that crashed finds the next one.
+func TestPortAfterCrash(t *testing.T) {
+	dir := t.TempDir()
+	l, err := listen("a test", -1, 0, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := l.Addr().String()
+	l.Close()
+	if err := writeInfo(dir, Info{PID: 1, HostPort: before}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Start(t.Context(), Options{Dir: dir, UIPort: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.HostPort != before {
+		t.Errorf("at %s, before at %s", s.HostPort, before)
+	}
+	if err := s.Stop(); err != nil {
+		t.Error(err)
 	}
 }

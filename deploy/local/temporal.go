@@ -33,7 +33,7 @@ const (
 // returns the frontend's address and what stops them.
 func startTemporal(ctx context.Context, conf *config.SQL, o Options, log *slog.Logger) (addr string, stop func() error, err error) {
 	for try := 1; ; try++ {
-		p, err := findPorts(o.GRPCPort, o.Logger)
+		p, err := findPorts(o.GRPCPort, o.preferred, o.Logger)
 		if err != nil {
 			return "", nil, err
 		}
