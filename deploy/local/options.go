@@ -54,8 +54,6 @@ type Options struct {
 	// Logger is told what a user may want to know, such as a port that was busy. The
 	// server's own log goes to temporal.log in Dir. Nil discards.
 	Logger *slog.Logger
-
-	preferred int // port for a GRPCPort of 0
 }
 
 // withDefaults resolves zero values and checks the rest.

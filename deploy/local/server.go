@@ -50,10 +50,10 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	undo.add(lock.Close)
 
 	// After a crash clients look for the server where it was.
-	o.preferred = DefaultGRPCPort
+	port := DefaultGRPCPort
 	if before, err := readInfo(o.Dir); err == nil && before.HostPort != "" {
 		if a, err := netip.ParseAddrPort(before.HostPort); err == nil {
-			o.preferred = int(a.Port())
+			port = int(a.Port())
 		}
 	}
 	info := Info{PID: os.Getpid(), Namespace: o.Namespace, Started: time.Now()}
@@ -86,7 +86,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	undo.add(func() error { return checkpoint(file) })
 
-	addr, stop, err := startTemporal(ctx, conf, o, log)
+	addr, stop, err := startTemporal(ctx, conf, o, port, log)
 	if err != nil {
 		return nil, err
 	}

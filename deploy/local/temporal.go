@@ -30,10 +30,11 @@ const (
 )
 
 // startTemporal starts the four services and waits until clients are served. It
-// returns the frontend's address and what stops them.
-func startTemporal(ctx context.Context, conf *config.SQL, o Options, log *slog.Logger) (addr string, stop func() error, err error) {
+// returns the frontend's address, on the preferred port if none is asked for, and what
+// stops them.
+func startTemporal(ctx context.Context, conf *config.SQL, o Options, preferred int, log *slog.Logger) (addr string, stop func() error, err error) {
 	for try := 1; ; try++ {
-		p, err := findPorts(o.GRPCPort, o.preferred, o.Logger)
+		p, err := findPorts(o.GRPCPort, preferred, o.Logger)
 		if err != nil {
 			return "", nil, err
 		}
