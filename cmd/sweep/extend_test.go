@@ -2,11 +2,15 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
 
 	"github.com/topksweep/sweep/deploy/local"
 )
@@ -165,23 +169,37 @@ func TestRetry(t *testing.T) {
 func TestAfterCancel(t *testing.T) {
 	dir := t.TempDir()
 	up := begin(t, dir, "up", "--no-ui", "--slots", "2")
+	var address string
 	until(t, "the server", func() bool {
 		info, ok, err := local.Running(dir)
-		return err == nil && ok && info.HostPort != ""
+		address = info.HostPort
+		return err == nil && ok && address != ""
 	})
-	grid := strings.NewReplacer("name: tree", "name: again", "steps: 300", "steps: 3000").Replace(tree)
-	file, wider := write(t, grid), write(t, strings.Replace(grid, "steps: 3000", "steps: 3000, seed: 1", 1))
-	ok(t, dir, "submit", file)
-	var last *process
-	for _, args := range [][]string{{"submit", file}, {"retry", "again"}, {"extend", "again", wider, "--wait"}} {
-		ok(t, dir, "cancel", "again")
-		last = begin(t, dir, args...)
-		if status := last.end(t); status != 0 {
-			t.Fatalf("%v after cancel: status %d\n%s", args, status, last.err.String())
-		}
+	server, err := client.Dial(client.Options{HostPort: address})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if strings.Count(last.out.String(), "completed") != 4 {
-		t.Errorf("extended:\n%s%s", last.err.String(), last.out.String())
+	defer server.Close()
+	grid := strings.NewReplacer("name: tree", "name: again", "steps: 300", "steps: 1000000").Replace(tree)
+	file, wider := write(t, grid), write(t, strings.Replace(grid, "steps: 1000000", "steps: 1000000, seed: 1", 1))
+	id := strings.TrimSpace(ok(t, dir, "submit", file))
+	cells := 2
+	for _, args := range [][]string{{"submit", file}, {"retry", "again"}, {"extend", "again", wider}} {
+		ok(t, dir, "cancel", "again")
+		ok(t, dir, args...)
+		if args[0] == "extend" {
+			cells = 4
+		}
+		d, err := server.DescribeWorkflowExecution(t.Context(), id, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.WorkflowExecutionInfo.Status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING || d.GetWorkflowExtendedInfo().GetCancelRequested() {
+			t.Errorf("after cancel and %s it is not going on: %v", args[0], d)
+		}
+		if list := ok(t, dir, "list"); !strings.Contains(list, fmt.Sprintf("0/%d ", cells)) {
+			t.Errorf("after cancel and %s, not %d cells:\n%s", args[0], cells, list)
+		}
 	}
 	up.Process.Signal(syscall.SIGTERM)
 	if status := up.end(t); status != 0 {
