@@ -76,7 +76,8 @@ func (s *Store) cleanFolders(ctx context.Context, prefixes []string, before time
 			return nil
 		}
 		key, err := filepath.Rel(s.root, path)
-		if key = filepath.ToSlash(key) + "/"; err != nil || !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(key, p) }) {
+		key = filepath.ToSlash(key) + "/"
+		if err != nil || storage.CheckKey(d.Name()) != nil || !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(key, p) }) {
 			return fs.SkipDir
 		}
 		info, err := d.Info()

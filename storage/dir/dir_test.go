@@ -78,8 +78,10 @@ func TestCleanFolders(t *testing.T) {
 	for _, key := range []string{"stages/a/data/1", "stages/a/claims/1", "stages/b/data/1", "results/1.json"} {
 		put(key)
 	}
-	if err := os.MkdirAll(filepath.Join(root, "photos", "empty"), 0o755); err != nil { // of somebody else
-		t.Fatal(err)
+	for _, path := range []string{"photos/empty", "stages/+others"} { // of somebody else
+		if err := os.MkdirAll(filepath.Join(root, path), 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, key := range []string{"stages/a/data/1", "stages/a/claims/1"} {
 		if err := s.Delete(t.Context(), key); err != nil {
@@ -96,7 +98,7 @@ func TestCleanFolders(t *testing.T) {
 	clean(time.Now().Add(time.Hour), true, 3)
 	clean(time.Now().Add(time.Hour), false, 3)
 	clean(time.Now().Add(time.Hour), false, 0)
-	for path, there := range map[string]bool{"stages/a": false, "stages/b/data/1": true, "results/1.json": true, "+tmp": true, "photos/empty": true} {
+	for path, there := range map[string]bool{"stages/a": false, "stages/b/data/1": true, "results/1.json": true, "+tmp": true, "photos/empty": true, "stages/+others": true} {
 		if _, err := os.Stat(filepath.Join(root, path)); (err == nil) != there {
 			t.Errorf("%s: %v, want it there: %v", path, err, there)
 		}
