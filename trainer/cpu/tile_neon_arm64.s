@@ -9,6 +9,12 @@
 
 #define ZERO(v) VEOR v.B16, v.B16, v.B16
 
+#define ZERO4(a, b, c, d) \
+	ZERO(a) \
+	ZERO(b) \
+	ZERO(c) \
+	ZERO(d)
+
 // Two vectors of latents, V27 and V28, by token i of the four in vector a.
 #define TOKEN(a, i, c0, c1) \
 	FMLAI(a, i, 27, c0) \
@@ -34,30 +40,12 @@ TEXT ·productNEON(SB), NOSPLIT, $0-56
 	MOVD $4, R4
 
 latents:
-	ZERO(V0)
-	ZERO(V1)
-	ZERO(V2)
-	ZERO(V3)
-	ZERO(V4)
-	ZERO(V5)
-	ZERO(V6)
-	ZERO(V7)
-	ZERO(V8)
-	ZERO(V9)
-	ZERO(V10)
-	ZERO(V11)
-	ZERO(V12)
-	ZERO(V13)
-	ZERO(V14)
-	ZERO(V15)
-	ZERO(V16)
-	ZERO(V17)
-	ZERO(V18)
-	ZERO(V19)
-	ZERO(V20)
-	ZERO(V21)
-	ZERO(V22)
-	ZERO(V23)
+	ZERO4(V0, V1, V2, V3)
+	ZERO4(V4, V5, V6, V7)
+	ZERO4(V8, V9, V10, V11)
+	ZERO4(V12, V13, V14, V15)
+	ZERO4(V16, V17, V18, V19)
+	ZERO4(V20, V21, V22, V23)
 	MOVD R0, R5
 	MOVD R1, R6
 	MOVD R3, R7

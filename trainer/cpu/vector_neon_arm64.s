@@ -5,6 +5,12 @@
 
 #define ZERO(v) VEOR v.B16, v.B16, v.B16
 
+#define ZERO4(a, b, c, d) \
+	ZERO(a) \
+	ZERO(b) \
+	ZERO(c) \
+	ZERO(d)
+
 // Row pointer: base R1, row length in bytes R2, row number at (ids).
 #define ROWAT(off, p) \
 	MOVW off(R3), p  \
@@ -45,22 +51,10 @@ four:
 	ROWAT(4, R9)
 	ROWAT(8, R10)
 	ROWAT(12, R11)
-	ZERO(V0)
-	ZERO(V1)
-	ZERO(V2)
-	ZERO(V3)
-	ZERO(V4)
-	ZERO(V5)
-	ZERO(V6)
-	ZERO(V7)
-	ZERO(V8)
-	ZERO(V9)
-	ZERO(V10)
-	ZERO(V11)
-	ZERO(V12)
-	ZERO(V13)
-	ZERO(V14)
-	ZERO(V15)
+	ZERO4(V0, V1, V2, V3)
+	ZERO4(V4, V5, V6, V7)
+	ZERO4(V8, V9, V10, V11)
+	ZERO4(V12, V13, V14, V15)
 	MOVD R4, R7
 	MOVD R5, R12
 
@@ -83,10 +77,7 @@ fourloop:
 rest:
 	CBZ  R6, done
 	ROWAT(0, R8)
-	ZERO(V0)
-	ZERO(V1)
-	ZERO(V2)
-	ZERO(V3)
+	ZERO4(V0, V1, V2, V3)
 	MOVD R4, R7
 	MOVD R5, R12
 
@@ -128,22 +119,10 @@ TEXT ·combineNEON(SB), NOSPLIT, $0-120
 wide:
 	CMP  $64, R5
 	BLT  narrow
-	ZERO(V0)
-	ZERO(V1)
-	ZERO(V2)
-	ZERO(V3)
-	ZERO(V4)
-	ZERO(V5)
-	ZERO(V6)
-	ZERO(V7)
-	ZERO(V8)
-	ZERO(V9)
-	ZERO(V10)
-	ZERO(V11)
-	ZERO(V12)
-	ZERO(V13)
-	ZERO(V14)
-	ZERO(V15)
+	ZERO4(V0, V1, V2, V3)
+	ZERO4(V4, V5, V6, V7)
+	ZERO4(V8, V9, V10, V11)
+	ZERO4(V12, V13, V14, V15)
 	CBZ  R4, widestart
 	VLD1.P 64(R4), [V0.S4, V1.S4, V2.S4, V3.S4]
 	VLD1.P 64(R4), [V4.S4, V5.S4, V6.S4, V7.S4]
@@ -178,10 +157,7 @@ wideend:
 
 narrow:
 	CBZ  R5, done
-	ZERO(V0)
-	ZERO(V1)
-	ZERO(V2)
-	ZERO(V3)
+	ZERO4(V0, V1, V2, V3)
 	CBZ  R4, narrowstart
 	VLD1.P 64(R4), [V0.S4, V1.S4, V2.S4, V3.S4]
 
