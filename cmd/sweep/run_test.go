@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -175,6 +176,24 @@ run: {checkpoint: {every: 1s}}
 	p.end(t)
 	if err := os.Rename(filepath.Join(data, "here"), filepath.Join(data, "there")); err != nil {
 		t.Fatal(err)
+	}
+	// The plan is there before a server is: a worker takes what is left at once.
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	_, port, _ := net.SplitHostPort(busy.Addr().String())
+	p = begin(t, dir, "run", at("there"), "--no-ui", "--grpc-port", port)
+	if status := p.end(t); status != exitError {
+		t.Errorf("no server: status %d\n%s", status, p.err.String())
+	}
+	plans, _ := filepath.Glob(filepath.Join(dir, "store", "sweeps", "*", "plan.json"))
+	if len(plans) != 1 {
+		t.Fatalf("%d plans", len(plans))
+	}
+	if b, err := os.ReadFile(plans[0]); err != nil || !strings.Contains(string(b), "/there") {
+		t.Errorf("the plan still names the old place: %s, %v", b, err)
 	}
 	if got := ok(t, dir, "run", at("there"), "--no-ui"); got != want {
 		t.Errorf("moved:\n%s\nundisturbed:\n%s", got, want)
