@@ -50,16 +50,16 @@ func LoadResults(ctx context.Context, store storage.Store, plan *sweep.PlanHeade
 		}
 		for _, c := range cells {
 			r, err := readResult(ctx, store, plan.RunID(c.ID))
+			pending := sweep.Result{Cell: c.ID, Config: c.Config, Status: sweep.Pending, Data: plan.Info.Fingerprint}
 			if errors.Is(err, storage.ErrCorrupt) {
-				damaged := sweep.Result{Cell: c.ID, Config: c.Config, Status: sweep.Pending, Data: plan.Info.Fingerprint}
-				damaged.Error = "its result in the store is damaged: sweep retry trains the run again"
-				r, err = damaged, nil
+				r, err = pending, nil
+				r.Error = "its result in the store is damaged: sweep retry trains the run again"
 			}
 			if errors.Is(err, storage.ErrNotFound) {
 				err = storage.GetJSON(ctx, store, sweep.FailureKey(plan.ID, c.ID), &r)
 			}
 			if errors.Is(err, storage.ErrNotFound) {
-				r, err = sweep.Result{Cell: c.ID, Config: c.Config, Status: sweep.Pending, Data: plan.Info.Fingerprint}, nil
+				r, err = pending, nil
 			}
 			if err != nil {
 				return nil, err

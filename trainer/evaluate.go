@@ -11,7 +11,8 @@ import (
 )
 
 // Evaluate measures a model on the held-out rows, of which there must be one at
-// least, in batches of batch_size. It reads the model and s, the model's saved state, and changes neither.
+// least, in batches of batch_size. It reads the model and s, the model's saved
+// state, and changes neither.
 // directions are the true ones of synthetic data, [n,D] unit rows, or nil.
 // after, if not nil, is called as rows are done.
 func Evaluate(ctx context.Context, m Model, c Config, s *State, data Batches, directions []float32, after func(rows int64)) (Metrics, error) {
