@@ -2,11 +2,13 @@ package activities
 
 import (
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/trainer"
 )
 
 // An extension that died before it stored the header has left cells behind, which
@@ -55,5 +57,23 @@ func TestHalfExtended(t *testing.T) {
 	}
 	if _, err := LoadPlan(t.Context(), b.store, plan.ID); !errors.Is(err, storage.ErrCorrupt) {
 		t.Errorf("cells are missing: %v", err)
+	}
+}
+
+// A worker that has read where the data lay looks for it where it lies now.
+func TestMovedData(t *testing.T) {
+	p := makePlan(t, nil)
+	there := p.Data
+	p.Data = trainer.DataSpec{Source: filepath.Join(t.TempDir(), "nowhere")}
+	b := newBench(t, openDir(t), p)
+	if err := b.train(); err == nil {
+		t.Fatal("trained without data")
+	}
+	p.Data = there
+	if err := StorePlan(t.Context(), b.store, p); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.train(); err != nil {
+		t.Error(err)
 	}
 }
