@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/grid"
 )
 
 // The README shows the grid that the repository has.
@@ -28,7 +28,7 @@ func TestExampleGrids(t *testing.T) {
 	}
 	readme := read(t, "README.md")
 	for _, file := range append(files, "grid.yaml") {
-		g, err := sweep.Parse(file, []byte(read(t, file)), sweep.ParseOptions{})
+		g, err := grid.Parse(file, []byte(read(t, file)), grid.ParseOptions{})
 		if err != nil {
 			t.Error(err)
 		} else if g.Data.Source == "" {

@@ -11,7 +11,10 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/grid"
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/data"
 )
@@ -25,9 +28,9 @@ type Activities struct {
 	now     func() time.Time
 	beat    time.Duration // how often a worker says that it is alive and how far it is
 
-	mu    sync.Mutex
-	plans map[string]*sweep.PlanHeader // by sweep
-	sets  map[string]*openSet          // by fingerprint
+	mu      sync.Mutex
+	headers map[string]*plan.Header // by sweep
+	sets    map[string]*openSet     // by fingerprint
 }
 
 // An openSet is a data set that all runs of a worker read from.
@@ -43,7 +46,7 @@ func New(store storage.Store, backend trainer.Backend, log *slog.Logger) *Activi
 	return &Activities{
 		store: store, backend: backend, log: log,
 		memory: memory{capacity: hostCapacity}, now: time.Now, beat: time.Second,
-		plans: map[string]*sweep.PlanHeader{}, sets: map[string]*openSet{},
+		headers: map[string]*plan.Header{}, sets: map[string]*openSet{},
 	}
 }
 
@@ -68,15 +71,15 @@ type Registry interface {
 
 // RegisterLight registers the activities of sweep.Queue.
 func (a *Activities) RegisterLight(r Registry) {
-	register(r, sweep.ActivityPrepare, a.Prepare)
-	register(r, sweep.ActivityFail, a.RecordFailure)
-	register(r, sweep.ActivityCollect, a.Collect)
+	register(r, protocol.ActivityPrepare, a.Prepare)
+	register(r, protocol.ActivityFail, a.RecordFailure)
+	register(r, protocol.ActivityCollect, a.Collect)
 }
 
 // RegisterTraining registers the activities of sweep.TrainQueue.
 func (a *Activities) RegisterTraining(r Registry) {
-	register(r, sweep.ActivityTrain, a.TrainStage)
-	register(r, sweep.ActivityEval, a.Evaluate)
+	register(r, protocol.ActivityTrain, a.TrainStage)
+	register(r, protocol.ActivityEval, a.Evaluate)
 }
 
 func register(r Registry, name string, fn any) {
@@ -85,13 +88,13 @@ func register(r Registry, name string, fn any) {
 
 // A run is one cell's training as an activity meets it.
 type run struct {
-	id   string // names its objects in the store
-	plan *sweep.PlanHeader
-	cell sweep.Cell
+	id     string // names its objects in the store
+	header *plan.Header
+	cell   grid.Cell
 }
 
 // load reads a run that is to be trained or evaluated.
-func (a *Activities) load(ctx context.Context, ref sweep.CellRef) (*run, error) {
+func (a *Activities) load(ctx context.Context, ref protocol.CellRef) (*run, error) {
 	r, err := a.find(ctx, ref)
 	if err == nil && !r.genuine() { // misread, perhaps
 		a.forget(ref.Sweep)
@@ -111,37 +114,37 @@ func (a *Activities) load(ctx context.Context, ref sweep.CellRef) (*run, error) 
 
 // genuine says that the run trains what its ID names.
 func (r *run) genuine() bool {
-	return sweep.CellID(r.cell.Config, r.plan.Info.Fingerprint) == r.cell.ID
+	return grid.CellID(r.cell.Config, r.header.Info.Fingerprint) == r.cell.ID
 }
 
 // find reads a run whatever its settings.
-func (a *Activities) find(ctx context.Context, ref sweep.CellRef) (*run, error) {
-	plan, err := a.plan(ctx, ref.Sweep)
+func (a *Activities) find(ctx context.Context, ref protocol.CellRef) (*run, error) {
+	header, err := a.header(ctx, ref.Sweep)
 	if err != nil {
 		return nil, err
 	}
-	cells, err := a.chunk(ctx, ref.Sweep, ref.Cell/sweep.ChunkSize)
+	cells, err := a.chunk(ctx, ref.Sweep, ref.Cell/plan.ChunkSize)
 	if err != nil {
 		return nil, err
 	}
-	i := ref.Cell % sweep.ChunkSize
+	i := ref.Cell % plan.ChunkSize
 	if i < 0 || i >= len(cells) {
 		return nil, fmt.Errorf("%w: the stored plan of %s has no cell %d", ErrConfig, ref.Sweep, ref.Cell)
 	}
-	return &run{id: plan.RunID(cells[i].ID), plan: plan, cell: cells[i]}, nil
+	return &run{id: header.RunID(cells[i].ID), header: header, cell: cells[i]}, nil
 }
 
 // plan reads a sweep's plan header. What training reads of it never changes, but
 // for where the data lies.
-func (a *Activities) plan(ctx context.Context, id string) (*sweep.PlanHeader, error) {
+func (a *Activities) header(ctx context.Context, id string) (*plan.Header, error) {
 	a.mu.Lock()
-	p := a.plans[id]
+	p := a.headers[id]
 	a.mu.Unlock()
 	if p != nil {
 		return p, nil
 	}
-	p = new(sweep.PlanHeader)
-	err := storage.GetJSON(ctx, a.store, sweep.PlanKey(id), p)
+	p = new(plan.Header)
+	err := storage.GetJSON(ctx, a.store, ledger.PlanKey(id), p)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, fmt.Errorf("%w of %s: hand grids to the store that the workers use (--store); %w", ErrNoPlan, id, err)
 	}
@@ -149,7 +152,7 @@ func (a *Activities) plan(ctx context.Context, id string) (*sweep.PlanHeader, er
 		return nil, err
 	}
 	a.mu.Lock()
-	a.plans[id] = p
+	a.headers[id] = p
 	a.mu.Unlock()
 	return p, nil
 }
@@ -159,16 +162,16 @@ func (a *Activities) plan(ctx context.Context, id string) (*sweep.PlanHeader, er
 func (a *Activities) forget(id string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.plans, id)
+	delete(a.headers, id)
 }
 
-func (a *Activities) chunk(ctx context.Context, id string, chunk int) ([]sweep.Cell, error) {
+func (a *Activities) chunk(ctx context.Context, id string, chunk int) ([]grid.Cell, error) {
 	return ReadChunk(ctx, a.store, id, chunk)
 }
 
 // data opens what a sweep trains on, once for all its runs on this worker.
-func (a *Activities) data(ctx context.Context, plan *sweep.PlanHeader) (*data.Set, error) {
-	want := plan.Info.Fingerprint
+func (a *Activities) data(ctx context.Context, header *plan.Header) (*data.Set, error) {
+	want := header.Info.Fingerprint
 	a.mu.Lock()
 	s := a.sets[want]
 	if s == nil {
@@ -177,7 +180,7 @@ func (a *Activities) data(ctx context.Context, plan *sweep.PlanHeader) (*data.Se
 	}
 	a.mu.Unlock()
 	s.once.Do(func() {
-		s.set, s.err = data.Open(context.WithoutCancel(ctx), plan.Data, data.Options{})
+		s.set, s.err = data.Open(context.WithoutCancel(ctx), header.Data, data.Options{})
 		if s.err == nil && s.set.Info().Fingerprint != want {
 			s.err = fmt.Errorf("%w: its fingerprint is %s, planned was %s; submit the grid again", ErrDataChanged, s.set.Info().Fingerprint, want)
 			s.set.Close()
@@ -185,7 +188,7 @@ func (a *Activities) data(ctx context.Context, plan *sweep.PlanHeader) (*data.Se
 		}
 	})
 	if s.err != nil { // the next attempt looks again, perhaps elsewhere
-		a.forget(plan.ID)
+		a.forget(header.ID)
 		a.mu.Lock()
 		if a.sets[want] == s {
 			delete(a.sets, want)
@@ -197,12 +200,12 @@ func (a *Activities) data(ctx context.Context, plan *sweep.PlanHeader) (*data.Se
 
 // result reads the result of a run; it is nil if there is none. One that cannot be
 // read is removed, and the run is trained again.
-func (a *Activities) result(ctx context.Context, id string) (*sweep.Result, error) {
+func (a *Activities) result(ctx context.Context, id string) (*ledger.Result, error) {
 	r, err := readResult(ctx, a.store, id)
 	switch {
 	case errors.Is(err, storage.ErrCorrupt):
 		a.log.Warn("a damaged result is removed", "run", id, "error", err)
-		return nil, a.store.Delete(ctx, sweep.ResultKey(id))
+		return nil, a.store.Delete(ctx, ledger.ResultKey(id))
 	case errors.Is(err, storage.ErrNotFound):
 		return nil, nil
 	case err != nil:

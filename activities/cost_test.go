@@ -15,7 +15,8 @@ import (
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/storage/dir"
 	"github.com/topksweep/sweep/storage/minio/miniotest"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/grid"
+	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/cpu"
 	"github.com/topksweep/sweep/trainer/data"
@@ -46,11 +47,11 @@ func BenchmarkCheckpointCost(b *testing.B) {
 }
 
 func checkpointCost(b *testing.B, store storage.Store, dim, dict int) {
-	g, err := sweep.Parse("grid.yaml", fmt.Appendf(nil, `
+	g, err := grid.Parse("grid.yaml", fmt.Appendf(nil, `
 name: cost
 data: {synthetic: {activation_dim: %d, directions: 2048, tokens: 200000, active: 8}}
 train: {dict_size: %d, k: 32, batch_size: 512, steps: 1000000}
-`, dim, dict), sweep.ParseOptions{})
+`, dim, dict), grid.ParseOptions{})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -59,7 +60,7 @@ train: {dict_size: %d, k: 32, batch_size: 512, steps: 1000000}
 		b.Fatal(err)
 	}
 	defer set.Close()
-	p, err := sweep.NewPlan(g, set.Info(), sweep.Estimates{})
+	p, err := plan.New(g, set.Info(), plan.Estimates{})
 	if err != nil {
 		b.Fatal(err)
 	}

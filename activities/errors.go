@@ -9,7 +9,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/protocol"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/data"
 )
@@ -51,7 +51,7 @@ var table = []struct {
 	{is(trainer.ErrUnsupported), "Unsupported", false, 0},
 	{is(trainer.ErrMemory), "OutOfMemory", false, 0},
 	{is(errBusy), "MemoryBusy", true, 30 * time.Second},
-	{is(ErrLost), sweep.ErrTypeLost, false, 0},
+	{is(ErrLost), protocol.ErrTypeLost, false, 0},
 	{is(storage.ErrNewerVersion), "NewerVersion", false, 0},
 	{is(trainer.ErrFormat), "CheckpointFormat", false, 0},
 	{is(storage.ErrNoSpace), "NoSpace", true, time.Minute},

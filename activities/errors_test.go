@@ -11,7 +11,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/protocol"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/data"
 )
@@ -36,7 +36,7 @@ func TestErrorTable(t *testing.T) {
 		{fmt.Errorf("start on cpu: %w: precision bf16", trainer.ErrUnsupported), "Unsupported", false, 0},
 		{fmt.Errorf("start on cuda: %w: 80 GB", trainer.ErrMemory), "OutOfMemory", false, 0},
 		{fmt.Errorf("%w: 8 GiB", errBusy), "MemoryBusy", true, 30 * time.Second},
-		{fmt.Errorf("%w: %w", ErrLost, storage.ErrNotFound), sweep.ErrTypeLost, false, 0},
+		{fmt.Errorf("%w: %w", ErrLost, storage.ErrNotFound), protocol.ErrTypeLost, false, 0},
 		{storage.Wrap("read", "x", storage.ErrNewerVersion), "NewerVersion", false, 0},
 		{fmt.Errorf("decode: %w", trainer.ErrFormat), "CheckpointFormat", false, 0},
 		{storage.Wrap("put", "x", storage.ErrNoSpace), "NoSpace", true, time.Minute},

@@ -4,24 +4,26 @@ import (
 	"context"
 
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
 	"github.com/topksweep/sweep/trainer"
 )
 
 // Evaluate measures a trained run on the held-out tokens, exports its model and
 // keeps its result. Then the run's checkpoints, which nothing needs any more,
 // are removed.
-func (a *Activities) Evaluate(ctx context.Context, ref sweep.CellRef) error {
+func (a *Activities) Evaluate(ctx context.Context, ref protocol.CellRef) error {
 	return outcome(ctx, a.evaluate(ctx, ref))
 }
 
-func (a *Activities) evaluate(ctx context.Context, ref sweep.CellRef) error {
+func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) error {
 	r, err := a.load(ctx, ref)
 	if err != nil {
 		return err
 	}
 	cfg := r.cell.Config
-	progress, stop := a.startProgress(ctx, sweep.StageRef{CellRef: ref, To: cfg.Steps}, r)
+	progress, stop := a.startProgress(ctx, protocol.StageRef{CellRef: ref, To: cfg.Steps}, r)
 	defer stop()
 	if done, err := a.result(ctx, r.id); err != nil {
 		return err
@@ -30,11 +32,11 @@ func (a *Activities) evaluate(ctx context.Context, ref sweep.CellRef) error {
 	}
 	progress.trained()
 	progress.doing("evaluating")
-	set, err := a.data(ctx, r.plan)
+	set, err := a.data(ctx, r.header)
 	if err != nil {
 		return err
 	}
-	from, err := a.origins(ctx, r, sweep.LevelRun, cfg.Steps)
+	from, err := a.origins(ctx, r, plan.LevelRun, cfg.Steps)
 	if err != nil {
 		return err
 	}
@@ -57,10 +59,10 @@ func (a *Activities) evaluate(ctx context.Context, ref sweep.CellRef) error {
 	if err != nil {
 		return err
 	}
-	result := sweep.Result{
-		Cell: r.cell.ID, Config: cfg, Metrics: metrics, Status: sweep.Completed,
-		Tokens: cfg.Tokens(), WallSeconds: secondsOf(m), Data: r.plan.Info.Fingerprint,
-		LMName: r.plan.Data.LMName, Layer: r.plan.Data.Layer, Submodule: r.plan.Data.SubmoduleName,
+	result := ledger.Result{
+		Cell: r.cell.ID, Config: cfg, Metrics: metrics, Status: plan.Completed,
+		Tokens: cfg.Tokens(), WallSeconds: secondsOf(m), Data: r.header.Info.Fingerprint,
+		LMName: r.header.Data.LMName, Layer: r.header.Data.Layer, Submodule: r.header.Data.SubmoduleName,
 	}
 	progress.doing("exporting the model")
 	if err := a.export(ctx, r.id, result, state, set.Info().Scale); err != nil {
@@ -68,10 +70,10 @@ func (a *Activities) evaluate(ctx context.Context, ref sweep.CellRef) error {
 	}
 	// The result comes last: where it is, the model is too. Of several attempts
 	// the first to finish counts.
-	if _, err := storage.PutJSONOnce(ctx, a.store, sweep.ResultKey(r.id), result); err != nil {
+	if _, err := storage.PutJSONOnce(ctx, a.store, ledger.ResultKey(r.id), result); err != nil {
 		return err
 	}
-	if err := a.store.Delete(ctx, sweep.FailureKey(ref.Sweep, r.cell.ID)); err != nil {
+	if err := a.store.Delete(ctx, ledger.FailureKey(ref.Sweep, r.cell.ID)); err != nil {
 		return err
 	}
 	return a.clear(ctx, r.id)

@@ -9,7 +9,7 @@ import (
 	"io"
 
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/trainer"
 )
 
@@ -26,13 +26,13 @@ const (
 // beside them the run's result and loss curve. scale is what the data were
 // multiplied by; it is folded back, so that the model takes activations as they
 // are stored.
-func (a *Activities) export(ctx context.Context, id string, r sweep.Result, s *trainer.State, scale float64) error {
+func (a *Activities) export(ctx context.Context, id string, r ledger.Result, s *trainer.State, scale float64) error {
 	c := r.Config
 	body, err := trainer.NewBody(modelTensors(c, s, scale), map[string]string{"format": "pt", "sweep.cell": r.Cell})
 	if err != nil {
 		return err
 	}
-	if err := a.put(ctx, sweep.ModelKey(id, modelWeights), body, body.Size()); err != nil {
+	if err := a.put(ctx, ledger.ModelKey(id, modelWeights), body, body.Size()); err != nil {
 		return err
 	}
 	// Their config has the activation, and no expansion factor when num_latents is given.
@@ -53,7 +53,7 @@ func (a *Activities) export(ctx context.Context, id string, r sweep.Result, s *t
 			return err
 		}
 		b = append(b, '\n')
-		if err := a.put(ctx, sweep.ModelKey(id, f.name), bytes.NewReader(b), int64(len(b))); err != nil {
+		if err := a.put(ctx, ledger.ModelKey(id, f.name), bytes.NewReader(b), int64(len(b))); err != nil {
 			return err
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/cpu"
 	"github.com/topksweep/sweep/trainer/data"
@@ -92,9 +92,9 @@ func TestExport(t *testing.T) {
 		DIn        int    `json:"d_in"`
 	}
 	var curve []trainer.Point
-	var result sweep.Result
+	var result ledger.Result
 	for name, v := range map[string]any{modelConfig: &cfg, modelCurve: &curve, modelResult: &result} {
-		if err := json.Unmarshal(read(t, b.store, sweep.ModelKey(b.id(), name)), v); err != nil {
+		if err := json.Unmarshal(read(t, b.store, ledger.ModelKey(b.id(), name)), v); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 	}

@@ -21,7 +21,8 @@ import (
 	"github.com/topksweep/sweep/storage/minio"
 	"github.com/topksweep/sweep/storage/minio/miniotest"
 	"github.com/topksweep/sweep/storage/storagetest"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
 )
 
 var (
@@ -154,7 +155,7 @@ func TestGarbageStaysIfAnythingIsUnreadable(t *testing.T) {
 		objects, _ := s.List(t.Context(), "stages/litter/manifests/")
 		return objects[0].Key
 	}
-	plan := func(p *sweep.Plan) string { return sweep.PlanKey(p.ID) }
+	header := func(p *plan.Plan) string { return ledger.PlanKey(p.ID) }
 	replace := func(key, from, to string) func(*testing.T, storage.Store) {
 		return func(t *testing.T, s storage.Store) {
 			b := string(read(t, s, key))
@@ -167,7 +168,7 @@ func TestGarbageStaysIfAnythingIsUnreadable(t *testing.T) {
 		}
 	}
 	p := makePlan(t, nil)
-	b, err := sweep.EncodeChunk(p.Cells[:1])
+	b, err := ledger.EncodeChunk(p.Cells[:1])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,18 +177,18 @@ func TestGarbageStaysIfAnythingIsUnreadable(t *testing.T) {
 		spoil func(*testing.T, storage.Store)
 		want  []string
 	}{
-		"plan of a newer version": {replace(plan(p), `"version": 1`, `"version": 2`), []string{plan(p), "version 2"}},
+		"plan of a newer version": {replace(header(p), `"version": 1`, `"version": 2`), []string{header(p), "version 2"}},
 		"plan torn": {func(t *testing.T, s storage.Store) {
-			storage.PutBytes(t.Context(), s, plan(p), read(t, s, plan(p))[:100])
-		}, []string{plan(p)}},
-		"plan empty":              {func(t *testing.T, s storage.Store) { storage.PutBytes(t.Context(), s, plan(p), nil) }, []string{plan(p)}},
-		"plan of other cells":     {replace(plan(p), `"cells": 3`, `"cells": 4`), []string{plan(p), "4 cells, of which 3"}},
-		"plan of another sweep":   {replace(plan(p), `"id": "`+p.ID, `"id": "other`), []string{plan(p), "other"}},
-		"cells fewer":             {replace(sweep.ChunkKey(p.ID, 0), firstCell, "["), []string{plan(p), "3 cells, of which 2"}},
-		"cells gone":              {func(t *testing.T, s storage.Store) { s.Delete(t.Context(), sweep.ChunkKey(p.ID, 0)) }, []string{sweep.ChunkKey(p.ID, 0), "not found"}},
-		"cells of other IDs":      {replace(sweep.ChunkKey(p.ID, 0), `"id":"`, `"id":"0`), []string{sweep.ChunkKey(p.ID, 0), "corrupt: cell 0"}},
-		"cells of other settings": {replace(sweep.ChunkKey(p.ID, 0), `"k":2`, `"k":6`), []string{sweep.ChunkKey(p.ID, 0), p.Cells[0].ID}},
-		"cells torn":              {replace(sweep.ChunkKey(p.ID, 0), "}", ""), []string{sweep.ChunkKey(p.ID, 0)}},
+			storage.PutBytes(t.Context(), s, header(p), read(t, s, header(p))[:100])
+		}, []string{header(p)}},
+		"plan empty":              {func(t *testing.T, s storage.Store) { storage.PutBytes(t.Context(), s, header(p), nil) }, []string{header(p)}},
+		"plan of other cells":     {replace(header(p), `"cells": 3`, `"cells": 4`), []string{header(p), "4 cells, of which 3"}},
+		"plan of another sweep":   {replace(header(p), `"id": "`+p.ID, `"id": "other`), []string{header(p), "other"}},
+		"cells fewer":             {replace(ledger.ChunkKey(p.ID, 0), firstCell, "["), []string{header(p), "3 cells, of which 2"}},
+		"cells gone":              {func(t *testing.T, s storage.Store) { s.Delete(t.Context(), ledger.ChunkKey(p.ID, 0)) }, []string{ledger.ChunkKey(p.ID, 0), "not found"}},
+		"cells of other IDs":      {replace(ledger.ChunkKey(p.ID, 0), `"id":"`, `"id":"0`), []string{ledger.ChunkKey(p.ID, 0), "corrupt: cell 0"}},
+		"cells of other settings": {replace(ledger.ChunkKey(p.ID, 0), `"k":2`, `"k":6`), []string{ledger.ChunkKey(p.ID, 0), p.Cells[0].ID}},
+		"cells torn":              {replace(ledger.ChunkKey(p.ID, 0), "}", ""), []string{ledger.ChunkKey(p.ID, 0)}},
 		"manifest of a newer version": {func(t *testing.T, s storage.Store) {
 			replace(manifest(s), `"version": 1`, `"version": 2`)(t, s)
 		}, []string{"stages/litter/manifests/", "newer version of sweep"}},
@@ -301,14 +302,14 @@ func TestGarbageBesideExtension(t *testing.T) {
 	run := whole.RunID(whole.Cells[2].ID) // the extension's, and known to the store
 	store := func(s storage.Store, cells int) {
 		t.Helper()
-		h := whole.PlanHeader
+		h := whole.Header
 		h.CellCount = cells
-		b, err := sweep.EncodeChunk(whole.Cells[:cells])
+		b, err := ledger.EncodeChunk(whole.Cells[:cells])
 		if err == nil {
-			err = storage.PutBytes(t.Context(), s, sweep.ChunkKey(h.ID, 0), b)
+			err = storage.PutBytes(t.Context(), s, ledger.ChunkKey(h.ID, 0), b)
 		}
 		if err == nil {
-			err = storage.PutJSON(t.Context(), s, sweep.PlanKey(h.ID), &h)
+			err = storage.PutJSON(t.Context(), s, ledger.PlanKey(h.ID), &h)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -318,7 +319,7 @@ func TestGarbageBesideExtension(t *testing.T) {
 		s := storagetest.NewMemory()
 		store(s, 2)
 		for _, c := range whole.Cells[:2] {
-			if err := storage.PutJSON(t.Context(), s, sweep.ResultKey(whole.RunID(c.ID)), &sweep.Result{}); err != nil {
+			if err := storage.PutJSON(t.Context(), s, ledger.ResultKey(whole.RunID(c.ID)), &ledger.Result{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -393,7 +394,7 @@ func TestGarbageProperty(t *testing.T) {
 	stores(t, func(t *testing.T, s storage.Store) {
 		for trial := range 4 {
 			rng := rand.New(rand.NewPCG(seed, uint64(trial)))
-			p := makePlan(t, func(p *sweep.Plan) { // runs of their own, and a sweep of its own
+			p := makePlan(t, func(p *plan.Plan) { // runs of their own, and a sweep of its own
 				p.Run.ReuseResults = false
 				p.Run.Checkpoint.Keep = 1 + rng.IntN(3)
 				p.ID = fmt.Sprintf("%s-%08x", p.Name, rng.Uint32())

@@ -19,7 +19,10 @@ import (
 
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/storage/dir"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/grid"
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/cpu"
 	"github.com/topksweep/sweep/trainer/data"
@@ -44,9 +47,9 @@ run: {checkpoint: {every: 1s, keep: 2}}
 `
 
 // makePlan plans gridYAML after change, which may be nil.
-func makePlan(t *testing.T, change func(*sweep.Plan)) *sweep.Plan {
+func makePlan(t *testing.T, change func(*plan.Plan)) *plan.Plan {
 	t.Helper()
-	g, err := sweep.Parse("grid.yaml", []byte(gridYAML), sweep.ParseOptions{})
+	g, err := grid.Parse("grid.yaml", []byte(gridYAML), grid.ParseOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +58,7 @@ func makePlan(t *testing.T, change func(*sweep.Plan)) *sweep.Plan {
 		t.Fatal(err)
 	}
 	defer set.Close()
-	p, err := sweep.NewPlan(g, set.Info(), sweep.Estimates{})
+	p, err := plan.New(g, set.Info(), plan.Estimates{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +73,7 @@ type bench struct {
 	*testing.T
 	*Activities
 	store storage.Store
-	plan  *sweep.Plan
+	plan  *plan.Plan
 	hooks *hooks
 
 	ctx    context.Context
@@ -89,7 +92,7 @@ func openDir(t *testing.T) storage.Store {
 
 // newBench stores p and returns a worker on it. Its clock stands still, so that
 // no checkpoint is due while it trains.
-func newBench(t *testing.T, store storage.Store, p *sweep.Plan) *bench {
+func newBench(t *testing.T, store storage.Store, p *plan.Plan) *bench {
 	t.Helper()
 	if err := StorePlan(t.Context(), store, p); err != nil {
 		t.Fatal(err)
@@ -98,7 +101,7 @@ func newBench(t *testing.T, store storage.Store, p *sweep.Plan) *bench {
 }
 
 // newWorker is one more worker on a store that has the plan.
-func newWorker(t *testing.T, store storage.Store, p *sweep.Plan) *bench {
+func newWorker(t *testing.T, store storage.Store, p *plan.Plan) *bench {
 	h := &hooks{Backend: cpu.New(1)}
 	b := &bench{T: t, Activities: New(store, h, slog.New(slog.DiscardHandler)), store: store, plan: p, hooks: h, stop: make(chan struct{})}
 	b.now = func() time.Time { return time.Unix(1e9, 0) }
@@ -136,15 +139,15 @@ func (b *bench) get(activity string, arg any) (out converter.EncodedValue, err e
 	return env.ExecuteActivity(activity, arg)
 }
 
-func (b *bench) ref(cell int) sweep.CellRef { return sweep.CellRef{Sweep: b.plan.ID, Cell: cell} }
+func (b *bench) ref(cell int) protocol.CellRef { return protocol.CellRef{Sweep: b.plan.ID, Cell: cell} }
 
 // stage is the stage of the cell alone, from its first step to its last.
-func (b *bench) stage(cell int) sweep.StageRef {
-	return sweep.StageRef{CellRef: b.ref(cell), Level: sweep.LevelRun, To: b.plan.Cells[cell].Config.Steps, Cells: 1}
+func (b *bench) stage(cell int) protocol.StageRef {
+	return protocol.StageRef{CellRef: b.ref(cell), Level: plan.LevelRun, To: b.plan.Cells[cell].Config.Steps, Cells: 1}
 }
 
-func (b *bench) train() error    { return b.run(sweep.ActivityTrain, b.stage(1)) }
-func (b *bench) evaluate() error { return b.run(sweep.ActivityEval, b.ref(1)) }
+func (b *bench) train() error    { return b.run(protocol.ActivityTrain, b.stage(1)) }
+func (b *bench) evaluate() error { return b.run(protocol.ActivityEval, b.ref(1)) }
 
 // finish trains and evaluates cell 1 and fails the test if it cannot.
 func (b *bench) finish() {
@@ -158,7 +161,7 @@ func (b *bench) finish() {
 }
 
 // trainUntil trains cell 1 and stops the worker after step n, which saves it.
-func trainUntil(t *testing.T, store storage.Store, p *sweep.Plan, n int64) {
+func trainUntil(t *testing.T, store storage.Store, p *plan.Plan, n int64) {
 	t.Helper()
 	b := newWorker(t, store, p)
 	b.hooks.after = func(done int64) {
@@ -180,7 +183,7 @@ func (b *bench) checkpoints() *storage.Checkpoints {
 	return c
 }
 
-func (b *bench) model() []byte { return read(b.T, b.store, sweep.ModelKey(b.id(), modelWeights)) }
+func (b *bench) model() []byte { return read(b.T, b.store, ledger.ModelKey(b.id(), modelWeights)) }
 
 // golden is the model of cell 1 from an undisturbed run.
 func golden(t *testing.T) []byte {

@@ -8,11 +8,13 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
 )
 
 // Prepare tells a workflow what it must know of one piece of a plan's trees.
-func (a *Activities) Prepare(ctx context.Context, ref sweep.ChunkRef) ([]sweep.Tree, error) {
+func (a *Activities) Prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan.Tree, error) {
 	defer a.heartbeat(ctx, nothing)()
 	out, err := a.prepare(ctx, ref)
 	return out, planless(ctx, err)
@@ -25,28 +27,28 @@ const lastLook = 8
 // planless is outcome for the activities that a sweep begins and ends with.
 func planless(ctx context.Context, err error) error {
 	if errors.Is(err, ErrNoPlan) && activity.GetInfo(ctx).Attempt >= lastLook {
-		return temporal.NewNonRetryableApplicationError(brief(err.Error()), sweep.ErrTypeNoPlan, nil)
+		return temporal.NewNonRetryableApplicationError(brief(err.Error()), protocol.ErrTypeNoPlan, nil)
 	}
 	return outcome(ctx, err)
 }
 
-func (a *Activities) prepare(ctx context.Context, ref sweep.ChunkRef) ([]sweep.Tree, error) {
-	plan, err := a.plan(ctx, ref.Sweep)
+func (a *Activities) prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan.Tree, error) {
+	header, err := a.header(ctx, ref.Sweep)
 	if err != nil {
 		return nil, err
 	}
-	b, err := storage.ReadAll(ctx, a.store, sweep.TreesKey(ref.Sweep, ref.Chunk), maxChunk)
+	b, err := storage.ReadAll(ctx, a.store, ledger.TreesKey(ref.Sweep, ref.Chunk), maxChunk)
 	if err != nil {
 		return nil, err
 	}
-	trees, err := sweep.DecodeTrees(b)
+	trees, err := ledger.DecodeTrees(b)
 	if err != nil {
-		return nil, storage.Wrap("get", sweep.TreesKey(ref.Sweep, ref.Chunk), storage.Mark(err, storage.ErrCorrupt))
+		return nil, storage.Wrap("get", ledger.TreesKey(ref.Sweep, ref.Chunk), storage.Mark(err, storage.ErrCorrupt))
 	}
 	for _, t := range trees {
 		for i := range t.Cells {
 			c := &t.Cells[i]
-			done, err := a.result(ctx, plan.RunID(c.ID))
+			done, err := a.result(ctx, header.RunID(c.ID))
 			if err != nil {
 				return nil, err
 			}
@@ -57,22 +59,22 @@ func (a *Activities) prepare(ctx context.Context, ref sweep.ChunkRef) ([]sweep.T
 }
 
 // RecordFailure keeps the reason why runs have no result, until they run again.
-func (a *Activities) RecordFailure(ctx context.Context, in sweep.FailInput) error {
+func (a *Activities) RecordFailure(ctx context.Context, in protocol.FailInput) error {
 	defer a.heartbeat(ctx, nothing)()
 	return outcome(ctx, a.recordFailure(ctx, in))
 }
 
-func (a *Activities) recordFailure(ctx context.Context, in sweep.FailInput) error {
+func (a *Activities) recordFailure(ctx context.Context, in protocol.FailInput) error {
 	for _, cell := range in.Cells {
-		r, err := a.find(ctx, sweep.CellRef{Sweep: in.Sweep, Cell: cell}) // bad settings may be the reason
+		r, err := a.find(ctx, protocol.CellRef{Sweep: in.Sweep, Cell: cell}) // bad settings may be the reason
 		if err != nil {
 			return err
 		}
-		note := sweep.Result{
-			Cell: r.cell.ID, Config: r.cell.Config, Status: in.Status, Error: in.Error, Data: r.plan.Info.Fingerprint,
-			LMName: r.plan.Data.LMName, Layer: r.plan.Data.Layer, Submodule: r.plan.Data.SubmoduleName,
+		note := ledger.Result{
+			Cell: r.cell.ID, Config: r.cell.Config, Status: in.Status, Error: in.Error, Data: r.header.Info.Fingerprint,
+			LMName: r.header.Data.LMName, Layer: r.header.Data.Layer, Submodule: r.header.Data.SubmoduleName,
 		}
-		if err := storage.PutJSON(ctx, a.store, sweep.FailureKey(in.Sweep, r.cell.ID), note); err != nil {
+		if err := storage.PutJSON(ctx, a.store, ledger.FailureKey(in.Sweep, r.cell.ID), note); err != nil {
 			return err
 		}
 	}

@@ -6,35 +6,38 @@ import (
 	"testing"
 
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/grid"
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
 )
 
 func TestPrepareAndResults(t *testing.T) {
 	b := newBench(t, openDir(t), makePlan(t, nil))
 	b.finish()
-	fail := func(cell int, s sweep.Status, reason string) {
+	fail := func(cell int, s plan.Status, reason string) {
 		t.Helper()
-		if err := b.run(sweep.ActivityFail, sweep.FailInput{Sweep: b.plan.ID, Cells: []int{cell}, Status: s, Error: reason}); err != nil {
+		if err := b.run(protocol.ActivityFail, protocol.FailInput{Sweep: b.plan.ID, Cells: []int{cell}, Status: s, Error: reason}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	fail(0, sweep.Failed, "step 3: the loss is NaN")
-	fail(1, sweep.Failed, "of a submission before the one that completed it")
+	fail(0, plan.Failed, "step 3: the loss is NaN")
+	fail(1, plan.Failed, "of a submission before the one that completed it")
 
-	v, err := b.get(sweep.ActivityPrepare, sweep.ChunkRef{Sweep: b.plan.ID})
+	v, err := b.get(protocol.ActivityPrepare, protocol.ChunkRef{Sweep: b.plan.ID})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var trees []sweep.Tree
+	var trees []plan.Tree
 	if err := v.Get(&trees); err != nil {
 		t.Fatal(err)
 	}
-	var prepared []sweep.TreeCell
+	var prepared []plan.TreeCell
 	for _, tree := range trees {
 		prepared = append(prepared, tree.Cells...)
 	}
-	cell := sweep.TreeCell{Decay: steps / 2, Steps: steps}
-	want := []sweep.TreeCell{cell, cell, cell}
+	cell := plan.TreeCell{Decay: steps / 2, Steps: steps}
+	want := []plan.TreeCell{cell, cell, cell}
 	for i, label := range []string{"k=2", "k=3", "k=4"} {
 		want[i].Cell, want[i].Label, want[i].Done = i, label, i == 1
 	}
@@ -43,9 +46,9 @@ func TestPrepareAndResults(t *testing.T) {
 	}
 
 	// Preparing again, as behind a seam of a long sweep, forgets no failure.
-	check := func(status ...sweep.Status) []sweep.Result {
+	check := func(status ...plan.Status) []ledger.Result {
 		t.Helper()
-		results, err := LoadResults(t.Context(), b.store, &b.plan.PlanHeader)
+		results, err := LoadResults(t.Context(), b.store, &b.plan.Header)
 		if err != nil || len(results) != 3 {
 			t.Fatalf("%d results, %v", len(results), err)
 		}
@@ -56,10 +59,10 @@ func TestPrepareAndResults(t *testing.T) {
 		}
 		return results
 	}
-	if r := check(sweep.Failed, sweep.Completed, sweep.Pending); r[0].Error != "step 3: the loss is NaN" || r[0].LMName != "toy" || r[1].Error != "" {
+	if r := check(plan.Failed, plan.Completed, plan.Pending); r[0].Error != "step 3: the loss is NaN" || r[0].LMName != "toy" || r[1].Error != "" {
 		t.Errorf("results %+v", r)
 	}
-	if err := b.run(sweep.ActivityCollect, b.plan.ID); err != nil {
+	if err := b.run(protocol.ActivityCollect, b.plan.ID); err != nil {
 		t.Fatal(err)
 	}
 	files := keys(t, b.store, "sweeps/"+b.plan.ID+"/results/")
@@ -72,46 +75,46 @@ func TestPrepareAndResults(t *testing.T) {
 		}
 	}
 	before := snapshot(t, b.store)
-	if err := b.run(sweep.ActivityCollect, b.plan.ID); err != nil {
+	if err := b.run(protocol.ActivityCollect, b.plan.ID); err != nil {
 		t.Fatal(err)
 	}
 	wantUnchanged(t, "collecting again", snapshot(t, b.store), before)
 
 	// Once the cell runs again, its failure is history.
-	if err := b.run(sweep.ActivityTrain, b.stage(0)); err != nil {
+	if err := b.run(protocol.ActivityTrain, b.stage(0)); err != nil {
 		t.Fatal(err)
 	}
-	check(sweep.Pending, sweep.Completed, sweep.Pending)
+	check(plan.Pending, plan.Completed, plan.Pending)
 }
 
 // A cell that cannot be trained fails alone: its failure can still be recorded.
 func TestBadConfig(t *testing.T) {
-	for name, change := range map[string]func(*sweep.Plan){
-		"invalid": func(p *sweep.Plan) {
+	for name, change := range map[string]func(*plan.Plan){
+		"invalid": func(p *plan.Plan) {
 			c := &p.Cells[1]
 			c.Config.K = 1000
-			c.ID = sweep.CellID(c.Config, p.Info.Fingerprint)
+			c.ID = grid.CellID(c.Config, p.Info.Fingerprint)
 		},
-		"other settings than its ID says": func(p *sweep.Plan) { p.Cells[1].Config.K++ },
+		"other settings than its ID says": func(p *plan.Plan) { p.Cells[1].Config.K++ },
 	} {
 		b := newBench(t, openDir(t), makePlan(t, change))
 		wantType(t, b.train(), "BadConfig", false)
 		wantType(t, b.evaluate(), "BadConfig", false)
-		if err := b.run(sweep.ActivityFail, sweep.FailInput{Sweep: b.plan.ID, Cells: []int{1}, Status: sweep.Failed, Error: name}); err != nil {
+		if err := b.run(protocol.ActivityFail, protocol.FailInput{Sweep: b.plan.ID, Cells: []int{1}, Status: plan.Failed, Error: name}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if err := b.run(sweep.ActivityTrain, b.stage(0)); err != nil {
+		if err := b.run(protocol.ActivityTrain, b.stage(0)); err != nil {
 			t.Errorf("%s: the cell beside it: %v", name, err)
 		}
 	}
 	b := newBench(t, openDir(t), makePlan(t, nil))
-	for _, cell := range []int{-1, 3, sweep.ChunkSize - 1} {
-		wantType(t, b.run(sweep.ActivityTrain, sweep.StageRef{CellRef: b.ref(cell), Level: sweep.LevelRun, To: steps}), "BadConfig", false)
+	for _, cell := range []int{-1, 3, plan.ChunkSize - 1} {
+		wantType(t, b.run(protocol.ActivityTrain, protocol.StageRef{CellRef: b.ref(cell), Level: plan.LevelRun, To: steps}), "BadConfig", false)
 	}
 }
 
 func TestDataChanged(t *testing.T) {
-	b := newBench(t, openDir(t), makePlan(t, func(p *sweep.Plan) {
+	b := newBench(t, openDir(t), makePlan(t, func(p *plan.Plan) {
 		other := *p.Data.Synthetic
 		other.Seed++
 		p.Data.Synthetic = &other

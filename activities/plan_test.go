@@ -7,35 +7,35 @@ import (
 	"testing"
 
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/trainer"
 )
 
 // An extension that died before it stored the header has left cells behind, which
 // the plan does not have: the next one adds them.
 func TestHalfExtended(t *testing.T) {
-	plan := makePlan(t, nil)
-	b := newBench(t, openDir(t), plan)
+	header := makePlan(t, nil)
+	b := newBench(t, openDir(t), header)
 	add := planOf(t, strings.Replace(gridYAML, "[2, 3, 4]", "[2, 3, 4, 5]", 1))
-	whole, err := LoadPlan(t.Context(), b.store, plan.ID)
+	whole, err := LoadPlan(t.Context(), b.store, header.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if n, err := whole.Extend(add); n != 1 || err != nil {
 		t.Fatal(n, err)
 	}
-	chunk, err := sweep.EncodeChunk(whole.Chunk(0))
+	chunk, err := ledger.EncodeChunk(whole.Chunk(0))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := storage.PutBytes(t.Context(), b.store, sweep.ChunkKey(plan.ID, 0), chunk); err != nil {
+	if err := storage.PutBytes(t.Context(), b.store, ledger.ChunkKey(header.ID, 0), chunk); err != nil {
 		t.Fatal(err)
 	}
-	again, err := LoadPlan(t.Context(), b.store, plan.ID)
+	again, err := LoadPlan(t.Context(), b.store, header.ID)
 	if err != nil || len(again.Cells) != 3 {
 		t.Fatalf("%d cells, %v", len(again.Cells), err)
 	}
-	if results, err := LoadResults(t.Context(), b.store, &plan.PlanHeader); err != nil || len(results) != 3 {
+	if results, err := LoadResults(t.Context(), b.store, &header.Header); err != nil || len(results) != 3 {
 		t.Errorf("%d results, %v", len(results), err)
 	}
 	if n, err := again.Extend(add); n != 1 || err != nil {
@@ -44,18 +44,18 @@ func TestHalfExtended(t *testing.T) {
 	if err := StorePlan(t.Context(), b.store, again); err != nil {
 		t.Fatal(err)
 	}
-	if again, err = LoadPlan(t.Context(), b.store, plan.ID); err != nil || len(again.Cells) != 4 || again.TreeChunks != 2 {
+	if again, err = LoadPlan(t.Context(), b.store, header.ID); err != nil || len(again.Cells) != 4 || again.TreeChunks != 2 {
 		t.Errorf("%d cells, %v", len(again.Cells), err)
 	}
 	// Cells that the header has and the chunk has not are damage.
-	chunk, err = sweep.EncodeChunk(plan.Cells[:2])
+	chunk, err = ledger.EncodeChunk(header.Cells[:2])
 	if err == nil {
-		err = storage.PutBytes(t.Context(), b.store, sweep.ChunkKey(plan.ID, 0), chunk)
+		err = storage.PutBytes(t.Context(), b.store, ledger.ChunkKey(header.ID, 0), chunk)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadPlan(t.Context(), b.store, plan.ID); !errors.Is(err, storage.ErrCorrupt) {
+	if _, err := LoadPlan(t.Context(), b.store, header.ID); !errors.Is(err, storage.ErrCorrupt) {
 		t.Errorf("cells are missing: %v", err)
 	}
 }

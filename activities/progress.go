@@ -7,7 +7,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/protocol"
 	"github.com/topksweep/sweep/trainer"
 )
 
@@ -19,13 +19,13 @@ const rateWindow = time.Second
 // heartbeat timeout.
 type progress struct {
 	mu   sync.Mutex
-	now  sweep.Heartbeat
+	now  protocol.Heartbeat
 	from time.Time // of the rate's window
 	done int64     // steps at from
 }
 
-func (a *Activities) startProgress(ctx context.Context, ref sweep.StageRef, r *run) (p *progress, stop func()) {
-	p = &progress{now: sweep.Heartbeat{Cell: ref.Cell, Run: r.plan.Label(r.cell), Cells: ref.Cells, Steps: int64(ref.To)}}
+func (a *Activities) startProgress(ctx context.Context, ref protocol.StageRef, r *run) (p *progress, stop func()) {
+	p = &progress{now: protocol.Heartbeat{Cell: ref.Cell, Run: r.header.Label(r.cell), Cells: ref.Cells, Steps: int64(ref.To)}}
 	return p, a.heartbeat(ctx, func() any { return p.get() })
 }
 
@@ -50,7 +50,7 @@ func (a *Activities) heartbeat(ctx context.Context, details func() any) (stop fu
 	return func() { cancel(); wg.Wait() }
 }
 
-func (p *progress) get() sweep.Heartbeat {
+func (p *progress) get() protocol.Heartbeat {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.now

@@ -10,7 +10,7 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/protocol"
 	"github.com/topksweep/sweep/trainer"
 )
 
@@ -45,7 +45,7 @@ func TestHeartbeat(t *testing.T) {
 }
 
 func TestProgressRate(t *testing.T) {
-	p := &progress{now: sweep.Heartbeat{Cell: 3, Steps: 100}}
+	p := &progress{now: protocol.Heartbeat{Cell: 3, Steps: 100}}
 	at := time.Unix(1e9, 0)
 	p.doing("opening the data")
 	if got := p.get(); got.Doing != "opening the data" {
@@ -57,7 +57,7 @@ func TestProgressRate(t *testing.T) {
 		t.Errorf("a rate from half a window: %+v", got)
 	}
 	p.step(at.Add(2*rateWindow), 60, trainer.Stats{Loss: 7, Dead: 2}, 16)
-	want := sweep.Heartbeat{Cell: 3, Step: 60, Steps: 100, Loss: 7, Dead: 2, StepsPerSecond: 10, TokensPerSecond: 160}
+	want := protocol.Heartbeat{Cell: 3, Step: 60, Steps: 100, Loss: 7, Dead: 2, StepsPerSecond: 10, TokensPerSecond: 160}
 	if got := p.get(); got != want {
 		t.Errorf("%+v\nwant %+v", got, want)
 	}

@@ -10,7 +10,7 @@ import (
 	"strconv"
 
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/trainer"
 )
 
@@ -20,18 +20,18 @@ import (
 type origins []origin
 
 type origin struct {
-	sweep.Origin
+	plan.Origin
 	*storage.Checkpoints
 }
 
-func (a *Activities) origins(ctx context.Context, r *run, l sweep.Level, to int) (origins, error) {
+func (a *Activities) origins(ctx context.Context, r *run, l plan.Level, to int) (origins, error) {
 	var all origins
-	add := func(o sweep.Origin) error {
+	add := func(o plan.Origin) error {
 		c, err := storage.NewCheckpoints(a.store, o.Stage, a.log)
 		all = append(all, origin{o, c})
 		return err
 	}
-	for _, o := range r.plan.Origins(r.cell, l, to) {
+	for _, o := range r.header.Origins(r.cell, l, to) {
 		if err := add(o); err != nil {
 			return nil, err
 		}
@@ -43,10 +43,10 @@ func (a *Activities) origins(ctx context.Context, r *run, l sweep.Level, to int)
 			return nil, err
 		}
 		for _, name := range others {
-			if name == o.Stage || sweep.TrajectoryOf(name) != o.Any {
+			if name == o.Stage || plan.TrajectoryOf(name) != o.Any {
 				continue
 			}
-			if err := add(sweep.Origin{Stage: name, AtMost: o.AtMost}); err != nil {
+			if err := add(plan.Origin{Stage: name, AtMost: o.AtMost}); err != nil {
 				return nil, err
 			}
 		}

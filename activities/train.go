@@ -9,7 +9,9 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
 	"github.com/topksweep/sweep/trainer"
 )
 
@@ -20,39 +22,39 @@ const lastWords = 5 * time.Minute
 // can begin at, and leaves a checkpoint there. A stage that others share also
 // ends before the first step in which a latent is dead. Told to stop, it saves
 // and hands the stage back.
-func (a *Activities) TrainStage(ctx context.Context, ref sweep.StageRef) (sweep.Trained, error) {
+func (a *Activities) TrainStage(ctx context.Context, ref protocol.StageRef) (protocol.Trained, error) {
 	t, err := a.train(ctx, ref)
 	return t, outcome(ctx, err)
 }
 
-func (a *Activities) train(ctx context.Context, ref sweep.StageRef) (sweep.Trained, error) {
-	all := sweep.Trained{Reached: ref.To}
+func (a *Activities) train(ctx context.Context, ref protocol.StageRef) (protocol.Trained, error) {
+	all := protocol.Trained{Reached: ref.To}
 	r, err := a.load(ctx, ref.CellRef)
 	if err != nil {
 		return all, err
 	}
 	cfg := r.cell.Config
 	most := cfg.Steps
-	if ref.Level < sweep.LevelSchedule {
-		most = sweep.Peel(cfg)
+	if ref.Level < plan.LevelSchedule {
+		most = plan.Peel(cfg)
 	}
 	if ref.To > most {
 		return all, fmt.Errorf("%w: the stored trees of %s train a %s of cell %s to step %d, which it shares to step %d; submit the grid again", ErrConfig, ref.Sweep, ref.Level, r.cell.ID, ref.To, most)
 	}
 	progress, stop := a.startProgress(ctx, ref, r)
 	defer stop()
-	alone := ref.Level == sweep.LevelRun
+	alone := ref.Level == plan.LevelRun
 	if alone {
 		if done, err := a.result(ctx, r.id); done != nil || err != nil {
 			return all, err
 		}
 		// A failure of before is history once the cell runs again.
-		if err := a.store.Delete(ctx, sweep.FailureKey(ref.Sweep, r.cell.ID)); err != nil {
+		if err := a.store.Delete(ctx, ledger.FailureKey(ref.Sweep, r.cell.ID)); err != nil {
 			return all, err
 		}
 	}
 	progress.doing("opening the data")
-	set, err := a.data(ctx, r.plan)
+	set, err := a.data(ctx, r.header)
 	if err != nil {
 		return all, err
 	}
@@ -62,7 +64,7 @@ func (a *Activities) train(ctx context.Context, ref sweep.StageRef) (sweep.Train
 	}
 	need := hostBytes(a.backend, cfg)
 	if ref.Level.UntilDead() {
-		need += sweep.StateBytes(cfg)
+		need += plan.StateBytes(cfg)
 	}
 	release, err := a.memory.reserve(need)
 	if err != nil {
@@ -88,7 +90,7 @@ func (a *Activities) train(ctx context.Context, ref sweep.StageRef) (sweep.Train
 	now, first := a.now(), int(begin.Step) // its memory is the checkpointer's from here on
 	k := &checkpointer{
 		checkpoints: from[0].Checkpoints, claim: claim, loop: loop, cfg: cfg, now: a.now,
-		every: r.plan.Run.Checkpoint.Every, keep: r.plan.Run.Checkpoint.Keep, log: a.log.With("stage", from[0].Stage),
+		every: r.header.Run.Checkpoint.Every, keep: r.header.Run.Checkpoint.Keep, log: a.log.With("stage", from[0].Stage),
 		seconds: begin.seconds, begun: now, last: now, saved: begin.Step, spare: begin.State,
 	}
 	if alone {

@@ -16,7 +16,10 @@ import (
 
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/storage/storagetest"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/grid"
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
 )
 
 func TestWholeRun(t *testing.T) {
@@ -24,7 +27,7 @@ func TestWholeRun(t *testing.T) {
 	b.finish()
 	files := []string{}
 	for _, f := range []string{modelConfig, modelCurve, modelResult, modelWeights} {
-		files = append(files, sweep.ModelKey(b.id(), f))
+		files = append(files, ledger.ModelKey(b.id(), f))
 	}
 	if got := keys(t, b.store, "models/"); !slices.Equal(got, files) {
 		t.Errorf("models: %v", got)
@@ -32,12 +35,12 @@ func TestWholeRun(t *testing.T) {
 	if got := keys(t, b.store, "stages/"); len(got) > 0 {
 		t.Errorf("left over: %v", got)
 	}
-	var r sweep.Result
-	if err := storage.GetJSON(t.Context(), b.store, sweep.ResultKey(b.id()), &r); err != nil {
+	var r ledger.Result
+	if err := storage.GetJSON(t.Context(), b.store, ledger.ResultKey(b.id()), &r); err != nil {
 		t.Fatal(err)
 	}
 	cell := b.plan.Cells[1]
-	if r.Cell != cell.ID || r.Config != cell.Config || r.Status != sweep.Completed || r.Tokens != steps*16 || r.Data != b.plan.Info.Fingerprint ||
+	if r.Cell != cell.ID || r.Config != cell.Config || r.Status != plan.Completed || r.Tokens != steps*16 || r.Data != b.plan.Info.Fingerprint ||
 		r.LMName != "toy" || *r.Layer != 3 || r.Submodule != "resid_post" || r.Metrics.EvalTokens != 64 || !(r.Metrics.L2Loss > 0) {
 		t.Errorf("result %+v", r)
 	}
@@ -114,11 +117,11 @@ func TestCancelSaves(t *testing.T) {
 // is not saved.
 func TestNotFinite(t *testing.T) {
 	for _, canceled := range []bool{false, true} {
-		p := makePlan(t, func(p *sweep.Plan) {
+		p := makePlan(t, func(p *plan.Plan) {
 			for i := range p.Cells {
 				c := &p.Cells[i]
 				c.Config.LR = 1e30
-				c.ID = sweep.CellID(c.Config, p.Info.Fingerprint)
+				c.ID = grid.CellID(c.Config, p.Info.Fingerprint)
 			}
 		})
 		b := newBench(t, openDir(t), p)
@@ -186,7 +189,7 @@ func TestLostCheckpoint(t *testing.T) {
 	if err := storage.PutBytes(t.Context(), store, data[len(data)-1], []byte("short")); err != nil {
 		t.Fatal(err)
 	}
-	wantType(t, b.evaluate(), sweep.ErrTypeLost, false)
+	wantType(t, b.evaluate(), protocol.ErrTypeLost, false)
 	b.finish()
 	wantSame(t, "the model", b.model(), golden(t))
 }
@@ -213,7 +216,7 @@ func TestEveryOperationFailsOnce(t *testing.T) {
 				b.due()
 				for tries := 1; ; tries++ { // as the workflow and Temporal would
 					err := b.inParts(13, 26)
-					if err == nil && len(keys(t, memory, sweep.ResultKey(b.id()))) == 0 {
+					if err == nil && len(keys(t, memory, ledger.ResultKey(b.id()))) == 0 {
 						wantSame(t, "the last checkpoint", b.last(memory), last)
 					}
 					if err == nil {
@@ -223,13 +226,13 @@ func TestEveryOperationFailsOnce(t *testing.T) {
 						break
 					}
 					var app *temporal.ApplicationError
-					if tries > 3 || errors.As(err, &app) && app.NonRetryable() && app.Type() != sweep.ErrTypeLost {
+					if tries > 3 || errors.As(err, &app) && app.NonRetryable() && app.Type() != protocol.ErrTypeLost {
 						t.Fatalf("operation %d: try %d: %v", n, tries, err)
 					}
 				}
-				wantSame(t, "the model", read(t, memory, sweep.ModelKey(b.id(), modelWeights)), want)
-				var r sweep.Result
-				if err := storage.GetJSON(t.Context(), memory, sweep.ResultKey(b.id()), &r); err != nil || r.Status != sweep.Completed {
+				wantSame(t, "the model", read(t, memory, ledger.ModelKey(b.id(), modelWeights)), want)
+				var r ledger.Result
+				if err := storage.GetJSON(t.Context(), memory, ledger.ResultKey(b.id()), &r); err != nil || r.Status != plan.Completed {
 					t.Errorf("operation %d: result %+v, %v", n, r, err)
 				}
 				if !faulty.Fired() {

@@ -8,7 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/grid"
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
 	"github.com/topksweep/sweep/trainer/data"
 )
 
@@ -46,18 +49,18 @@ func treeGrid(r *rand.Rand) string {
 	return grid + fmt.Sprintf("train: {recipe: %s, dict_size: 24, batch_size: 16, lr: 0.02, dead_feature_threshold: %d%s}\n", recipe, threshold, extra)
 }
 
-func planOf(t *testing.T, grid string) *sweep.Plan {
+func planOf(t *testing.T, src string) *plan.Plan {
 	t.Helper()
-	g, err := sweep.Parse("grid.yaml", []byte(grid), sweep.ParseOptions{})
+	g, err := grid.Parse("grid.yaml", []byte(src), grid.ParseOptions{})
 	if err != nil {
-		t.Fatalf("%v\n%s", err, grid)
+		t.Fatalf("%v\n%s", err, src)
 	}
 	set, err := data.Open(t.Context(), g.Data, data.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer set.Close()
-	p, err := sweep.NewPlan(g, set.Info(), sweep.Estimates{})
+	p, err := plan.New(g, set.Info(), plan.Estimates{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,11 +79,11 @@ type counts struct {
 // before each stage for the step after which the worker dies.
 func sweepAll(t *testing.T, b *bench, kill func() int64) (n counts) {
 	t.Helper()
-	var f sweep.Frontier
+	var f plan.Frontier
 	prepared := map[int]bool{}
 	for chunk := range b.plan.TreeChunks {
-		v, err := b.get(sweep.ActivityPrepare, sweep.ChunkRef{Sweep: b.plan.ID, Chunk: chunk})
-		var trees []sweep.Tree
+		v, err := b.get(protocol.ActivityPrepare, protocol.ChunkRef{Sweep: b.plan.ID, Chunk: chunk})
+		var trees []plan.Tree
 		if err == nil {
 			err = v.Get(&trees)
 		}
@@ -88,8 +91,8 @@ func sweepAll(t *testing.T, b *bench, kill func() int64) (n counts) {
 			t.Fatal(err)
 		}
 		for i, tree := range trees {
-			todo := slices.DeleteFunc(tree.Cells, func(c sweep.TreeCell) bool { return c.Done })
-			f.Add(chunk*sweep.ChunkSize+i, tree, todo)
+			todo := slices.DeleteFunc(tree.Cells, func(c plan.TreeCell) bool { return c.Done })
+			f.Add(chunk*plan.ChunkSize+i, tree, todo)
 			for _, c := range todo {
 				prepared[c.Cell] = true
 			}
@@ -101,15 +104,15 @@ func sweepAll(t *testing.T, b *bench, kill func() int64) (n counts) {
 			break
 		}
 		first := it.Stage.Cells[0]
-		ref := sweep.StageRef{CellRef: b.ref(first.Cell), Level: it.Stage.Level, From: it.Stage.From, To: it.Stage.To, Cells: len(it.Stage.Cells)}
+		ref := protocol.StageRef{CellRef: b.ref(first.Cell), Level: it.Stage.Level, From: it.Stage.From, To: it.Stage.To, Cells: len(it.Stage.Cells)}
 		if kill != nil {
 			dieAfter(t, b, ref, kill())
 		}
-		v, err := b.get(sweep.ActivityTrain, ref)
+		v, err := b.get(protocol.ActivityTrain, ref)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var trained sweep.Trained
+		var trained protocol.Trained
 		if err := v.Get(&trained); err != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +133,7 @@ func sweepAll(t *testing.T, b *bench, kill func() int64) (n counts) {
 				t.Errorf("cell %d came to its end twice", c.Cell)
 			}
 			delete(prepared, c.Cell)
-			if err := b.run(sweep.ActivityEval, b.ref(c.Cell)); err != nil {
+			if err := b.run(protocol.ActivityEval, b.ref(c.Cell)); err != nil {
 				t.Fatal(err)
 			}
 			f.Settled(it.Tree, 1)
@@ -144,7 +147,7 @@ func sweepAll(t *testing.T, b *bench, kill func() int64) (n counts) {
 
 // dieAfter runs a stage on a worker that saves every step and dies after some:
 // what it was about to save is lost.
-func dieAfter(t *testing.T, b *bench, ref sweep.StageRef, step int64) {
+func dieAfter(t *testing.T, b *bench, ref protocol.StageRef, step int64) {
 	t.Helper()
 	w := newWorker(t, b.store, b.plan)
 	w.due()
@@ -157,7 +160,7 @@ func dieAfter(t *testing.T, b *bench, ref sweep.StageRef, step int64) {
 			panic("killed")
 		}
 	}
-	if err := w.run(sweep.ActivityTrain, ref); err != nil && !strings.Contains(err.Error(), "killed") {
+	if err := w.run(protocol.ActivityTrain, ref); err != nil && !strings.Contains(err.Error(), "killed") {
 		t.Fatal(err)
 	}
 }
@@ -169,16 +172,16 @@ func outcomes(t *testing.T, b *bench) map[string]string {
 	for _, c := range b.plan.Cells {
 		id := b.plan.RunID(c.ID)
 		for _, file := range []string{modelWeights, modelCurve} {
-			all[c.ID+" "+file] = string(read(t, b.store, sweep.ModelKey(id, file)))
+			all[c.ID+" "+file] = string(read(t, b.store, ledger.ModelKey(id, file)))
 		}
 	}
-	if err := b.run(sweep.ActivityCollect, b.plan.ID); err != nil {
+	if err := b.run(protocol.ActivityCollect, b.plan.ID); err != nil {
 		t.Fatal(err)
 	}
 	for _, file := range []string{"results.txt", "results.md"} { // tables: without times
-		all[file] = string(read(t, b.store, sweep.ReportKey(b.plan.ID, file)))
+		all[file] = string(read(t, b.store, ledger.ReportKey(b.plan.ID, file)))
 	}
-	results, err := LoadResults(t.Context(), b.store, &b.plan.PlanHeader)
+	results, err := LoadResults(t.Context(), b.store, &b.plan.Header)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,8 +208,8 @@ func TestSharedIsUnshared(t *testing.T) {
 			a := sweepAll(t, one, nil)
 			want := outcomes(t, one)
 
-			plan := planOf(t, grid)
-			b := newBench(t, openDir(t), plan)
+			header := planOf(t, grid)
+			b := newBench(t, openDir(t), header)
 			s := sweepAll(t, b, nil)
 			if got := outcomes(t, b); !sameOutcome(t, got, want) {
 				t.Error(grid)
@@ -214,8 +217,8 @@ func TestSharedIsUnshared(t *testing.T) {
 			if s.steps != s.spans || a.steps != a.spans {
 				t.Errorf("trained %d steps of %d, unshared %d of %d", s.steps, s.spans, a.steps, a.spans)
 			}
-			if s.steps > a.steps || int64(s.steps) > plan.StepsShared || int64(s.steps) < plan.StepsLeast || int64(a.steps) != plan.StepsUnshared {
-				t.Errorf("trained %d steps, planned %d to %d; unshared %d, planned %d\n%s", s.steps, plan.StepsLeast, plan.StepsShared, a.steps, plan.StepsUnshared, grid)
+			if s.steps > a.steps || int64(s.steps) > header.StepsShared || int64(s.steps) < header.StepsLeast || int64(a.steps) != header.StepsUnshared {
+				t.Errorf("trained %d steps, planned %d to %d; unshared %d, planned %d\n%s", s.steps, header.StepsLeast, header.StepsShared, a.steps, header.StepsUnshared, grid)
 			}
 			shared, alone, forked = shared+s.steps, alone+a.steps, forked+s.dead
 			for _, m := range one.results(t) {
@@ -225,7 +228,7 @@ func TestSharedIsUnshared(t *testing.T) {
 			}
 
 			// Again, while everything gets killed.
-			c := newBench(t, openDir(t), plan)
+			c := newBench(t, openDir(t), header)
 			sweepAll(t, c, func() int64 { return int64(r.IntN(12)) })
 			if got := outcomes(t, c); !sameOutcome(t, got, want) {
 				t.Errorf("killed: %s", grid)
@@ -238,9 +241,9 @@ func TestSharedIsUnshared(t *testing.T) {
 	}
 }
 
-func (b *bench) results(t *testing.T) []sweep.Result {
+func (b *bench) results(t *testing.T) []ledger.Result {
 	t.Helper()
-	all, err := LoadResults(t.Context(), b.store, &b.plan.PlanHeader)
+	all, err := LoadResults(t.Context(), b.store, &b.plan.Header)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,13 +265,13 @@ func sameOutcome(t *testing.T, got, want map[string]string) bool {
 // What a larger grid shares with what was trained begins at the forks that are
 // there: more decay_starts, more steps, more settings of AuxK.
 func TestLargerGridsBeginAtForks(t *testing.T) {
-	grid := func(decays, steps, alphas string, threshold int) *sweep.Plan {
+	grid := func(decays, steps, alphas string, threshold int) *plan.Plan {
 		return planOf(t, fmt.Sprintf("name: g\ndata: {synthetic: {activation_dim: 6, directions: 12, tokens: 2000, active: 3, noise: 0.05, seed: 1}, eval_tokens: 64}\n"+
 			"parameters: {decay_start: [%s], steps: [%s], auxk_alpha: [%s]}\ntrain: {dict_size: 24, k: 2, batch_size: 16, lr: 0.02, dead_feature_threshold: %d}\n", decays, steps, alphas, threshold))
 	}
 	const never = 1_000_000
 	for name, c := range map[string]struct {
-		plan *sweep.Plan
+		plan *plan.Plan
 		want int // steps
 	}{
 		"the same":           {grid("20, 24", "40", "0", never), 0},
@@ -320,8 +323,8 @@ func TestCommonTrunk(t *testing.T) {
 // A stored tree that goes further than its cell shares is refused.
 func TestTreeTooLong(t *testing.T) {
 	b := newBench(t, openDir(t), makePlan(t, nil))
-	for level, most := range map[sweep.Level]int{sweep.LevelTrunk: steps/2 + 1, sweep.LevelAuxK: steps/2 + 1, sweep.LevelSchedule: steps, sweep.LevelRun: steps} {
-		ref := sweep.StageRef{CellRef: b.ref(1), Level: level, To: most + 1, Cells: 2}
-		wantType(t, b.run(sweep.ActivityTrain, ref), "BadConfig", false)
+	for level, most := range map[plan.Level]int{plan.LevelTrunk: steps/2 + 1, plan.LevelAuxK: steps/2 + 1, plan.LevelSchedule: steps, plan.LevelRun: steps} {
+		ref := protocol.StageRef{CellRef: b.ref(1), Level: level, To: most + 1, Cells: 2}
+		wantType(t, b.run(protocol.ActivityTrain, ref), "BadConfig", false)
 	}
 }

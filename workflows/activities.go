@@ -7,35 +7,36 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
 )
 
 // One typed call for each activity: a call by name checks neither arguments nor
 // result.
 
-func prepare(ctx workflow.Context, in sweep.ChunkRef) (out []sweep.Tree, err error) {
-	err = workflow.ExecuteActivity(light(ctx, "plan"), sweep.ActivityPrepare, in).Get(ctx, &out)
+func prepare(ctx workflow.Context, in protocol.ChunkRef) (out []plan.Tree, err error) {
+	err = workflow.ExecuteActivity(light(ctx, "plan"), protocol.ActivityPrepare, in).Get(ctx, &out)
 	return out, err
 }
 
-func train(ctx workflow.Context, queue string, priority int, in sweep.StageRef, label string) (out sweep.Trained, err error) {
-	err = workflow.ExecuteActivity(heavy(ctx, queue, priority, label), sweep.ActivityTrain, in).Get(ctx, &out)
+func train(ctx workflow.Context, queue string, priority int, in protocol.StageRef, label string) (out protocol.Trained, err error) {
+	err = workflow.ExecuteActivity(heavy(ctx, queue, priority, label), protocol.ActivityTrain, in).Get(ctx, &out)
 	return out, err
 }
 
 // evaluate goes before training in the queue: a run in hand is finished before
 // another is begun.
-func evaluate(ctx workflow.Context, queue string, in sweep.CellRef, label string) error {
-	return workflow.ExecuteActivity(heavy(ctx, queue, 1, label), sweep.ActivityEval, in).Get(ctx, nil)
+func evaluate(ctx workflow.Context, queue string, in protocol.CellRef, label string) error {
+	return workflow.ExecuteActivity(heavy(ctx, queue, 1, label), protocol.ActivityEval, in).Get(ctx, nil)
 }
 
-func recordFailure(ctx workflow.Context, in sweep.FailInput, label string) error {
-	return workflow.ExecuteActivity(light(ctx, label), sweep.ActivityFail, in).Get(ctx, nil)
+func recordFailure(ctx workflow.Context, in protocol.FailInput, label string) error {
+	return workflow.ExecuteActivity(light(ctx, label), protocol.ActivityFail, in).Get(ctx, nil)
 }
 
 func collect(ctx workflow.Context, id string) error {
 	ctx = light(ctx, "results")
-	return workflow.ExecuteActivity(ctx, sweep.ActivityCollect, id).Get(ctx, nil)
+	return workflow.ExecuteActivity(ctx, protocol.ActivityCollect, id).Get(ctx, nil)
 }
 
 // maxSummary is the longest summary given to the Web UI, in bytes. A server
@@ -59,7 +60,7 @@ func retry() *temporal.RetryPolicy {
 // light is for activities that only read and write the store.
 func light(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue: sweep.Queue, StartToCloseTimeout: 30 * time.Minute, HeartbeatTimeout: 3 * sweep.HeartbeatTimeout,
+		TaskQueue: protocol.Queue, StartToCloseTimeout: 30 * time.Minute, HeartbeatTimeout: 3 * protocol.HeartbeatTimeout,
 		RetryPolicy: retry(), Summary: brief(summary), WaitForCancellation: true,
 		Priority: temporal.Priority{PriorityKey: 1},
 	})
@@ -69,7 +70,7 @@ func light(ctx workflow.Context, summary string) workflow.Context {
 // the missing heartbeat; the other limit only has to be longer than any run.
 func heavy(ctx workflow.Context, queue string, priority int, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue: queue, StartToCloseTimeout: 90 * 24 * time.Hour, HeartbeatTimeout: sweep.HeartbeatTimeout,
+		TaskQueue: queue, StartToCloseTimeout: 90 * 24 * time.Hour, HeartbeatTimeout: protocol.HeartbeatTimeout,
 		RetryPolicy: retry(), Summary: brief(summary), WaitForCancellation: true,
 		Priority: temporal.Priority{PriorityKey: priority},
 	})

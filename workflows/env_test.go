@@ -17,7 +17,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
 )
 
 const testSweep = "grid-0123abcd"
@@ -29,20 +30,20 @@ type fake struct {
 	done    func(cell int) bool
 	train   func(ctx context.Context, cell, attempt int) error
 	eval    func(ctx context.Context, cell, attempt int) error
-	fail    func(sweep.FailInput) error
+	fail    func(protocol.FailInput) error
 	collect func() error
 	dead    int    // step in which the first latent is dead; 0: none ever is
 	label   string // of every cell; the default tells them apart
 
 	mu        sync.Mutex
 	cells     int
-	chunks    [][]sweep.Tree
+	chunks    [][]plan.Tree
 	spans     []string // of stages that were trained: "cell level to"
 	prepared  []int    // chunks
 	started   []int    // cells, in the order of their first training
 	trained   map[int]int
 	evaluated map[int]int
-	failures  map[int]sweep.FailInput
+	failures  map[int]protocol.FailInput
 	collected int
 	inFlight  int
 	most      int
@@ -51,18 +52,18 @@ type fake struct {
 
 // newFake has cells that share nothing.
 func newFake(cells int) *fake {
-	var trees []sweep.Tree
+	var trees []plan.Tree
 	for i := range cells {
-		trees = append(trees, sweep.Tree{Family: fmt.Sprint(i), Weight: 1, Cells: []sweep.TreeCell{{Cell: i, Decay: 50, Steps: 100}}})
+		trees = append(trees, plan.Tree{Family: fmt.Sprint(i), Weight: 1, Cells: []plan.TreeCell{{Cell: i, Decay: 50, Steps: 100}}})
 	}
-	return newTreeFake(cells, slices.Collect(slices.Chunk(trees, sweep.ChunkSize))...)
+	return newTreeFake(cells, slices.Collect(slices.Chunk(trees, plan.ChunkSize))...)
 }
 
-func newTreeFake(cells int, chunks ...[]sweep.Tree) *fake {
-	return &fake{cells: cells, chunks: chunks, trained: map[int]int{}, evaluated: map[int]int{}, failures: map[int]sweep.FailInput{}, tries: map[string]int{}}
+func newTreeFake(cells int, chunks ...[]plan.Tree) *fake {
+	return &fake{cells: cells, chunks: chunks, trained: map[int]int{}, evaluated: map[int]int{}, failures: map[int]protocol.FailInput{}, tries: map[string]int{}}
 }
 
-func (f *fake) Prepare(_ context.Context, ref sweep.ChunkRef) ([]sweep.Tree, error) {
+func (f *fake) Prepare(_ context.Context, ref protocol.ChunkRef) ([]plan.Tree, error) {
 	f.mu.Lock()
 	f.prepared = append(f.prepared, ref.Chunk)
 	f.mu.Unlock()
@@ -91,7 +92,7 @@ func (f *fake) heavy(ctx context.Context, name string, cell int, fn func(context
 	try := f.tries[key]
 	f.inFlight++
 	f.most = max(f.most, f.inFlight)
-	if name == sweep.ActivityTrain && !slices.Contains(f.started, cell) {
+	if name == protocol.ActivityTrain && !slices.Contains(f.started, cell) {
 		f.started = append(f.started, cell)
 	}
 	f.mu.Unlock()
@@ -108,9 +109,9 @@ func (f *fake) heavy(ctx context.Context, name string, cell int, fn func(context
 	return err
 }
 
-func (f *fake) TrainStage(ctx context.Context, ref sweep.StageRef) (sweep.Trained, error) {
-	err := f.heavy(ctx, sweep.ActivityTrain, ref.Cell, f.train, f.trained)
-	out := sweep.Trained{Reached: ref.To}
+func (f *fake) TrainStage(ctx context.Context, ref protocol.StageRef) (protocol.Trained, error) {
+	err := f.heavy(ctx, protocol.ActivityTrain, ref.Cell, f.train, f.trained)
+	out := protocol.Trained{Reached: ref.To}
 	if err == nil && f.dead > 0 && ref.Level.UntilDead() {
 		out.Reached = min(ref.To, f.dead)
 	}
@@ -122,11 +123,11 @@ func (f *fake) TrainStage(ctx context.Context, ref sweep.StageRef) (sweep.Traine
 	return out, err
 }
 
-func (f *fake) Evaluate(ctx context.Context, ref sweep.CellRef) error {
-	return f.heavy(ctx, sweep.ActivityEval, ref.Cell, f.eval, f.evaluated)
+func (f *fake) Evaluate(ctx context.Context, ref protocol.CellRef) error {
+	return f.heavy(ctx, protocol.ActivityEval, ref.Cell, f.eval, f.evaluated)
 }
 
-func (f *fake) RecordFailure(_ context.Context, in sweep.FailInput) error {
+func (f *fake) RecordFailure(_ context.Context, in protocol.FailInput) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, cell := range in.Cells {
@@ -154,14 +155,14 @@ type activityRegistry interface {
 
 func (f *fake) register(r activityRegistry) {
 	for name, fn := range map[string]any{
-		sweep.ActivityPrepare: f.Prepare, sweep.ActivityTrain: f.TrainStage, sweep.ActivityEval: f.Evaluate,
-		sweep.ActivityFail: f.RecordFailure, sweep.ActivityCollect: f.Collect,
+		protocol.ActivityPrepare: f.Prepare, protocol.ActivityTrain: f.TrainStage, protocol.ActivityEval: f.Evaluate,
+		protocol.ActivityFail: f.RecordFailure, protocol.ActivityCollect: f.Collect,
 	} {
 		r.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
 	}
 }
 
-func (f *fake) statuses(s sweep.Status) (cells []int) {
+func (f *fake) statuses(s plan.Status) (cells []int) {
 	for cell, note := range f.failures {
 		if note.Status == s {
 			cells = append(cells, cell)
@@ -182,15 +183,15 @@ func (f *fake) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
 	return env
 }
 
-func (f *fake) input(window int) sweep.SweepInput {
-	return sweep.SweepInput{Sweep: testSweep, Extent: sweep.Extent{Cells: f.cells, TreeChunks: len(f.chunks)}, TrainQueue: sweep.TrainQueue("cpu"), MaxConcurrent: window}
+func (f *fake) input(window int) protocol.SweepInput {
+	return protocol.SweepInput{Sweep: testSweep, Size: plan.Size{Cells: f.cells, TreeChunks: len(f.chunks)}, TrainQueue: protocol.TrainQueue("cpu"), MaxConcurrent: window}
 }
 
 // run runs a sweep to its end and returns what it came to.
-func (f *fake) run(t *testing.T, in sweep.SweepInput) (sweep.Summary, error) {
+func (f *fake) run(t *testing.T, in protocol.SweepInput) (protocol.Summary, error) {
 	t.Helper()
 	env := f.env(t)
-	env.ExecuteWorkflow(sweep.WorkflowSweep, in)
+	env.ExecuteWorkflow(protocol.WorkflowSweep, in)
 	if !env.IsWorkflowCompleted() {
 		t.Fatal("the workflow did not end")
 	}
@@ -199,7 +200,7 @@ func (f *fake) run(t *testing.T, in sweep.SweepInput) (sweep.Summary, error) {
 
 // outcomeOf returns the summary of a sweep, which its error carries if it ended
 // with one.
-func outcomeOf(t *testing.T, env *testsuite.TestWorkflowEnvironment) (s sweep.Summary, err error) {
+func outcomeOf(t *testing.T, env *testsuite.TestWorkflowEnvironment) (s protocol.Summary, err error) {
 	t.Helper()
 	if err := env.GetWorkflowError(); err != nil {
 		var app *temporal.ApplicationError
@@ -213,9 +214,9 @@ func outcomeOf(t *testing.T, env *testsuite.TestWorkflowEnvironment) (s sweep.Su
 	return s, cmp.Or(env.GetWorkflowResult(&s))
 }
 
-func progressOf(t *testing.T, env *testsuite.TestWorkflowEnvironment) (p sweep.Progress) {
+func progressOf(t *testing.T, env *testsuite.TestWorkflowEnvironment) (p protocol.Progress) {
 	t.Helper()
-	v, err := env.QueryWorkflow(sweep.QueryProgress)
+	v, err := env.QueryWorkflow(protocol.QueryProgress)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +246,7 @@ func wantEach(t *testing.T, what string, got map[int]int, cells []int, n int) {
 	}
 }
 
-func wantSummary(t *testing.T, got, want sweep.Summary) {
+func wantSummary(t *testing.T, got, want protocol.Summary) {
 	t.Helper()
 	if got != want {
 		t.Errorf("summary %+v\nwant    %+v", got, want)

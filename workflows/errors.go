@@ -6,7 +6,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/protocol"
 )
 
 // canceled says that a run ended because it was told to. Nothing is tried again
@@ -20,13 +20,13 @@ func canceled(ctx workflow.Context, err error) bool {
 // lost says that the checkpoint to evaluate is not there or not whole.
 func lost(err error) bool {
 	var app *temporal.ApplicationError
-	return errors.As(err, &app) && app.Type() == sweep.ErrTypeLost
+	return errors.As(err, &app) && app.Type() == protocol.ErrTypeLost
 }
 
 // withoutPlan says that there is no plan by which results could be collected.
 func withoutPlan(err error) bool {
 	var app *temporal.ApplicationError
-	return errors.As(err, &app) && app.Type() == sweep.ErrTypeNoPlan
+	return errors.As(err, &app) && app.Type() == protocol.ErrTypeNoPlan
 }
 
 // reason is the innermost message that an activity gave, without Temporal's

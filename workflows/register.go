@@ -3,7 +3,7 @@ package workflows
 import (
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/protocol"
 )
 
 // Registry is what workflows are registered with: a Temporal worker.
@@ -13,5 +13,5 @@ type Registry interface {
 
 // Register registers every workflow.
 func Register(r Registry) {
-	r.RegisterWorkflowWithOptions(SweepWorkflow, workflow.RegisterOptions{Name: sweep.WorkflowSweep})
+	r.RegisterWorkflowWithOptions(SweepWorkflow, workflow.RegisterOptions{Name: protocol.WorkflowSweep})
 }

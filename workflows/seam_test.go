@@ -12,11 +12,12 @@ import (
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
 )
 
 // nextInput returns the input with which a workflow continued as new.
-func nextInput(t *testing.T, env *testsuite.TestWorkflowEnvironment) (in sweep.SweepInput, ok bool) {
+func nextInput(t *testing.T, env *testsuite.TestWorkflowEnvironment) (in protocol.SweepInput, ok bool) {
 	t.Helper()
 	var next *workflow.ContinueAsNewError
 	if !errors.As(env.GetWorkflowError(), &next) {
@@ -32,9 +33,9 @@ func nextInput(t *testing.T, env *testsuite.TestWorkflowEnvironment) (in sweep.S
 }
 
 // left names trees of one cell that need something yet.
-func left(cells ...int) (out []sweep.TreeLeft) {
+func left(cells ...int) (out []protocol.UnfinishedTree) {
 	for _, c := range cells {
-		out = append(out, sweep.TreeLeft{Tree: c, Cells: []int{c}})
+		out = append(out, protocol.UnfinishedTree{Tree: c, Cells: []int{c}})
 	}
 	return out
 }
@@ -61,16 +62,16 @@ func TestSeam(t *testing.T) {
 		}
 		return nil
 	}
-	env.ExecuteWorkflow(sweep.WorkflowSweep, f.input(3))
+	env.ExecuteWorkflow(protocol.WorkflowSweep, f.input(3))
 	in, ok := nextInput(t, env)
 	if !ok {
 		t.Fatalf("ended with %v, want to continue as new", env.GetWorkflowError())
 	}
 	c := in.Resume
-	if c.Next != 6 || c.Summary != (sweep.Summary{Cells: 10, Completed: 2, Reused: 1, Failed: 1}) || !reflect.DeepEqual(c.Again, left(3, 4, 5)) {
+	if c.Next != 6 || c.Summary != (protocol.Summary{Cells: 10, Completed: 2, Reused: 1, Failed: 1}) || !reflect.DeepEqual(c.Unfinished, left(3, 4, 5)) {
 		t.Errorf("carried %+v", *c)
 	}
-	if f.collected != 0 || len(f.statuses(sweep.Canceled)) > 0 {
+	if f.collected != 0 || len(f.statuses(plan.Canceled)) > 0 {
 		t.Errorf("collected %d times, recorded %v", f.collected, f.failures)
 	}
 
@@ -81,7 +82,7 @@ func TestSeam(t *testing.T) {
 	if err == nil {
 		t.Error("no error, but one run failed")
 	}
-	wantSummary(t, s, sweep.Summary{Cells: 10, Completed: 9, Reused: 1, Failed: 1})
+	wantSummary(t, s, protocol.Summary{Cells: 10, Completed: 9, Reused: 1, Failed: 1})
 	wantEach(t, "trained", g.trained, []int{4, 5, 6, 7, 8, 9}, 1)
 	in.MaxConcurrent = 1
 	g = newFake(10)
@@ -92,7 +93,7 @@ func TestSeam(t *testing.T) {
 
 // Canceled while runs wait to go on in the next history, they are recorded too.
 func TestCancelAfterTheSeam(t *testing.T) {
-	f := newFake(sweep.ChunkSize + 10)
+	f := newFake(plan.ChunkSize + 10)
 	env := f.env(t)
 	stopped := make(chan struct{})
 	t.Cleanup(func() { close(stopped) })
@@ -102,13 +103,13 @@ func TestCancelAfterTheSeam(t *testing.T) {
 		return nil
 	}
 	in := f.input(1)
-	again := []int{7, sweep.ChunkSize, sweep.ChunkSize + 2}
-	in.Resume = &sweep.Carried{Next: sweep.ChunkSize + 3, Summary: sweep.Summary{Completed: sweep.ChunkSize}, Again: left(again...)}
-	env.ExecuteWorkflow(sweep.WorkflowSweep, in)
-	if got := f.statuses(sweep.Canceled); !slices.Equal(got, again) {
+	again := []int{7, plan.ChunkSize, plan.ChunkSize + 2}
+	in.Resume = &protocol.Continuation{Next: plan.ChunkSize + 3, Summary: protocol.Summary{Completed: plan.ChunkSize}, Unfinished: left(again...)}
+	env.ExecuteWorkflow(protocol.WorkflowSweep, in)
+	if got := f.statuses(plan.Canceled); !slices.Equal(got, again) {
 		t.Errorf("recorded as canceled: %v, want %v", got, again)
 	}
-	wantSummary(t, progressOf(t, env).Summary, sweep.Summary{Cells: f.cells, Completed: sweep.ChunkSize, Canceled: 3})
+	wantSummary(t, progressOf(t, env).Summary, protocol.Summary{Cells: f.cells, Completed: plan.ChunkSize, Canceled: 3})
 }
 
 // A failure limit that was reached before the seam still holds behind it.
@@ -116,12 +117,12 @@ func TestStoppedBehindTheSeam(t *testing.T) {
 	f := newFake(10)
 	in := f.input(2)
 	in.FailureLimit = 2
-	in.Resume = &sweep.Carried{Next: 5, Summary: sweep.Summary{Completed: 2, Failed: 2}, Again: left(4)}
+	in.Resume = &protocol.Continuation{Next: 5, Summary: protocol.Summary{Completed: 2, Failed: 2}, Unfinished: left(4)}
 	s, err := f.run(t, in)
 	if err == nil || len(f.started) > 0 {
 		t.Errorf("ended with %v, started %v", err, f.started)
 	}
-	wantSummary(t, s, sweep.Summary{Cells: 10, Completed: 2, Failed: 2, Canceled: 1})
+	wantSummary(t, s, protocol.Summary{Cells: 10, Completed: 2, Failed: 2, Canceled: 1})
 }
 
 // A history is handed on before it is full, whatever the window, and every
@@ -144,7 +145,7 @@ func TestHistoryLength(t *testing.T) {
 			env.SetOnActivityCompletedListener(completedListener(func() { add(4) }))
 			env.SetOnActivityCanceledListener(canceledListener(func() { add(5) }))
 			env.SetTestTimeout(time.Minute)
-			env.ExecuteWorkflow(sweep.WorkflowSweep, in)
+			env.ExecuteWorkflow(protocol.WorkflowSweep, in)
 			if length >= maxHistory {
 				t.Fatalf("window %d: a history of %d events", window, length)
 			}

@@ -23,7 +23,8 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/topksweep/sweep/deploy/local"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
 )
 
 var update = flag.Bool("update", false, "record the histories in testdata anew")
@@ -54,12 +55,12 @@ func serve(t *testing.T) client.Client {
 // work runs workers with the fake's activities until the test ends.
 func (f *fake) work(t *testing.T, c client.Client) {
 	t.Helper()
-	for _, queue := range []string{sweep.Queue, sweep.TrainQueue("cpu")} {
+	for _, queue := range []string{protocol.Queue, protocol.TrainQueue("cpu")} {
 		w := worker.New(c, queue, worker.Options{
-			Identity: identity, DisableWorkflowWorker: queue != sweep.Queue,
+			Identity: identity, DisableWorkflowWorker: queue != protocol.Queue,
 			MaxHeartbeatThrottleInterval: 50 * time.Millisecond, DefaultHeartbeatThrottleInterval: 50 * time.Millisecond,
 		})
-		if queue == sweep.Queue {
+		if queue == protocol.Queue {
 			Register(w)
 		}
 		f.register(w)
@@ -70,9 +71,9 @@ func (f *fake) work(t *testing.T, c client.Client) {
 	}
 }
 
-func start(t *testing.T, c client.Client, id string, in sweep.SweepInput) client.WorkflowRun {
+func start(t *testing.T, c client.Client, id string, in protocol.SweepInput) client.WorkflowRun {
 	t.Helper()
-	run, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: sweep.Queue}, sweep.WorkflowSweep, in)
+	run, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: protocol.Queue}, protocol.WorkflowSweep, in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +148,7 @@ func TestOnServer(t *testing.T) {
 		}
 		f.eval = func(_ context.Context, cell, try int) error {
 			if cell == 6 && try == 1 {
-				return temporal.NewNonRetryableApplicationError("lost", sweep.ErrTypeLost, nil)
+				return temporal.NewNonRetryableApplicationError("lost", protocol.ErrTypeLost, nil)
 			}
 			return nil
 		}
@@ -188,7 +189,7 @@ func TestOnServer(t *testing.T) {
 		if err := run.Get(t.Context(), nil); !errors.As(err, &canceled) {
 			t.Errorf("ended with %v, want canceled", err)
 		}
-		if got := f.statuses(sweep.Canceled); !slices.Equal(got, []int{2, 3, 4}) || len(f.failures) != 3 || f.collected != 1 {
+		if got := f.statuses(plan.Canceled); !slices.Equal(got, []int{2, 3, 4}) || len(f.failures) != 3 || f.collected != 1 {
 			t.Errorf("recorded %+v, collected %d times", f.failures, f.collected)
 		}
 		recordHistory(t, "cancel", histories(t, c, "cancel", run.GetRunID())[0])
@@ -209,7 +210,7 @@ func TestOnServer(t *testing.T) {
 		if err := run.Get(t.Context(), nil); !errors.As(err, &app) || app.Type() != ErrTypeFailed {
 			t.Fatalf("ended with %v", err)
 		}
-		if got := f.statuses(sweep.Canceled); !slices.Equal(got, []int{0, 1}) {
+		if got := f.statuses(plan.Canceled); !slices.Equal(got, []int{0, 1}) {
 			t.Errorf("recorded as canceled: %v", got)
 		}
 		recordHistory(t, "limit", histories(t, c, "limit", run.GetRunID())[0])
@@ -217,7 +218,7 @@ func TestOnServer(t *testing.T) {
 	// A tree forks by schedule and where a latent dies; the sweep is extended while
 	// it runs.
 	t.Run("tree", func(t *testing.T) {
-		f := newTreeFake(4, oneTree(), []sweep.Tree{{Family: "f", Weight: 1, Cells: []sweep.TreeCell{{Cell: 4, Decay: 40, Steps: 100}}}})
+		f := newTreeFake(4, oneTree(), []plan.Tree{{Family: "f", Weight: 1, Cells: []plan.TreeCell{{Cell: 4, Decay: 40, Steps: 100}}}})
 		f.dead = 70
 		began, extended := make(chan struct{}), make(chan struct{})
 		f.train = func(_ context.Context, cell, try int) error {
@@ -233,7 +234,7 @@ func TestOnServer(t *testing.T) {
 		run := start(t, c, "tree", in)
 		<-began
 		h, err := c.UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{
-			WorkflowID: "tree", UpdateName: sweep.UpdateExtend, Args: []any{sweep.Extent{Cells: 5, TreeChunks: 2}}, WaitForStage: client.WorkflowUpdateStageCompleted,
+			WorkflowID: "tree", UpdateName: protocol.UpdateExtend, Args: []any{plan.Size{Cells: 5, TreeChunks: 2}}, WaitForStage: client.WorkflowUpdateStageCompleted,
 		})
 		if err == nil {
 			err = h.Get(t.Context(), nil)

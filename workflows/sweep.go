@@ -8,7 +8,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
 )
 
 // ErrTypeFailed is the type of the error with which a sweep ends when runs
@@ -26,10 +27,10 @@ const ErrTypeFailed = "RunsFailed"
 // trees that are begun again from their roots: a stage whose checkpoint is there
 // ends at once. That costs each stage in flight one checkpoint, where waiting
 // for them to end would leave slots idle for as long as the longest takes.
-func SweepWorkflow(ctx workflow.Context, in sweep.SweepInput) (sweep.Summary, error) {
+func SweepWorkflow(ctx workflow.Context, in protocol.SweepInput) (protocol.Summary, error) {
 	s := newState(in)
-	progress := func() (sweep.Progress, error) { return s.progress(s.over || s.ending(ctx)) }
-	if err := workflow.SetQueryHandler(ctx, sweep.QueryProgress, progress); err != nil {
+	progress := func() (protocol.Progress, error) { return s.progress(s.over || s.ending(ctx)) }
+	if err := workflow.SetQueryHandler(ctx, protocol.QueryProgress, progress); err != nil {
 		return s.Summary, err
 	}
 	if err := s.handleUpdates(ctx); err != nil {
@@ -49,7 +50,7 @@ func SweepWorkflow(ctx workflow.Context, in sweep.SweepInput) (sweep.Summary, er
 		return s.Summary, err
 	case !s.ending(ctx) && s.more(): // perhaps it was extended just now
 		in := s.in
-		in.Resume = s.carried()
+		in.Resume = s.continuation()
 		return s.Summary, workflow.NewContinueAsNewError(ctx, SweepWorkflow, in)
 	case ctx.Err() != nil:
 		return s.Summary, temporal.NewCanceledError()
@@ -63,14 +64,14 @@ func SweepWorkflow(ctx workflow.Context, in sweep.SweepInput) (sweep.Summary, er
 // handleUpdates lets a running sweep grow, and try failed runs again. Both only
 // note what is to be done; the window does it.
 func (s *state) handleUpdates(ctx workflow.Context) error {
-	err := workflow.SetUpdateHandlerWithOptions(ctx, sweep.UpdateExtend, func(_ workflow.Context, to sweep.Extent) (sweep.Summary, error) {
-		s.in.Extent, s.Cells = to, to.Cells
+	err := workflow.SetUpdateHandlerWithOptions(ctx, protocol.UpdateExtend, func(_ workflow.Context, to plan.Size) (protocol.Summary, error) {
+		s.in.Size, s.Cells = to, to.Cells
 		return s.Summary, nil
-	}, workflow.UpdateHandlerOptions{Validator: func(workflow.Context, sweep.Extent) error { return s.goingOn(ctx) }})
+	}, workflow.UpdateHandlerOptions{Validator: func(workflow.Context, plan.Size) error { return s.goingOn(ctx) }})
 	if err != nil {
 		return err
 	}
-	return workflow.SetUpdateHandlerWithOptions(ctx, sweep.UpdateRetry, func(workflow.Context) (sweep.Summary, error) {
+	return workflow.SetUpdateHandlerWithOptions(ctx, protocol.UpdateRetry, func(workflow.Context) (protocol.Summary, error) {
 		s.retry = true
 		return s.Summary, nil
 	}, workflow.UpdateHandlerOptions{Validator: func(workflow.Context) error { return s.goingOn(ctx) }})
@@ -86,10 +87,10 @@ func (s *state) goingOn(ctx workflow.Context) error {
 
 // state is where a sweep stands.
 type state struct {
-	in sweep.SweepInput
-	sweep.Summary
+	in protocol.SweepInput
+	protocol.Summary
 	trees    trees
-	frontier sweep.Frontier
+	frontier plan.Frontier
 	begun    []*tree  // and not done, ascending
 	inFlight int      // stages
 	labels   []string // of stages in flight
@@ -109,35 +110,35 @@ type tree struct {
 // running is a cell of a stage in flight, and the cell by which that is known.
 type running struct{ cell, lead int }
 
-func newState(in sweep.SweepInput) *state {
-	s := &state{in: in, Summary: sweep.Summary{Cells: in.Cells}}
+func newState(in protocol.SweepInput) *state {
+	s := &state{in: in, Summary: protocol.Summary{Cells: in.Cells}}
 	s.trees.id = in.Sweep
 	if c := in.Resume; c != nil {
 		s.Summary, s.retry, s.pass = c.Summary, c.Retry, c.Pass
 		s.Cells = in.Cells
-		s.trees.next, s.trees.again = c.Next, slices.Clone(c.Again)
+		s.trees.next, s.trees.again = c.Next, slices.Clone(c.Unfinished)
 	}
 	return s
 }
 
-func (s *state) carried() *sweep.Carried {
-	c := &sweep.Carried{Next: s.trees.next, Summary: s.Summary, Retry: s.retry, Pass: s.pass}
+func (s *state) continuation() *protocol.Continuation {
+	c := &protocol.Continuation{Next: s.trees.next, Summary: s.Summary, Retry: s.retry, Pass: s.pass}
 	for _, t := range s.begun {
-		c.Again = append(c.Again, sweep.TreeLeft{Tree: t.number, Cells: t.left})
+		c.Unfinished = append(c.Unfinished, protocol.UnfinishedTree{Tree: t.number, Cells: t.left})
 	}
-	c.Again = append(c.Again, s.trees.again...)
+	c.Unfinished = append(c.Unfinished, s.trees.again...)
 	return c
 }
 
-func (s *state) progress(ending bool) (sweep.Progress, error) {
-	p := sweep.Progress{Summary: s.Summary, Running: []int{}, Leads: []int{}, Ending: ending}
+func (s *state) progress(ending bool) (protocol.Progress, error) {
+	p := protocol.Progress{Summary: s.Summary, Running: []int{}, FirstCells: []int{}, Ending: ending}
 	var all []running
 	for _, t := range s.begun {
 		all = append(all, t.running...)
 	}
 	slices.SortFunc(all, func(a, b running) int { return a.cell - b.cell })
 	for _, r := range all {
-		p.Running, p.Leads = append(p.Running, r.cell), append(p.Leads, r.lead)
+		p.Running, p.FirstCells = append(p.Running, r.cell), append(p.FirstCells, r.lead)
 	}
 	return p, nil
 }
@@ -156,7 +157,7 @@ func (s *state) ending(ctx workflow.Context) bool { return ctx.Err() != nil || s
 // settle takes a cell of a tree off what is left.
 func (s *state) settle(t *tree, cell int) {
 	t.left = slices.DeleteFunc(t.left, func(c int) bool { return c == cell })
-	s.frontier.Settled(t.number, 1)
+	s.frontier.CellsDone(t.number, 1)
 	if len(t.left) == 0 {
 		s.begun = slices.DeleteFunc(s.begun, func(o *tree) bool { return o == t })
 	}
@@ -170,9 +171,9 @@ func (s *state) tree(number int) *tree {
 // begin adds a tree to those in work. What has its result already is counted;
 // again says which cells were left when the tree was begun before, nil if it was
 // not. It reports whether any cell is to be trained.
-func (s *state) begin(number int, t sweep.Tree, again []int) bool {
+func (s *state) begin(number int, t plan.Tree, again []int) bool {
 	n := &tree{number: number}
-	var cells []sweep.TreeCell
+	var cells []plan.TreeCell
 	for _, c := range t.Cells {
 		switch {
 		case again != nil && !slices.Contains(again, c.Cell):
@@ -192,6 +193,6 @@ func (s *state) begin(number int, t sweep.Tree, again []int) bool {
 	slices.Sort(n.left)
 	i, _ := slices.BinarySearchFunc(s.begun, number, func(t *tree, n int) int { return t.number - n })
 	s.begun = slices.Insert(s.begun, i, n)
-	s.frontier.Add(number, t, cells)
+	s.frontier.Start(number, t, cells)
 	return true
 }

@@ -10,19 +10,20 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
 )
 
 func TestEveryCellOnce(t *testing.T) {
 	for _, c := range []struct{ cells, window int }{
-		{0, 1}, {1, 1}, {1, 8}, {7, 3}, {16, 16}, {20, 1}, {sweep.ChunkSize, 8}, {sweep.ChunkSize + 1, 8}, {2*sweep.ChunkSize + 5, 50}, {5, 0}, {300, 1000},
+		{0, 1}, {1, 1}, {1, 8}, {7, 3}, {16, 16}, {20, 1}, {plan.ChunkSize, 8}, {plan.ChunkSize + 1, 8}, {2*plan.ChunkSize + 5, 50}, {5, 0}, {300, 1000},
 	} {
 		f := newFake(c.cells)
 		s, err := f.run(t, f.input(c.window))
 		if err != nil {
 			t.Fatalf("%+v: %v", c, err)
 		}
-		wantSummary(t, s, sweep.Summary{Cells: c.cells, Completed: c.cells})
+		wantSummary(t, s, protocol.Summary{Cells: c.cells, Completed: c.cells})
 		wantEach(t, "trained", f.trained, count(0, c.cells), 1)
 		wantEach(t, "evaluated", f.evaluated, count(0, c.cells), 1)
 		if limit := min(max(1, c.window), maxWindow); f.most > limit {
@@ -31,7 +32,7 @@ func TestEveryCellOnce(t *testing.T) {
 		if c.window == 1 && !slices.Equal(f.started, count(0, c.cells)) {
 			t.Errorf("%+v: started in the order %v", c, f.started)
 		}
-		if chunks := (c.cells + sweep.ChunkSize - 1) / sweep.ChunkSize; len(f.prepared) != chunks {
+		if chunks := (c.cells + plan.ChunkSize - 1) / plan.ChunkSize; len(f.prepared) != chunks {
 			t.Errorf("%+v: prepared chunks %v, want each of %d once", c, f.prepared, chunks)
 		}
 		if f.collected != 1 {
@@ -68,15 +69,15 @@ func TestWindowIsFilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantSummary(t, s, sweep.Summary{Cells: 6, Completed: 6})
+	wantSummary(t, s, protocol.Summary{Cells: 6, Completed: 6})
 	if f.most < 4 {
 		t.Errorf("%d activities at a time, want 4", f.most)
 	}
 }
 
 func TestReusedCells(t *testing.T) {
-	f := newFake(2*sweep.ChunkSize + 10)
-	f.done = func(cell int) bool { return cell%2 == 0 || cell >= sweep.ChunkSize && cell < 2*sweep.ChunkSize }
+	f := newFake(2*plan.ChunkSize + 10)
+	f.done = func(cell int) bool { return cell%2 == 0 || cell >= plan.ChunkSize && cell < 2*plan.ChunkSize }
 	var todo []int
 	for cell := range f.cells {
 		if !f.done(cell) {
@@ -87,7 +88,7 @@ func TestReusedCells(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantSummary(t, s, sweep.Summary{Cells: f.cells, Completed: f.cells, Reused: f.cells - len(todo)})
+	wantSummary(t, s, protocol.Summary{Cells: f.cells, Completed: f.cells, Reused: f.cells - len(todo)})
 	wantEach(t, "trained", f.trained, todo, 1)
 }
 
@@ -110,9 +111,9 @@ func TestFailedRuns(t *testing.T) {
 	if !errors.As(err, &app) || app.Type() != ErrTypeFailed || !app.NonRetryable() || !strings.Contains(app.Message(), "3 of 12 runs failed") {
 		t.Errorf("ended with %v", err)
 	}
-	wantSummary(t, s, sweep.Summary{Cells: 12, Completed: 9, Failed: 3})
+	wantSummary(t, s, protocol.Summary{Cells: 12, Completed: 9, Failed: 3})
 	wantEach(t, "evaluated", f.evaluated, []int{0, 1, 2, 4, 6, 7, 8, 9, 10}, 1)
-	if got := f.statuses(sweep.Failed); !slices.Equal(got, []int{3, 5, 11}) {
+	if got := f.statuses(plan.Failed); !slices.Equal(got, []int{3, 5, 11}) {
 		t.Errorf("recorded as failed: %v", got)
 	}
 	if got := f.failures[3].Error; got != "step 3: the loss is NaN" {
@@ -140,7 +141,7 @@ func TestRetries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err, f.failures)
 	}
-	wantSummary(t, s, sweep.Summary{Cells: 4, Completed: 4})
+	wantSummary(t, s, protocol.Summary{Cells: 4, Completed: 4})
 }
 
 func TestFailureLimit(t *testing.T) {
@@ -157,7 +158,7 @@ func TestFailureLimit(t *testing.T) {
 	if err == nil {
 		t.Error("no error")
 	}
-	wantSummary(t, s, sweep.Summary{Cells: 50, Completed: 5, Failed: 2})
+	wantSummary(t, s, protocol.Summary{Cells: 50, Completed: 5, Failed: 2})
 	if !slices.Equal(f.started, count(0, 7)) {
 		t.Errorf("started %v, want none after the second failure", f.started)
 	}
@@ -189,8 +190,8 @@ func TestFailureLimitCancelsTheOthers(t *testing.T) {
 	if !errors.As(err, &app) || app.Type() != ErrTypeFailed {
 		t.Errorf("ended with %v", err)
 	}
-	wantSummary(t, s, sweep.Summary{Cells: 50, Failed: 1, Canceled: 3})
-	if got := f.statuses(sweep.Canceled); !slices.Equal(got, []int{0, 1, 2}) {
+	wantSummary(t, s, protocol.Summary{Cells: 50, Failed: 1, Canceled: 3})
+	if got := f.statuses(plan.Canceled); !slices.Equal(got, []int{0, 1, 2}) {
 		t.Errorf("recorded as canceled: %v", got)
 	}
 }
@@ -210,21 +211,21 @@ func TestCancel(t *testing.T) {
 		<-stopped
 		return ctx.Err()
 	}
-	env.ExecuteWorkflow(sweep.WorkflowSweep, f.input(3))
+	env.ExecuteWorkflow(protocol.WorkflowSweep, f.input(3))
 	if !env.IsWorkflowCompleted() {
 		t.Fatal("the workflow did not end")
 	}
 	if err := env.GetWorkflowError(); !temporal.IsCanceledError(err) {
 		t.Errorf("ended with %v, want canceled", err)
 	}
-	if got := f.statuses(sweep.Canceled); !slices.Equal(got, []int{3, 4, 5}) {
+	if got := f.statuses(plan.Canceled); !slices.Equal(got, []int{3, 4, 5}) {
 		t.Errorf("recorded as canceled: %v", got)
 	}
 	if f.collected != 1 {
 		t.Errorf("collected %d times", f.collected)
 	}
 	p := progressOf(t, env)
-	wantSummary(t, p.Summary, sweep.Summary{Cells: 20, Completed: 3, Canceled: 3})
+	wantSummary(t, p.Summary, protocol.Summary{Cells: 20, Completed: 3, Canceled: 3})
 	if len(p.Running) > 0 || !p.Ending {
 		t.Errorf("running %v after the end, ending %t", p.Running, p.Ending)
 	}
@@ -240,7 +241,7 @@ func TestCancelBeforeAnythingIsPrepared(t *testing.T) {
 		<-stopped
 		return nil
 	}
-	env.ExecuteWorkflow(sweep.WorkflowSweep, f.input(3))
+	env.ExecuteWorkflow(protocol.WorkflowSweep, f.input(3))
 	if err := env.GetWorkflowError(); !temporal.IsCanceledError(err) {
 		t.Errorf("ended with %v, want canceled", err)
 	}
@@ -256,15 +257,15 @@ func TestErrorsThatEndASweep(t *testing.T) {
 		want      string
 		completed int
 	}{
-		"prepare": {func(f *fake) { f.prepare = func(chunk int) error { return or(chunk == 1, gone) } }, "prepare", sweep.ChunkSize},
+		"prepare": {func(f *fake) { f.prepare = func(chunk int) error { return or(chunk == 1, gone) } }, "prepare", plan.ChunkSize},
 		"record failure": {func(f *fake) {
 			f.train = func(_ context.Context, cell, _ int) error { return or(cell == 2, errNever) }
-			f.fail = func(sweep.FailInput) error { return gone }
+			f.fail = func(protocol.FailInput) error { return gone }
 		}, "record failure", -1},
-		"collect": {func(f *fake) { f.collect = func() error { return gone } }, "collect", 2 * sweep.ChunkSize},
+		"collect": {func(f *fake) { f.collect = func() error { return gone } }, "collect", 2 * plan.ChunkSize},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFake(2 * sweep.ChunkSize)
+			f := newFake(2 * plan.ChunkSize)
 			c.set(f)
 			_, err := f.run(t, f.input(4))
 			if err == nil || !strings.Contains(err.Error(), c.want+": ") || !strings.Contains(err.Error(), gone.Error()) {
@@ -284,7 +285,7 @@ func TestErrorsThatEndASweep(t *testing.T) {
 func TestNoPlan(t *testing.T) {
 	f := newFake(3)
 	f.prepare = func(int) error {
-		return temporal.NewNonRetryableApplicationError("not in this store", sweep.ErrTypeNoPlan, nil)
+		return temporal.NewNonRetryableApplicationError("not in this store", protocol.ErrTypeNoPlan, nil)
 	}
 	if _, err := f.run(t, f.input(1)); err == nil || !strings.Contains(err.Error(), "not in this store") {
 		t.Errorf("ended with %v", err)
@@ -307,7 +308,7 @@ func TestLostCheckpoint(t *testing.T) {
 	f := newFake(3)
 	f.eval = func(_ context.Context, cell, try int) error {
 		if cell == 1 && try == 1 || cell == 2 {
-			return temporal.NewNonRetryableApplicationError("lost", sweep.ErrTypeLost, nil)
+			return temporal.NewNonRetryableApplicationError("lost", protocol.ErrTypeLost, nil)
 		}
 		return nil
 	}
@@ -315,7 +316,7 @@ func TestLostCheckpoint(t *testing.T) {
 	if err == nil {
 		t.Error("no error")
 	}
-	wantSummary(t, s, sweep.Summary{Cells: 3, Completed: 2, Failed: 1})
+	wantSummary(t, s, protocol.Summary{Cells: 3, Completed: 2, Failed: 1})
 	if f.trained[0] != 1 || f.trained[1] != 2 || f.trained[2] != maxTrainings {
 		t.Errorf("trained %v", f.trained)
 	}
@@ -324,7 +325,7 @@ func TestLostCheckpoint(t *testing.T) {
 func TestProgress(t *testing.T) {
 	f := newFake(5)
 	f.done = func(cell int) bool { return cell == 0 }
-	var seen []sweep.Progress
+	var seen []protocol.Progress
 	env := f.env(t)
 	for i := range 4 { // at the hours 0.5, 1.5, …
 		env.RegisterDelayedCallback(func() { seen = append(seen, progressOf(t, env)) }, time.Duration(2*i+1)*30*time.Minute)
@@ -335,12 +336,12 @@ func TestProgress(t *testing.T) {
 		}
 		return or(cell == 2, errNever)
 	}
-	env.ExecuteWorkflow(sweep.WorkflowSweep, f.input(2))
+	env.ExecuteWorkflow(protocol.WorkflowSweep, f.input(2))
 	seen = append(seen, progressOf(t, env))
-	want := []sweep.Progress{
-		{Summary: sweep.Summary{Cells: 5, Completed: 1, Reused: 1}, Running: []int{1, 2}},
-		{Summary: sweep.Summary{Cells: 5, Completed: 2, Reused: 1, Failed: 1}, Running: []int{3, 4}},
-		{Summary: sweep.Summary{Cells: 5, Completed: 4, Reused: 1, Failed: 1}},
+	want := []protocol.Progress{
+		{Summary: protocol.Summary{Cells: 5, Completed: 1, Reused: 1}, Running: []int{1, 2}},
+		{Summary: protocol.Summary{Cells: 5, Completed: 2, Reused: 1, Failed: 1}, Running: []int{3, 4}},
+		{Summary: protocol.Summary{Cells: 5, Completed: 4, Reused: 1, Failed: 1}},
 	}
 	if len(seen) < 3 {
 		t.Fatalf("seen %+v", seen)

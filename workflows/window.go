@@ -6,7 +6,8 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
 )
 
 const (
@@ -89,13 +90,13 @@ func (s *state) window(ctx workflow.Context) error {
 
 // pick returns the stage to start now; ok is false if all slots are taken or
 // none can start.
-func (s *state) pick(ctx workflow.Context, slots int) (it sweep.Item, ok bool, err error) {
+func (s *state) pick(ctx workflow.Context, slots int) (it plan.ReadyStage, ok bool, err error) {
 	for s.inFlight < slots {
 		number, t, again, there, err := s.trees.peek(ctx, s.in.TreeChunks)
 		if err != nil {
 			return it, false, err
 		}
-		if !there || !s.frontier.Begins(t, slots) {
+		if !there || !s.frontier.ShouldStart(t, slots) {
 			it, ok = s.frontier.Next()
 			return it, ok, nil
 		}
@@ -132,7 +133,7 @@ func (s *state) full(ctx workflow.Context) bool {
 // stage trains one stage and, where runs end in it, evaluates them. A stage that
 // was told to stop is handed back. handBack tells all stages to stop. The error
 // is one that ends the sweep.
-func (s *state) stage(ctx workflow.Context, handBack func(), it sweep.Item) error {
+func (s *state) stage(ctx workflow.Context, handBack func(), it plan.ReadyStage) error {
 	t := s.tree(it.Tree)
 	for _, c := range it.Stage.Cells {
 		t.running = append(t.running, running{c.Cell, it.Stage.Cells[0].Cell})
@@ -152,9 +153,9 @@ func (s *state) stage(ctx workflow.Context, handBack func(), it sweep.Item) erro
 		s.tell(ctx)
 	}()
 	reached, err := s.train(ctx, it)
-	if err == nil && !it.Stage.Ends(reached) {
+	if err == nil && !it.Stage.CompletesRuns(reached) {
 		if ctx.Err() == nil { // else nothing of it is begun
-			s.frontier.Reached(it, reached)
+			s.frontier.StageEnded(it, reached)
 		}
 		return nil
 	}
@@ -169,7 +170,7 @@ func (s *state) stage(ctx workflow.Context, handBack func(), it sweep.Item) erro
 			return nil
 		}
 		if err := s.evaluate(ctx, it, c); err != nil {
-			if err := s.failed(ctx, t, []sweep.TreeCell{c}, it.Stage, err); err != nil {
+			if err := s.failed(ctx, t, []plan.TreeCell{c}, it.Stage, err); err != nil {
 				return err
 			}
 			continue
@@ -181,10 +182,10 @@ func (s *state) stage(ctx workflow.Context, handBack func(), it sweep.Item) erro
 	return nil
 }
 
-func (s *state) train(ctx workflow.Context, it sweep.Item) (reached int, err error) {
+func (s *state) train(ctx workflow.Context, it plan.ReadyStage) (reached int, err error) {
 	first := it.Stage.Cells[0]
-	ref := sweep.StageRef{
-		CellRef: sweep.CellRef{Sweep: s.in.Sweep, Cell: first.Cell},
+	ref := protocol.StageRef{
+		CellRef: protocol.CellRef{Sweep: s.in.Sweep, Cell: first.Cell},
 		Level:   it.Stage.Level, From: it.Stage.From, To: it.Stage.To, Cells: len(it.Stage.Cells),
 	}
 	trained, err := train(ctx, s.in.TrainQueue, s.priority(it), ref, label(it.Stage))
@@ -195,13 +196,13 @@ func (s *state) train(ctx workflow.Context, it sweep.Item) (reached int, err err
 // priority is a stage's key in the task queue, from 2, which goes first, to 5: a
 // queue holds more stages than there are slots, and what has the longest way to
 // go must not wait in it.
-func (s *state) priority(it sweep.Item) int {
+func (s *state) priority(it plan.ReadyStage) int {
 	s.longest = max(s.longest, it.Left)
 	return 2 + min(3, int(4*(1-it.Left/s.longest)))
 }
 
 // label names a stage for people.
-func label(st sweep.Stage) string {
+func label(st plan.Stage) string {
 	first := st.Cells[0].Label
 	if n := len(st.Cells); n > 1 {
 		return fmt.Sprintf("%s to step %d, shared by %d runs: %s, …", st.Level, st.To, n, first)
@@ -213,8 +214,8 @@ func label(st sweep.Stage) string {
 const maxTrainings = 3
 
 // evaluate measures a run, and trains it again if its last checkpoint is lost.
-func (s *state) evaluate(ctx workflow.Context, it sweep.Item, c sweep.TreeCell) error {
-	ref := sweep.CellRef{Sweep: s.in.Sweep, Cell: c.Cell}
+func (s *state) evaluate(ctx workflow.Context, it plan.ReadyStage, c plan.TreeCell) error {
+	ref := protocol.CellRef{Sweep: s.in.Sweep, Cell: c.Cell}
 	for n := 1; ; n++ {
 		err := evaluate(ctx, s.in.TrainQueue, ref, c.Label)
 		if !lost(err) || n == maxTrainings {
@@ -228,11 +229,11 @@ func (s *state) evaluate(ctx workflow.Context, it sweep.Item, c sweep.TreeCell) 
 
 // failed notes why cells of a stage have no result, unless they were told to
 // stop.
-func (s *state) failed(ctx workflow.Context, t *tree, cells []sweep.TreeCell, st sweep.Stage, err error) error {
+func (s *state) failed(ctx workflow.Context, t *tree, cells []plan.TreeCell, st plan.Stage, err error) error {
 	if canceled(ctx, err) {
 		return nil
 	}
-	note := sweep.FailInput{Sweep: s.in.Sweep, Status: sweep.Failed, Error: reason(err)}
+	note := protocol.FailInput{Sweep: s.in.Sweep, Status: plan.Failed, Error: reason(err)}
 	if len(cells) > 1 {
 		note.Error = fmt.Sprintf("%s (in the steps up to %d, which %d runs share)", note.Error, st.To, len(cells))
 	}
@@ -247,8 +248,8 @@ func (s *state) failed(ctx workflow.Context, t *tree, cells []sweep.TreeCell, st
 
 // recordCanceled records the runs that were begun as canceled.
 func (s *state) recordCanceled(ctx workflow.Context) error {
-	note := sweep.FailInput{Sweep: s.in.Sweep, Status: sweep.Canceled, Error: "canceled"}
-	for _, t := range s.carried().Again {
+	note := protocol.FailInput{Sweep: s.in.Sweep, Status: plan.Canceled, Error: "canceled"}
+	for _, t := range s.continuation().Unfinished {
 		note.Cells = append(note.Cells, t.Cells...)
 	}
 	if len(note.Cells) == 0 {
@@ -258,7 +259,7 @@ func (s *state) recordCanceled(ctx workflow.Context) error {
 	return record(ctx, note, fmt.Sprintf("%d canceled runs", len(note.Cells)))
 }
 
-func record(ctx workflow.Context, note sweep.FailInput, label string) error {
+func record(ctx workflow.Context, note protocol.FailInput, label string) error {
 	if err := recordFailure(ctx, note, label); err != nil {
 		return fmt.Errorf("record failure: %w", err)
 	}

@@ -91,15 +91,15 @@ func TestPlanOfWhatDoesNotTrainHere(t *testing.T) {
 			if status := p.end(t); status != exitOK {
 				t.Fatalf("status %d\n%s", status, p.err.String())
 			}
-			var plan struct {
+			var header struct {
 				Cells   int
 				Seconds float64
 			}
-			if err := json.Unmarshal(p.out.Bytes(), &plan); err != nil {
+			if err := json.Unmarshal(p.out.Bytes(), &header); err != nil {
 				t.Fatal(err)
 			}
-			if plan.Cells < 2 || (plan.Seconds > 0) == (name == "no f32") {
-				t.Errorf("%d cells, %v s", plan.Cells, plan.Seconds)
+			if header.Cells < 2 || (header.Seconds > 0) == (name == "no f32") {
+				t.Errorf("%d cells, %v s", header.Cells, header.Seconds)
 			}
 			if n := strings.Count(p.err.String(), note); n != len(x.notes) {
 				t.Errorf("%d notes:\n%s", n, p.err.String())

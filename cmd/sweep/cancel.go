@@ -27,7 +27,7 @@ nothing more is trained. Submitting the grid again goes on from there.`,
 			if err != nil {
 				return err
 			}
-			plan, err := findSweep(ctx, store, args[0])
+			header, err := findSweep(ctx, store, args[0])
 			if err != nil {
 				return err
 			}
@@ -37,18 +37,18 @@ nothing more is trained. Submitting the grid again goes on from there.`,
 			}
 			defer tc.Close()
 			// A server takes a cancel for what has ended, too.
-			d, err := tc.DescribeWorkflowExecution(ctx, plan.ID, "")
+			d, err := tc.DescribeWorkflowExecution(ctx, header.ID, "")
 			var gone *serviceerror.NotFound
 			if errors.As(err, &gone) || err == nil && d.WorkflowExecutionInfo.Status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
-				return fmt.Errorf("sweep %s is not running", plan.ID)
+				return fmt.Errorf("sweep %s is not running", header.ID)
 			}
 			if err == nil {
-				err = tc.CancelWorkflow(ctx, plan.ID, "")
+				err = tc.CancelWorkflow(ctx, header.ID, "")
 			}
 			if err != nil {
-				return fmt.Errorf("cancel %s: %w", plan.ID, err)
+				return fmt.Errorf("cancel %s: %w", header.ID, err)
 			}
-			fmt.Fprintf(a.err, "sweep %s: canceling\n", plan.ID)
+			fmt.Fprintf(a.err, "sweep %s: canceling\n", header.ID)
 			return nil
 		},
 	}

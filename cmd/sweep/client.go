@@ -16,7 +16,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/topksweep/sweep/deploy/local"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
 )
 
 // connection says which Temporal server to use. Without flags it is that of
@@ -112,18 +113,18 @@ func attributes(ctx context.Context, c client.Client, namespace, name string, ce
 // start starts the workflow of a sweep whose plan is stored, or attaches to it
 // if it runs. started is false, without an error, if it has run before and the
 // policy forbids another time.
-func start(ctx context.Context, c client.Client, p *sweep.PlanHeader, details, backend string, again enums.WorkflowIdReusePolicy) (started bool, err error) {
+func start(ctx context.Context, c client.Client, p *plan.Header, details, backend string, again enums.WorkflowIdReusePolicy) (started bool, err error) {
 	_, err = c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                                       p.ID,
-		TaskQueue:                                sweep.Queue,
+		TaskQueue:                                protocol.Queue,
 		WorkflowIDReusePolicy:                    again,
 		WorkflowIDConflictPolicy:                 enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		TypedSearchAttributes:                    attributes(ctx, c, "default", p.Name, p.CellCount),
 		StaticSummary:                            fmt.Sprintf("%s: %d cells", p.Name, p.CellCount),
 		StaticDetails:                            details,
-	}, sweep.WorkflowSweep, sweep.SweepInput{
-		Sweep: p.ID, Extent: p.Extent(), TrainQueue: sweep.TrainQueue(backend),
+	}, protocol.WorkflowSweep, protocol.SweepInput{
+		Sweep: p.ID, Size: p.Size(), TrainQueue: protocol.TrainQueue(backend),
 		MaxConcurrent: p.Run.MaxConcurrent, FailureLimit: p.Run.FailureLimit(),
 	})
 	var done *serviceerror.WorkflowExecutionAlreadyStarted
@@ -150,7 +151,7 @@ func (a *app) settled(ctx context.Context, c client.Client, id string) error {
 	if d.WorkflowExecutionInfo.Status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		return nil
 	}
-	var p sweep.Progress
+	var p protocol.Progress
 	if !d.GetWorkflowExtendedInfo().GetCancelRequested() && (ask(ctx, c, id, &p) != nil || !p.Ending) {
 		return nil
 	}

@@ -13,11 +13,11 @@ func TestInspectAgainstPlan(t *testing.T) {
 	if err := os.WriteFile(shard, npy(40, 8, 1), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	var plan struct {
+	var header struct {
 		Info struct{ Fingerprint string } `json:"data_info"`
 	}
-	grid := write(t, base(map[string]string{"data": "data: {source: " + shard + ", normalize: mean_square, eval_tokens: 7}"}))
-	if err := json.Unmarshal([]byte(ok(t, t.TempDir(), "plan", grid, "-o", "json")), &plan); err != nil {
+	g := write(t, base(map[string]string{"data": "data: {source: " + shard + ", normalize: mean_square, eval_tokens: 7}"}))
+	if err := json.Unmarshal([]byte(ok(t, t.TempDir(), "plan", g, "-o", "json")), &header); err != nil {
 		t.Fatal(err)
 	}
 	inspect := func(args ...string) string {
@@ -28,10 +28,10 @@ func TestInspectAgainstPlan(t *testing.T) {
 		}
 		return r.Data
 	}
-	if got := inspect("--normalize", "mean_square", "--eval-tokens", "7"); got != plan.Info.Fingerprint {
-		t.Errorf("data is %s, planned %s", got, plan.Info.Fingerprint)
+	if got := inspect("--normalize", "mean_square", "--eval-tokens", "7"); got != header.Info.Fingerprint {
+		t.Errorf("data is %s, planned %s", got, header.Info.Fingerprint)
 	}
-	if got := inspect(); got == plan.Info.Fingerprint {
+	if got := inspect(); got == header.Info.Fingerprint {
 		t.Errorf("data is %s without normalize and eval_tokens too", got)
 	}
 }

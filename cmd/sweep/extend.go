@@ -14,7 +14,10 @@ import (
 
 	"github.com/topksweep/sweep/activities"
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/grid"
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
 )
 
 func (a *app) extendCmd() *cobra.Command {
@@ -55,7 +58,7 @@ that is not running goes on with all that it has no result of.`,
 			if err != nil {
 				return err
 			}
-			add, err := g.plan(ctx, args[1], sweep.Estimates{Bytes: bytes})
+			add, err := g.plan(ctx, args[1], plan.Estimates{Bytes: bytes})
 			if err != nil {
 				return err
 			}
@@ -64,32 +67,32 @@ that is not running goes on with all that it has no result of.`,
 				return err
 			}
 			defer tc.Close()
-			plan, err := activities.LoadPlan(ctx, store, header.ID)
+			whole, err := activities.LoadPlan(ctx, store, header.ID)
 			if err != nil {
 				return err
 			}
-			before := plan.CellCount
-			added, err := plan.Extend(add.plan)
+			before := whole.CellCount
+			added, err := whole.Extend(add.plan)
 			if err != nil {
 				return inputError{err}
 			}
 			if added > 0 {
-				if err := claimExtension(ctx, store, sweep.ExtensionKey(plan.ID, before), add.src); err != nil {
+				if err := claimExtension(ctx, store, ledger.ExtensionKey(whole.ID, before), add.src); err != nil {
 					return err
 				}
-				if err := activities.StorePlan(ctx, store, plan); err != nil {
+				if err := activities.StorePlan(ctx, store, whole); err != nil {
 					return err
 				}
 			}
-			if err := a.settled(ctx, tc, plan.ID); err != nil {
+			if err := a.settled(ctx, tc, whole.ID); err != nil {
 				return err
 			}
 			// Also if nothing is new: an extension may have stopped half-way here.
-			if err := tellOrStart(ctx, tc, store, &plan.PlanHeader, backend, sweep.UpdateExtend, plan.Extent()); err != nil {
+			if err := tellOrStart(ctx, tc, store, &whole.Header, backend, protocol.UpdateExtend, whole.Size()); err != nil {
 				return err
 			}
-			fmt.Fprintf(a.err, "sweep %s: %d cells more, %d in all\n", plan.ID, added, plan.CellCount)
-			return a.handed(ctx, tc, store, &plan.PlanHeader, &h)
+			fmt.Fprintf(a.err, "sweep %s: %d cells more, %d in all\n", whole.ID, added, whole.CellCount)
+			return a.handed(ctx, tc, store, &whole.Header, &h)
 		},
 	}
 	h.flags(c.Flags())
@@ -108,7 +111,7 @@ func claimExtension(ctx context.Context, store storage.Store, key string, src []
 	if !errors.Is(err, storage.ErrExists) {
 		return err
 	}
-	there, err := storage.ReadAll(ctx, store, key, sweep.MaxBytes)
+	there, err := storage.ReadAll(ctx, store, key, grid.MaxBytes)
 	if err != nil || bytes.Equal(there, src) { // the same again
 		return err
 	}
@@ -127,7 +130,7 @@ const answerWithin = time.Minute
 
 // tellOrStart sends an update to a sweep's workflow, or starts the workflow if
 // none runs.
-func tellOrStart(ctx context.Context, c client.Client, store storage.Store, p *sweep.PlanHeader, backend, update string, args ...any) error {
+func tellOrStart(ctx context.Context, c client.Client, store storage.Store, p *plan.Header, backend, update string, args ...any) error {
 	short, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	h, err := c.UpdateWorkflow(short, client.UpdateWorkflowOptions{
@@ -139,7 +142,7 @@ func tellOrStart(ctx context.Context, c client.Client, store storage.Store, p *s
 	var gone *serviceerror.NotFound
 	switch {
 	case errors.As(err, &gone):
-		src, err := storage.ReadAll(ctx, store, sweep.GridKey(p.ID), sweep.MaxBytes)
+		src, err := storage.ReadAll(ctx, store, ledger.GridKey(p.ID), grid.MaxBytes)
 		if err != nil {
 			return err
 		}

@@ -180,8 +180,8 @@ func TestAfterCancel(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer server.Close()
-	grid := strings.NewReplacer("name: tree", "name: again", "steps: 300", "steps: 1000000").Replace(tree)
-	file, wider := write(t, grid), write(t, strings.Replace(grid, "steps: 1000000", "steps: 1000000, seed: 1", 1))
+	g := strings.NewReplacer("name: tree", "name: again", "steps: 300", "steps: 1000000").Replace(tree)
+	file, wider := write(t, g), write(t, strings.Replace(g, "steps: 1000000", "steps: 1000000, seed: 1", 1))
 	id := strings.TrimSpace(ok(t, dir, "submit", file))
 	cells := 2
 	for _, args := range [][]string{{"submit", file}, {"retry", "again"}, {"extend", "again", wider}} {

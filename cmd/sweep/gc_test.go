@@ -45,18 +45,18 @@ func TestGC(t *testing.T) {
 	if count() != 6 || !strings.Contains(out, "would be freed") || !strings.Contains(out, "KiB") || strings.Contains(out, "kept") {
 		t.Errorf("dry: %d objects are left:\n%s", count(), out)
 	}
-	plan := filepath.Join(dir, "store", "sweeps", "x-1", "plan.json")
-	if err := os.MkdirAll(filepath.Dir(plan), 0o700); err != nil {
+	header := filepath.Join(dir, "store", "sweeps", "x-1", "plan.json")
+	if err := os.MkdirAll(filepath.Dir(header), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(plan, []byte(`{"version": 99, "id": "x-1"}`), 0o600); err != nil {
+	if err := os.WriteFile(header, []byte(`{"version": 99, "id": "x-1"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p := begin(t, dir, "gc", "--grace", "0s")
 	if status := p.end(t); status != exitError || count() != 7 || !strings.Contains(p.err.String(), "sweeps/x-1/plan.json") || p.out.Len() > 0 {
 		t.Errorf("with a newer plan: status %d, %d objects\n%s%s", status, count(), p.err.String(), p.out.String())
 	}
-	if err := os.Remove(plan); err != nil {
+	if err := os.Remove(header); err != nil {
 		t.Fatal(err)
 	}
 	var g activities.Garbage

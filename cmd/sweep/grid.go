@@ -14,7 +14,9 @@ import (
 
 	"github.com/topksweep/sweep/activities"
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/grid"
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/trainer/data"
 )
 
@@ -28,25 +30,25 @@ func (g *gridFlags) flags(f *pflag.FlagSet) {
 // A planned grid is ready to be stored and started.
 type planned struct {
 	src  []byte // the file as it was read
-	grid *sweep.Grid
-	plan *sweep.Plan
+	grid *grid.Grid
+	plan *plan.Plan
 }
 
 // plan reads a grid file, opens its data and expands it. Nothing is started or
 // written.
-func (g *gridFlags) plan(ctx context.Context, path string, est sweep.Estimates) (*planned, error) {
+func (g *gridFlags) plan(ctx context.Context, path string, est plan.Estimates) (*planned, error) {
 	src, err := readGrid(path)
 	if err != nil {
 		return nil, inputError{err}
 	}
-	grid, err := sweep.Parse(path, src, sweep.ParseOptions{MaxCells: g.maxCells})
+	parsed, err := grid.Parse(path, src, grid.ParseOptions{MaxCells: g.maxCells})
 	if err != nil {
 		return nil, err
 	}
-	grid.Data.Source = absolute(grid.Data.Source, filepath.Dir(path))
-	set, err := data.Open(ctx, grid.Data, data.Options{})
+	parsed.Data.Source = absolute(parsed.Data.Source, filepath.Dir(path))
+	set, err := data.Open(ctx, parsed.Data, data.Options{})
 	if errors.Is(err, data.ErrBad) {
-		return nil, grid.DataErrors(each(err))
+		return nil, parsed.DataErrors(each(err))
 	}
 	if err != nil {
 		return nil, inputError{err}
@@ -55,11 +57,11 @@ func (g *gridFlags) plan(ctx context.Context, path string, est sweep.Estimates) 
 	if err := set.Close(); err != nil {
 		return nil, err
 	}
-	plan, err := sweep.NewPlan(grid, info, est)
+	whole, err := plan.New(parsed, info, est)
 	if err != nil {
 		return nil, err
 	}
-	return &planned{src: src, grid: grid, plan: plan}, nil
+	return &planned{src: src, grid: parsed, plan: whole}, nil
 }
 
 // each takes joined errors apart.
@@ -83,7 +85,7 @@ const maxDetails = 19_000
 func gridDetails(id string, src []byte) string {
 	text := "```yaml\n" + strings.TrimSpace(string(src)) + "\n```"
 	if b, err := json.Marshal(text); err != nil || len(b) > maxDetails {
-		return "The grid is in the store: `" + sweep.GridKey(id) + "`"
+		return "The grid is in the store: `" + ledger.GridKey(id) + "`"
 	}
 	return text
 }
@@ -98,7 +100,7 @@ func readGrid(path string) ([]byte, error) {
 	}
 	defer f.Close()
 	// One byte over the limit is enough for the parser to say so.
-	b, err := io.ReadAll(io.LimitReader(f, sweep.MaxBytes+1))
+	b, err := io.ReadAll(io.LimitReader(f, grid.MaxBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
@@ -119,9 +121,9 @@ func absolute(source, base string) string {
 
 // save stores a plan and the file that it was made from. A sweep that has been
 // extended since stays extended. note is something to tell the user, or empty.
-func (p *planned) save(ctx context.Context, store storage.Store) (_ *sweep.PlanHeader, note string, err error) {
-	header, stored := &p.plan.PlanHeader, new(sweep.PlanHeader)
-	err = storage.GetJSON(ctx, store, sweep.PlanKey(header.ID), stored)
+func (p *planned) save(ctx context.Context, store storage.Store) (_ *plan.Header, note string, err error) {
+	header, stored := &p.plan.Header, new(plan.Header)
+	err = storage.GetJSON(ctx, store, ledger.PlanKey(header.ID), stored)
 	if err == nil && stored.Run != header.Run {
 		note = "the section run differs from that of before: if the sweep is running, it goes on as it was started"
 	}
@@ -131,7 +133,7 @@ func (p *planned) save(ctx context.Context, store storage.Store) (_ *sweep.PlanH
 	if err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
 		return nil, "", err
 	}
-	if err := storage.PutBytes(ctx, store, sweep.GridKey(header.ID), p.src); err != nil {
+	if err := storage.PutBytes(ctx, store, ledger.GridKey(header.ID), p.src); err != nil {
 		return nil, "", err
 	}
 	return header, note, activities.StorePlan(ctx, store, p.plan)
@@ -139,7 +141,7 @@ func (p *planned) save(ctx context.Context, store storage.Store) (_ *sweep.PlanH
 
 // findSweep returns the stored plan of a sweep given by its ID or its name; of
 // several with one name, the newest.
-func findSweep(ctx context.Context, store storage.Store, want string) (*sweep.PlanHeader, error) {
+func findSweep(ctx context.Context, store storage.Store, want string) (*plan.Header, error) {
 	ids, err := sweepIDs(ctx, store)
 	if err != nil {
 		return nil, err
@@ -148,8 +150,8 @@ func findSweep(ctx context.Context, store storage.Store, want string) (*sweep.Pl
 	for _, id := range ids { // newest first
 		name := id[:max(0, strings.LastIndex(id, "-"))]
 		if id == want || name == want {
-			h := new(sweep.PlanHeader)
-			return h, storage.GetJSON(ctx, store, sweep.PlanKey(id), h)
+			h := new(plan.Header)
+			return h, storage.GetJSON(ctx, store, ledger.PlanKey(id), h)
 		}
 		known = append(known, id)
 	}

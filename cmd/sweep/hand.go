@@ -8,7 +8,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/plan"
 )
 
 // handing is what the verbs have in common that hand work to a running server:
@@ -30,10 +30,10 @@ func (h *handing) flags(f *pflag.FlagSet) {
 }
 
 // handed ends such a verb: with the sweep's results, or its ID.
-func (a *app) handed(ctx context.Context, c client.Client, store storage.Store, plan *sweep.PlanHeader, h *handing) error {
+func (a *app) handed(ctx context.Context, c client.Client, store storage.Store, header *plan.Header, h *handing) error {
 	if h.wait {
-		return a.finish(ctx, c, store, plan, h.out, alwaysThere)
+		return a.finish(ctx, c, store, header, h.out, alwaysThere)
 	}
-	fmt.Fprintln(a.out, plan.ID)
+	fmt.Fprintln(a.out, header.ID)
 	return nil
 }

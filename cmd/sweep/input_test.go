@@ -112,19 +112,19 @@ func TestBadData(t *testing.T) {
 }
 
 func TestBadFlags(t *testing.T) {
-	grid := write(t, base(nil))
+	g := write(t, base(nil))
 	numeric := []string{"--slots", "--slots-per-gpu", "--grpc-port", "--ui-port", "--max-cells", "--workers", "--threads", "--time"}
 	for _, args := range [][]string{
-		{"run"}, {"run", grid, "--slots", "-1"}, {"run", grid, "--backend", "tpu"}, {"run", grid, "-o", "xls"},
-		{"run", "no-such-file.yaml"}, {"run", grid, "--nonsense"}, {"fly"}, {"plan", grid, "-o", "xls"},
-		{"results", "nothing-here"}, {"status", "nothing-here"}, {"run", grid, "--store", "gopher://x"},
+		{"run"}, {"run", g, "--slots", "-1"}, {"run", g, "--backend", "tpu"}, {"run", g, "-o", "xls"},
+		{"run", "no-such-file.yaml"}, {"run", g, "--nonsense"}, {"fly"}, {"plan", g, "-o", "xls"},
+		{"results", "nothing-here"}, {"status", "nothing-here"}, {"run", g, "--store", "gopher://x"},
 		{"list", "--store", "s3://UPPER/x"}, {"list", "--store", "file://host/x"}, {"list", "--store", "file:x"}, {"gc", "--store", "s3://bucket?adressing=path"},
-		{"run", grid, "--sort", "nsme"}, {"results", "x", "--sort", "-"},
-		{"run", grid, "--slots", "0"}, {"up", "--slots", "many"}, {"worker", "--slots-per-gpu", "0"}, {"up", "--grpc-port", "99999"},
-		{"run", grid, "--ui-port", "-1"}, {"up", "--grpc-port", "7300", "--ui-port", "7300"},
-		{"plan", grid, "--max-cells", "-1"}, {"submit", grid, "--max-cells", "0"}, {"data", "inspect", grid, "--workers", "-1"},
+		{"run", g, "--sort", "nsme"}, {"results", "x", "--sort", "-"},
+		{"run", g, "--slots", "0"}, {"up", "--slots", "many"}, {"worker", "--slots-per-gpu", "0"}, {"up", "--grpc-port", "99999"},
+		{"run", g, "--ui-port", "-1"}, {"up", "--grpc-port", "7300", "--ui-port", "7300"},
+		{"plan", g, "--max-cells", "-1"}, {"submit", g, "--max-cells", "0"}, {"data", "inspect", g, "--workers", "-1"},
 		{"bench", "--threads", "0"}, {"bench", "--time", "0s"}, {"bench", "--time", "-1s"},
-		{"runn", grid}, {"runn", grid, "--slots", "1"}, {"data", "inspct", grid, "-o", "json"},
+		{"runn", g}, {"runn", g, "--slots", "1"}, {"data", "inspct", g, "-o", "json"},
 		{"help", "nosuch"}, {"help", "data", "inspct"}, {"help", "run", "it"}, {"completion", "foosh"}, {"completion", "bash", "now"},
 	} {
 		p := begin(t, t.TempDir(), args...)
@@ -147,14 +147,14 @@ func TestBadFlags(t *testing.T) {
 
 // Verbs that read make nothing where there is nothing to read.
 func TestReadingMakesNothing(t *testing.T) {
-	grid := write(t, base(nil))
+	g := write(t, base(nil))
 	for _, x := range []struct {
 		status int
 		args   []string
 	}{
-		{0, []string{"list"}}, {0, []string{"list", "-o", "json"}}, {0, []string{"plan", grid}}, {0, []string{"__complete", "watch", ""}},
+		{0, []string{"list"}}, {0, []string{"list", "-o", "json"}}, {0, []string{"plan", g}}, {0, []string{"__complete", "watch", ""}},
 		{exitBadInput, []string{"status", "x"}}, {exitBadInput, []string{"watch", "x"}}, {exitBadInput, []string{"results", "x"}},
-		{exitBadInput, []string{"cancel", "x"}}, {exitBadInput, []string{"retry", "x"}}, {exitBadInput, []string{"extend", "x", grid}},
+		{exitBadInput, []string{"cancel", "x"}}, {exitBadInput, []string{"retry", "x"}}, {exitBadInput, []string{"extend", "x", g}},
 		{exitBadInput, []string{"gc"}},
 	} {
 		dir := filepath.Join(t.TempDir(), "typo")
@@ -172,11 +172,11 @@ func TestReadingMakesNothing(t *testing.T) {
 }
 
 // refused runs a grid that must be refused with an error that has all of want.
-func refused(t *testing.T, grid string, want []string) {
+func refused(t *testing.T, g string, want []string) {
 	t.Helper()
 	for _, verb := range []string{"run", "plan"} {
 		dir := filepath.Join(t.TempDir(), "state")
-		p := begin(t, dir, verb, grid)
+		p := begin(t, dir, verb, g)
 		if status := p.end(t); status != exitBadInput {
 			t.Errorf("%s: status %d, want %d", verb, status, exitBadInput)
 		}
@@ -230,8 +230,8 @@ func fractions(n int) string {
 // What a server that does not answer would know is unknown.
 func TestUnknownState(t *testing.T) {
 	dir := t.TempDir()
-	grid := write(t, base(nil))
-	ok(t, dir, "run", grid, "--no-ui")
+	g := write(t, base(nil))
+	ok(t, dir, "run", g, "--no-ui")
 	if err := os.RemoveAll(filepath.Join(dir, "store", "results")); err != nil {
 		t.Fatal(err)
 	}

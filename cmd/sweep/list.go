@@ -17,7 +17,8 @@ import (
 
 	"github.com/topksweep/sweep/activities"
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
 )
 
 // sweepState is where a sweep stands, from the store, and from the server if
@@ -32,7 +33,7 @@ type sweepState struct {
 	Planned   time.Time  `json:"planned"`
 	Runs      []runState `json:"runs,omitempty"` // status only
 	noted     int        // notes of runs that failed or were canceled
-	header    *sweep.PlanHeader
+	header    *plan.Header
 }
 
 func (a *app) listCmd() *cobra.Command {
@@ -113,8 +114,8 @@ func (a *app) listSweeps(ctx context.Context, p place, conn connection) ([]sweep
 // stateOf counts a sweep's results and asks the server, if there is one, what
 // it is doing.
 func stateOf(ctx context.Context, store storage.Store, tc client.Client, id string, done map[string]bool) (sweepState, error) {
-	h := new(sweep.PlanHeader)
-	if err := storage.GetJSON(ctx, store, sweep.PlanKey(id), h); err != nil {
+	h := new(plan.Header)
+	if err := storage.GetJSON(ctx, store, ledger.PlanKey(id), h); err != nil {
 		return sweepState{}, err
 	}
 	s := sweepState{ID: h.ID, Name: h.Name, Cells: h.CellCount, header: h}
@@ -124,14 +125,14 @@ func stateOf(ctx context.Context, store storage.Store, tc client.Client, id stri
 	}
 	for _, o := range objects {
 		switch {
-		case o.Key == sweep.PlanKey(id):
+		case o.Key == ledger.PlanKey(id):
 			s.Planned = o.Modified
-		case strings.HasPrefix(o.Key, sweep.FailurePrefix(id)):
-			var note sweep.Result
+		case strings.HasPrefix(o.Key, ledger.FailurePrefix(id)):
+			var note ledger.Result
 			if err := storage.GetJSON(ctx, store, o.Key, &note); err != nil && !errors.Is(err, storage.ErrNotFound) {
 				return s, err
 			}
-			if note.Status == sweep.Failed {
+			if note.Status == plan.Failed {
 				s.Failed++
 			}
 			s.noted++

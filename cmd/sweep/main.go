@@ -19,7 +19,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"golang.org/x/term"
 
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/trainer/data"
 )
 
@@ -112,7 +112,7 @@ func (a *app) main(ctx context.Context, args []string) int {
 		err = out.err
 	}
 	var in inputError
-	var grid sweep.Errors
+	var g grid.Errors
 	var silent silentError
 	switch {
 	case err == nil:
@@ -121,8 +121,8 @@ func (a *app) main(ctx context.Context, args []string) int {
 		return exitInterrupted
 	case errors.As(err, &silent):
 		return exitError
-	case errors.As(err, &grid):
-		fmt.Fprintln(a.err, grid)
+	case errors.As(err, &g):
+		fmt.Fprintln(a.err, g)
 		return exitBadInput
 	}
 	fmt.Fprintln(a.err, "sweep:", err)

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/plan"
 )
 
 func (a *app) planCmd() *cobra.Command {
@@ -45,7 +45,7 @@ cannot train, a precision or a size, is planned without a time, and a note says 
 			if err != nil {
 				return err
 			}
-			est := sweep.Estimates{Bytes: t.backend.Bytes, Slots: t.slots, Reused: func(cell string) bool { return done[cell] }}
+			est := plan.Estimates{Bytes: t.backend.Bytes, Slots: t.slots, Reused: func(cell string) bool { return done[cell] }}
 			whole, _, err := (&workerFlags{backend: t.backend.Name(), perGPU: 1, slots: 1}).open() // a step that has the machine to itself
 			if err != nil {
 				return err

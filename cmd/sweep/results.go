@@ -11,7 +11,7 @@ import (
 
 	"github.com/topksweep/sweep/activities"
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/report"
 )
 
@@ -75,11 +75,11 @@ name or an ID. No server is needed.`,
 			if err != nil {
 				return err
 			}
-			plan, err := findSweep(c.Context(), store, args[0])
+			header, err := findSweep(c.Context(), store, args[0])
 			if err != nil {
 				return err
 			}
-			rows, err := loadRows(c.Context(), store, plan)
+			rows, err := loadRows(c.Context(), store, header)
 			if err != nil {
 				return err
 			}
@@ -91,9 +91,9 @@ name or an ID. No server is needed.`,
 	return c
 }
 
-func loadRows(ctx context.Context, store storage.Store, plan *sweep.PlanHeader) (report.Rows, error) {
-	rows, err := activities.LoadResults(ctx, store, plan)
-	return report.Rows{Plan: plan, Results: rows}, err
+func loadRows(ctx context.Context, store storage.Store, header *plan.Header) (report.Rows, error) {
+	rows, err := activities.LoadResults(ctx, store, header)
+	return report.Rows{Plan: header, Results: rows}, err
 }
 
 func (a *app) print(rows report.Rows, out outputFlags) error {

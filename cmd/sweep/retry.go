@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/protocol"
 )
 
 func (a *app) retryCmd() *cobra.Command {
@@ -33,7 +33,7 @@ when it is through with the others.`,
 			if err != nil {
 				return err
 			}
-			plan, err := findSweep(ctx, store, args[0])
+			header, err := findSweep(ctx, store, args[0])
 			if err != nil {
 				return err
 			}
@@ -46,26 +46,26 @@ when it is through with the others.`,
 				return err
 			}
 			defer tc.Close()
-			state, err := stateOf(ctx, store, tc, plan.ID, done)
+			state, err := stateOf(ctx, store, tc, header.ID, done)
 			if err != nil {
 				return err
 			}
-			left, err := withoutResult(ctx, store, plan)
+			left, err := withoutResult(ctx, store, header)
 			if err != nil {
 				return err
 			}
 			if left == 0 {
-				fmt.Fprintf(a.err, "sweep %s: all %d runs have results\n", plan.ID, plan.CellCount)
+				fmt.Fprintf(a.err, "sweep %s: all %d runs have results\n", header.ID, header.CellCount)
 			} else {
-				if err := a.settled(ctx, tc, plan.ID); err != nil {
+				if err := a.settled(ctx, tc, header.ID); err != nil {
 					return err
 				}
-				if err := tellOrStart(ctx, tc, store, plan, backend, sweep.UpdateRetry); err != nil {
+				if err := tellOrStart(ctx, tc, store, header, backend, protocol.UpdateRetry); err != nil {
 					return err
 				}
-				fmt.Fprintf(a.err, "sweep %s: %d of %d runs have no result, %d of them failed: these and canceled ones are trained again\n", plan.ID, left, plan.CellCount, state.Failed)
+				fmt.Fprintf(a.err, "sweep %s: %d of %d runs have no result, %d of them failed: these and canceled ones are trained again\n", header.ID, left, header.CellCount, state.Failed)
 			}
-			return a.handed(ctx, tc, store, plan, &h)
+			return a.handed(ctx, tc, store, header, &h)
 		},
 	}
 	h.flags(c.Flags())

@@ -11,7 +11,7 @@ import (
 
 	"github.com/topksweep/sweep/deploy/local"
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/plan"
 )
 
 func (a *app) runCmd() *cobra.Command {
@@ -52,7 +52,7 @@ A first grid:
 			if err != nil {
 				return err
 			}
-			planned, err := g.plan(ctx, args[0], sweep.Estimates{Bytes: t.backend.Bytes})
+			planned, err := g.plan(ctx, args[0], plan.Estimates{Bytes: t.backend.Bytes})
 			if err != nil {
 				return err
 			}
@@ -61,7 +61,7 @@ A first grid:
 				return err
 			}
 			// Before a worker goes on with it: the data may have moved.
-			plan, err := a.save(ctx, store, planned)
+			header, err := a.save(ctx, store, planned)
 			if err != nil {
 				return err
 			}
@@ -71,10 +71,10 @@ A first grid:
 					return err
 				}
 				defer srv.stop()
-				if err := a.begin(ctx, srv.client, store, plan, planned.src, t.backend.Name()); err != nil {
+				if err := a.begin(ctx, srv.client, store, header, planned.src, t.backend.Name()); err != nil {
 					return err
 				}
-				return a.finish(ctx, srv.client, store, plan, out, srv.alive)
+				return a.finish(ctx, srv.client, store, header, out, srv.alive)
 			}
 			err = run()
 			for errors.Is(err, errServerGone) { // that of another process
@@ -160,18 +160,18 @@ func uiNote(url string) string {
 }
 
 // finish follows a sweep to its end and prints its results.
-func (a *app) finish(ctx context.Context, c client.Client, store storage.Store, plan *sweep.PlanHeader, out outputFlags, alive func() bool) error {
-	last, err := a.watch(ctx, c, store, plan, alive)
+func (a *app) finish(ctx context.Context, c client.Client, store storage.Store, header *plan.Header, out outputFlags, alive func() bool) error {
+	last, err := a.watch(ctx, c, store, header, alive)
 	if ctx.Err() != nil {
 		return errInterrupted
 	}
 	if errors.Is(err, errServerGone) {
 		return err
 	}
-	if p := last.progress; last.mute == nil && p.Reused == 0 && p.Completed == plan.CellCount && p.Steps < plan.StepsUnshared {
-		fmt.Fprintf(a.err, "trained %d steps of the %d that the runs have: what they share was trained once\n", p.Steps, plan.StepsUnshared)
+	if p := last.progress; last.mute == nil && p.Reused == 0 && p.Completed == header.CellCount && p.Steps < header.StepsUnshared {
+		fmt.Fprintf(a.err, "trained %d steps of the %d that the runs have: what they share was trained once\n", p.Steps, header.StepsUnshared)
 	}
-	rows, loaded := loadRows(ctx, store, plan)
+	rows, loaded := loadRows(ctx, store, header)
 	if loaded != nil {
 		return errors.Join(err, loaded)
 	}

@@ -25,7 +25,7 @@ run: {checkpoint: {every: 1s}}
 // end with the table and the weights of one that nobody disturbed and in which
 // each cell is trained alone, byte for byte.
 func TestKilledAndInterrupted(t *testing.T) {
-	grid := write(t, small)
+	g := write(t, small)
 	calm := t.TempDir()
 	want := ok(t, calm, "run", write(t, strings.Replace(small, "run: {", "run: {share_prefixes: false, ", 1)), "--slots", "2")
 	if strings.Count(want, "completed") != 4 {
@@ -35,21 +35,21 @@ func TestKilledAndInterrupted(t *testing.T) {
 	dir := t.TempDir()
 	for kills := range 2 {
 		before := manifests(t, dir)
-		p := begin(t, dir, "run", grid, "--slots", "2")
+		p := begin(t, dir, "run", g, "--slots", "2")
 		until(t, "a checkpoint in the middle of a run", func() bool { return manifests(t, dir) > before })
 		p.Process.Kill()
 		if status := p.end(t); status != -1 {
 			t.Fatalf("kill %d: the sweep was over before: status %d\n%s", kills, status, p.err.String())
 		}
 	}
-	p := begin(t, dir, "run", grid, "--slots", "2")
+	p := begin(t, dir, "run", g, "--slots", "2")
 	before := manifests(t, dir)
 	until(t, "a checkpoint after going on", func() bool { return manifests(t, dir) != before })
 	p.Process.Signal(syscall.SIGINT)
 	if status := p.end(t); status != exitInterrupted {
 		t.Fatalf("interrupted: status %d\n%s", status, p.err.String())
 	}
-	if got := ok(t, dir, "run", grid, "--slots", "1"); got != want {
+	if got := ok(t, dir, "run", g, "--slots", "1"); got != want {
 		t.Errorf("disturbed:\n%s\nundisturbed:\n%s", got, want)
 	}
 	if !maps.Equal(models(t, dir), models(t, calm)) {
@@ -63,7 +63,7 @@ func TestKilledAndInterrupted(t *testing.T) {
 		t.Errorf("%d checkpoints are left over", manifests(t, dir))
 	}
 	// The same again shows what there is, and a larger grid takes it over.
-	if again := ok(t, dir, "run", grid); again != want {
+	if again := ok(t, dir, "run", g); again != want {
 		t.Errorf("run again:\n%s", again)
 	}
 	larger := write(t, strings.Replace(strings.Replace(small, "k: [2, 4]", "k: [2, 4, 8]", 1), "name: small", "name: larger", 1))
@@ -88,13 +88,13 @@ func TestKilledAndInterrupted(t *testing.T) {
 // its siblings from their results.
 func TestFailedRun(t *testing.T) {
 	dir := t.TempDir()
-	grid := write(t, `
+	g := write(t, `
 name: diverges
 data: {synthetic: {activation_dim: 8, directions: 16, tokens: 4000, active: 2}}
 parameters: {lr: [0.001, 1e37]}
 train: {dict_size: 32, k: 2, steps: 60, batch_size: 64}
 `)
-	p := begin(t, dir, "run", grid)
+	p := begin(t, dir, "run", g)
 	if status := p.end(t); status != exitError {
 		t.Errorf("status %d, want %d", status, exitError)
 	}
@@ -113,14 +113,14 @@ train: {dict_size: 32, k: 2, steps: 60, batch_size: 64}
 
 // Runs that were not tried because of others that failed are not called failed.
 func TestFailFast(t *testing.T) {
-	grid := write(t, `
+	g := write(t, `
 name: fast
 data: {synthetic: {activation_dim: 8, directions: 16, tokens: 4000, active: 2}}
 parameters: {lr: [1e37, 0.001]}
 train: {dict_size: 32, k: 2, steps: 60, batch_size: 64}
 run: {fail_fast: true, max_concurrent: 1}
 `)
-	p := begin(t, t.TempDir(), "run", grid, "--no-ui")
+	p := begin(t, t.TempDir(), "run", g, "--no-ui")
 	if status := p.end(t); status != exitError || !strings.Contains(p.err.String(), "1 of 2 runs failed and 1 were not trained") {
 		t.Errorf("status %d\n%s", status, p.err.String())
 	}
@@ -130,8 +130,8 @@ run: {fail_fast: true, max_concurrent: 1}
 // not in the store.
 func TestLostResults(t *testing.T) {
 	dir := t.TempDir()
-	grid := write(t, base(nil))
-	want := ok(t, dir, "run", grid, "--no-ui")
+	g := write(t, base(nil))
+	want := ok(t, dir, "run", g, "--no-ui")
 	files, err := filepath.Glob(filepath.Join(dir, "store", "results", "*.json"))
 	if err != nil || len(files) != 2 {
 		t.Fatalf("%d results, %v", len(files), err)
@@ -146,7 +146,7 @@ func TestLostResults(t *testing.T) {
 		t.Errorf("results, one lost and one damaged:\n%s", got)
 	}
 	for _, args := range [][]string{nil, {"--store", filepath.Join(dir, "another")}} {
-		p := begin(t, dir, append([]string{"run", grid, "--no-ui"}, args...)...)
+		p := begin(t, dir, append([]string{"run", g, "--no-ui"}, args...)...)
 		note := "lacks the results of 2 of them"
 		if status := p.end(t); status != 0 || p.out.String() != want || !strings.Contains(p.err.String(), note) {
 			t.Errorf("%v: status %d\n%s%s", args, status, p.out.String(), p.err.String())

@@ -16,7 +16,7 @@ import (
 	"github.com/topksweep/sweep/activities"
 	"github.com/topksweep/sweep/deploy/local"
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/protocol"
 	"github.com/topksweep/sweep/workflows"
 )
 
@@ -104,8 +104,8 @@ func startWorker(c client.Client, store storage.Store, t training, log *slog.Log
 	training.DisableWorkflowWorker = true
 	training.MaxConcurrentActivityExecutionSize = t.slots
 	k := &workers{
-		light:      worker.New(c, sweep.Queue, common),
-		training:   worker.New(c, sweep.TrainQueue(t.backend.Name()), training),
+		light:      worker.New(c, protocol.Queue, common),
+		training:   worker.New(c, protocol.TrainQueue(t.backend.Name()), training),
 		activities: a,
 	}
 	workflows.Register(k.light)

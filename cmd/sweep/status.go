@@ -13,16 +13,18 @@ import (
 
 	"github.com/topksweep/sweep/activities"
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
 )
 
 // runState is where one run of a sweep stands.
 type runState struct {
-	Cell   string           `json:"cell"`
-	Label  string           `json:"label"`
-	Status sweep.Status     `json:"status"`
-	Error  string           `json:"error,omitempty"`
-	Beat   *sweep.Heartbeat `json:"progress,omitempty"` // of a run in training
+	Cell   string              `json:"cell"`
+	Label  string              `json:"label"`
+	Status plan.Status         `json:"status"`
+	Error  string              `json:"error,omitempty"`
+	Beat   *protocol.Heartbeat `json:"progress,omitempty"` // of a run in training
 }
 
 func (a *app) statusCmd() *cobra.Command {
@@ -48,7 +50,7 @@ reason. SWEEP is a name or an ID.`,
 			if err != nil {
 				return err
 			}
-			plan, err := findSweep(ctx, store, args[0])
+			header, err := findSweep(ctx, store, args[0])
 			if err != nil {
 				return err
 			}
@@ -56,7 +58,7 @@ reason. SWEEP is a name or an ID.`,
 			if tc != nil {
 				defer tc.Close()
 			}
-			s, trouble, err := statusOf(ctx, store, tc, plan)
+			s, trouble, err := statusOf(ctx, store, tc, header)
 			if err != nil {
 				return err
 			}
@@ -66,7 +68,7 @@ reason. SWEEP is a name or an ID.`,
 			if output == "json" {
 				return writeJSON(a.out, s)
 			}
-			l := newLabels(ctx, store, plan)
+			l := newLabels(ctx, store, header)
 			var troubles []string
 			for _, t := range trouble {
 				troubles = append(troubles, l.trouble(t))
@@ -82,48 +84,48 @@ reason. SWEEP is a name or an ID.`,
 	return c
 }
 
-func statusOf(ctx context.Context, store storage.Store, tc client.Client, plan *sweep.PlanHeader) (sweepState, []trouble, error) {
+func statusOf(ctx context.Context, store storage.Store, tc client.Client, header *plan.Header) (sweepState, []trouble, error) {
 	done, err := results(ctx, store)
 	if err != nil {
 		return sweepState{}, nil, err
 	}
-	s, err := stateOf(ctx, store, tc, plan.ID, done)
+	s, err := stateOf(ctx, store, tc, header.ID, done)
 	if err != nil {
 		return s, nil, err
 	}
 	var live snapshot
 	if tc != nil && s.State == "running" {
-		live, err = look(ctx, tc, plan.ID)
+		live, err = look(ctx, tc, header.ID)
 		if err = cmp.Or(err, live.mute); err != nil {
-			return s, nil, fmt.Errorf("status %s: %w", plan.ID, err)
+			return s, nil, fmt.Errorf("status %s: %w", header.ID, err)
 		}
 	}
-	running, beats := map[int]bool{}, map[int]*sweep.Heartbeat{}
+	running, beats := map[int]bool{}, map[int]*protocol.Heartbeat{}
 	for _, b := range live.beats {
 		beats[b.Cell] = &b
 	}
 	for i, c := range live.progress.Running {
 		running[c] = true
-		if leads := live.progress.Leads; i < len(leads) && beats[c] == nil { // it shares the stage of another
+		if leads := live.progress.FirstCells; i < len(leads) && beats[c] == nil { // it shares the stage of another
 			beats[c] = beats[leads[i]]
 		}
 	}
-	for i := range plan.Chunks() {
-		cells, err := activities.ReadCells(ctx, store, plan, i)
+	for i := range header.Chunks() {
+		cells, err := activities.ReadCells(ctx, store, header, i)
 		if err != nil {
 			return s, nil, err
 		}
 		for j, c := range cells {
-			n := i*sweep.ChunkSize + j
-			r := runState{Cell: c.ID, Label: plan.Label(c), Status: sweep.Pending, Beat: beats[n]}
+			n := i*plan.ChunkSize + j
+			r := runState{Cell: c.ID, Label: header.Label(c), Status: plan.Pending, Beat: beats[n]}
 			switch {
-			case done[plan.RunID(c.ID)]:
-				r.Status = sweep.Completed
+			case done[header.RunID(c.ID)]:
+				r.Status = plan.Completed
 			case running[n]:
-				r.Status = sweep.Running
+				r.Status = plan.Running
 			case s.noted > 0:
-				var note sweep.Result
-				err := storage.GetJSON(ctx, store, sweep.FailureKey(plan.ID, c.ID), &note)
+				var note ledger.Result
+				err := storage.GetJSON(ctx, store, ledger.FailureKey(header.ID, c.ID), &note)
 				if err == nil {
 					r.Status, r.Error = note.Status, note.Error
 				} else if !errors.Is(err, storage.ErrNotFound) {
@@ -147,13 +149,13 @@ func (a *app) writeStatus(s sweepState, troubles []string, ui string, all bool) 
 	}
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	for _, r := range s.Runs {
-		if !all && (r.Status == sweep.Completed || r.Status == sweep.Pending) {
+		if !all && (r.Status == plan.Completed || r.Status == plan.Pending) {
 			continue
 		}
 		note := r.Error
 		if b := r.Beat; b != nil {
 			note = fmt.Sprintf("%d/%d steps  %s", b.Step, b.Steps, describe(*b))
-		} else if r.Status == sweep.Running {
+		} else if r.Status == plan.Running {
 			note = "waiting for a worker"
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Cell, r.Status, r.Label, note)

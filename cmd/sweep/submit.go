@@ -10,7 +10,7 @@ import (
 
 	"github.com/topksweep/sweep/activities"
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/plan"
 )
 
 func (a *app) submitCmd() *cobra.Command {
@@ -37,7 +37,7 @@ be the one that the workers use.`,
 			if err != nil {
 				return err
 			}
-			planned, err := g.plan(ctx, args[0], sweep.Estimates{Bytes: bytes})
+			planned, err := g.plan(ctx, args[0], plan.Estimates{Bytes: bytes})
 			if err != nil {
 				return err
 			}
@@ -50,14 +50,14 @@ be the one that the workers use.`,
 				return err
 			}
 			defer tc.Close()
-			plan, err := a.save(ctx, store, planned)
+			header, err := a.save(ctx, store, planned)
 			if err != nil {
 				return err
 			}
-			if err := a.begin(ctx, tc, store, plan, planned.src, backend); err != nil {
+			if err := a.begin(ctx, tc, store, header, planned.src, backend); err != nil {
 				return err
 			}
-			return a.handed(ctx, tc, store, plan, &h)
+			return a.handed(ctx, tc, store, header, &h)
 		},
 	}
 	h.flags(c.Flags())
@@ -66,52 +66,52 @@ be the one that the workers use.`,
 }
 
 // save stores a plan, and returns what is stored of its sweep.
-func (a *app) save(ctx context.Context, store storage.Store, p *planned) (*sweep.PlanHeader, error) {
+func (a *app) save(ctx context.Context, store storage.Store, p *planned) (*plan.Header, error) {
 	for _, w := range p.plan.Warnings {
 		fmt.Fprintln(a.err, "note:", w)
 	}
-	plan, note, err := p.save(ctx, store)
+	header, note, err := p.save(ctx, store)
 	if note != "" {
 		fmt.Fprintln(a.err, "note:", note)
 	}
-	return plan, err
+	return header, err
 }
 
 // begin starts the sweep of a stored plan, or attaches to it. A sweep that failed
 // or was canceled starts again, with the results it has; one that is done does
 // only where the store has lost results, or is another than it was done with.
-func (a *app) begin(ctx context.Context, c client.Client, store storage.Store, plan *sweep.PlanHeader, src []byte, backend string) error {
-	if err := a.settled(ctx, c, plan.ID); err != nil {
+func (a *app) begin(ctx context.Context, c client.Client, store storage.Store, header *plan.Header, src []byte, backend string) error {
+	if err := a.settled(ctx, c, header.ID); err != nil {
 		return err
 	}
-	details := gridDetails(plan.ID, src)
-	started, err := start(ctx, c, plan, details, backend, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
+	details := gridDetails(header.ID, src)
+	started, err := start(ctx, c, header, details, backend, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
 	if err != nil {
 		return err
 	}
 	if started {
-		fmt.Fprintf(a.err, "sweep %s: %d cells\n", plan.ID, plan.CellCount)
+		fmt.Fprintf(a.err, "sweep %s: %d cells\n", header.ID, header.CellCount)
 		return nil
 	}
-	left, err := withoutResult(ctx, store, plan)
+	left, err := withoutResult(ctx, store, header)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.err, "sweep %s has run already: %d cells\n", plan.ID, plan.CellCount)
+	fmt.Fprintf(a.err, "sweep %s has run already: %d cells\n", header.ID, header.CellCount)
 	if left == 0 {
 		return nil
 	}
 	fmt.Fprintf(a.err, "note: this store lacks the results of %d of them: they are trained\n", left)
-	_, err = start(ctx, c, plan, details, backend, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+	_, err = start(ctx, c, header, details, backend, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
 	return err
 }
 
 // withoutResult counts the cells that have no result, or one that is damaged.
-func withoutResult(ctx context.Context, store storage.Store, plan *sweep.PlanHeader) (int, error) {
-	rows, err := activities.LoadResults(ctx, store, plan)
+func withoutResult(ctx context.Context, store storage.Store, header *plan.Header) (int, error) {
+	rows, err := activities.LoadResults(ctx, store, header)
 	left := 0
 	for _, r := range rows {
-		if r.Status != sweep.Completed {
+		if r.Status != plan.Completed {
 			left++
 		}
 	}

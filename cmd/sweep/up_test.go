@@ -13,7 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/topksweep/sweep/deploy/local"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/plan"
 )
 
 // One server for several grids, from other processes: submit, watch, status,
@@ -120,7 +120,7 @@ func webUI(t *testing.T, address, id string) {
 // A grid too long for the server is not given to it.
 func TestLongDetails(t *testing.T) {
 	for _, n := range []int{10, 4_000, 1 << 20} {
-		p := &planned{src: []byte(strings.Repeat("\"<&>\n", n/5)), plan: &sweep.Plan{PlanHeader: sweep.PlanHeader{ID: "x-1"}}}
+		p := &planned{src: []byte(strings.Repeat("\"<&>\n", n/5)), plan: &plan.Plan{Header: plan.Header{ID: "x-1"}}}
 		got, err := json.Marshal(gridDetails(p.plan.ID, p.src))
 		if err != nil || len(got) > 20_000 {
 			t.Errorf("%d bytes of grid: %d bytes of details, %v", n, len(got), err)

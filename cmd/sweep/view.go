@@ -13,7 +13,9 @@ import (
 
 	"github.com/topksweep/sweep/activities"
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/grid"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
 )
 
 // A view shows snapshots of a sweep as they come.
@@ -29,20 +31,20 @@ type labels struct {
 	ctx    context.Context
 	narrow bool // values without their keys
 	store  storage.Store
-	plan   *sweep.PlanHeader
-	chunks map[int][]sweep.Cell
+	plan   *plan.Header
+	chunks map[int][]grid.Cell
 }
 
-func newLabels(ctx context.Context, store storage.Store, plan *sweep.PlanHeader) *labels {
-	return &labels{ctx: ctx, store: store, plan: plan, chunks: map[int][]sweep.Cell{}}
+func newLabels(ctx context.Context, store storage.Store, header *plan.Header) *labels {
+	return &labels{ctx: ctx, store: store, plan: header, chunks: map[int][]grid.Cell{}}
 }
 
 func (l *labels) of(cell int) string {
-	chunk := cell / sweep.ChunkSize
-	if cell%sweep.ChunkSize >= len(l.chunks[chunk]) { // not read yet, or extended since
+	chunk := cell / plan.ChunkSize
+	if cell%plan.ChunkSize >= len(l.chunks[chunk]) { // not read yet, or extended since
 		l.chunks[chunk], _ = activities.ReadChunk(l.ctx, l.store, l.plan.ID, chunk) // without it a number has to do
 	}
-	if i := cell % sweep.ChunkSize; i < len(l.chunks[chunk]) {
+	if i := cell % plan.ChunkSize; i < len(l.chunks[chunk]) {
 		if l.narrow {
 			return strings.Join(l.chunks[chunk][i].Values, " ")
 		}
@@ -57,7 +59,7 @@ type stageKey struct {
 	to          int64
 }
 
-func keyOf(b sweep.Heartbeat) stageKey { return stageKey{b.Cell, max(1, b.Cells), b.Steps} }
+func keyOf(b protocol.Heartbeat) stageKey { return stageKey{b.Cell, max(1, b.Cells), b.Steps} }
 
 func (k stageKey) compare(o stageKey) int {
 	return cmp.Or(cmp.Compare(k.cell, o.cell), cmp.Compare(k.to, o.to))
@@ -77,7 +79,7 @@ func (l *labels) stage(k stageKey) string {
 // trouble tells of an activity that is being tried again. Only a run that was
 // seen in training is said to have a checkpoint.
 func (l *labels) trouble(t trouble) string {
-	known, trains := t.cell >= 0, t.activity == sweep.ActivityTrain
+	known, trains := t.cell >= 0, t.activity == protocol.ActivityTrain
 	line := fmt.Sprintf("%s; attempt %d", t.what, t.attempt)
 	if known && trains {
 		line += " goes on from the newest checkpoint"
@@ -93,15 +95,15 @@ func (l *labels) trouble(t trouble) string {
 // step names what an activity does for a sweep.
 func step(activity string) string {
 	switch activity {
-	case sweep.ActivityPrepare:
+	case protocol.ActivityPrepare:
 		return "planning"
-	case sweep.ActivityTrain:
+	case protocol.ActivityTrain:
 		return "a run in training"
-	case sweep.ActivityEval:
+	case protocol.ActivityEval:
 		return "evaluating"
-	case sweep.ActivityFail:
+	case protocol.ActivityFail:
 		return "noting a failure"
-	case sweep.ActivityCollect:
+	case protocol.ActivityCollect:
 		return "collecting the results"
 	}
 	return activity
@@ -111,19 +113,19 @@ func step(activity string) string {
 // names of what varies.
 const wide = 120
 
-func (a *app) newView(ctx context.Context, store storage.Store, plan *sweep.PlanHeader) view {
-	l := newLabels(ctx, store, plan)
+func (a *app) newView(ctx context.Context, store storage.Store, header *plan.Header) view {
+	l := newLabels(ctx, store, header)
 	if !a.tty {
 		return &lines{a: a, labels: l, began: time.Now(), running: map[stageKey]bool{}, said: map[trouble]bool{}}
 	}
-	if a.columns() < wide && len(plan.Axes) > 0 {
+	if a.columns() < wide && len(header.Axes) > 0 {
 		l.narrow = true
-		fmt.Fprintln(a.err, "runs by", strings.Join(plan.Axes, " "))
+		fmt.Fprintln(a.err, "runs by", strings.Join(header.Axes, " "))
 	}
 	v := &bars{err: a.err, labels: l, began: time.Now(), runs: map[stageKey]*runBar{}}
 	v.p = mpb.New(mpb.WithOutput(a.err), mpb.WithWidth(32), mpb.WithRefreshRate(150*time.Millisecond))
-	v.total = v.p.New(int64(plan.CellCount), mpb.BarStyle().Rbound("]"), mpb.BarPriority(1<<30),
-		mpb.PrependDecorators(decor.Name(plan.Name, decor.WCSyncSpaceR), decor.CountersNoUnit("%d/%d runs", decor.WCSyncSpace)),
+	v.total = v.p.New(int64(header.CellCount), mpb.BarStyle().Rbound("]"), mpb.BarPriority(1<<30),
+		mpb.PrependDecorators(decor.Name(header.Name, decor.WCSyncSpaceR), decor.CountersNoUnit("%d/%d runs", decor.WCSyncSpace)),
 		mpb.AppendDecorators(decor.Percentage(decor.WC{W: 5}), decor.Any(func(decor.Statistics) string { return v.summary() })))
 	return v
 }
@@ -148,7 +150,7 @@ type drawn struct {
 
 type runBar struct {
 	bar  *mpb.Bar
-	beat shared[sweep.Heartbeat]
+	beat shared[protocol.Heartbeat]
 }
 
 func (v *bars) summary() string {
@@ -220,7 +222,7 @@ func (v *bars) close() {
 }
 
 // describe is the living part of a run's line.
-func describe(b sweep.Heartbeat) string {
+func describe(b protocol.Heartbeat) string {
 	if b.Doing != "" {
 		return b.Doing
 	}
@@ -235,7 +237,7 @@ func describe(b sweep.Heartbeat) string {
 }
 
 // rate is the tokens per second of a run and how long it will take.
-func rate(b sweep.Heartbeat) string {
+func rate(b protocol.Heartbeat) string {
 	if b.TokensPerSecond <= 0 || b.StepsPerSecond <= 0 {
 		return ""
 	}

@@ -15,7 +15,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
 	"github.com/topksweep/sweep/workflows"
 )
 
@@ -37,7 +38,7 @@ answer is waited for, for three minutes.`,
 			if err != nil {
 				return err
 			}
-			plan, err := findSweep(c.Context(), store, args[0])
+			header, err := findSweep(c.Context(), store, args[0])
 			if err != nil {
 				return err
 			}
@@ -46,7 +47,7 @@ answer is waited for, for three minutes.`,
 				return err
 			}
 			defer tc.Close()
-			_, err = a.watch(c.Context(), tc, store, plan, alwaysThere)
+			_, err = a.watch(c.Context(), tc, store, header, alwaysThere)
 			return err
 		},
 	}
@@ -64,11 +65,11 @@ const (
 // A snapshot is where a sweep stands at one moment.
 type snapshot struct {
 	status   enums.WorkflowExecutionStatus
-	progress sweep.Progress
-	mute     error             // why the workflow did not tell its progress
-	beats    []sweep.Heartbeat // of the runs in training, by cell
-	trouble  []trouble         // activities that are being tried again
-	taken    bool              // some run, or there is none to take
+	progress protocol.Progress
+	mute     error                // why the workflow did not tell its progress
+	beats    []protocol.Heartbeat // of the runs in training, by cell
+	trouble  []trouble            // activities that are being tried again
+	taken    bool                 // some run, or there is none to take
 }
 
 // over says that the workflow has ended.
@@ -95,7 +96,7 @@ func (s snapshot) done() float64 {
 
 // planned is how many steps there are to train in all: without the runs that had
 // a result before.
-func (s snapshot) planned(p *sweep.PlanHeader) float64 {
+func (s snapshot) planned(p *plan.Header) float64 {
 	return float64(p.StepsShared) * (1 - float64(s.progress.Reused)/float64(max(1, p.CellCount)))
 }
 
@@ -106,8 +107,8 @@ var errServerGone = errors.New("the server's process has ended")
 // stood then. A server that restarts is not the end of the sweep; one that is gone
 // is no matter if the store has all results. The error says that runs failed, that
 // the server does not answer, or that watching was interrupted.
-func (a *app) watch(ctx context.Context, c client.Client, store storage.Store, plan *sweep.PlanHeader, alive func() bool) (last snapshot, err error) {
-	v := a.newView(ctx, store, plan)
+func (a *app) watch(ctx context.Context, c client.Client, store storage.Store, header *plan.Header, alive func() bool) (last snapshot, err error) {
+	v := a.newView(ctx, store, header)
 	defer v.close()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
@@ -116,12 +117,12 @@ func (a *app) watch(ctx context.Context, c client.Client, store storage.Store, p
 	slot := silence{began: "no worker takes its runs yet: all slots are taken, or no worker trains on the backend that it was submitted for", ended: "a worker takes them"}
 	untaken := 0 // looks in a row
 	for {
-		s, err := look(ctx, c, plan.ID)
+		s, err := look(ctx, c, header.ID)
 		if ctx.Err() != nil {
 			return last, errInterrupted
 		}
 		if err != nil {
-			if s, all := stored(ctx, store, plan.ID, err); all {
+			if s, all := stored(ctx, store, header.ID, err); all {
 				v.show(s)
 				return s, nil
 			}
@@ -129,18 +130,18 @@ func (a *app) watch(ctx context.Context, c client.Client, store storage.Store, p
 				return last, errServerGone
 			}
 			if !silent(serviceerror.ToStatus(err).Code()) {
-				return last, fmt.Errorf("watch %s: %w", plan.ID, err)
+				return last, fmt.Errorf("watch %s: %w", header.ID, err)
 			}
 		}
 		server.note(v, err)
 		if err != nil && time.Since(server.since) >= patience {
-			return last, fmt.Errorf("watch %s: no answer within %v: %w", plan.ID, patience, err)
+			return last, fmt.Errorf("watch %s: no answer within %v: %w", header.ID, patience, err)
 		}
 		if err == nil {
 			if !s.over() && (s.mute == nil || last.mute != nil) { // a server that goes may miss one
 				worker.note(v, s.mute)
 			}
-			if s, err = s.filled(ctx, store, plan.ID, last); err != nil {
+			if s, err = s.filled(ctx, store, header.ID, last); err != nil {
 				return last, err
 			}
 			last = s
@@ -150,7 +151,7 @@ func (a *app) watch(ctx context.Context, c client.Client, store storage.Store, p
 			}
 			slot.note(v, untakenFor(untaken))
 			if s.over() {
-				return last, outcome(ctx, c, last, plan)
+				return last, outcome(ctx, c, last, header)
 			}
 		}
 		select {
@@ -184,7 +185,7 @@ func (s snapshot) filled(ctx context.Context, store storage.Store, id string, be
 		return s, err
 	}
 	state, err := stateOf(ctx, store, nil, id, done)
-	s.progress.Summary = sweep.Summary{Cells: state.Cells, Completed: state.Completed, Failed: state.Failed}
+	s.progress.Summary = protocol.Summary{Cells: state.Cells, Completed: state.Completed, Failed: state.Failed}
 	return s, err
 }
 
@@ -216,22 +217,22 @@ func untakenFor(looks int) error {
 }
 
 // outcome is nil if every run has a result.
-func outcome(ctx context.Context, c client.Client, s snapshot, plan *sweep.PlanHeader) error {
+func outcome(ctx context.Context, c client.Client, s snapshot, header *plan.Header) error {
 	switch s.status {
 	case enums.WORKFLOW_EXECUTION_STATUS_COMPLETED:
 		return nil
 	case enums.WORKFLOW_EXECUTION_STATUS_CANCELED:
-		return fmt.Errorf("sweep %s was canceled; submit the grid again to go on", plan.ID)
+		return fmt.Errorf("sweep %s was canceled; submit the grid again to go on", header.ID)
 	case enums.WORKFLOW_EXECUTION_STATUS_FAILED:
-		return failure(c.GetWorkflow(ctx, plan.ID, "").Get(ctx, nil), plan.ID)
+		return failure(c.GetWorkflow(ctx, header.ID, "").Get(ctx, nil), header.ID)
 	}
-	return fmt.Errorf("sweep %s ended as %s", plan.ID, s.status)
+	return fmt.Errorf("sweep %s ended as %s", header.ID, s.status)
 }
 
 // failure says why a sweep's workflow failed: of runs that failed, how many did.
 func failure(err error, id string) error {
 	var app *temporal.ApplicationError
-	var sum sweep.Summary
+	var sum protocol.Summary
 	switch {
 	case !errors.As(err, &app):
 		return fmt.Errorf("sweep %s: %w", id, err)
@@ -261,7 +262,7 @@ func look(ctx context.Context, c client.Client, id string) (snapshot, error) {
 	s.status = d.WorkflowExecutionInfo.Status
 	s.taken = len(d.PendingActivities) == 0
 	for _, p := range d.PendingActivities {
-		var beat sweep.Heartbeat
+		var beat protocol.Heartbeat
 		has := p.HeartbeatDetails != nil && converter.GetDefaultDataConverter().FromPayloads(p.HeartbeatDetails, &beat) == nil && beat.Steps > 0
 		if f := p.LastFailure; f != nil && p.Attempt > 1 && f.GetApplicationFailureInfo().GetType() != "WorkerStopping" {
 			t := trouble{activity: p.ActivityType.GetName(), cell: -1, what: f.Message, attempt: int(p.Attempt)}
@@ -280,7 +281,7 @@ func look(ctx context.Context, c client.Client, id string) (snapshot, error) {
 			s.beats = append(s.beats, beat)
 		}
 	}
-	slices.SortFunc(s.beats, func(x, y sweep.Heartbeat) int { return x.Cell - y.Cell })
+	slices.SortFunc(s.beats, func(x, y protocol.Heartbeat) int { return x.Cell - y.Cell })
 	var notYet *serviceerror.QueryFailed
 	if s.mute = ask(ctx, c, id, &s.progress); errors.As(s.mute, &notYet) {
 		s.mute = nil
@@ -289,10 +290,10 @@ func look(ctx context.Context, c client.Client, id string) (snapshot, error) {
 }
 
 // ask asks a sweep's workflow for its progress, which takes a worker.
-func ask(ctx context.Context, c client.Client, id string, p *sweep.Progress) error {
+func ask(ctx context.Context, c client.Client, id string, p *protocol.Progress) error {
 	ctx, cancel := context.WithTimeout(ctx, lookWithin)
 	defer cancel()
-	q, err := c.QueryWorkflow(ctx, id, "", sweep.QueryProgress)
+	q, err := c.QueryWorkflow(ctx, id, "", protocol.QueryProgress)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,9 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
 )
 
 const (
@@ -31,8 +33,8 @@ type moody struct {
 	client.Client
 	looks    int
 	describe func(look int) (enums.WorkflowExecutionStatus, error)
-	progress func(look int) *sweep.Progress // nil: no worker answers
-	untaken  int                            // looks at first in which a run waits for a slot
+	progress func(look int) *protocol.Progress // nil: no worker answers
+	untaken  int                               // looks at first in which a run waits for a slot
 }
 
 var errSilent = errors.New("silent")
@@ -47,7 +49,7 @@ func (m *moody) DescribeWorkflowExecution(ctx context.Context, _, _ string) (*wo
 	d := &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{Status: status}}
 	if m.looks <= m.untaken {
 		d.PendingActivities = append(d.PendingActivities, &workflowpb.PendingActivityInfo{
-			ActivityType: &commonpb.ActivityType{Name: sweep.ActivityTrain}, State: enums.PENDING_ACTIVITY_STATE_SCHEDULED, Attempt: 1,
+			ActivityType: &commonpb.ActivityType{Name: protocol.ActivityTrain}, State: enums.PENDING_ACTIVITY_STATE_SCHEDULED, Attempt: 1,
 		})
 	}
 	return d, err
@@ -67,7 +69,7 @@ func (m *moody) QueryWorkflow(ctx context.Context, _, _, _ string, _ ...any) (co
 // it is back, and ends when it is not, with the results if they are all there.
 func TestWatchSilence(t *testing.T) {
 	const gone, back, idle = "the server does not answer", "the server answers again", "no worker answers"
-	some, all := &sweep.Progress{Summary: sweep.Summary{Cells: 2, Completed: 1}}, &sweep.Progress{Summary: sweep.Summary{Cells: 2, Completed: 2}}
+	some, all := &protocol.Progress{Summary: protocol.Summary{Cells: 2, Completed: 1}}, &protocol.Progress{Summary: protocol.Summary{Cells: 2, Completed: 2}}
 	always := func(s enums.WorkflowExecutionStatus, err error) func(int) (enums.WorkflowExecutionStatus, error) {
 		return func(int) (enums.WorkflowExecutionStatus, error) { return s, err }
 	}
@@ -85,9 +87,9 @@ func TestWatchSilence(t *testing.T) {
 		most    time.Duration
 		said    map[string]int // how often
 	}{
-		"killed": {moody{describe: dies, progress: func(int) *sweep.Progress { return some }}, 1, "no answer within 3m0s", patience, patience + 3*lookWithin,
+		"killed": {moody{describe: dies, progress: func(int) *protocol.Progress { return some }}, 1, "no answer within 3m0s", patience, patience + 3*lookWithin,
 			map[string]int{gone: 1, back: 0, "1 of 2 runs done": 1}},
-		"killed, all results there": {moody{describe: dies, progress: func(int) *sweep.Progress { return some }}, 2, "", 0, 2 * lookWithin,
+		"killed, all results there": {moody{describe: dies, progress: func(int) *protocol.Progress { return some }}, 2, "", 0, 2 * lookWithin,
 			map[string]int{gone: 0, "2 of 2 runs done": 1, "0 of 0": 0}},
 		"restarted": {moody{describe: func(look int) (enums.WorkflowExecutionStatus, error) {
 			switch look {
@@ -97,7 +99,7 @@ func TestWatchSilence(t *testing.T) {
 				return completed, nil
 			}
 			return 0, errSilent
-		}, progress: func(look int) *sweep.Progress {
+		}, progress: func(look int) *protocol.Progress {
 			if look == 11 {
 				return all
 			}
@@ -108,7 +110,7 @@ func TestWatchSilence(t *testing.T) {
 				return running, nil
 			}
 			return completed, nil
-		}, progress: func(look int) *sweep.Progress {
+		}, progress: func(look int) *protocol.Progress {
 			if look == 1 {
 				return some
 			}
@@ -119,7 +121,7 @@ func TestWatchSilence(t *testing.T) {
 				return running, nil
 			}
 			return completed, nil
-		}, progress: func(look int) *sweep.Progress {
+		}, progress: func(look int) *protocol.Progress {
 			if look < 199 {
 				return nil
 			}
@@ -130,22 +132,22 @@ func TestWatchSilence(t *testing.T) {
 				return running, nil
 			}
 			return completed, nil
-		}, progress: func(int) *sweep.Progress { return all }}, 1, "", 0, patience, map[string]int{"no worker takes its runs yet": 1, "a worker takes them": 1}},
+		}, progress: func(int) *protocol.Progress { return all }}, 1, "", 0, patience, map[string]int{"no worker takes its runs yet": 1, "a worker takes them": 1}},
 		"a slot soon": {moody{untaken: 15, describe: func(look int) (enums.WorkflowExecutionStatus, error) {
 			if look < 30 {
 				return running, nil
 			}
 			return completed, nil
-		}, progress: func(int) *sweep.Progress { return all }}, 1, "", 0, patience, map[string]int{"no worker takes": 0, "a worker takes": 0}},
+		}, progress: func(int) *protocol.Progress { return all }}, 1, "", 0, patience, map[string]int{"no worker takes": 0, "a worker takes": 0}},
 		"unknown to the server": {moody{describe: always(0, serviceerror.NewNotFound("workflow not found"))}, 1, "workflow not found", 0, pollEvery,
 			map[string]int{gone: 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			store, plan := planAndResults(t, x.results)
+			store, header := planAndResults(t, x.results)
 			synctest.Test(t, func(t *testing.T) {
 				var out bytes.Buffer
 				began := time.Now()
-				_, err := (&app{err: &out}).watch(t.Context(), &x.server, store, plan, alwaysThere)
+				_, err := (&app{err: &out}).watch(t.Context(), &x.server, store, header, alwaysThere)
 				if x.err == "" && err != nil || x.err != "" && (err == nil || !strings.Contains(err.Error(), x.err)) {
 					t.Errorf("error %v, want %q", err, x.err)
 				}
@@ -163,7 +165,7 @@ func TestWatchSilence(t *testing.T) {
 }
 
 // planAndResults is a store with a plan of two cells and results of the first n.
-func planAndResults(t *testing.T, n int) (storage.Store, *sweep.PlanHeader) {
+func planAndResults(t *testing.T, n int) (storage.Store, *plan.Header) {
 	t.Helper()
 	store, err := openStore(t.Context(), t.TempDir())
 	if err != nil {
@@ -173,18 +175,18 @@ func planAndResults(t *testing.T, n int) (storage.Store, *sweep.PlanHeader) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	planned, err := (&gridFlags{}).plan(t.Context(), write(t, base(nil)), sweep.Estimates{Bytes: bytes})
+	planned, err := (&gridFlags{}).plan(t.Context(), write(t, base(nil)), plan.Estimates{Bytes: bytes})
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, _, err := planned.save(t.Context(), store)
+	header, _, err := planned.save(t.Context(), store)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range planned.plan.Cells[:n] {
-		if err := storage.PutJSON(t.Context(), store, sweep.ResultKey(plan.RunID(c.ID)), sweep.Result{}); err != nil {
+		if err := storage.PutJSON(t.Context(), store, ledger.ResultKey(header.RunID(c.ID)), ledger.Result{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return store, plan
+	return store, header
 }

@@ -18,7 +18,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/protocol"
 )
 
 const (
@@ -60,12 +60,12 @@ func testChaos(t *testing.T, s *stack) {
 	if c.kills < c.wanted {
 		t.Errorf("the sweep was over after %d kills, of %d", c.kills, c.wanted)
 	}
-	var sum sweep.Summary
+	var sum protocol.Summary
 	if err := c.temporal.GetWorkflow(t.Context(), c.id, "").Get(t.Context(), &sum); err != nil {
 		t.Fatal(err)
 	}
 	sum.Steps = 0 // of a stage that was saved just before its worker was killed, none are counted
-	if want := (sweep.Summary{Cells: chaosCells, Completed: chaosCells}); sum != want {
+	if want := (protocol.Summary{Cells: chaosCells, Completed: chaosCells}); sum != want {
 		t.Errorf("the sweep came to %+v, want %+v", sum, want)
 	}
 	if got := s.sweep(t, prefix, "results", c.id); got != want {
@@ -289,7 +289,7 @@ func (c *chaos) ended(ctx context.Context) bool {
 	}
 	for _, a := range d.PendingActivities {
 		key := fmt.Sprintf("activity %s attempt %d", a.ActivityId, a.Attempt)
-		if a.ActivityType.GetName() != sweep.ActivityEval || a.State != enums.PENDING_ACTIVITY_STATE_STARTED || c.seen[key] {
+		if a.ActivityType.GetName() != protocol.ActivityEval || a.State != enums.PENDING_ACTIVITY_STATE_STARTED || c.seen[key] {
 			continue
 		}
 		c.seen[key] = true

@@ -15,7 +15,7 @@ import (
 	"github.com/topksweep/sweep/activities"
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/storage/dir"
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/ledger"
 )
 
 // sameOutcome compares what the runs of a sweep came to with what an undisturbed
@@ -54,7 +54,7 @@ func timeless(t *testing.T, key string, b []byte) []byte {
 	if !strings.HasPrefix(key, "results/") && !strings.HasSuffix(key, "/result.json") {
 		return b
 	}
-	var r sweep.Result
+	var r ledger.Result
 	if err := json.Unmarshal(b, &r); err != nil {
 		t.Fatalf("%s: %v", key, err)
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/ledger"
 )
 
 // exact prints a value so that it reads back as itself; "" for one that is not
@@ -36,7 +36,7 @@ const (
 // tableCells prints a column for a table. Measured numbers have one number of
 // decimals throughout the column: at least four digits of the largest and three
 // of the smallest, as far as six decimals go.
-func tableCells(c Column, results []sweep.Result) []string {
+func tableCells(c Column, results []ledger.Result) []string {
 	out := make([]string, len(results))
 	decimals, fixed := decimalsOf(c, results)
 	for i, r := range results {
@@ -66,7 +66,7 @@ func tableCells(c Column, results []sweep.Result) []string {
 
 // decimalsOf returns the digits after the point for a column, or false if its
 // numbers are too far apart for that.
-func decimalsOf(c Column, results []sweep.Result) (int, bool) {
+func decimalsOf(c Column, results []ledger.Result) (int, bool) {
 	least, most := math.Inf(1), 0.0
 	for _, r := range results {
 		if x, ok := c.get(r).(float64); ok && x != 0 && !absent(x) {

@@ -12,7 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/trainer"
 )
 
@@ -47,23 +48,23 @@ func sample() Rows {
 		}
 	}
 	layer, first := 8, int64(700)
-	done := func(id string, c trainer.Config, m trainer.Metrics) sweep.Result {
-		return sweep.Result{
-			Cell: id, Config: c, Metrics: m, Status: sweep.Completed, Tokens: c.Tokens(), WallSeconds: 12.5,
+	done := func(id string, c trainer.Config, m trainer.Metrics) ledger.Result {
+		return ledger.Result{
+			Cell: id, Config: c, Metrics: m, Status: plan.Completed, Tokens: c.Tokens(), WallSeconds: 12.5,
 			Data: "f00d", LMName: "gpt2-small", Layer: &layer, Submodule: "resid_post",
 		}
 	}
 	return Rows{
-		Plan: &sweep.PlanHeader{Axes: []string{"k", "decay_start"}},
-		Results: []sweep.Result{
+		Plan: &plan.Header{Axes: []string{"k", "decay_start"}},
+		Results: []ledger.Result{
 			done("00112233445566778899", config(16, 500), trainer.Metrics{
 				L2Loss: 123.456789, NMSE: p(0.123456), FVU: p(0.123456), ExplainedVariance: p(0.876544), Cosine: p(0.93), L2Ratio: p(0.91),
 				ReconstructionBias: p(0.99), L0: 15.99, AuxKLoss: 0.75, DeadLatents: 12, DeadFraction: 12. / 4096, FirstDeadStep: &first, SilentLatents: 100,
 				AliveFraction: 1 - 100./4096, EvalTokens: 65536,
 			}),
 			done("10112233445566778899", config(16, 800), trainer.Metrics{L2Loss: 9.87654321, NMSE: p(0.00987654), L0: 16, AliveFraction: 1, EvalTokens: 65536}),
-			{Cell: "20112233445566778899", Config: config(32, 500), Status: sweep.Failed, Error: "step 17: loss is NaN\n| of <1> `run`, " + strings.Repeat("and so on ", 10), Tokens: 34816, Data: "f00d"},
-			{Cell: "30112233445566778899", Config: config(32, 800), Status: sweep.Pending, Data: "f00d"},
+			{Cell: "20112233445566778899", Config: config(32, 500), Status: plan.Failed, Error: "step 17: loss is NaN\n| of <1> `run`, " + strings.Repeat("and so on ", 10), Tokens: 34816, Data: "f00d"},
+			{Cell: "30112233445566778899", Config: config(32, 800), Status: plan.Pending, Data: "f00d"},
 		},
 	}
 }
@@ -85,12 +86,12 @@ func TestFormats(t *testing.T) {
 	all := sample()
 	all.AllColumns = true
 	auxk := sample()
-	auxk.Plan = &sweep.PlanHeader{Axes: []string{"auxk_alpha", "k"}}
+	auxk.Plan = &plan.Header{Axes: []string{"auxk_alpha", "k"}}
 	steps := sample()
-	steps.Plan = &sweep.PlanHeader{Axes: []string{"steps", "k"}}
+	steps.Plan = &plan.Header{Axes: []string{"steps", "k"}}
 	for name, rows := range map[string]Rows{
 		"sample": sample(), "synthetic": synthetic, "all": all, "steps": steps, "auxk": auxk,
-		"none": {Plan: &sweep.PlanHeader{}}, "unplanned": {Results: sample().Results},
+		"none": {Plan: &plan.Header{}}, "unplanned": {Results: sample().Results},
 	} {
 		for _, f := range Formats() {
 			t.Run(name+"/"+f.Name, func(t *testing.T) {
@@ -204,11 +205,11 @@ func TestDecimals(t *testing.T) {
 		{[]float64{0, 0}, "0 0"},
 		{[]float64{-0.5, math.NaN()}, "-0.5000 –"},
 	} {
-		var results []sweep.Result
+		var results []ledger.Result
 		for _, x := range c.in {
-			results = append(results, sweep.Result{WallSeconds: x})
+			results = append(results, ledger.Result{WallSeconds: x})
 		}
-		column := Column{in: metric, get: func(r sweep.Result) any { return r.WallSeconds }}
+		column := Column{in: metric, get: func(r ledger.Result) any { return r.WallSeconds }}
 		if got := strings.Join(tableCells(column, results), " "); got != c.want {
 			t.Errorf("%v: %s, want %s", c.in, got, c.want)
 		}

@@ -7,13 +7,14 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/topksweep/sweep/sweep"
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
 )
 
 // Rows are the results of a sweep, one a run, in the order they are written.
 type Rows struct {
-	Plan       *sweep.PlanHeader // says which keys vary; nil: those that differ between the results
-	Results    []sweep.Result
+	Plan       *plan.Header // says which keys vary; nil: those that differ between the results
+	Results    []ledger.Result
 	AllColumns bool // show every column in tables too, but for the ones that differ between equal runs
 }
 
@@ -31,7 +32,7 @@ func (rows Rows) Sort(column string) error {
 		return fmt.Errorf("no column %s; there are %s", name, strings.Join(names, ", "))
 	}
 	get := columns[i].get
-	slices.SortStableFunc(rows.Results, func(a, b sweep.Result) int {
+	slices.SortStableFunc(rows.Results, func(a, b ledger.Result) int {
 		x, y := get(a), get(b)
 		switch {
 		case absent(x) || absent(y):
@@ -102,7 +103,7 @@ func (rows Rows) axes() []string {
 	}
 	var out []string
 	for _, c := range Columns() {
-		if c.in == setting && slices.ContainsFunc(rows.Results, func(r sweep.Result) bool { return c.get(r) != c.get(rows.Results[0]) }) {
+		if c.in == setting && slices.ContainsFunc(rows.Results, func(r ledger.Result) bool { return c.get(r) != c.get(rows.Results[0]) }) {
 			out = append(out, c.Name)
 		}
 	}
@@ -133,7 +134,7 @@ func (rows Rows) tableColumns() []Column {
 
 // has reports whether any row has a value in the column.
 func (rows Rows) has(c Column) bool {
-	return slices.ContainsFunc(rows.Results, func(r sweep.Result) bool { return c.get(r) != nil })
+	return slices.ContainsFunc(rows.Results, func(r ledger.Result) bool { return c.get(r) != nil })
 }
 
 // notes says what a table does not show by itself: in which runs the settings of
@@ -147,7 +148,7 @@ func (rows Rows) notes() []string {
 	}
 	completed, never := 0, 0
 	for _, r := range rows.Results {
-		if r.Status == sweep.Completed {
+		if r.Status == plan.Completed {
 			completed++
 			if r.Metrics.FirstDeadStep == nil {
 				never++

@@ -1,0 +1,77 @@
+// Package hostmem keeps the runs of one worker within the host's memory: it says
+// what a run takes of it, what the host has, and reserves one out of the other.
+package hostmem
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/topksweep/sweep/trainer"
+)
+
+// ErrBusy says that a run does not fit beside those in training on this worker.
+// It fits once one of them is done.
+var ErrBusy = errors.New("the runs in training here leave too little memory")
+
+// A Pool is the host's memory as the runs of one worker share it. A run reserves
+// what it needs before it allocates anything, and the sum of the reservations
+// counts: several slots that start at once would all find the same memory free.
+type Pool struct {
+	// Capacity returns the bytes that runs may take, or false where that cannot
+	// be known: then everything fits.
+	Capacity func() (bytes int64, ok bool)
+
+	mu       sync.Mutex
+	reserved int64 // bytes
+}
+
+// New returns the pool of this host.
+func New() *Pool { return &Pool{Capacity: hostCapacity} }
+
+// Reserve takes need bytes until release is called. The error wraps
+// trainer.ErrMemory if the host could not hold the run alone, and ErrBusy if it
+// can once other runs are done.
+func (p *Pool) Reserve(need int64) (release func(), err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if total, ok := p.Capacity(); ok {
+		switch {
+		case need > total:
+			return nil, fmt.Errorf("%w: the run needs %s, the host has %s free", trainer.ErrMemory, gib(need), gib(total))
+		case need > total-p.reserved:
+			return nil, fmt.Errorf("%w: the run needs %s, they have %s of %s", ErrBusy, gib(need), gib(p.reserved), gib(total))
+		}
+	}
+	p.reserved += need
+	return sync.OnceFunc(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.reserved -= need
+	}), nil
+}
+
+func gib(bytes int64) string { return fmt.Sprintf("%.2f GiB", float64(bytes)/(1<<30)) }
+
+// hostBackend is the name of the backend whose device is the host itself.
+const hostBackend = "cpu"
+
+// Bytes returns what a run of c takes of the host's memory.
+func Bytes(b trainer.Backend, c trainer.Config) int64 {
+	device, host := b.Bytes(c)
+	if b.Name() == hostBackend {
+		host += device
+	}
+	return host
+}
+
+// Fits returns an error that wraps trainer.ErrMemory if this host cannot hold a
+// run of c. Where that cannot be known, it returns nil.
+func Fits(b trainer.Backend, c trainer.Config) error {
+	release, err := New().Reserve(Bytes(b, c))
+	if err != nil {
+		return err
+	}
+	release()
+	return nil
+}

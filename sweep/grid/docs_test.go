@@ -1,0 +1,127 @@
+package grid
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/topksweep/sweep/trainer"
+)
+
+const gridDoc = "../../docs/grid.md"
+
+// TestDoc keeps the tables of docs/grid.md up to date: they are written between
+// markers from the fields of trainer.Config and the tables of options.
+func TestDoc(t *testing.T) {
+	b, err := os.ReadFile(gridDoc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := dataOptions(new(trainer.DataSpec), new(trainer.Synthetic))
+	run := runOptions(new(RunOptions))
+	doc := string(b)
+	for name, table := range map[string]string{
+		"fields":     fieldTable(),
+		"data":       optionTable(data),
+		"synthetic":  optionTable(sub(data, "synthetic")),
+		"run":        optionTable(run),
+		"checkpoint": optionTable(sub(run, "checkpoint")),
+	} {
+		head, tail := "<!-- "+name+" -->\n", "<!-- /"+name+" -->\n"
+		before, rest, ok := strings.Cut(doc, head)
+		_, after, ok2 := strings.Cut(rest, tail)
+		if !ok || !ok2 {
+			t.Fatalf("%s: no place for the table %s", gridDoc, name)
+		}
+		doc = before + head + table + tail + after
+	}
+	golden(t, gridDoc, []byte(doc))
+}
+
+func sub(table []option, key string) []option {
+	for _, o := range table {
+		if o.key == key {
+			return o.sub
+		}
+	}
+	return nil
+}
+
+func fieldTable() string {
+	var b strings.Builder
+	b.WriteString("| key | default | takes | what it is |\n|---|---|---|---|\n")
+	for _, f := range trainer.Fields() {
+		if f.FromData {
+			continue
+		}
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", f.Key, f.Default, takes(f), f.Doc)
+	}
+	return b.String()
+}
+
+// takes says what a field takes and within which bounds.
+func takes(f trainer.Field) string {
+	if f.Kind == trainer.Word {
+		return "`" + strings.Join(f.Words, "`, `") + "`"
+	}
+	out := wanted(f)
+	t := reflect.TypeFor[trainer.Config]()
+	for i := range t.NumField() {
+		tag := t.Field(i).Tag
+		if tag.Get("json") != f.Key {
+			continue
+		}
+		if low, high := tag.Get("min"), tag.Get("max"); low != "" && high != "" {
+			out += ", " + low + " to " + high
+		} else if low != "" {
+			out += ", at least " + low
+		}
+		if over := tag.Get("over"); over != "" {
+			out += ", above " + over
+		}
+	}
+	return out
+}
+
+func optionTable(table []option) string {
+	var b strings.Builder
+	b.WriteString("| key | default | what it is |\n|---|---|---|\n")
+	for _, o := range table {
+		fallback := "`" + o.fallback + "`"
+		switch {
+		case o.required:
+			fallback = "required"
+		case o.fallback == "":
+			fallback = ""
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", o.key, fallback, o.doc)
+	}
+	return b.String()
+}
+
+var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
+
+// TestDocExamples reads the examples of docs/grid.md as grids.
+func TestDocExamples(t *testing.T) {
+	b, err := os.ReadFile(gridDoc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := yamlBlock.FindAllStringSubmatch(string(b), -1)
+	want := []int{96, 4, 1}
+	if len(blocks) != len(want) {
+		t.Fatalf("%d examples, want %d", len(blocks), len(want))
+	}
+	for i, block := range blocks {
+		src := block[1]
+		if !strings.Contains(src, "name:") {
+			src = "name: a\ndata: {source: acts}\n" + src
+		}
+		if cells := mustCells(t, src); len(cells) != want[i] {
+			t.Errorf("example %d has %d cells, want %d", i, len(cells), want[i])
+		}
+	}
+}

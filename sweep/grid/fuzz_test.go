@@ -1,0 +1,56 @@
+package grid
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// FuzzParse reads anything as a grid: it is refused with errors that lie inside
+// of the file, or makes sound cells.
+func FuzzParse(f *testing.F) {
+	for _, dir := range []string{"../plan/testdata/good", "testdata/bad"} {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, e := range entries {
+			if strings.HasSuffix(e.Name(), ".yaml") {
+				src, err := os.ReadFile(dir + "/" + e.Name())
+				if err != nil {
+					f.Fatal(err)
+				}
+				f.Add(src)
+			}
+		}
+	}
+	opts := ParseOptions{MaxCells: 500, MaxBytes: 1 << 14}
+	f.Fuzz(func(t *testing.T, src []byte) {
+		g, err := Parse("grid.yaml", src, opts)
+		if err != nil {
+			checkErrors(t, src, err)
+			return
+		}
+		cells, err := g.Cells(testInfo())
+		if err != nil {
+			checkErrors(t, src, err)
+			return
+		}
+		if n := len(cells); n < 1 || n > opts.MaxCells {
+			t.Errorf("%d cells", n)
+		}
+		seen := map[string]bool{}
+		for _, c := range cells {
+			if errs := c.Config.Validate(); len(errs) > 0 {
+				t.Errorf("cell %s: %v", c.ID, errs)
+			}
+			if seen[c.ID] {
+				t.Errorf("cell %s twice", c.ID)
+			}
+			seen[c.ID] = true
+			if len(c.Values) != len(g.Varying()) {
+				t.Errorf("cell %s has %d values for %d axes", c.ID, len(c.Values), len(g.Varying()))
+			}
+		}
+	})
+}

@@ -1,0 +1,96 @@
+package grid
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/topksweep/sweep/trainer"
+)
+
+var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
+
+// golden compares got with a file, or writes it.
+func golden(t *testing.T, path string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s: run go test with -update if this is meant\n--- got\n%s\n--- want\n%s", path, got, want)
+	}
+}
+
+// testInfo stands for data that has been opened.
+func testInfo() trainer.DataInfo {
+	return trainer.DataInfo{
+		Rows: 1_000_000, EvalRows: 65_536, Dim: 64, DType: "F32", Shards: 4, Bytes: 256_000_000,
+		Scale: 1, MeanNorm: 8, Fingerprint: "f00d",
+	}
+}
+
+func files(t *testing.T, pattern string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(pattern)
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%s: no files (%v)", pattern, err)
+	}
+	return paths
+}
+
+// TestBad reads every grid of testdata/bad: the golden file holds its errors.
+func TestBad(t *testing.T) {
+	for _, path := range files(t, "testdata/bad/*.yaml") {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			src, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g, err := Parse("grid.yaml", src, ParseOptions{})
+			if err == nil {
+				_, err = g.Cells(testInfo())
+			}
+			if err == nil {
+				t.Fatal("no error")
+			}
+			checkErrors(t, src, err)
+			golden(t, strings.TrimSuffix(path, ".yaml")+".txt", []byte(err.Error()+"\n"))
+		})
+	}
+}
+
+// checkErrors holds err to what every error of a grid is: Errors, in order,
+// each with a position inside of the file.
+func checkErrors(t *testing.T, src []byte, err error) {
+	t.Helper()
+	errs, ok := err.(Errors)
+	if !ok || len(errs) == 0 {
+		t.Fatalf("%T: want Errors: %v", err, err)
+	}
+	var width []int
+	for _, line := range strings.Split(string(src), "\n") {
+		width = append(width, utf8.RuneCountInString(line))
+	}
+	for i, e := range errs {
+		if e.Line < 1 || e.Line > len(width) || e.Column < 1 || e.Column > width[e.Line-1]+1 {
+			t.Errorf("%v: lies outside of the file", e)
+		}
+		if e.Msg == "" || strings.ContainsAny(e.Msg, "\n\r") {
+			t.Errorf("%q: want one line", e.Msg)
+		}
+		if i > 0 && (e.Line < errs[i-1].Line || e.Line == errs[i-1].Line && e.Column < errs[i-1].Column) {
+			t.Errorf("%v: comes after %v", e, errs[i-1])
+		}
+	}
+}

@@ -1,0 +1,94 @@
+package ledger
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep/grid"
+	"github.com/topksweep/sweep/sweep/plan"
+)
+
+// decodeHeader reads a stored plan header. The error wraps
+// storage.ErrNewerVersion if a newer build wrote it, and else storage.ErrCorrupt.
+func decodeHeader(b []byte) (*plan.Header, error) {
+	h := new(plan.Header)
+	if err := json.Unmarshal(b, h); err != nil {
+		return nil, storage.Mark(fmt.Errorf("decode plan: %w", err), storage.ErrCorrupt)
+	}
+	kind := storage.ErrCorrupt
+	switch {
+	case h.Version > plan.Version:
+		kind = storage.ErrNewerVersion
+		fallthrough
+	case h.Version < plan.Version:
+		err := fmt.Errorf("decode plan %s: version %d, want %d", h.ID, h.Version, plan.Version)
+		return nil, storage.Mark(err, kind)
+	}
+	return h, nil
+}
+
+// encodeChunk writes a chunk of cells as it is stored.
+func encodeChunk(cells []grid.Cell) ([]byte, error) {
+	if len(cells) > plan.ChunkSize {
+		return nil, fmt.Errorf("encode chunk: %d cells, at most %d", len(cells), plan.ChunkSize)
+	}
+	b, err := json.Marshal(cells)
+	if err != nil {
+		return nil, fmt.Errorf("encode chunk: %w", err)
+	}
+	return b, nil
+}
+
+// decodeChunk reads what encodeChunk wrote. The error wraps storage.ErrCorrupt.
+func decodeChunk(b []byte) ([]grid.Cell, error) {
+	var cells []grid.Cell
+	if err := json.Unmarshal(b, &cells); err != nil {
+		return nil, storage.Mark(fmt.Errorf("decode chunk: %w", err), storage.ErrCorrupt)
+	}
+	if len(cells) > plan.ChunkSize {
+		err := fmt.Errorf("decode chunk: %d cells, at most %d", len(cells), plan.ChunkSize)
+		return nil, storage.Mark(err, storage.ErrCorrupt)
+	}
+	return cells, nil
+}
+
+// encodeTrees writes one piece of a plan's trees as it is stored.
+func encodeTrees(trees []plan.Tree) ([]byte, error) {
+	b, err := json.Marshal(trees)
+	if err != nil {
+		return nil, fmt.Errorf("encode trees: %w", err)
+	}
+	return b, nil
+}
+
+// decodeTrees reads what encodeTrees wrote, and checks that it can be walked.
+// The error wraps storage.ErrCorrupt.
+func decodeTrees(b []byte) ([]plan.Tree, error) {
+	trees, err := parseTrees(b)
+	if err != nil {
+		return nil, storage.Mark(fmt.Errorf("decode trees: %w", err), storage.ErrCorrupt)
+	}
+	return trees, nil
+}
+
+func parseTrees(b []byte) ([]plan.Tree, error) {
+	var trees []plan.Tree
+	if err := json.Unmarshal(b, &trees); err != nil {
+		return nil, err
+	}
+	if len(trees) > plan.ChunkSize {
+		return nil, fmt.Errorf("%d trees, at most %d", len(trees), plan.ChunkSize)
+	}
+	for _, t := range trees {
+		if len(t.Cells) == 0 || len(t.Cells) > plan.MaxTreeCells {
+			return nil, fmt.Errorf("a tree of %d cells, want 1 to %d", len(t.Cells), plan.MaxTreeCells)
+		}
+		for _, c := range t.Cells {
+			if c.Cell < 0 || c.Decay < 0 || c.Decay >= c.Steps {
+				return nil, fmt.Errorf("cell %d with decay_start %d of %d steps", c.Cell, c.Decay, c.Steps)
+			}
+		}
+	}
+	return trees, nil
+}

@@ -1,0 +1,283 @@
+package ledger
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep/plan"
+)
+
+// Why a checkpoint folder, or a part of it, goes or stays.
+const (
+	FolderFinished  = "finished"  // every run that needs it has its result
+	FolderUnplanned = "unplanned" // no stored plan needs it
+	FolderYoung     = "young"     // no stored plan needs it, but it may belong to a sweep that is just submitted: it stays
+	FolderPruned    = "pruned"    // a run needs it, but not all that it holds
+)
+
+// Garbage is what a store holds that nothing refers to.
+type Garbage struct {
+	Folders   []GarbageFolder `json:"stages"`
+	Leftovers int             `json:"leftovers"` // unfinished uploads, temporary files, empty folders
+	DryRun    bool            `json:"dry_run"`   // nothing was removed
+}
+
+// A GarbageFolder is what was found of one checkpoint folder.
+type GarbageFolder struct {
+	Folder  string `json:"stage"`
+	Why     string `json:"why"` // FolderFinished, …
+	Objects int    `json:"objects"`
+	Bytes   int64  `json:"bytes"`
+}
+
+// CollectGarbage removes from the store what nothing refers to: the checkpoint
+// folders of runs that have their results; folders that no stored plan needs, if
+// nothing was written to them after the time before; checkpoints beyond those
+// that runs keep; and what crashed writers left behind before that time. With
+// dryRun it removes nothing and returns what it would remove. Results, models
+// and plans always stay.
+//
+// It may run beside everything else, because a plan is stored before its first
+// checkpoint. Example of a sweep S that is submitted while garbage is collected,
+// and that goes on from the checkpoints in folder F of a deleted sweep:
+//
+//	folders are listed        F is there, and no plan is known to need it
+//	S is stored               F is needed from now on
+//	plans are read again      S is among them: F stays
+//
+// If S is stored later still, F may go; then S finds no checkpoint and trains
+// from step 0. Whatever S writes to F before F is removed is seen by a last look
+// at F, and F stays.
+//
+// It removes nothing if any plan or manifest is damaged or of a newer version,
+// since nobody knows what that one refers to.
+func (l *Ledger) CollectGarbage(ctx context.Context, before time.Time, dryRun bool) (Garbage, error) {
+	g := &collector{
+		ledger: l, store: l.store, before: before, dryRun: dryRun,
+		need: map[string]int{}, folders: map[string][]string{}, headers: map[string][sha256.Size]byte{},
+	}
+	out := Garbage{Folders: []GarbageFolder{}, DryRun: dryRun}
+	// Folders are listed before plans: what has come in since is in neither list.
+	folders, err := storage.Stages(ctx, l.store)
+	if err != nil {
+		return out, err
+	}
+	for _, f := range folders {
+		g.need[f.Name] = unplanned
+		t := plan.TrajectoryOf(f.Name)
+		g.folders[t] = append(g.folders[t], f.Name)
+	}
+	if err := g.readPlans(ctx); err != nil {
+		return out, err
+	}
+	if err := each(ctx, folders, g.checkManifests); err != nil {
+		return out, err
+	}
+	if !dryRun { // checking took a while, and plans may have been stored since
+		if err := g.readPlans(ctx); err != nil {
+			return out, err
+		}
+	}
+	var mu sync.Mutex
+	err = each(ctx, folders, func(ctx context.Context, f storage.Stage) error {
+		found, err := g.collect(ctx, f)
+		if found.Objects > 0 {
+			mu.Lock()
+			defer mu.Unlock()
+			out.Folders = append(out.Folders, found)
+		}
+		return err
+	})
+	slices.SortFunc(out.Folders, func(a, b GarbageFolder) int { return strings.Compare(a.Folder, b.Folder) })
+	if cleaner, ok := l.store.(storage.Cleaner); ok && err == nil {
+		ours := []string{foldersPrefix, sweepsPrefix, resultsPrefix, modelsPrefix}
+		out.Leftovers, err = cleaner.Clean(ctx, ours, before, dryRun)
+	}
+	return out, err
+}
+
+// The need of a folder counts the checkpoints that the runs which need it keep.
+// These stand for folders that no run without a result needs.
+const (
+	unplanned = -2 // no plan needs it
+	finished  = -1 // every run that needs it has its result
+)
+
+// A collector works out what the folders of a store are needed for.
+type collector struct {
+	ledger  *Ledger
+	store   storage.Store
+	before  time.Time
+	dryRun  bool
+	headers map[string][sha256.Size]byte // hashes of the plan headers read so far, by sweep
+	folders map[string][]string          // names of the folders, by trajectory
+	need    map[string]int               // by folder: checkpoints to keep, or unplanned or finished
+}
+
+// readPlans notes what the plans need that were not read before, or that have
+// been extended since they were.
+func (g *collector) readPlans(ctx context.Context) error {
+	objects, err := g.store.List(ctx, sweepsPrefix)
+	if err != nil {
+		return err
+	}
+	var plans []string
+	chunks := map[string]int{}
+	for _, o := range objects {
+		id, file, _ := strings.Cut(strings.TrimPrefix(o.Key, sweepsPrefix), "/")
+		if o.Key == PlanKey(id) {
+			plans = append(plans, id)
+		}
+		if strings.HasPrefix(file, chunkFile) {
+			chunks[id]++
+		}
+	}
+	if len(plans) == 0 {
+		return nil
+	}
+	completed, err := g.ledger.CompletedRuns(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range plans {
+		if err := g.readPlan(ctx, id, chunks[id], completed); err != nil {
+			return fmt.Errorf("nothing is removed, for what this plan needs is not known: %w", err)
+		}
+	}
+	return nil
+}
+
+// readPlan notes what one plan needs. While a sweep is being extended there may
+// be more chunks of cells, and more cells in them, than its header says.
+func (g *collector) readPlan(ctx context.Context, id string, chunks int, completed map[string]bool) error {
+	h, b, err := g.ledger.header(ctx, id)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(b)
+	if g.headers[id] == sum {
+		return nil
+	}
+	cells := 0
+	for i := range max(chunks, h.Chunks()) {
+		chunk, err := g.ledger.Chunk(ctx, id, i)
+		if err != nil {
+			return err
+		}
+		cells += len(chunk)
+		for _, c := range chunk {
+			need := max(1, h.Run.Checkpoint.Keep)
+			switch {
+			case completed[h.RunID(c.ID)]:
+				need = finished
+			case !h.Identifies(c): // if one bit of an ID is wrong, its folders seem to be nobody's
+				return fmt.Errorf("%w: cell %s has other settings than its ID says: damaged, or of another version of sweep; "+
+					"submit its grid again, or delete the plan", storage.Wrap("get", ChunkKey(id, i), storage.ErrCorrupt), c.ID)
+			}
+			all := h.Trajectories(c)
+			if have, ok := g.need[all[0]]; ok { // the run's own folder
+				g.need[all[0]] = max(have, need)
+			}
+			for _, trunk := range all[1:] {
+				for _, folder := range g.folders[trunk] {
+					g.need[folder] = max(g.need[folder], need)
+				}
+			}
+		}
+	}
+	if cells < h.CellCount {
+		err := fmt.Errorf("%w: sweep %s with %d cells, of which %d are there", storage.ErrCorrupt, id, h.CellCount, cells)
+		return storage.Wrap("get", PlanKey(id), err)
+	}
+	g.headers[id] = sum
+	return nil
+}
+
+// checkManifests returns an error if a manifest of a folder cannot be read.
+func (g *collector) checkManifests(ctx context.Context, f storage.Stage) error {
+	c, err := storage.NewCheckpoints(g.store, f.Name, nil)
+	if err != nil {
+		return err
+	}
+	_, err = c.Manifests(ctx)
+	switch {
+	case errors.Is(err, storage.ErrCorrupt):
+		err = fmt.Errorf("nothing is removed while a manifest is damaged; if it stays so, delete it: its checkpoint is lost: %w", err)
+	case err != nil:
+		err = fmt.Errorf("nothing is removed: %w", err)
+	}
+	return err
+}
+
+// collect removes what may go of a folder and returns what that was.
+func (g *collector) collect(ctx context.Context, f storage.Stage) (GarbageFolder, error) {
+	found := GarbageFolder{Folder: f.Name, Why: FolderPruned}
+	garbage := f.Objects
+	need := g.need[f.Name]
+	switch {
+	case need == finished:
+		found.Why = FolderFinished
+	case need == unplanned && f.Modified().Before(g.before):
+		found.Why = FolderUnplanned
+	case need == unplanned:
+		found.Why = FolderYoung
+	default:
+		c, err := storage.NewCheckpoints(g.store, f.Name, nil)
+		if err == nil {
+			garbage, err = c.Garbage(ctx, need)
+		}
+		if err != nil {
+			return found, err
+		}
+	}
+	var err error
+	if !g.dryRun && found.Why != FolderYoung {
+		if need < 0 {
+			// If somebody has written to it since it was listed, somebody needs it.
+			now, err := storage.ListStage(ctx, g.store, f.Name)
+			isNew := func(o storage.Object) bool { return !slices.Contains(f.Objects, o) }
+			if err != nil || slices.ContainsFunc(now.Objects, isNew) {
+				return found, err
+			}
+		}
+		garbage, err = storage.Remove(ctx, g.store, garbage)
+	}
+	found.Objects, found.Bytes = len(garbage), storage.Stage{Objects: garbage}.Bytes()
+	return found, err
+}
+
+// eachAtOnce is how many folders are looked at at the same time.
+const eachAtOnce = 8
+
+// each calls do for all folders, some at a time, until one of them fails.
+func each(ctx context.Context, folders []storage.Stage, do func(context.Context, storage.Stage) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := make(chan storage.Stage)
+	var wg sync.WaitGroup
+	for range eachAtOnce {
+		wg.Go(func() {
+			for f := range next {
+				if ctx.Err() != nil {
+					continue
+				}
+				if err := do(ctx, f); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	for _, f := range folders {
+		next <- f
+	}
+	close(next)
+	wg.Wait()
+	return context.Cause(ctx)
+}

@@ -1,0 +1,102 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep/plan"
+)
+
+// SweepIDs lists the sweeps of the store, the one whose plan was stored last
+// first.
+func (l *Ledger) SweepIDs(ctx context.Context) ([]string, error) {
+	objects, err := l.store.List(ctx, sweepsPrefix)
+	if err != nil {
+		return nil, err
+	}
+	objects = slices.DeleteFunc(objects, func(o storage.Object) bool { return !strings.HasSuffix(o.Key, planFile) })
+	slices.SortStableFunc(objects, func(x, y storage.Object) int { return y.Modified.Compare(x.Modified) })
+	var ids []string
+	for _, o := range objects {
+		ids = append(ids, strings.TrimSuffix(strings.TrimPrefix(o.Key, sweepsPrefix), planFile))
+	}
+	return ids, nil
+}
+
+// An UnknownSweepError says that a store has no sweep of an ID or a name.
+type UnknownSweepError struct {
+	Want  string
+	Known []string // IDs of the sweeps that the store has, the newest first
+}
+
+func (e *UnknownSweepError) Error() string {
+	if len(e.Known) == 0 {
+		return fmt.Sprintf("sweep %q: this store holds no sweeps", e.Want)
+	}
+	return fmt.Sprintf("sweep %q is not in this store; it has %s", e.Want, strings.Join(e.Known[:min(len(e.Known), 10)], ", "))
+}
+
+// Find reads the plan header of a sweep given by its ID or its name; of several
+// with one name it is the newest. The error is an *UnknownSweepError if there is
+// none.
+func (l *Ledger) Find(ctx context.Context, want string) (*plan.Header, error) {
+	ids, err := l.SweepIDs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		name := id[:max(0, strings.LastIndex(id, "-"))]
+		if id == want || name == want {
+			return l.Header(ctx, id)
+		}
+	}
+	return nil, &UnknownSweepError{want, ids}
+}
+
+// Counts are what a store tells of the runs of one sweep.
+type Counts struct {
+	Completed int       // runs that have a result
+	Failed    int       // runs with a note that they failed
+	Notes     int       // runs with a note that they failed or were canceled
+	Planned   time.Time // when the plan was stored last
+}
+
+// Count counts the runs of a sweep; completed is what CompletedRuns returned.
+func (l *Ledger) Count(ctx context.Context, h *plan.Header, completed map[string]bool) (c Counts, err error) {
+	objects, err := l.store.List(ctx, sweepsPrefix+h.ID+"/")
+	if err != nil {
+		return c, err
+	}
+	for _, o := range objects {
+		switch {
+		case o.Key == PlanKey(h.ID):
+			c.Planned = o.Modified
+		case strings.HasPrefix(o.Key, failuresPrefix(h.ID)):
+			var note Result
+			if err := storage.GetJSON(ctx, l.store, o.Key, &note); err != nil && !errors.Is(err, storage.ErrNotFound) {
+				return c, err
+			}
+			if note.Status == plan.Failed {
+				c.Failed++
+			}
+			c.Notes++
+		}
+	}
+	for i := range h.Chunks() {
+		cells, err := l.Cells(ctx, h, i)
+		if err != nil {
+			return c, err
+		}
+		for _, cell := range cells {
+			if completed[h.RunID(cell.ID)] {
+				c.Completed++
+			}
+		}
+	}
+	return c, nil
+}

@@ -1,0 +1,172 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep/grid"
+	"github.com/topksweep/sweep/sweep/plan"
+)
+
+// StorePlan stores a plan: its cells and trees first, then the header that makes
+// it whole. Storing it again writes the same bytes.
+func (l *Ledger) StorePlan(ctx context.Context, p *plan.Plan) error {
+	for i := range p.Chunks() {
+		b, err := encodeChunk(p.Chunk(i))
+		if err != nil {
+			return err
+		}
+		if err := storage.PutBytes(ctx, l.store, ChunkKey(p.ID, i), b); err != nil {
+			return err
+		}
+	}
+	first, pieces := p.TreePieces()
+	for i, trees := range pieces {
+		b, err := encodeTrees(trees)
+		if err != nil {
+			return err
+		}
+		if err := storage.PutBytes(ctx, l.store, TreesKey(p.ID, first+i), b); err != nil {
+			return err
+		}
+	}
+	return storage.PutJSON(ctx, l.store, PlanKey(p.ID), &p.Header)
+}
+
+// Submit stores a plan and the grid.yaml that it was made from, and returns the
+// header that is stored then. A sweep that has been extended since stays
+// extended. runDiffers says that a header was there whose section run was
+// another one.
+func (l *Ledger) Submit(ctx context.Context, p *plan.Plan, src []byte) (h *plan.Header, runDiffers bool, err error) {
+	stored, err := l.Header(ctx, p.ID)
+	switch {
+	case err == nil:
+		runDiffers = stored.Run != p.Run
+		if stored.CellCount > p.CellCount {
+			return stored, runDiffers, nil
+		}
+	case !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt):
+		return nil, false, err
+	}
+	if err := storage.PutBytes(ctx, l.store, GridKey(p.ID), src); err != nil {
+		return nil, runDiffers, err
+	}
+	return &p.Header, runDiffers, l.StorePlan(ctx, p)
+}
+
+// Grid reads the grid.yaml that a sweep was planned from.
+func (l *Ledger) Grid(ctx context.Context, sweep string) ([]byte, error) {
+	return storage.ReadAll(ctx, l.store, GridKey(sweep), grid.MaxBytes)
+}
+
+// Header reads a sweep's plan header. The error wraps storage.ErrNotFound if the
+// store has none, storage.ErrNewerVersion if a newer build wrote it, and
+// storage.ErrCorrupt if it is damaged or another sweep's.
+func (l *Ledger) Header(ctx context.Context, sweep string) (*plan.Header, error) {
+	h, _, err := l.header(ctx, sweep)
+	return h, err
+}
+
+// header is Header, with the bytes that were read.
+func (l *Ledger) header(ctx context.Context, sweep string) (*plan.Header, []byte, error) {
+	key := PlanKey(sweep)
+	b, err := storage.ReadAll(ctx, l.store, key, maxObject)
+	if err != nil {
+		return nil, nil, err
+	}
+	h, err := decodeHeader(b)
+	if err == nil && h.ID != sweep {
+		err = fmt.Errorf("%w: it is the plan of sweep %q", storage.ErrCorrupt, h.ID)
+	}
+	if err != nil {
+		return nil, nil, storage.Wrap("get", key, err)
+	}
+	return h, b, nil
+}
+
+// Plan reads a stored plan with its cells, but without its trees.
+func (l *Ledger) Plan(ctx context.Context, sweep string) (*plan.Plan, error) {
+	h, err := l.Header(ctx, sweep)
+	if err != nil {
+		return nil, err
+	}
+	p := &plan.Plan{Header: *h}
+	for i := range h.Chunks() {
+		cells, err := l.Cells(ctx, h, i)
+		if err != nil {
+			return nil, err
+		}
+		p.Cells = append(p.Cells, cells...)
+	}
+	return p, nil
+}
+
+// Cells reads one chunk of the cells that a plan has. Cells that lie behind those
+// of the header are left out: an extension stored them and died before it stored
+// its header.
+func (l *Ledger) Cells(ctx context.Context, h *plan.Header, chunk int) ([]grid.Cell, error) {
+	cells, err := l.Chunk(ctx, h.ID, chunk)
+	if err != nil {
+		return nil, err
+	}
+	n := min(plan.ChunkSize, h.CellCount-chunk*plan.ChunkSize)
+	if len(cells) < n {
+		err := fmt.Errorf("%w: %d cells of %d", storage.ErrCorrupt, len(cells), n)
+		return nil, storage.Wrap("get", ChunkKey(h.ID, chunk), err)
+	}
+	return cells[:n], nil
+}
+
+// Chunk reads all cells of one stored chunk, also those that an extension in
+// progress has added to it.
+func (l *Ledger) Chunk(ctx context.Context, sweep string, chunk int) ([]grid.Cell, error) {
+	key := ChunkKey(sweep, chunk)
+	b, err := storage.ReadAll(ctx, l.store, key, maxObject)
+	if err != nil {
+		return nil, err
+	}
+	cells, err := decodeChunk(b)
+	return cells, storage.Wrap("get", key, err)
+}
+
+// Trees reads one piece of a plan's trees.
+func (l *Ledger) Trees(ctx context.Context, sweep string, chunk int) ([]plan.Tree, error) {
+	key := TreesKey(sweep, chunk)
+	b, err := storage.ReadAll(ctx, l.store, key, maxObject)
+	if err != nil {
+		return nil, err
+	}
+	trees, err := decodeTrees(b)
+	return trees, storage.Wrap("get", key, err)
+}
+
+// extendWithin is how long storing an extension may take. One that was begun
+// earlier and is not there has died.
+const extendWithin = time.Minute
+
+// ClaimExtension makes sure that one process at a time extends a sweep that has
+// so many cells now: of several the first counts, and the others get an error
+// and are to read the plan again. src is the grid that extends it.
+func (l *Ledger) ClaimExtension(ctx context.Context, sweep string, cells int, src []byte) error {
+	key := ExtensionKey(sweep, cells)
+	err := storage.PutNew(ctx, l.store, key, src)
+	if !errors.Is(err, storage.ErrExists) {
+		return err
+	}
+	stored, err := storage.ReadAll(ctx, l.store, key, grid.MaxBytes)
+	if err != nil || bytes.Equal(stored, src) { // the same grid again
+		return err
+	}
+	objects, err := l.store.List(ctx, key)
+	if err != nil {
+		return err
+	}
+	if len(objects) > 0 && time.Since(objects[0].Modified) < extendWithin {
+		return errors.New("the sweep is being extended by another grid; try again")
+	}
+	return storage.PutBytes(ctx, l.store, key, src)
+}

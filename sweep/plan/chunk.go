@@ -1,0 +1,55 @@
+package plan
+
+import "github.com/topksweep/sweep/sweep/grid"
+
+// ChunkSize is the number of cells in a stored chunk of a plan. Workflows pass
+// ranges of cells, and an activity loads the one chunk that holds its cell: cell
+// i is the i%ChunkSize-th of chunk i/ChunkSize.
+const ChunkSize = 256
+
+// Chunks returns the number of chunks of the plan.
+func (h *Header) Chunks() int { return (h.CellCount + ChunkSize - 1) / ChunkSize }
+
+// Chunk returns the cells of chunk i.
+func (p *Plan) Chunk(i int) []grid.Cell {
+	return p.Cells[i*ChunkSize : min((i+1)*ChunkSize, len(p.Cells))]
+}
+
+// chunkTrees cuts the trees into the pieces in which they are stored: at most
+// ChunkSize trees, and no more cells than that unless one tree has more. Tree
+// i%ChunkSize of piece i/ChunkSize has the number i: numbers rise, with gaps.
+func chunkTrees(trees []Tree) (chunks [][]Tree) {
+	for from := 0; from < len(trees); {
+		to, cells := from, 0
+		for to < len(trees) && to-from < ChunkSize && (to == from || cells+len(trees[to].Cells) <= ChunkSize) {
+			cells += len(trees[to].Cells)
+			to++
+		}
+		chunks = append(chunks, trees[from:to])
+		from = to
+	}
+	return chunks
+}
+
+// TreePieces returns the pieces in which the trees are stored, with labels for
+// people. Of an extended plan it returns those that were added; first is the
+// number of the first piece.
+func (p *Plan) TreePieces() (first int, pieces [][]Tree) {
+	trees := p.Trees
+	if p.added != nil {
+		trees = p.added
+	}
+	for _, chunk := range chunkTrees(trees) {
+		labelled := make([]Tree, len(chunk))
+		for i, t := range chunk {
+			labelled[i] = t
+			labelled[i].Cells = make([]TreeCell, len(t.Cells))
+			for j, c := range t.Cells {
+				c.Label = p.Label(p.Cells[c.Cell])
+				labelled[i].Cells[j] = c
+			}
+		}
+		pieces = append(pieces, labelled)
+	}
+	return p.TreeChunks - len(pieces), pieces
+}

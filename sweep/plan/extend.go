@@ -1,0 +1,100 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/topksweep/sweep/sweep/grid"
+	"github.com/topksweep/sweep/trainer"
+)
+
+// Extend adds the cells of another plan that p does not have, and returns their
+// number. What p has keeps its place: cells and trees of before keep their
+// numbers. The ID of p stays as it is, and so do its name and run options. It is
+// an error if the plans are on different data.
+func (p *Plan) Extend(add *Plan) (int, error) {
+	if add.Info.Fingerprint != p.Info.Fingerprint {
+		return 0, fmt.Errorf("extend %s: its data has the fingerprint %s, that of the grid has %s", p.ID, p.Info.Fingerprint, add.Info.Fingerprint)
+	}
+	have := make(map[string]bool, len(p.Cells))
+	for _, c := range p.Cells {
+		have[c.ID] = true
+	}
+	var fresh []grid.Cell
+	for _, c := range add.Cells {
+		if !have[c.ID] {
+			fresh = append(fresh, c)
+		}
+	}
+	if len(fresh) == 0 {
+		return 0, nil
+	}
+	axes := unionOfAxes(p, add)
+	rename(p.Cells, p.Axes, axes)
+	rename(fresh, add.Axes, axes)
+	p.Axes = axes
+	first := len(p.Cells)
+	p.Cells = append(p.Cells, fresh...)
+	trees := newTrees(&p.Header, fresh)
+	for _, t := range trees {
+		for i := range t.Cells {
+			t.Cells[i].Cell += first
+		}
+	}
+	p.added = append(p.added, trees...)
+	p.TreeChunks += len(chunkTrees(trees))
+	p.CellCount = len(p.Cells)
+	for _, c := range fresh {
+		p.StepsUnshared += int64(c.Config.Steps)
+	}
+	p.countStages(trees, make([]bool, len(p.Cells)), Estimates{})
+	p.Duplicates += add.Duplicates
+	p.Bytes, p.HostBytes = max(p.Bytes, add.Bytes), max(p.HostBytes, add.HostBytes)
+	p.CheckpointBytes = max(p.CheckpointBytes, add.CheckpointBytes)
+	return len(fresh), nil
+}
+
+// unionOfAxes lists the keys that vary within either plan, then those that only
+// differ between the two.
+func unionOfAxes(p, add *Plan) []string {
+	axes := slices.Clone(p.Axes)
+	for _, key := range add.Axes {
+		if !slices.Contains(axes, key) {
+			axes = append(axes, key)
+		}
+	}
+	for _, f := range trainer.Fields() {
+		a, constant := constantOf(f, p.Cells)
+		b, both := constantOf(f, add.Cells)
+		if constant && both && a != b && !slices.Contains(axes, f.Key) {
+			axes = append(axes, f.Key)
+		}
+	}
+	return axes
+}
+
+func constantOf(f trainer.Field, cells []grid.Cell) (any, bool) {
+	v := f.Get(cells[0].Config)
+	return v, !slices.ContainsFunc(cells, func(c grid.Cell) bool { return f.Get(c.Config) != v })
+}
+
+// rename gives cells with values for the keys old values for the keys now. A key
+// that did not vary has the resolved value.
+func rename(cells []grid.Cell, old, now []string) {
+	fields := map[string]trainer.Field{}
+	for _, f := range trainer.Fields() {
+		fields[f.Key] = f
+	}
+	for i := range cells {
+		c := &cells[i]
+		values := make([]string, len(now))
+		for j, key := range now {
+			if at := slices.Index(old, key); at >= 0 && at < len(c.Values) {
+				values[j] = c.Values[at]
+			} else {
+				values[j] = fmt.Sprint(fields[key].Get(c.Config))
+			}
+		}
+		c.Values = values
+	}
+}

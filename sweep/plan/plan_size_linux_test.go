@@ -1,0 +1,74 @@
+package plan
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/topksweep/sweep/sweep/grid"
+)
+
+// asPlanner in the environment makes the test binary plan 100,000 cells and end.
+const asPlanner = "SWEEP_TEST_AS_PLANNER"
+
+// A grid of 100,000 cells is planned in 500 MB, by a process that does nothing
+// else. How long it takes is logged: machines differ.
+func TestPlanSize(t *testing.T) {
+	if os.Getenv(asPlanner) != "" {
+		g, err := grid.Parse("grid.yaml", wide(100), grid.ParseOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		p, err := New(g, testInfo(), testEstimates())
+		if err != nil || len(p.Cells) != 100_000 || p.Stages <= 10_000 {
+			t.Fatal(err)
+		}
+		fmt.Printf("planned in %v\npeak of %d MB\n", time.Since(began), residentPeak(t)>>10)
+		return
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(exe, "-test.run=^TestPlanSize$", "-test.v")
+	c.Env = append(os.Environ(), asPlanner+"=1")
+	out, err := c.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Logf("%s", out)
+	found := regexp.MustCompile(`peak of (\d+) MB`).FindSubmatch(out)
+	if found == nil {
+		t.Fatal("the planner did not say its peak")
+	}
+	megabytes, err := strconv.Atoi(string(found[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if megabytes > 500 {
+		t.Errorf("%d MB, want at most 500", megabytes)
+	}
+}
+
+// residentPeak is this process's largest resident size so far, in KiB. It is
+// not what getrusage says of a child: that begins at its parent's peak.
+func residentPeak(t *testing.T) int {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindSubmatch(status)
+	if found == nil {
+		t.Fatalf("no VmHWM in\n%s", status)
+	}
+	kib, err := strconv.Atoi(string(found[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kib
+}

@@ -1,0 +1,116 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/topksweep/sweep/sweep/grid"
+)
+
+// wide is a grid of 100,000·seeds/100 cells.
+func wide(seeds int) []byte {
+	count := func(n, from int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "%d, ", from+i)
+		}
+		return b.String()
+	}
+	return fmt.Appendf(nil, "name: wide\ndata: {source: acts}\nparameters:\n  k: [%s]\n  dict_size: [%s]\n  seed: [%s]\n  decay_start: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9]\n",
+		count(10, 8), count(10, 1024), count(seeds, 0))
+}
+
+func BenchmarkPlan(b *testing.B) {
+	src := wide(100)
+	b.ReportAllocs()
+	for b.Loop() {
+		g, err := grid.Parse("grid.yaml", src, grid.ParseOptions{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		p, err := New(g, testInfo(), testEstimates())
+		if err != nil || len(p.Cells) != 100_000 {
+			b.Fatal(len(p.Cells), err)
+		}
+	}
+}
+
+// TestWide plans as many cells as the limit allows.
+func TestWide(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a million cells")
+	}
+	g, err := grid.Parse("grid.yaml", wide(1000), grid.ParseOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := New(g, testInfo(), testEstimates())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Cells) != grid.MaxCells || p.StepsUnshared != grid.MaxCells*30_000 || p.Chunks() != 3907 {
+		t.Errorf("%d cells, %d steps, %d chunks", len(p.Cells), p.StepsUnshared, p.Chunks())
+	}
+	if _, err := grid.Parse("grid.yaml", wide(1001), grid.ParseOptions{}); err == nil || !strings.Contains(err.Error(), "1,001,000 cells") {
+		t.Errorf("over the limit: %v", err)
+	}
+}
+
+func mustPlan(t *testing.T, src string, est Estimates) *Plan {
+	t.Helper()
+	g, err := grid.Parse("grid.yaml", []byte(src), grid.ParseOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := New(g, testInfo(), est)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+const small = "name: small\ndata: {source: acts}\nparameters: {k: [8, 16], seed: [0, 1, 2]}\ntrain: {steps: 10, batch_size: 32}\n"
+
+func TestReused(t *testing.T) {
+	all := mustPlan(t, small, Estimates{})
+	done := func(id string) bool { return id == all.Cells[1].ID || id == all.Cells[4].ID }
+	p := mustPlan(t, small, Estimates{Reused: done})
+	if p.CellCount != 6 || p.Reused != 2 || p.Stages != 4 || p.StepsUnshared != 40 || p.StepsShared != 40 || p.Tokens != 40*32 {
+		t.Errorf("%+v", p.Totals)
+	}
+	if p.ID != all.ID {
+		t.Errorf("ID %s depends on what has a result: %s", p.ID, all.ID)
+	}
+	if p := mustPlan(t, small+"run: {reuse_results: false}\n", Estimates{Reused: done}); p.Reused != 0 || p.Stages != 6 {
+		t.Errorf("reuse_results: false: %+v", p.Totals)
+	}
+}
+
+func TestPlanID(t *testing.T) {
+	id := mustPlan(t, small, Estimates{}).ID
+	for _, c := range []struct {
+		from, to string
+		same     bool
+	}{
+		{"name: small", "name: other", false},
+		{"seed: [0, 1, 2]", "seed: [0, 2, 1]", false},
+		{"steps: 10", "steps: 11", false},
+		{"steps: 10", "steps: 1e1, lr: auto", true}, // what it already is
+		{"seed: [0, 1, 2]", "seed: &s [0, 1, 2]", true},
+		{"source: acts", "source: acts, lm_name: gpt2", true},
+	} {
+		if got := mustPlan(t, strings.Replace(small, c.from, c.to, 1), Estimates{}).ID; (got == id) != c.same {
+			t.Errorf("%s → %s: ID %s, was %s", c.from, c.to, got, id)
+		}
+	}
+	g, err := grid.Parse("grid.yaml", []byte(small), grid.ParseOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	info := testInfo()
+	info.Fingerprint = "beef"
+	if p, err := New(g, info, Estimates{}); err != nil || p.ID == id {
+		t.Errorf("other data: ID %s, %v", p.ID, err)
+	}
+}

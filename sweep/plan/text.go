@@ -1,0 +1,157 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+)
+
+// shownCells is the number of cells that a plan lists unless all are asked for.
+const shownCells = 20
+
+// WriteJSON writes the plan for programs: the totals (cells, reused,
+// steps_unshared, steps_shared, stages, bytes, …) and the cells as cell_list.
+func (p *Plan) WriteJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(p)
+}
+
+// WriteText writes the plan for people: what it takes and the first cells, or
+// all of them.
+func (p *Plan) WriteText(w io.Writer, all bool) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", p.ID)
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "  %-11s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	row("data", "%s", p.dataLine())
+	cells := humanize.Comma(int64(len(p.Cells)))
+	if p.Reused > 0 {
+		cells += fmt.Sprintf(", %s with a result already", humanize.Comma(int64(p.Reused)))
+	}
+	if p.Duplicates > 0 {
+		cells += fmt.Sprintf(" (settings that equal another, left out: %s)", humanize.Comma(int64(p.Duplicates)))
+	}
+	row("cells", "%s", cells)
+	row("stages", "%s, at most %s at a time", humanize.Comma(int64(p.Stages)), humanize.Comma(int64(p.Run.MaxConcurrent)))
+	row("steps", "%s", p.stepsLine())
+	row("tokens", "%s", humanize.Comma(p.Tokens))
+	switch {
+	case p.EpochsMax == 0:
+	case p.EpochsMin == p.EpochsMax:
+		row("epochs", "%.3g over the training rows in each run", p.EpochsMax)
+	default:
+		row("epochs", "%.3g to %.3g over the training rows in a run", p.EpochsMin, p.EpochsMax)
+	}
+	if p.Bytes > 0 {
+		row("memory", "%s for the largest run, and %s on the host while it is saved", sized(p.Bytes), sized(p.HostBytes))
+	}
+	if p.CheckpointBytes > 0 {
+		row("checkpoint", "%s of the largest run, every %s, %d kept", sized(p.CheckpointBytes), spoken(p.Run.Checkpoint.Every), p.Run.Checkpoint.Keep)
+	}
+	if p.Forks > 0 {
+		row("forks", "%s checkpoints that branches begin at: %s, kept until sweep gc", humanize.Comma(int64(p.Forks)), sized(p.ForkBytes))
+	}
+	if p.Seconds > 0 {
+		row("time", "about %s", p.timeLine())
+	}
+	for _, warning := range p.Warnings {
+		fmt.Fprintf(&b, "  warning: %s\n", warning)
+	}
+	p.writeTrees(&b, all)
+	p.writeCells(&b, all)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// dataLine says what the sweep trains on.
+func (p *Plan) dataLine() string {
+	from := p.Data.Source
+	if p.Data.Synthetic != nil {
+		from = fmt.Sprintf("synthetic, %d directions", p.Data.Synthetic.Directions)
+	}
+	return fmt.Sprintf("%s: %s rows of %d, %s of them held out", from, humanize.Comma(p.Info.Rows), p.Info.Dim, humanize.Comma(p.Info.EvalRows))
+}
+
+// stepsLine says what is trained, and what sharing saves of it.
+func (p *Plan) stepsLine() string {
+	if p.StepsLeast == p.StepsUnshared {
+		return humanize.Comma(p.StepsShared)
+	}
+	fewer := func(steps int64) string { return fmt.Sprintf("%.2f× fewer", float64(p.StepsUnshared)/float64(steps)) }
+	unshared := humanize.Comma(p.StepsUnshared) + " without sharing"
+	switch {
+	case p.StepsLeast == p.StepsShared:
+		return fmt.Sprintf("%s; %s: %s", humanize.Comma(p.StepsShared), unshared, fewer(p.StepsShared))
+	case p.StepsShared == p.StepsUnshared:
+		return fmt.Sprintf("%s (%s) if no latent is ever dead, %s if one is early", humanize.Comma(p.StepsLeast), fewer(p.StepsLeast), humanize.Comma(p.StepsShared))
+	}
+	return fmt.Sprintf("%s (%s) if no latent is ever dead, to %s (%s); %s",
+		humanize.Comma(p.StepsLeast), fewer(p.StepsLeast), humanize.Comma(p.StepsShared), fewer(p.StepsShared), unshared)
+}
+
+func (p *Plan) timeLine() string {
+	about := func(seconds float64) string { return spoken(time.Duration(max(1, seconds) * float64(time.Second))) }
+	if p.SecondsUnshared > 1.01*p.Seconds {
+		return fmt.Sprintf("%s at most; %s without sharing", about(p.Seconds), about(p.SecondsUnshared))
+	}
+	return about(p.Seconds)
+}
+
+// writeCells writes a table of the cells, numbers to the right.
+func (p *Plan) writeCells(b *strings.Builder, all bool) {
+	shown := p.Cells
+	if !all && len(shown) > shownCells {
+		shown = shown[:shownCells]
+	}
+	b.WriteByte('\n')
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(t, "cell\t%s\n", tabbed(p.Axes))
+	for _, c := range shown {
+		fmt.Fprintf(t, "%s\t%s\n", c.ID, tabbed(c.Values))
+	}
+	t.Flush() // a strings.Builder takes every write
+	if n := len(p.Cells) - len(shown); n > 0 {
+		fmt.Fprintf(b, "  … and %s more; --all lists them\n", humanize.Comma(int64(n)))
+	}
+}
+
+func tabbed(cells []string) string {
+	var b strings.Builder
+	for _, c := range cells {
+		b.WriteString(c)
+		b.WriteByte('\t')
+	}
+	return b.String()
+}
+
+// sized prints a number of bytes with three digits.
+func sized(n int64) string {
+	x, units := float64(n), []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	for len(units) > 1 && x >= 1000 {
+		x, units = x/1024, units[1:]
+	}
+	return fmt.Sprintf("%.3g %s", x, units[0])
+}
+
+// spoken prints a duration without the units that are zero: 5m, not 5m0s.
+func spoken(d time.Duration) string {
+	if d >= time.Second {
+		d = d.Round(time.Second)
+	}
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}

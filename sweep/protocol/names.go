@@ -1,0 +1,40 @@
+package protocol
+
+import "time"
+
+// Names of the workflow, its query and updates, and the activities.
+const (
+	WorkflowSweep   = "SweepWorkflow"
+	QueryProgress   = "progress"
+	UpdateExtend    = "extend" // takes a plan.Size
+	UpdateRetry     = "retry"
+	ActivityPrepare = "Prepare"       // ChunkRef → []plan.Tree
+	ActivityTrain   = "TrainStage"    // StageRef → Trained
+	ActivityEval    = "Evaluate"      // CellRef
+	ActivityFail    = "RecordFailure" // FailInput
+	ActivityCollect = "Collect"       // the sweep's ID
+)
+
+// Queue is the task queue of workflows and of the activities that need no
+// training device.
+const Queue = "sweep"
+
+// TrainQueue is the task queue of the activities that train on a backend: one
+// queue per hardware class, so that a run stays on the class it began on.
+func TrainQueue(backend string) string { return Queue + "-" + backend }
+
+// Types of errors by which the workflow decides what to do.
+const (
+	// ErrTypeLost: Evaluate found no checkpoint of the run's last step that
+	// verifies. The run is to be trained again, from the checkpoint before.
+	ErrTypeLost = "CheckpointLost"
+
+	// ErrTypeNoPlan: no worker has the sweep's plan in its store.
+	ErrTypeNoPlan = "NoPlan"
+)
+
+// HeartbeatTimeout is how long TrainStage may be silent before its worker counts
+// as dead. A shorter time finds a dead worker sooner; but a living worker was seen
+// to be silent for ten seconds, on a machine that had many times more to compute
+// than it has cores.
+const HeartbeatTimeout = 20 * time.Second

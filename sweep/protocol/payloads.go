@@ -1,0 +1,99 @@
+package protocol
+
+import "github.com/topksweep/sweep/sweep/plan"
+
+// SweepInput starts a SweepWorkflow.
+type SweepInput struct {
+	Sweep         string // the plan's ID, which is the workflow's too
+	plan.Size            // of the stored plan
+	TrainQueue    string
+	MaxConcurrent int           // stages in flight at a time
+	FailureLimit  int           // start no more runs when so many failed; 0 = no limit
+	Resume        *Continuation // set when the workflow continues as new
+}
+
+// A Continuation is what a SweepWorkflow passes on when it continues as new.
+type Continuation struct {
+	Next       int // number of the first tree never started
+	Summary    Summary
+	Unfinished []UnfinishedTree `json:"Again,omitempty"` // trees below Next that are started and not done, ascending
+	Retry      bool             `json:",omitempty"`      // go over all trees once more when these are done
+	Pass       int              `json:",omitempty"`      // how often all trees were gone over before
+}
+
+// An UnfinishedTree names a tree and its cells that have neither result nor
+// failure yet.
+type UnfinishedTree struct {
+	Tree  int
+	Cells []int
+}
+
+// CellRef names one cell of a stored plan.
+type CellRef struct {
+	Sweep string
+	Cell  int
+}
+
+// StageRef names a stage by one of the cells that pass through it, its level and
+// its span of steps.
+type StageRef struct {
+	CellRef
+	Level plan.Level
+	From  int // where it begins in its tree
+	To    int
+	Cells int // that pass through it
+}
+
+// Trained is what came of a stage.
+type Trained struct {
+	Reached int // its end: To, or before the first step in which a latent would be dead
+	Steps   int // trained in it: 0 if its checkpoint was in the store
+}
+
+// ChunkRef names one piece of a stored plan's trees.
+type ChunkRef struct {
+	Sweep string
+	Chunk int
+}
+
+// FailInput records why runs have no result.
+type FailInput struct {
+	Sweep  string
+	Cells  []int
+	Status plan.Status // Failed or Canceled
+	Error  string
+}
+
+// Summary is what a sweep came to.
+type Summary struct {
+	Cells     int   `json:"cells"`
+	Completed int   `json:"completed"` // with a result, reused ones among them
+	Reused    int   `json:"reused"`    // of those, the ones that had a result before the sweep began
+	Failed    int   `json:"failed"`
+	Canceled  int   `json:"canceled"`
+	Steps     int64 `json:"steps"` // trained
+}
+
+// Progress answers QueryProgress.
+type Progress struct {
+	Summary
+	Running    []int `json:"running"` // cells of the stages in training or evaluation, ascending
+	FirstCells []int `json:"leads"`   // for each of Running, the first cell of its stage: heartbeats name that one
+	Ending     bool  `json:"ending"`  // nothing more is started: an update now would come too late
+}
+
+// Heartbeat is what TrainStage reports every few seconds: a hint for people. The
+// truth about progress is the newest verifying checkpoint.
+type Heartbeat struct {
+	Cell            int     `json:"cell"`            // the first of the stage's cells
+	Run             string  `json:"run"`             // that cell's label
+	Cells           int     `json:"cells,omitempty"` // that share the stage; 0 or 1 for a run of its own
+	From            int64   `json:"from"`            // the step that the attempt began with
+	Step            int64   `json:"step"`
+	Steps           int64   `json:"steps"` // at the end of the stage
+	Loss            float64 `json:"loss"`
+	Dead            int     `json:"dead_latents"`
+	TokensPerSecond float64 `json:"tokens_per_second"`
+	StepsPerSecond  float64 `json:"steps_per_second"`
+	Doing           string  `json:"doing,omitempty"` // what it does when it does not train
+}
