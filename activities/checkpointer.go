@@ -12,46 +12,47 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// metaSeconds is the time spent in training so far, over all attempts. It is in
-// the manifest and not in the checkpoint, whose bytes depend on the run alone.
+// metaSeconds is the key of a manifest's metadata under which the time spent in
+// training so far stands, over all attempts. It is not in the checkpoint, whose
+// bytes depend on the run alone.
 const metaSeconds = "train_seconds"
 
-// checkpointFormat is what manifests say of the data that they name.
+// checkpointFormat is the format of a checkpoint's data, as its manifest states it.
 const checkpointFormat = "safetensors"
 
-// A checkpointer saves a loop's state while the loop goes on: the loop stops
-// only for the copy of the state, and at most one checkpoint is in flight.
+// A checkpointer saves a loop's state while the loop goes on. The loop waits only
+// while its state is copied. At most one checkpoint is in flight.
 type checkpointer struct {
 	checkpoints *storage.Checkpoints
 	claim       *storage.Claim
 	cfg         trainer.Config
 	loop        *trainer.Loop
 	now         func() time.Time
-	cleared     func(context.Context) (bool, error) // the run has a result, and its stage was cleared; nil for a shared stage
+	hasResult   func(context.Context) (bool, error) // of the run; nil for a shared stage
 	every       time.Duration
 	keep        int
 	log         *slog.Logger
 
 	seconds float64 // in training before this attempt
-	begun   time.Time
-	last    time.Time // when the last checkpoint was begun
-	spare   *trainer.State
-	flight  chan error // of the checkpoint in flight; nil if none is
-	saved   int64      // steps of the newest checkpoint that is there to stay
+	began   time.Time
+	last    time.Time      // when the last checkpoint was begun
+	buffer  *trainer.State // holds the state that is being saved
+	saving  chan error     // gives the outcome of the checkpoint in flight; nil if none is
+	saved   int64          // steps of the newest checkpoint that is wholly stored
 }
 
-// step is called between two steps. It begins a checkpoint if one is due, and
-// returns an error only if the stage belongs to another attempt.
+// step is called between two steps. It begins a checkpoint if one is due. The error
+// wraps storage.ErrFenced if another attempt has claimed the stage.
 func (k *checkpointer) step(ctx context.Context, now time.Time) error {
-	if k.flight != nil {
+	if k.saving != nil {
 		select {
-		case err := <-k.flight:
-			k.flight = nil
-			if err := k.landed(err); err != nil {
+		case err := <-k.saving:
+			k.saving = nil
+			if err := k.saveDone(err); err != nil {
 				return err
 			}
 		default:
-			return nil // the one before is still on its way
+			return nil // one at a time
 		}
 	}
 	if now.Sub(k.last) < k.every {
@@ -62,13 +63,13 @@ func (k *checkpointer) step(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	k.flight = make(chan error, 1)
-	meta, step := k.meta(now), k.spare.Step
-	go func() { k.flight <- k.save(ctx, step, body, meta) }()
+	k.saving = make(chan error, 1)
+	meta, step := k.meta(now), k.buffer.Step
+	go func() { k.saving <- k.save(ctx, step, body, meta) }()
 	return nil
 }
 
-// finish saves the present state and returns when it is there to stay.
+// finish saves the present state and returns when it is wholly stored.
 func (k *checkpointer) finish(ctx context.Context) error {
 	if err := k.wait(); err != nil && errors.Is(err, storage.ErrFenced) {
 		return err
@@ -80,7 +81,7 @@ func (k *checkpointer) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return k.save(ctx, k.spare.Step, body, k.meta(k.now()))
+	return k.save(ctx, k.buffer.Step, body, k.meta(k.now()))
 }
 
 // forkHere saves the present state as one that other stages begin at.
@@ -91,13 +92,14 @@ func (k *checkpointer) forkHere(ctx context.Context) error {
 	if err := k.finish(ctx); err != nil {
 		return err
 	}
-	k.tidy(ctx, 0)
+	k.prune(ctx, 0)
 	return nil
 }
 
-// fork saves a state of before as one that other stages begin at. own says that
-// the stage began at a checkpoint of its own trajectory: one that it began at
-// elsewhere serves the others too.
+// fork saves an earlier state as one that other stages begin at. own says that the
+// attempt began at a checkpoint of the stage's own trajectory. If it began at s
+// itself, in the folder of another trajectory, the others begin there too, and
+// nothing is saved.
 func (k *checkpointer) fork(ctx context.Context, s *trainer.State, own bool) error {
 	if err := k.wait(); err != nil {
 		return err
@@ -117,12 +119,12 @@ func (k *checkpointer) fork(ctx context.Context, s *trainer.State, own bool) err
 			return err
 		}
 	}
-	k.tidy(ctx, 0)
+	k.prune(ctx, 0)
 	return nil
 }
 
-// tidy removes all but the newest keep checkpoints and those that are forks.
-func (k *checkpointer) tidy(ctx context.Context, keep int) {
+// prune removes all but the newest keep checkpoints and those that are forks.
+func (k *checkpointer) prune(ctx context.Context, keep int) {
 	if _, err := k.checkpoints.Prune(ctx, keep); err != nil && ctx.Err() == nil {
 		k.log.Warn("old checkpoints not removed", "error", err)
 	}
@@ -130,17 +132,18 @@ func (k *checkpointer) tidy(ctx context.Context, keep int) {
 
 // wait returns when no checkpoint is in flight.
 func (k *checkpointer) wait() error {
-	if k.flight == nil {
+	if k.saving == nil {
 		return nil
 	}
-	err := <-k.flight
-	k.flight = nil
-	return k.landed(err)
+	err := <-k.saving
+	k.saving = nil
+	return k.saveDone(err)
 }
 
-// landed looks at what came of a checkpoint beside training. Only a fence stops
-// the run: the checkpoints before are untouched, and the next one may succeed.
-func (k *checkpointer) landed(err error) error {
+// saveDone looks at the outcome of a checkpoint that was saved beside training.
+// Only a fence stops the run: earlier checkpoints are untouched, and the next one
+// may succeed.
+func (k *checkpointer) saveDone(err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -152,20 +155,21 @@ func (k *checkpointer) landed(err error) error {
 }
 
 func (k *checkpointer) copy() (*trainer.Body, error) {
-	if err := k.loop.Save(k.spare); err != nil {
+	if err := k.loop.Save(k.buffer); err != nil {
 		return nil, err
 	}
-	return trainer.Encode(k.cfg, k.spare)
+	return trainer.Encode(k.cfg, k.buffer)
 }
 
 func (k *checkpointer) meta(now time.Time) map[string]string {
-	return map[string]string{metaSeconds: strconv.FormatFloat(k.seconds+now.Sub(k.begun).Seconds(), 'f', 3, 64)}
+	return map[string]string{metaSeconds: strconv.FormatFloat(k.seconds+now.Sub(k.began).Seconds(), 'f', 3, 64)}
 }
 
 func (k *checkpointer) save(ctx context.Context, step int64, body *trainer.Body, meta map[string]string) error {
-	// Whoever comes back after the end finds no newer claim: those are cleared too.
-	if k.cleared != nil {
-		if cleared, err := k.cleared(ctx); cleared {
+	// Evaluation removes the folder of a run that has a result, claims and all. An
+	// attempt that wakes up after that finds no newer claim that would fence it off.
+	if k.hasResult != nil {
+		if done, err := k.hasResult(ctx); done {
 			return fmt.Errorf("checkpoint at step %d: the run is done: %w", step, storage.ErrFenced)
 		} else if err != nil {
 			return fmt.Errorf("checkpoint at step %d: %w", step, err)
@@ -176,6 +180,6 @@ func (k *checkpointer) save(ctx context.Context, step int64, body *trainer.Body,
 		return fmt.Errorf("checkpoint at step %d: %w", step, err)
 	}
 	k.saved = m.Step
-	k.tidy(ctx, k.keep)
+	k.prune(ctx, k.keep)
 	return nil
 }

@@ -80,9 +80,9 @@ train: {dict_size: %d, k: 32, batch_size: 512, steps: 1000000}
 		b.Fatal(err)
 	}
 	k := &checkpointer{
-		checkpoints: c, claim: claim, loop: loop, cfg: cfg, now: time.Now, spare: state, begun: time.Now(), saved: -1,
+		checkpoints: c, claim: claim, loop: loop, cfg: cfg, now: time.Now, buffer: state, began: time.Now(), saved: -1,
 		every: p.Run.Checkpoint.Every, keep: p.Run.Checkpoint.Keep, log: slog.New(slog.DiscardHandler),
-		cleared: func(context.Context) (bool, error) { return false, nil },
+		hasResult: func(context.Context) (bool, error) { return false, nil },
 	}
 	steps := func(enough func(n int) bool) (n int, wall, busy time.Duration) {
 		began, cpu := time.Now(), processorTime(b)
@@ -112,7 +112,7 @@ train: {dict_size: %d, k: 32, batch_size: 512, steps: 1000000}
 			if n == 1 {
 				copied = time.Since(began)
 			}
-			return n > 1 && k.flight == nil
+			return n > 1 && k.saving == nil
 		})
 		if k.saved != loop.Step()-int64(n)+1 {
 			b.Fatalf("saved step %d of %d", k.saved, loop.Step())

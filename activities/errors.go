@@ -8,6 +8,7 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/topksweep/sweep/activities/hostmem"
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/protocol"
 	"github.com/topksweep/sweep/trainer"
@@ -20,41 +21,47 @@ var (
 	ErrConfig = errors.New("bad config")
 	// ErrDataChanged says that the data is not what the sweep was planned on.
 	ErrDataChanged = errors.New("the data has changed since the sweep was planned")
-	// ErrNoPlan says that the worker's store does not hold a sweep's plan. The store
-	// of another worker may.
+	// ErrNoPlan says that the worker's store does not hold a sweep's plan. Another
+	// worker may use another store, which holds it.
 	ErrNoPlan = errors.New("this worker's store does not hold the plan")
-	// ErrStopping says that the worker is told to stop: it has saved the stage
-	// and hands it back.
+	// ErrStopping says that the worker is told to stop. It saves the stage and hands
+	// it back.
 	ErrStopping = errors.New("the worker is stopping")
-	// ErrLost says that the checkpoint of a run's last step is not there or not
-	// whole: the run is to be trained again, from the checkpoint before.
+	// ErrLost says that the checkpoint of a run's last step is missing or damaged.
+	// The run is to be trained again, from an earlier checkpoint.
 	ErrLost = errors.New("the checkpoint of the last step is lost")
 )
 
-// table tells errors apart by what another try would give. The first row that
-// matches counts; an error that is not here is tried again, at growing intervals,
-// for as long as it takes: a store that is down today must not cost a run.
-var table = []struct {
-	is    func(error) bool
-	name  string // the type that Temporal and its UI show
-	retry bool
-	after time.Duration // before the next try; 0 = the activity's retry policy
-}{
-	{is(ErrStopping), "WorkerStopping", true, time.Second},
-	// A fence that Temporal hears of is one of another sweep that trains the same
-	// cell at the same time: let it finish, and find its result.
-	{is(storage.ErrFenced), "Fenced", true, 5 * time.Minute},
-	{is(ErrConfig), "BadConfig", false, 0},
-	{is(ErrDataChanged), "DataChanged", false, 0},
-	{is(data.ErrBad), "BadData", false, 0},
-	{as[*trainer.NumericError], "NotFinite", false, 0},
-	{is(trainer.ErrUnsupported), "Unsupported", false, 0},
-	{is(trainer.ErrMemory), "OutOfMemory", false, 0},
-	{is(errBusy), "MemoryBusy", true, 30 * time.Second},
-	{is(ErrLost), protocol.ErrTypeLost, false, 0},
-	{is(storage.ErrNewerVersion), "NewerVersion", false, 0},
-	{is(trainer.ErrFormat), "CheckpointFormat", false, 0},
-	{is(storage.ErrNoSpace), "NoSpace", true, time.Minute},
+// An errorClass says what Temporal is to do about an error.
+type errorClass struct {
+	matches func(error) bool
+	name    string // the type that Temporal and its UI show
+	retry   bool
+	after   time.Duration // before the next try; 0 = the activity's retry policy
+}
+
+// errorClasses tells errors apart by whether another try can succeed. The first
+// class that matches counts. An error of no class is tried again, at growing
+// intervals, for as long as it takes: a store that is down today must not cost a
+// run.
+func errorClasses() []errorClass {
+	return []errorClass{
+		{is(ErrStopping), "WorkerStopping", true, time.Second},
+		// Temporal hears of a fence only if another sweep trains the same cell at the
+		// same time. Its result is found at the next try, if it has ended by then.
+		{is(storage.ErrFenced), "Fenced", true, 5 * time.Minute},
+		{is(ErrConfig), "BadConfig", false, 0},
+		{is(ErrDataChanged), "DataChanged", false, 0},
+		{is(data.ErrBad), "BadData", false, 0},
+		{as[*trainer.NumericError], "NotFinite", false, 0},
+		{is(trainer.ErrUnsupported), "Unsupported", false, 0},
+		{is(trainer.ErrMemory), "OutOfMemory", false, 0},
+		{is(hostmem.ErrBusy), "MemoryBusy", true, 30 * time.Second},
+		{is(ErrLost), protocol.ErrTypeLost, false, 0},
+		{is(storage.ErrNewerVersion), "NewerVersion", false, 0},
+		{is(trainer.ErrFormat), "CheckpointFormat", false, 0},
+		{is(storage.ErrNoSpace), "NoSpace", true, time.Minute},
+	}
 }
 
 func is(target error) func(error) bool {
@@ -66,8 +73,8 @@ func as[T error](err error) bool {
 	return errors.As(err, &t)
 }
 
-// maxMessage bounds the messages that go into a history: the error of a data set
-// lists each of its shards.
+// maxMessage bounds in bytes the messages that go into a history: the error of a
+// data set lists each of its shards.
 const maxMessage = 4 << 10
 
 func brief(message string) string {
@@ -82,10 +89,10 @@ func outcome(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	for _, row := range table {
-		if row.is(err) {
-			return temporal.NewApplicationErrorWithOptions(brief(err.Error()), row.name, temporal.ApplicationErrorOptions{
-				NonRetryable: !row.retry, NextRetryDelay: row.after,
+	for _, c := range errorClasses() {
+		if c.matches(err) {
+			return temporal.NewApplicationErrorWithOptions(brief(err.Error()), c.name, temporal.ApplicationErrorOptions{
+				NonRetryable: !c.retry, NextRetryDelay: c.after,
 			})
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/topksweep/sweep/activities/hostmem"
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/protocol"
 	"github.com/topksweep/sweep/trainer"
@@ -35,7 +36,7 @@ func TestErrorTable(t *testing.T) {
 		{fmt.Errorf("x: %w", &trainer.NumericError{Step: 3, What: "the loss is NaN"}), "NotFinite", false, 0},
 		{fmt.Errorf("start on cpu: %w: precision bf16", trainer.ErrUnsupported), "Unsupported", false, 0},
 		{fmt.Errorf("start on cuda: %w: 80 GB", trainer.ErrMemory), "OutOfMemory", false, 0},
-		{fmt.Errorf("%w: 8 GiB", errBusy), "MemoryBusy", true, 30 * time.Second},
+		{fmt.Errorf("%w: 8 GiB", hostmem.ErrBusy), "MemoryBusy", true, 30 * time.Second},
 		{fmt.Errorf("%w: %w", ErrLost, storage.ErrNotFound), protocol.ErrTypeLost, false, 0},
 		{storage.Wrap("read", "x", storage.ErrNewerVersion), "NewerVersion", false, 0},
 		{fmt.Errorf("decode: %w", trainer.ErrFormat), "CheckpointFormat", false, 0},
@@ -49,7 +50,7 @@ func TestErrorTable(t *testing.T) {
 			t.Errorf("%v became %q", c.err, app.Message())
 		}
 	}
-	for _, row := range table {
+	for _, row := range errorClasses() {
 		if !seen[row.name] {
 			t.Errorf("no case for %s", row.name)
 		}

@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 
+	"github.com/topksweep/sweep/activities/hostmem"
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
@@ -28,7 +29,7 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) error {
 	if done, err := a.result(ctx, r.id); err != nil {
 		return err
 	} else if done != nil {
-		return a.clear(ctx, r.id)
+		return a.removeCheckpoints(ctx, r.id)
 	}
 	progress.trained()
 	progress.doing("evaluating")
@@ -40,7 +41,7 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) error {
 	if err != nil {
 		return err
 	}
-	release, err := a.memory.reserve(hostBytes(a.backend, cfg))
+	release, err := a.memory.Reserve(hostmem.Bytes(a.backend, cfg))
 	if err != nil {
 		return err
 	}
@@ -59,28 +60,24 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) error {
 	if err != nil {
 		return err
 	}
-	result := ledger.Result{
-		Cell: r.cell.ID, Config: cfg, Metrics: metrics, Status: plan.Completed,
-		Tokens: cfg.Tokens(), WallSeconds: secondsOf(m), Data: r.header.Info.Fingerprint,
-		LMName: r.header.Data.LMName, Layer: r.header.Data.Layer, Submodule: r.header.Data.SubmoduleName,
-	}
+	result := ledger.NewResult(r.header, r.cell, plan.Completed)
+	result.Metrics, result.Tokens, result.WallSeconds = metrics, cfg.Tokens(), secondsOf(m)
 	progress.doing("exporting the model")
 	if err := a.export(ctx, r.id, result, state, set.Info().Scale); err != nil {
 		return err
 	}
-	// The result comes last: where it is, the model is too. Of several attempts
-	// the first to finish counts.
-	if _, err := storage.PutJSONOnce(ctx, a.store, ledger.ResultKey(r.id), result); err != nil {
+	// The result is stored last: where a result is, the model is complete.
+	if err := a.ledger.StoreResult(ctx, r.id, result); err != nil {
 		return err
 	}
-	if err := a.store.Delete(ctx, ledger.FailureKey(ref.Sweep, r.cell.ID)); err != nil {
+	if err := a.ledger.DeleteFailure(ctx, ref.Sweep, r.cell.ID); err != nil {
 		return err
 	}
-	return a.clear(ctx, r.id)
+	return a.removeCheckpoints(ctx, r.id)
 }
 
-// clear removes the objects of a stage that has a result.
-func (a *Activities) clear(ctx context.Context, id string) error {
+// removeCheckpoints removes the checkpoint folder of a run that has a result.
+func (a *Activities) removeCheckpoints(ctx context.Context, id string) error {
 	stage, err := storage.ListStage(ctx, a.store, id)
 	if err != nil {
 		return err

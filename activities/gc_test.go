@@ -3,6 +3,7 @@ package activities
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -48,28 +49,28 @@ func openMinIO(t testing.TB, server *miniotest.Server) storage.Store {
 	return s
 }
 
-func collectGarbage(t *testing.T, s storage.Store, before time.Time) Garbage {
+func collectGarbage(t *testing.T, s storage.Store, before time.Time) ledger.Garbage {
 	t.Helper()
-	dry, err := CollectGarbage(t.Context(), s, before, true)
+	dry, err := ledger.New(s).CollectGarbage(t.Context(), before, true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := snapshot(t, s)
-	g, err := CollectGarbage(t.Context(), s, before, false)
+	g, err := ledger.New(s).CollectGarbage(t.Context(), before, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(g.Stages, dry.Stages) || !dry.DryRun || g.DryRun {
-		t.Errorf("removed %+v, announced %+v", g.Stages, dry.Stages)
+	if !slices.Equal(g.Folders, dry.Folders) || !dry.DryRun || g.DryRun {
+		t.Errorf("removed %+v, announced %+v", g.Folders, dry.Folders)
 	}
 	// What it says is what it did.
 	left := snapshot(t, s)
-	for _, stage := range g.Stages {
+	for _, stage := range g.Folders {
 		var objects int
 		var size int64
 		for key, body := range all {
 			_, there := left[key]
-			if strings.HasPrefix(key, "stages/"+stage.Stage+"/") && there == (stage.Why == StageYoung) {
+			if strings.HasPrefix(key, "stages/"+stage.Folder+"/") && there == (stage.Why == ledger.FolderYoung) {
 				objects++
 				size += int64(len(body))
 			}
@@ -78,9 +79,9 @@ func collectGarbage(t *testing.T, s storage.Store, before time.Time) Garbage {
 			t.Errorf("%+v: it was %d objects of %d bytes", stage, objects, size)
 		}
 	}
-	again, err := CollectGarbage(t.Context(), s, before, false)
-	again.Stages = slices.DeleteFunc(again.Stages, func(s GarbageStage) bool { return s.Why == StageYoung })
-	if err != nil || len(again.Stages) > 0 {
+	again, err := ledger.New(s).CollectGarbage(t.Context(), before, false)
+	again.Folders = slices.DeleteFunc(again.Folders, func(s ledger.GarbageFolder) bool { return s.Why == ledger.FolderYoung })
+	if err != nil || len(again.Folders) > 0 {
 		t.Errorf("collected again: %+v, %v", again, err)
 	}
 	return g
@@ -108,10 +109,10 @@ func save(t *testing.T, s storage.Store, stage string, pins []int64, steps ...in
 }
 
 // why says what became of each stage.
-func why(g Garbage) map[string]string {
+func why(g ledger.Garbage) map[string]string {
 	m := map[string]string{}
-	for _, s := range g.Stages {
-		m[s.Stage] = s.Why
+	for _, s := range g.Folders {
+		m[s.Folder] = s.Why
 	}
 	return m
 }
@@ -129,7 +130,7 @@ func TestCollectGarbage(t *testing.T) {
 		want := keys(t, s, "")
 
 		g := collectGarbage(t, s, recently())
-		if got, want := why(g), map[string]string{done: StageFinished, stopped: StagePruned, "nobody": StageYoung}; !maps.Equal(got, want) {
+		if got, want := why(g), map[string]string{done: ledger.FolderFinished, stopped: ledger.FolderPruned, "nobody": ledger.FolderYoung}; !maps.Equal(got, want) {
 			t.Errorf("collected %v, want %v", got, want)
 		}
 		want = slices.DeleteFunc(want, func(key string) bool {
@@ -140,7 +141,7 @@ func TestCollectGarbage(t *testing.T) {
 			t.Errorf("left\n%q\nwant\n%q", got, want)
 		}
 		g = collectGarbage(t, s, byNow())
-		if got, want := why(g), map[string]string{"nobody": StageUnplanned}; !maps.Equal(got, want) {
+		if got, want := why(g), map[string]string{"nobody": ledger.FolderUnplanned}; !maps.Equal(got, want) {
 			t.Errorf("collected later %v, want %v", got, want)
 		}
 		if left := keys(t, s, "stages/nobody"); len(left) > 0 {
@@ -168,7 +169,7 @@ func TestGarbageStaysIfAnythingIsUnreadable(t *testing.T) {
 		}
 	}
 	p := makePlan(t, nil)
-	b, err := ledger.EncodeChunk(p.Cells[:1])
+	b, err := json.Marshal(p.Cells[:1])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +202,7 @@ func TestGarbageStaysIfAnythingIsUnreadable(t *testing.T) {
 			save(t, s, "other-litter", nil, 1)
 			test.spoil(t, s)
 			before := snapshot(t, s)
-			_, err := CollectGarbage(t.Context(), s, byNow(), false)
+			_, err := ledger.New(s).CollectGarbage(t.Context(), byNow(), false)
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -227,13 +228,13 @@ func TestGarbageUnderFaults(t *testing.T) {
 			save(t, s, stopped, []int64{10}, 10, 20, 30, 40)
 			save(t, s, "litter", nil, 1)
 			faulty := storagetest.NewFaulty(s, fault, n)
-			_, err := CollectGarbage(t.Context(), faulty, byNow(), false)
+			_, err := ledger.New(faulty).CollectGarbage(t.Context(), byNow(), false)
 			// A wrong read may hit what does not count.
 			if faulty.Fired() && err == nil && fault != storagetest.ShortRead && fault != storagetest.FlippedRead {
 				t.Errorf("%s at operation %d: no error", fault, n)
 			}
 			wantHeld(t, s, stopped, 10, 30, 40)
-			if _, err := CollectGarbage(t.Context(), s, byNow(), false); err != nil {
+			if _, err := ledger.New(s).CollectGarbage(t.Context(), byNow(), false); err != nil {
 				t.Errorf("%s at operation %d: collected again: %v", fault, n, err)
 			}
 			wantHeld(t, s, stopped, 10, 30, 40)
@@ -282,7 +283,7 @@ func TestGarbageBesideSubmission(t *testing.T) {
 			save(t, s, run, []int64{20}, 20)
 		}}
 		h.left.Store(int64(n))
-		if _, err := CollectGarbage(t.Context(), h, byNow(), false); err != nil {
+		if _, err := ledger.New(h).CollectGarbage(t.Context(), byNow(), false); err != nil {
 			t.Fatal(err)
 		}
 		if h.left.Load() > 0 {
@@ -304,7 +305,7 @@ func TestGarbageBesideExtension(t *testing.T) {
 		t.Helper()
 		h := whole.Header
 		h.CellCount = cells
-		b, err := ledger.EncodeChunk(whole.Cells[:cells])
+		b, err := json.Marshal(whole.Cells[:cells])
 		if err == nil {
 			err = storage.PutBytes(t.Context(), s, ledger.ChunkKey(h.ID, 0), b)
 		}
@@ -331,7 +332,7 @@ func TestGarbageBesideExtension(t *testing.T) {
 			save(t, s, run, []int64{20}, 20)
 		}}
 		h.left.Store(int64(n))
-		if _, err := CollectGarbage(t.Context(), h, byNow(), false); err != nil {
+		if _, err := ledger.New(h).CollectGarbage(t.Context(), byNow(), false); err != nil {
 			t.Fatal(err)
 		}
 		if h.left.Load() > 0 {
@@ -426,7 +427,7 @@ func TestGarbageProperty(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := CollectGarbage(t.Context(), s, byNow(), false); err != nil {
+				if _, err := ledger.New(s).CollectGarbage(t.Context(), byNow(), false); err != nil {
 					t.Fatalf("seed %d: %v", seed, err)
 				}
 				left := snapshot(t, s)
@@ -441,7 +442,7 @@ func TestGarbageProperty(t *testing.T) {
 			}
 			b.finish()
 			wantSame(t, fmt.Sprintf("seed %d, trial %d: the model", seed, trial), b.model(), want)
-			CollectGarbage(t.Context(), s, byNow(), false)
+			ledger.New(s).CollectGarbage(t.Context(), byNow(), false)
 			if left := keys(t, s, "stages/"); len(left) > 0 {
 				t.Errorf("seed %d: left %q", seed, left)
 			}

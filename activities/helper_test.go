@@ -95,7 +95,7 @@ func openDir(t *testing.T) storage.Store {
 // no checkpoint is due while it trains.
 func newBench(t *testing.T, store storage.Store, p *plan.Plan) *bench {
 	t.Helper()
-	if err := StorePlan(t.Context(), store, p); err != nil {
+	if err := ledger.New(store).StorePlan(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
 	return newWorker(t, store, p)
@@ -106,7 +106,7 @@ func newWorker(t *testing.T, store storage.Store, p *plan.Plan) *bench {
 	h := &hooks{Backend: cpu.New(1)}
 	b := &bench{T: t, Activities: New(store, h, slog.New(slog.DiscardHandler)), store: store, plan: p, hooks: h, stop: make(chan struct{})}
 	b.now = func() time.Time { return time.Unix(1e9, 0) }
-	b.memory.capacity = func() (int64, bool) { return 0, false }
+	b.memory.Capacity = func() (int64, bool) { return 0, false }
 	b.ctx, b.cancel = context.WithCancel(t.Context())
 	t.Cleanup(func() {
 		b.cancel()

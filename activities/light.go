@@ -7,52 +7,36 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-// Prepare tells a workflow what it must know of one piece of a plan's trees.
+// Prepare returns one piece of a plan's trees, with the cells marked whose result
+// is in the store.
 func (a *Activities) Prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan.Tree, error) {
-	defer a.heartbeat(ctx, nothing)()
-	out, err := a.prepare(ctx, ref)
-	return out, planless(ctx, err)
-}
-
-// lastLook is the attempt at which a plan is given up that no worker has in its
-// store. Attempts grow apart: it takes a minute or two.
-const lastLook = 8
-
-// planless is outcome for the activities that a sweep begins and ends with.
-func planless(ctx context.Context, err error) error {
-	if errors.Is(err, ErrNoPlan) && activity.GetInfo(ctx).Attempt >= lastLook {
-		return temporal.NewNonRetryableApplicationError(brief(err.Error()), protocol.ErrTypeNoPlan, nil)
-	}
-	return outcome(ctx, err)
+	defer a.heartbeat(ctx, noDetails)()
+	trees, err := a.prepare(ctx, ref)
+	return trees, outcomeOrNoPlan(ctx, err)
 }
 
 func (a *Activities) prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan.Tree, error) {
-	header, err := a.header(ctx, ref.Sweep)
+	h, err := a.header(ctx, ref.Sweep)
 	if err != nil {
 		return nil, err
 	}
-	b, err := storage.ReadAll(ctx, a.store, ledger.TreesKey(ref.Sweep, ref.Chunk), maxChunk)
+	trees, err := a.ledger.Trees(ctx, ref.Sweep, ref.Chunk)
 	if err != nil {
 		return nil, err
-	}
-	trees, err := ledger.DecodeTrees(b)
-	if err != nil {
-		return nil, storage.Wrap("get", ledger.TreesKey(ref.Sweep, ref.Chunk), storage.Mark(err, storage.ErrCorrupt))
 	}
 	for _, t := range trees {
 		for i := range t.Cells {
 			c := &t.Cells[i]
-			done, err := a.result(ctx, header.RunID(c.ID))
+			r, err := a.result(ctx, h.RunID(c.ID))
 			if err != nil {
 				return nil, err
 			}
-			c.Done, c.ID = done != nil, "" // a history needs no IDs
+			c.Done, c.ID = r != nil, "" // a history needs no IDs
 		}
 	}
 	return trees, nil
@@ -60,7 +44,7 @@ func (a *Activities) prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan
 
 // RecordFailure keeps the reason why runs have no result, until they run again.
 func (a *Activities) RecordFailure(ctx context.Context, in protocol.FailInput) error {
-	defer a.heartbeat(ctx, nothing)()
+	defer a.heartbeat(ctx, noDetails)()
 	return outcome(ctx, a.recordFailure(ctx, in))
 }
 
@@ -70,16 +54,27 @@ func (a *Activities) recordFailure(ctx context.Context, in protocol.FailInput) e
 		if err != nil {
 			return err
 		}
-		note := ledger.Result{
-			Cell: r.cell.ID, Config: r.cell.Config, Status: in.Status, Error: in.Error, Data: r.header.Info.Fingerprint,
-			LMName: r.header.Data.LMName, Layer: r.header.Data.Layer, Submodule: r.header.Data.SubmoduleName,
-		}
-		if err := storage.PutJSON(ctx, a.store, ledger.FailureKey(in.Sweep, r.cell.ID), note); err != nil {
+		note := ledger.NewResult(r.header, r.cell, in.Status)
+		note.Error = in.Error
+		if err := a.ledger.StoreFailure(ctx, in.Sweep, note); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// nothing are the details of a heartbeat that only says alive.
-func nothing() any { return nil }
+// noPlanAttempts is the attempt at which an activity gives up on a plan that no
+// worker has in its store. Attempts grow apart: that takes a minute or two.
+const noPlanAttempts = 8
+
+// outcomeOrNoPlan is outcome for the activities with which a sweep begins and
+// ends: it lets the sweep fail where no worker finds the plan.
+func outcomeOrNoPlan(ctx context.Context, err error) error {
+	if errors.Is(err, ErrNoPlan) && activity.GetInfo(ctx).Attempt >= noPlanAttempts {
+		return temporal.NewNonRetryableApplicationError(brief(err.Error()), protocol.ErrTypeNoPlan, nil)
+	}
+	return outcome(ctx, err)
+}
+
+// noDetails are the details of a heartbeat that only says that its worker lives.
+func noDetails() any { return nil }

@@ -48,7 +48,7 @@ func TestPrepareAndResults(t *testing.T) {
 	// Preparing again, as behind a seam of a long sweep, forgets no failure.
 	check := func(status ...plan.Status) []ledger.Result {
 		t.Helper()
-		results, err := LoadResults(t.Context(), b.store, &b.plan.Header)
+		results, err := ledger.New(b.store).Results(t.Context(), &b.plan.Header)
 		if err != nil || len(results) != 3 {
 			t.Fatalf("%d results, %v", len(results), err)
 		}

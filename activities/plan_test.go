@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"encoding/json"
 	"errors"
 	"path/filepath"
 	"strings"
@@ -17,45 +18,45 @@ func TestHalfExtended(t *testing.T) {
 	header := makePlan(t, nil)
 	b := newBench(t, openDir(t), header)
 	add := planOf(t, strings.Replace(gridYAML, "[2, 3, 4]", "[2, 3, 4, 5]", 1))
-	whole, err := LoadPlan(t.Context(), b.store, header.ID)
+	whole, err := ledger.New(b.store).Plan(t.Context(), header.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if n, err := whole.Extend(add); n != 1 || err != nil {
 		t.Fatal(n, err)
 	}
-	chunk, err := ledger.EncodeChunk(whole.Chunk(0))
+	chunk, err := json.Marshal(whole.Chunk(0))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := storage.PutBytes(t.Context(), b.store, ledger.ChunkKey(header.ID, 0), chunk); err != nil {
 		t.Fatal(err)
 	}
-	again, err := LoadPlan(t.Context(), b.store, header.ID)
+	again, err := ledger.New(b.store).Plan(t.Context(), header.ID)
 	if err != nil || len(again.Cells) != 3 {
 		t.Fatalf("%d cells, %v", len(again.Cells), err)
 	}
-	if results, err := LoadResults(t.Context(), b.store, &header.Header); err != nil || len(results) != 3 {
+	if results, err := ledger.New(b.store).Results(t.Context(), &header.Header); err != nil || len(results) != 3 {
 		t.Errorf("%d results, %v", len(results), err)
 	}
 	if n, err := again.Extend(add); n != 1 || err != nil {
 		t.Errorf("the next extension adds %d cells, %v", n, err)
 	}
-	if err := StorePlan(t.Context(), b.store, again); err != nil {
+	if err := ledger.New(b.store).StorePlan(t.Context(), again); err != nil {
 		t.Fatal(err)
 	}
-	if again, err = LoadPlan(t.Context(), b.store, header.ID); err != nil || len(again.Cells) != 4 || again.TreeChunks != 2 {
+	if again, err = ledger.New(b.store).Plan(t.Context(), header.ID); err != nil || len(again.Cells) != 4 || again.TreeChunks != 2 {
 		t.Errorf("%d cells, %v", len(again.Cells), err)
 	}
 	// Cells that the header has and the chunk has not are damage.
-	chunk, err = ledger.EncodeChunk(header.Cells[:2])
+	chunk, err = json.Marshal(header.Cells[:2])
 	if err == nil {
 		err = storage.PutBytes(t.Context(), b.store, ledger.ChunkKey(header.ID, 0), chunk)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadPlan(t.Context(), b.store, header.ID); !errors.Is(err, storage.ErrCorrupt) {
+	if _, err := ledger.New(b.store).Plan(t.Context(), header.ID); !errors.Is(err, storage.ErrCorrupt) {
 		t.Errorf("cells are missing: %v", err)
 	}
 }
@@ -70,7 +71,7 @@ func TestMovedData(t *testing.T) {
 		t.Fatal("trained without data")
 	}
 	p.Data = there
-	if err := StorePlan(t.Context(), b.store, p); err != nil {
+	if err := ledger.New(b.store).StorePlan(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.train(); err != nil {

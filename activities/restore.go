@@ -14,9 +14,9 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// origins are the trajectories that a stage may begin in, its own first. Where a
-// checkpoint is lost, the one before it on any of them does as well: which one a
-// stage begins at shows in no bit of it.
+// origins are the checkpoint folders that a stage may begin in, its own first.
+// Where a checkpoint is lost, an earlier one in any of them does as well: the bits
+// that the stage trains to do not depend on where it begins.
 type origins []origin
 
 type origin struct {
@@ -27,7 +27,7 @@ type origin struct {
 func (a *Activities) origins(ctx context.Context, r *run, l plan.Level, to int) (origins, error) {
 	var all origins
 	add := func(o plan.Origin) error {
-		c, err := storage.NewCheckpoints(a.store, o.Stage, a.log)
+		c, err := storage.NewCheckpoints(a.store, o.Folder, a.log)
 		all = append(all, origin{o, c})
 		return err
 	}
@@ -35,18 +35,18 @@ func (a *Activities) origins(ctx context.Context, r *run, l plan.Level, to int) 
 		if err := add(o); err != nil {
 			return nil, err
 		}
-		if o.Any == "" {
+		if o.Trajectory == "" {
 			continue
 		}
-		others, err := storage.StagesNamed(ctx, a.store, o.Any)
+		others, err := storage.StagesNamed(ctx, a.store, o.Trajectory)
 		if err != nil {
 			return nil, err
 		}
 		for _, name := range others {
-			if name == o.Stage || plan.TrajectoryOf(name) != o.Any {
+			if name == o.Folder || plan.TrajectoryOf(name) != o.Trajectory {
 				continue
 			}
-			if err := add(plan.Origin{Stage: name, AtMost: o.AtMost}); err != nil {
+			if err := add(plan.Origin{Folder: name, AtMost: o.AtMost}); err != nil {
 				return nil, err
 			}
 		}
@@ -115,4 +115,27 @@ func secondsOf(m *storage.Manifest) float64 {
 
 func decoder(c trainer.Config, s *trainer.State) func(*storage.Manifest, io.Reader) error {
 	return func(m *storage.Manifest, r io.Reader) error { return trainer.Decode(r, m.Size, c, s) }
+}
+
+// claim claims a stage's own folder and loads the state to begin with. The claim
+// is nil if there is nothing to train: the stage's last checkpoint is stored.
+func (o origins) claim(ctx context.Context, c trainer.Config, to int) (*start, *storage.Claim, error) {
+	// Look without a claim first. Claiming would stop an attempt that trains the
+	// trajectory beyond this stage.
+	if step, ok, err := o[0].Newest(ctx, int64(to)); err != nil {
+		return nil, nil, err
+	} else if ok && step == int64(to) {
+		if s, err := o.restore(ctx, c); err != nil || s.Step == int64(to) {
+			return s, nil, err
+		}
+	}
+	claim, err := o[0].Claim(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := o.restore(ctx, c)
+	if err != nil || s.Step == int64(to) {
+		return s, nil, err
+	}
+	return s, claim, nil
 }

@@ -8,160 +8,204 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
-	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/activities/hostmem"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
 	"github.com/topksweep/sweep/trainer"
 )
 
-// lastWords is how long a stage that must stop may take to save its state.
-const lastWords = 5 * time.Minute
-
-// TrainStage trains one stage to its end, from the newest checkpoint on that it
-// can begin at, and leaves a checkpoint there. A stage that others share also
-// ends before the first step in which a latent is dead. Told to stop, it saves
-// and hands the stage back.
+// TrainStage trains one stage to its end, from the newest checkpoint that it can
+// begin at, and leaves a checkpoint there. A stage that others share also ends
+// before the first step in which a latent is dead. Told to stop, it saves its
+// state and hands the stage back.
 func (a *Activities) TrainStage(ctx context.Context, ref protocol.StageRef) (protocol.Trained, error) {
-	t, err := a.train(ctx, ref)
+	t, err := a.trainStage(ctx, ref)
 	return t, outcome(ctx, err)
 }
 
-func (a *Activities) train(ctx context.Context, ref protocol.StageRef) (protocol.Trained, error) {
-	all := protocol.Trained{Reached: ref.To}
+func (a *Activities) trainStage(ctx context.Context, ref protocol.StageRef) (protocol.Trained, error) {
+	done := protocol.Trained{Reached: ref.To}
 	r, err := a.load(ctx, ref.CellRef)
 	if err != nil {
-		return all, err
-	}
-	cfg := r.cell.Config
-	most := cfg.Steps
-	if ref.Level < plan.LevelSchedule {
-		most = plan.Peel(cfg)
-	}
-	if ref.To > most {
-		return all, fmt.Errorf("%w: the stored trees of %s train a %s of cell %s to step %d, which it shares to step %d; submit the grid again", ErrConfig, ref.Sweep, ref.Level, r.cell.ID, ref.To, most)
+		return done, err
 	}
 	progress, stop := a.startProgress(ctx, ref, r)
 	defer stop()
-	alone := ref.Level == plan.LevelRun
-	if alone {
-		if done, err := a.result(ctx, r.id); done != nil || err != nil {
-			return all, err
+	t := &training{a: a, run: r, ref: ref, progress: progress}
+	defer t.close()
+	if todo, err := t.open(ctx); !todo || err != nil {
+		return done, err
+	}
+	return t.conclude(ctx, t.train(ctx))
+}
+
+// A training is one attempt at a stage: open, train, conclude, close.
+type training struct {
+	a *Activities
+	*run
+	ref      protocol.StageRef
+	progress *progress
+
+	loop    *trainer.Loop
+	saver   *checkpointer
+	deaths  *deathWatch // nil for a stage that goes on when a latent dies
+	began   int         // the step that the attempt began with
+	ownFork bool        // it began at a checkpoint of the stage's own trajectory
+	release func()      // of the host's memory
+}
+
+// open checks the stage, claims it and puts its model on the device. todo is
+// false if there is nothing to train.
+func (t *training) open(ctx context.Context) (todo bool, err error) {
+	if err := t.checkSpan(); err != nil {
+		return false, err
+	}
+	if t.alone() {
+		if result, err := t.a.result(ctx, t.id); result != nil || err != nil {
+			return false, err
 		}
-		// A failure of before is history once the cell runs again.
-		if err := a.store.Delete(ctx, ledger.FailureKey(ref.Sweep, r.cell.ID)); err != nil {
-			return all, err
+		// The cell runs again: why it failed before does not hold any more.
+		if err := t.a.ledger.DeleteFailure(ctx, t.ref.Sweep, t.cell.ID); err != nil {
+			return false, err
 		}
 	}
-	progress.doing("opening the data")
-	set, err := a.data(ctx, r.header)
+	t.progress.doing("opening the data")
+	set, err := t.a.data(ctx, t.header)
 	if err != nil {
-		return all, err
+		return false, err
 	}
-	from, err := a.origins(ctx, r, ref.Level, ref.To)
+	from, err := t.a.origins(ctx, t.run, t.ref.Level, t.ref.To)
 	if err != nil {
-		return all, err
+		return false, err
 	}
-	need := hostBytes(a.backend, cfg)
-	if ref.Level.UntilDead() {
-		need += plan.StateBytes(cfg)
+	cfg := t.cell.Config
+	need := hostmem.Bytes(t.a.backend, cfg)
+	if t.ref.Level.UntilDead() {
+		need += plan.StateBytes(cfg) // the copy before a step in which a latent may die
 	}
-	release, err := a.memory.reserve(need)
-	if err != nil {
-		return all, err
+	if t.release, err = t.a.memory.Reserve(need); err != nil {
+		return false, err
 	}
-	defer release()
-	progress.doing("reading the checkpoint")
-	begin, claim, err := a.begin(ctx, from, cfg, ref.To)
+	t.progress.doing("reading the checkpoint")
+	start, claim, err := from.claim(ctx, cfg, t.ref.To)
 	if err != nil || claim == nil {
-		return all, err
+		return false, err
 	}
-	a.log.Info("training", "stage", from[0].Stage, "cell", r.cell.ID, "level", ref.Level, "from", begin.Step, "to", ref.To, "attempt", claim.Attempt())
-	progress.begin(begin.Step)
-	loop, err := trainer.Start(a.backend, cfg, begin.State, set)
-	if err != nil {
-		return all, err
+	t.a.log.Info("training", "stage", from[0].Folder, "cell", t.cell.ID, "level", t.ref.Level,
+		"from", start.Step, "to", t.ref.To, "attempt", claim.Attempt())
+	t.progress.begin(start.Step)
+	t.began, t.ownFork = int(start.Step), start.own
+	if t.loop, err = trainer.Start(t.a.backend, cfg, start.State, set); err != nil {
+		return false, err
 	}
-	defer loop.Close()
-	dead, err := watch(ref.Level.UntilDead(), loop, cfg, begin.State)
-	if err != nil {
-		return all, err
-	}
-	now, first := a.now(), int(begin.Step) // its memory is the checkpointer's from here on
-	k := &checkpointer{
-		checkpoints: from[0].Checkpoints, claim: claim, loop: loop, cfg: cfg, now: a.now,
-		every: r.header.Run.Checkpoint.Every, keep: r.header.Run.Checkpoint.Keep, log: a.log.With("stage", from[0].Stage),
-		seconds: begin.seconds, begun: now, last: now, saved: begin.Step, spare: begin.State,
-	}
-	if alone {
-		k.cleared = func(ctx context.Context) (bool, error) { done, err := a.result(ctx, r.id); return done != nil, err }
-	}
-	stopping := activity.GetWorkerStopChannel(ctx)
-	err = loop.Run(ctx, int64(ref.To), func(done int64, s trainer.Stats) error {
-		if err := dead.step(s); err != nil {
-			return err
+	if t.ref.Level.UntilDead() {
+		if t.deaths, err = newDeathWatch(t.loop, cfg, start.State); err != nil {
+			return false, err
 		}
-		now := a.now()
-		progress.step(now, done, s, cfg.BatchSize)
+	}
+	now := t.a.now()
+	t.saver = &checkpointer{
+		checkpoints: from[0].Checkpoints, claim: claim, loop: t.loop, cfg: cfg, now: t.a.now,
+		every: t.header.Run.Checkpoint.Every, keep: t.header.Run.Checkpoint.Keep, log: t.a.log.With("stage", from[0].Folder),
+		seconds: start.seconds, began: now, last: now, saved: start.Step,
+		buffer: start.State, // the loop has its own copy: this memory holds checkpoints from here on
+	}
+	if t.alone() {
+		t.saver.hasResult = func(ctx context.Context) (bool, error) {
+			result, err := t.a.result(ctx, t.id)
+			return result != nil, err
+		}
+	}
+	return true, nil
+}
+
+// alone says that the stage trains one cell to its end.
+func (t *training) alone() bool { return t.ref.Level == plan.LevelRun }
+
+// checkSpan refuses a stage that lasts longer than its cells train alike.
+func (t *training) checkSpan() error {
+	cfg := t.cell.Config
+	most := cfg.Steps
+	if t.ref.Level < plan.LevelSchedule {
+		most = plan.SharedSteps(cfg)
+	}
+	if t.ref.To > most {
+		return fmt.Errorf("%w: the stored trees of %s train a %s of cell %s to step %d, which it shares to step %d; submit the grid again",
+			ErrConfig, t.ref.Sweep, t.ref.Level, t.cell.ID, t.ref.To, most)
+	}
+	return nil
+}
+
+// train trains the stage, with checkpoints beside it. The error is errDead if a
+// latent died, ErrStopping if the worker is told to stop, and the cause of ctx if
+// the activity is canceled.
+func (t *training) train(ctx context.Context) error {
+	stopping := activity.GetWorkerStopChannel(ctx)
+	return t.loop.Run(ctx, int64(t.ref.To), func(done int64, s trainer.Stats) error {
+		if t.deaths != nil {
+			if err := t.deaths.step(s); err != nil {
+				return err
+			}
+		}
+		now := t.a.now()
+		t.progress.step(now, done, s, t.cell.Config.BatchSize)
 		select {
 		case <-stopping:
 			return ErrStopping
 		default:
-			return k.step(ctx, now)
+			return t.saver.step(ctx, now)
 		}
 	})
+}
+
+// saveWithin is how long a stage that must stop may take to save its state.
+const saveWithin = 5 * time.Minute
+
+// conclude saves what is trained and says what came of the stage; err is what
+// train returned.
+func (t *training) conclude(ctx context.Context, err error) (protocol.Trained, error) {
+	out := protocol.Trained{Reached: t.ref.To}
 	if errors.Is(err, errDead) {
-		all.Reached, err = int(dead.state.Step), nil
+		out.Reached, err = int(t.deaths.before.Step), nil
 	}
-	if err != nil && !errors.Is(err, ErrStopping) && (ctx.Err() == nil || !errors.Is(err, context.Cause(ctx))) {
-		k.wait() // the model may be in the middle of a step: it is not to be saved
-		return all, err
+	canceled := ctx.Err() != nil && errors.Is(err, context.Cause(ctx))
+	if err != nil && !errors.Is(err, ErrStopping) && !canceled {
+		t.saver.wait() // the model may be in the middle of a step: it is not to be saved
+		return out, err
 	}
-	// Done, told to stop, or canceled: what is trained is kept.
-	progress.doing("saving the checkpoint")
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	// The stage is done, or told to stop, or canceled: what is trained is kept.
+	t.progress.doing("saving the checkpoint")
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
 	defer cancel()
 	var saved error
 	switch {
-	case err != nil || alone:
-		saved = k.finish(last)
-	case all.Reached < ref.To:
-		saved = k.fork(last, dead.state, begin.own)
+	case err != nil || t.alone():
+		saved = t.saver.finish(ctx)
+	case out.Reached < t.ref.To:
+		saved = t.saver.fork(ctx, t.deaths.before, t.ownFork)
 	default:
-		saved = k.forkHere(last)
+		saved = t.saver.forkHere(ctx)
 	}
-	if begin.own && all.Reached > first { // what earlier attempts trained counts
-		first = ref.From
+	first := t.began
+	if t.ownFork && out.Reached > first { // what earlier attempts trained of the stage counts
+		first = t.ref.From
 	}
-	all.Steps = all.Reached - max(first, ref.From)
-	if saved != nil {
-		if err == nil {
-			return all, saved
-		}
-		return all, fmt.Errorf("%w; %w", err, saved)
+	out.Steps = out.Reached - max(first, t.ref.From)
+	switch {
+	case saved == nil:
+		return out, err
+	case err == nil:
+		return out, saved
 	}
-	return all, err
+	return out, fmt.Errorf("%w; %w", err, saved)
 }
 
-// begin claims a stage and loads the state to begin with. The claim is nil if
-// there is nothing to train: the stage's last checkpoint is there.
-func (a *Activities) begin(ctx context.Context, from origins, c trainer.Config, to int) (*start, *storage.Claim, error) {
-	// Looking does not need the claim, and taking it would stop whoever trains
-	// the trajectory beyond this stage.
-	if step, ok, err := from[0].Newest(ctx, int64(to)); err != nil {
-		return nil, nil, err
-	} else if ok && step == int64(to) {
-		if s, err := from.restore(ctx, c); err != nil || s.Step == int64(to) {
-			return s, nil, err
-		}
+// close frees what open took.
+func (t *training) close() {
+	if t.loop != nil {
+		t.loop.Close()
 	}
-	claim, err := from[0].Claim(ctx)
-	if err != nil {
-		return nil, nil, err
+	if t.release != nil {
+		t.release()
 	}
-	s, err := from.restore(ctx, c)
-	if err != nil || s.Step == int64(to) {
-		return s, nil, err
-	}
-	return s, claim, nil
 }

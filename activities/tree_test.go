@@ -92,7 +92,7 @@ func sweepAll(t *testing.T, b *bench, kill func() int64) (n counts) {
 		}
 		for i, tree := range trees {
 			todo := slices.DeleteFunc(tree.Cells, func(c plan.TreeCell) bool { return c.Done })
-			f.Add(chunk*plan.ChunkSize+i, tree, todo)
+			f.Start(chunk*plan.ChunkSize+i, tree, todo)
 			for _, c := range todo {
 				prepared[c.Cell] = true
 			}
@@ -124,8 +124,8 @@ func sweepAll(t *testing.T, b *bench, kill func() int64) (n counts) {
 		if trained.Steps > trained.Reached-it.Stage.From {
 			t.Errorf("stage %s of cell %d, %d → %d, trained %d steps and reached %d", ref.Level, ref.Cell, it.Stage.From, ref.To, trained.Steps, trained.Reached)
 		}
-		if !it.Stage.Ends(trained.Reached) {
-			f.Reached(it, trained.Reached)
+		if !it.Stage.CompletesRuns(trained.Reached) {
+			f.StageEnded(it, trained.Reached)
 			continue
 		}
 		for _, c := range it.Stage.Cells {
@@ -136,7 +136,7 @@ func sweepAll(t *testing.T, b *bench, kill func() int64) (n counts) {
 			if err := b.run(protocol.ActivityEval, b.ref(c.Cell)); err != nil {
 				t.Fatal(err)
 			}
-			f.Settled(it.Tree, 1)
+			f.CellsDone(it.Tree, 1)
 		}
 	}
 	if len(prepared) > 0 {
@@ -181,7 +181,7 @@ func outcomes(t *testing.T, b *bench) map[string]string {
 	for _, file := range []string{"results.txt", "results.md"} { // tables: without times
 		all[file] = string(read(t, b.store, ledger.ReportKey(b.plan.ID, file)))
 	}
-	results, err := LoadResults(t.Context(), b.store, &b.plan.Header)
+	results, err := ledger.New(b.store).Results(t.Context(), &b.plan.Header)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func TestSharedIsUnshared(t *testing.T) {
 
 func (b *bench) results(t *testing.T) []ledger.Result {
 	t.Helper()
-	all, err := LoadResults(t.Context(), b.store, &b.plan.Header)
+	all, err := ledger.New(b.store).Results(t.Context(), &b.plan.Header)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/topksweep/sweep/activities"
+	"github.com/topksweep/sweep/activities/hostmem"
 	"github.com/topksweep/sweep/trainer"
 )
 
@@ -65,7 +65,7 @@ Reading the data is not timed: training reads ahead while it computes.`,
 				return err
 			}
 			b := t.backend
-			if err := activities.Fits(b, c); err != nil {
+			if err := hostmem.Fits(b, c); err != nil {
 				return inputError{err}
 			}
 			r, err := bench(cmd.Context(), b, c, about)

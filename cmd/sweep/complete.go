@@ -1,6 +1,9 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+	"github.com/topksweep/sweep/sweep/ledger"
+)
 
 // completeSweep completes the names of the sweeps in a store, for the shell.
 func completeSweep(p *place) cobra.CompletionFunc {
@@ -12,7 +15,7 @@ func completeSweep(p *place) cobra.CompletionFunc {
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError
 		}
-		ids, err := sweepIDs(c.Context(), store)
+		ids, err := ledger.New(store).SweepIDs(c.Context())
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError
 		}

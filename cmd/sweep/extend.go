@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,9 +11,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
-	"github.com/topksweep/sweep/activities"
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
@@ -67,7 +64,7 @@ that is not running goes on with all that it has no result of.`,
 				return err
 			}
 			defer tc.Close()
-			whole, err := activities.LoadPlan(ctx, store, header.ID)
+			whole, err := ledger.New(store).Plan(ctx, header.ID)
 			if err != nil {
 				return err
 			}
@@ -77,10 +74,10 @@ that is not running goes on with all that it has no result of.`,
 				return inputError{err}
 			}
 			if added > 0 {
-				if err := claimExtension(ctx, store, ledger.ExtensionKey(whole.ID, before), add.src); err != nil {
+				if err := ledger.New(store).ClaimExtension(ctx, whole.ID, before, add.src); err != nil {
 					return err
 				}
-				if err := activities.StorePlan(ctx, store, whole); err != nil {
+				if err := ledger.New(store).StorePlan(ctx, whole); err != nil {
 					return err
 				}
 			}
@@ -100,31 +97,6 @@ that is not running goes on with all that it has no result of.`,
 	return c
 }
 
-// extendWithin is how long storing an extension may take: one that was begun and
-// is not there after that has died.
-const extendWithin = time.Minute
-
-// claimExtension makes sure that one process at a time extends a plan as it is
-// now: of several the first counts, and the others are to look at the plan again.
-func claimExtension(ctx context.Context, store storage.Store, key string, src []byte) error {
-	err := storage.PutNew(ctx, store, key, src)
-	if !errors.Is(err, storage.ErrExists) {
-		return err
-	}
-	there, err := storage.ReadAll(ctx, store, key, grid.MaxBytes)
-	if err != nil || bytes.Equal(there, src) { // the same again
-		return err
-	}
-	objects, err := store.List(ctx, key)
-	if err != nil {
-		return err
-	}
-	if len(objects) > 0 && time.Since(objects[0].Modified) < extendWithin {
-		return errors.New("the sweep is being extended by another grid; try again")
-	}
-	return storage.PutBytes(ctx, store, key, src)
-}
-
 // answerWithin is how long a worker may take to note an update.
 const answerWithin = time.Minute
 
@@ -142,7 +114,7 @@ func tellOrStart(ctx context.Context, c client.Client, store storage.Store, p *p
 	var gone *serviceerror.NotFound
 	switch {
 	case errors.As(err, &gone):
-		src, err := storage.ReadAll(ctx, store, ledger.GridKey(p.ID), grid.MaxBytes)
+		src, err := ledger.New(store).Grid(ctx, p.ID)
 		if err != nil {
 			return err
 		}

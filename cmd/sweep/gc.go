@@ -7,9 +7,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/vbauerster/mpb/v8/decor"
-
-	"github.com/topksweep/sweep/activities"
 )
 
 func (a *app) gcCmd() *cobra.Command {
@@ -44,14 +43,14 @@ sweep, nothing is removed.`,
 			if err != nil {
 				return err
 			}
-			g, err := activities.CollectGarbage(c.Context(), store, time.Now().Add(-grace), dry)
-			if err != nil && len(g.Stages) == 0 {
+			g, err := ledger.New(store).CollectGarbage(c.Context(), time.Now().Add(-grace), dry)
+			if err != nil && len(g.Folders) == 0 {
 				return err
 			}
 			// Also what went before an error.
 			write := writeGarbage
 			if output == "json" {
-				write = func(w io.Writer, g activities.Garbage) error { return writeJSON(w, g) }
+				write = func(w io.Writer, g ledger.Garbage) error { return writeJSON(w, g) }
 			}
 			if err := write(a.out, g); err != nil {
 				return err
@@ -66,16 +65,16 @@ sweep, nothing is removed.`,
 	return c
 }
 
-func writeGarbage(out io.Writer, g activities.Garbage) error {
+func writeGarbage(out io.Writer, g ledger.Garbage) error {
 	type sum struct {
 		stages, objects int
 		bytes           int64
 	}
 	sums, total := map[string]sum{}, sum{}
-	for _, s := range g.Stages {
+	for _, s := range g.Folders {
 		t := sums[s.Why]
 		sums[s.Why] = sum{t.stages + 1, t.objects + s.Objects, t.bytes + s.Bytes}
-		if s.Why != activities.StageYoung {
+		if s.Why != ledger.FolderYoung {
 			total = sum{total.stages + 1, total.objects + s.Objects, total.bytes + s.Bytes}
 		}
 	}
@@ -88,9 +87,9 @@ func writeGarbage(out io.Writer, g activities.Garbage) error {
 		freed = "would be freed"
 	}
 	fmt.Fprintln(w, "WHAT\tSTAGES\tOBJECTS\tSIZE")
-	row("stages whose runs have results", sums[activities.StageFinished])
-	row("stages of no plan", sums[activities.StageUnplanned])
-	row("old checkpoints of runs to go on", sums[activities.StagePruned])
+	row("stages whose runs have results", sums[ledger.FolderFinished])
+	row("stages of no plan", sums[ledger.FolderUnplanned])
+	row("old checkpoints of runs to go on", sums[ledger.FolderPruned])
 	row(freed, total)
 	if err := w.Flush(); err != nil {
 		return err
@@ -98,7 +97,7 @@ func writeGarbage(out io.Writer, g activities.Garbage) error {
 	if g.Leftovers > 0 {
 		fmt.Fprintf(out, "and %d unfinished uploads, temporary files and empty folders\n", g.Leftovers)
 	}
-	if young := sums[activities.StageYoung]; young.stages > 0 {
+	if young := sums[ledger.FolderYoung]; young.stages > 0 {
 		fmt.Fprintf(out, "kept: %d stages of no plan (%s) that are younger than --grace\n", young.stages, size(young.bytes))
 	}
 	return nil

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/topksweep/sweep/activities"
 	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep/ledger"
 )
 
 func TestGC(t *testing.T) {
@@ -59,11 +59,11 @@ func TestGC(t *testing.T) {
 	if err := os.Remove(header); err != nil {
 		t.Fatal(err)
 	}
-	var g activities.Garbage
+	var g ledger.Garbage
 	if err := json.Unmarshal([]byte(ok(t, dir, "gc", "--grace", "0s", "-o", "json")), &g); err != nil {
 		t.Fatal(err)
 	}
-	if count() != 0 || g.DryRun || len(g.Stages) != 2 || g.Stages[0].Stage != "one" || g.Stages[0].Objects != 3 || g.Stages[0].Bytes < 3<<10 {
+	if count() != 0 || g.DryRun || len(g.Folders) != 2 || g.Folders[0].Folder != "one" || g.Folders[0].Objects != 3 || g.Folders[0].Bytes < 3<<10 {
 		t.Errorf("%d objects are left, after %+v", count(), g)
 	}
 	ok(t, dir, "gc", "--grace", "0s") // finds the folders that are empty now

@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/topksweep/sweep/activities"
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/ledger"
@@ -122,62 +121,20 @@ func absolute(source, base string) string {
 // save stores a plan and the file that it was made from. A sweep that has been
 // extended since stays extended. note is something to tell the user, or empty.
 func (p *planned) save(ctx context.Context, store storage.Store) (_ *plan.Header, note string, err error) {
-	header, stored := &p.plan.Header, new(plan.Header)
-	err = storage.GetJSON(ctx, store, ledger.PlanKey(header.ID), stored)
-	if err == nil && stored.Run != header.Run {
+	h, differs, err := ledger.New(store).Submit(ctx, p.plan, p.src)
+	if differs {
 		note = "the section run differs from that of before: if the sweep is running, it goes on as it was started"
 	}
-	if err == nil && stored.CellCount > header.CellCount {
-		return stored, note, nil
-	}
-	if err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
-		return nil, "", err
-	}
-	if err := storage.PutBytes(ctx, store, ledger.GridKey(header.ID), p.src); err != nil {
-		return nil, "", err
-	}
-	return header, note, activities.StorePlan(ctx, store, p.plan)
+	return h, note, err
 }
 
 // findSweep returns the stored plan of a sweep given by its ID or its name; of
 // several with one name, the newest.
 func findSweep(ctx context.Context, store storage.Store, want string) (*plan.Header, error) {
-	ids, err := sweepIDs(ctx, store)
-	if err != nil {
-		return nil, err
+	h, err := ledger.New(store).Find(ctx, want)
+	var unknown *ledger.UnknownSweepError
+	if errors.As(err, &unknown) {
+		return nil, inputError{err}
 	}
-	var known []string
-	for _, id := range ids { // newest first
-		name := id[:max(0, strings.LastIndex(id, "-"))]
-		if id == want || name == want {
-			h := new(plan.Header)
-			return h, storage.GetJSON(ctx, store, ledger.PlanKey(id), h)
-		}
-		known = append(known, id)
-	}
-	if len(known) == 0 {
-		return nil, inputError{fmt.Errorf("sweep %q: this store holds no sweeps", want)}
-	}
-	return nil, inputError{fmt.Errorf("sweep %q is not in this store; it has %s", want, strings.Join(known[:min(len(known), 10)], ", "))}
-}
-
-// sweepIDs lists the sweeps of a store, those stored last first.
-func sweepIDs(ctx context.Context, store storage.Store) ([]string, error) {
-	objects, err := store.List(ctx, "sweeps/")
-	if err != nil {
-		return nil, err
-	}
-	var plans []storage.Object
-	for _, o := range objects {
-		if strings.HasSuffix(o.Key, "/plan.json") {
-			plans = append(plans, o)
-		}
-	}
-	sortNewest(plans)
-	var ids []string
-	for _, o := range plans {
-		id := strings.TrimSuffix(strings.TrimPrefix(o.Key, "sweeps/"), "/plan.json")
-		ids = append(ids, id)
-	}
-	return ids, nil
+	return h, err
 }

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -15,7 +13,6 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
-	"github.com/topksweep/sweep/activities"
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
@@ -86,11 +83,11 @@ func (a *app) listSweeps(ctx context.Context, p place, conn connection) ([]sweep
 	if err != nil {
 		return nil, err
 	}
-	ids, err := sweepIDs(ctx, store)
+	ids, err := ledger.New(store).SweepIDs(ctx)
 	if err != nil {
 		return nil, err
 	}
-	done, err := results(ctx, store)
+	done, err := ledger.New(store).CompletedRuns(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -114,40 +111,18 @@ func (a *app) listSweeps(ctx context.Context, p place, conn connection) ([]sweep
 // stateOf counts a sweep's results and asks the server, if there is one, what
 // it is doing.
 func stateOf(ctx context.Context, store storage.Store, tc client.Client, id string, done map[string]bool) (sweepState, error) {
-	h := new(plan.Header)
-	if err := storage.GetJSON(ctx, store, ledger.PlanKey(id), h); err != nil {
+	l := ledger.New(store)
+	h, err := l.Header(ctx, id)
+	if err != nil {
 		return sweepState{}, err
 	}
-	s := sweepState{ID: h.ID, Name: h.Name, Cells: h.CellCount, header: h}
-	objects, err := store.List(ctx, "sweeps/"+id+"/")
+	n, err := l.Count(ctx, h, done)
+	s := sweepState{
+		ID: h.ID, Name: h.Name, Cells: h.CellCount, header: h,
+		Completed: n.Completed, Failed: n.Failed, Planned: n.Planned, noted: n.Notes,
+	}
 	if err != nil {
 		return s, err
-	}
-	for _, o := range objects {
-		switch {
-		case o.Key == ledger.PlanKey(id):
-			s.Planned = o.Modified
-		case strings.HasPrefix(o.Key, ledger.FailurePrefix(id)):
-			var note ledger.Result
-			if err := storage.GetJSON(ctx, store, o.Key, &note); err != nil && !errors.Is(err, storage.ErrNotFound) {
-				return s, err
-			}
-			if note.Status == plan.Failed {
-				s.Failed++
-			}
-			s.noted++
-		}
-	}
-	for i := range h.Chunks() {
-		cells, err := activities.ReadCells(ctx, store, h, i)
-		if err != nil {
-			return s, err
-		}
-		for _, c := range cells {
-			if done[h.RunID(c.ID)] {
-				s.Completed++
-			}
-		}
 	}
 	s.State = "stopped"
 	if s.Completed == s.Cells {
@@ -169,10 +144,6 @@ func stateOf(ctx context.Context, store storage.Store, tc client.Client, id stri
 		s.State = "failed"
 	}
 	return s, nil
-}
-
-func sortNewest(objects []storage.Object) {
-	slices.SortStableFunc(objects, func(x, y storage.Object) int { return y.Modified.Compare(x.Modified) })
 }
 
 func writeJSON(w io.Writer, v any) error {

@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 )
 
@@ -85,18 +84,5 @@ func (p *place) results(ctx context.Context) (map[string]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	return results(ctx, store)
-}
-
-// results is the set of runs that have a result.
-func results(ctx context.Context, store storage.Store) (map[string]bool, error) {
-	objects, err := store.List(ctx, "results/")
-	if err != nil {
-		return nil, err
-	}
-	done := make(map[string]bool, len(objects))
-	for _, o := range objects {
-		done[strings.TrimSuffix(strings.TrimPrefix(o.Key, "results/"), ".json")] = true
-	}
-	return done, nil
+	return ledger.New(store).CompletedRuns(ctx)
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/topksweep/sweep/activities"
 	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/report"
 )
@@ -92,7 +92,7 @@ name or an ID. No server is needed.`,
 }
 
 func loadRows(ctx context.Context, store storage.Store, header *plan.Header) (report.Rows, error) {
-	rows, err := activities.LoadResults(ctx, store, header)
+	rows, err := ledger.New(store).Results(ctx, header)
 	return report.Rows{Plan: header, Results: rows}, err
 }
 

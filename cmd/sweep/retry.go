@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
@@ -37,7 +38,7 @@ when it is through with the others.`,
 			if err != nil {
 				return err
 			}
-			done, err := results(ctx, store)
+			done, err := ledger.New(store).CompletedRuns(ctx)
 			if err != nil {
 				return err
 			}
@@ -50,7 +51,7 @@ when it is through with the others.`,
 			if err != nil {
 				return err
 			}
-			left, err := withoutResult(ctx, store, header)
+			left, err := ledger.New(store).Unfinished(ctx, header)
 			if err != nil {
 				return err
 			}

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
 
-	"github.com/topksweep/sweep/activities"
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
@@ -85,7 +84,7 @@ reason. SWEEP is a name or an ID.`,
 }
 
 func statusOf(ctx context.Context, store storage.Store, tc client.Client, header *plan.Header) (sweepState, []trouble, error) {
-	done, err := results(ctx, store)
+	done, err := ledger.New(store).CompletedRuns(ctx)
 	if err != nil {
 		return sweepState{}, nil, err
 	}
@@ -111,7 +110,7 @@ func statusOf(ctx context.Context, store storage.Store, tc client.Client, header
 		}
 	}
 	for i := range header.Chunks() {
-		cells, err := activities.ReadCells(ctx, store, header, i)
+		cells, err := ledger.New(store).Cells(ctx, header, i)
 		if err != nil {
 			return s, nil, err
 		}
@@ -124,8 +123,7 @@ func statusOf(ctx context.Context, store storage.Store, tc client.Client, header
 			case running[n]:
 				r.Status = plan.Running
 			case s.noted > 0:
-				var note ledger.Result
-				err := storage.GetJSON(ctx, store, ledger.FailureKey(header.ID, c.ID), &note)
+				note, err := ledger.New(store).Failure(ctx, header.ID, c.ID)
 				if err == nil {
 					r.Status, r.Error = note.Status, note.Error
 				} else if !errors.Is(err, storage.ErrNotFound) {

@@ -8,8 +8,8 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
-	"github.com/topksweep/sweep/activities"
 	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 )
 
@@ -93,7 +93,7 @@ func (a *app) begin(ctx context.Context, c client.Client, store storage.Store, h
 		fmt.Fprintf(a.err, "sweep %s: %d cells\n", header.ID, header.CellCount)
 		return nil
 	}
-	left, err := withoutResult(ctx, store, header)
+	left, err := ledger.New(store).Unfinished(ctx, header)
 	if err != nil {
 		return err
 	}
@@ -104,16 +104,4 @@ func (a *app) begin(ctx context.Context, c client.Client, store storage.Store, h
 	fmt.Fprintf(a.err, "note: this store lacks the results of %d of them: they are trained\n", left)
 	_, err = start(ctx, c, header, details, backend, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
 	return err
-}
-
-// withoutResult counts the cells that have no result, or one that is damaged.
-func withoutResult(ctx context.Context, store storage.Store, header *plan.Header) (int, error) {
-	rows, err := activities.LoadResults(ctx, store, header)
-	left := 0
-	for _, r := range rows {
-		if r.Status != plan.Completed {
-			left++
-		}
-	}
-	return left, err
 }

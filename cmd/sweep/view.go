@@ -11,9 +11,9 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
-	"github.com/topksweep/sweep/activities"
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/grid"
+	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
 )
@@ -42,7 +42,7 @@ func newLabels(ctx context.Context, store storage.Store, header *plan.Header) *l
 func (l *labels) of(cell int) string {
 	chunk := cell / plan.ChunkSize
 	if cell%plan.ChunkSize >= len(l.chunks[chunk]) { // not read yet, or extended since
-		l.chunks[chunk], _ = activities.ReadChunk(l.ctx, l.store, l.plan.ID, chunk) // without it a number has to do
+		l.chunks[chunk], _ = ledger.New(l.store).Chunk(l.ctx, l.plan.ID, chunk) // without it a number has to do
 	}
 	if i := cell % plan.ChunkSize; i < len(l.chunks[chunk]) {
 		if l.narrow {

@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
 	"github.com/topksweep/sweep/workflows"
@@ -180,7 +181,7 @@ func (s snapshot) filled(ctx context.Context, store storage.Store, id string, be
 		s.progress = before.progress
 		return s, nil
 	}
-	done, err := results(ctx, store)
+	done, err := ledger.New(store).CompletedRuns(ctx)
 	if err != nil {
 		return s, err
 	}

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/topksweep/sweep/activities"
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/storage/dir"
 	"github.com/topksweep/sweep/sweep/ledger"
@@ -40,7 +39,7 @@ func sameOutcome(t *testing.T, got storage.Store, undisturbed string) {
 		}
 	}
 	// Forks stay until they are collected, and nothing else.
-	if _, err := activities.CollectGarbage(t.Context(), got, time.Now(), false); err != nil {
+	if _, err := ledger.New(got).CollectGarbage(t.Context(), time.Now(), false); err != nil {
 		t.Error(err)
 	}
 	if left := contents(t, got, "stages/"); len(left) > 0 {

@@ -1,0 +1,103 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep/grid"
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
+)
+
+// A run is one cell's training as an activity works on it.
+type run struct {
+	id     string // names its objects in the store
+	header *plan.Header
+	cell   grid.Cell
+}
+
+// load reads a run that is to be trained or evaluated, and checks its settings.
+func (a *Activities) load(ctx context.Context, ref protocol.CellRef) (*run, error) {
+	r, err := a.find(ctx, ref)
+	if err == nil && !r.header.Identifies(r.cell) { // the header may have been misread
+		a.forget(ref.Sweep)
+		r, err = a.find(ctx, ref)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !r.header.Identifies(r.cell) {
+		return nil, fmt.Errorf("%w: cell %s of %s has other settings than its ID says: its plan is damaged, "+
+			"or of another version of sweep; submit the grid again", ErrConfig, r.cell.ID, ref.Sweep)
+	}
+	if errs := r.cell.Config.Validate(); len(errs) > 0 {
+		return nil, fmt.Errorf("%w: cell %s: %w", ErrConfig, r.cell.ID, errs[0])
+	}
+	return r, nil
+}
+
+// find reads a run whatever its settings are.
+func (a *Activities) find(ctx context.Context, ref protocol.CellRef) (*run, error) {
+	h, err := a.header(ctx, ref.Sweep)
+	if err != nil {
+		return nil, err
+	}
+	cells, err := a.ledger.Chunk(ctx, ref.Sweep, ref.Cell/plan.ChunkSize)
+	if err != nil {
+		return nil, err
+	}
+	i := ref.Cell % plan.ChunkSize
+	if i < 0 || i >= len(cells) {
+		return nil, fmt.Errorf("%w: the stored plan of %s has no cell %d", ErrConfig, ref.Sweep, ref.Cell)
+	}
+	return &run{id: h.RunID(cells[i].ID), header: h, cell: cells[i]}, nil
+}
+
+// header returns a sweep's plan header, which it reads once. What training needs
+// of a header never changes, except where the data lies.
+func (a *Activities) header(ctx context.Context, sweep string) (*plan.Header, error) {
+	a.mu.Lock()
+	h := a.headers[sweep]
+	a.mu.Unlock()
+	if h != nil {
+		return h, nil
+	}
+	h, err := a.ledger.Header(ctx, sweep)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, fmt.Errorf("%w of %s: hand grids to the store that the workers use (--store); %w", ErrNoPlan, sweep, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	a.headers[sweep] = h
+	a.mu.Unlock()
+	return h, nil
+}
+
+// forget lets a sweep's plan header be read again: it was misread, or it has
+// changed in the store.
+func (a *Activities) forget(sweep string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.headers, sweep)
+}
+
+// result reads the result of a run; it is nil if there is none. A damaged result
+// is removed, and the run is trained again.
+func (a *Activities) result(ctx context.Context, run string) (*ledger.Result, error) {
+	r, err := a.ledger.Result(ctx, run)
+	switch {
+	case errors.Is(err, storage.ErrCorrupt):
+		a.log.Warn("a damaged result is removed", "run", run, "error", err)
+		return nil, a.ledger.DeleteResult(ctx, run)
+	case errors.Is(err, storage.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return &r, nil
+}
