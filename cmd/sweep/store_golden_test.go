@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/csv"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -16,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/topksweep/sweep/sweep"
 )
 
 var record = flag.String("record", "", "write what this `program` prints of the store of version 0.1.0 as the golden outputs")
@@ -112,6 +115,81 @@ func TestGoOnFrom010(t *testing.T) {
 			t.Errorf("the weights of %s differ from those of an undisturbed run", run)
 		}
 	}
+}
+
+// Programs that read what version 0.1.0 printed as JSON find the same keys in what
+// later versions print. The values of these depend on the machine.
+func TestKeysOf010(t *testing.T) {
+	dir := t.TempDir()
+	outputs := map[string][]byte{
+		"bench":        printed(t, dir, "bench", "--activation-dim", "8", "--dict-size", "16", "--k", "2", "--batch-size", "16", "--time", "1ms", "--threads", "1", "--backend", "cpu", "-o", "json"),
+		"data inspect": printed(t, dir, "data", "inspect", "../../trainer/data/testdata/minilm-l3", "-o", "json"),
+		"version":      printed(t, dir, "version", "-o", "json"),
+	}
+	if *record == "" { // only a sweep in training shows all of it
+		training, err := json.Marshal(sweepState{Runs: []runState{{Error: "x", Beat: new(sweep.Heartbeat)}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		outputs["status"] = training
+	}
+	const file = store010 + "/outputs/keys.json"
+	golden := map[string][]string{}
+	if *record != "" {
+		for verb, out := range outputs {
+			golden[verb] = keys(t, out)
+		}
+		golden["status"] = strings.Fields("id name cells completed failed state planned runs runs.cell runs.label runs.status runs.error runs.progress")
+		text, err := json.MarshalIndent(golden, "", " ")
+		if err == nil {
+			err = os.WriteFile(file, append(text, '\n'), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &golden); err != nil {
+		t.Fatal(err)
+	}
+	for verb, want := range golden {
+		got := keys(t, outputs[verb])
+		for _, key := range want {
+			if !slices.Contains(got, key) {
+				t.Errorf("sweep %s -o json has no %s any more: %v", verb, key, got)
+			}
+		}
+	}
+}
+
+// keys lists the keys of a JSON text with those above them, as in runs.cell.
+func keys(t *testing.T, text []byte) (all []string) {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal(text, &v); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	var walk func(above string, v any)
+	walk = func(above string, v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for key, below := range v {
+				all = append(all, above+key)
+				walk(above+key+".", below)
+			}
+		case []any:
+			for _, below := range v {
+				walk(above, below)
+			}
+		}
+	}
+	walk("", v)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // copyStore copies the store of version 0.1.0 to where a sweep with the state
