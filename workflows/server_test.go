@@ -155,7 +155,7 @@ func TestOnServer(t *testing.T) {
 		f.work(t, c)
 		run := start(t, c, "runs", f.input(3))
 		var app *temporal.ApplicationError
-		if err := run.Get(t.Context(), nil); !errors.As(err, &app) || app.Type() != ErrTypeFailed {
+		if err := run.Get(t.Context(), nil); !errors.As(err, &app) || app.Type() != protocol.ErrTypeFailed {
 			t.Fatalf("ended with %v", err)
 		}
 		wantEach(t, "evaluated", f.evaluated, []int{0, 2, 4, 5, 6, 7, 9, 10, 11}, 1)
@@ -207,7 +207,7 @@ func TestOnServer(t *testing.T) {
 		in.FailureLimit = 1
 		run := start(t, c, "limit", in)
 		var app *temporal.ApplicationError
-		if err := run.Get(t.Context(), nil); !errors.As(err, &app) || app.Type() != ErrTypeFailed {
+		if err := run.Get(t.Context(), nil); !errors.As(err, &app) || app.Type() != protocol.ErrTypeFailed {
 			t.Fatalf("ended with %v", err)
 		}
 		if got := f.statuses(plan.Canceled); !slices.Equal(got, []int{0, 1}) {

@@ -12,11 +12,6 @@ import (
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-// ErrTypeFailed is the type of the error with which a sweep ends when runs
-// failed. The sweep is then Failed in Temporal, and submitting the same grid
-// again trains only what has no result.
-const ErrTypeFailed = "RunsFailed"
-
 // SweepWorkflow trains and evaluates every cell of a stored plan, stage by
 // stage, at most MaxConcurrent stages at a time, and collects the results. A run
 // that fails does not touch the others, and a trunk that fails only those that
@@ -56,7 +51,7 @@ func SweepWorkflow(ctx workflow.Context, in protocol.SweepInput) (protocol.Summa
 		return s.Summary, temporal.NewCanceledError()
 	case s.Failed > 0:
 		return s.Summary, temporal.NewNonRetryableApplicationError(
-			fmt.Sprintf("%d of %d runs failed; sweep retry trains them again", s.Failed, s.Cells), ErrTypeFailed, nil, s.Summary)
+			fmt.Sprintf("%d of %d runs failed; sweep retry trains them again", s.Failed, s.Cells), protocol.ErrTypeFailed, nil, s.Summary)
 	}
 	return s.Summary, nil
 }

@@ -108,7 +108,7 @@ func TestFailedRuns(t *testing.T) {
 	}
 	s, err := f.run(t, f.input(3))
 	var app *temporal.ApplicationError
-	if !errors.As(err, &app) || app.Type() != ErrTypeFailed || !app.NonRetryable() || !strings.Contains(app.Message(), "3 of 12 runs failed") {
+	if !errors.As(err, &app) || app.Type() != protocol.ErrTypeFailed || !app.NonRetryable() || !strings.Contains(app.Message(), "3 of 12 runs failed") {
 		t.Errorf("ended with %v", err)
 	}
 	wantSummary(t, s, protocol.Summary{Cells: 12, Completed: 9, Failed: 3})
@@ -187,7 +187,7 @@ func TestFailureLimitCancelsTheOthers(t *testing.T) {
 	in.FailureLimit = 1
 	s, err := f.run(t, in)
 	var app *temporal.ApplicationError
-	if !errors.As(err, &app) || app.Type() != ErrTypeFailed {
+	if !errors.As(err, &app) || app.Type() != protocol.ErrTypeFailed {
 		t.Errorf("ended with %v", err)
 	}
 	wantSummary(t, s, protocol.Summary{Cells: 50, Failed: 1, Canceled: 3})

@@ -18,7 +18,6 @@ import (
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
-	"github.com/topksweep/sweep/workflows"
 )
 
 func (a *app) watchCmd() *cobra.Command {
@@ -237,7 +236,7 @@ func failure(err error, id string) error {
 	switch {
 	case !errors.As(err, &app):
 		return fmt.Errorf("sweep %s: %w", id, err)
-	case app.Type() != workflows.ErrTypeFailed || app.Details(&sum) != nil:
+	case app.Type() != protocol.ErrTypeFailed || app.Details(&sum) != nil:
 		for cause := app; errors.As(errors.Unwrap(cause), &cause); { // without the wrapping of those between
 			app = cause
 		}

@@ -23,7 +23,7 @@ const Queue = "sweep"
 // queue per hardware class, so that a run stays on the class it began on.
 func TrainQueue(backend string) string { return Queue + "-" + backend }
 
-// Types of errors by which the workflow decides what to do.
+// Types of errors between activities, the workflow and whoever waits for it.
 const (
 	// ErrTypeLost: Evaluate found no checkpoint of the run's last step that
 	// verifies. The run is to be trained again, from the checkpoint before.
@@ -31,6 +31,10 @@ const (
 
 	// ErrTypeNoPlan: no worker has the sweep's plan in its store.
 	ErrTypeNoPlan = "NoPlan"
+
+	// ErrTypeFailed: the sweep has ended and some of its runs failed. It is then
+	// Failed in Temporal; submitting its grid again trains what has no result.
+	ErrTypeFailed = "RunsFailed"
 )
 
 // HeartbeatTimeout is how long TrainStage may be silent before its worker counts

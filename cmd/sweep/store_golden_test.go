@@ -1,0 +1,306 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/csv"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/topksweep/sweep/sweep/protocol"
+)
+
+var record = flag.String("record", "", "write what this `program` prints of the store of version 0.1.0 as the golden outputs")
+
+// store010 is a store that version 0.1.0 wrote; its README.md says how.
+const store010 = "testdata/store-0.1.0"
+
+// What later versions print of a store of version 0.1.0 is what that version
+// printed.
+func TestStoreOf010(t *testing.T) {
+	dir := copyStore(t)
+	type output struct {
+		file string
+		args []string
+	}
+	outputs := []output{
+		{"list.txt", []string{"list"}},
+		{"list.json", []string{"list", "-o", "json"}},
+		{"gc.txt", []string{"gc", "--dry-run"}},
+		{"gc.json", []string{"gc", "--dry-run", "-o", "json"}},
+		{"trunks-all.txt", []string{"results", "trunks", "--all-columns"}},
+		{"trunks-sorted.csv", []string{"results", "trunks", "--sort", "-nmse", "-o", "csv"}},
+	}
+	for _, name := range []string{"trunks", "alone", "failed", "canceled", "interrupted"} {
+		outputs = append(outputs,
+			output{name + "-status.txt", []string{"status", name, "--all"}},
+			output{name + "-status.json", []string{"status", name, "-o", "json"}},
+		)
+		for format, extension := range map[string]string{"table": "txt", "csv": "csv", "json": "json", "md": "md"} {
+			outputs = append(outputs, output{name + "." + extension, []string{"results", name, "-o", format}})
+		}
+	}
+	for _, name := range []string{"trunks-longer", "failed", "interrupted"} {
+		outputs = append(outputs, output{name + "-plan.json", []string{"plan", filepath.Join(store010, "grids", name+".yaml"), "-o", "json"}})
+	}
+	for _, o := range outputs {
+		got := printed(t, dir, o.args...)
+		if o.args[0] == "plan" {
+			got = withoutMachine(got)
+		}
+		file := filepath.Join(store010, "outputs", o.file)
+		if *record != "" {
+			if err := os.WriteFile(file, got, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if line, a, b := firstDifference(got, want); line > 0 {
+			t.Errorf("sweep %s: line %d is\n%s\nversion 0.1.0 printed\n%s", strings.Join(o.args, " "), line, a, b)
+		}
+	}
+}
+
+// A sweep that version 0.1.0 left in the middle goes on from its checkpoints and
+// ends with what it comes to undisturbed.
+func TestGoOnFrom010(t *testing.T) {
+	dir := copyStore(t)
+	got := printed(t, dir, "run", filepath.Join(store010, "grids", "interrupted.yaml"), "--backend", "cpu", "--no-ui", "--slots", "1", "-o", "csv")
+	want, err := os.ReadFile(filepath.Join(store010, "outputs", "undisturbed.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.ReadFile(filepath.Join(dir, "worker.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range checkpointed(t) {
+		if !bytes.Contains(log, []byte("from="+step+" ")) {
+			t.Errorf("no run went on from its checkpoint of step %s:\n%s", step, log)
+		}
+	}
+	if n := bytes.Count(got, []byte("completed")); n != 3 {
+		t.Errorf("%d runs are completed, want 3:\n%s", n, got)
+	}
+	if runtime.GOARCH != "amd64" {
+		t.Skip("the store's bits are those of amd64: elsewhere the compiler fuses products and sums")
+	}
+	if got, want := withoutTime(t, got), withoutTime(t, want); !slices.EqualFunc(got, want, slices.Equal) {
+		t.Errorf("the results are\n%s\nundisturbed they are\n%s", got, want)
+	}
+	sums, err := os.ReadFile(filepath.Join(store010, "outputs", "undisturbed.sha256"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	models := models(t, dir)
+	for line := range strings.Lines(string(sums)) {
+		sum, file, _ := strings.Cut(strings.TrimSpace(line), "  ")
+		run := filepath.Dir(file)
+		if fmt.Sprintf("%x", sha256.Sum256([]byte(models[run]))) != sum {
+			t.Errorf("the weights of %s differ from those of an undisturbed run", run)
+		}
+	}
+}
+
+// Programs that read what version 0.1.0 printed as JSON find the same keys in what
+// later versions print. The values of these depend on the machine.
+func TestKeysOf010(t *testing.T) {
+	dir := t.TempDir()
+	outputs := map[string][]byte{
+		"bench":        printed(t, dir, "bench", "--activation-dim", "8", "--dict-size", "16", "--k", "2", "--batch-size", "16", "--time", "1ms", "--threads", "1", "--backend", "cpu", "-o", "json"),
+		"data inspect": printed(t, dir, "data", "inspect", "../../trainer/data/testdata/minilm-l3", "-o", "json"),
+		"version":      printed(t, dir, "version", "-o", "json"),
+	}
+	if *record == "" { // only a sweep in training shows all of it
+		training, err := json.Marshal(sweepState{Runs: []runState{{Error: "x", Beat: new(protocol.Heartbeat)}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		outputs["status"] = training
+	}
+	const file = store010 + "/outputs/keys.json"
+	golden := map[string][]string{}
+	if *record != "" {
+		for verb, out := range outputs {
+			golden[verb] = keys(t, out)
+		}
+		golden["status"] = strings.Fields("id name cells completed failed state planned runs runs.cell runs.label runs.status runs.error runs.progress")
+		text, err := json.MarshalIndent(golden, "", " ")
+		if err == nil {
+			err = os.WriteFile(file, append(text, '\n'), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &golden); err != nil {
+		t.Fatal(err)
+	}
+	for verb, want := range golden {
+		got := keys(t, outputs[verb])
+		for _, key := range want {
+			if !slices.Contains(got, key) {
+				t.Errorf("sweep %s -o json has no %s any more: %v", verb, key, got)
+			}
+		}
+	}
+}
+
+// keys lists the keys of a JSON text with those above them, as in runs.cell.
+func keys(t *testing.T, text []byte) (all []string) {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal(text, &v); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	var walk func(above string, v any)
+	walk = func(above string, v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for key, below := range v {
+				all = append(all, above+key)
+				walk(above+key+".", below)
+			}
+		case []any:
+			for _, below := range v {
+				walk(above, below)
+			}
+		}
+	}
+	walk("", v)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// copyStore copies the store of version 0.1.0 to where a sweep with the state
+// directory dir has its own. Files were written one minute after the other, long
+// ago, in the order of their keys.
+func copyStore(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	store := filepath.Join(dir, "store")
+	if err := os.CopyFS(store, os.DirFS(filepath.Join(store010, "store"))); err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
+	err := filepath.WalkDir(store, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		at = at.Add(time.Minute)
+		return os.Chtimes(path, at, at)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// printed runs the program to its end, which must be good, and returns what it
+// printed. With -record it runs another one.
+func printed(t *testing.T, dir string, args ...string) []byte {
+	t.Helper()
+	t.Setenv("TZ", "UTC")
+	t.Setenv("SWEEP_CPU", "portable") // whose bits are the same on every machine
+	if *record == "" {
+		return []byte(ok(t, dir, args...))
+	}
+	c := exec.CommandContext(t.Context(), *record, args...)
+	c.Env = append(os.Environ(), "SWEEP_DIR="+dir, "SWEEP_STORE=", "TEMPORAL_ADDRESS=")
+	c.Stderr = os.Stderr
+	out, err := c.Output()
+	if err != nil {
+		t.Fatalf("%s: %v", c, err)
+	}
+	return out
+}
+
+// firstDifference returns the first line in which two texts differ, counted from
+// 1, or 0 if they are equal.
+func firstDifference(a, b []byte) (line int, inA, inB string) {
+	as, bs := strings.SplitAfter(string(a), "\n"), strings.SplitAfter(string(b), "\n")
+	for i := range max(len(as), len(bs)) {
+		inA, inB = "(nothing)", "(nothing)"
+		if i < len(as) {
+			inA = as[i]
+		}
+		if i < len(bs) {
+			inB = bs[i]
+		}
+		if inA != inB {
+			return i + 1, inA, inB
+		}
+	}
+	return 0, "", ""
+}
+
+// withoutMachine leaves out of a plan what depends on the machine: times, and the
+// memory that grows with its cores.
+func withoutMachine(plan []byte) []byte {
+	return regexp.MustCompile(`(?m)^ *"(seconds|seconds_unshared|bytes|host_bytes)": .*\n`).ReplaceAll(plan, nil)
+}
+
+// withoutTime returns the rows of results without the time that training took.
+func withoutTime(t *testing.T, results []byte) [][]string {
+	t.Helper()
+	rows, err := csv.NewReader(bytes.NewReader(results)).ReadAll()
+	if err != nil || len(rows) == 0 {
+		t.Fatalf("results: %v\n%s", err, results)
+	}
+	i := slices.Index(rows[0], "wall_seconds")
+	if i < 0 {
+		t.Fatalf("no wall_seconds in %v", rows[0])
+	}
+	for j, row := range rows {
+		rows[j] = slices.Delete(row, i, i+1)
+	}
+	return rows
+}
+
+// checkpointed lists the steps of the newest checkpoints of the interrupted
+// sweep's runs.
+func checkpointed(t *testing.T) (steps []string) {
+	t.Helper()
+	plans, err := filepath.Glob(store010 + "/store/sweeps/interrupted-*/cells-000000.json")
+	if err != nil || len(plans) != 1 {
+		t.Fatalf("%d plans, %v", len(plans), err)
+	}
+	cells, err := os.ReadFile(plans[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range regexp.MustCompile(`"id":"(\w+)"`).FindAllSubmatch(cells, -1) {
+		manifests, err := filepath.Glob(store010 + "/store/stages/" + string(id[1]) + "/manifests/*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(manifests); n > 0 {
+			step, _, _ := strings.Cut(filepath.Base(manifests[n-1]), "-")
+			steps = append(steps, strings.TrimLeft(step, "0"))
+		}
+	}
+	if len(steps) != 2 {
+		t.Fatalf("%d runs have checkpoints, want 2", len(steps))
+	}
+	return steps
+}
