@@ -154,6 +154,7 @@ func (k *checkpointer) saveDone(err error) error {
 	return nil
 }
 
+// copy copies the present state into the buffer.
 func (k *checkpointer) copy() (*trainer.Body, error) {
 	if err := k.loop.Save(k.buffer); err != nil {
 		return nil, err
@@ -161,10 +162,12 @@ func (k *checkpointer) copy() (*trainer.Body, error) {
 	return trainer.Encode(k.cfg, k.buffer)
 }
 
+// meta is what the manifest says of a checkpoint besides its data.
 func (k *checkpointer) meta(now time.Time) map[string]string {
 	return map[string]string{metaSeconds: strconv.FormatFloat(k.seconds+now.Sub(k.began).Seconds(), 'f', 3, 64)}
 }
 
+// save stores a checkpoint, and removes older ones.
 func (k *checkpointer) save(ctx context.Context, step int64, body *trainer.Body, meta map[string]string) error {
 	// Evaluation removes the folder of a run that has a result, claims and all. An
 	// attempt that wakes up after that finds no newer claim that would fence it off.
@@ -175,7 +178,9 @@ func (k *checkpointer) save(ctx context.Context, step int64, body *trainer.Body,
 			return fmt.Errorf("checkpoint at step %d: %w", step, err)
 		}
 	}
-	m, err := k.claim.Save(ctx, storage.Checkpoint{Step: step, Format: checkpointFormat, Meta: meta, Body: body, Size: body.Size()})
+	m, err := k.claim.Save(ctx, storage.Checkpoint{
+		Step: step, Format: checkpointFormat, Meta: meta, Body: body, Size: body.Size(),
+	})
 	if err != nil {
 		return fmt.Errorf("checkpoint at step %d: %w", step, err)
 	}

@@ -44,7 +44,9 @@ func TestErrorTable(t *testing.T) {
 	} {
 		seen[c.name] = true
 		var app *temporal.ApplicationError
-		if got := outcome(t.Context(), c.err); !errors.As(got, &app) || app.Type() != c.name || app.NonRetryable() == c.retry || app.NextRetryDelay() != c.after {
+		if got := outcome(t.Context(), c.err); !errors.As(got, &app) || app.Type() != c.name ||
+			app.NonRetryable() == c.retry ||
+			app.NextRetryDelay() != c.after {
 			t.Errorf("%v became %#v", c.err, got)
 		} else if app.Message() != c.err.Error() {
 			t.Errorf("%v became %q", c.err, app.Message())
@@ -75,7 +77,8 @@ func TestErrorTable(t *testing.T) {
 func TestLongMessages(t *testing.T) {
 	var app *temporal.ApplicationError
 	err := &data.SourceError{Msg: strings.Repeat("é shard 17 is truncated; ", 1e5)}
-	if !errors.As(outcome(t.Context(), err), &app) || len(app.Message()) > maxMessage+8 || !strings.HasSuffix(app.Message(), "…") {
+	if !errors.As(outcome(t.Context(), err), &app) || len(app.Message()) > maxMessage+8 ||
+		!strings.HasSuffix(app.Message(), "…") {
 		t.Errorf("a message of %d bytes", len(app.Message()))
 	}
 }

@@ -21,11 +21,11 @@ const (
 	modelCurve   = "curve.json"
 )
 
-// export writes a run's model for use outside of sweep: the weights under the
-// names, in the shapes and with the config that EleutherAI's sparsify reads, and
-// beside them the run's result and loss curve. scale is what the data were
-// multiplied by; it is folded back, so that the model takes activations as they
-// are stored.
+// export writes a run's model for use in other tools: the weights under the names,
+// in the shapes and with the config that EleutherAI's sparsify reads, and beside
+// them the run's result and loss curve. scale is the factor by which the data were
+// multiplied. It is folded into the biases, so that the model takes activations as
+// they are stored.
 func (a *Activities) export(ctx context.Context, id string, r ledger.Result, s *trainer.State, scale float64) error {
 	c := r.Config
 	body, err := trainer.NewBody(modelTensors(c, s, scale), map[string]string{"format": "pt", "sweep.cell": r.Cell})
@@ -60,8 +60,8 @@ func (a *Activities) export(ctx context.Context, id string, r ledger.Result, s *
 	return nil
 }
 
-// put writes an object and reads it back: once the result is there the
-// checkpoints go, and the model is all that is left of the run.
+// put writes an object and reads it back. Once the result is stored the checkpoints
+// are removed, and the weights exist nowhere but in the model.
 func (a *Activities) put(ctx context.Context, key string, body io.ReaderAt, size int64) error {
 	if err := a.store.Put(ctx, key, body, size); err != nil {
 		return err
@@ -83,9 +83,9 @@ func (a *Activities) put(ctx context.Context, key string, body io.ReaderAt, size
 	return nil
 }
 
-// modelTensors folds the data's scale into the biases. With x the stored
-// activations, training saw scale·x; dividing every bias by scale leaves the
-// weights and which latents fire as they are and divides the activations by it.
+// modelTensors returns a model's tensors with the data's scale folded into the
+// biases. Training saw scale·x, where x are the stored activations. With every bias
+// divided by scale the same latents fire on x, with activations divided by scale.
 func modelTensors(c trainer.Config, s *trainer.State, scale float64) []trainer.NamedTensor {
 	unscaled := func(v []float32) []float32 {
 		out := make([]float32, len(v))

@@ -80,7 +80,10 @@ func collectGarbage(t *testing.T, s storage.Store, before time.Time) ledger.Garb
 		}
 	}
 	again, err := ledger.New(s).CollectGarbage(t.Context(), before, false)
-	again.Folders = slices.DeleteFunc(again.Folders, func(s ledger.GarbageFolder) bool { return s.Why == ledger.FolderYoung })
+	again.Folders = slices.DeleteFunc(
+		again.Folders,
+		func(s ledger.GarbageFolder) bool { return s.Why == ledger.FolderYoung },
+	)
 	if err != nil || len(again.Folders) > 0 {
 		t.Errorf("collected again: %+v, %v", again, err)
 	}
@@ -100,7 +103,10 @@ func save(t *testing.T, s storage.Store, stage string, pins []int64, steps ...in
 	}
 	for _, step := range steps {
 		body := fmt.Append(nil, "state ", step)
-		_, saveErr := l.Save(t.Context(), storage.Checkpoint{Step: step, Format: "test/1", Body: bytes.NewReader(body), Size: int64(len(body))})
+		_, saveErr := l.Save(
+			t.Context(),
+			storage.Checkpoint{Step: step, Format: "test/1", Body: bytes.NewReader(body), Size: int64(len(body))},
+		)
 		err = errors.Join(err, saveErr)
 	}
 	if err != nil {
@@ -130,12 +136,16 @@ func TestCollectGarbage(t *testing.T) {
 		want := keys(t, s, "")
 
 		g := collectGarbage(t, s, recently())
-		if got, want := why(g), map[string]string{done: ledger.FolderFinished, stopped: ledger.FolderPruned, "nobody": ledger.FolderYoung}; !maps.Equal(got, want) {
+		if got, want := why(g), map[string]string{done: ledger.FolderFinished, stopped: ledger.FolderPruned, "nobody": ledger.FolderYoung}; !maps.Equal(
+			got,
+			want,
+		) {
 			t.Errorf("collected %v, want %v", got, want)
 		}
 		want = slices.DeleteFunc(want, func(key string) bool {
 			return strings.Contains(key, done) && strings.HasPrefix(key, "stages/") ||
-				strings.Contains(key, stopped) && (strings.Contains(key, "/000000000020-") || strings.Contains(key, "/000000000030-"))
+				strings.Contains(key, stopped) &&
+					(strings.Contains(key, "/000000000020-") || strings.Contains(key, "/000000000030-"))
 		})
 		if got := keys(t, s, ""); !slices.Equal(got, want) {
 			t.Errorf("left\n%q\nwant\n%q", got, want)
@@ -434,7 +444,11 @@ func TestGarbageProperty(t *testing.T) {
 				for key := range protected {
 					stage := strings.HasPrefix(key, "stages/")
 					ours := strings.HasPrefix(key, "stages/"+b.id()+"/")
-					held := ours && slices.ContainsFunc(append(pins, newest), func(step int64) bool { return strings.Contains(key, fmt.Sprintf("manifests/%012d-", step)) })
+					held := ours &&
+						slices.ContainsFunc(
+							append(pins, newest),
+							func(step int64) bool { return strings.Contains(key, fmt.Sprintf("manifests/%012d-", step)) },
+						)
 					if _, there := left[key]; !there && (!stage || held) {
 						t.Errorf("seed %d, stopped at %d, forks %v: %s is gone", seed, stop, pins, key)
 					}

@@ -104,7 +104,14 @@ func newBench(t *testing.T, store storage.Store, p *plan.Plan) *bench {
 // newWorker is one more worker on a store that has the plan.
 func newWorker(t *testing.T, store storage.Store, p *plan.Plan) *bench {
 	h := &hooks{Backend: cpu.New(1)}
-	b := &bench{T: t, Activities: New(store, h, slog.New(slog.DiscardHandler)), store: store, plan: p, hooks: h, stop: make(chan struct{})}
+	b := &bench{
+		T:          t,
+		Activities: New(store, h, slog.New(slog.DiscardHandler)),
+		store:      store,
+		plan:       p,
+		hooks:      h,
+		stop:       make(chan struct{}),
+	}
 	b.now = func() time.Time { return time.Unix(1e9, 0) }
 	b.memory.Capacity = func() (int64, bool) { return 0, false }
 	b.ctx, b.cancel = context.WithCancel(t.Context())

@@ -53,13 +53,16 @@ func TestPrepareAndResults(t *testing.T) {
 			t.Fatalf("%d results, %v", len(results), err)
 		}
 		for i, r := range results {
-			if r.Cell != b.plan.Cells[i].ID || r.Config != b.plan.Cells[i].Config || r.Status != status[i] || r.Data != b.plan.Info.Fingerprint {
+			if r.Cell != b.plan.Cells[i].ID || r.Config != b.plan.Cells[i].Config || r.Status != status[i] ||
+				r.Data != b.plan.Info.Fingerprint {
 				t.Errorf("result %d: %+v", i, r)
 			}
 		}
 		return results
 	}
-	if r := check(plan.Failed, plan.Completed, plan.Pending); r[0].Error != "step 3: the loss is NaN" || r[0].LMName != "toy" || r[1].Error != "" {
+	if r := check(plan.Failed, plan.Completed, plan.Pending); r[0].Error != "step 3: the loss is NaN" ||
+		r[0].LMName != "toy" ||
+		r[1].Error != "" {
 		t.Errorf("results %+v", r)
 	}
 	if err := b.run(protocol.ActivityCollect, b.plan.ID); err != nil {
@@ -70,7 +73,8 @@ func TestPrepareAndResults(t *testing.T) {
 		t.Errorf("collected %v", files)
 	}
 	for _, f := range files {
-		if text := string(read(t, b.store, f)); !strings.Contains(text, "pending") || !strings.Contains(text, "failed") {
+		if text := string(read(t, b.store, f)); !strings.Contains(text, "pending") ||
+			!strings.Contains(text, "failed") {
 			t.Errorf("%s lacks a status:\n%s", f, text)
 		}
 	}
@@ -109,7 +113,12 @@ func TestBadConfig(t *testing.T) {
 	}
 	b := newBench(t, openDir(t), makePlan(t, nil))
 	for _, cell := range []int{-1, 3, plan.ChunkSize - 1} {
-		wantType(t, b.run(protocol.ActivityTrain, protocol.StageRef{CellRef: b.ref(cell), Level: plan.LevelRun, To: steps}), "BadConfig", false)
+		wantType(
+			t,
+			b.run(protocol.ActivityTrain, protocol.StageRef{CellRef: b.ref(cell), Level: plan.LevelRun, To: steps}),
+			"BadConfig",
+			false,
+		)
 	}
 }
 
@@ -130,7 +139,8 @@ func TestDataChanged(t *testing.T) {
 // A plan that is not there may be on its way to this worker's store.
 func TestNoPlan(t *testing.T) {
 	b := newWorker(t, openDir(t), makePlan(t, nil))
-	if err := b.train(); err == nil || !strings.Contains(err.Error(), storage.ErrNotFound.Error()) || !strings.Contains(err.Error(), "retryable: true") {
+	if err := b.train(); err == nil || !strings.Contains(err.Error(), storage.ErrNotFound.Error()) ||
+		!strings.Contains(err.Error(), "retryable: true") {
 		t.Errorf("error %v, want not found, to be tried again", err)
 	}
 }

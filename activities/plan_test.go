@@ -45,7 +45,8 @@ func TestHalfExtended(t *testing.T) {
 	if err := ledger.New(b.store).StorePlan(t.Context(), again); err != nil {
 		t.Fatal(err)
 	}
-	if again, err = ledger.New(b.store).Plan(t.Context(), header.ID); err != nil || len(again.Cells) != 4 || again.TreeChunks != 2 {
+	if again, err = ledger.New(b.store).Plan(t.Context(), header.ID); err != nil || len(again.Cells) != 4 ||
+		again.TreeChunks != 2 {
 		t.Errorf("%d cells, %v", len(again.Cells), err)
 	}
 	// Cells that the header has and the chunk has not are damage.

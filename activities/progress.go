@@ -14,24 +14,27 @@ import (
 // rateWindow is the time over which a run's speed is measured.
 const rateWindow = time.Second
 
-// progress is how far a run is, told to Temporal again and again whatever the
-// run is doing: one step of a large dictionary may take longer than the
-// heartbeat timeout.
+// A progress is how far a run is. It is sent to Temporal at regular intervals,
+// whatever the run is doing: one step of a large dictionary may take longer than
+// the heartbeat timeout.
 type progress struct {
-	mu   sync.Mutex
-	now  protocol.Heartbeat
-	from time.Time // of the rate's window
-	done int64     // steps at from
+	mu          sync.Mutex
+	beat        protocol.Heartbeat
+	windowStart time.Time // of the window over which the speed is measured
+	windowSteps int64     // steps done at windowStart
 }
 
+// startProgress sends heartbeats until stop is called.
 func (a *Activities) startProgress(ctx context.Context, ref protocol.StageRef, r *run) (p *progress, stop func()) {
-	p = &progress{now: protocol.Heartbeat{Cell: ref.Cell, Run: r.header.Label(r.cell), Cells: ref.Cells, Steps: int64(ref.To)}}
+	p = &progress{beat: protocol.Heartbeat{
+		Cell: ref.Cell, Run: r.header.Label(r.cell), Cells: ref.Cells, Steps: int64(ref.To),
+	}}
 	return p, a.heartbeat(ctx, func() any { return p.get() })
 }
 
-// heartbeat tells Temporal again and again that the activity is alive, until
-// stop: also once it is canceled, because a run then takes its time to save its
-// state.
+// heartbeat tells Temporal at regular intervals that the activity is alive, until
+// stop is called. It goes on when the activity is canceled, because a run then
+// still saves its state.
 func (a *Activities) heartbeat(ctx context.Context, details func() any) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
@@ -53,40 +56,41 @@ func (a *Activities) heartbeat(ctx context.Context, details func() any) (stop fu
 func (p *progress) get() protocol.Heartbeat {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.now
+	return p.beat
 }
 
 // trained notes that all steps are done.
 func (p *progress) trained() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.now.Step = p.now.Steps
+	p.beat.Step = p.beat.Steps
 }
 
+// doing notes what the run does while it does not train.
 func (p *progress) doing(what string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.now.Doing = what
+	p.beat.Doing = what
 }
 
 // begin notes the step that training goes on from.
 func (p *progress) begin(step int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.now.From, p.now.Step = step, step
+	p.beat.From, p.beat.Step = step, step
 }
 
 // step notes that done steps are done, on batches of so many tokens.
 func (p *progress) step(now time.Time, done int64, s trainer.Stats, batch int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.now.Step, p.now.Loss, p.now.Dead, p.now.Doing = done, s.Loss, s.Dead, ""
-	switch window := now.Sub(p.from); {
-	case p.from.IsZero():
-		p.from, p.done = now, done
+	p.beat.Step, p.beat.Loss, p.beat.Dead, p.beat.Doing = done, s.Loss, s.Dead, ""
+	switch window := now.Sub(p.windowStart); {
+	case p.windowStart.IsZero():
+		p.windowStart, p.windowSteps = now, done
 	case window >= rateWindow:
-		p.now.StepsPerSecond = float64(done-p.done) / window.Seconds()
-		p.now.TokensPerSecond = p.now.StepsPerSecond * float64(batch)
-		p.from, p.done = now, done
+		p.beat.StepsPerSecond = float64(done-p.windowSteps) / window.Seconds()
+		p.beat.TokensPerSecond = p.beat.StepsPerSecond * float64(batch)
+		p.windowStart, p.windowSteps = now, done
 	}
 }

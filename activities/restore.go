@@ -19,11 +19,14 @@ import (
 // that the stage trains to do not depend on where it begins.
 type origins []origin
 
+// An origin is one of them.
 type origin struct {
 	plan.Origin
 	*storage.Checkpoints
 }
 
+// origins returns the folders in which a stage of a run that ends at step to may
+// begin.
 func (a *Activities) origins(ctx context.Context, r *run, l plan.Level, to int) (origins, error) {
 	var all origins
 	add := func(o plan.Origin) error {
@@ -57,7 +60,7 @@ func (a *Activities) origins(ctx context.Context, r *run, l plan.Level, to int) 
 // A start is the state that a stage begins with.
 type start struct {
 	*trainer.State
-	seconds float64 // in training behind it
+	seconds float64 // spent in training up to it
 	own     bool    // it is a checkpoint of the stage's own trajectory
 }
 
@@ -108,11 +111,13 @@ func (o origins) last(ctx context.Context, c trainer.Config, s *trainer.State) (
 	return nil, fmt.Errorf("%w: %w", ErrLost, err)
 }
 
+// secondsOf reads the time spent in training from a manifest; 0 if it has none.
 func secondsOf(m *storage.Manifest) float64 {
-	seconds, _ := strconv.ParseFloat(m.Meta[metaSeconds], 64) // a hint for people: 0 if absent
+	seconds, _ := strconv.ParseFloat(m.Meta[metaSeconds], 64) // only people read it
 	return seconds
 }
 
+// decoder reads a checkpoint of a run of c into s.
 func decoder(c trainer.Config, s *trainer.State) func(*storage.Manifest, io.Reader) error {
 	return func(m *storage.Manifest, r io.Reader) error { return trainer.Decode(r, m.Size, c, s) }
 }

@@ -130,8 +130,8 @@ func (t *training) checkSpan() error {
 		most = plan.SharedSteps(cfg)
 	}
 	if t.ref.To > most {
-		return fmt.Errorf("%w: the stored trees of %s train a %s of cell %s to step %d, which it shares to step %d; submit the grid again",
-			ErrConfig, t.ref.Sweep, t.ref.Level, t.cell.ID, t.ref.To, most)
+		return fmt.Errorf("%w: the stored trees of %s train a %s of cell %s to step %d, "+
+			"which it shares to step %d; submit the grid again", ErrConfig, t.ref.Sweep, t.ref.Level, t.cell.ID, t.ref.To, most)
 	}
 	return nil
 }

@@ -41,7 +41,8 @@ func TestWholeRun(t *testing.T) {
 	}
 	cell := b.plan.Cells[1]
 	if r.Cell != cell.ID || r.Config != cell.Config || r.Status != plan.Completed || r.Tokens != steps*16 || r.Data != b.plan.Info.Fingerprint ||
-		r.LMName != "toy" || *r.Layer != 3 || r.Submodule != "resid_post" || r.Metrics.EvalTokens != 64 || !(r.Metrics.L2Loss > 0) {
+		r.LMName != "toy" || *r.Layer != 3 || r.Submodule != "resid_post" || r.Metrics.EvalTokens != 64 ||
+		!(r.Metrics.L2Loss > 0) {
 		t.Errorf("result %+v", r)
 	}
 	if r.Metrics.DeadLatents == 0 {
@@ -232,7 +233,8 @@ func TestEveryOperationFailsOnce(t *testing.T) {
 				}
 				wantSame(t, "the model", read(t, memory, ledger.ModelKey(b.id(), modelWeights)), want)
 				var r ledger.Result
-				if err := storage.GetJSON(t.Context(), memory, ledger.ResultKey(b.id()), &r); err != nil || r.Status != plan.Completed {
+				if err := storage.GetJSON(t.Context(), memory, ledger.ResultKey(b.id()), &r); err != nil ||
+					r.Status != plan.Completed {
 					t.Errorf("operation %d: result %+v, %v", n, r, err)
 				}
 				if !faulty.Fired() {

@@ -46,7 +46,12 @@ func treeGrid(r *rand.Rand) string {
 	if recipe == "upstream" {
 		extra = ", threshold_start_step: 5"
 	}
-	return grid + fmt.Sprintf("train: {recipe: %s, dict_size: 24, batch_size: 16, lr: 0.02, dead_feature_threshold: %d%s}\n", recipe, threshold, extra)
+	return grid + fmt.Sprintf(
+		"train: {recipe: %s, dict_size: 24, batch_size: 16, lr: 0.02, dead_feature_threshold: %d%s}\n",
+		recipe,
+		threshold,
+		extra,
+	)
 }
 
 func planOf(t *testing.T, src string) *plan.Plan {
@@ -104,7 +109,13 @@ func sweepAll(t *testing.T, b *bench, kill func() int64) (n counts) {
 			break
 		}
 		first := it.Stage.Cells[0]
-		ref := protocol.StageRef{CellRef: b.ref(first.Cell), Level: it.Stage.Level, From: it.Stage.From, To: it.Stage.To, Cells: len(it.Stage.Cells)}
+		ref := protocol.StageRef{
+			CellRef: b.ref(first.Cell),
+			Level:   it.Stage.Level,
+			From:    it.Stage.From,
+			To:      it.Stage.To,
+			Cells:   len(it.Stage.Cells),
+		}
 		if kill != nil {
 			dieAfter(t, b, ref, kill())
 		}
@@ -122,7 +133,15 @@ func sweepAll(t *testing.T, b *bench, kill func() int64) (n counts) {
 		}
 		n.spans += trained.Reached - it.Stage.From
 		if trained.Steps > trained.Reached-it.Stage.From {
-			t.Errorf("stage %s of cell %d, %d → %d, trained %d steps and reached %d", ref.Level, ref.Cell, it.Stage.From, ref.To, trained.Steps, trained.Reached)
+			t.Errorf(
+				"stage %s of cell %d, %d → %d, trained %d steps and reached %d",
+				ref.Level,
+				ref.Cell,
+				it.Stage.From,
+				ref.To,
+				trained.Steps,
+				trained.Reached,
+			)
 		}
 		if !it.Stage.CompletesRuns(trained.Reached) {
 			f.StageEnded(it, trained.Reached)
@@ -217,8 +236,17 @@ func TestSharedIsUnshared(t *testing.T) {
 			if s.steps != s.spans || a.steps != a.spans {
 				t.Errorf("trained %d steps of %d, unshared %d of %d", s.steps, s.spans, a.steps, a.spans)
 			}
-			if s.steps > a.steps || int64(s.steps) > header.StepsShared || int64(s.steps) < header.StepsLeast || int64(a.steps) != header.StepsUnshared {
-				t.Errorf("trained %d steps, planned %d to %d; unshared %d, planned %d\n%s", s.steps, header.StepsLeast, header.StepsShared, a.steps, header.StepsUnshared, grid)
+			if s.steps > a.steps || int64(s.steps) > header.StepsShared || int64(s.steps) < header.StepsLeast ||
+				int64(a.steps) != header.StepsUnshared {
+				t.Errorf(
+					"trained %d steps, planned %d to %d; unshared %d, planned %d\n%s",
+					s.steps,
+					header.StepsLeast,
+					header.StepsShared,
+					a.steps,
+					header.StepsUnshared,
+					grid,
+				)
 			}
 			shared, alone, forked = shared+s.steps, alone+a.steps, forked+s.dead
 			for _, m := range one.results(t) {
@@ -235,7 +263,14 @@ func TestSharedIsUnshared(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("%d steps shared, %d alone (%.2f×); latents died in %d runs, %d stages ended for it", shared, alone, float64(alone)/float64(shared), died, forked)
+	t.Logf(
+		"%d steps shared, %d alone (%.2f×); latents died in %d runs, %d stages ended for it",
+		shared,
+		alone,
+		float64(alone)/float64(shared),
+		died,
+		forked,
+	)
 	if died < 20 || forked < 10 || shared >= alone {
 		t.Error("the grids do not cover what they are to cover")
 	}
@@ -266,8 +301,17 @@ func sameOutcome(t *testing.T, got, want map[string]string) bool {
 // there: more decay_starts, more steps, more settings of AuxK.
 func TestLargerGridsBeginAtForks(t *testing.T) {
 	grid := func(decays, steps, alphas string, threshold int) *plan.Plan {
-		return planOf(t, fmt.Sprintf("name: g\ndata: {synthetic: {activation_dim: 6, directions: 12, tokens: 2000, active: 3, noise: 0.05, seed: 1}, eval_tokens: 64}\n"+
-			"parameters: {decay_start: [%s], steps: [%s], auxk_alpha: [%s]}\ntrain: {dict_size: 24, k: 2, batch_size: 16, lr: 0.02, dead_feature_threshold: %d}\n", decays, steps, alphas, threshold))
+		return planOf(
+			t,
+			fmt.Sprintf(
+				"name: g\ndata: {synthetic: {activation_dim: 6, directions: 12, tokens: 2000, active: 3, noise: 0.05, seed: 1}, eval_tokens: 64}\n"+
+					"parameters: {decay_start: [%s], steps: [%s], auxk_alpha: [%s]}\ntrain: {dict_size: 24, k: 2, batch_size: 16, lr: 0.02, dead_feature_threshold: %d}\n",
+				decays,
+				steps,
+				alphas,
+				threshold,
+			),
+		)
 	}
 	const never = 1_000_000
 	for name, c := range map[string]struct {
@@ -300,8 +344,15 @@ func TestLargerGridsBeginAtForks(t *testing.T) {
 func TestCommonTrunk(t *testing.T) {
 	store := openDir(t)
 	grid := func(name, decays string) *bench {
-		return newBench(t, store, planOf(t, "name: "+name+"\ndata: {synthetic: {activation_dim: 6, directions: 12, tokens: 2000, active: 3, noise: 0.05, seed: 1}, eval_tokens: 64}\n"+
-			"parameters: {decay_start: ["+decays+"]}\ntrain: {dict_size: 24, k: 2, steps: 40, batch_size: 16, lr: 0.02, dead_feature_threshold: 1_000_000}\n"))
+		return newBench(
+			t,
+			store,
+			planOf(
+				t,
+				"name: "+name+"\ndata: {synthetic: {activation_dim: 6, directions: 12, tokens: 2000, active: 3, noise: 0.05, seed: 1}, eval_tokens: 64}\n"+
+					"parameters: {decay_start: ["+decays+"]}\ntrain: {dict_size: 24, k: 2, steps: 40, batch_size: 16, lr: 0.02, dead_feature_threshold: 1_000_000}\n",
+			),
+		)
 	}
 	a, b := grid("a", "20, 30"), grid("b", "24, 34")
 	a.due()

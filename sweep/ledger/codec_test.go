@@ -21,7 +21,17 @@ func mustPlan(t *testing.T, src string, est plan.Estimates) *plan.Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	info := trainer.DataInfo{Rows: 1_000_000, EvalRows: 65_536, Dim: 64, DType: "F32", Shards: 4, Bytes: 256_000_000, Scale: 1, MeanNorm: 8, Fingerprint: "f00d"}
+	info := trainer.DataInfo{
+		Rows:        1_000_000,
+		EvalRows:    65_536,
+		Dim:         64,
+		DType:       "F32",
+		Shards:      4,
+		Bytes:       256_000_000,
+		Scale:       1,
+		MeanNorm:    8,
+		Fingerprint: "f00d",
+	}
 	p, err := plan.New(g, info, est)
 	if err != nil {
 		t.Fatal(err)
@@ -30,7 +40,11 @@ func mustPlan(t *testing.T, src string, est plan.Estimates) *plan.Plan {
 }
 
 func TestChunks(t *testing.T) {
-	p := mustPlan(t, strings.Replace(small, "[0, 1, 2]", "["+strings.Trim(fmt.Sprint(slices.Collect(seq(300))), "[]")+"]", 1), plan.Estimates{})
+	p := mustPlan(
+		t,
+		strings.Replace(small, "[0, 1, 2]", "["+strings.Trim(fmt.Sprint(slices.Collect(seq(300))), "[]")+"]", 1),
+		plan.Estimates{},
+	)
 	b, err := json.Marshal(&p.Header)
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +85,13 @@ func TestChunks(t *testing.T) {
 }
 
 func TestEncodeTrees(t *testing.T) {
-	p := mustPlan(t, "name: g\ndata: {source: acts}\nparameters: {decay_start: [0.5, 0.6], seed: ["+fmt.Sprint(0)+", 1, 2]}\ntrain: {steps: 100, batch_size: 32}\n", plan.Estimates{})
+	p := mustPlan(
+		t,
+		"name: g\ndata: {source: acts}\nparameters: {decay_start: [0.5, 0.6], seed: ["+fmt.Sprint(
+			0,
+		)+", 1, 2]}\ntrain: {steps: 100, batch_size: 32}\n",
+		plan.Estimates{},
+	)
 	first, pieces := p.TreePieces()
 	if first != 0 || len(pieces) != p.TreeChunks {
 		t.Fatal(first, len(pieces))
@@ -107,7 +127,11 @@ func TestEncodeTrees(t *testing.T) {
 }
 
 func FuzzDecodeTrees(f *testing.F) {
-	f.Add([]byte(`[{"family":"f","weight":1,"cells":[{"cell":0,"decay_start":3,"steps":9},{"cell":1,"decay_start":5,"steps":9,"auxk":1}]}]`))
+	f.Add(
+		[]byte(
+			`[{"family":"f","weight":1,"cells":[{"cell":0,"decay_start":3,"steps":9},{"cell":1,"decay_start":5,"steps":9,"auxk":1}]}]`,
+		),
+	)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		trees, err := decodeTrees(b)
 		if err != nil {

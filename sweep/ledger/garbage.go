@@ -209,7 +209,8 @@ func (g *collector) checkManifests(ctx context.Context, f storage.Stage) error {
 	_, err = c.Manifests(ctx)
 	switch {
 	case errors.Is(err, storage.ErrCorrupt):
-		err = fmt.Errorf("nothing is removed while a manifest is damaged; if it stays so, delete it: its checkpoint is lost: %w", err)
+		err = fmt.Errorf("nothing is removed while a manifest is damaged; "+
+			"if it stays so, delete it: its checkpoint is lost: %w", err)
 	case err != nil:
 		err = fmt.Errorf("nothing is removed: %w", err)
 	}

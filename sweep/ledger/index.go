@@ -38,7 +38,8 @@ func (e *UnknownSweepError) Error() string {
 	if len(e.Known) == 0 {
 		return fmt.Sprintf("sweep %q: this store holds no sweeps", e.Want)
 	}
-	return fmt.Sprintf("sweep %q is not in this store; it has %s", e.Want, strings.Join(e.Known[:min(len(e.Known), 10)], ", "))
+	shown := e.Known[:min(len(e.Known), 10)]
+	return fmt.Sprintf("sweep %q is not in this store; it has %s", e.Want, strings.Join(shown, ", "))
 }
 
 // Find reads the plan header of a sweep given by its ID or its name; of several

@@ -2,9 +2,9 @@ package plan
 
 import "github.com/topksweep/sweep/sweep/grid"
 
-// ChunkSize is the number of cells in a stored chunk of a plan. Workflows pass
-// ranges of cells, and an activity loads the one chunk that holds its cell: cell
-// i is the i%ChunkSize-th of chunk i/ChunkSize.
+// ChunkSize is the number of cells in a stored chunk of a plan: cell i is number
+// i%ChunkSize of chunk i/ChunkSize. Workflows name a cell by i, and an activity
+// reads the one chunk that holds it.
 const ChunkSize = 256
 
 // Chunks returns the number of chunks of the plan.
@@ -16,8 +16,10 @@ func (p *Plan) Chunk(i int) []grid.Cell {
 }
 
 // chunkTrees cuts the trees into the pieces in which they are stored: at most
-// ChunkSize trees, and no more cells than that unless one tree has more. Tree
-// i%ChunkSize of piece i/ChunkSize has the number i: numbers rise, with gaps.
+// ChunkSize trees, and no more cells than that unless one tree has more. Tree j of
+// piece i has the number i·ChunkSize + j. Example: pieces of 256, 3 and 256 trees
+// hold the trees 0 to 255, 256 to 258 and 512 to 767; the numbers between are not
+// used.
 func chunkTrees(trees []Tree) (chunks [][]Tree) {
 	for from := 0; from < len(trees); {
 		to, cells := from, 0

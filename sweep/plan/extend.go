@@ -8,13 +8,13 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// Extend adds the cells of another plan that p does not have, and returns their
-// number. What p has keeps its place: cells and trees of before keep their
-// numbers. The ID of p stays as it is, and so do its name and run options. It is
-// an error if the plans are on different data.
+// Extend adds the cells of another plan that p does not have, and returns how many
+// they are. The cells and trees of p keep their numbers, and p keeps its ID, name
+// and run options. It is an error if the plans are on different data.
 func (p *Plan) Extend(add *Plan) (int, error) {
 	if add.Info.Fingerprint != p.Info.Fingerprint {
-		return 0, fmt.Errorf("extend %s: its data has the fingerprint %s, that of the grid has %s", p.ID, p.Info.Fingerprint, add.Info.Fingerprint)
+		return 0, fmt.Errorf("extend %s: its data has the fingerprint %s, that of the grid has %s",
+			p.ID, p.Info.Fingerprint, add.Info.Fingerprint)
 	}
 	have := make(map[string]bool, len(p.Cells))
 	for _, c := range p.Cells {
@@ -30,8 +30,8 @@ func (p *Plan) Extend(add *Plan) (int, error) {
 		return 0, nil
 	}
 	axes := unionOfAxes(p, add)
-	rename(p.Cells, p.Axes, axes)
-	rename(fresh, add.Axes, axes)
+	setAxes(p.Cells, p.Axes, axes)
+	setAxes(fresh, add.Axes, axes)
 	p.Axes = axes
 	first := len(p.Cells)
 	p.Cells = append(p.Cells, fresh...)
@@ -54,8 +54,8 @@ func (p *Plan) Extend(add *Plan) (int, error) {
 	return len(fresh), nil
 }
 
-// unionOfAxes lists the keys that vary within either plan, then those that only
-// differ between the two.
+// unionOfAxes lists the keys that vary within either plan, then those that are
+// constant in each and differ between the two.
 func unionOfAxes(p, add *Plan) []string {
 	axes := slices.Clone(p.Axes)
 	for _, key := range add.Axes {
@@ -73,23 +73,25 @@ func unionOfAxes(p, add *Plan) []string {
 	return axes
 }
 
+// constantOf returns the value of a field in the first cell, and whether all cells
+// have it.
 func constantOf(f trainer.Field, cells []grid.Cell) (any, bool) {
 	v := f.Get(cells[0].Config)
 	return v, !slices.ContainsFunc(cells, func(c grid.Cell) bool { return f.Get(c.Config) != v })
 }
 
-// rename gives cells with values for the keys old values for the keys now. A key
-// that did not vary has the resolved value.
-func rename(cells []grid.Cell, old, now []string) {
+// setAxes changes the cells' Values from those of the keys before to those of the
+// keys after. A key that is not among the keys before gets its resolved value.
+func setAxes(cells []grid.Cell, before, after []string) {
 	fields := map[string]trainer.Field{}
 	for _, f := range trainer.Fields() {
 		fields[f.Key] = f
 	}
 	for i := range cells {
 		c := &cells[i]
-		values := make([]string, len(now))
-		for j, key := range now {
-			if at := slices.Index(old, key); at >= 0 && at < len(c.Values) {
+		values := make([]string, len(after))
+		for j, key := range after {
+			if at := slices.Index(before, key); at >= 0 && at < len(c.Values) {
 				values[j] = c.Values[at]
 			} else {
 				values[j] = fmt.Sprint(fields[key].Get(c.Config))

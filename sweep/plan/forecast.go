@@ -6,15 +6,16 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// A forecast is a tree with a guess at what its training will show.
+// A forecast is a tree with an assumption on when its first latent dies. It says
+// how many steps the tree trains and how long that takes.
 type forecast struct {
 	Tree
 	dead    int     // the first step in which a latent is dead
 	perStep float64 // seconds
 }
 
-// firstDead returns the earliest step of a run in which a latent can be dead:
-// the tokens since it fired are at most those trained on.
+// firstDead returns the earliest step of a run in which a latent can be dead: the
+// tokens since a latent fired are at most those that the run has trained on.
 func firstDead(c trainer.Config) int {
 	r, err := trainer.RecipeByName(c.Recipe)
 	if err != nil {
@@ -25,7 +26,7 @@ func firstDead(c trainer.Config) int {
 		return math.MaxInt32
 	}
 	for !r.Dead((step+1)*int64(c.BatchSize), c.DeadFeatureThreshold) {
-		step++ // once at most
+		step++ // at most once
 	}
 	return int(step)
 }
@@ -41,12 +42,12 @@ func (f *forecast) reaches(s Stage) int {
 // walk visits the stages that train at least one step, with the step at which
 // each ends.
 func (f *forecast) walk(visit func(s Stage, reached int)) {
-	for left := Roots(f.Cells); len(left) > 0; {
-		s := left[len(left)-1]
+	for todo := Roots(f.Cells); len(todo) > 0; {
+		s := todo[len(todo)-1]
 		reached := f.reaches(s)
 		if reached > s.From {
 			visit(s, reached)
 		}
-		left = append(left[:len(left)-1], s.Next(reached)...)
+		todo = append(todo[:len(todo)-1], s.Next(reached)...)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// alone lays the cells out as trees of one cell.
+// unshared lays the cells out as trees of one cell each.
 func unshared(all []forecast) []forecast {
 	var out []forecast
 	for _, f := range all {
@@ -20,57 +20,58 @@ func unshared(all []forecast) []forecast {
 	return out
 }
 
-// makespan returns how many seconds the trees take with so many slots: it runs
-// the Frontier that the workflow runs.
+// makespan returns how many seconds the trees take with so many slots. It
+// simulates the workflow: it starts stages by the same Frontier, and time moves on
+// to the moment at which the next of them ends.
 func makespan(trees []forecast, slots int) float64 {
-	var q Frontier
-	var busy running
+	var f Frontier
+	var training endings
 	now, next := 0.0, 0
 	for {
-		for len(busy) < slots {
-			if next < len(trees) && q.ShouldStart(trees[next].Tree, slots) {
-				q.Start(next, trees[next].Tree, trees[next].Cells)
+		for len(training) < slots {
+			if next < len(trees) && f.ShouldStart(trees[next].Tree, slots) {
+				f.Start(next, trees[next].Tree, trees[next].Cells)
 				next++
 				continue
 			}
-			it, ok := q.Next()
+			r, ok := f.Next()
 			if !ok {
 				break
 			}
-			f := &trees[it.Tree]
-			reached := f.reaches(it.Stage)
-			heap.Push(&busy, ending{now + float64(reached-it.Stage.From)*f.perStep, it, reached})
+			t := &trees[r.Tree]
+			reached := t.reaches(r.Stage)
+			heap.Push(&training, ending{now + float64(reached-r.Stage.From)*t.perStep, r, reached})
 		}
-		if len(busy) == 0 {
+		if len(training) == 0 {
 			return now
 		}
-		e := heap.Pop(&busy).(ending)
+		e := heap.Pop(&training).(ending)
 		now = e.at
-		q.StageEnded(e.ReadyStage, e.reached)
+		f.StageEnded(e.ReadyStage, e.reached)
 		if e.Stage.CompletesRuns(e.reached) {
-			q.CellsDone(e.Tree, len(e.Stage.Cells))
+			f.CellsDone(e.Tree, len(e.Stage.Cells))
 		}
 	}
 }
 
-// An ending is a stage in training.
+// An ending is the end of a stage in training.
 type ending struct {
-	at float64
+	at float64 // seconds
 	ReadyStage
-	reached int
+	reached int // step
 }
 
-// running is a heap, what ends first on top.
-type running []ending
+// endings is a heap with the first one on top.
+type endings []ending
 
-func (r running) Len() int           { return len(r) }
-func (r running) Less(i, j int) bool { return r[i].at < r[j].at }
-func (r running) Swap(i, j int)      { r[i], r[j] = r[j], r[i] }
-func (r *running) Push(x any)        { *r = append(*r, x.(ending)) }
+func (e endings) Len() int           { return len(e) }
+func (e endings) Less(i, j int) bool { return e[i].at < e[j].at }
+func (e endings) Swap(i, j int)      { e[i], e[j] = e[j], e[i] }
+func (e *endings) Push(x any)        { *e = append(*e, x.(ending)) }
 
-func (r *running) Pop() any {
-	last := len(*r) - 1
-	e := (*r)[last]
-	*r = (*r)[:last]
-	return e
+func (e *endings) Pop() any {
+	last := len(*e) - 1
+	first := (*e)[last] // container/heap has moved it there
+	*e = (*e)[:last]
+	return first
 }

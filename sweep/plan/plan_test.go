@@ -17,8 +17,13 @@ func wide(seeds int) []byte {
 		}
 		return b.String()
 	}
-	return fmt.Appendf(nil, "name: wide\ndata: {source: acts}\nparameters:\n  k: [%s]\n  dict_size: [%s]\n  seed: [%s]\n  decay_start: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9]\n",
-		count(10, 8), count(10, 1024), count(seeds, 0))
+	return fmt.Appendf(
+		nil,
+		"name: wide\ndata: {source: acts}\nparameters:\n  k: [%s]\n  dict_size: [%s]\n  seed: [%s]\n  decay_start: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9]\n",
+		count(10, 8),
+		count(10, 1024),
+		count(seeds, 0),
+	)
 }
 
 func BenchmarkPlan(b *testing.B) {
@@ -52,7 +57,8 @@ func TestWide(t *testing.T) {
 	if len(p.Cells) != grid.MaxCells || p.StepsUnshared != grid.MaxCells*30_000 || p.Chunks() != 3907 {
 		t.Errorf("%d cells, %d steps, %d chunks", len(p.Cells), p.StepsUnshared, p.Chunks())
 	}
-	if _, err := grid.Parse("grid.yaml", wide(1001), grid.ParseOptions{}); err == nil || !strings.Contains(err.Error(), "1,001,000 cells") {
+	if _, err := grid.Parse("grid.yaml", wide(1001), grid.ParseOptions{}); err == nil ||
+		!strings.Contains(err.Error(), "1,001,000 cells") {
 		t.Errorf("over the limit: %v", err)
 	}
 }
@@ -76,13 +82,15 @@ func TestReused(t *testing.T) {
 	all := mustPlan(t, small, Estimates{})
 	done := func(id string) bool { return id == all.Cells[1].ID || id == all.Cells[4].ID }
 	p := mustPlan(t, small, Estimates{Reused: done})
-	if p.CellCount != 6 || p.Reused != 2 || p.Stages != 4 || p.StepsUnshared != 40 || p.StepsShared != 40 || p.Tokens != 40*32 {
+	if p.CellCount != 6 || p.Reused != 2 || p.Stages != 4 || p.StepsUnshared != 40 || p.StepsShared != 40 ||
+		p.Tokens != 40*32 {
 		t.Errorf("%+v", p.Totals)
 	}
 	if p.ID != all.ID {
 		t.Errorf("ID %s depends on what has a result: %s", p.ID, all.ID)
 	}
-	if p := mustPlan(t, small+"run: {reuse_results: false}\n", Estimates{Reused: done}); p.Reused != 0 || p.Stages != 6 {
+	if p := mustPlan(t, small+"run: {reuse_results: false}\n", Estimates{Reused: done}); p.Reused != 0 ||
+		p.Stages != 6 {
 		t.Errorf("reuse_results: false: %+v", p.Totals)
 	}
 }

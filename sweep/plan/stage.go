@@ -2,16 +2,17 @@ package plan
 
 import "slices"
 
-// A Stage is a span of steps [From, To) that is trained once, for one cell or
-// for several.
+// A Stage is a span of steps [From, To) of a tree that is trained once, for one
+// cell or for several. The package documentation follows one tree through its
+// stages.
 type Stage struct {
 	Level    Level
 	From, To int
 	Cells    []TreeCell // whose runs pass through it, in the order of compare
 }
 
-// Roots returns the stages that a tree of cells begins with: one, but for runs
-// of a single step, which share none.
+// Roots returns the stages that a tree of cells begins with. That is one stage,
+// except for runs of a single step, which share none.
 func Roots(cells []TreeCell) []Stage {
 	if len(cells) == 0 {
 		return nil
@@ -27,17 +28,19 @@ func Roots(cells []TreeCell) []Stage {
 }
 
 // stageOf returns the stage that goes on from step from, where all the cells
-// have the same state. oneAuxK says that a latent has been dead, so that they
-// have one AuxK setting.
+// have the same state. oneAuxK says that a latent is dead already, so that the
+// cells have one AuxK setting.
 func stageOf(cells []TreeCell, from int, oneAuxK bool) Stage {
 	first := cells[0]
 	s := Stage{Level: LevelRun, From: from, To: first.Steps, Cells: cells}
+	otherSchedule := func(c TreeCell) bool { return c.Decay != first.Decay || c.Steps != first.Steps }
 	switch {
 	case len(cells) == 1:
-	case !slices.ContainsFunc(cells, func(c TreeCell) bool { return c.Decay != first.Decay || c.Steps != first.Steps }):
+	case !slices.ContainsFunc(cells, otherSchedule):
 		s.Level = LevelSchedule
 	default:
-		s.Level, s.To = LevelTrunk, first.sharedSteps() // the least: of runs with another schedule from there on
+		// The first cell shares the fewest steps: cells are sorted by that.
+		s.Level, s.To = LevelTrunk, first.sharedSteps()
 		if oneAuxK {
 			s.Level = LevelAuxK
 		}
@@ -45,23 +48,24 @@ func stageOf(cells []TreeCell, from int, oneAuxK bool) Stage {
 	return s
 }
 
-// Ends says that cells are trained to their last step when the stage has reached
-// that step.
+// CompletesRuns says that the stage's cells are trained to their last step when
+// the stage has ended at step reached.
 func (s Stage) CompletesRuns(reached int) bool {
 	return reached == s.Cells[0].Steps && s.Level >= LevelSchedule
 }
 
-// Next returns the stages that begin where the stage ended: at To, or before the
-// first step in which a latent would be dead. It returns none where the stage
-// Ends.
+// Next returns the stages that begin where the stage has ended: at To, or before
+// the first step in which a latent would be dead. It returns none where the stage
+// completes its runs.
 func (s Stage) Next(reached int) []Stage {
 	switch {
 	case s.CompletesRuns(reached):
 		return nil
-	case reached < s.To:
+	case reached < s.To: // a latent dies in the next step: AuxK acts from here on
 		return split(s.Cells, reached, true, func(c TreeCell) TreeCell { return TreeCell{AuxK: c.AuxK} })
 	}
-	// Those that leave here, by schedule; and those that go on.
+	// The learning rate of some cells begins to fall: they go on by schedule. The
+	// others go on together.
 	return split(s.Cells, reached, s.Level == LevelAuxK, func(c TreeCell) TreeCell {
 		if c.sharedSteps() > reached {
 			return TreeCell{}
@@ -70,27 +74,27 @@ func (s Stage) Next(reached int) []Stage {
 	})
 }
 
-// split groups the cells by a key, in the order of the first of each, and
-// returns a stage for each group.
-func split(cells []TreeCell, at int, oneAuxK bool, key func(TreeCell) TreeCell) []Stage {
-	groups := map[TreeCell]int{}
-	var parts [][]TreeCell
+// split groups the cells by a key and returns a stage for each group, in the order
+// of the groups' first cells.
+func split(cells []TreeCell, from int, oneAuxK bool, key func(TreeCell) TreeCell) []Stage {
+	index := map[TreeCell]int{}
+	var groups [][]TreeCell
 	for _, c := range cells {
-		i, ok := groups[key(c)]
+		i, ok := index[key(c)]
 		if !ok {
-			i = len(parts)
-			groups[key(c)] = i
-			parts = append(parts, nil)
+			i = len(groups)
+			index[key(c)] = i
+			groups = append(groups, nil)
 		}
-		parts[i] = append(parts[i], c)
+		groups[i] = append(groups[i], c)
 	}
 	var out []Stage
-	for _, p := range parts {
-		out = append(out, stageOf(p, at, oneAuxK))
+	for _, g := range groups {
+		out = append(out, stageOf(g, from, oneAuxK))
 	}
 	return out
 }
 
-// Left is the longest path from the beginning of the stage to the end of a run,
-// in steps.
+// StepsLeft is the number of steps from the beginning of the stage to the end of
+// the longest run that passes through it.
 func (s Stage) StepsLeft() int { return maxSteps(s.Cells) - s.From }

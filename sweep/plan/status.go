@@ -1,6 +1,6 @@
 package plan
 
-// Status is where a run stands.
+// A Status says where a run of a plan stands.
 type Status string
 
 const (

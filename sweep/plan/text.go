@@ -51,13 +51,16 @@ func (p *Plan) WriteText(w io.Writer, all bool) error {
 		row("epochs", "%.3g to %.3g over the training rows in a run", p.EpochsMin, p.EpochsMax)
 	}
 	if p.Bytes > 0 {
-		row("memory", "%s for the largest run, and %s on the host while it is saved", sized(p.Bytes), sized(p.HostBytes))
+		row("memory", "%s for the largest run, and %s on the host while it is saved",
+			bytesText(p.Bytes), bytesText(p.HostBytes))
 	}
 	if p.CheckpointBytes > 0 {
-		row("checkpoint", "%s of the largest run, every %s, %d kept", sized(p.CheckpointBytes), spoken(p.Run.Checkpoint.Every), p.Run.Checkpoint.Keep)
+		row("checkpoint", "%s of the largest run, every %s, %d kept",
+			bytesText(p.CheckpointBytes), durationText(p.Run.Checkpoint.Every), p.Run.Checkpoint.Keep)
 	}
 	if p.Forks > 0 {
-		row("forks", "%s checkpoints that branches begin at: %s, kept until sweep gc", humanize.Comma(int64(p.Forks)), sized(p.ForkBytes))
+		row("forks", "%s checkpoints that branches begin at: %s, kept until sweep gc",
+			humanize.Comma(int64(p.Forks)), bytesText(p.ForkBytes))
 	}
 	if p.Seconds > 0 {
 		row("time", "about %s", p.timeLine())
@@ -77,7 +80,8 @@ func (p *Plan) dataLine() string {
 	if p.Data.Synthetic != nil {
 		from = fmt.Sprintf("synthetic, %d directions", p.Data.Synthetic.Directions)
 	}
-	return fmt.Sprintf("%s: %s rows of %d, %s of them held out", from, humanize.Comma(p.Info.Rows), p.Info.Dim, humanize.Comma(p.Info.EvalRows))
+	return fmt.Sprintf("%s: %s rows of %d, %s of them held out",
+		from, humanize.Comma(p.Info.Rows), p.Info.Dim, humanize.Comma(p.Info.EvalRows))
 }
 
 // stepsLine says what is trained, and what sharing saves of it.
@@ -91,14 +95,18 @@ func (p *Plan) stepsLine() string {
 	case p.StepsLeast == p.StepsShared:
 		return fmt.Sprintf("%s; %s: %s", humanize.Comma(p.StepsShared), unshared, fewer(p.StepsShared))
 	case p.StepsShared == p.StepsUnshared:
-		return fmt.Sprintf("%s (%s) if no latent is ever dead, %s if one is early", humanize.Comma(p.StepsLeast), fewer(p.StepsLeast), humanize.Comma(p.StepsShared))
+		return fmt.Sprintf("%s (%s) if no latent is ever dead, %s if one is early",
+			humanize.Comma(p.StepsLeast), fewer(p.StepsLeast), humanize.Comma(p.StepsShared))
 	}
 	return fmt.Sprintf("%s (%s) if no latent is ever dead, to %s (%s); %s",
 		humanize.Comma(p.StepsLeast), fewer(p.StepsLeast), humanize.Comma(p.StepsShared), fewer(p.StepsShared), unshared)
 }
 
+// timeLine says how long the training steps take.
 func (p *Plan) timeLine() string {
-	about := func(seconds float64) string { return spoken(time.Duration(max(1, seconds) * float64(time.Second))) }
+	about := func(seconds float64) string {
+		return durationText(time.Duration(max(1, seconds) * float64(time.Second)))
+	}
 	if p.SecondsUnshared > 1.01*p.Seconds {
 		return fmt.Sprintf("%s at most; %s without sharing", about(p.Seconds), about(p.SecondsUnshared))
 	}
@@ -132,8 +140,8 @@ func tabbed(cells []string) string {
 	return b.String()
 }
 
-// sized prints a number of bytes with three digits.
-func sized(n int64) string {
+// bytesText prints a number of bytes with three digits.
+func bytesText(n int64) string {
 	x, units := float64(n), []string{"B", "KiB", "MiB", "GiB", "TiB"}
 	for len(units) > 1 && x >= 1000 {
 		x, units = x/1024, units[1:]
@@ -141,8 +149,8 @@ func sized(n int64) string {
 	return fmt.Sprintf("%.3g %s", x, units[0])
 }
 
-// spoken prints a duration without the units that are zero: 5m, not 5m0s.
-func spoken(d time.Duration) string {
+// durationText prints a duration without units that are zero: 5m, not 5m0s.
+func durationText(d time.Duration) string {
 	if d >= time.Second {
 		d = d.Round(time.Second)
 	}

@@ -14,8 +14,8 @@ import (
 // for: trees whole, as many as fit, and at least one.
 const shownStages = 24
 
-// writeTrees writes the stage trees, as they come out if no latent is ever dead,
-// each stage under the one that it begins in.
+// writeTrees writes the stage trees as they are if no latent is ever dead, each
+// stage below the one at whose end it begins.
 func (p *Plan) writeTrees(b *strings.Builder, all bool) {
 	shared := slices.DeleteFunc(slices.Clone(p.todo), func(t Tree) bool { return len(t.Cells) == 1 })
 	if len(shared) == 0 {
@@ -55,12 +55,14 @@ func (p *Plan) earliest() string {
 	return fmt.Sprintf(", at step %s or later", humanize.Comma(int64(first)))
 }
 
+// A stageRow is one stage of a tree in print.
 type stageRow struct {
 	depth int
 	text  string
 	forks bool // it ends where the first latent is dead, and has several AuxK settings
 }
 
+// stageRows lists the stages of a tree, each behind the one at whose end it begins.
 func (p *Plan) stageRows(t Tree) []stageRow {
 	f := forecast{Tree: t, dead: math.MaxInt}
 	var rows []stageRow
@@ -103,7 +105,9 @@ func (p *Plan) common(cells []TreeCell) []string {
 			}
 			return ""
 		}
-		if first := value(cells[0]); first != "" && !slices.ContainsFunc(cells, func(c TreeCell) bool { return value(c) != first }) {
+		first := value(cells[0])
+		differs := func(c TreeCell) bool { return value(c) != first }
+		if first != "" && !slices.ContainsFunc(cells, differs) {
 			out = append(out, key+"="+first)
 		}
 	}

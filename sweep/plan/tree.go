@@ -8,12 +8,12 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// A Tree is the cells that agree on everything except decay_start, steps and
-// AuxK: they train identically at first, and their stages form a tree. See
-// Hippo (VLDB 2022) for the static half of it.
+// A Tree is a family of cells: they agree on everything except decay_start, steps
+// and AuxK. They train alike at first, and their stages form a tree. Hippo (VLDB
+// 2022) describes such trees where all forks are known in advance.
 type Tree struct {
-	Family string     `json:"family"` // CheckpointFolder at LevelTrunk; of a tree that shares nothing, the run's
-	Weight float64    `json:"weight"` // of a step, against those of other trees: B·D·F
+	Family string     `json:"family"` // checkpoint folder of the trunk, or the run's ID if nothing is shared
+	Weight float64    `json:"weight"` // of a step beside those of other trees: B·D·F multiplications
 	Cells  []TreeCell `json:"cells"`
 }
 
@@ -24,20 +24,21 @@ type TreeCell struct {
 	Label string `json:"label,omitempty"` // for people; set in stored trees
 	Decay int    `json:"decay_start"`
 	Steps int    `json:"steps"`
-	AuxK  int    `json:"auxk"`           // number of the AuxK setting, among the tree's
-	Done  bool   `json:"done,omitempty"` // its result is there
+	AuxK  int    `json:"auxk"`           // number of its AuxK setting among those of the tree
+	Done  bool   `json:"done,omitempty"` // its result is in the store
 }
 
+// sharedSteps is SharedSteps of the cell.
 func (c TreeCell) sharedSteps() int {
 	return SharedSteps(trainer.Config{DecayStart: c.Decay, Steps: c.Steps})
 }
 
-// MaxTreeCells is the number of cells in a tree: what workflows pass around of one
-// must stay small. A larger family becomes several trees, which are trained one
-// after the other, so that each finds what the one before has shared.
+// MaxTreeCells bounds the cells of a tree, because workflows pass trees around. A
+// larger family becomes several trees. They are trained one after the other, so
+// that each begins at the checkpoints that the one before it has left.
 const MaxTreeCells = 1000
 
-// newTrees lays the cells of a plan out as trees, those with the longest path
+// newTrees lays the cells of a plan out as trees, the one with the longest path
 // first: what takes longest must not begin last.
 func newTrees(h *Header, cells []grid.Cell) []Tree {
 	var trees []Tree
@@ -52,8 +53,7 @@ func newTrees(h *Header, cells []grid.Cell) []Tree {
 	return trees
 }
 
-// families groups the cells by family. Families come in the order of their first
-// cells.
+// families groups the cells by family, in the order of the families' first cells.
 func (h *Header) families(cells []grid.Cell) []Tree {
 	type setting struct {
 		alpha float64
@@ -72,7 +72,8 @@ func (h *Header) families(cells []grid.Cell) []Tree {
 		if !ok {
 			at = len(all)
 			index[key] = at
-			all = append(all, &family{Tree{Family: h.CheckpointFolder(c, LevelTrunk), Weight: weight(c.Config)}, map[setting]int{}})
+			tree := Tree{Family: h.CheckpointFolder(c, LevelTrunk), Weight: weight(c.Config)}
+			all = append(all, &family{tree, map[setting]int{}})
 		}
 		f := all[at]
 		s := setting{c.Config.AuxKAlpha, c.Config.KAux}
@@ -99,21 +100,29 @@ func (h *Header) treeCell(i int, c grid.Cell) TreeCell {
 	return TreeCell{Cell: i, ID: c.ID, Decay: c.Config.DecayStart, Steps: c.Config.Steps}
 }
 
-// compare orders the cells of a tree as its stages leave it: the order of the
-// grid's cells does not show.
+// compare orders the cells of a tree as they leave its trunk, so that the stages do
+// not depend on the order of the grid's axes.
 func (c TreeCell) compare(o TreeCell) int {
-	return cmp.Or(cmp.Compare(c.sharedSteps(), o.sharedSteps()), cmp.Compare(c.Decay, o.Decay), cmp.Compare(c.Steps, o.Steps), cmp.Compare(c.AuxK, o.AuxK), cmp.Compare(c.Cell, o.Cell))
+	return cmp.Or(
+		cmp.Compare(c.sharedSteps(), o.sharedSteps()),
+		cmp.Compare(c.Decay, o.Decay),
+		cmp.Compare(c.Steps, o.Steps),
+		cmp.Compare(c.AuxK, o.AuxK),
+		cmp.Compare(c.Cell, o.Cell),
+	)
 }
 
-// weight is what a step takes beside those of other cells: its one dense product.
+// weight is what a step costs beside those of other cells: the multiplications of
+// its one dense product.
 func weight(c trainer.Config) float64 {
 	return float64(c.BatchSize) * float64(c.ActivationDim) * float64(c.DictSize)
 }
 
-// longest is the weight of the longest path: the tree takes as long even with a
-// slot for every stage.
+// longest is the weight of the longest path from the root to the end of a run. The
+// tree takes that long even with a slot for every stage.
 func (t *Tree) longest() float64 { return t.Weight * float64(maxSteps(t.Cells)) }
 
+// maxSteps is the number of steps of the longest run.
 func maxSteps(cells []TreeCell) int {
 	most := 0
 	for _, c := range cells {

@@ -59,7 +59,12 @@ func TestTreesCover(t *testing.T) {
 				for _, c := range s.Cells {
 					cell := cells[c.Cell]
 					if covered[c.Cell] != s.From {
-						t.Fatalf("cell %d has %d steps, and its next stage begins at %d", c.Cell, covered[c.Cell], s.From)
+						t.Fatalf(
+							"cell %d has %d steps, and its next stage begins at %d",
+							c.Cell,
+							covered[c.Cell],
+							s.From,
+						)
 					}
 					covered[c.Cell] = reached
 					if h.CheckpointFolder(cell, s.Level) != h.CheckpointFolder(first, s.Level) {
@@ -67,11 +72,24 @@ func TestTreesCover(t *testing.T) {
 					}
 					for step := s.From; step < reached; step++ {
 						if cell.Config.LRAt(int64(step)) != first.Config.LRAt(int64(step)) {
-							t.Fatalf("cells %d and %d differ in the learning rate of step %d, in a %s %d → %d", c.Cell, s.Cells[0].Cell, step, s.Level, s.From, reached)
+							t.Fatalf(
+								"cells %d and %d differ in the learning rate of step %d, in a %s %d → %d",
+								c.Cell,
+								s.Cells[0].Cell,
+								step,
+								s.Level,
+								s.From,
+								reached,
+							)
 						}
 					}
-					if alone := len(s.Cells) == 1; !alone && reached > f.dead && cell.Config.AuxKAlpha != first.Config.AuxKAlpha {
-						t.Fatalf("cells of different AuxK share step %d, latents are dead from %d on", reached-1, f.dead)
+					if alone := len(s.Cells) == 1; !alone && reached > f.dead &&
+						cell.Config.AuxKAlpha != first.Config.AuxKAlpha {
+						t.Fatalf(
+							"cells of different AuxK share step %d, latents are dead from %d on",
+							reached-1,
+							f.dead,
+						)
 					}
 					if s.CompletesRuns(reached) {
 						if ended[c.Cell] || reached != cell.Config.Steps {
@@ -105,7 +123,16 @@ func TestTreesAreUnordered(t *testing.T) {
 						ids = append(ids, c.ID)
 					}
 					slices.Sort(ids)
-					all = append(all, fmt.Sprint(header().CheckpointFolder(cells[s.Cells[0].Cell], s.Level), s.From, s.To, reached, ids))
+					all = append(
+						all,
+						fmt.Sprint(
+							header().CheckpointFolder(cells[s.Cells[0].Cell], s.Level),
+							s.From,
+							s.To,
+							reached,
+							ids,
+						),
+					)
 				})
 			}
 			slices.Sort(all)
@@ -159,7 +186,13 @@ func TestMakespan(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d grids and slots: %.2f× faster in the mean; slower on %d, at most %.2f×", all, gain/float64(all), slower, worst)
+	t.Logf(
+		"%d grids and slots: %.2f× faster in the mean; slower on %d, at most %.2f×",
+		all,
+		gain/float64(all),
+		slower,
+		worst,
+	)
 	if slower > all/200 || worst > 1.5 || gain/float64(all) < 1.5 {
 		t.Error("sharing costs time")
 	}
@@ -167,9 +200,14 @@ func TestMakespan(t *testing.T) {
 
 // Four decay_starts by four AuxK settings, of which no latent ever dies.
 func TestFourByFour(t *testing.T) {
-	p := mustPlan(t, "name: g\ndata: {source: acts}\nparameters: {decay_start: [0.5, 0.6, 0.7, 0.8], auxk_alpha: [0, 0.01, 0.03125, 0.1]}\n"+
-		"train: {k: 8, dict_size: 64, steps: 1000, batch_size: 32, dead_feature_threshold: 10_000_000}\n", Estimates{})
-	if p.StepsUnshared != 16_000 || p.StepsShared != p.StepsLeast || float64(p.StepsUnshared)/float64(p.StepsShared) < 2.5 {
+	p := mustPlan(
+		t,
+		"name: g\ndata: {source: acts}\nparameters: {decay_start: [0.5, 0.6, 0.7, 0.8], auxk_alpha: [0, 0.01, 0.03125, 0.1]}\n"+
+			"train: {k: 8, dict_size: 64, steps: 1000, batch_size: 32, dead_feature_threshold: 10_000_000}\n",
+		Estimates{},
+	)
+	if p.StepsUnshared != 16_000 || p.StepsShared != p.StepsLeast ||
+		float64(p.StepsUnshared)/float64(p.StepsShared) < 2.5 {
 		t.Errorf("%+v", p.Totals)
 	}
 	// A trunk to step 801 with branches of 499, 399, 299 and 199 steps.
@@ -203,7 +241,18 @@ func TestFirstDead(t *testing.T) {
 func TestLargeFamily(t *testing.T) {
 	var cells []grid.Cell
 	for i := range 2*MaxTreeCells + 1 {
-		c := trainer.Config{Recipe: "corrected", ActivationDim: 8, DictSize: 64, K: 1, BatchSize: 16, Steps: 5000, DecayStart: i, LR: 1, KAux: 4, DeadFeatureThreshold: 1 << 40}
+		c := trainer.Config{
+			Recipe:               "corrected",
+			ActivationDim:        8,
+			DictSize:             64,
+			K:                    1,
+			BatchSize:            16,
+			Steps:                5000,
+			DecayStart:           i,
+			LR:                   1,
+			KAux:                 4,
+			DeadFeatureThreshold: 1 << 40,
+		}
 		cells = append(cells, grid.Cell{ID: fmt.Sprint(i), Config: c})
 	}
 	trees := newTrees(header(), cells)
@@ -270,8 +319,14 @@ func TestExtend(t *testing.T) {
 		t.Error("other data: no error")
 	}
 	// A key that is a constant in each, and not the same, varies.
-	q := mustPlan(t, "name: g\ndata: {source: acts}\nparameters: {k: [8, 16]}\ntrain: {steps: 100, batch_size: 32, lr: 0.001}\n", Estimates{})
-	if _, err := q.Extend(mustPlan(t, "name: g\ndata: {source: acts}\nparameters: {k: [8, 16]}\ntrain: {steps: 100, batch_size: 32, lr: 0.01}\n", Estimates{})); err != nil || !slices.Equal(q.Axes, []string{"k", "lr"}) || q.Label(q.Cells[3]) != "k=16 lr=0.01" {
+	q := mustPlan(
+		t,
+		"name: g\ndata: {source: acts}\nparameters: {k: [8, 16]}\ntrain: {steps: 100, batch_size: 32, lr: 0.001}\n",
+		Estimates{},
+	)
+	if _, err := q.Extend(mustPlan(t, "name: g\ndata: {source: acts}\nparameters: {k: [8, 16]}\ntrain: {steps: 100, batch_size: 32, lr: 0.01}\n", Estimates{})); err != nil ||
+		!slices.Equal(q.Axes, []string{"k", "lr"}) ||
+		q.Label(q.Cells[3]) != "k=16 lr=0.01" {
 		t.Errorf("axes %v, %q, %v", q.Axes, q.Label(q.Cells[3]), err)
 	}
 }

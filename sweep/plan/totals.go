@@ -1,0 +1,127 @@
+package plan
+
+import (
+	"math"
+	"slices"
+
+	"github.com/topksweep/sweep/trainer"
+)
+
+// Totals are what a plan takes. Steps, stages and tokens are those that are to be
+// trained, without the cells that have a result already. Where stages are shared
+// they are upper bounds: a trunk forks where the first latent is dead, which shows
+// only in training, and the bounds assume that it happens as early as it can.
+type Totals struct {
+	CellCount       int      `json:"cells"`
+	Duplicates      int      `json:"duplicates"`         // settings that are equal to those of an earlier cell
+	Reused          int      `json:"reused"`             // cells that have a result already
+	Stages          int      `json:"stages"`             // spans of steps that are trained once
+	Forks           int      `json:"forks"`              // checkpoints at which other stages begin
+	StepsUnshared   int64    `json:"steps_unshared"`     // training each cell alone
+	StepsShared     int64    `json:"steps_shared"`       // training what cells share once
+	StepsLeast      int64    `json:"steps_shared_least"` // the same, if no latent is ever dead
+	Tokens          int64    `json:"tokens"`             // in steps_shared
+	EpochsMin       float64  `json:"epochs_min"`         // of one run over the training rows
+	EpochsMax       float64  `json:"epochs_max"`
+	Bytes           int64    `json:"bytes"`             // device memory of the largest run; 0 if not known
+	HostBytes       int64    `json:"host_bytes"`        // what the host needs besides
+	CheckpointBytes int64    `json:"checkpoint_bytes"`  // one checkpoint of the largest run
+	ForkBytes       int64    `json:"fork_bytes"`        // all forks, kept until sweep gc
+	Seconds         float64  `json:"seconds,omitempty"` // of the sweep, at max_concurrent runs at a time; 0 if not known
+	SecondsUnshared float64  `json:"seconds_unshared,omitempty"`
+	Warnings        []string `json:"warnings,omitempty"`
+}
+
+// Estimates are what a plan asks about its cells. Any of the functions may be nil.
+type Estimates struct {
+	Reused  func(cellID string) bool                    // the cell has a result already
+	Bytes   func(c trainer.Config) (device, host int64) // trainer.Backend.Bytes
+	Seconds func(c trainer.Config) (training float64)   // of a run among as many as there are slots
+	Slots   int                                         // runs at a time where Seconds is measured; 0: as many as the grid allows
+}
+
+// slots returns how many runs train at a time.
+func (e Estimates) slots(maxConcurrent int) int {
+	if e.Slots > 0 {
+		return min(e.Slots, maxConcurrent)
+	}
+	return maxConcurrent
+}
+
+// count lays the cells out as trees and fills the totals in.
+func (p *Plan) count(est Estimates) {
+	t := &p.Totals
+	t.CellCount = len(p.Cells)
+	t.EpochsMin = math.Inf(1)
+	reused := make([]bool, len(p.Cells))
+	for i := range p.Cells {
+		c := &p.Cells[i]
+		t.Duplicates += c.Duplicates
+		epochs := p.epochs(c.Config)
+		t.EpochsMin, t.EpochsMax = min(t.EpochsMin, epochs), max(t.EpochsMax, epochs)
+		if p.Run.ReuseResults && est.Reused != nil && est.Reused(c.ID) {
+			t.Reused++
+			reused[i] = true
+			continue
+		}
+		t.StepsUnshared += int64(c.Config.Steps)
+		t.CheckpointBytes = max(t.CheckpointBytes, StateBytes(c.Config))
+		if est.Bytes != nil {
+			device, host := est.Bytes(c.Config)
+			t.Bytes, t.HostBytes = max(t.Bytes, device), max(t.HostBytes, host)
+		}
+	}
+	p.Trees = newTrees(&p.Header, p.Cells)
+	p.TreeChunks = len(chunkTrees(p.Trees))
+	p.countStages(p.Trees, reused, est)
+}
+
+// countStages adds what depends on trees, without the cells that are reused.
+func (p *Plan) countStages(trees []Tree, reused []bool, est Estimates) {
+	t := &p.Totals
+	todo := make([]forecast, len(trees))
+	for i, tree := range trees {
+		c := p.Cells[tree.Cells[0].Cell].Config
+		f := forecast{Tree: tree, dead: firstDead(c), perStep: 1}
+		f.Cells = slices.DeleteFunc(slices.Clone(tree.Cells), func(c TreeCell) bool { return reused[c.Cell] })
+		if est.Seconds != nil {
+			f.perStep = est.Seconds(c) / float64(c.Steps)
+		}
+		todo[i] = f
+		if len(f.Cells) > 0 {
+			p.todo = append(p.todo, f.Tree)
+		}
+		f.walk(func(s Stage, reached int) {
+			steps := int64(reached - s.From)
+			t.Stages++
+			t.StepsShared += steps
+			t.Tokens += min(steps*int64(c.BatchSize), math.MaxInt64-t.Tokens) // must not overflow
+			if !s.CompletesRuns(reached) {
+				t.Forks++
+				t.ForkBytes += min(StateBytes(c), math.MaxInt64-t.ForkBytes)
+			}
+		})
+		f.dead = math.MaxInt
+		f.walk(func(s Stage, reached int) { t.StepsLeast += int64(reached - s.From) })
+	}
+	if est.Seconds != nil {
+		slots := est.slots(p.Run.MaxConcurrent)
+		t.Seconds = makespan(todo, slots)
+		t.SecondsUnshared = makespan(unshared(todo), slots)
+	}
+}
+
+// epochs returns how often a run goes over the training rows; 0 if there are none.
+func (p *Plan) epochs(c trainer.Config) float64 {
+	rows := p.Info.Rows - p.Info.EvalRows
+	if rows < 1 {
+		return 0
+	}
+	return float64(c.Tokens()) / float64(rows)
+}
+
+// StateBytes is the size of a checkpoint: the weights and two moments in
+// float32, and a counter of 64 bits for each latent.
+func StateBytes(c trainer.Config) int64 {
+	return 3*4*c.Params() + 8*int64(c.DictSize)
+}

@@ -1,0 +1,46 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/topksweep/sweep/trainer"
+)
+
+// warn adds warnings about settings that are valid and probably a mistake.
+func (p *Plan) warn() {
+	var neverDead, noAuxK, bigBatch int
+	rows := p.Info.Rows - p.Info.EvalRows
+	for _, c := range p.Cells {
+		r, err := trainer.RecipeByName(c.Config.Recipe)
+		if err == nil && !r.Dead(c.Config.Tokens(), c.Config.DeadFeatureThreshold) {
+			neverDead++
+			if c.Config.AuxKAlpha > 0 {
+				noAuxK++
+			}
+		}
+		if rows > 0 && int64(c.Config.BatchSize) > rows {
+			bigBatch++
+		}
+	}
+	warn := func(n int, format string, args ...any) {
+		if n > 0 {
+			cells := fmt.Sprintf("%s of %s cells ", humanize.Comma(int64(n)), humanize.Comma(int64(len(p.Cells))))
+			if n == len(p.Cells) {
+				cells = "all cells "
+			}
+			p.Warnings = append(p.Warnings, cells+fmt.Sprintf(format, args...))
+		}
+	}
+	if noAuxK > 0 {
+		warn(neverDead, "train on fewer tokens than dead_feature_threshold: no latent can be dead, and AuxK never acts")
+	} else {
+		warn(neverDead, "train on fewer tokens than dead_feature_threshold: no latent can be dead")
+	}
+	warn(bigBatch, "have a batch_size above the %s rows to train on", humanize.Comma(rows))
+	if p.EpochsMax > 1 {
+		p.Warnings = append(p.Warnings, fmt.Sprintf("a run sees each row up to %.3g times: the data has %s rows to train on",
+			p.EpochsMax, humanize.Comma(rows)))
+	}
+}
