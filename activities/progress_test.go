@@ -45,7 +45,7 @@ func TestHeartbeat(t *testing.T) {
 }
 
 func TestProgressRate(t *testing.T) {
-	p := &progress{now: protocol.Heartbeat{Cell: 3, Steps: 100}}
+	p := &progress{beat: protocol.Heartbeat{Cell: 3, Steps: 100}}
 	at := time.Unix(1e9, 0)
 	p.doing("opening the data")
 	if got := p.get(); got.Doing != "opening the data" {
