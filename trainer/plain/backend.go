@@ -16,10 +16,9 @@ type Backend struct{}
 // Name implements trainer.Backend.
 func (Backend) Name() string { return "plain" }
 
-// Bytes implements trainer.Backend: it counts the weights, both moments and the
-// gradients.
+// Bytes implements trainer.Backend: weights, both moments and gradients in float64.
 func (Backend) Bytes(c trainer.Config) (device, host int64) {
-	return 4 * 8 * c.Params(), 3 * 4 * c.Params()
+	return 4 * 8 * c.Params(), c.StateBytes()
 }
 
 // MeasureRoofline implements trainer.Backend: it is not known.
