@@ -110,5 +110,9 @@ func (c Config) Params() int64 {
 	return 2*int64(c.DictSize)*int64(c.ActivationDim) + int64(c.DictSize) + int64(c.ActivationDim)
 }
 
+// StateBytes returns the size of a State: the weights and two moments in float32,
+// and a counter of 64 bits for each latent. A checkpoint is a little more than it.
+func (c Config) StateBytes() int64 { return 3*4*c.Params() + 8*int64(c.DictSize) }
+
 // Tokens returns the number of tokens that the run trains on.
 func (c Config) Tokens() int64 { return int64(c.Steps) * int64(c.BatchSize) }

@@ -45,7 +45,7 @@ func TestEvaluateAgainstFormulas(t *testing.T) {
 			c := config(t, func(c *trainer.Config) { c.Recipe, c.DictSize, c.DeadFeatureThreshold = r.Name, 120, 32 })
 			data := &noise{d: c.ActivationDim, rows: 3 * c.BatchSize}
 			got, s := evaluated(t, c, data, 1)
-			want := plain(c, r, s, data)
+			want := dense(c, r, s, data)
 			if want.DeadLatents == 0 || got.DeadLatents != want.DeadLatents || got.SilentLatents != want.SilentLatents || got.EvalTokens != int64(data.rows) {
 				t.Errorf("dead %d, silent %d of %d tokens, want %d, %d", got.DeadLatents, got.SilentLatents, got.EvalTokens, want.DeadLatents, want.SilentLatents)
 			}
@@ -66,7 +66,7 @@ func TestEvaluateAgainstFormulas(t *testing.T) {
 	}
 }
 
-func plain(c trainer.Config, r trainer.Recipe, s *trainer.State, data *noise) trainer.Metrics {
+func dense(c trainer.Config, r trainer.Recipe, s *trainer.State, data *noise) trainer.Metrics {
 	d, n := c.ActivationDim, data.rows
 	x := make([]float32, n*d)
 	data.Eval(0, x)

@@ -1,9 +1,9 @@
-// Package backendtest is the suite that every backend passes: recorded golden
-// runs, gradients against a dense float64 oracle, bit-exact restarts, shared prefixes, Encode
-// against a plain sort, awkward shapes and numbers that are not finite. It is
-// for tests only and uses nothing but trainer, trainer/safetensors and the
-// standard library; the goldens are embedded, so that a test binary carries
-// them.
+// Package backendtest is the suite that every backend passes: recorded runs
+// (goldens), steps and gradients against package plain, bit-exact restarts, shared
+// prefixes, Encode against a plain sort, awkward shapes, data that cannot be read and
+// numbers that are not finite. It is for tests only and uses nothing but trainer,
+// trainer/plain, trainer/safetensors and the standard library; the goldens are
+// embedded, so that a test binary carries them.
 package backendtest
 
 import (
@@ -16,13 +16,14 @@ import (
 // Run runs the whole suite on a backend.
 func Run(t *testing.T, b trainer.Backend) {
 	t.Run("goldens", func(t *testing.T) { Goldens(t, b) })
+	t.Run("plain", func(t *testing.T) { likePlain(t, b) })
 	t.Run("gradients", func(t *testing.T) { gradients(t, b) })
 	t.Run("shapes", func(t *testing.T) { shapes(t, b) })
 	t.Run("median", func(t *testing.T) { median(t, b) })
 	t.Run("reading", func(t *testing.T) { reading(t, b) })
 	t.Run("restart", func(t *testing.T) { restart(t, b) })
 	t.Run("shared", func(t *testing.T) { shared(t, b) })
-	t.Run("encode", func(t *testing.T) { encode(t, b) })
+	t.Run("encode", func(t *testing.T) { Encode(t, b) })
 	t.Run("state", func(t *testing.T) { stateRoundTrip(t, b) })
 	t.Run("numbers", func(t *testing.T) { numbers(t, b) })
 }

@@ -6,11 +6,12 @@ import (
 	"testing"
 
 	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/plain"
 )
 
-// encode compares Encode with a plain sort. Small integers make every
+// Encode compares a model's Encode with a plain sort. Small integers make every
 // pre-activation exact, and give ties and zeros.
-func encode(t *testing.T, b trainer.Backend) {
+func Encode(t *testing.T, b trainer.Backend) {
 	for _, v := range []struct {
 		d, f, k, n int
 		among      int // 0: all latents; else those f with f%among == 1
@@ -82,7 +83,7 @@ func compareRow(t *testing.T, s *trainer.State, d int, x []float32, among []bool
 		}
 		pre[f] = max(0, sum)
 	}
-	want := largest(pre, among, len(acts))
+	want := plain.TopK(pre, among, len(acts))
 	slices.Sort(want)
 	got := slices.Clone(latents)
 	slices.Sort(got)

@@ -135,10 +135,15 @@ func values(dtype string, raw []byte) ([]float64, error) {
 	return v, nil
 }
 
+// recordedParams are parameters, or one moment or gradient of each.
+type recordedParams struct{ wEnc, bEnc, wDec, bDec []float64 } // [F,D] [F] [F,D] [D]
+
+func (p recordedParams) each() [][]float64 { return [][]float64{p.wEnc, p.bEnc, p.wDec, p.bDec} }
+
 // params reads one set of parameters; the recorded decoder is [D,F].
-func (g *golden) params(prefix string) params64 {
+func (g *golden) params(prefix string) recordedParams {
 	d, f := g.Config.ActivationDim, g.Config.DictSize
-	p := params64{g.tensors[prefix+"encoder.weight"], g.tensors[prefix+"encoder.bias"], nil, g.tensors[prefix+"b_dec"]}
+	p := recordedParams{g.tensors[prefix+"encoder.weight"], g.tensors[prefix+"encoder.bias"], nil, g.tensors[prefix+"b_dec"]}
 	if dec := g.tensors[prefix+"decoder.weight"]; dec != nil {
 		p.wDec = make([]float64, f*d)
 		for i, v := range dec {
