@@ -79,7 +79,7 @@ func (a *Activities) evaluate(ctx context.Context, ref sweep.CellRef) error {
 
 // clear removes the objects of a stage that has a result.
 func (a *Activities) clear(ctx context.Context, id string) error {
-	stage, err := storage.ListStage(ctx, a.store, id)
+	stage, err := storage.ListFolder(ctx, a.store, id)
 	if err != nil {
 		return err
 	}

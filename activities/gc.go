@@ -50,7 +50,7 @@ func CollectGarbage(ctx context.Context, store storage.Store, before time.Time, 
 	g := &collector{store: store, before: before, dryRun: dryRun, need: map[string]int{}, folders: map[string][]string{}, plans: map[string][sha256.Size]byte{}}
 	out := Garbage{Stages: []GarbageStage{}, DryRun: dryRun}
 	// Stages before plans: what has come in since is in neither list.
-	stages, err := storage.Stages(ctx, store)
+	stages, err := storage.Folders(ctx, store)
 	if err != nil {
 		return out, err
 	}
@@ -71,7 +71,7 @@ func CollectGarbage(ctx context.Context, store storage.Store, before time.Time, 
 		}
 	}
 	var mu sync.Mutex
-	err = each(ctx, stages, func(ctx context.Context, s storage.Stage) error {
+	err = each(ctx, stages, func(ctx context.Context, s storage.Folder) error {
 		found, err := g.collect(ctx, s)
 		if found.Objects > 0 {
 			mu.Lock()
@@ -190,7 +190,7 @@ func (g *collector) readPlan(ctx context.Context, id string, chunks int, done ma
 }
 
 // readable says that all manifests of a stage can be read.
-func (g *collector) readable(ctx context.Context, s storage.Stage) error {
+func (g *collector) readable(ctx context.Context, s storage.Folder) error {
 	c, err := storage.NewCheckpoints(g.store, s.Name, nil)
 	if err != nil {
 		return err
@@ -206,7 +206,7 @@ func (g *collector) readable(ctx context.Context, s storage.Stage) error {
 }
 
 // collect removes what may go of a stage and returns what that was.
-func (g *collector) collect(ctx context.Context, s storage.Stage) (GarbageStage, error) {
+func (g *collector) collect(ctx context.Context, s storage.Folder) (GarbageStage, error) {
 	found := GarbageStage{Stage: s.Name, Why: StagePruned}
 	garbage := s.Objects
 	need := g.need[s.Name]
@@ -230,7 +230,7 @@ func (g *collector) collect(ctx context.Context, s storage.Stage) (GarbageStage,
 	if !g.dryRun && found.Why != StageYoung {
 		if need < 0 {
 			// Somebody who writes to it again has need of it.
-			now, err := storage.ListStage(ctx, g.store, s.Name)
+			now, err := storage.ListFolder(ctx, g.store, s.Name)
 			isNew := func(o storage.Object) bool { return !slices.Contains(s.Objects, o) }
 			if err != nil || slices.ContainsFunc(now.Objects, isNew) {
 				return found, err
@@ -238,15 +238,15 @@ func (g *collector) collect(ctx context.Context, s storage.Stage) (GarbageStage,
 		}
 		garbage, err = storage.Remove(ctx, g.store, garbage)
 	}
-	found.Objects, found.Bytes = len(garbage), storage.Stage{Objects: garbage}.Bytes()
+	found.Objects, found.Bytes = len(garbage), storage.Folder{Objects: garbage}.Bytes()
 	return found, err
 }
 
 // each calls do for all stages, some at a time, until one of them fails.
-func each(ctx context.Context, stages []storage.Stage, do func(context.Context, storage.Stage) error) error {
+func each(ctx context.Context, stages []storage.Folder, do func(context.Context, storage.Folder) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	next := make(chan storage.Stage)
+	next := make(chan storage.Folder)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {

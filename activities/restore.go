@@ -38,7 +38,7 @@ func (a *Activities) origins(ctx context.Context, r *run, l sweep.Level, to int)
 		if o.Any == "" {
 			continue
 		}
-		others, err := storage.StagesNamed(ctx, a.store, o.Any)
+		others, err := storage.FoldersNamed(ctx, a.store, o.Any)
 		if err != nil {
 			return nil, err
 		}
