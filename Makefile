@@ -30,7 +30,7 @@ fuzz: ## each parser, and the choice of latents, for half a minute
 	go test -run '^$$' -fuzz FuzzShard -fuzztime 30s ./trainer/data
 	go test -run '^$$' -fuzz FuzzNpy -fuzztime 30s ./trainer/data
 	go test -run '^$$' -fuzz FuzzParseManifest -fuzztime 30s ./storage
-	go test -run '^$$' -fuzz FuzzStage -fuzztime 30s ./storage
+	go test -run '^$$' -fuzz FuzzFolder -fuzztime 30s ./storage
 
 bench: ## the CPU trainer against its ceilings, measured in the same process; output for benchstat
 	go test -run '^$$' -bench . -benchmem ./trainer/cpu

@@ -28,7 +28,7 @@ func TestErrorTable(t *testing.T) {
 	}{
 		{ErrStopping, "WorkerStopping", true, time.Second},
 		{fmt.Errorf("%w; %w", ErrStopping, storage.Wrap("put", "x", storage.ErrNoSpace)), "WorkerStopping", true, time.Second},
-		{fmt.Errorf("checkpoint: %w", storage.Wrap("write stage", "x", storage.ErrFenced)), "Fenced", true, 5 * time.Minute},
+		{fmt.Errorf("checkpoint: %w", storage.Wrap("write", "stages/x", storage.ErrFenced)), "Fenced", true, 5 * time.Minute},
 		{fmt.Errorf("%w: k: 0 is below 1", ErrConfig), "BadConfig", false, 0},
 		{fmt.Errorf("%w: no", ErrDataChanged), "DataChanged", false, 0},
 		{&data.SourceError{Msg: "no shards"}, "BadData", false, 0},

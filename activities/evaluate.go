@@ -78,10 +78,10 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) error {
 
 // removeCheckpoints removes the checkpoint folder of a run that has a result.
 func (a *Activities) removeCheckpoints(ctx context.Context, id string) error {
-	stage, err := storage.ListStage(ctx, a.store, id)
+	folder, err := storage.ListFolder(ctx, a.store, id)
 	if err != nil {
 		return err
 	}
-	_, err = storage.Remove(ctx, a.store, stage.Objects)
+	_, err = storage.Remove(ctx, a.store, folder.Objects)
 	return err
 }

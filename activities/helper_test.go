@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"iter"
 	"log/slog"
 	"maps"
+	"math"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -189,6 +191,12 @@ func (b *bench) checkpoints() *storage.Checkpoints {
 		b.Fatal(err)
 	}
 	return c
+}
+
+// newest reads the newest checkpoint of the run, as a worker that goes on does.
+func (b *bench) newest() (*storage.Manifest, error) {
+	read := func(*storage.Manifest, io.Reader) error { return nil }
+	return b.checkpoints().RestoreAtMost(b.Context(), math.MaxInt64, read)
 }
 
 func (b *bench) model() []byte { return read(b.T, b.store, ledger.ModelKey(b.id(), modelWeights)) }

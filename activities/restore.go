@@ -41,7 +41,7 @@ func (a *Activities) origins(ctx context.Context, r *run, l plan.Level, to int) 
 		if o.Trajectory == "" {
 			continue
 		}
-		others, err := storage.StagesNamed(ctx, a.store, o.Trajectory)
+		others, err := storage.FoldersNamed(ctx, a.store, o.Trajectory)
 		if err != nil {
 			return nil, err
 		}

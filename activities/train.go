@@ -81,7 +81,7 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	cfg := t.cell.Config
 	need := hostmem.Bytes(t.a.backend, cfg)
 	if t.ref.Level.UntilDead() {
-		need += plan.StateBytes(cfg) // the copy before a step in which a latent may die
+		need += cfg.StateBytes() // the copy before a step in which a latent may die
 	}
 	if t.release, err = t.a.memory.Reserve(need); err != nil {
 		return false, err

@@ -106,7 +106,7 @@ func TestCancelSaves(t *testing.T) {
 		}
 	}
 	wantCanceled(t, b.train())
-	if m, err := b.checkpoints().Latest(t.Context()); err != nil || m.Step != 17 {
+	if m, err := b.newest(); err != nil || m.Step != 17 {
 		t.Errorf("newest checkpoint %+v, %v, want that of step 17", m, err)
 	}
 	c := newWorker(t, b.store, b.plan)
@@ -467,7 +467,7 @@ func TestEndWhileCheckpointInFlight(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if m, err := b.checkpoints().Latest(t.Context()); err != nil || m.Step != end {
+		if m, err := b.newest(); err != nil || m.Step != end {
 			t.Errorf("%s: newest checkpoint %+v, %v, want that of step %d", how, m, err, end)
 		}
 		c := newWorker(t, b.store, b.plan)

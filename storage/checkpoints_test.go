@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -21,7 +22,7 @@ func TestMemoryConformance(t *testing.T) { storagetest.Run(t, memory) }
 
 func TestCheckpointsUnderFaults(t *testing.T) { storagetest.RunCheckpoints(t, memory) }
 
-// A rig is one stage in a store, with what was logged about it.
+// A rig is one checkpoint folder in a store, with what was logged about it.
 type rig struct {
 	*testing.T
 	store storage.Store
@@ -32,7 +33,7 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{T: t, store: storagetest.NewMemory(), log: new(bytes.Buffer)}
-	c, err := storage.NewCheckpoints(r.store, "stage", slog.New(slog.NewTextHandler(r.log, nil)))
+	c, err := storage.NewCheckpoints(r.store, "ab12", slog.New(slog.NewTextHandler(r.log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +51,9 @@ func (r *rig) claim() *storage.Claim {
 }
 
 func (r *rig) trySave(l *storage.Claim, step int64, body string) (*storage.Manifest, error) {
-	return l.Save(r.Context(), storage.Checkpoint{Step: step, Format: "test/1", Body: strings.NewReader(body), Size: int64(len(body))})
+	return l.Save(r.Context(), storage.Checkpoint{
+		Step: step, Format: "test/1", Body: strings.NewReader(body), Size: int64(len(body)),
+	})
 }
 
 func (r *rig) save(l *storage.Claim, step int64, body string) *storage.Manifest {
@@ -65,7 +68,7 @@ func (r *rig) save(l *storage.Claim, step int64, body string) *storage.Manifest 
 // restored returns "step: body", or the error.
 func (r *rig) restored() (string, error) {
 	var body []byte
-	m, err := r.c.Restore(r.Context(), func(_ *storage.Manifest, rd io.Reader) (err error) {
+	m, err := r.c.RestoreAtMost(r.Context(), math.MaxInt64, func(_ *storage.Manifest, rd io.Reader) (err error) {
 		body, err = io.ReadAll(rd)
 		return err
 	})
@@ -73,6 +76,13 @@ func (r *rig) restored() (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%d/%d: %s", m.Step, m.Attempt, body), nil
+}
+
+func ignore(*storage.Manifest, io.Reader) error { return nil }
+
+// newest returns the manifest of the newest checkpoint that verifies.
+func (r *rig) newest() (*storage.Manifest, error) {
+	return r.c.RestoreAtMost(r.Context(), math.MaxInt64, ignore)
 }
 
 func (r *rig) wantRestored(want string) {
@@ -111,7 +121,7 @@ func (r *rig) keys() (keys []string) {
 }
 
 func manifest(step, attempt int) string {
-	return fmt.Sprintf("stages/stage/manifests/%012d-%06d.json", step, attempt)
+	return fmt.Sprintf("stages/ab12/manifests/%012d-%06d.json", step, attempt)
 }
 
 func TestNothingToRestore(t *testing.T) {
@@ -119,7 +129,7 @@ func TestNothingToRestore(t *testing.T) {
 	if _, err := r.restored(); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("restore: %v, want ErrNotFound", err)
 	}
-	if _, err := r.c.Latest(t.Context()); !errors.Is(err, storage.ErrNotFound) {
+	if _, err := r.newest(); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("latest: %v, want ErrNotFound", err)
 	}
 	if _, err := r.c.Prune(t.Context(), 2); err != nil {
@@ -170,8 +180,8 @@ func TestZombieIsFencedOff(t *testing.T) {
 	r.wantRestored("20/2: twenty")
 }
 
-// A zombie may also be overtaken in the middle of a Save, by one that claims the
-// stage and collects the garbage there: before any operation of the Save.
+// Another attempt may claim the folder and prune it in the middle of a Save, before
+// any of its operations.
 func TestOvertakenInSave(t *testing.T) {
 	for n := 1; ; n++ {
 		r := newRig(t)
@@ -182,7 +192,7 @@ func TestOvertakenInSave(t *testing.T) {
 				t.Error(err)
 			}
 		}}
-		c, err := storage.NewCheckpoints(hook, "stage", nil)
+		c, err := storage.NewCheckpoints(hook, "ab12", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -255,8 +265,8 @@ func TestFallBack(t *testing.T) {
 		"manifest of another step": func(r *rig, m *storage.Manifest) {
 			r.put(manifest(20, 1), r.get(manifest(10, 1)))
 		},
-		"manifest of another stage": func(r *rig, m *storage.Manifest) {
-			r.put(manifest(20, 1), strings.ReplaceAll(r.get(manifest(20, 1)), `stage"`, `other"`))
+		"manifest of another folder": func(r *rig, m *storage.Manifest) {
+			r.put(manifest(20, 1), strings.ReplaceAll(r.get(manifest(20, 1)), "ab12", "other"))
 		},
 		"manifest huge": func(r *rig, m *storage.Manifest) {
 			r.put(manifest(20, 1), r.get(manifest(20, 1))+strings.Repeat(" ", 2<<20))
@@ -271,16 +281,16 @@ func TestFallBack(t *testing.T) {
 			l := r.claim()
 			r.save(l, 10, "ten")
 			spoil(r, r.save(l, 20, "twenty"))
-			r.put("stages/stage/manifests/README.txt", "not a manifest")
+			r.put("stages/ab12/manifests/README.txt", "not a manifest")
 			r.wantRestored("10/1: ten")
-			if m, err := r.c.Latest(t.Context()); err != nil || m.Step != 10 {
+			if m, err := r.newest(); err != nil || m.Step != 10 {
 				t.Errorf("latest: %v, %v, want step 10", m, err)
 			}
-			if log := r.log.String(); !strings.Contains(log, "checkpoint passed over") || !strings.Contains(log, "step=20") {
+			if log := r.log.String(); !strings.Contains(log, "checkpoint skipped") || !strings.Contains(log, "step=20") {
 				t.Errorf("not reported: %q", log)
 			}
 			// One that does not verify does not take a kept one's place.
-			if name != "data flipped" { // a listing cannot tell
+			if name != "data flipped" { // a listing does not show it
 				if _, err := r.c.Prune(t.Context(), 1); err != nil {
 					t.Fatal(err)
 				}
@@ -307,7 +317,7 @@ func TestNewerVersionIsRefused(t *testing.T) {
 	if _, err := r.c.Prune(t.Context(), 1); !errors.Is(err, storage.ErrNewerVersion) {
 		t.Errorf("prune: %v, want ErrNewerVersion", err)
 	}
-	if _, err := r.c.Latest(t.Context()); !errors.Is(err, storage.ErrNewerVersion) {
+	if _, err := r.newest(); !errors.Is(err, storage.ErrNewerVersion) {
 		t.Errorf("latest: %v, want ErrNewerVersion", err)
 	}
 }
@@ -317,19 +327,20 @@ func TestLoadErrors(t *testing.T) {
 	l := r.claim()
 	r.save(l, 10, "ten")
 	bad := r.save(l, 20, strings.Repeat("twenty", 1000))
-	// On right data load has the last word, whatever its error wraps.
+	// If the data is right, the error of load counts, whatever it wraps.
 	for _, cause := range []error{errors.New("format test/1 is unknown"), storage.ErrCorrupt, storage.ErrNotFound} {
 		calls := 0
-		_, err := r.c.Restore(t.Context(), func(*storage.Manifest, io.Reader) error { calls++; return cause })
+		load := func(*storage.Manifest, io.Reader) error { calls++; return cause }
+		_, err := r.c.RestoreAtMost(t.Context(), math.MaxInt64, load)
 		if err != cause || calls != 1 {
 			t.Errorf("restore: %v after %d calls, want %v after 1", err, calls, cause)
 		}
 	}
-	// On wrong data it has none, and success without reading is no proof.
+	// If the data is wrong, the result of load does not count: it may not have read all.
 	r.put(bad.Key, strings.Repeat("twenTy", 1000))
 	for _, result := range []error{nil, errors.New("nonsense")} {
 		var steps []int64
-		m, err := r.c.Restore(t.Context(), func(m *storage.Manifest, _ io.Reader) error {
+		m, err := r.c.RestoreAtMost(t.Context(), math.MaxInt64, func(m *storage.Manifest, _ io.Reader) error {
 			steps = append(steps, m.Step)
 			if m.Step == 20 {
 				return result
@@ -348,11 +359,10 @@ func TestRestoreStep(t *testing.T) {
 	for _, step := range []int64{10, 20, 30} {
 		r.save(l, step, fmt.Sprint("state ", step))
 	}
-	load := func(m *storage.Manifest, rd io.Reader) error { return nil }
-	if m, err := r.c.RestoreStep(t.Context(), 20, load); err != nil || m.Step != 20 {
+	if m, err := r.c.RestoreStep(t.Context(), 20, ignore); err != nil || m.Step != 20 {
 		t.Errorf("step 20: %v, %v", m, err)
 	}
-	if _, err := r.c.RestoreStep(t.Context(), 25, load); !errors.Is(err, storage.ErrNotFound) {
+	if _, err := r.c.RestoreStep(t.Context(), 25, ignore); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("step 25: %v, want ErrNotFound", err)
 	}
 }
@@ -364,12 +374,12 @@ func TestPrune(t *testing.T) {
 		r.save(first, step, fmt.Sprint("state ", step))
 	}
 	data := func(step, attempt int) string {
-		return fmt.Sprintf("stages/stage/data/%012d-%06d-%064d", step, attempt, 7)
+		return fmt.Sprintf("stages/ab12/data/%012d-%06d-%064d", step, attempt, 7)
 	}
 	second := r.claim()
 	r.save(second, 50, "state 50")
-	lost := []string{data(45, 1), data(99, 1), data(45, 2)} // of a fenced attempt; of steps this one is past
-	kept := []string{data(60, 2), data(10, 3), "stages/stage/data/unknown"}
+	lost := []string{data(45, 1), data(99, 1), data(45, 2)} // two of a fenced attempt; one below step 50
+	kept := []string{data(60, 2), data(10, 3), "stages/ab12/data/unknown"}
 	for _, key := range append(slices.Clone(lost), kept...) {
 		r.put(key, "data")
 	}
@@ -388,7 +398,7 @@ func TestPrune(t *testing.T) {
 	}
 	var steps []string
 	for _, key := range r.keys() {
-		if name, ok := strings.CutPrefix(key, "stages/stage/manifests/"); ok {
+		if name, ok := strings.CutPrefix(key, "stages/ab12/manifests/"); ok {
 			steps = append(steps, strings.TrimLeft(name[:12], "0"))
 		}
 		if slices.Contains(lost, key) {
@@ -432,16 +442,18 @@ func TestBodyOfWrongSize(t *testing.T) {
 	r := newRig(t)
 	l := r.claim()
 	before := r.keys()
-	_, err := l.Save(t.Context(), storage.Checkpoint{Step: 1, Format: "test/1", Body: strings.NewReader("short"), Size: 100})
+	_, err := l.Save(t.Context(), storage.Checkpoint{
+		Step: 1, Format: "test/1", Body: strings.NewReader("short"), Size: 100,
+	})
 	if !errors.Is(err, io.ErrUnexpectedEOF) || !slices.Equal(r.keys(), before) {
 		t.Errorf("save: %v, left %q", err, r.keys())
 	}
 }
 
-func TestStages(t *testing.T) {
+func TestFolders(t *testing.T) {
 	r := newRig(t)
-	for _, stage := range []string{"b", "a", "b-2"} {
-		c, err := storage.NewCheckpoints(r.store, stage, nil)
+	for _, folder := range []string{"b", "a", "b-2"} {
+		c, err := storage.NewCheckpoints(r.store, folder, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -450,35 +462,36 @@ func TestStages(t *testing.T) {
 		}
 	}
 	r.put("stages/b/data/more", "12345")
-	r.put("stages/stray", "no stage")
-	got, err := storage.Stages(t.Context(), r.store)
+	r.put("stages/stray", "in no folder")
+	got, err := storage.Folders(t.Context(), r.store)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var names []string
 	for _, s := range got {
 		names = append(names, s.Name)
-		one, err := storage.ListStage(t.Context(), r.store, s.Name)
+		one, err := storage.ListFolder(t.Context(), r.store, s.Name)
 		if err != nil || !slices.Equal(one.Objects, s.Objects) || one.Name != s.Name {
 			t.Errorf("%s holds %v, %v, all of it %v", s.Name, one, err, s)
 		}
 	}
 	if want := []string{"a", "b", "b-2"}; !slices.Equal(names, want) || len(got[1].Objects) != 2 {
-		t.Errorf("stages %v, want %v", got, want)
+		t.Errorf("folders %v, want %v", got, want)
 	}
-	if none, err := storage.ListStage(t.Context(), r.store, "c"); err != nil || len(none.Objects) > 0 || none.Bytes() != 0 || !none.Modified().IsZero() {
-		t.Errorf("a stage that is not there: %v, %v", none, err)
+	none, err := storage.ListFolder(t.Context(), r.store, "c")
+	if err != nil || len(none.Objects) > 0 || none.Bytes() != 0 || !none.Modified().IsZero() {
+		t.Errorf("a folder that is not there: %v, %v", none, err)
 	}
 	gone, err := storage.Remove(t.Context(), r.store, got[1].Objects)
 	if err != nil || len(gone) != 2 || !strings.Contains(gone[1].Key, "/claims/") {
 		t.Errorf("removed %v, %v, want the claim last", gone, err)
 	}
-	if one, err := storage.ListStage(t.Context(), r.store, "b"); err != nil || len(one.Objects) > 0 {
+	if one, err := storage.ListFolder(t.Context(), r.store, "b"); err != nil || len(one.Objects) > 0 {
 		t.Errorf("removed, and there: %v, %v", one, err)
 	}
 	for _, bad := range []string{"", "a/b", "..", "a b"} {
 		if _, err := storage.NewCheckpoints(r.store, bad, nil); !errors.Is(err, storage.ErrBadKey) {
-			t.Errorf("stage %q: %v, want ErrBadKey", bad, err)
+			t.Errorf("folder %q: %v, want ErrBadKey", bad, err)
 		}
 	}
 	if _, err := storage.NewCheckpoints(struct{ storage.Store }{r.store}, "a", nil); !errors.Is(err, storage.ErrNoPutNew) {

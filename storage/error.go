@@ -10,19 +10,20 @@ var (
 	// missing, too many or changed, or a manifest that does not parse.
 	ErrCorrupt = errors.New("corrupt")
 
-	// ErrFenced is returned to a writer of a stage that has a newer attempt: it
-	// must stop, its successor has taken over.
+	// ErrFenced is returned to a writer whose folder has a newer claim: it must
+	// stop, because another attempt has taken over.
 	ErrFenced = errors.New("fenced off by a newer attempt")
 
-	// ErrNewerVersion is returned for a manifest of a version that this build
-	// does not know. It is never skipped: falling back to an older checkpoint
-	// would train again, and then bury, what a newer build has done.
+	// ErrNewerVersion is returned for a manifest of a version that this build does
+	// not know. Such a manifest is never skipped: going on from an older checkpoint
+	// would train again what a newer build has done, and then replace it.
 	ErrNewerVersion = errors.New("written by a newer version of sweep")
 
 	// ErrNoSpace is returned when the disk, the quota or the bucket is full.
 	ErrNoSpace = errors.New("no space left")
 
-	// ErrNoPutNew is returned where a store lacks NewPutter.
+	// ErrNoPutNew is returned for a store without NewPutter, and for one whose PutNew
+	// overwrites.
 	ErrNoPutNew = errors.New("the store has no conditional write")
 )
 
@@ -39,8 +40,8 @@ func (e *OpError) Error() string { return fmt.Sprintf("%s %s: %v", e.Op, e.Key, 
 // Unwrap returns the cause.
 func (e *OpError) Unwrap() error { return e.Err }
 
-// Wrap says which operation on which key err is of. It returns nil for nil, and
-// err itself if it already tells.
+// Wrap adds the operation and the key to err. It returns nil for nil, and err
+// itself if it has both already.
 func Wrap(op, key string, err error) error {
 	if err == nil {
 		return nil
@@ -54,8 +55,8 @@ func Wrap(op, key string, err error) error {
 	return &OpError{op, key, err}
 }
 
-// Mark makes errors.Is(err, kind) true without touching err's text, for stores
-// that translate their server's or kernel's errors to the ones above.
+// Mark makes errors.Is(err, kind) true and leaves err's text as it is. Stores use
+// it to translate errors of their server or kernel to the ones above.
 func Mark(err, kind error) error {
 	if err == nil || errors.Is(err, kind) {
 		return err

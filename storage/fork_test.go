@@ -32,7 +32,7 @@ func (r *rig) prune(keep int) {
 func (r *rig) left() (left []string) {
 	r.Helper()
 	for _, key := range r.keys() {
-		if name, ok := strings.CutPrefix(key, "stages/stage/manifests/"); ok {
+		if name, ok := strings.CutPrefix(key, "stages/ab12/manifests/"); ok {
 			var step, attempt int
 			if _, err := fmt.Sscanf(name, "%d-%d.json", &step, &attempt); err == nil {
 				left = append(left, fmt.Sprintf("%d/%d", step, attempt))
@@ -55,10 +55,11 @@ func TestPin(t *testing.T) {
 	for _, step := range []int64{100, 0, 7, 100} {
 		r.pin(l, step)
 	}
-	if body := r.get("stages/stage/forks/000000000007.json"); body != "{\"version\": 1, \"stage\": \"stage\", \"step\": 7}\n" {
+	body := r.get("stages/ab12/forks/000000000007.json")
+	if want := `{"version": 1, "stage": "ab12", "step": 7}` + "\n"; body != want {
 		t.Errorf("a pin holds %q", body)
 	}
-	r.put("stages/stage/forks/7.json", "not a fork's name")
+	r.put("stages/ab12/forks/7.json", "not a fork's name")
 	pins, err := r.c.Pins(t.Context())
 	if want := []int64{0, 7, 100}; err != nil || !slices.Equal(pins, want) {
 		t.Errorf("pins %v, %v, want %v", pins, err, want)
@@ -84,22 +85,22 @@ func TestPinnedStay(t *testing.T) {
 		r.save(l, step, fmt.Sprint("state ", step))
 		r.prune(1)
 	}
-	r.wantLeft("20/1", "40/1") // the pinned one does not take a kept one's place
+	r.wantLeft("20/1", "40/1") // the pinned one does not count towards keep
 	r.prune(0)
 	r.wantLeft("20/1")
 	r.wantRestored("20/1: state 20")
 	if data := slices.DeleteFunc(r.keys(), func(k string) bool { return !strings.Contains(k, "/data/") }); len(data) != 1 {
 		t.Errorf("data %q are left", data)
 	}
-	// One that does not verify is no reason to lose the other of its step.
+	// A damaged checkpoint of the step must not cost the good one of another attempt.
 	m := r.save(r.claim(), 20, "state 20")
 	r.put(m.Key, "state")
 	r.prune(0)
 	r.wantRestored("20/1: state 20")
 }
 
-// An attempt that trains an earlier span than the one before it keeps its own
-// checkpoints and not the other's.
+// An attempt that trains an earlier span than the attempt before it keeps its own
+// checkpoints, not the other attempt's.
 func TestPruneKeepsTheNewestAttempts(t *testing.T) {
 	r := newRig(t)
 	first := r.claim()
@@ -114,14 +115,14 @@ func TestPruneKeepsTheNewestAttempts(t *testing.T) {
 		r.prune(2)
 	}
 	r.wantLeft("10/2", "20/2", "100/1")
-	if m, err := r.c.RestoreAtMost(t.Context(), 30, func(*storage.Manifest, io.Reader) error { return nil }); err != nil || m.Step != 20 {
+	if m, err := r.c.RestoreAtMost(t.Context(), 30, ignore); err != nil || m.Step != 20 {
 		t.Errorf("restored %v, %v, want step 20", m, err)
 	}
 	r.save(second, 30, "state 30")
 	r.prune(0)
 	r.wantLeft("30/2", "100/1")
 	// The data that the newest claim has on its way stays.
-	onItsWay := fmt.Sprintf("stages/stage/data/%012d-%06d-%064d", 35, 2, 7)
+	onItsWay := fmt.Sprintf("stages/ab12/data/%012d-%06d-%064d", 35, 2, 7)
 	r.put(onItsWay, "data")
 	r.prune(0)
 	if !slices.Contains(r.keys(), onItsWay) {
@@ -129,8 +130,29 @@ func TestPruneKeepsTheNewestAttempts(t *testing.T) {
 	}
 }
 
-// A pin that comes in while somebody prunes, before any of its operations, holds
-// the checkpoint that is saved after it.
+// The example in the comment of Garbage.
+func TestGarbageExample(t *testing.T) {
+	r := newRig(t)
+	first := r.claim()
+	r.pin(first, 100)
+	r.save(first, 100, "100")
+	r.save(first, 300, "300")
+	second := r.claim()
+	r.save(second, 150, "150")
+	r.save(second, 200, "200")
+	fenced := fmt.Sprintf("stages/ab12/data/%012d-%06d-%064d", 400, 1, 7)
+	onItsWay := fmt.Sprintf("stages/ab12/data/%012d-%06d-%064d", 250, 2, 7)
+	r.put(fenced, "data")
+	r.put(onItsWay, "data")
+	r.prune(1)
+	r.wantLeft("100/1", "200/2")
+	if keys := r.keys(); slices.Contains(keys, fenced) || !slices.Contains(keys, onItsWay) {
+		t.Errorf("data of the fenced attempt must go, data of the newest must stay: %q", keys)
+	}
+}
+
+// A pin that is written while another process prunes, before any of its operations,
+// keeps the checkpoint that is saved after the pin.
 func TestPinnedWhilePruning(t *testing.T) {
 	for n := 1; ; n++ {
 		r := newRig(t)
@@ -141,7 +163,7 @@ func TestPinnedWhilePruning(t *testing.T) {
 			r.save(l, 20, "twenty")
 			r.save(l, 30, "thirty")
 		}}
-		c, err := storage.NewCheckpoints(hook, "stage", nil)
+		c, err := storage.NewCheckpoints(hook, "ab12", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +176,7 @@ func TestPinnedWhilePruning(t *testing.T) {
 			}
 			return
 		}
-		if _, err := r.c.RestoreStep(t.Context(), 20, func(*storage.Manifest, io.Reader) error { return nil }); err != nil {
+		if _, err := r.c.RestoreStep(t.Context(), 20, ignore); err != nil {
 			t.Errorf("pinned before operation %d: %v", n, err)
 		}
 	}
@@ -177,7 +199,8 @@ func TestRestoreAtMost(t *testing.T) {
 			return nil
 		})
 		switch {
-		case test.restored < 0 && !errors.Is(err, storage.ErrNotFound), test.restored >= 0 && (err != nil || m.Step != test.restored):
+		case test.restored < 0 && !errors.Is(err, storage.ErrNotFound),
+			test.restored >= 0 && (err != nil || m.Step != test.restored):
 			t.Errorf("at most %d: %v, %v, want step %d", test.atMost, m, err, test.restored)
 		case slices.ContainsFunc(loaded, func(s int64) bool { return s > test.atMost }):
 			t.Errorf("at most %d: loaded %v", test.atMost, loaded)
@@ -189,11 +212,10 @@ func TestRestoreAtMost(t *testing.T) {
 	}
 }
 
-// FuzzStage does to a stage what attempts do, in any order: claim it, pin steps,
-// save (each attempt from where it likes on, upwards), tear data, prune. After
-// each pruning what must stay is there, whatever else is, and after one that
-// keeps nothing, nothing else.
-func FuzzStage(f *testing.F) {
+// FuzzFolder does to a folder what attempts do, in any order: claim it, pin steps,
+// save rising steps from any step on, damage data, prune. After each pruning, the
+// checkpoints that must stay are there, and no others.
+func FuzzFolder(f *testing.F) {
 	const claim, pin, save, tear, other, prune = 0, 1, 2, 3, 4, 5
 	f.Add([]byte{claim, 5, pin, 14, save, 8, save, 8, prune, 1, claim, 0, save, 4, save, 4, prune, 2, prune, 0})
 	f.Add([]byte{save, 15, save, 1, tear, 0, claim, 0, save, 8, prune, 1, claim, 0, pin, 4, save, 3, prune, 0})
@@ -203,7 +225,7 @@ func FuzzStage(f *testing.F) {
 			return
 		}
 		r := newRig(t)
-		r.c, _ = storage.NewCheckpoints(r.store, "stage", slog.New(slog.DiscardHandler))
+		r.c, _ = storage.NewCheckpoints(r.store, "ab12", slog.New(slog.DiscardHandler))
 		type saved struct {
 			step    int64
 			attempt int
@@ -212,7 +234,7 @@ func FuzzStage(f *testing.F) {
 		var (
 			l    = r.claim()
 			step int64
-			all  []saved // what is there
+			all  []saved // checkpoints that are there
 			pins = map[int64]bool{}
 		)
 		for ; len(program) >= 2; program = program[2:] {
@@ -235,13 +257,13 @@ func FuzzStage(f *testing.F) {
 					s := &all[arg%len(all)]
 					s.torn = true
 					for _, key := range r.keys() {
-						if strings.HasPrefix(key, fmt.Sprintf("stages/stage/data/%012d-%06d-", s.step, s.attempt)) {
+						if strings.HasPrefix(key, fmt.Sprintf("stages/ab12/data/%012d-%06d-", s.step, s.attempt)) {
 							r.put(key, "torn")
 						}
 					}
 				}
 			case 'o': // something that no attempt writes
-				r.put(fmt.Sprintf("stages/stage/%s/%x", []string{"manifests", "data", "forks", "claims"}[arg%4], program[:2]), "?")
+				r.put(fmt.Sprintf("stages/ab12/%s/%x", []string{"manifests", "data", "forks", "claims"}[arg%4], program[:2]), "?")
 			default:
 				keep := arg % 4
 				r.prune(keep)
@@ -254,7 +276,8 @@ func FuzzStage(f *testing.F) {
 					there := slices.Contains(left, fmt.Sprintf("%d/%d", s.step, s.attempt))
 					must := pins[s.step] || valid < keep
 					if must && !there || !must && there {
-						t.Fatalf("after pruning to %d: step %d of attempt %d is there: %v; of %+v, pinned %v", keep, s.step, s.attempt, there, all, pins)
+						t.Fatalf("after pruning to %d: step %d of attempt %d is there: %v; of %+v, pinned %v",
+							keep, s.step, s.attempt, there, all, pins)
 					}
 					if !pins[s.step] && !s.torn {
 						valid++
@@ -262,7 +285,7 @@ func FuzzStage(f *testing.F) {
 					return !there
 				})
 				data := slices.DeleteFunc(r.keys(), func(k string) bool {
-					return !strings.HasPrefix(k, "stages/stage/data/0") || len(k) < 64
+					return !strings.HasPrefix(k, "stages/ab12/data/0") || len(k) < 64
 				})
 				if len(data) != len(all) {
 					t.Fatalf("after pruning to %d: %d checkpoints and the data %q", keep, len(all), data)

@@ -9,7 +9,7 @@ import (
 	"io"
 )
 
-// maxJSON bounds what GetJSON reads: a plan of a million cells is below it.
+// maxJSON bounds what GetJSON reads.
 const maxJSON = 1 << 30
 
 // PutJSON writes v under key. Equal values give equal bytes, so writing one
@@ -36,9 +36,9 @@ func PutNew(ctx context.Context, s Store, key string, data []byte) error {
 	return p.PutNew(ctx, key, data)
 }
 
-// PutJSONOnce writes v under key unless the key holds something, and returns
-// what it holds then: of many attempts at one result the first to finish counts,
-// and all of them report the same.
+// PutJSONOnce writes v under key unless the key holds something, and returns what
+// the key holds afterwards. Of many attempts that write one result, the first one
+// counts, and all return the same.
 func PutJSONOnce[T any](ctx context.Context, s Store, key string, v T) (T, error) {
 	b, err := marshal(v)
 	if err != nil {

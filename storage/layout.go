@@ -6,37 +6,43 @@ import (
 	"strings"
 )
 
-// The layout of a store, as docs/checkpoints.md specifies it:
+// The keys of a checkpoint folder. docs/checkpoints.md lists all keys of a store.
 //
-//	results/<cell>.json                                      what a run came to
-//	sweeps/<sweep>/<file>                                    the plan, the tables, the exports
-//	stages/<stage>/claims/<attempt>.json                     who may write the stage
-//	stages/<stage>/data/<step>-<attempt>-<sha256>            a training state
-//	stages/<stage>/forks/<step>.json                         a step at which other stages begin
-//	stages/<stage>/manifests/<step>-<attempt>.json           what makes it a checkpoint
+//	stages/<folder>/claims/<attempt>.json              who may write the folder
+//	stages/<folder>/data/<step>-<attempt>-<sha256>     a training state
+//	stages/<folder>/forks/<step>.json                  a pin: other stages begin at this step
+//	stages/<folder>/manifests/<step>-<attempt>.json    makes a state a checkpoint
 //
 // Steps have 12 digits and attempts 6, so that listings come in their order.
 
-func stageDir(stage, kind string) string { return "stages/" + stage + "/" + kind + "/" }
+// allFolders is what the keys of all checkpoint folders begin with.
+const allFolders = "stages/"
 
-func claimKey(stage string, attempt int) string {
-	return fmt.Sprintf("%s%06d.json", stageDir(stage, "claims"), attempt)
+// folderPrefix names a checkpoint folder in errors. All of its keys begin with it.
+func folderPrefix(folder string) string { return allFolders + folder }
+
+// kindPrefix is what the keys of one kind begin with: claims, data, forks or
+// manifests.
+func kindPrefix(folder, kind string) string { return folderPrefix(folder) + "/" + kind + "/" }
+
+func claimKey(folder string, attempt int) string {
+	return fmt.Sprintf("%s%06d.json", kindPrefix(folder, "claims"), attempt)
 }
 
-func forkKey(stage string, step int64) string {
-	return fmt.Sprintf("%s%012d.json", stageDir(stage, "forks"), step)
+func forkKey(folder string, step int64) string {
+	return fmt.Sprintf("%s%012d.json", kindPrefix(folder, "forks"), step)
 }
 
-func manifestKey(stage string, at point) string {
-	return stageDir(stage, "manifests") + at.String() + ".json"
+func manifestKey(folder string, at point) string {
+	return kindPrefix(folder, "manifests") + at.String() + ".json"
 }
 
-func dataKey(stage string, at point, sha256 string) string {
-	return stageDir(stage, "data") + at.String() + "-" + sha256
+func dataKey(folder string, at point, sha256 string) string {
+	return kindPrefix(folder, "data") + at.String() + "-" + sha256
 }
 
-// A point is where in a stage a checkpoint stands: after which step, and by which
-// attempt.
+// A point says which checkpoint of a folder is meant: after which step, and by
+// which attempt.
 type point struct {
 	step    int64
 	attempt int

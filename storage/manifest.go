@@ -16,17 +16,17 @@ const ManifestVersion = 1
 // maxManifest bounds what is read of a manifest, whatever a store serves.
 const maxManifest = 1 << 20
 
-// A Manifest names one checkpoint and makes it valid: until its manifest is
-// there, data is garbage. It is never changed once written.
+// A Manifest makes data a checkpoint: data that no manifest names is garbage. A
+// manifest never changes once it is written.
 type Manifest struct {
 	Version int               `json:"version"`
-	Stage   string            `json:"stage"`
+	Folder  string            `json:"stage"`   // of checkpoints
 	Attempt int               `json:"attempt"` // the claim under which it was written
 	Step    int64             `json:"step"`    // steps done
 	Key     string            `json:"key"`     // of the data
 	Size    int64             `json:"size"`    // of the data in bytes
 	SHA256  string            `json:"sha256"`  // of the data, in lower-case hex
-	Format  string            `json:"format"`  // of the data; the trainer's matter
+	Format  string            `json:"format"`  // of the data; only the trainer knows it
 	Meta    map[string]string `json:"meta,omitempty"`
 	Build   string            `json:"build"` // of the program that wrote it
 }
@@ -40,7 +40,7 @@ func ParseManifest(b []byte) (*Manifest, error) {
 	if len(b) > maxManifest {
 		return nil, fmt.Errorf("%w: manifest of %d bytes, of at most %d", ErrCorrupt, len(b), maxManifest)
 	}
-	// The version alone comes first: the rest of a newer one may look otherwise.
+	// The version is read alone first: the rest of a newer manifest may be of another form.
 	var head struct {
 		Version int `json:"version"`
 	}
@@ -62,34 +62,34 @@ func ParseManifest(b []byte) (*Manifest, error) {
 	return m, nil
 }
 
-// check holds the fields against each other, so that a manifest which was
-// copied, renamed or edited does not pass for a checkpoint.
+// check compares the fields with each other, so that a manifest which was copied,
+// renamed or edited is not taken for a checkpoint.
 func (m *Manifest) check() error {
 	sum, err := hex.DecodeString(m.SHA256)
 	switch {
 	case m.Version != ManifestVersion:
 		return fmt.Errorf("manifest version %d", m.Version)
-	case CheckStage(m.Stage) != nil:
-		return fmt.Errorf("stage %q", m.Stage)
+	case checkElement(m.Folder) != nil:
+		return fmt.Errorf("stage %q", m.Folder)
 	case m.Attempt < 1 || m.Step < 0 || m.Size < 0:
 		return fmt.Errorf("attempt %d, step %d, size %d", m.Attempt, m.Step, m.Size)
 	case err != nil || len(sum) != 32 || hex.EncodeToString(sum) != m.SHA256:
 		return fmt.Errorf("sha256 %q", m.SHA256)
-	case m.Key != dataKey(m.Stage, m.at(), m.SHA256):
+	case m.Key != dataKey(m.Folder, m.at(), m.SHA256):
 		return fmt.Errorf("key %q is not that of stage, step, attempt and sha256", m.Key)
 	}
 	return nil
 }
 
-// readManifest reads the manifest under key, which the listing found there.
+// readManifest reads the manifest under key, which a listing showed.
 func (c *Checkpoints) readManifest(ctx context.Context, key string) (*Manifest, error) {
 	b, err := ReadAll(ctx, c.store, key, maxManifest)
 	if err != nil {
 		return nil, err
 	}
 	m, err := ParseManifest(b)
-	if err == nil && key != manifestKey(c.stage, m.at()) {
-		err = fmt.Errorf("%w: manifest of stage %s, step %d, attempt %d", ErrCorrupt, m.Stage, m.Step, m.Attempt)
+	if err == nil && key != manifestKey(c.folder, m.at()) {
+		err = fmt.Errorf("%w: manifest of folder %s, step %d, attempt %d", ErrCorrupt, m.Folder, m.Step, m.Attempt)
 	}
 	return m, Wrap("read", key, err)
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -20,11 +21,11 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// The golden store is what version 1 wrote. Every later version reads it.
-const goldenStage = "ab12-trunk"
+// The golden store was written by version 1. Every later version reads it.
+const goldenFolder = "ab12-trunk"
 
 var golden = storage.Manifest{
-	Version: 1, Stage: goldenStage, Attempt: 1, Step: 1200, Size: 11,
+	Version: 1, Folder: goldenFolder, Attempt: 1, Step: 1200, Size: 11,
 	Key:    "stages/ab12-trunk/data/000000001200-000001-b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9",
 	SHA256: "b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9",
 	Format: "state/1", Meta: map[string]string{"cell": "ab12", "loss": "0.25"},
@@ -32,7 +33,7 @@ var golden = storage.Manifest{
 
 func TestManifestGolden(t *testing.T) {
 	r := newRig(t)
-	c, err := storage.NewCheckpoints(r.store, goldenStage, nil)
+	c, err := storage.NewCheckpoints(r.store, goldenFolder, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +82,7 @@ func TestManifestGolden(t *testing.T) {
 	}
 }
 
-// What any past version wrote, every later one restores.
+// Every version restores what earlier versions wrote.
 func TestPastVersions(t *testing.T) {
 	versions, err := filepath.Glob(filepath.Join("testdata", "v*"))
 	if err != nil || len(versions) != storage.ManifestVersion {
@@ -100,19 +101,20 @@ func TestPastVersions(t *testing.T) {
 			}); err != nil {
 				t.Fatal(err)
 			}
-			c, err := storage.NewCheckpoints(r.store, goldenStage, nil)
+			c, err := storage.NewCheckpoints(r.store, goldenFolder, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var body []byte
-			m, err := c.Restore(t.Context(), func(_ *storage.Manifest, rd io.Reader) (err error) {
+			m, err := c.RestoreAtMost(t.Context(), math.MaxInt64, func(_ *storage.Manifest, rd io.Reader) (err error) {
 				body, err = io.ReadAll(rd)
 				return err
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if m.Step != golden.Step || m.Format != golden.Format || !maps.Equal(m.Meta, golden.Meta) || string(body) != "hello world" {
+			if m.Step != golden.Step || m.Format != golden.Format || !maps.Equal(m.Meta, golden.Meta) ||
+				string(body) != "hello world" {
 				t.Errorf("restored %+v with %q, want %+v", m, body, golden)
 			}
 			if l, err := c.Claim(t.Context()); err != nil || l.Attempt() != 2 {
@@ -133,7 +135,7 @@ func quote(v any) string {
 func TestParseManifest(t *testing.T) {
 	good := func() map[string]any {
 		return map[string]any{
-			"version": 1, "stage": golden.Stage, "attempt": 1, "step": 1200, "key": golden.Key, "size": 11,
+			"version": 1, "stage": golden.Folder, "attempt": 1, "step": 1200, "key": golden.Key, "size": 11,
 			"sha256": golden.SHA256, "format": "state/1", "build": "golden",
 		}
 	}
@@ -151,11 +153,11 @@ func TestParseManifest(t *testing.T) {
 		{"negative step", "step", -1, storage.ErrCorrupt},
 		{"fractional step", "step", 1.5, storage.ErrCorrupt},
 		{"negative size", "size", -1, storage.ErrCorrupt},
-		{"stage outside", "stage", "../x", storage.ErrCorrupt},
-		{"other stage", "stage", "x", storage.ErrCorrupt},
+		{"folder outside", "stage", "../x", storage.ErrCorrupt},
+		{"other folder", "stage", "x", storage.ErrCorrupt},
 		{"other step", "step", 1201, storage.ErrCorrupt},
 		{"key outside", "key", "../../etc/passwd", storage.ErrCorrupt},
-		{"key of another stage", "key", strings.Replace(golden.Key, "ab12", "ab13", 1), storage.ErrCorrupt},
+		{"key of another folder", "key", strings.Replace(golden.Key, "ab12", "ab13", 1), storage.ErrCorrupt},
 		{"short hash", "sha256", golden.SHA256[:62], storage.ErrCorrupt},
 		{"upper-case hash", "sha256", strings.ToUpper(golden.SHA256), storage.ErrCorrupt},
 		{"null", "key", nil, storage.ErrCorrupt},
@@ -170,7 +172,8 @@ func TestParseManifest(t *testing.T) {
 			}
 		})
 	}
-	for _, text := range []string{"", "{", "null", "[]", "1", quote(good())[:80], quote(good()) + "x", quote(good()) + "{}"} {
+	whole := quote(good())
+	for _, text := range []string{"", "{", "null", "[]", "1", whole[:80], whole + "x", whole + "{}"} {
 		if _, err := storage.ParseManifest([]byte(text)); !errors.Is(err, storage.ErrCorrupt) {
 			t.Errorf("%q: %v, want ErrCorrupt", text, err)
 		}
@@ -178,7 +181,7 @@ func TestParseManifest(t *testing.T) {
 }
 
 func FuzzParseManifest(f *testing.F) {
-	b, err := os.ReadFile(filepath.Join("testdata", "v1", "stages", goldenStage, "manifests", "000000001200-000001.json"))
+	b, err := os.ReadFile(filepath.Join("testdata", "v1", "stages", goldenFolder, "manifests", "000000001200-000001.json"))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -233,8 +236,9 @@ func TestCheckKey(t *testing.T) {
 func TestErrors(t *testing.T) {
 	cause := errors.New("connection refused")
 	err := storage.Wrap("put", "ckpt/ab12", storage.Mark(cause, storage.ErrNoSpace))
-	err = storage.Wrap("put", "ckpt/ab12", err) // says so already
-	if err.Error() != "put ckpt/ab12: connection refused" || !errors.Is(err, cause) || !errors.Is(err, storage.ErrNoSpace) {
+	err = storage.Wrap("put", "ckpt/ab12", err) // has operation and key already
+	if err.Error() != "put ckpt/ab12: connection refused" || !errors.Is(err, cause) ||
+		!errors.Is(err, storage.ErrNoSpace) {
 		t.Errorf("%v", err)
 	}
 	if storage.Wrap("get", "x", nil) != nil || storage.Mark(nil, cause) != nil {

@@ -7,14 +7,14 @@ import (
 	"fmt"
 )
 
-// Probe tries out whether s keeps the one promise that some S3 servers break in
-// silence: that a conditional write of what is there fails. Without it two
-// attempts at one stage may both believe to be the one. The probe's object is
-// removed again.
+// Probe writes a small object to s, tries to write it again with PutNew and removes
+// it. The second write must fail. Some S3 servers ignore the condition and
+// overwrite; there, two attempts could both believe that they own a folder, so the
+// error wraps ErrNoPutNew.
 func Probe(ctx context.Context, s Store) (err error) {
 	key := "probe/" + rand.Text()
 	if err := PutNew(ctx, s, key, []byte("first")); err != nil && !errors.Is(err, ErrExists) {
-		return err // ErrExists: its own, when the answer got lost
+		return err // ErrExists: the first answer got lost, and the write was repeated
 	}
 	defer func() {
 		err = errors.Join(err, s.Delete(context.WithoutCancel(ctx), key))

@@ -8,30 +8,37 @@ import (
 	"strings"
 )
 
-// Garbage lists what the stage no longer needs if the newest keep checkpoints
-// and those of pinned steps stay. It is for Remove.
+// Garbage lists the objects that the folder no longer needs, if the newest keep
+// checkpoints and all those of pinned steps stay. Remove deletes them.
 //
-// The newest are those of the newest attempt, and of one attempt those of the
-// highest steps: an attempt may train an earlier span than the one before it,
-// and it is its own checkpoints that it resumes from. A checkpoint counts
-// towards keep only if its step is not pinned and its data is there with the
-// right size. With keep 0, what is left once nobody trains the stage any more
-// are the pinned ones.
+// "Newest" goes by attempt first, then by step: an attempt may train an earlier
+// span than the attempt before it, and resumes from its own checkpoints. A
+// checkpoint counts towards keep only if its step is not pinned and its data is
+// there with the right size. With keep 0 only pinned checkpoints stay.
 //
-// Data without a manifest is garbage unless it may be on its way: that of the
-// newest claim beyond its highest manifest. Nothing is garbage if somebody claims
-// the stage meanwhile, who is about to pin and to prune, and if any manifest is
-// of a newer build: then the error wraps ErrNewerVersion.
+// An example with keep 1, where step 100 is pinned and claim 2 is the newest:
+//
+//	manifests  100-1  300-1  150-2  200-2
+//	stay       100-1 (pinned), 200-2 (the newest)
+//	garbage    150-2, 300-1, with their data
+//	garbage    data of 400-1 without a manifest: attempt 1 is fenced off
+//	stays      data of 250-2 without a manifest: attempt 2 may be writing it now
+//
+// There is no garbage if the folder is claimed while this runs: the new owner is
+// about to pin and to prune. If a newer build wrote any manifest, the error wraps
+// ErrNewerVersion.
 func (c *Checkpoints) Garbage(ctx context.Context, keep int) ([]Object, error) {
-	// Claims first, data before manifests, pins last: what comes in meanwhile is
-	// then of a newer claim, or data not seen, or has its manifest seen; and the
-	// manifest of a pinned step, which is saved after the pin, has its pin seen.
+	// The order of the listings matters, because others write meanwhile. Claims
+	// come first, so that a new claim shows at the end. Data comes before
+	// manifests, so that data in the list whose manifest is written meanwhile has
+	// it in the list too. Pins come last: a pin is written before its checkpoint,
+	// so every manifest in the list has its pin there.
 	newest, err := c.newestClaim(ctx)
 	if err != nil {
 		return nil, err
 	}
-	dir := stageDir(c.stage, "data")
-	data, err := c.store.List(ctx, dir)
+	prefix := kindPrefix(c.folder, "data")
+	data, err := c.store.List(ctx, prefix)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +59,7 @@ func (c *Checkpoints) Garbage(ctx context.Context, keep int) ([]Object, error) {
 	})
 
 	var garbage []Object
-	named := make(map[point]bool) // points whose manifest stays, and whose data therefore stays
+	named := make(map[point]bool) // their manifests stay, and so does their data
 	saved := make(map[int]int64)  // the highest step of each attempt with a manifest
 	dropped := make(map[point]bool)
 	valid := 0
@@ -60,7 +67,7 @@ func (c *Checkpoints) Garbage(ctx context.Context, keep int) ([]Object, error) {
 		saved[f.attempt] = max(saved[f.attempt], f.step)
 		m, err := c.readManifest(ctx, f.Key)
 		switch {
-		case errors.Is(err, ErrNotFound): // collected by somebody else
+		case errors.Is(err, ErrNotFound): // another process removed it since the listing
 			continue
 		case err != nil && !errors.Is(err, ErrCorrupt):
 			return nil, err
@@ -79,7 +86,7 @@ func (c *Checkpoints) Garbage(ctx context.Context, keep int) ([]Object, error) {
 		}
 	}
 	for _, o := range data {
-		p, ok := parseDataName(strings.TrimPrefix(o.Key, dir))
+		p, ok := parseDataName(strings.TrimPrefix(o.Key, prefix))
 		step, wrote := saved[p.attempt]
 		switch {
 		case !ok || named[p]:
@@ -93,13 +100,13 @@ func (c *Checkpoints) Garbage(ctx context.Context, keep int) ([]Object, error) {
 	return garbage, nil
 }
 
-// Prune deletes the Garbage and returns how many bytes that were. What it could
-// not delete stays garbage for the next time.
+// Prune deletes the Garbage and returns its size in bytes. What it could not
+// delete is still garbage the next time.
 func (c *Checkpoints) Prune(ctx context.Context, keep int) (freed int64, err error) {
 	garbage, err := c.Garbage(ctx, keep)
 	if err != nil {
 		return 0, err
 	}
 	gone, err := Remove(ctx, c.store, garbage)
-	return Stage{Objects: gone}.Bytes(), err
+	return Folder{Objects: gone}.Bytes(), err
 }

@@ -5,38 +5,38 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 )
 
-// Restore hands the checkpoint of the highest step to load, streaming, and
-// returns its manifest if the data proved right. If it did not, load is called
-// again with the checkpoint before, and must start over; whatever it made of
-// wrong data, or said about it, does not count.
+// RestoreAtMost finds the checkpoint of the highest step up to step, streams its
+// data to load and returns its manifest. If the data proves wrong, the result of
+// load is ignored, and load is called again with the checkpoint before: it must
+// start over then.
 //
-// load must not act on what it has read until Restore returns. An error of load
-// on right data is returned as it is. The error wraps ErrNotFound if no
-// checkpoint verifies, so that training starts from step 0, and ErrNewerVersion
-// if the newest is of a newer build. A store that fails to answer is an error
-// too, not a reason to fall back: trying again costs less than training again.
-func (c *Checkpoints) Restore(ctx context.Context, load func(m *Manifest, r io.Reader) error) (*Manifest, error) {
-	return c.RestoreAtMost(ctx, math.MaxInt64, load)
+// load must not act on what it has read until RestoreAtMost returns, because only
+// the end of the data shows whether it is right. An error of load on right data is
+// returned as it is.
+//
+// The error wraps ErrNotFound if no checkpoint verifies, so that training starts
+// from step 0, and ErrNewerVersion if a newer build wrote the newest checkpoint. A
+// store that does not answer is an error too, and no reason to take an older
+// checkpoint: trying again costs less than training again.
+func (c *Checkpoints) RestoreAtMost(
+	ctx context.Context, step int64, load func(m *Manifest, r io.Reader) error,
+) (*Manifest, error) {
+	return c.restore(ctx, func(p point) bool { return p.step <= step }, load)
 }
 
-// RestoreAtMost is Restore for an attempt that trains no further than step: it
-// looks at no checkpoint beyond.
-func (c *Checkpoints) RestoreAtMost(ctx context.Context, step int64, load func(m *Manifest, r io.Reader) error) (*Manifest, error) {
-	return c.walk(ctx, func(p point) bool { return p.step <= step }, func(m *Manifest) error { return c.load(ctx, m, load) })
-}
-
-// RestoreStep is Restore for the checkpoint of one step, such as the fork that a
-// branch starts from.
-func (c *Checkpoints) RestoreStep(ctx context.Context, step int64, load func(m *Manifest, r io.Reader) error) (*Manifest, error) {
-	return c.walk(ctx, func(p point) bool { return p.step == step }, func(m *Manifest) error { return c.load(ctx, m, load) })
+// RestoreStep is RestoreAtMost for checkpoints of exactly one step, such as the
+// fork at which a branch begins.
+func (c *Checkpoints) RestoreStep(
+	ctx context.Context, step int64, load func(m *Manifest, r io.Reader) error,
+) (*Manifest, error) {
+	return c.restore(ctx, func(p point) bool { return p.step == step }, load)
 }
 
 // Newest returns the step of the highest checkpoint up to step atMost, and
-// whether there is one, from the listing alone: Restore may fall back to an
-// earlier one, or find none that verifies.
+// whether there is one. It looks at the listing only: RestoreAtMost may have to
+// take an earlier one, or may find none that verifies.
 func (c *Checkpoints) Newest(ctx context.Context, atMost int64) (step int64, ok bool, err error) {
 	all, err := c.manifests(ctx)
 	for _, f := range all {
@@ -47,15 +47,11 @@ func (c *Checkpoints) Newest(ctx context.Context, atMost int64) (step int64, ok 
 	return 0, false, err
 }
 
-// Latest returns the checkpoint of the highest step that verifies, which it reads to tell.
-// Restore does both in one pass. Errors are as Restore's.
-func (c *Checkpoints) Latest(ctx context.Context) (*Manifest, error) {
-	return c.walk(ctx, func(point) bool { return true }, func(m *Manifest) error { return c.Verify(ctx, m) })
-}
-
-// walk tries the checkpoints that match from the highest step on and returns the first
-// that is neither missing nor corrupt.
-func (c *Checkpoints) walk(ctx context.Context, match func(point) bool, try func(*Manifest) error) (*Manifest, error) {
+// restore tries the checkpoints that match, from the highest step down, and
+// returns the first that is neither missing nor corrupt.
+func (c *Checkpoints) restore(
+	ctx context.Context, match func(point) bool, load func(*Manifest, io.Reader) error,
+) (*Manifest, error) {
 	all, err := c.manifests(ctx)
 	if err != nil {
 		return nil, err
@@ -67,7 +63,7 @@ func (c *Checkpoints) walk(ctx context.Context, match func(point) bool, try func
 		}
 		m, err := c.readManifest(ctx, f.Key)
 		if err == nil {
-			err = try(m)
+			err = c.load(ctx, m, load)
 		}
 		var loaded *loadError
 		switch {
@@ -79,12 +75,13 @@ func (c *Checkpoints) walk(ctx context.Context, match func(point) bool, try func
 			return nil, err
 		}
 		skipped++
-		c.log.Warn("checkpoint passed over", "step", f.step, "attempt", f.attempt, "error", err)
+		c.log.Warn("checkpoint skipped", "step", f.step, "attempt", f.attempt, "error", err)
 	}
 	if skipped > 0 {
-		return nil, Wrap("restore stage", c.stage, fmt.Errorf("%w: none of %d checkpoints verifies", ErrNotFound, skipped))
+		err := fmt.Errorf("%w: none of %d checkpoints verifies", ErrNotFound, skipped)
+		return nil, Wrap("restore", folderPrefix(c.folder), err)
 	}
-	return nil, Wrap("restore stage", c.stage, ErrNotFound)
+	return nil, Wrap("restore", folderPrefix(c.folder), ErrNotFound)
 }
 
 func (c *Checkpoints) load(ctx context.Context, m *Manifest, load func(*Manifest, io.Reader) error) error {
@@ -94,8 +91,8 @@ func (c *Checkpoints) load(ctx context.Context, m *Manifest, load func(*Manifest
 	}
 	defer r.Close()
 	loaded := load(m, r)
-	// Whether load is to be believed shows at the end of the data, which it need
-	// not have reached.
+	// The end of the data shows whether it is right, and load need not have read
+	// that far.
 	if err := drain(ctx, r); err != nil {
 		return err
 	}
@@ -105,5 +102,5 @@ func (c *Checkpoints) load(ctx context.Context, m *Manifest, load func(*Manifest
 	return nil
 }
 
-// A loadError is what load said about right data, whatever it wraps.
+// A loadError is an error that load returned for right data, whatever it wraps.
 type loadError struct{ error }

@@ -51,11 +51,13 @@ type NewPutter interface {
 	PutNew(ctx context.Context, key string, data []byte) error
 }
 
-// A Cleaner can hold what readers never see and crashed writers left behind.
+// A Cleaner is a store in which writers that crash leave something behind that
+// readers never see, such as temporary files.
 type Cleaner interface {
-	// Clean removes the leftovers of writers of keys with one of the prefixes that
-	// began before a time, and returns their number; with dry it only counts them.
-	// It must not be a time at which a writer still at work began. What else is
-	// where the store is stays: it may be of another program.
+	// Clean removes what writers of keys with one of the prefixes left behind if they
+	// began before a time, and returns the number of such leftovers; with dry it only
+	// counts them. The time must be before the begin of every write that is still
+	// running. Clean touches nothing else: other programs may keep files in the same
+	// place.
 	Clean(ctx context.Context, prefixes []string, before time.Time, dry bool) (int, error)
 }

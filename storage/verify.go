@@ -9,9 +9,9 @@ import (
 	"io"
 )
 
-// Open streams the data of a checkpoint and verifies it on the way: reading to
-// io.EOF proves that it is what was saved, and an error that wraps ErrCorrupt
-// comes in io.EOF's place if it is not. What is read before may be wrong.
+// Open streams the data of a checkpoint and verifies it on the way. io.EOF proves
+// that the data is what was saved; if it is not, an error that wraps ErrCorrupt
+// comes instead of io.EOF. What is read before that may be wrong.
 func (c *Checkpoints) Open(ctx context.Context, m *Manifest) (io.ReadCloser, error) {
 	r, err := c.store.Get(ctx, m.Key)
 	if err != nil {
@@ -20,9 +20,9 @@ func (c *Checkpoints) Open(ctx context.Context, m *Manifest) (io.ReadCloser, err
 	return &verifier{r: r, m: m, h: sha256.New()}, nil
 }
 
-// Verify reads the data of a checkpoint and holds it against the manifest: the
-// size first, by a listing, then the SHA-256. The error wraps ErrCorrupt, or
-// ErrNotFound if there is none.
+// Verify reads the data of a checkpoint and compares it with the manifest: first
+// the size, by a listing, then the SHA-256. The error wraps ErrCorrupt, or
+// ErrNotFound if there is no data.
 func (c *Checkpoints) Verify(ctx context.Context, m *Manifest) error {
 	objects, err := c.store.List(ctx, m.Key)
 	if err != nil {
@@ -47,7 +47,7 @@ type verifier struct {
 	m    *Manifest
 	h    hash.Hash
 	n    int64
-	done error // what every further Read returns
+	done error // is returned by every further Read
 }
 
 func (v *verifier) Read(p []byte) (int, error) {
@@ -77,8 +77,8 @@ func (v *verifier) Close() error { return v.r.Close() }
 // drain reads r to its end.
 func drain(ctx context.Context, r io.Reader) error { return copyAll(ctx, io.Discard, r, -1) }
 
-// copyAll copies r to w until its end, and demands size bytes unless size < 0.
-// It stops between blocks when ctx ends.
+// copyAll copies r to w until its end. It is an error if r has not size bytes,
+// unless size is negative. It stops between blocks when ctx ends.
 func copyAll(ctx context.Context, w io.Writer, r io.Reader, size int64) error {
 	buf := make([]byte, 256<<10)
 	var n int64

@@ -102,7 +102,7 @@ func (s *stack) sweep(t *testing.T, prefix string, args ...string) string {
 func (s *stack) store(t *testing.T, prefix string) storage.Store {
 	t.Helper()
 	store, err := minio.Open(t.Context(), url(prefix), minio.Options{
-		Endpoint: s.minio.Endpoint, Region: "us-east-1", Patience: -1,
+		Endpoint: s.minio.Endpoint, Region: "us-east-1", RetryFor: -1,
 		Credentials: credentials.NewStaticV4(miniotest.User, miniotest.Password, ""),
 	})
 	if err != nil {

@@ -26,8 +26,7 @@ import (
 	"github.com/topksweep/sweep/storage"
 )
 
-// Only their owner may look into the files: activations and weights may be
-// confidential.
+// Only their owner may read the files: activations and weights may be confidential.
 const (
 	dirMode  = 0o700
 	fileMode = 0o600
@@ -45,8 +44,8 @@ var _ interface {
 	storage.Cleaner
 } = (*Store)(nil)
 
-// Open returns the store under root, which it creates if need be, and clears
-// away what crashed writers left behind.
+// Open returns the store under root, which it creates if need be, and removes the
+// temporary files that crashed writers left behind.
 func Open(root string) (*Store, error) {
 	abs, err := filepath.Abs(root)
 	if err != nil {
@@ -82,7 +81,7 @@ func (s *Store) open(ctx context.Context, key string) (*os.File, error) {
 	}
 	f, err := os.Open(s.path(key))
 	if err != nil {
-		if gone(err) == nil {
+		if ignoreMissing(err) == nil {
 			err = storage.ErrNotFound
 		}
 		return nil, err
@@ -98,8 +97,8 @@ func (s *Store) open(ctx context.Context, key string) (*os.File, error) {
 	return f, nil
 }
 
-// A reader is an open object. Writers replace files, they never change them, so
-// it reads to the end what was there when it was opened.
+// A reader is an open object. Writers replace files and never change them, so it
+// reads the object that was there when it was opened.
 type reader struct {
 	ctx context.Context
 	f   *os.File
@@ -131,7 +130,7 @@ func (s *Store) List(ctx context.Context, prefix string) ([]storage.Object, erro
 			return context.Cause(ctx)
 		}
 		if err != nil {
-			return gone(err)
+			return ignoreMissing(err)
 		}
 		rel, err := filepath.Rel(s.root, path)
 		if err != nil || rel == "." {
@@ -139,7 +138,7 @@ func (s *Store) List(ctx context.Context, prefix string) ([]storage.Object, erro
 		}
 		key := filepath.ToSlash(rel)
 		switch {
-		case storage.CheckKey(key) != nil: // "+tmp", or not ours
+		case storage.CheckKey(key) != nil: // "+tmp", or of another program
 			if d.IsDir() {
 				return fs.SkipDir
 			}
@@ -154,7 +153,7 @@ func (s *Store) List(ctx context.Context, prefix string) ([]storage.Object, erro
 		}
 		info, err := os.Stat(path)
 		if err != nil {
-			return gone(err)
+			return ignoreMissing(err)
 		}
 		if info.Mode().IsRegular() {
 			objects = append(objects, storage.Object{Key: key, Size: info.Size(), Modified: info.ModTime()})
@@ -169,9 +168,9 @@ func (s *Store) List(ctx context.Context, prefix string) ([]storage.Object, erro
 	return objects, nil
 }
 
-// gone forgives what another process removed during a walk, and a prefix under
-// which there is nothing.
-func gone(err error) error {
+// ignoreMissing drops the errors of files that another process removed meanwhile,
+// and of a prefix under which there is nothing.
+func ignoreMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil
 	}
@@ -189,14 +188,14 @@ func (s *Store) remove(ctx context.Context, key string) error {
 	}
 	path := s.path(key)
 	if info, err := os.Lstat(path); err != nil {
-		return gone(err)
+		return ignoreMissing(err)
 	} else if info.IsDir() {
 		return nil
 	}
 	if err := os.Remove(path); err != nil {
-		return gone(err)
+		return ignoreMissing(err)
 	}
-	return gone(syncDir(filepath.Dir(path)))
+	return ignoreMissing(syncDir(filepath.Dir(path)))
 }
 
 func check(ctx context.Context, key string) error {
@@ -206,7 +205,7 @@ func check(ctx context.Context, key string) error {
 	return storage.CheckKey(key)
 }
 
-// explain marks the errors that callers tell apart.
+// explain marks the errors that callers distinguish.
 func explain(err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):

@@ -53,7 +53,8 @@ func TestModes(t *testing.T) {
 	if err := storage.PutBytes(t.Context(), s, "a/b", []byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]fs.FileMode{".": 0o700 | fs.ModeDir, "a": 0o700 | fs.ModeDir, "+tmp": 0o700 | fs.ModeDir, "a/b": 0o600} {
+	const folder = 0o700 | fs.ModeDir
+	for path, want := range map[string]fs.FileMode{".": folder, "a": folder, "+tmp": folder, "a/b": 0o600} {
 		info, err := os.Stat(filepath.Join(root, path))
 		if err != nil || info.Mode() != want {
 			t.Errorf("%s: %v, %v, want %v", path, info, err, want)
@@ -64,8 +65,8 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// Clean removes empty folders, from the inmost out, and no others; and writers
-// whose folder goes under their hands make it again.
+// Clean removes empty folders, the inner ones first, and no others. A writer whose
+// folder is removed meanwhile makes it again.
 func TestCleanFolders(t *testing.T) {
 	root := t.TempDir()
 	s := openAt(t, root)
@@ -78,7 +79,7 @@ func TestCleanFolders(t *testing.T) {
 	for _, key := range []string{"stages/a/data/1", "stages/a/claims/1", "stages/b/data/1", "results/1.json"} {
 		put(key)
 	}
-	for _, path := range []string{"photos/empty", "stages/+others"} { // of somebody else
+	for _, path := range []string{"photos/empty", "stages/+others"} { // of other programs
 		if err := os.MkdirAll(filepath.Join(root, path), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -98,7 +99,10 @@ func TestCleanFolders(t *testing.T) {
 	clean(time.Now().Add(time.Hour), true, 3)
 	clean(time.Now().Add(time.Hour), false, 3)
 	clean(time.Now().Add(time.Hour), false, 0)
-	for path, there := range map[string]bool{"stages/a": false, "stages/b/data/1": true, "results/1.json": true, "+tmp": true, "photos/empty": true, "stages/+others": true} {
+	for path, there := range map[string]bool{
+		"stages/a": false, "stages/b/data/1": true, "results/1.json": true,
+		"+tmp": true, "photos/empty": true, "stages/+others": true,
+	} {
 		if _, err := os.Stat(filepath.Join(root, path)); (err == nil) != there {
 			t.Errorf("%s: %v, want it there: %v", path, err, there)
 		}
@@ -124,7 +128,7 @@ func TestCleanFolders(t *testing.T) {
 	})
 }
 
-// A store that is opened while others write must clear away the dead ones' files
+// Opening a store while others write removes the temporary files of dead writers
 // only.
 func TestCleansUp(t *testing.T) {
 	root := t.TempDir()
@@ -164,7 +168,7 @@ func (b *openingBody) ReadAt(p []byte, off int64) (int, error) {
 	return bytes.NewReader(b.data).ReadAt(p, off)
 }
 
-// Somebody may tidy up by hand.
+// A person may remove folders by hand.
 func TestRemakesFolders(t *testing.T) {
 	root := t.TempDir()
 	s := openAt(t, root)
@@ -216,7 +220,8 @@ func TestNotADirectory(t *testing.T) {
 	}
 	for _, root := range []string{file, filepath.Join(file, "below")} {
 		_, err := dir.Open(root)
-		if err == nil || !strings.HasPrefix(err.Error(), "open "+root+": ") || !strings.Contains(err.Error(), "not a directory") {
+		if err == nil || !strings.HasPrefix(err.Error(), "open "+root+": ") ||
+			!strings.Contains(err.Error(), "not a directory") {
 			t.Errorf("%v", err)
 		}
 	}
@@ -230,7 +235,8 @@ func TestNotADirectory(t *testing.T) {
 	if err := storage.PutBytes(t.Context(), s, "f/g", nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := storage.PutBytes(t.Context(), s, "f", nil); err == nil || !strings.Contains(err.Error(), "is a folder of other keys") {
+	err := storage.PutBytes(t.Context(), s, "f", nil)
+	if err == nil || !strings.Contains(err.Error(), "is a folder of other keys") {
 		t.Errorf("put over a folder: %v", err)
 	}
 	if err := storage.PutNew(t.Context(), s, "f", nil); err == nil || errors.Is(err, storage.ErrExists) {

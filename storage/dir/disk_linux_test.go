@@ -17,8 +17,8 @@ import (
 	"github.com/topksweep/sweep/storage/dir"
 )
 
-// TestBadDisks runs on a file system of its own, which only the child sees: one
-// that gets full, then is read-only, then belongs to somebody else.
+// TestBadDisks runs on a file system that only the child process sees: first it gets
+// full, then it is read-only, then it belongs to another user.
 func TestBadDisks(t *testing.T) {
 	cmd := child(t, "disk", t.TempDir())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
@@ -28,7 +28,8 @@ func TestBadDisks(t *testing.T) {
 		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
 	}
 	out, err := cmd.CombinedOutput()
-	if exit := (*exec.ExitError)(nil); errors.Is(err, fs.ErrPermission) || errors.As(err, &exit) && strings.HasPrefix(string(out), "mount: ") {
+	var exit *exec.ExitError
+	if errors.Is(err, fs.ErrPermission) || errors.As(err, &exit) && strings.HasPrefix(string(out), "mount: ") {
 		t.Skipf("no file system of our own here: %v %s", err, out)
 	}
 	if err != nil {
@@ -37,7 +38,7 @@ func TestBadDisks(t *testing.T) {
 }
 
 func disk(root string) error {
-	// What is mounted here must stay here.
+	// Only this process may see what is mounted here.
 	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("mount: %w", err)
 	}
@@ -65,7 +66,7 @@ func disk(root string) error {
 	if b, err := storage.ReadAll(ctx, s, "ckpt/old", 8<<20); err != nil || len(b) != 2<<20 {
 		return fmt.Errorf("get from a read-only disk: %d bytes, %v", len(b), err)
 	}
-	if _, err := dir.Open(root); err != nil { // to look at results is allowed
+	if _, err := dir.Open(root); err != nil { // reading results is allowed
 		return err
 	}
 	if _, err := dir.Open(filepath.Join(root, "new")); !errors.Is(err, syscall.EROFS) {
@@ -74,11 +75,11 @@ func disk(root string) error {
 	return noPermission(ctx, s, root)
 }
 
-// fullDisk asks for more than the disk has: the error says so, the object that
-// was there stays, nothing else does, and what fits goes on working.
+// fullDisk writes more than the disk has: the error says so, the object that was
+// there stays, nothing is left of the failed write, and smaller writes still work.
 func fullDisk(ctx context.Context, s *dir.Store, root string) error {
 	big := make([]byte, 3<<20)
-	for range 5 { // not even the failures fill it
+	for range 5 { // failed writes leave nothing that fills the disk
 		err := storage.PutBytes(ctx, s, "ckpt/old", big)
 		if !errors.Is(err, storage.ErrNoSpace) || !strings.HasPrefix(err.Error(), "put ckpt/old: ") ||
 			!strings.HasSuffix(err.Error(), "no space left on device") {
@@ -101,7 +102,7 @@ func fullDisk(ctx context.Context, s *dir.Store, root string) error {
 	return storage.PutBytes(ctx, s, "ckpt/small", make([]byte, 1<<20))
 }
 
-// noPermission drops root's rights, if it has them, and knocks.
+// noPermission drops root's rights, if it has them, and tries to use the store.
 func noPermission(ctx context.Context, s *dir.Store, root string) error {
 	if err := syscall.Mount("", root, "", syscall.MS_REMOUNT, ""); err != nil {
 		return err
@@ -110,7 +111,7 @@ func noPermission(ctx context.Context, s *dir.Store, root string) error {
 		return err
 	}
 	if err := syscall.Setuid(12345); err != nil {
-		return nil // one user only: root in a namespace of his own
+		return nil // root in a user namespace of its own: there is no other user
 	}
 	if err := storage.PutBytes(ctx, s, "ckpt/new", nil); !errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("put without permission: %v", err)

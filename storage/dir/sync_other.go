@@ -9,6 +9,5 @@ import (
 
 func lock(*os.File, bool) error { return errors.ErrUnsupported }
 
-// syncDir does nothing: these systems keep names by themselves, or have no call
-// for it.
+// syncDir does nothing: these systems keep names without it, or have no call for it.
 func syncDir(string) error { return nil }

@@ -30,7 +30,7 @@ func lock(f *os.File, wait bool) error {
 	}
 }
 
-// syncDir makes the names in a folder last.
+// syncDir makes the names in a folder survive a crash.
 func syncDir(path string) error {
 	d, err := os.Open(path)
 	if err != nil {

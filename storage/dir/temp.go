@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// unlockable is how old a temporary file must be to count as left behind where
-// the file system cannot tell by its lock.
-const unlockable = 24 * time.Hour
+// staleAfter is the age at which a temporary file counts as left behind on a file
+// system without locks.
+const staleAfter = 24 * time.Hour
 
-// temp creates a temporary file and locks it. Whoever opens the store may take
-// it for a leftover in between and remove it: then another one is made.
+// temp creates a temporary file and locks it. Between the two, a process that opens
+// the store may take the file for a leftover and remove it: then temp makes another.
 func (s *Store) temp() (*os.File, error) {
 	for {
 		f, err := os.OpenFile(filepath.Join(s.tmp, rand.Text()), os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
-		if errors.Is(err, fs.ErrNotExist) { // somebody tidied up "+tmp" itself
+		if errors.Is(err, fs.ErrNotExist) { // somebody removed "+tmp" itself
 			if err := mkdir(s.tmp); err != nil {
 				return nil, err
 			}

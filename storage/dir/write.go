@@ -29,12 +29,16 @@ func (s *Store) PutNew(ctx context.Context, key string, data []byte) error {
 	return storage.Wrap("putnew", key, explain(err))
 }
 
-// races is how often a writer makes a folder again that a cleaner keeps removing
-// while it is empty. It can lose many in a row: each is a few instructions long.
-const races = 10_000
+// mkdirTries is how often a writer makes its folder again when Clean in another
+// process keeps removing the folder while it is empty. A writer can lose this race
+// many times in a row, because each round is only a few instructions long.
+const mkdirTries = 10_000
 
-// write makes a synced temporary file of body and lets place give it its name.
-func (s *Store) write(ctx context.Context, key string, body io.ReaderAt, size int64, place func(from, to string) error) error {
+// write makes a synced temporary file of body and calls rename, which is os.Rename
+// or os.Link, to give it its name.
+func (s *Store) write(
+	ctx context.Context, key string, body io.ReaderAt, size int64, rename func(from, to string) error,
+) error {
 	if err := check(ctx, key); err != nil {
 		return err
 	}
@@ -53,32 +57,33 @@ func (s *Store) write(ctx context.Context, key string, body io.ReaderAt, size in
 		return err
 	}
 	to := s.path(key)
-	if ctx.Err() != nil { // the last moment at which nothing has happened
+	if ctx.Err() != nil { // up to here nothing has changed in the store
 		return context.Cause(ctx)
 	}
 	if info, err := os.Lstat(to); err == nil && info.IsDir() {
 		return fmt.Errorf("%s is a folder of other keys", to)
 	}
-	var placed error
-	for range races {
-		if placed = mkdir(filepath.Dir(to)); placed == nil {
-			placed = place(f.Name(), to)
+	var renamed error
+	for range mkdirTries {
+		if renamed = mkdir(filepath.Dir(to)); renamed == nil {
+			renamed = rename(f.Name(), to)
 		}
-		if !errors.Is(placed, fs.ErrNotExist) { // else somebody removed the folder while it was empty
+		if !errors.Is(renamed, fs.ErrNotExist) { // else the folder was removed while it was empty
 			break
 		}
 	}
-	if placed != nil && !errors.Is(placed, fs.ErrExist) {
-		return placed
+	if renamed != nil && !errors.Is(renamed, fs.ErrExist) {
+		return renamed
 	}
-	// Who finds the name taken may act on what is there, so it must last too.
+	// A caller that gets ErrExist may act on the object that is there. So that name
+	// must survive a crash, too.
 	if err := syncDir(filepath.Dir(to)); err != nil {
 		return err
 	}
-	return placed
+	return renamed
 }
 
-// fill copies the body to f in blocks, between which it heeds ctx.
+// fill copies the body to f in blocks. It stops between blocks when ctx ends.
 func fill(ctx context.Context, f *os.File, body io.ReaderAt, size int64) error {
 	buf := make([]byte, min(size, 256<<10))
 	for off := int64(0); off < size; {
@@ -100,8 +105,8 @@ func fill(ctx context.Context, f *os.File, body io.ReaderAt, size int64) error {
 	return nil
 }
 
-// mkdir creates a folder and those above it, so that they last: a synced file in
-// a folder that a crash forgets is lost.
+// mkdir creates a folder and those above it, and syncs each: a crash that loses a
+// folder loses the synced files in it.
 func mkdir(path string) error {
 	info, err := os.Stat(path)
 	switch {

@@ -9,13 +9,13 @@ import (
 	"io"
 )
 
-// A bodyError is the caller's own: the body could not be read.
+// A bodyError is an error of the caller's body, which repeating does not cure.
 type bodyError struct{ error }
 
 func (e *bodyError) Unwrap() error { return e.error }
 
-// A body is what is to be put. It ends the whole put when it cannot be read,
-// where the client would try again and again.
+// A body is the data of a put. If it cannot be read it cancels the whole put, which
+// the client would otherwise try again and again.
 type body struct {
 	io.ReaderAt
 	size   int64
@@ -38,8 +38,8 @@ func (b *body) ReadAt(p []byte, off int64) (int, error) {
 // castagnoli is the CRC that S3 calls CRC32C.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// sum reads a part of the body for its CRC32C, so that it can be sent ahead of
-// it: a request can then be repeated as it is.
+// sum reads n bytes of the body from off on and returns their CRC32C in base64. It
+// is sent ahead of them, so that a request can be repeated as it is.
 func (b *body) sum(ctx context.Context, off, n int64) (string, error) {
 	h := crc32.New(castagnoli)
 	buf := make([]byte, min(n, 256<<10))

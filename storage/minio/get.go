@@ -15,7 +15,7 @@ import (
 
 // Get opens an object.
 func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, error) {
-	if err := begin(ctx, key); err != nil {
+	if err := checkCall(ctx, key); err != nil {
 		return nil, storage.Wrap("get", key, err)
 	}
 	r := &reader{s: s, key: key}
@@ -28,8 +28,8 @@ func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, error) {
 }
 
 // A reader streams an object. When the connection breaks off it goes on where it
-// was, with the same object or not at all. At the end it holds what it has read
-// against the CRC32C that the server keeps for the object, if it does.
+// was, if the object is still the same one. At the end it compares what it has read
+// with the CRC32C that the server keeps for the object, if the server keeps one.
 type reader struct {
 	s      *Store
 	key    string
@@ -61,11 +61,11 @@ func (r *reader) connect() error {
 	}
 	s := r.s
 	// The deadline is for the answer: the body comes under the reader's context.
-	return s.retry(r.ctx, s.opts.Patience, s.opts.Timeout, func(attempt context.Context) error {
+	return s.retry(r.ctx, s.opts.RetryFor, s.opts.Timeout, func(attempt context.Context) error {
 		ctx, cancel := context.WithCancelCause(r.ctx)
 		stop := context.AfterFunc(attempt, func() { cancel(context.Cause(attempt)) })
 		body, info, _, err := s.core.GetObject(ctx, s.bucket, s.name(r.key), opts)
-		if !stop() && err == nil { // too late
+		if !stop() && err == nil { // the deadline has passed meanwhile
 			body.Close()
 			err = errSlow
 		}
@@ -130,13 +130,13 @@ func (r *reader) read(p []byte) (int, error) {
 		if n > 0 {
 			return n, nil
 		}
-		if time.Since(started) > r.s.opts.Patience {
+		if time.Since(started) > r.s.opts.RetryFor {
 			return 0, err
 		}
 	}
 }
 
-// Close gives the connection up.
+// Close ends the connection.
 func (r *reader) Close() error {
 	r.cancel()
 	if r.body != nil {
@@ -149,7 +149,7 @@ func (r *reader) Close() error {
 	return nil
 }
 
-// A connection is a response's body that is given up when it stalls.
+// A connection is a response's body. A read that stalls ends it.
 type connection struct {
 	io.ReadCloser
 	cancel  context.CancelCauseFunc

@@ -23,11 +23,11 @@ func (s *Store) List(ctx context.Context, prefix string) ([]storage.Object, erro
 	)
 	asked := s.prefix + prefix
 	if last := asked[strings.LastIndexByte(asked, '/')+1:]; last == "." || last == ".." {
-		asked = strings.TrimSuffix(asked, last) // MinIO refuses to look for "a/..b" with these
+		asked = strings.TrimSuffix(asked, last) // with these MinIO refuses to look for "a/..b"
 	}
 	for more := true; more; {
 		var page []minio.ObjectInfo
-		err := s.retry(ctx, s.opts.Patience, s.opts.Timeout, func(ctx context.Context) (err error) {
+		err := s.retry(ctx, s.opts.RetryFor, s.opts.Timeout, func(ctx context.Context) (err error) {
 			page, err = s.page(ctx, asked, after)
 			return err
 		})
@@ -36,7 +36,7 @@ func (s *Store) List(ctx context.Context, prefix string) ([]storage.Object, erro
 		}
 		for _, o := range page {
 			key := strings.TrimPrefix(o.Key, s.prefix)
-			// What is no key is somebody else's, or a folder's marker.
+			// An object whose name is no key is of another program, or marks a folder.
 			if strings.HasPrefix(key, prefix) && storage.CheckKey(key) == nil {
 				objects = append(objects, storage.Object{Key: key, Size: o.Size, Modified: o.LastModified})
 			}
@@ -48,7 +48,7 @@ func (s *Store) List(ctx context.Context, prefix string) ([]storage.Object, erro
 	return objects, nil
 }
 
-// pageSize is the most that a server lists at once.
+// pageSize is the largest number of objects that a server lists at once.
 const pageSize = 1000
 
 func (s *Store) page(ctx context.Context, prefix, after string) (page []minio.ObjectInfo, err error) {
@@ -67,20 +67,19 @@ func (s *Store) page(ctx context.Context, prefix, after string) (page []minio.Ob
 
 // Delete removes an object. In a bucket that keeps versions, the old ones stay.
 func (s *Store) Delete(ctx context.Context, key string) error {
-	if err := begin(ctx, key); err != nil {
+	if err := checkCall(ctx, key); err != nil {
 		return storage.Wrap("delete", key, err)
 	}
-	err := s.retry(ctx, s.opts.Patience, s.opts.Timeout, func(ctx context.Context) error {
+	err := s.retry(ctx, s.opts.RetryFor, s.opts.Timeout, func(ctx context.Context) error {
 		return s.core.RemoveObject(ctx, s.bucket, s.name(key), minio.RemoveObjectOptions{})
 	})
 	return storage.Wrap("delete", key, explain(err))
 }
 
 // Clean removes the parts of uploads that were begun before a time and never
-// completed: what killed writers leave behind. It returns their number, and with
-// dry does nothing else. MinIO
-// knows of those only that began since it was started, and removes the others
-// itself after a day.
+// completed: writers that were killed leave them behind. It returns the number of
+// uploads; with dry it only counts them. MinIO lists only uploads that began since
+// it was started, and removes the others itself after a day.
 func (s *Store) Clean(ctx context.Context, prefixes []string, before time.Time, dry bool) (int, error) {
 	ours := func(name string) bool {
 		key, inside := strings.CutPrefix(name, s.prefix)
@@ -91,7 +90,7 @@ func (s *Store) Clean(ctx context.Context, prefixes []string, before time.Time, 
 	for more := true; more; {
 		var page minio.ListMultipartUploadsResult
 		// MinIO takes a prefix for an object's whole name here.
-		err := s.retry(ctx, s.opts.Patience, s.opts.Timeout, func(ctx context.Context) (err error) {
+		err := s.retry(ctx, s.opts.RetryFor, s.opts.Timeout, func(ctx context.Context) (err error) {
 			page, err = s.core.ListMultipartUploads(ctx, s.bucket, "", key, id, "", pageSize)
 			return err
 		})
@@ -106,7 +105,7 @@ func (s *Store) Clean(ctx context.Context, prefixes []string, before time.Time, 
 				removed++
 				continue
 			}
-			err := s.retry(ctx, s.opts.Patience, s.opts.Timeout, func(ctx context.Context) error {
+			err := s.retry(ctx, s.opts.RetryFor, s.opts.Timeout, func(ctx context.Context) error {
 				return s.core.AbortMultipartUpload(ctx, s.bucket, u.Key, u.UploadID)
 			})
 			if err != nil && code(err) != minio.NoSuchUpload {

@@ -50,7 +50,7 @@ var (
 // Open returns the store at location, which reads s3://bucket/prefix, and checks
 // that the bucket is there. Settings in the location's query
 // (s3://bucket/prefix?endpoint=http://127.0.0.1:9000&region=eu&addressing=path)
-// go before those in opts.
+// override those in opts.
 func Open(ctx context.Context, location string, opts Options) (*Store, error) {
 	bucket, prefix, opts, err := parse(location, opts)
 	if err != nil {
@@ -72,7 +72,7 @@ func open(ctx context.Context, bucket, prefix string, opts Options) (*Store, err
 		if err != nil {
 			return nil, err
 		}
-		usual.ResponseHeaderTimeout = 0 // the deadlines are ours
+		usual.ResponseHeaderTimeout = 0 // retry sets the deadlines
 		transport = usual
 	}
 	client, err := minio.New(endpoint.Host, &minio.Options{
@@ -81,10 +81,10 @@ func open(ctx context.Context, bucket, prefix string, opts Options) (*Store, err
 		Transport:    transport,
 		Region:       opts.Region,
 		BucketLookup: lookups[opts.Addressing],
-		// Retries are ours, each with a deadline and a reader of its own: the
-		// client's would wind back a reader that the request before may still be
-		// sending from. Trailing checksums stay off: the client neither repeats a
-		// part that has one, nor gets it right in a repeated PUT.
+		// This package repeats requests itself, each with a deadline and a reader of
+		// its own. The client would reuse one reader, from which the request before
+		// may still be sending. Trailing checksums stay off: the client does not
+		// repeat a part that has one, and computes it wrongly in a repeated PUT.
 		MaxRetries: 1,
 	})
 	if err != nil {
@@ -99,11 +99,11 @@ func open(ctx context.Context, bucket, prefix string, opts Options) (*Store, err
 }
 
 // checkBucket finds a wrong address, wrong credentials and a missing bucket
-// before anything is trained, and does not wait out an outage to do so.
+// before anything is trained. It gives up after a few seconds of retries.
 func (s *Store) checkBucket(ctx context.Context) error {
-	patience := min(s.opts.Patience, 5*time.Second)
+	limit := min(s.opts.RetryFor, 5*time.Second)
 	var there bool
-	err := s.retry(ctx, patience, s.opts.Timeout, func(ctx context.Context) (err error) {
+	err := s.retry(ctx, limit, s.opts.Timeout, func(ctx context.Context) (err error) {
 		there, err = s.core.BucketExists(ctx, s.bucket)
 		return err
 	})
@@ -111,7 +111,7 @@ func (s *Store) checkBucket(ctx context.Context) error {
 		if !s.opts.CreateBucket {
 			return storage.Mark(fmt.Errorf("bucket %s does not exist at %s", s.bucket, s.opts.Endpoint), ErrNoBucket)
 		}
-		err = s.retry(ctx, patience, s.opts.Timeout, func(ctx context.Context) error {
+		err = s.retry(ctx, limit, s.opts.Timeout, func(ctx context.Context) error {
 			err := s.core.MakeBucket(ctx, s.bucket, minio.MakeBucketOptions{Region: s.opts.Region})
 			if code(err) == "BucketAlreadyOwnedByYou" { // by another worker, a moment ago
 				return nil
@@ -133,8 +133,8 @@ func anonymous(c *credentials.Credentials) bool {
 // name is the object's name in the bucket.
 func (s *Store) name(key string) string { return s.prefix + key }
 
-// begin checks what every operation on a key checks first.
-func begin(ctx context.Context, key string) error {
+// checkCall checks what every operation on a key checks first.
+func checkCall(ctx context.Context, key string) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

@@ -16,7 +16,7 @@ import (
 
 func options(s *miniotest.Server) minio.Options {
 	return minio.Options{
-		Endpoint: s.Endpoint, CreateBucket: true, Patience: 20 * time.Second,
+		Endpoint: s.Endpoint, CreateBucket: true, RetryFor: 20 * time.Second,
 		Credentials: credentials.NewStaticV4(miniotest.User, miniotest.Password, ""),
 	}
 }

@@ -18,7 +18,7 @@ import (
 
 var errNetwork = errors.New("connection reset")
 
-// A network carries requests, of which the n-th meets a fault.
+// A network carries requests; the n-th has a fault.
 type network struct {
 	http.RoundTripper
 	n     atomic.Int64 // requests until the fault
@@ -50,7 +50,7 @@ var networkFaults = map[string]func(*network, *http.Request) (*http.Response, er
 		}, nil
 	},
 	"request flipped": func(w *network, req *http.Request) (*http.Response, error) {
-		if req.ContentLength >= 100_000 { // an object's; over TLS no other can change
+		if req.ContentLength >= 100_000 { // the body of an object: over TLS nothing else can change
 			req.Body = io.NopCloser(&flipping{r: req.Body, at: req.ContentLength / 2})
 		}
 		return w.RoundTripper.RoundTrip(req)
@@ -86,8 +86,8 @@ func (f *flipping) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestNetworkFaults does one of everything, over TLS, with the first request
-// failing, the second and so on until none does: nobody may notice.
+// TestNetworkFaults does every operation once, over TLS, while the first request
+// fails, then the second and so on until none fails. No caller may notice.
 func TestNetworkFaults(t *testing.T) {
 	certs, base := certificate(t)
 	server := miniotest.StartTLS(t, certs)
@@ -122,7 +122,7 @@ func everything(t *testing.T, s *minio.Store, folder string) {
 			t.Error(err)
 		}
 	}
-	// A repeated conditional write may find its own work.
+	// A repeated conditional write may find the object that it has written itself.
 	if err := s.PutNew(ctx, folder+"new", small); err != nil && !errors.Is(err, storage.ErrExists) {
 		t.Error(err)
 	}
@@ -150,8 +150,8 @@ func pattern(seed, n int) []byte {
 	return b
 }
 
-// TestFlippedAnswer changes what the server sends: the CRC32C that it sent ahead
-// tells.
+// TestFlippedAnswer changes what the server sends: the CRC32C, which it sends ahead,
+// shows it.
 func TestFlippedAnswer(t *testing.T) {
 	o := options(miniotest.Start(t))
 	w := &network{RoundTripper: http.DefaultTransport}
@@ -179,8 +179,8 @@ func TestFlippedAnswer(t *testing.T) {
 	}
 }
 
-// TestStalls has a server that stops answering, before the answer and in the
-// middle of it: there are deadlines for both, after which things go on.
+// TestStalls has a server that stops before its answer or in the middle of it. There
+// is a deadline for both, after which the request is repeated.
 func TestStalls(t *testing.T) {
 	o := options(miniotest.Start(t))
 	w := &network{RoundTripper: http.DefaultTransport}
@@ -205,7 +205,9 @@ func TestStalls(t *testing.T) {
 		}
 		return resp, err
 	}
-	for name, fault := range map[string]func(*network, *http.Request) (*http.Response, error){"silent": silent, "halfway": halfway} {
+	for name, fault := range map[string]func(*network, *http.Request) (*http.Response, error){
+		"silent": silent, "halfway": halfway,
+	} {
 		w.fault = fault
 		w.n.Store(1)
 		if got, err := storage.ReadAll(t.Context(), s, "object", 1<<30); err != nil || !bytes.Equal(got, want) {
@@ -216,8 +218,8 @@ func TestStalls(t *testing.T) {
 		}
 	}
 
-	// Without patience the first deadline is the last.
-	o.Patience = -1
+	// Without retries the first deadline ends the operation.
+	o.RetryFor = -1
 	w.n.Store(0)
 	s, err := minio.Open(t.Context(), "s3://stalls", o)
 	if err != nil {
@@ -225,12 +227,13 @@ func TestStalls(t *testing.T) {
 	}
 	w.fault = silent
 	w.n.Store(1)
-	if err := s.Delete(t.Context(), "object"); err == nil || err.Error() != "delete object: the server does not answer in time" {
+	const slow = "delete object: the server does not answer in time"
+	if err := s.Delete(t.Context(), "object"); err == nil || err.Error() != slow {
 		t.Errorf("delete: %v", err)
 	}
 }
 
-// waiting waits until the request is given up.
+// waiting waits until the request is canceled.
 type waiting struct{ req *http.Request }
 
 func (w waiting) Read([]byte) (int, error) {

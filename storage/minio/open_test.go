@@ -53,25 +53,27 @@ func writer(endpoint string) error {
 }
 
 func TestBadLocations(t *testing.T) {
+	long := "s3://bucket/" + strings.Repeat("x", 199) + "/" + strings.Repeat("y", 150)
 	for location, why := range map[string]string{
-		"bucket/prefix":        "not of the form s3://bucket/prefix",
-		"http://bucket/prefix": "not of the form s3://bucket/prefix",
-		"s3://":                `bucket "": Bucket name cannot be empty`,
-		"s3://Upper":           `bucket "Upper": `,
-		"s3://bucket/a b":      "prefix a b: bad key: character ' '",
-		"s3://bucket/../x":     `prefix ../x: bad key: element ".."`,
-		"s3://bucket/" + strings.Repeat("x", 199) + "/" + strings.Repeat("y", 150): "prefix of 350 bytes, of at most 300",
-		"s3://bucket?endpoint=localhost:9000":                                      "the endpoint is not of the form https://host:port",
-		"s3://bucket?endpoint=http://h/path":                                       "endpoint http://h/path: a path is not supported",
-		"s3://bucket?endpoint=ftp://h":                                             "the endpoint is not of the form https://host:port",
-		"s3://bucket?adressing=path":                                               `unknown setting "adressing": endpoint, region and addressing are known`,
-		"s3://bucket?addressing=dns":                                               `addressing "dns": path, virtual or nothing`,
-		"s3://user:hunter2@bucket":                                                 "not of the form s3://bucket/prefix",
-		"s3://user:hunter2@bucket/%zz":                                             "invalid URL escape",
-		"s3://bucket?endpoint=http://u:hunter2@h":                                  "the endpoint holds credentials: they belong in the environment",
+		"bucket/prefix":                           "not of the form s3://bucket/prefix",
+		"http://bucket/prefix":                    "not of the form s3://bucket/prefix",
+		"s3://":                                   `bucket "": Bucket name cannot be empty`,
+		"s3://Upper":                              `bucket "Upper": `,
+		"s3://bucket/a b":                         "prefix a b: bad key: character ' '",
+		"s3://bucket/../x":                        `prefix ../x: bad key: element ".."`,
+		long:                                      "prefix of 350 bytes, of at most 300",
+		"s3://bucket?endpoint=localhost:9000":     "the endpoint is not of the form https://host:port",
+		"s3://bucket?endpoint=http://h/path":      "endpoint http://h/path: a path is not supported",
+		"s3://bucket?endpoint=ftp://h":            "the endpoint is not of the form https://host:port",
+		"s3://bucket?adressing=path":              `unknown setting "adressing": endpoint, region and addressing are known`,
+		"s3://bucket?addressing=dns":              `addressing "dns": path, virtual or nothing`,
+		"s3://user:hunter2@bucket":                "not of the form s3://bucket/prefix",
+		"s3://user:hunter2@bucket/%zz":            "invalid URL escape",
+		"s3://bucket?endpoint=http://u:hunter2@h": "the endpoint holds credentials: they belong in the environment",
 	} {
 		_, err := minio.Open(t.Context(), location, minio.Options{})
-		if !errors.Is(err, minio.ErrLocation) || !strings.HasPrefix(err.Error(), "open ") || !strings.Contains(err.Error(), why) {
+		if !errors.Is(err, minio.ErrLocation) || !strings.HasPrefix(err.Error(), "open ") ||
+			!strings.Contains(err.Error(), why) {
 			t.Errorf("%s: %v, want %s", location, err, why)
 		}
 		if err != nil && strings.Contains(err.Error(), "hunter2") {
@@ -85,7 +87,8 @@ func TestMissingBucket(t *testing.T) {
 	o := options(server)
 	o.CreateBucket = false
 	_, err := minio.Open(t.Context(), "s3://missing/x", o)
-	if want := "open s3://missing/x: bucket missing does not exist at " + server.Endpoint; !errors.Is(err, minio.ErrNoBucket) || err.Error() != want {
+	want := "open s3://missing/x: bucket missing does not exist at " + server.Endpoint
+	if !errors.Is(err, minio.ErrNoBucket) || err.Error() != want {
 		t.Errorf("open: %v, want %s", err, want)
 	}
 	o.CreateBucket = true
@@ -93,7 +96,7 @@ func TestMissingBucket(t *testing.T) {
 		_, err := minio.Open(t.Context(), "s3://missing/x", o)
 		return err
 	})
-	// Not to find the bucket is not to find nothing in it.
+	// A missing bucket must not look like an empty one.
 	s := open(t, "s3://missing", o)
 	if err := os.RemoveAll(filepath.Join(server.Dir, "missing")); err != nil {
 		t.Fatal(err)
@@ -112,7 +115,7 @@ func TestNoServer(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	o := minio.Options{Patience: -1, Credentials: credentials.NewStaticV4("a", "b", "")}
+	o := minio.Options{RetryFor: -1, Credentials: credentials.NewStaticV4("a", "b", "")}
 	_, err = minio.Open(t.Context(), "s3://bucket?endpoint=http://"+addr, o)
 	if err == nil || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("open: %v, want connection refused", err)
@@ -173,9 +176,8 @@ func TestTLS(t *testing.T) {
 	if got, err := storage.ReadAll(t.Context(), s, "object", 1<<30); err != nil || string(got) != string(want) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
-	// Neither a certificate that nobody vouches for nor a missing TLS gets better
-	// with time.
-	o.Transport, o.Patience = nil, time.Hour
+	// An untrusted certificate, or a server without TLS, must fail without retries.
+	o.Transport, o.RetryFor = nil, time.Hour
 	_, err := minio.Open(t.Context(), "s3://secure", o)
 	if unknown := new(x509.UnknownAuthorityError); !errors.As(err, unknown) {
 		t.Errorf("without the CA: %v", err)
@@ -186,8 +188,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// TestVirtualHost has the bucket in the host name, which a test's own resolver
-// finds.
+// TestVirtualHost has the bucket in the host name, which the test resolves itself.
 func TestVirtualHost(t *testing.T) {
 	server := miniotest.Start(t, "MINIO_DOMAIN=s3.test")
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(server.Endpoint, "http://"))
@@ -221,8 +222,10 @@ func TestEnvOptions(t *testing.T) {
 		want minio.Options
 	}{
 		{nil, minio.Options{}},
-		{map[string]string{"MINIO_ENDPOINT": "http://m", "AWS_DEFAULT_REGION": "eu"}, minio.Options{Endpoint: "http://m", Region: "eu"}},
-		{map[string]string{"MINIO_ENDPOINT": "http://m", "AWS_ENDPOINT_URL": "http://a", "AWS_DEFAULT_REGION": "eu", "AWS_REGION": "us"},
+		{map[string]string{"MINIO_ENDPOINT": "http://m", "AWS_DEFAULT_REGION": "eu"},
+			minio.Options{Endpoint: "http://m", Region: "eu"}},
+		{map[string]string{
+			"MINIO_ENDPOINT": "http://m", "AWS_ENDPOINT_URL": "http://a", "AWS_DEFAULT_REGION": "eu", "AWS_REGION": "us"},
 			minio.Options{Endpoint: "http://a", Region: "us"}},
 		{map[string]string{"AWS_ENDPOINT_URL": "http://a", "AWS_ENDPOINT_URL_S3": "http://s", "SWEEP_S3_ADDRESSING": "path"},
 			minio.Options{Endpoint: "http://s", Addressing: "path"}},
@@ -236,19 +239,21 @@ func TestEnvOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{empty, empty + ".not"} {
-		if _, err := minio.EnvOptions(env(map[string]string{"AWS_CA_BUNDLE": path})); err == nil || !strings.Contains(err.Error(), "AWS_CA_BUNDLE") {
+		_, err := minio.EnvOptions(env(map[string]string{"AWS_CA_BUNDLE": path}))
+		if err == nil || !strings.Contains(err.Error(), "AWS_CA_BUNDLE") {
 			t.Errorf("bundle %s: %v", path, err)
 		}
 	}
 }
 
-// TestCredentials finds them in each of the usual places.
+// TestCredentials finds credentials in each of the usual places.
 func TestCredentials(t *testing.T) {
 	server := miniotest.Start(t)
 	open(t, "s3://creds", options(server))
 	file := filepath.Join(t.TempDir(), "credentials")
-	if err := os.WriteFile(file, []byte("[default]\naws_access_key_id = nobody\naws_secret_access_key = nothing\n"+
-		"[sweep]\naws_access_key_id = "+miniotest.User+"\naws_secret_access_key = "+miniotest.Password+"\n"), 0o600); err != nil {
+	text := "[default]\naws_access_key_id = nobody\naws_secret_access_key = nothing\n" +
+		"[sweep]\naws_access_key_id = " + miniotest.User + "\naws_secret_access_key = " + miniotest.Password + "\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	// What the metadata service of a pod answers.
@@ -265,9 +270,11 @@ func TestCredentials(t *testing.T) {
 		"role":  {"AWS_CONTAINER_CREDENTIALS_FULL_URI": role.URL},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, v := range []string{"AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SESSION_TOKEN",
-				"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE",
-				"AWS_CONTAINER_CREDENTIALS_FULL_URI"} {
+			for _, v := range []string{
+				"AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SESSION_TOKEN",
+				"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY",
+				"AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+			} {
 				t.Setenv(v, vars[v])
 			}
 			if _, err := minio.Open(t.Context(), "s3://creds?endpoint="+server.Endpoint, minio.Options{}); err != nil {

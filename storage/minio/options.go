@@ -38,7 +38,7 @@ type Options struct {
 	PartSize int64         // of multipart uploads, at least 5 MiB; objects up to it are single PUTs. 0: 16 MiB
 	Parallel int           // parts on their way at a time. 0: 4
 	Timeout  time.Duration // for the server to answer a request, on top of the time its body takes. 0: 30 s
-	Patience time.Duration // how long an operation repeats what fails. 0: 1 minute; negative: not at all
+	RetryFor time.Duration // how long an operation repeats a request that fails. 0: 1 minute; negative: never
 }
 
 // slowest is how many bytes a second a connection must carry not to be given up.
@@ -160,8 +160,8 @@ func (o *Options) fill() error {
 	if o.Timeout == 0 {
 		o.Timeout = 30 * time.Second
 	}
-	if o.Patience == 0 {
-		o.Patience = time.Minute
+	if o.RetryFor == 0 {
+		o.RetryFor = time.Minute
 	}
 	if o.Credentials == nil {
 		o.Credentials = credentials.NewChainCredentials([]credentials.Provider{

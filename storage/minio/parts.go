@@ -13,7 +13,7 @@ import (
 	"github.com/topksweep/sweep/storage"
 )
 
-// maxParts is S3's limit.
+// maxParts is the largest number of parts that S3 takes.
 const maxParts = 10_000
 
 // putParts writes an object as a multipart upload. Nobody sees it before it is
@@ -24,7 +24,7 @@ func (s *Store) putParts(ctx context.Context, key string, b *body) error {
 		"X-Amz-Checksum-Algorithm": "CRC32C", "X-Amz-Checksum-Type": "FULL_OBJECT",
 	}}
 	var id string
-	err := s.retry(ctx, s.opts.Patience, s.opts.Timeout, func(ctx context.Context) (err error) {
+	err := s.retry(ctx, s.opts.RetryFor, s.opts.Timeout, func(ctx context.Context) (err error) {
 		id, err = s.core.NewMultipartUpload(ctx, s.bucket, s.name(key), checksum)
 		return err
 	})
@@ -36,7 +36,7 @@ func (s *Store) putParts(ctx context.Context, key string, b *body) error {
 		err = s.complete(ctx, key, id, b, parts)
 	}
 	if err != nil {
-		// Also when ctx has ended. What this misses, Clean finds.
+		// This must work when ctx has ended, too. If it fails, Clean finds the parts.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Timeout)
 		defer cancel()
 		if e := s.core.AbortMultipartUpload(ctx, s.bucket, s.name(key), id); e != nil && code(e) != minio.NoSuchUpload {
@@ -82,18 +82,21 @@ feed:
 	return parts, nil
 }
 
-func (s *Store) sendPart(ctx context.Context, key, id string, number int, b *body, off, n int64) (minio.ObjectPart, error) {
+// sendPart uploads n bytes of the body from off on as the part of that number.
+func (s *Store) sendPart(
+	ctx context.Context, key, id string, number int, b *body, off, n int64,
+) (minio.ObjectPart, error) {
 	sum, err := b.sum(ctx, off, n)
 	if err != nil {
 		return minio.ObjectPart{}, err
 	}
 	var part minio.ObjectPart
-	err = s.retry(ctx, s.opts.Patience, s.deadline(n), func(ctx context.Context) (err error) {
+	err = s.retry(ctx, s.opts.RetryFor, s.deadline(n), func(ctx context.Context) (err error) {
 		part, err = s.core.PutObjectPart(ctx, s.bucket, s.name(key), id, number, io.NewSectionReader(b, off, n), n,
 			minio.PutObjectPartOptions{CustomHeader: http.Header{crcHeader: {sum}}})
 		return err
 	})
-	part.ChecksumCRC32C = sum // ours, whatever the server says
+	part.ChecksumCRC32C = sum // the server need not return it
 	return part, err
 }
 
@@ -111,10 +114,10 @@ func (s *Store) complete(ctx context.Context, key, id string, b *body, parts []m
 		crcHeader: whole.Encoded(), "X-Amz-Checksum-Type": "FULL_OBJECT",
 	}}
 	// A server may take minutes to put a large object together.
-	return s.retry(ctx, s.opts.Patience, s.opts.Timeout+5*time.Minute, func(ctx context.Context) error {
+	return s.retry(ctx, s.opts.RetryFor, s.opts.Timeout+5*time.Minute, func(ctx context.Context) error {
 		_, err := s.core.CompleteMultipartUpload(ctx, s.bucket, s.name(key), id, complete, opts)
 		if code(err) == minio.NoSuchUpload && s.holds(ctx, key, b.size, whole.Encoded()) {
-			return nil // done the last time already, but the answer got lost
+			return nil // an earlier try completed it, and its answer got lost
 		}
 		return err
 	})

@@ -15,7 +15,7 @@ const crcHeader = "X-Amz-Checksum-Crc32c"
 
 // Put writes an object: in one request if it is small, else in parts.
 func (s *Store) Put(ctx context.Context, key string, src io.ReaderAt, size int64) error {
-	if err := begin(ctx, key); err != nil {
+	if err := checkCall(ctx, key); err != nil {
 		return storage.Wrap("put", key, err)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -34,7 +34,7 @@ func (s *Store) Put(ctx context.Context, key string, src io.ReaderAt, size int64
 // If the answer to a request gets lost and it is repeated, the error may wrap
 // ErrExists although it was this call that wrote the object.
 func (s *Store) PutNew(ctx context.Context, key string, data []byte) error {
-	if err := begin(ctx, key); err != nil {
+	if err := checkCall(ctx, key); err != nil {
 		return storage.Wrap("putnew", key, err)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -54,7 +54,7 @@ func (s *Store) putWhole(ctx context.Context, key string, b *body, opts minio.Pu
 		return err
 	}
 	opts.UserMetadata = map[string]string{crcHeader: sum}
-	return s.retry(ctx, s.opts.Patience, s.deadline(b.size), func(ctx context.Context) error {
+	return s.retry(ctx, s.opts.RetryFor, s.deadline(b.size), func(ctx context.Context) error {
 		_, err := s.core.PutObject(ctx, s.bucket, s.name(key), io.NewSectionReader(b, 0, b.size), b.size, "", "", opts)
 		return err
 	})

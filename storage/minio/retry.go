@@ -19,10 +19,13 @@ import (
 // errSlow is the cause of a request that took longer than its deadline.
 var errSlow = errors.New("the server does not answer in time")
 
-// retry runs a request until it succeeds, fails for good, or patience is spent:
-// with a deadline of its own each time, and pauses that grow from a fifth of a
-// second to five, of random length so that many workers don't come back at once.
-func (s *Store) retry(ctx context.Context, patience, deadline time.Duration, request func(context.Context) error) error {
+// retry runs a request until it succeeds, fails for good, or has been repeated for
+// as long as limit. Each try has the deadline. The pauses between tries grow from a
+// fifth of a second to five seconds; their length is random, so that many workers
+// do not come back at once.
+func (s *Store) retry(
+	ctx context.Context, limit, deadline time.Duration, request func(context.Context) error,
+) error {
 	started := time.Now()
 	for pause := 200 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		attempt, cancel := context.WithTimeoutCause(ctx, deadline, errSlow)
@@ -36,9 +39,9 @@ func (s *Store) retry(ctx context.Context, patience, deadline time.Duration, req
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case !passing(err):
+		case !transient(err):
 			return err
-		case time.Since(started)+pause > patience:
+		case time.Since(started)+pause > limit:
 			return err
 		}
 		timer := time.NewTimer(pause/2 + rand.N(pause/2))
@@ -51,9 +54,10 @@ func (s *Store) retry(ctx context.Context, patience, deadline time.Duration, req
 	}
 }
 
-// passing reports whether an error may be gone the next time: one of the network
-// or of a server that is overloaded or starting, not one that says no.
-func passing(err error) bool {
+// transient reports whether an error may be gone the next time: errors of the
+// network, and of a server that is overloaded or starting. A server's refusal is
+// not transient.
+func transient(err error) bool {
 	var (
 		unknown  x509.UnknownAuthorityError
 		hostname x509.HostnameError
@@ -74,9 +78,10 @@ func passing(err error) bool {
 			return true
 		}
 		switch response.Code {
-		case "ConditionalRequestConflict", "OperationAborted": // two writes met
+		case "ConditionalRequestConflict", "OperationAborted": // another write at the same time
 			return true
-		case "BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch", "IncompleteBody": // it changed on its way
+		// The body was damaged on its way.
+		case "BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch", "IncompleteBody":
 			return true
 		}
 		return false

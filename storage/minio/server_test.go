@@ -22,7 +22,7 @@ import (
 )
 
 // TestServerKilled kills the server in the middle of a put and in the middle of a
-// get, and starts it again: both go on as if nothing had been.
+// get, and starts it again: both go on as if nothing had happened.
 func TestServerKilled(t *testing.T) {
 	server := miniotest.Start(t)
 	o := options(server)
@@ -54,8 +54,8 @@ func TestServerKilled(t *testing.T) {
 		t.Error("got something else than was put")
 	}
 
-	// A server that stays away is an error within the patience.
-	o.Patience = time.Millisecond
+	// If the server stays away, an error comes when the time for retries is over.
+	o.RetryFor = time.Millisecond
 	s = open(t, "s3://killed", o)
 	server.Kill()
 	if err := storage.PutBytes(t.Context(), s, "object", nil); err == nil || errors.Is(err, storage.ErrNotFound) {
@@ -81,8 +81,8 @@ func (h *hooked) ReadAt(p []byte, off int64) (int, error) {
 	return h.ReaderAt.ReadAt(p, off)
 }
 
-// TestTrainingOutlivesServer trains stages while the server is killed and started
-// again under them, at random operations.
+// TestTrainingOutlivesServer trains runs while the server is killed and started
+// again, at random operations.
 func TestTrainingOutlivesServer(t *testing.T) {
 	const kills, stages = 10, 4
 	server := miniotest.Start(t)
@@ -149,8 +149,8 @@ func (c *chaos) List(ctx ctx, prefix string) ([]storage.Object, error) {
 	return c.Store.List(ctx, prefix)
 }
 
-// TestWriterKilled kills a writing process again and again. What it leaves of
-// unfinished uploads is removed.
+// TestWriterKilled kills a writing process again and again. The uploads that it
+// leaves unfinished are removed.
 func TestWriterKilled(t *testing.T) {
 	server := miniotest.Start(t)
 	s := open(t, "s3://writer/deep/down", options(server))
@@ -160,7 +160,8 @@ func TestWriterKilled(t *testing.T) {
 	}
 	storagetest.RunKill(t, 25, func() *exec.Cmd {
 		cmd := exec.CommandContext(t.Context(), exe)
-		cmd.Env = append(os.Environ(), writerVar+"="+server.Endpoint, "AWS_ACCESS_KEY_ID="+miniotest.User, "AWS_SECRET_ACCESS_KEY="+miniotest.Password)
+		cmd.Env = append(os.Environ(), writerVar+"="+server.Endpoint,
+			"AWS_ACCESS_KEY_ID="+miniotest.User, "AWS_SECRET_ACCESS_KEY="+miniotest.Password)
 		return cmd
 	}, func() storage.Store { return s })
 }
@@ -190,21 +191,24 @@ func TestClean(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := raw.PutObjectPart(t.Context(), "clean", name, id, 1, bytes.NewReader(make([]byte, 100)), 100, client.PutObjectPartOptions{}); err != nil {
+		part := bytes.NewReader(make([]byte, 100))
+		var opts client.PutObjectPartOptions
+		if _, err := raw.PutObjectPart(t.Context(), "clean", name, id, 1, part, 100, opts); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, name := range []string{"ours/a", "ours/b/c", "ours/b/c", "others/a", "ours-not", "ours/c"} {
 		begin(name)
 	}
-	if n, err := s.Clean(t.Context(), []string{"a", "b/", "short"}, time.Now().Add(-time.Hour), false); n != 0 || err != nil {
+	prefixes := []string{"a", "b/", "short"}
+	if n, err := s.Clean(t.Context(), prefixes, time.Now().Add(-time.Hour), false); n != 0 || err != nil {
 		t.Errorf("of an hour ago: %d, %v, want none", n, err)
 	}
 	for _, test := range []struct {
 		dry  bool
 		want int
 	}{{true, 3}, {false, 3}, {false, 0}, {true, 0}} {
-		if n, err := s.Clean(t.Context(), []string{"a", "b/", "short"}, time.Now().Add(time.Hour), test.dry); n != test.want || err != nil {
+		if n, err := s.Clean(t.Context(), prefixes, time.Now().Add(time.Hour), test.dry); n != test.want || err != nil {
 			t.Errorf("removed (dry: %v) %d, %v, want %d", test.dry, n, err, test.want)
 		}
 	}
@@ -213,12 +217,12 @@ func TestClean(t *testing.T) {
 		t.Errorf("left %v, %v, want the three of others", left.Uploads, err)
 	}
 
-	// A put that fails by itself leaves nothing for it.
+	// A put that fails removes its parts itself.
 	bad := &hooked{ReaderAt: bytes.NewReader(make([]byte, 30<<20)), hook: func() {}}
 	if err := s.Put(t.Context(), "short", bad, 40<<20); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("put of a short body: %v", err)
 	}
-	if n, err := s.Clean(t.Context(), []string{"a", "b/", "short"}, time.Now().Add(time.Hour), false); n != 0 || err != nil {
+	if n, err := s.Clean(t.Context(), prefixes, time.Now().Add(time.Hour), false); n != 0 || err != nil {
 		t.Errorf("after a failed put: %d, %v, want none", n, err)
 	}
 }

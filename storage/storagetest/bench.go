@@ -3,6 +3,7 @@ package storagetest
 import (
 	"bytes"
 	"io"
+	"math"
 	"testing"
 
 	"github.com/topksweep/sweep/storage"
@@ -68,11 +69,13 @@ func benchmarkRestore(b *testing.B, s storage.Store) {
 	save(b, claim, 1, noise(1, benchSize))
 	b.SetBytes(benchSize)
 	for b.Loop() {
-		if _, err := c.Restore(b.Context(), func(*storage.Manifest, io.Reader) error { return nil }); err != nil {
+		if _, err := c.RestoreAtMost(b.Context(), math.MaxInt64, ignore); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
+
+func ignore(*storage.Manifest, io.Reader) error { return nil }
 
 func benchClaim(b *testing.B, s storage.Store) (*storage.Checkpoints, *storage.Claim) {
 	c, err := storage.NewCheckpoints(s, "bench", nil)

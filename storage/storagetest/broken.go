@@ -38,8 +38,8 @@ func (b flippedBody) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// A brokenReader spoils the second half of a stream. It reads the whole of it to
-// know where that is: what tests store is small.
+// A brokenReader spoils the second half of a stream. To find the half it reads the
+// whole stream: what tests store is small.
 type brokenReader struct {
 	io.ReadCloser
 	fault Fault

@@ -81,8 +81,8 @@ func testPutNewRaces(t *testing.T, s storage.Store) {
 	}
 }
 
-// testConcurrentWriters has writers replace one object all the time while
-// readers and listings look on: everyone sees one writer's whole object.
+// testConcurrentWriters has writers that replace one object all the time, while
+// others read and list it: every reader gets one writer's whole object.
 func testConcurrentWriters(t *testing.T, s storage.Store) {
 	const writers, readers, rounds = 4, 4, 25
 	size := func(w int) int { return 200_000 + 10_000*w }

@@ -1,9 +1,9 @@
-// Package storagetest holds what every store must pass: the conformance suite
-// (Run), the checkpoint protocol under failures (RunCheckpoints), and the store
-// that fails on purpose which that takes (Faulty).
+// Package storagetest has the tests that every store must pass: the conformance
+// suite (Run) and the checkpoint protocol under failures (RunCheckpoints). Faulty is
+// a store that fails on purpose.
 //
-// Stores import it in their tests only. It waits for nothing and depends on the
-// speed of nothing.
+// Stores import it in their tests only. Its tests never sleep and do not depend on
+// the machine's speed.
 package storagetest
 
 import (
@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -21,8 +22,8 @@ import (
 	"github.com/topksweep/sweep/storage"
 )
 
-// Run runs the conformance suite. open returns a store that is empty, and works
-// for as long as the test that it is handed.
+// Run runs the conformance suite. open returns an empty store that works until the
+// end of the test that it is given.
 func Run(t *testing.T, open func(*testing.T) storage.Store) {
 	tests := []struct {
 		name string
@@ -73,7 +74,7 @@ func testLarge(t *testing.T, s storage.Store) {
 	if len(objects) != 1 || objects[0].Size != size {
 		t.Errorf("list large/: %v, want one object of %d bytes", objects, size)
 	}
-	// An open reader that is given up halfway must not hurt.
+	// A reader that is closed halfway must do no harm.
 	r, err := s.Get(t.Context(), "large/object")
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +113,7 @@ func testDelete(t *testing.T, s storage.Store) {
 		}
 		wantKeys(t, s, "", "d/two")
 	}
-	for _, key := range []string{"d", "d/two/below", "e/f"} { // nothing there, so no error, and nothing lost
+	for _, key := range []string{"d", "d/two/below", "e/f"} { // these hold nothing: no error, and nothing else is lost
 		if err := s.Delete(t.Context(), key); err != nil {
 			t.Error(err)
 		}
@@ -127,7 +128,9 @@ func testList(t *testing.T, s storage.Store) {
 	for _, i := range rand.New(rand.NewPCG(1, 2)).Perm(len(keys)) {
 		put(t, s, keys[i], []byte(keys[i]))
 	}
-	for _, prefix := range []string{"", "a", "a/", "a/b", "a/b/", "a/b/c", "a/b/c/", "a-", "b/.", "b/..", "c", "cc", "x/y", "B"} {
+	for _, prefix := range []string{
+		"", "a", "a/", "a/b", "a/b/", "a/b/c", "a/b/c/", "a-", "b/.", "b/..", "c", "cc", "x/y", "B",
+	} {
 		var want []string
 		for _, k := range keys {
 			if strings.HasPrefix(k, prefix) {
@@ -177,7 +180,8 @@ func testKeys(t *testing.T, s storage.Store) {
 		}
 	}
 	wantKeys(t, s, "")
-	for _, key := range []string{"...", ".a", "-", "_", "a..b", "A/a/A", "stages/x.y-z_0/data/1", strings.Repeat("a", 200)} {
+	long := strings.Repeat("a", 200)
+	for _, key := range []string{"...", ".a", "-", "_", "a..b", "A/a/A", "stages/x.y-z_0/data/1", long} {
 		put(t, s, key, []byte(key))
 		wantObject(t, s, key, []byte(key))
 	}
@@ -197,7 +201,7 @@ func testReplacedWhileRead(t *testing.T, s storage.Store) {
 	}
 	put(t, s, "replaced", new)
 	rest, err := io.ReadAll(r)
-	// A store may give up here, but never go on with the other object.
+	// A store may return an error here, but must not go on with the other object.
 	if err == nil && !bytes.Equal(append(head, rest...), old) {
 		t.Error("read a mixture of two objects without an error")
 	}
@@ -240,7 +244,7 @@ func testProbe(t *testing.T, s storage.Store) {
 	wantKeys(t, s, "")
 }
 
-// testMemory stores more than it lets the store allocate.
+// testMemory stores more bytes than the store may allocate.
 func testMemory(t *testing.T, s storage.Store) {
 	if _, ok := s.(*Memory); ok {
 		t.Skip("keeps all in memory")
@@ -256,10 +260,11 @@ func testMemory(t *testing.T, s storage.Store) {
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	if _, err := claim.Save(t.Context(), storage.Checkpoint{Step: 1, Format: "test/1", Body: counting{}, Size: size}); err != nil {
+	cp := storage.Checkpoint{Step: 1, Format: "test/1", Body: counting{}, Size: size}
+	if _, err := claim.Save(t.Context(), cp); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Restore(t.Context(), func(_ *storage.Manifest, r io.Reader) error { return nil }); err != nil {
+	if _, err := c.RestoreAtMost(t.Context(), math.MaxInt64, ignore); err != nil {
 		t.Fatal(err)
 	}
 	runtime.ReadMemStats(&after)
@@ -320,7 +325,7 @@ func wantKeys(t *testing.T, s storage.Store, prefix string, want ...string) {
 	}
 }
 
-// noise returns n bytes that no two seeds share.
+// noise returns n random bytes, others for each seed.
 func noise(seed uint64, n int) []byte {
 	b := make([]byte, n+8)
 	r := rand.NewPCG(seed, 1)

@@ -35,12 +35,12 @@ const (
 	FlippedRead Fault = "flipped read"
 )
 
-// Faults are all of them.
+// Faults lists all faults.
 var Faults = []Fault{Before, After, ShortBody, ShortWrite, FlippedWrite, BrokenRead, ShortRead, FlippedRead}
 
-// Faulty is a store in which one operation goes wrong, or every one from some
-// point on. A fault counts only the operations that it can happen to: Before and
-// After all five, the others Puts or Gets.
+// Faulty is a store in which one operation goes wrong, or all from one operation
+// on. It counts only the operations that can have its fault: all five for Before and
+// After, Puts or Gets for the others.
 type Faulty struct {
 	storage.Store
 	fault   Fault
@@ -49,24 +49,24 @@ type Faulty struct {
 	count   atomic.Int64
 }
 
-// NewFaulty returns a store that is s but for the n-th operation (1 is the
-// first), which has the fault.
+// NewFaulty returns a store that works like s, except that the n-th operation has
+// the fault. The first operation is 1.
 func NewFaulty(s storage.Store, fault Fault, n int) *Faulty {
 	return &Faulty{Store: s, fault: fault, n: int64(n)}
 }
 
-// NewFailing returns a store that is s up to the n-th operation, which has the
-// fault as has every one after it.
+// NewFailing returns a store that works like s, except that the n-th operation and
+// all after it have the fault.
 func NewFailing(s storage.Store, fault Fault, n int) *Faulty {
 	return &Faulty{Store: s, fault: fault, n: int64(n), forever: true}
 }
 
-// Fired reports whether the fault has happened. Where it has not, the test has
-// been through all operations.
+// Fired reports whether the fault has happened. If it has not, the test had fewer
+// than n operations.
 func (f *Faulty) Fired() bool { return f.count.Load() >= f.n }
 
-// hits counts an operation that could have any of the faults and reports whether
-// it has.
+// hits counts an operation that could have one of the faults, and reports whether it
+// has the fault now.
 func (f *Faulty) hits(faults ...Fault) bool {
 	for _, fault := range faults {
 		if fault == f.fault {
@@ -77,7 +77,8 @@ func (f *Faulty) hits(faults ...Fault) bool {
 	return false
 }
 
-// do runs an operation that has or lacks its effect.
+// do runs an operation. With the fault Before it only fails; with After it runs the
+// operation and then fails.
 func (f *Faulty) do(op, key string, run func() error) error {
 	if !f.hits(Before, After) {
 		return run()
@@ -90,7 +91,7 @@ func (f *Faulty) do(op, key string, run func() error) error {
 	return storage.Wrap(op, key, ErrInjected)
 }
 
-// Put is Store's.
+// Put implements storage.Store.
 func (f *Faulty) Put(ctx context.Context, key string, body io.ReaderAt, size int64) error {
 	if f.hits(ShortBody, ShortWrite, FlippedWrite) {
 		switch f.fault {
@@ -105,12 +106,12 @@ func (f *Faulty) Put(ctx context.Context, key string, body io.ReaderAt, size int
 	return f.do("put", key, func() error { return f.Store.Put(ctx, key, body, size) })
 }
 
-// PutNew is NewPutter's.
+// PutNew implements storage.NewPutter.
 func (f *Faulty) PutNew(ctx context.Context, key string, data []byte) error {
 	return f.do("putnew", key, func() error { return storage.PutNew(ctx, f.Store, key, data) })
 }
 
-// Get is Store's.
+// Get implements storage.Store.
 func (f *Faulty) Get(ctx context.Context, key string) (r io.ReadCloser, err error) {
 	broken := f.hits(BrokenRead, ShortRead, FlippedRead)
 	err = f.do("get", key, func() error {
@@ -129,7 +130,7 @@ func (f *Faulty) Get(ctx context.Context, key string) (r io.ReadCloser, err erro
 	return r, nil
 }
 
-// List is Store's.
+// List implements storage.Store.
 func (f *Faulty) List(ctx context.Context, prefix string) (objects []storage.Object, err error) {
 	err = f.do("list", prefix, func() error {
 		objects, err = f.Store.List(ctx, prefix)
@@ -141,7 +142,7 @@ func (f *Faulty) List(ctx context.Context, prefix string) (objects []storage.Obj
 	return objects, nil
 }
 
-// Delete is Store's.
+// Delete implements storage.Store.
 func (f *Faulty) Delete(ctx context.Context, key string) error {
 	return f.do("delete", key, func() error { return f.Store.Delete(ctx, key) })
 }

@@ -16,10 +16,10 @@ import (
 	"github.com/topksweep/sweep/storage"
 )
 
-// Writer writes forever: one object over and over, and new ones. On out it says
+// Writer writes forever: one object over and over, and new ones. To out it writes
 // "put N" and "new N" when the store has acknowledged them, and a dot for every
-// block that is read of a body, so that it can be killed there. It is what the
-// process does that RunKill kills.
+// block that is read of a body, so that it can be killed there. RunKill kills the
+// process that runs it.
 func Writer(s storage.Store, out io.Writer) error {
 	ctx := context.Background()
 	n := uint64(1)
@@ -51,7 +51,8 @@ func (d dots) ReadAt(p []byte, off int64) (int, error) {
 
 func newKey(n uint64) string { return fmt.Sprintf("new/%d/%08d", n%7, n) }
 
-// numbered is an object that tells its number, and whether it is whole.
+// numbered returns the object number n. Its bytes show the number, and whether the
+// object is whole.
 func numbered(n uint64) []byte {
 	return append(binary.LittleEndian.AppendUint64(nil, n), noise(n, 300_000+int(n%100)*1000)...)
 }
@@ -65,18 +66,18 @@ func number(b []byte) (uint64, bool) {
 }
 
 // RunKill starts a process that runs Writer on its standard output and kills it
-// with SIGKILL, as often as asked, at a random point of its work. After each kill
-// what it was told is stored must be there, whole, and nothing else. open opens
-// the store that the child writes.
+// with SIGKILL, kills times, each time at a random point of its work. After each
+// kill, every object that was acknowledged must be there and whole, and nothing
+// else. open opens the store that the child writes.
 func RunKill(t *testing.T, kills int, child func() *exec.Cmd, open func() storage.Store) {
 	rnd := rand.New(rand.NewPCG(20, 26))
 	var last acknowledged
 	for kill := range kills {
-		said, err := startAndKill(child(), 1+rnd.Int64N(100))
+		output, err := startAndKill(child(), 1+rnd.Int64N(100))
 		if err != nil {
 			t.Fatal(err)
 		}
-		last.hear(said)
+		last.read(output)
 		last.check(t, open())
 		if t.Failed() {
 			t.Fatalf("after kill %d", kill)
@@ -88,8 +89,8 @@ func RunKill(t *testing.T, kills int, child func() *exec.Cmd, open func() storag
 	}
 }
 
-// startAndKill kills the process when it has said n bytes, and returns all that
-// it has said.
+// startAndKill kills the process when it has written n bytes, and returns all that
+// it has written.
 func startAndKill(cmd *exec.Cmd, n int64) (string, error) {
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
@@ -101,7 +102,7 @@ func startAndKill(cmd *exec.Cmd, n int64) (string, error) {
 		return "", err
 	}
 	r := bufio.NewReader(out)
-	said, err1 := io.ReadAll(io.LimitReader(r, n))
+	output, err1 := io.ReadAll(io.LimitReader(r, n))
 	err2 := cmd.Process.Kill()
 	rest, err3 := io.ReadAll(r)
 	err4 := cmd.Wait()
@@ -111,14 +112,14 @@ func startAndKill(cmd *exec.Cmd, n int64) (string, error) {
 	if err4 == nil || !strings.Contains(err4.Error(), "killed") {
 		return "", fmt.Errorf("the writer ended by itself: %w\n%s", err4, &errs)
 	}
-	return string(said) + string(rest), nil
+	return string(output) + string(rest), nil
 }
 
-// acknowledged is the last of what the writer was told is stored.
+// acknowledged holds the numbers of the last objects that the store acknowledged.
 type acknowledged struct{ put, new uint64 }
 
-func (a *acknowledged) hear(said string) {
-	for line := range strings.Lines(said) {
+func (a *acknowledged) read(output string) {
+	for line := range strings.Lines(output) {
 		line = strings.TrimLeft(line, ".")
 		var n uint64
 		if _, err := fmt.Sscanf(line, "put %d\n", &n); err == nil {

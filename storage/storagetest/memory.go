@@ -13,8 +13,7 @@ import (
 	"github.com/topksweep/sweep/storage"
 )
 
-// Memory is a store that forgets everything at the end of the test: for tests
-// that are about something else than a store.
+// Memory is a store in memory, for tests of the code above stores.
 type Memory struct {
 	mu      sync.Mutex
 	objects map[string][]byte
@@ -31,7 +30,7 @@ func check(ctx context.Context, op, key string) error {
 	return storage.Wrap(op, key, err)
 }
 
-// Put is storage.Store's.
+// Put implements storage.Store.
 func (m *Memory) Put(ctx context.Context, key string, body io.ReaderAt, size int64) error {
 	if err := check(ctx, "put", key); err != nil {
 		return err
@@ -52,7 +51,7 @@ func (m *Memory) Put(ctx context.Context, key string, body io.ReaderAt, size int
 	return nil
 }
 
-// PutNew is storage.NewPutter's.
+// PutNew implements storage.NewPutter.
 func (m *Memory) PutNew(ctx context.Context, key string, data []byte) error {
 	if err := check(ctx, "putnew", key); err != nil {
 		return err
@@ -66,7 +65,7 @@ func (m *Memory) PutNew(ctx context.Context, key string, data []byte) error {
 	return nil
 }
 
-// Get is storage.Store's.
+// Get implements storage.Store.
 func (m *Memory) Get(ctx context.Context, key string) (io.ReadCloser, error) {
 	if err := check(ctx, "get", key); err != nil {
 		return nil, err
@@ -92,7 +91,7 @@ func (m memoryReader) Read(p []byte) (int, error) {
 	return m.r.Read(p)
 }
 
-// List is storage.Store's.
+// List implements storage.Store.
 func (m *Memory) List(ctx context.Context, prefix string) ([]storage.Object, error) {
 	err := storage.CheckPrefix(prefix)
 	if ctx.Err() != nil {
@@ -113,7 +112,7 @@ func (m *Memory) List(ctx context.Context, prefix string) ([]storage.Object, err
 	return objects, nil
 }
 
-// Delete is storage.Store's.
+// Delete implements storage.Store.
 func (m *Memory) Delete(ctx context.Context, key string) error {
 	if err := check(ctx, "delete", key); err != nil {
 		return err

@@ -65,7 +65,7 @@ func (l *Ledger) CollectGarbage(ctx context.Context, before time.Time, dryRun bo
 	}
 	out := Garbage{Folders: []GarbageFolder{}, DryRun: dryRun}
 	// Folders are listed before plans: what has come in since is in neither list.
-	folders, err := storage.Stages(ctx, l.store)
+	folders, err := storage.Folders(ctx, l.store)
 	if err != nil {
 		return out, err
 	}
@@ -86,7 +86,7 @@ func (l *Ledger) CollectGarbage(ctx context.Context, before time.Time, dryRun bo
 		}
 	}
 	var mu sync.Mutex
-	err = each(ctx, folders, func(ctx context.Context, f storage.Stage) error {
+	err = each(ctx, folders, func(ctx context.Context, f storage.Folder) error {
 		found, err := g.collect(ctx, f)
 		if found.Objects > 0 {
 			mu.Lock()
@@ -201,7 +201,7 @@ func (g *collector) readPlan(ctx context.Context, id string, chunks int, complet
 }
 
 // checkManifests returns an error if a manifest of a folder cannot be read.
-func (g *collector) checkManifests(ctx context.Context, f storage.Stage) error {
+func (g *collector) checkManifests(ctx context.Context, f storage.Folder) error {
 	c, err := storage.NewCheckpoints(g.store, f.Name, nil)
 	if err != nil {
 		return err
@@ -218,7 +218,7 @@ func (g *collector) checkManifests(ctx context.Context, f storage.Stage) error {
 }
 
 // collect removes what may go of a folder and returns what that was.
-func (g *collector) collect(ctx context.Context, f storage.Stage) (GarbageFolder, error) {
+func (g *collector) collect(ctx context.Context, f storage.Folder) (GarbageFolder, error) {
 	found := GarbageFolder{Folder: f.Name, Why: FolderPruned}
 	garbage := f.Objects
 	need := g.need[f.Name]
@@ -242,7 +242,7 @@ func (g *collector) collect(ctx context.Context, f storage.Stage) (GarbageFolder
 	if !g.dryRun && found.Why != FolderYoung {
 		if need < 0 {
 			// If somebody has written to it since it was listed, somebody needs it.
-			now, err := storage.ListStage(ctx, g.store, f.Name)
+			now, err := storage.ListFolder(ctx, g.store, f.Name)
 			isNew := func(o storage.Object) bool { return !slices.Contains(f.Objects, o) }
 			if err != nil || slices.ContainsFunc(now.Objects, isNew) {
 				return found, err
@@ -250,7 +250,7 @@ func (g *collector) collect(ctx context.Context, f storage.Stage) (GarbageFolder
 		}
 		garbage, err = storage.Remove(ctx, g.store, garbage)
 	}
-	found.Objects, found.Bytes = len(garbage), storage.Stage{Objects: garbage}.Bytes()
+	found.Objects, found.Bytes = len(garbage), storage.Folder{Objects: garbage}.Bytes()
 	return found, err
 }
 
@@ -258,10 +258,10 @@ func (g *collector) collect(ctx context.Context, f storage.Stage) (GarbageFolder
 const eachAtOnce = 8
 
 // each calls do for all folders, some at a time, until one of them fails.
-func each(ctx context.Context, folders []storage.Stage, do func(context.Context, storage.Stage) error) error {
+func each(ctx context.Context, folders []storage.Folder, do func(context.Context, storage.Folder) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	next := make(chan storage.Stage)
+	next := make(chan storage.Folder)
 	var wg sync.WaitGroup
 	for range eachAtOnce {
 		wg.Go(func() {

@@ -65,7 +65,7 @@ func (p *Plan) count(est Estimates) {
 			continue
 		}
 		t.StepsUnshared += int64(c.Config.Steps)
-		t.CheckpointBytes = max(t.CheckpointBytes, StateBytes(c.Config))
+		t.CheckpointBytes = max(t.CheckpointBytes, c.Config.StateBytes())
 		if est.Bytes != nil {
 			device, host := est.Bytes(c.Config)
 			t.Bytes, t.HostBytes = max(t.Bytes, device), max(t.HostBytes, host)
@@ -98,7 +98,7 @@ func (p *Plan) countStages(trees []Tree, reused []bool, est Estimates) {
 			t.Tokens += min(steps*int64(c.BatchSize), math.MaxInt64-t.Tokens) // must not overflow
 			if !s.CompletesRuns(reached) {
 				t.Forks++
-				t.ForkBytes += min(StateBytes(c), math.MaxInt64-t.ForkBytes)
+				t.ForkBytes += min(c.StateBytes(), math.MaxInt64-t.ForkBytes)
 			}
 		})
 		f.dead = math.MaxInt
@@ -118,10 +118,4 @@ func (p *Plan) epochs(c trainer.Config) float64 {
 		return 0
 	}
 	return float64(c.Tokens()) / float64(rows)
-}
-
-// StateBytes is the size of a checkpoint: the weights and two moments in
-// float32, and a counter of 64 bits for each latent.
-func StateBytes(c trainer.Config) int64 {
-	return c.StateBytes()
 }

@@ -111,7 +111,7 @@ func (s *Server) Restart() {
 		s.t.Fatal(err)
 	}
 	s.cmd = cmd
-	// It says where its API is once it serves it.
+	// The server prints the address of its API as soon as it serves it.
 	lines := bufio.NewReader(out)
 	for {
 		line, err := lines.ReadString('\n')
@@ -139,11 +139,11 @@ func (s *Server) Kill() {
 	if err := s.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		s.t.Error(err)
 	}
-	s.cmd.Wait() // its status is that it was killed
+	s.cmd.Wait() // the error says only that it was killed
 	s.cmd = nil
 }
 
-// Log returns the end of what the server has said.
+// Log returns the end of the server's output.
 func (s *Server) Log() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// StartSmall starts a server whose disk has so many MiB, in memory. A Kill
-// empties it. Where that is not allowed the test is skipped.
+// StartSmall starts a server with a disk of some MiB, which lies in memory: Kill
+// empties it. The test is skipped where mounting such a disk is not allowed.
 func StartSmall(t testing.TB, megabytes int) *Server {
 	t.Helper()
 	s := &Server{t: t}
