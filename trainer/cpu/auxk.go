@@ -1,6 +1,10 @@
 package cpu
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/topksweep/sweep/trainer"
+)
 
 // auxBatch is what a step knows of AuxK.
 type auxBatch struct {
@@ -25,16 +29,31 @@ type auxBatch struct {
 	grad    gradient
 }
 
-func (a *auxBatch) off() { a.on = false }
+// auxLoss adds the AuxK loss of the dead latents to the loss, and sets the gradient
+// that they get from it. Without AuxK or without dead latents it is 0.
+func (m *model) auxLoss(st *trainer.Stats) error {
+	m.aux.on = false
+	if m.c.AuxKAlpha > 0 && len(m.aux.deads) > 0 {
+		if m.recipe.InertAuxK {
+			st.AuxKLoss = m.inertAuxK()
+		} else {
+			var err error
+			if st.AuxKLoss, err = m.auxK(); err != nil {
+				return err
+			}
+		}
+	}
+	st.Loss = st.L2Loss + m.c.AuxKAlpha*st.AuxKLoss
+	return m.finite("the loss", st.Loss)
+}
 
 // auxK is the AuxK loss of recipes corrected and upstream: the k_aux largest
 // ReLU pre-activations of each token's dead latents, decoded without b_dec,
 // against the residual r = x − x̂ held constant; divided by the residual's
 // variance. A quotient that is not a number counts as 0 and has no gradient; so
 // does one by a variance of 0, where the original has the largest float.
-func (m *model) auxK(deads []int32) (float64, error) {
-	a, b, z := &m.aux, &m.bat, m.z
-	a.on = false
+func (m *model) auxK() (float64, error) {
+	a, b, z, deads := &m.aux, &m.bat, m.z, m.aux.deads
 	k := min(m.c.KAux, len(deads))
 	a.index = resize(a.index, z.f)
 	for i, f := range deads {
@@ -157,11 +176,10 @@ func (m *model) putDead(row, k int, keys []key) {
 
 // inertAuxK is the reference's AuxK loss (TrainerTopK.loss): dead latents'
 // activations after top-k are always zero, so they decode to b_dec, and
-// u = b_dec − (x̂−x) is compared with each dimension's variance. It returns the
-// loss and the gradient of the whole loss by x̂.
-func (m *model) inertAuxK(deads int) (float64, gradient) {
-	a, b, z := &m.aux, &m.bat, m.z
-	a.on = false
+// u = b_dec − (x̂−x) is compared with each dimension's variance. It sets the
+// gradient of the whole loss by x̂.
+func (m *model) inertAuxK() float64 {
+	a, b, z, deads := &m.aux, &m.bat, m.z, len(m.aux.deads)
 	variance := m.columnVariance(b.centred)
 	a.left, a.num = resize(a.left, len(b.residual)), resize(a.num, z.b)
 	scale := min(float64(deads)/float64(m.c.KAux), 1)
@@ -176,7 +194,8 @@ func (m *model) inertAuxK(deads int) (float64, gradient) {
 		clear(out[z.d:])
 		a.num[row] = sum
 	})
-	return scale * sum(a.num) / float64(z.b*z.d), gradient{a.left, 1}
+	b.grad = gradient{a.left, 1}
+	return scale * sum(a.num) / float64(z.b*z.d)
 }
 
 // columnVariance returns the sum over the tokens of each column's squared

@@ -1,16 +1,15 @@
 package cpu
 
-import "math"
+import (
+	"math"
+
+	"github.com/topksweep/sweep/trainer"
+)
 
 // gradient is ∂loss/∂x̂ of each token: scale·rows.
 type gradient struct {
 	rows  []float32 // [B,dPad]
 	scale float32
-}
-
-// mainGradient is that of the mean squared error.
-func (m *model) mainGradient() gradient {
-	return gradient{m.bat.residual, -2 / float32(m.z.b)}
 }
 
 // columnMeans returns the mean over the tokens of each column of rows_B,dPad.
@@ -42,12 +41,20 @@ func (m *model) meanOfParts(parts int) []float64 {
 	return mean
 }
 
-// backward fills m.g with the gradients of all parameters, the decoder's
-// projected, and returns their squared global norm, taken before the projection
-// or after it as the recipe says. The clip's factor is left to Adam: clip and
-// projection commute. The rows of a latent without hits are not written: their
-// gradient is zero.
-func (m *model) backward(grad gradient) float64 {
+// backward fills m.g with the gradients of all parameters, and sets the norm of
+// all of them together:
+//
+//	p_tf            = W_dec[f]·∂loss/∂x̂[t], by the pre-activation of a kept (token t, latent f)
+//	∂loss/∂b_enc[f] = Σ_t p_tf
+//	∂loss/∂W_enc[f] = Σ_t p_tf·centred[t]
+//	∂loss/∂W_dec[f] = Σ_t acts_tf·∂loss/∂x̂[t], less its component along W_dec[f]
+//	∂loss/∂b_dec    = Σ_t −2/B·residual[t] − Σ_f ∂loss/∂b_enc[f]·W_enc[f]
+//
+// For a dead latent that has a gradient from AuxK, acts and ∂loss/∂x̂ are AuxK's.
+// The norm is taken before the component is removed or after it, as the recipe
+// says. Clipping is left to Adam: it commutes with the projection. The rows of a
+// latent without a kept activation are not written: their gradient is zero.
+func (m *model) backward(st *trainer.Stats) error {
 	b, z := &m.bat, m.z
 	parts := min(groups, z.f)
 	m.crew.do(parts, func(worker, p int) {
@@ -56,7 +63,7 @@ func (m *model) backward(grad gradient) float64 {
 		norm := 0.0
 		from, to := span(p, parts, z.f)
 		for f := from; f < to; f++ {
-			norm += m.backwardLatent(w, grad, f)
+			norm += m.backwardLatent(w, f)
 		}
 		b.norms[p] = norm
 		// Through x − b_dec, the encoder's gradient reaches b_dec with a minus.
@@ -73,12 +80,13 @@ func (m *model) backward(grad gradient) float64 {
 		}
 		m.g.bDec[d] = float32(total)
 	}
-	return sum(b.norms[:parts]) + m.kern.sumSquares(m.g.bDec)
+	st.GradNorm = math.Sqrt(sum(b.norms[:parts]) + m.kern.sumSquares(m.g.bDec))
+	return m.finite("the gradient's norm", st.GradNorm)
 }
 
 // backwardLatent computes a latent's gradients and returns their squared norm.
-func (m *model) backwardLatent(w *work, grad gradient, f int) float64 {
-	tokens, acts, from := m.hitsOf(f, grad)
+func (m *model) backwardLatent(w *work, f int) float64 {
+	tokens, acts, from := m.hitsOf(f)
 	m.g.bEnc[f] = 0
 	if len(tokens) == 0 {
 		return 0
@@ -91,13 +99,13 @@ func (m *model) backwardLatent(w *work, grad gradient, f int) float64 {
 
 // hitsOf returns the tokens that latent f has a gradient from, its activations
 // there and the gradient of their reconstruction: AuxK's for a dead latent.
-func (m *model) hitsOf(f int, grad gradient) ([]int32, []float32, gradient) {
+func (m *model) hitsOf(f int) ([]int32, []float32, gradient) {
 	if m.aux.on && m.bat.dead[f] {
 		tokens, acts := m.aux.hits.of(int(m.aux.index[f]))
 		return tokens, acts, m.aux.grad
 	}
 	tokens, acts := m.bat.hits.of(f)
-	return tokens, acts, grad
+	return tokens, acts, m.bat.grad
 }
 
 // rowGradients computes in m.g the gradients of latent f's rows, and returns that

@@ -120,7 +120,8 @@ func encodeBench(b *testing.B, k int) {
 		}
 		m, x := benchModel(b, shape, 0)
 		for b.Loop() {
-			if err := m.forward(x); err != nil {
+			m.centre(x)
+			if err := m.encodeBatch(nil); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -176,8 +177,11 @@ func BenchmarkTopK(b *testing.B) {
 func BenchmarkDecode(b *testing.B) {
 	eachShape(b, func(b *testing.B, shape [4]int, f trainer.Floor) {
 		m, _ := benchModel(b, shape, 0)
+		var st trainer.Stats
 		for b.Loop() {
-			m.decode()
+			if err := m.decodeBatch(&st); err != nil {
+				b.Fatal(err)
+			}
 		}
 		rate(b, "GB/s", 4*float64(m.z.b)*float64(m.z.d)*float64(m.c.K+2), f.GBs)
 	})
@@ -188,8 +192,11 @@ func BenchmarkDecode(b *testing.B) {
 func BenchmarkBackward(b *testing.B) {
 	eachShape(b, func(b *testing.B, shape [4]int, f trainer.Floor) {
 		m, _ := benchModel(b, shape, 0)
+		var st trainer.Stats
 		for b.Loop() {
-			m.backward(m.mainGradient())
+			if err := m.backward(&st); err != nil {
+				b.Fatal(err)
+			}
 		}
 		rate(b, "GB/s", 8*float64(m.z.d)*float64(m.z.b*m.c.K+2*m.z.f), f.GBs)
 	})
@@ -198,11 +205,16 @@ func BenchmarkBackward(b *testing.B) {
 func BenchmarkAdam(b *testing.B) {
 	eachShape(b, func(b *testing.B, shape [4]int, f trainer.Floor) {
 		m, _ := benchModel(b, shape, 0)
+		st := trainer.Stats{LR: 1e-4}
 		for b.Loop() {
 			b.StopTimer() // an update uses the gradients up
-			m.backward(m.mainGradient())
+			if err := m.backward(&st); err != nil {
+				b.Fatal(err)
+			}
 			b.StartTimer()
-			m.update(1e-4, 1)
+			if err := m.update(&st); err != nil {
+				b.Fatal(err)
+			}
 		}
 		rate(b, "GB/s", m.c.SweepBytes(), f.GBs)
 	})

@@ -41,6 +41,7 @@ type batch struct {
 	acts     []float32 // [B,K] kept activations
 	latents  []int32   // [B,K]
 	l2       []float64 // [B] squared norm of the residual
+	grad     gradient  // of the loss by x̂; a dead latent has AuxK's beside it
 	hits     hits
 	firedAt  []bool // [F] fired in this step
 	dead     []bool // [F]

@@ -1,6 +1,10 @@
 package cpu
 
-import "math"
+import (
+	"math"
+
+	"github.com/topksweep/sweep/trainer"
+)
 
 // torch.optim.Adam's defaults, which all recipes use.
 const (
@@ -9,10 +13,11 @@ const (
 	eps   = 1e-8
 )
 
-// update takes Adam's step with the gradients times clip, and brings the decoder
-// to unit norm or notes what would. Panels go from last to first: the gradients
-// written last are still in the cache.
-func (m *model) update(lr, clip float64) {
+// update takes Adam's step with the gradients g·min(1, 1/‖g‖), and brings the rows
+// of W_dec to unit norm or notes the factors that would. Panels go from last to
+// first: the gradients written last are still in the cache.
+func (m *model) update(st *trainer.Stats) error {
+	lr, clip := st.LR, min(1, 1/(st.GradNorm+1e-6))
 	t := float64(m.step + 1)
 	p := adam{
 		weight: 1, beta1: beta1, gain1: float32((1 - beta1) * clip), beta2: beta2, gain2: float32((1 - beta2) * clip * clip),
@@ -25,7 +30,7 @@ func (m *model) update(lr, clip float64) {
 		m.kern.adam(m.w.bEnc[from:to], m.m.bEnc[from:to], m.v.bEnc[from:to], m.g.bEnc[from:to], &p)
 		for f := from; f < min(to, z.f); f++ {
 			var enc, dec []float32
-			if tokens, _, _ := m.hitsOf(f, gradient{}); len(tokens) > 0 {
+			if tokens, _, _ := m.hitsOf(f); len(tokens) > 0 {
 				enc, dec = m.g.encRow(z, f), m.g.decRow(z, f)
 			}
 			m.kern.adam(m.w.encRow(z, f), m.m.encRow(z, f), m.v.encRow(z, f), enc, &p)
@@ -34,6 +39,7 @@ func (m *model) update(lr, clip float64) {
 		m.screenPanel(panel, m.work[worker].rows) // over the gradients just used
 	})
 	m.kern.adam(m.w.bDec, m.m.bDec, m.v.bDec, m.g.bDec, &p)
+	return nil
 }
 
 // updateDecoder updates latent f's decoder row.
