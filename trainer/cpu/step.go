@@ -64,37 +64,37 @@ func (m *model) phases() []func(*trainer.Stats) error {
 
 // initBDec sets b_dec to the geometric median of the rows of x_BD.
 func (m *model) initBDec(x []float32) {
-	for j, v := range geometricMedian(m.crew, x, m.z.d) {
+	for j, v := range geometricMedian(m.workers, x, m.z.d) {
 		m.w.bDec[j] = float32(v)
 	}
 }
 
 // centre sets centred_BD = x_BD − b_dec and packs it for the encoder.
 func (m *model) centre(x []float32) {
-	m.enc.pack(x, m.bat.centred)
+	m.enc.pack(x, m.batch.centred)
 }
 
 // encodeBatch sets acts_BK and latents_BK: of each token the K largest of
 // ReLU(centred·W_encᵀ + b_enc). The same pass over the encoder finds AuxK's
 // candidates, among the latents that are dead after this step unless they fire.
 func (m *model) encodeBatch(*trainer.Stats) error {
-	b, k := &m.bat, m.c.K
+	b, k := &m.batch, m.c.K
 	main := selection{k: k, allowed: m.all, count: m.z.f, done: func(row int, keys []key) {
 		acts, latents := b.acts[row*k:(row+1)*k], b.latents[row*k:(row+1)*k]
 		if m.recipe.FiredAtZero {
-			fill(acts, latents, keys, m.all)
+			writeKeysFilled(acts, latents, keys, m.all)
 		} else {
-			put(acts, latents, keys)
+			writeKeys(acts, latents, keys)
 		}
 	}}
 	sels := []selection{main}
 	if m.c.AuxKAlpha > 0 && !m.recipe.InertAuxK {
-		if s := m.dying(); s.count > 0 {
+		if s := m.selectAuxCandidates(); s.count > 0 {
 			sels = append(sels, s)
 		}
 	}
-	if bad := m.enc.choose(m.z.b, sels...); bad >= 0 {
-		return m.numeric("the pre-activations of row %d of the batch hold a NaN", bad)
+	if row := m.enc.topK(m.z.b, sels...); row >= 0 {
+		return m.numeric("the pre-activations of row %d of the batch hold a NaN", row)
 	}
 	return nil
 }
@@ -102,14 +102,14 @@ func (m *model) encodeBatch(*trainer.Stats) error {
 // decodeBatch sets residual_BD = centred − acts·W_dec and the L2 loss, Σ residual² / B.
 // Beside that it groups the kept activations by latent, for backward.
 func (m *model) decodeBatch(st *trainer.Stats) error {
-	b, k := &m.bat, m.c.K
-	parts := min(groups, m.z.b)
-	m.crew.do(parts+1, func(worker, task int) {
+	b, k := &m.batch, m.c.K
+	parts := min(maxParts, m.z.b)
+	m.workers.do(parts+1, func(worker, task int) {
 		if task == 0 {
-			b.hits.group(b.acts, b.latents, k, m.z.f)
+			b.byLatent.group(b.acts, b.latents, k, m.z.f)
 			return
 		}
-		w := m.work[worker]
+		w := m.scratch[worker]
 		from, to := span(task-1, parts, m.z.b)
 		for row := from; row < to; row++ {
 			r := b.row(b.residual, row)
@@ -122,17 +122,17 @@ func (m *model) decodeBatch(st *trainer.Stats) error {
 	return m.finite("the loss", st.L2Loss)
 }
 
-// subtractDecoded sets out to from less what the activations decode to, without
-// b_dec. With names non-nil, latents are places in it.
-func (m *model) subtractDecoded(w *work, out, from, acts []float32, latents, names []int32) {
+// subtractDecoded sets out_D = from_D − Σ_i acts[i]·W_dec[latents[i]], with the rows
+// at unit norm. If among is not nil, latents holds indices in it.
+func (m *model) subtractDecoded(w *scratch, out, from, acts []float32, latents, among []int32) {
 	w.coef, w.ids = w.coef[:0], w.ids[:0]
 	for i, a := range acts {
 		if a > 0 {
 			f := latents[i]
-			if names != nil {
-				f = names[f]
+			if among != nil {
+				f = among[f]
 			}
-			w.coef = append(w.coef, -a*m.unit[f])
+			w.coef = append(w.coef, -a*m.decScale[f])
 			w.ids = append(w.ids, f)
 		}
 	}
@@ -142,24 +142,24 @@ func (m *model) subtractDecoded(w *work, out, from, acts []float32, latents, nam
 // countFired adds the batch's B tokens to the count of each latent, or sets it to
 // 0 where the latent fired, and lists the dead latents.
 func (m *model) countFired(st *trainer.Stats) error {
-	b := &m.bat
-	clear(b.firedAt)
+	b := &m.batch
+	clear(b.fired)
 	for i, f := range b.latents {
 		if m.recipe.FiredAtZero || b.acts[i] > 0 {
-			b.firedAt[f] = true
+			b.fired[f] = true
 		}
 	}
 	deads := m.aux.deads[:0]
-	for f := range m.since {
-		m.since[f] += int64(m.z.b)
-		if b.firedAt[f] {
-			m.since[f] = 0
+	for f := range m.sinceFired {
+		m.sinceFired[f] += int64(m.z.b)
+		if b.fired[f] {
+			m.sinceFired[f] = 0
 		}
-		b.dead[f] = m.recipe.Dead(m.since[f], m.c.DeadFeatureThreshold)
+		b.dead[f] = m.recipe.Dead(m.sinceFired[f], m.c.DeadFeatureThreshold)
 		if b.dead[f] {
 			deads = append(deads, int32(f))
 		}
-		st.MaxSinceFired = max(st.MaxSinceFired, m.since[f])
+		st.MaxSinceFired = max(st.MaxSinceFired, m.sinceFired[f])
 	}
 	m.aux.deads = deads
 	st.Dead = len(deads)
@@ -193,7 +193,7 @@ func (m *model) meanSmallest() (float32, bool) {
 	total, rows := 0.0, 0
 	for row := range m.z.b {
 		least := float32(math.Inf(1))
-		for _, a := range m.bat.acts[row*m.c.K : (row+1)*m.c.K] {
+		for _, a := range m.batch.acts[row*m.c.K : (row+1)*m.c.K] {
 			if a > 0 && a < least {
 				least = a
 			}
@@ -206,6 +206,7 @@ func (m *model) meanSmallest() (float32, bool) {
 	return float32(total / float64(rows)), rows > 0
 }
 
+// sum adds the numbers from the first to the last.
 func sum(v []float64) float64 {
 	total := 0.0
 	for _, x := range v {
