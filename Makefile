@@ -16,7 +16,7 @@ test-race: ## what runs at once, under the race detector: needs gcc
 	CGO_ENABLED=1 go test -race -tags 'netgo osusergo' -skip TestPeakMemory ./trainer ./trainer/data ./trainer/cpu ./storage ./storage/dir ./activities
 
 test-arm64: ## the CPU backend's NEON path, in emulation: needs qemu-user
-	GOARCH=arm64 go test -exec qemu-aarch64 -run 'TestKernels|TestChoose|TestBackend|TestPathsFound' ./trainer/cpu
+	GOARCH=arm64 go test -exec qemu-aarch64 -run 'TestKernels|TestTopK|TestBackend|TestPathsFound' ./trainer/cpu
 
 ci:
 	.ci/run
@@ -25,7 +25,7 @@ fuzz: ## each parser, and the choice of latents, for half a minute
 	go test -run '^$$' -fuzz FuzzParse -fuzztime 30s ./sweep
 	go test -run '^$$' -fuzz FuzzDecodeTrees -fuzztime 30s ./sweep
 	go test -run '^$$' -fuzz FuzzReadHeader -fuzztime 30s ./trainer/safetensors
-	go test -run '^$$' -fuzz FuzzChoose -fuzztime 30s ./trainer/cpu
+	go test -run '^$$' -fuzz FuzzTopK -fuzztime 30s ./trainer/cpu
 	go test -run '^$$' -fuzz FuzzDecode -fuzztime 30s -fuzzminimizetime 5x ./trainer
 	go test -run '^$$' -fuzz FuzzShard -fuzztime 30s ./trainer/data
 	go test -run '^$$' -fuzz FuzzNpy -fuzztime 30s ./trainer/data

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Trains the grids of README.md anew and puts their tables into it: for every line
-# "$ go run ./cmd/sweep run GRID" there, what follows up to the end of the block.
-# The grids of this folder need the activations of deploy/harvest/README.md; those
-# whose data are not there are left as they are.
+# Trains the grids of README.md again and updates their tables. A table there follows the
+# line "$ go run ./cmd/sweep run GRID" and ends with its code block. The grids of this
+# folder need the activations of deploy/harvest/README.md. A grid without its data is
+# skipped.
 #
-#   examples/tables.sh                 all of them
-#   examples/tables.sh grid.yaml       one
+#   examples/tables.sh                 trains all grids
+#   examples/tables.sh grid.yaml       trains one
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CGO_ENABLED=0

@@ -1,7 +1,7 @@
-# A MinIO server from its last public source: the images left the public registries
-# in 2026 and the repository is archived, but the Go module proxy still has the
-# module. It is licensed under the AGPL and run as a program of its own, never linked.
-# The build takes some minutes.
+# A MinIO server, built from its last public source: in 2026 the images were removed from
+# the public registries and the repository was archived, but the Go module proxy still has
+# the module. MinIO has the licence AGPL; it runs as a program of its own and is not linked
+# into sweep. The build takes some minutes.
 FROM golang:1.26.8-alpine3.23 AS build
 ARG MINIO_VERSION=v0.0.0-20260212201848-7aac2a2c5b7c
 ENV CGO_ENABLED=0 GOBIN=/out
@@ -15,5 +15,5 @@ COPY --from=build /out/minio /usr/local/bin/minio
 USER minio
 VOLUME /data
 EXPOSE 9000
-# The console is not part of the public source any more.
+# There is no web console: the public source does not contain it.
 ENTRYPOINT ["minio", "server", "--address", ":9000", "/data"]

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Creates the namespace and the search attributes by which sweeps are found in the
-# Web UI; run again, it changes nothing. TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE say
-# where; RETENTION says how long the histories of ended sweeps are kept. Results do
-# not depend on it: they lie in the object store.
+# Creates the namespace, and the search attributes with which the Web UI finds sweeps. A
+# second run changes nothing. TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE name the server and
+# the namespace. RETENTION is how long the histories of ended sweeps are kept. Results are
+# in the object store and stay.
 set -eu
 
-# The port answers some seconds before the services have found each other.
+# The port is open some seconds before the services have found each other.
 tries=60
 until temporal operator cluster health >/dev/null 2>&1; do
 	tries=$((tries - 1))
@@ -16,8 +16,8 @@ done
 temporal operator namespace describe --namespace "$TEMPORAL_NAMESPACE" >/dev/null 2>&1 ||
 	temporal operator namespace create --namespace "$TEMPORAL_NAMESPACE" --retention "$RETENTION"
 
-# What is new reaches the frontend's cache some seconds later; until then it refuses
-# search attributes that it has just accepted.
+# New search attributes reach the frontend's cache some seconds later. Until then queries
+# with them fail.
 tries=60
 until temporal operator search-attribute create --namespace "$TEMPORAL_NAMESPACE" \
 	--name SweepName --type Keyword --name SweepCells --type Int &&

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Creates Temporal's two databases and brings them to the schema of the tool's own
-# version; run again, it changes nothing. Where PostgreSQL is comes from
-# SQL_PLUGIN, SQL_HOST, SQL_PORT, SQL_USER and SQL_PASSWORD, which the tool reads.
+# Creates Temporal's two databases, or updates them to the schema of the tool's version. A
+# second run changes nothing. The tool reads the address of PostgreSQL and the user from
+# SQL_PLUGIN, SQL_HOST, SQL_PORT, SQL_USER and SQL_PASSWORD.
 set -eu
 
-# name of the database, name of the schema in the tool
+# prepare DATABASE SCHEMA: SCHEMA is the name that the tool has for the schema.
 prepare() {
 	temporal-sql-tool --database "$1" create-database
 	temporal-sql-tool --database "$1" setup-schema --version 0.0

@@ -1,6 +1,6 @@
-# The sweep program with the CUDA backend and without the embedded Temporal server:
-# workers on NVIDIA GPUs. To be built with the repository as context. The image holds
-# cuBLAS, which comes under NVIDIA's licence; the driver is the host's.
+# The sweep program with the CUDA backend and without the embedded Temporal server, for
+# workers on NVIDIA GPUs. The build context is the repository. The image contains cuBLAS,
+# which has NVIDIA's licence; the driver is that of the host.
 FROM golang:1.26.8-bookworm AS build
 RUN apt-get update \
  && apt-get install -y --no-install-recommends python3-pip \
@@ -10,14 +10,14 @@ RUN python3 -m pip download --quiet --no-deps --only-binary :all: --dest /cublas
  && install -D -t /out/lib /cublas/nvidia/cublas/lib/libcublas.so.12 /cublas/nvidia/cublas/lib/libcublasLt.so.12 \
  && rm -r /cublas
 WORKDIR /src
-# In a layer of their own: an edited source fetches no module again.
+# Modules have a layer of their own, so that a changed source file does not load them again.
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 RUN make cuda-worker
 
 FROM debian:12.12-slim
-# Certificates for S3 and Temporal over TLS.
+# The certificates are for S3 and Temporal over TLS.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates \
  && rm -rf /var/lib/apt/lists/* \

@@ -1,8 +1,8 @@
-# The sweep program without the embedded Temporal server: workers and commands that
-# talk to a server elsewhere. To be built with the repository as context.
+# The sweep program without the embedded Temporal server, for workers and for commands that
+# use a server on another machine. The build context is the repository.
 FROM golang:1.26.8-alpine3.23 AS build
 WORKDIR /src
-# In a layer of their own: an edited source fetches no module again.
+# Modules have a layer of their own, so that a changed source file does not load them again.
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
@@ -10,7 +10,7 @@ ENV CGO_ENABLED=0
 RUN go build -trimpath -buildvcs=false -tags noserver -ldflags='-s -w' -o /out/sweep ./cmd/sweep
 
 FROM alpine:3.23
-# Certificates for S3 and Temporal over TLS.
+# The certificates are for S3 and Temporal over TLS.
 RUN apk add --no-cache ca-certificates \
  && adduser -D -u 10001 sweep
 COPY --from=build /out/sweep /usr/local/bin/sweep

@@ -32,21 +32,27 @@ def arguments(argv):
     p.add_argument("--model-name", help="recorded as the model's name (default: its name on the hub, or the folder's)")
     p.add_argument("--layer", type=int, help="block, counted from 0")
     p.add_argument("--hook", default="resid_post", choices=["resid_post", "mlp_out", "attn_out"],
-                   help="what of the block: its output, or that of its MLP or attention before the residual is added (default %(default)s)")
-    p.add_argument("--module", help="instead of --layer and --hook: the path of any module that puts out [batch, tokens, width]")
-    p.add_argument("--text", required=True, nargs="+", metavar="GLOB", help="text files, .gz or not, of which equal ones count once; ** crosses folders; quote it")
+                   help="what of the block: its output, or that of its MLP or attention before the residual is added "
+                        "(default %(default)s)")
+    p.add_argument("--module", help="instead of --layer and --hook: the path of any module that puts out "
+                                    "[batch, tokens, width]")
+    p.add_argument("--text", required=True, nargs="+", metavar="GLOB",
+                   help="text files, .gz or not, of which equal ones count once; ** crosses folders; quote it")
     p.add_argument("--exclude", default=[], nargs="+", metavar="GLOB", help="names of files to leave out")
     p.add_argument("--seed", type=int, help="shuffle the files by this seed (default: sorted by path)")
     p.add_argument("--out", required=True, help="folder for the shards: new, empty, or of the same harvest")
     p.add_argument("--dtype", default="f16", choices=["f16", "f32", "bf16"], help="as stored (default %(default)s)")
     p.add_argument("--shard-rows", type=positive, default=1 << 17, help="rows per shard (default %(default)s)")
     p.add_argument("--max-tokens", type=positive, help="stop after so many rows")
-    p.add_argument("--context-length", type=positive, default=256, help="tokens the model sees at once, special ones included (default %(default)s)")
+    p.add_argument("--context-length", type=positive, default=256,
+                   help="tokens the model sees at once, special ones included (default %(default)s)")
     p.add_argument("--batch-size", type=positive, default=32, help="contexts per forward pass (default %(default)s)")
     p.add_argument("--drop-special", action="store_true", help="leave out the rows of special tokens ([CLS], <bos>, …)")
-    p.add_argument("--max-norm-multiple", type=float, metavar="X", help="leave out rows whose norm is over X times their batch's median")
+    p.add_argument("--max-norm-multiple", type=float, metavar="X",
+                   help="leave out rows whose norm is over X times their batch's median")
     p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default %(default)s)")
-    p.add_argument("--compute-dtype", default="f32", choices=["f32", "bf16", "f16"], help="of the forward pass (default %(default)s)")
+    p.add_argument("--compute-dtype", default="f32", choices=["f32", "bf16", "f16"],
+                   help="of the forward pass (default %(default)s)")
     p.add_argument("--threads", type=positive, help="of the CPU (default: PyTorch's choice)")
     a = p.parse_args(argv)
     if (a.layer is None) == (a.module is None):
@@ -57,6 +63,7 @@ def arguments(argv):
 
 
 def positive(s):
+    """The type of options that are whole numbers from 1 up."""
     n = int(s)
     if n < 1:
         raise argparse.ArgumentTypeError(f"{n} is less than 1")
@@ -65,7 +72,7 @@ def positive(s):
 
 def main(argv=None):
     a = arguments(argv)
-    import hooks  # PyTorch takes seconds to load: not for --help
+    import hooks  # here, since PyTorch takes seconds to load, which --help does not need
     import shards
     import texts
     try:
@@ -80,6 +87,7 @@ def main(argv=None):
 
 
 def harvest(a):
+    """Writes the shards and harvest.json of one harvest."""
     import hooks
     import shards
     import texts
@@ -114,7 +122,7 @@ def harvest(a):
         if writer.full:
             break
         if i < writer.batch:
-            continue  # in shards that are there
+            continue  # all its rows are in shards that exist
         rows, dropped = select(a, tap, batch, contexts, tokenizer.pad_token_id, device, shards.DTYPES[a.dtype])
         writer.add(i, rows, dropped)
         progress.show()
@@ -134,7 +142,7 @@ def harvest(a):
 
 
 def load(a):
-    """The model without its head, its tokenizer, and the device they run on."""
+    """Returns the model without its head, its tokenizer, and the device that it runs on."""
     import torch
     import transformers
 
@@ -161,6 +169,7 @@ def load(a):
 
 
 def check_length(a, model):
+    """Returns the context length, which must not be longer than the model allows."""
     import texts
     most = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if most and a.context_length > most:
@@ -169,17 +178,17 @@ def check_length(a, model):
 
 
 def select(a, tap, batch, contexts, pad, device, dtype):
-    """Runs a batch and returns the rows to write [n, D], context by context, and
-    how many were left out, by reason."""
+    """Runs a batch of contexts. Returns the rows to write, [n, D], one context after the
+    other, and the number of rows left out, by reason."""
     import torch
     length = max(map(len, batch))
     ids = torch.tensor([c + [pad or 0] * (length - len(c)) for c in batch], device=device)
     size = torch.tensor([len(c) for c in batch], device=device)[:, None]
-    place = torch.arange(length, device=device)[None, :]
-    out = tap(ids, (place < size).long())
-    wanted = place < size
+    position = torch.arange(length, device=device)[None, :]
+    out = tap(ids, (position < size).long())
+    wanted = position < size
     if a.drop_special:
-        wanted = (place >= len(contexts.prefix)) & (place < size - len(contexts.suffix))
+        wanted = (position >= len(contexts.prefix)) & (position < size - len(contexts.suffix))
     rows = out[wanted].to(dtype)
     finite = rows.isfinite().all(dim=-1)
     dropped = {"non_finite": int((~finite).sum()), "high_norm": 0}
@@ -193,19 +202,21 @@ def select(a, tap, batch, contexts, pad, device, dtype):
 
 
 class Progress:
-    """A line that is renewed on a terminal, and a line now and then elsewhere."""
+    """Shows progress: on a terminal one line that changes, elsewhere a new line every 15
+    seconds."""
 
     def __init__(self, writer, contexts, files, limit):
         self.writer, self.contexts, self.files, self.limit = writer, contexts, files, limit
-        self.begin = self.last = time.monotonic()
+        self.started = self.last = time.monotonic()
         self.first = writer.rows
         self.terminal = sys.stderr.isatty()
 
     def line(self):
-        rows = self.writer.rows + self.writer._held
-        rate = (rows - self.first) / max(time.monotonic() - self.begin, 1e-9)
+        rows = self.writer.rows + self.writer.pending
+        rate = (rows - self.first) / max(time.monotonic() - self.started, 1e-9)
         of = f" of {self.limit:,}" if self.limit else ""
-        text = f"{rows:,}{of} rows, {rate:,.0f} a second, {self.writer.shards} shards, {self.contexts.files} of {self.files} files"
+        text = (f"{rows:,}{of} rows, {rate:,.0f} a second, {self.writer.shards} shards, "
+                f"{self.contexts.files} of {self.files} files")
         if self.limit and rate:
             text += f", {max(0, self.limit - rows) / rate:,.0f} s to go at most"
         return text
@@ -215,7 +226,8 @@ class Progress:
         if now - self.last < (0.5 if self.terminal else 15):
             return
         self.last = now
-        print(f"\r\033[K{self.line()}" if self.terminal else self.line(), end="" if self.terminal else "\n", file=sys.stderr, flush=True)
+        print(f"\r\033[K{self.line()}" if self.terminal else self.line(), end="" if self.terminal else "\n",
+              file=sys.stderr, flush=True)
 
     def end(self):
         print(("\r\033[K" if self.terminal else "") + self.line().split(", 0 s to go")[0], file=sys.stderr)

@@ -4,10 +4,10 @@ import hashlib
 
 import torch
 
-# Where the parts of a block are in the families of models, the first that a
-# block has. BERT's block has no module for its feed-forward part alone: its last
-# linear layer, before the residual is added, gives that part's output.
-PLACES = {
+# The paths of a block's parts in several families of models; the first path that a block
+# has is used. BERT's block has no module for its feed-forward part alone. The output of
+# that part is the output of its last linear layer, before the residual is added.
+PATHS = {
     "resid_post": [""],
     "mlp_out": ["mlp", "feed_forward", "ffn", "output.dense", "fc2", "layer.1.DenseReluDense"],
     "attn_out": ["attention.output.dense", "self_attn", "self_attention", "attn", "attention", "layer.0.SelfAttention"],
@@ -15,15 +15,15 @@ PLACES = {
 
 
 class HookError(Exception):
-    """The model has no such place; the message says what it has."""
+    """The model has no such module; the message names those that it has."""
 
 
 class _Done(Exception):
-    """Ends the forward pass once the module has run."""
+    """Ends the forward pass when the module has run."""
 
 
 def find(model, layer, hook):
-    """The path of the module for a hook of a block, counted from 0."""
+    """Returns the path of the module for a hook of block number layer, from 0."""
     count = model.config.get_text_config().num_hidden_layers
     lists = {n: m for n, m in model.named_modules() if isinstance(m, torch.nn.ModuleList)}
     blocks = next((n for n, m in lists.items() if len(m) == count), None)
@@ -32,8 +32,8 @@ def find(model, layer, hook):
     if not 0 <= layer < count:
         raise HookError(f"--layer {layer}: the model has layers 0 to {count - 1}")
     block = f"{blocks}.{layer}"
-    for place in PLACES[hook]:
-        path = f"{block}.{place}".rstrip(".")
+    for part in PATHS[hook]:
+        path = f"{block}.{part}".rstrip(".")
         try:
             model.get_submodule(path)
         except AttributeError:
@@ -44,7 +44,7 @@ def find(model, layer, hook):
 
 
 class Tap:
-    """Runs a model up to a module and returns what the module puts out."""
+    """Runs a model up to a module and returns the module's output."""
 
     def __init__(self, model, path):
         try:
@@ -56,13 +56,13 @@ class Tap:
 
     def _keep(self, module, args, output):
         while not isinstance(output, torch.Tensor):
-            output = output[0]  # a tuple or a ModelOutput, hidden states first
+            output = output[0]  # of a tuple or a ModelOutput, the hidden states come first
         self.out = output
         raise _Done
 
     @torch.inference_mode()
     def __call__(self, ids, mask):
-        """[B, T] token ids and mask to [B, T, D] activations."""
+        """Returns the activations [B, T, D] for token ids [B, T] and their mask."""
         self.out = None
         try:
             self.model(input_ids=ids, attention_mask=mask)
@@ -72,15 +72,15 @@ class Tap:
             raise HookError(f"{self.path} does not take part in the forward pass")
         out = self.out
         if out.dim() == 2 and out.shape[0] == ids.numel():
-            out = out.reshape(*ids.shape, -1)  # some models flatten for the MLP
+            out = out.reshape(*ids.shape, -1)  # some models flatten [B, T] for the MLP
         if out.dim() != 3 or out.shape[:2] != ids.shape:
             raise HookError(f"{self.path} puts out {list(out.shape)}, not {list(ids.shape)} and a width")
         return out
 
 
 def digest(model):
-    """SHA-256 over the names and values of the weights: which model it was,
-    wherever it was loaded from."""
+    """Returns the SHA-256 of the names and values of the weights. It identifies the model
+    and does not depend on where it was loaded from."""
     h = hashlib.sha256()
     for name, t in sorted(model.state_dict().items()):
         h.update(f"{name} {t.dtype} {list(t.shape)}\n".encode())

@@ -1,5 +1,5 @@
-"""Writes rows to shards: safetensors files with one tensor, `activations`
-[rows, width], that appear under their names only when they are whole."""
+"""Writes rows to shards: safetensors files with one tensor, `activations` [rows, width].
+A file gets its name only when it is complete."""
 
 import json
 import os
@@ -22,7 +22,7 @@ def shard_name(i):
 
 
 def write_atomically(path, write):
-    """Calls write(temporary path), makes the file durable and renames it."""
+    """Calls write with a temporary path, syncs the file to disk, and renames it to path."""
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name}.tmp")
     write(temporary)
@@ -33,6 +33,7 @@ def write_atomically(path, write):
 
 
 def write_record(out, record):
+    """Writes harvest.json."""
     def write(path):
         with open(path, "w", encoding="utf-8") as f:
             json.dump(record, f, indent=2, sort_keys=True)
@@ -41,13 +42,13 @@ def write_record(out, record):
 
 
 def prepare(out, config):
-    """Readies the folder for a harvest with config. Returns None if it is new,
-    the record if a harvest with the same config is there already."""
+    """Prepares the folder for a harvest with config. Returns None for a new folder, or the
+    record of a harvest with the same config. Another config is an OutError."""
     os.makedirs(out, exist_ok=True)
     names = sorted(os.listdir(out))
     for name in names:
         if re.fullmatch(r"\..*\.tmp", name):
-            os.remove(os.path.join(out, name))  # of a harvest that was stopped
+            os.remove(os.path.join(out, name))  # an incomplete file of a harvest that was stopped
     names = [n for n in names if not n.startswith(".")]
     if not names:
         write_record(out, {"complete": False, "config": config})
@@ -57,13 +58,16 @@ def prepare(out, config):
     with open(os.path.join(out, RECORD), encoding="utf-8") as f:
         record = json.load(f)
     old, new = flat(record["config"]), flat(config)
-    changed = [f"{k} was {old.get(k)!r} and is {new.get(k)!r}" for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]
+    changed = [f"{k} was {old.get(k)!r} and is {new.get(k)!r}"
+               for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]
     if changed:
-        raise OutError(f"--out {out} holds a harvest with other settings ({'; '.join(changed)}): give another folder or the same settings")
+        raise OutError(f"--out {out} holds a harvest with other settings ({'; '.join(changed)}): "
+                       "give another folder or the same settings")
     return record
 
 
 def flat(config):
+    """Returns config with the keys of inner dictionaries as KEY.INNER."""
     out = {}
     for k, v in config.items():
         out.update({f"{k}.{i}": w for i, w in v.items()} if isinstance(v, dict) else {k: v})
@@ -71,22 +75,22 @@ def flat(config):
 
 
 class Writer:
-    """Collects rows and writes a shard whenever one is full.
+    """Collects rows and writes a shard whenever there are enough.
 
-    A shard's metadata says where it ends: `batch`, and how many of that batch's
-    rows it has taken in. So a harvest that was stopped goes on after its last
-    whole shard, and gives the same bytes."""
+    A shard's metadata says where it ends: the number of a `batch`, and how many rows of
+    that batch are in this shard and those before. So a harvest that was stopped can
+    continue after its last complete shard, and gives the same bytes."""
 
     def __init__(self, out, config, rows, dtype, limit=None):
         self.out, self.config, self.dtype, self.limit = out, config, DTYPES[dtype], limit
         self.per_shard = rows
         self.shards, self.rows, self.width = 0, 0, None
         self.dropped = {"non_finite": 0, "high_norm": 0}
-        self.batch, self.taken = 0, 0  # where the next row comes from
-        self._parts, self._held = [], 0
+        self.batch, self.taken = 0, 0  # the next row is row number taken of this batch
+        self._parts, self.pending = [], 0  # rows not written yet, and their number
 
     def resume(self):
-        """Skips the shards that are there; batch and taken say where to go on."""
+        """Counts the shards that exist, and sets batch and taken to the end of the last."""
         while os.path.exists(path := os.path.join(self.out, shard_name(self.shards))):
             with safe_open(path, "pt") as f:
                 at = json.loads(f.metadata()["harvest"])["at"]
@@ -97,10 +101,11 @@ class Writer:
 
     @property
     def full(self):
-        return self.limit is not None and self.rows + self._held >= self.limit
+        """Whether the limit of rows is reached."""
+        return self.limit is not None and self.rows + self.pending >= self.limit
 
     def add(self, batch, rows, dropped):
-        """Takes in the rows of a batch that come after those taken already."""
+        """Adds those rows of a batch that were not added before."""
         if batch > self.batch:
             self.batch, self.taken = batch, 0
         if self.taken == 0:
@@ -109,25 +114,25 @@ class Writer:
         self.width = rows.shape[1]
         rows = rows[self.taken:]
         if self.limit is not None:
-            rows = rows[:self.limit - self.rows - self._held]
+            rows = rows[:self.limit - self.rows - self.pending]
         while len(rows):
-            part, rows = rows[:self.per_shard - self._held], rows[self.per_shard - self._held:]
+            part, rows = rows[:self.per_shard - self.pending], rows[self.per_shard - self.pending:]
             self._parts.append(part.to("cpu", self.dtype))
-            self._held += len(part)
+            self.pending += len(part)
             self.taken += len(part)
-            if self._held == self.per_shard:
+            if self.pending == self.per_shard:
                 self.flush()
 
     def flush(self):
-        """Writes what is held as a shard."""
-        if self._held == 0:
+        """Writes the pending rows as a shard."""
+        if self.pending == 0:
             return
         tensor = torch.cat(self._parts).contiguous()
         at = {"batch": self.batch, "taken": self.taken, "dropped": self.dropped, "shard": self.shards}
-        # One key, since the library writes several in no fixed order.
+        # There is one key, since the library writes several keys in any order.
         metadata = {"harvest": json.dumps({**self.config, "at": at}, sort_keys=True)}
         write_atomically(os.path.join(self.out, shard_name(self.shards)),
                          lambda path: save_file({"activations": tensor}, path, metadata))
         self.shards += 1
-        self.rows += self._held
-        self._parts, self._held = [], 0
+        self.rows += self.pending
+        self._parts, self.pending = [], 0

@@ -1,5 +1,5 @@
-"""From text files to batches of token ids, in an order that the arguments alone
-decide and without holding more than one file."""
+"""Makes batches of token ids from text files. Their order depends only on the arguments,
+and no more than one file is in memory."""
 
 import fnmatch
 import glob
@@ -11,12 +11,12 @@ import random
 
 
 class TextError(Exception):
-    """No usable text; the message says why."""
+    """There is no usable text; the message says why."""
 
 
 def find(patterns, exclude=(), seed=None):
-    """Lists the files that the globs match (** crosses folders), once each:
-    sorted by path, or shuffled by seed."""
+    """Returns the files that the globs match, each once, sorted by path or shuffled by
+    seed. ** matches any number of folders."""
     files = set()
     for pattern in patterns:
         found = [f for f in glob.glob(os.path.expanduser(pattern), recursive=True) if os.path.isfile(f)]
@@ -32,7 +32,7 @@ def find(patterns, exclude=(), seed=None):
 
 
 def files_digest(files):
-    """SHA-256 over names and sizes: tells whether the same files are there."""
+    """Returns the SHA-256 of the files' names and sizes, to recognise the same files."""
     h = hashlib.sha256()
     for f in files:
         h.update(f"{os.path.basename(f)} {os.path.getsize(f)}\n".encode())
@@ -40,7 +40,7 @@ def files_digest(files):
 
 
 def read(path):
-    """The text of a file, gzipped or not; None where it is not text."""
+    """Returns the text of a file, gzipped or not, or None if it is not text."""
     try:
         with (gzip.open if path.endswith(".gz") else open)(path, "rb") as f:
             data = f.read()
@@ -52,8 +52,8 @@ def read(path):
 
 
 def cut(text, limit=1 << 18):
-    """Cuts a text at line ends into parts of limit characters or a little more,
-    so that one huge file is not tokenised in one go."""
+    """Cuts a text at line ends into parts of limit characters or a little more, so that a
+    huge file is tokenised part by part."""
     while len(text) > limit:
         end = text.find("\n", limit) + 1
         if end == 0:
@@ -64,12 +64,13 @@ def cut(text, limit=1 << 18):
 
 
 class Contexts:
-    """Iterates over contexts: lists of at most `length` token ids, each with the
-    model's special tokens around it, none across two files.
+    """Iterates over contexts: lists of at most `length` token ids, with the model's special
+    tokens at both ends. A context never holds tokens of two files.
 
-    After iteration: files, characters and sha256 of what was taken; binary and
-    repeated, the numbers of files left out because they are not text or say what
-    one before said (a module cache holds each licence a hundred times)."""
+    After the iteration, files, characters and sha256 describe the text that was used.
+    binary is the number of files left out because they are not text. repeated is the
+    number of those with the same text as an earlier file: a module cache, for example,
+    has a hundred copies of each licence."""
 
     def __init__(self, files, tokenizer, length):
         self.paths, self.tokenizer = files, tokenizer
@@ -111,8 +112,8 @@ class Contexts:
 
 
 def batches(contexts, size, window=16):
-    """Groups contexts by `size`. Within a window of batches they are sorted by
-    length, longest first, so that little is padded."""
+    """Groups contexts into batches of `size`. Within a window of batches they are sorted by
+    length, longest first, so that there is little padding."""
     contexts = iter(contexts)
     while group := list(itertools.islice(contexts, size * window)):
         group.sort(key=len, reverse=True)

@@ -26,21 +26,23 @@ import (
 
 const (
 	crashSteps  = 400 // activities of the workflow
-	crashWindow = 10  // of them at a time
-	// killEnv says after how many activities the parent will kill. The child goes on
-	// after that, but for so few that it can't finish before the kill arrives.
+	crashWindow = 10  // activities that run at the same time
+
+	// killEnv is an environment variable of the child: after how many activities the
+	// parent kills it. The child goes on until the kill arrives, but for at most killSlack
+	// activities, so that it cannot finish before.
 	killEnv   = "SWEEP_LOCAL_TEST_KILL_AFTER"
 	killSlack = 30
 )
 
-// TestKilledServerGoesOn kills the process with server and worker in it, again and
-// again, and expects the workflow to come to its exact result nevertheless.
+// TestKilledServerGoesOn kills a process with server and worker several times, and checks
+// that the workflow has the right result nevertheless.
 func TestKilledServerGoesOn(t *testing.T) {
 	dir := t.TempDir()
 	for _, after := range []int{0, 1, 20, 40, 60} {
 		out := runChild(t, dir, after)
 		if !strings.HasSuffix(out, "kill\n") {
-			t.Fatalf("the child that was to be killed after %d activities said\n%s", after, out)
+			t.Fatalf("the child to be killed after %d activities wrote\n%s", after, out)
 		}
 		if info, ok, err := Running(dir); ok || err != nil {
 			t.Fatalf("after the kill: Running = %+v, %v, %v", info, ok, err)
@@ -52,15 +54,15 @@ func TestKilledServerGoesOn(t *testing.T) {
 	}
 	out := runChild(t, dir, -1)
 	if !strings.HasSuffix(out, fmt.Sprintf("result %d\n", want)) {
-		t.Errorf("the last child said\n%s\nwant result %d", out, want)
+		t.Errorf("the last child wrote\n%s\nwant result %d", out, want)
 	}
 	if got := query(t, filepath.Join(dir, dbName), "PRAGMA integrity_check"); got != "ok" {
 		t.Errorf("integrity check: %s", got)
 	}
 }
 
-// runChild returns what the child wrote until it ended or, if after is not negative,
-// was killed once it had done that many activities.
+// runChild runs a child and returns what it wrote to standard output. If after is not
+// negative, it kills the child when that has done so many activities.
 func runChild(t *testing.T, dir string, after int) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
@@ -89,19 +91,21 @@ func runChild(t *testing.T, dir string, after int) string {
 	if err := cmd.Wait(); err != nil && after < 0 {
 		t.Error(err)
 	}
-	if stderr.Len() > 0 { // the server must not write on a user's terminal
+	if stderr.Len() > 0 { // the server must not write to a user's terminal
 		t.Errorf("child wrote to stderr:\n%s", stderr.String())
 	}
 	return out.String()
 }
 
-func fold(sum, x uint64) uint64 { return sum*31 + x } // depends on the order
+// fold adds a result to a sum that depends on the order of the results.
+func fold(sum, x uint64) uint64 { return sum*31 + x }
 
 func crashActivity(i int) uint64 { return uint64(i) * uint64(i) }
 
+// crashWorkflow runs crashSteps activities and folds their results.
 func crashWorkflow(ctx workflow.Context) (sum uint64, err error) {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 2 * time.Second, // until one that died with its worker is repeated
+		StartToCloseTimeout: 2 * time.Second, // then an activity whose worker was killed is repeated
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 10 * time.Millisecond, BackoffCoefficient: 1},
 	})
 	var window []workflow.Future
@@ -119,7 +123,8 @@ func crashWorkflow(ctx workflow.Context) (sum uint64, err error) {
 	return sum, nil
 }
 
-// child is a sweep in miniature: server, worker and client in one process.
+// child runs server, worker and client in one process, as a sweep does. It returns the
+// exit status.
 func child(dir string) int {
 	if err := runSum(dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -128,6 +133,7 @@ func child(dir string) int {
 	return 0
 }
 
+// runSum runs crashWorkflow to its end on the state in dir, and prints its result.
 func runSum(dir string) (err error) {
 	after, err := strconv.Atoi(os.Getenv(killEnv))
 	if err != nil {
@@ -145,7 +151,7 @@ func runSum(dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	worker.SetStickyWorkflowCacheSize(0) // no waiting for a cache that died
+	worker.SetStickyWorkflowCacheSize(0) // else the server waits for the cache of the killed worker
 	w := worker.New(c, "crash", worker.Options{})
 	w.RegisterWorkflowWithOptions(crashWorkflow, workflow.RegisterOptions{Name: "sum"})
 	var done atomic.Int64
@@ -164,7 +170,7 @@ func runSum(dir string) (err error) {
 	}
 	run, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: "sum", TaskQueue: "crash", WorkflowTaskTimeout: time.Second,
-		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, // join the one that runs
+		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, // wait for the one that runs
 	}, "sum")
 	if err != nil {
 		return err

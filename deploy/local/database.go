@@ -19,16 +19,20 @@ import (
 	sqliteschema "go.temporal.io/server/schema/sqlite"
 )
 
-// pragmas: with the write-ahead log and synchronous=normal a killed process loses
-// nothing that was committed, and a machine that loses power at most the last few
-// transactions, never the file. Workflows then repeat an activity, which ours bear.
-var pragmas = map[string]string{
-	"journal_mode": "wal",
-	"synchronous":  "normal",
-	"busy_timeout": "10000", // ms
+// pragmas returns SQLite's settings. With the write-ahead log and synchronous=normal, a
+// killed process loses nothing that was committed. A machine that loses power may lose
+// the last few transactions, but the file stays valid. Workflows then repeat activities,
+// and the activities of a sweep may be repeated.
+func pragmas() map[string]string {
+	return map[string]string{
+		"journal_mode": "wal",
+		"synchronous":  "normal",
+		"busy_timeout": "10000", // ms
+	}
 }
 
-// uriPath is the file as SQLite's URIs want it; a name may hold ?, # or %.
+// uriPath returns a file's path in the form that SQLite's URIs need: ?, # and % are
+// escaped.
 func uriPath(file string) string {
 	p := filepath.ToSlash(file)
 	if !strings.HasPrefix(p, "/") { // C:/…
@@ -37,10 +41,11 @@ func uriPath(file string) string {
 	return (&url.URL{Path: p}).EscapedPath()
 }
 
-// sqlConfig is how the server opens the file. MaxConns stays unset: one connection.
+// sqlConfig returns the configuration with which the server opens the file. MaxConns is
+// not set, which means one connection.
 func sqlConfig(file string) *config.SQL {
 	attrs := map[string]string{"mode": "rwc"}
-	for k, v := range pragmas {
+	for k, v := range pragmas() {
 		attrs[k] = v
 	}
 	return &config.SQL{
@@ -50,12 +55,12 @@ func sqlConfig(file string) *config.SQL {
 	}
 }
 
-// openDatabase opens the file beside the server, through the driver that its plugin
-// brings. Never open it otherwise: closing any descriptor of a file drops all locks
-// that this process's SQLite holds on it.
+// openDatabase opens the file with the SQLite driver that the server uses too. The file
+// must not be opened in any other way: when a process closes any descriptor of a file,
+// it loses all locks that its SQLite holds on that file.
 func openDatabase(file string) (*sql.DB, error) {
 	q := url.Values{}
-	for k, v := range pragmas {
+	for k, v := range pragmas() {
 		q.Add("_pragma", k+"="+v)
 	}
 	db, err := sql.Open("sqlite", "file:"+uriPath(file)+"?"+q.Encode())
@@ -66,20 +71,20 @@ func openDatabase(file string) (*sql.DB, error) {
 	return db, nil
 }
 
-// prepareDatabase creates the file with the server's schema and stamps it, or checks
-// that it was stamped by a server whose data this one reads. The server has no
-// migrations for SQLite.
+// prepareDatabase creates the file with the server's schema and writes the server's
+// version to it, or checks the version of a file that exists. A file of another version
+// is a VersionError: the server has no migrations for SQLite.
 func prepareDatabase(ctx context.Context, file string) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("open %s: %w", file, err)
 		}
 	}()
-	want, err := schemaStamp(headers.ServerVersion)
+	want, err := schemaVersion(headers.ServerVersion)
 	if err != nil {
 		return err
 	}
-	// SQLite would create it readable for all; its -wal and -shm take its mode.
+	// SQLite would make it readable for everyone. The files -wal and -shm get its mode.
 	if f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err == nil {
 		f.Close()
 	} else if !errors.Is(err, os.ErrExist) {
@@ -102,16 +107,16 @@ func prepareDatabase(ctx context.Context, file string) (err error) {
 	case have == want:
 		return nil
 	case have != 0:
-		return &VersionError{Have: stampVersion(have), Want: stampVersion(want)}
+		return &VersionError{Have: serverVersion(have), Want: serverVersion(want)}
 	case tables != 0:
-		return &VersionError{Want: stampVersion(want)}
+		return &VersionError{Want: serverVersion(want)}
 	}
-	// All in one transaction: a kill leaves an empty file or a complete one.
+	// It is one transaction, so that a kill leaves an empty file or a complete one.
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // nothing after a commit
+	defer func() { _ = tx.Rollback() }() // does nothing after a commit
 	if err := sqliteschema.SetupSchemaOnDB(schemaTx{exec: tx.Exec}); err != nil {
 		return err
 	}
@@ -121,7 +126,8 @@ func prepareDatabase(ctx context.Context, file string) (err error) {
 	return tx.Commit()
 }
 
-// schemaTx lets the server's schema set-up run in a transaction; it only ever calls Exec.
+// schemaTx lets the server create its schema in a transaction. Of AdminDB, the server
+// calls only Exec for that.
 type schemaTx struct {
 	sqlplugin.AdminDB
 	exec func(string, ...any) (sql.Result, error)
@@ -132,9 +138,9 @@ func (s schemaTx) Exec(stmt string, args ...any) error {
 	return err
 }
 
-// schemaStamp is what PRAGMA user_version holds: 1032 for 1.32.1. The schema and
-// the data in it change with the minor version only.
-func schemaStamp(version string) (int, error) {
+// schemaVersion returns the value of PRAGMA user_version for a server version, such as
+// 1032 for 1.32.1. The schema and the data in it change only with the minor version.
+func schemaVersion(version string) (int, error) {
 	var major, minor int
 	if n, err := fmt.Sscanf(version, "%d.%d.", &major, &minor); n < 2 {
 		return 0, fmt.Errorf("server version %q: %w", version, err)
@@ -142,10 +148,11 @@ func schemaStamp(version string) (int, error) {
 	return major*1000 + minor, nil
 }
 
-func stampVersion(stamp int) string { return fmt.Sprintf("%d.%d", stamp/1000, stamp%1000) }
+// serverVersion returns the server version of a schema version: 1.32 for 1032.
+func serverVersion(schema int) string { return fmt.Sprintf("%d.%d", schema/1000, schema%1000) }
 
-// checkpoint moves what the write-ahead log holds into the database itself, so that
-// temporal.db alone is complete, to be copied or looked at, after a clean stop.
+// checkpoint moves the write-ahead log into the database file. So after a clean stop
+// temporal.db alone is complete, and may be copied.
 func checkpoint(file string) error {
 	db, err := openDatabase(file)
 	if err != nil {

@@ -41,7 +41,7 @@ func query(t *testing.T, file, stmt string) (s string) {
 
 func TestPrepareDatabase(t *testing.T) {
 	file := filepath.Join(t.TempDir(), dbName)
-	for range 2 { // creates, then accepts
+	for range 2 { // first it creates the file, then it accepts it
 		if err := prepareDatabase(t.Context(), file); err != nil {
 			t.Fatal(err)
 		}
@@ -49,12 +49,13 @@ func TestPrepareDatabase(t *testing.T) {
 	if got := query(t, file, "PRAGMA journal_mode"); got != "wal" {
 		t.Errorf("journal mode %s", got)
 	}
-	if got := query(t, file, "SELECT count(*) FROM sqlite_master WHERE name IN ('executions', 'executions_visibility')"); got != "2" {
+	const tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('executions', 'executions_visibility')"
+	if got := query(t, file, tables); got != "2" {
 		t.Errorf("%s of 2 tables", got)
 	}
 }
 
-// A kill in the middle of the set-up leaves a file without tables: begin again.
+// A file without tables, which a kill in the middle of the set-up leaves, is set up.
 func TestPrepareEmptyDatabase(t *testing.T) {
 	file := filepath.Join(t.TempDir(), dbName)
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -83,7 +84,8 @@ func TestOtherDatabases(t *testing.T) {
 		execute(t, file, c.stmt)
 		_, err := Start(t.Context(), Options{Dir: dir, GRPCPort: -1, UIPort: -1})
 		var version *VersionError
-		if !errors.As(err, &version) || version.Have != c.have || !strings.HasPrefix(headers.ServerVersion, version.Want+".") {
+		if !errors.As(err, &version) || version.Have != c.have ||
+			!strings.HasPrefix(headers.ServerVersion, version.Want+".") {
 			t.Errorf("%s: %v; want a VersionError", name, err)
 			continue
 		}
@@ -109,14 +111,16 @@ func TestNotADatabase(t *testing.T) {
 	}
 }
 
-func TestSchemaStamp(t *testing.T) {
-	for version, want := range map[string]int{"1.32.1": 1032, "1.32.9": 1032, "1.33.0-rc.1": 1033, "2.0.0": 2000, "": 0, "x": 0} {
-		got, err := schemaStamp(version)
+func TestSchemaVersion(t *testing.T) {
+	for version, want := range map[string]int{
+		"1.32.1": 1032, "1.32.9": 1032, "1.33.0-rc.1": 1033, "2.0.0": 2000, "": 0, "x": 0,
+	} {
+		got, err := schemaVersion(version)
 		if got != want || (err != nil) != (want == 0) {
-			t.Errorf("schemaStamp(%q) = %d, %v; want %d", version, got, err, want)
+			t.Errorf("schemaVersion(%q) = %d, %v; want %d", version, got, err, want)
 		}
 	}
-	if _, err := schemaStamp(headers.ServerVersion); err != nil {
+	if _, err := schemaVersion(headers.ServerVersion); err != nil {
 		t.Error(err)
 	}
 }

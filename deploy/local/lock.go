@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// lockDir makes this process the only one with a server on dir, until the file is
-// closed. A lock that another process holds is waited for only as long as Running
-// may hold it to probe.
+// lockDir locks dir: no other server can run on it until the file is closed. If another
+// process holds the lock, lockDir waits 200 ms, since Running takes the lock for a
+// moment, and then returns an InUseError.
 func lockDir(ctx context.Context, dir string) (_ *os.File, err error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -39,20 +39,20 @@ func lockDir(ctx context.Context, dir string) (_ *os.File, err error) {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		case <-giveUp:
-			info, _ := readInfo(dir) // the error names what is known
+			info, _ := readInfo(dir) // without it, the error says less
 			return nil, &InUseError{Dir: dir, Info: info}
 		}
 	}
 }
 
-// writeInfo replaces server.json as a whole, so that a reader never sees half of it.
+// writeInfo replaces server.json in one step, so that a reader never sees half of it.
 func writeInfo(dir string, info Info) error {
 	b, err := json.MarshalIndent(info, "", "  ")
 	if err != nil {
 		return err
 	}
 	name := filepath.Join(dir, infoName)
-	tmp := name + ".tmp" // only the holder of the lock writes here
+	tmp := name + ".tmp" // only the process with the lock writes it
 	if err := os.WriteFile(tmp, append(b, '\n'), 0o600); err != nil {
 		return err
 	}

@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// tryLock takes an flock on f, which the kernel drops with the last descriptor: a
-// process that is killed leaves no stale lock. It reports false if another
-// descriptor, in this process or another, holds a conflicting one.
+// tryLock takes an flock on f. The kernel releases it with the last descriptor, so that a
+// killed process leaves no lock behind. It returns false if another descriptor, in this
+// process or another, holds a conflicting lock.
 func tryLock(f *os.File, exclusive bool) (bool, error) {
 	how := syscall.LOCK_SH
 	if exclusive {

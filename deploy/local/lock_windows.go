@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// tryLock locks the first byte of f, which Windows gives free when the process ends.
-// It reports false if another handle holds a conflicting lock.
+// tryLock locks the first byte of f. Windows releases the lock when the process ends. It
+// returns false if another handle holds a conflicting lock.
 func tryLock(f *os.File, exclusive bool) (bool, error) {
 	flags := uint32(windows.LOCKFILE_FAIL_IMMEDIATELY)
 	if exclusive {

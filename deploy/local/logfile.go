@@ -7,8 +7,9 @@ import (
 	"sync"
 )
 
-// logFile is an append-only file of bounded size: when it would grow past limit
-// bytes it becomes NAME.1, in place of the one before, and a new one is begun.
+// logFile is a file that is only appended to and is limited in size. When it would grow
+// larger than limit bytes, it is renamed to NAME.1, which replaces an older NAME.1, and a
+// new file is started.
 type logFile struct {
 	name  string
 	limit int64
@@ -37,7 +38,7 @@ func (l *logFile) open() error {
 	return nil
 }
 
-// Write drops what comes after Close: parts of a stopped server may still log.
+// Write appends p. After Close it does nothing: parts of a stopped server may still log.
 func (l *logFile) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

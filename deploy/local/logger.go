@@ -13,14 +13,14 @@ import (
 	"go.temporal.io/server/common/log/tag"
 )
 
-// serverLogger is the server's log.Logger on slog. The server takes for granted that
-// Fatal ends the process. Here it ends the goroutine that called it: nothing after it
-// runs on half-made state, deferred calls do run, fx reports a start hook that
-// exited, and the sweep in this process lives.
+// serverLogger implements the server's log.Logger with slog. The server expects Fatal to
+// end the process, and with it the sweep. Here Fatal ends only the goroutine that called
+// it: the code after the call does not run, deferred calls do, and fx reports a start
+// hook that ended.
 type serverLogger struct {
 	l     *slog.Logger
-	tags  []tag.Tag // turned into attributes only when something is logged
-	fatal func(*fatalError)
+	tags  []tag.Tag         // turned into attributes only when something is logged
+	fatal func(*fatalError) // called by Fatal, before the goroutine ends
 }
 
 var (
@@ -71,7 +71,7 @@ func attrs(tags []tag.Tag) []slog.Attr {
 	return out
 }
 
-// fatalError is what the server wanted to end the process for.
+// fatalError is an error for which the server would have ended the process.
 type fatalError struct{ msg, cause string }
 
 func (e *fatalError) Error() string {

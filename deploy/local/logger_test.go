@@ -21,7 +21,7 @@ func TestServerLogger(t *testing.T) {
 	h := slog.NewTextHandler(&buf, &slog.HandlerOptions{Level: slog.LevelWarn})
 	root := serverLogger{l: slog.New(h), fatal: func(err *fatalError) { fatal = err }}
 	a := tlog.With(tlog.With(root, tag.NewStringTag("service", "history")), tag.NewInt("shard", 3))
-	b := tlog.With(root, tag.NewStringTag("service", "matching")) // shares nothing with a
+	b := tlog.With(root, tag.NewStringTag("service", "matching")) // has none of a's tags
 	a.Info("unseen")
 	a.Warn("slow", tag.NewInt("ms", 7))
 	b.Error("gone")
@@ -29,8 +29,9 @@ func TestServerLogger(t *testing.T) {
 	if fatal != nil {
 		t.Errorf("fatal: %v", fatal)
 	}
-	if err := contain(func() error { b.Fatal("no port", tag.Error(os.ErrExist)); return nil }); !errors.Is(err, errExited) {
-		t.Errorf("Fatal went on: %v", err)
+	err := contain(func() error { b.Fatal("no port", tag.Error(os.ErrExist)); return nil })
+	if !errors.Is(err, errExited) {
+		t.Errorf("Fatal returned: %v", err)
 	}
 	if fatal == nil || fatal.Error() != "no port: file already exists" {
 		t.Errorf("fatal: %v", fatal)
@@ -54,7 +55,7 @@ func TestLogFileIsBounded(t *testing.T) {
 	name := filepath.Join(t.TempDir(), logName)
 	const limit = 100
 	line := []byte(strings.Repeat("x", 29) + "\n")
-	for range 3 { // what an earlier run wrote counts
+	for range 3 { // what earlier processes wrote counts too
 		l, err := openLogFile(name, limit)
 		if err != nil {
 			t.Fatal(err)
@@ -70,10 +71,10 @@ func TestLogFileIsBounded(t *testing.T) {
 			}
 		}
 		if n, err := l.Write(line); n != len(line) || err != nil {
-			t.Errorf("after Close: %d, %v; want silence", n, err)
+			t.Errorf("after Close: %d, %v; want no error", n, err)
 		}
 	}
-	// 15 lines, 3 a file: the last two files hold the last six.
+	// With 15 lines, and 3 in a file, the two files hold the last six.
 	for _, f := range []string{name, name + ".1"} {
 		if b, err := os.ReadFile(f); err != nil || len(b) != 3*len(line) {
 			t.Errorf("%s: %d bytes, %v; want %d", f, len(b), err, 3*len(line))

@@ -13,8 +13,8 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 )
 
-// childEnv names the state directory in a child process of the tests, which then does
-// what a sweep would do there instead of running tests.
+// childEnv is an environment variable that names a state directory. With it, the process
+// runs a workflow on that directory instead of the tests.
 const childEnv = "SWEEP_LOCAL_TEST_CHILD"
 
 func TestMain(m *testing.M) {
@@ -24,8 +24,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// start runs a server on dir, without a Web UI and on any port unless change says
-// otherwise, and stops it with the test.
+// start runs a server on dir, which is stopped at the end of the test. It has no Web UI
+// and takes any port, unless change, which may be nil, changes the options.
 func start(t *testing.T, dir string, change func(*Options)) *Server {
 	t.Helper()
 	o := Options{Dir: dir, GRPCPort: -1, UIPort: -1, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
@@ -44,7 +44,7 @@ func start(t *testing.T, dir string, change func(*Options)) *Server {
 	return s
 }
 
-// dial connects to a server for the length of the test.
+// dial connects to a server. The connection is closed at the end of the test.
 func dial(t *testing.T, s *Server, namespace string) client.Client {
 	t.Helper()
 	c, err := client.DialContext(t.Context(), client.Options{HostPort: s.HostPort, Namespace: namespace, Logger: silent()})
@@ -55,22 +55,23 @@ func dial(t *testing.T, s *Server, namespace string) client.Client {
 	return c
 }
 
+// silent returns a logger that discards everything.
 func silent() sdklog.Logger { return sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)) }
 
-// eventually polls for what the server does in the background.
+// eventually polls until ok returns true: the server does some things in the background.
 func eventually(t *testing.T, what string, ok func(context.Context) (bool, error)) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	again := time.NewTicker(20 * time.Millisecond)
-	defer again.Stop()
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
 	for {
 		done, err := ok(ctx)
 		if done {
 			return
 		}
 		select {
-		case <-again.C:
+		case <-poll.C:
 		case <-ctx.Done():
 			t.Fatalf("%s: not within a minute; last error: %v", what, err)
 		}

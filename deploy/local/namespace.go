@@ -27,16 +27,17 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// prepareNamespace creates the namespace or brings it to the options, in the database,
-// before the server starts. Every service then loads the final state and nothing has
-// to wait for the caches that a change through the API takes seconds to reach.
+// prepareNamespace creates the namespace in the database, or changes it to agree with the
+// options, before the server starts. So every service loads the final state. A change
+// through the API takes seconds to reach all caches.
 func prepareNamespace(ctx context.Context, conf *config.SQL, o Options) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("namespace %s: %w", o.Namespace, err)
 		}
 	}()
-	db, err := sql.NewSQLDB(sqlplugin.DbKindMain, conf, resolver.NewNoopResolver(), log.NewNoopLogger(), metrics.NoopMetricsHandler)
+	db, err := sql.NewSQLDB(
+		sqlplugin.DbKindMain, conf, resolver.NewNoopResolver(), log.NewNoopLogger(), metrics.NoopMetricsHandler)
 	if err != nil {
 		return err
 	}
@@ -74,8 +75,8 @@ func prepareNamespace(ctx context.Context, conf *config.SQL, o Options) (err err
 	return err
 }
 
-// configure sets retention and adds search attributes, and tells whether that changed
-// anything.
+// configure sets the retention and adds missing search attributes, and reports whether
+// that changed anything.
 func configure(ns *persistencespb.NamespaceDetail, o Options) (changed bool, err error) {
 	if ns.Config.GetRetention().AsDuration() != o.Retention {
 		ns.Config.Retention = durationpb.New(o.Retention)
@@ -84,11 +85,11 @@ func configure(ns *persistencespb.NamespaceDetail, o Options) (changed bool, err
 	if ns.Config.CustomSearchAttributeAliases == nil {
 		ns.Config.CustomSearchAttributeAliases = map[string]string{}
 	}
-	taken := ns.Config.CustomSearchAttributeAliases // column → name
+	names := ns.Config.CustomSearchAttributeAliases // by column
 	columns := sadefs.GetDBIndexSearchAttributes(nil).CustomSearchAttributes
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(o.SearchAttributes)) {
-		added, err := addAttribute(taken, columns, name, o.SearchAttributes[name])
+		added, err := addAttribute(names, columns, name, o.SearchAttributes[name])
 		changed = changed || added
 		if err != nil {
 			errs = append(errs, fmt.Errorf("search attribute %s: %w", name, err))
@@ -100,16 +101,19 @@ func configure(ns *persistencespb.NamespaceDetail, o Options) (changed bool, err
 	return changed, errors.Join(errs...)
 }
 
-// addAttribute gives name the first free column of its type. A column that was once
-// given stays: the data in it belongs to that name.
-func addAttribute(taken map[string]string, columns map[string]enums.IndexedValueType, name string, typ enums.IndexedValueType) (bool, error) {
+// addAttribute gives name the first free column of its type, and reports whether it had
+// none before. names has the name of each column that is in use, columns the type of
+// every column. A column keeps its name for ever, since the data in it belong to it.
+func addAttribute(
+	names map[string]string, columns map[string]enums.IndexedValueType, name string, typ enums.IndexedValueType,
+) (bool, error) {
 	if name == "" || !sadefs.IsMappable(name) || sadefs.IsReserved(name) {
 		return false, errors.New("the name belongs to Temporal")
 	}
 	var holders []string
 	free := ""
 	for _, col := range slices.Sorted(maps.Keys(columns)) {
-		holder, used := taken[col]
+		holder, used := names[col]
 		switch {
 		case holder == name && columns[col] != typ:
 			return false, fmt.Errorf("exists with type %v, not %v", columns[col], typ)
@@ -128,6 +132,6 @@ func addAttribute(taken map[string]string, columns map[string]enums.IndexedValue
 	if free == "" {
 		return false, fmt.Errorf("all %d of type %v are taken: %s", len(holders), typ, strings.Join(holders, ", "))
 	}
-	taken[free] = name
+	names[free] = name
 	return true, nil
 }

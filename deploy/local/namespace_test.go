@@ -26,39 +26,47 @@ func TestConfigure(t *testing.T) {
 	set := func(ns *persistencespb.NamespaceDetail, attrs map[string]enums.IndexedValueType) (bool, error) {
 		return configure(ns, Options{Retention: time.Hour, SearchAttributes: attrs})
 	}
-	begin := func() *persistencespb.NamespaceDetail {
+	configured := func() *persistencespb.NamespaceDetail {
 		ns := &persistencespb.NamespaceDetail{Config: &persistencespb.NamespaceConfig{}}
-		if changed, err := set(ns, map[string]enums.IndexedValueType{"Cells": integer, "Grid": keyword}); !changed || err != nil {
+		changed, err := set(ns, map[string]enums.IndexedValueType{"Cells": integer, "Grid": keyword})
+		if !changed || err != nil {
 			t.Fatalf("first: %v, %v", changed, err)
 		}
 		return ns
 	}
-	ns := begin()
+	ns := configured()
 	if changed, err := set(ns, map[string]enums.IndexedValueType{"Cells": integer}); changed || err != nil {
-		t.Errorf("again: %v, %v", changed, err)
+		t.Errorf("second: %v, %v", changed, err)
 	}
-	if got := ns.Config.CustomSearchAttributeAliases; len(got) != 2 || got["Int01"] != "Cells" || got["Keyword01"] != "Grid" {
+	got := ns.Config.CustomSearchAttributeAliases
+	if len(got) != 2 || got["Int01"] != "Cells" || got["Keyword01"] != "Grid" {
 		t.Errorf("columns %v", got)
 	}
 	for name, c := range map[string]struct {
 		attrs map[string]enums.IndexedValueType
 		want  string
 	}{
-		"type":     {map[string]enums.IndexedValueType{"Cells": keyword}, "search attribute Cells: exists with type Int, not Keyword"},
+		"type": {
+			map[string]enums.IndexedValueType{"Cells": keyword},
+			"search attribute Cells: exists with type Int, not Keyword",
+		},
 		"system":   {map[string]enums.IndexedValueType{"WorkflowId": keyword}, "belongs to Temporal"},
 		"reserved": {map[string]enums.IndexedValueType{"TemporalX": keyword}, "belongs to Temporal"},
 		"empty":    {map[string]enums.IndexedValueType{"": keyword}, "belongs to Temporal"},
 		"no type":  {map[string]enums.IndexedValueType{"A": 0}, "no such type"},
-		"too many": {map[string]enums.IndexedValueType{"A": integer, "B": integer, "C": integer}, "search attribute C: all 3 of type Int are taken: Cells, A, B"},
+		"too many": {
+			map[string]enums.IndexedValueType{"A": integer, "B": integer, "C": integer},
+			"search attribute C: all 3 of type Int are taken: Cells, A, B",
+		},
 	} {
-		if _, err := set(begin(), c.attrs); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := set(configured(), c.attrs); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v; want %q", name, err, c.want)
 		}
 	}
 }
 
-// A namespace that exists takes a new retention and new search attributes with the next
-// start, ready for use by clients and by workflows at once, and keeps what it had.
+// The next start changes the retention of a namespace that exists and adds new search
+// attributes. Clients and workflows can use them at once. The old attributes stay.
 func TestNamespaceChanges(t *testing.T) {
 	dir, namespace := t.TempDir(), "sweeps"
 	grid, cells := temporal.NewSearchAttributeKeyKeyword("Grid"), temporal.NewSearchAttributeKeyInt64("Cells")
@@ -66,7 +74,8 @@ func TestNamespaceChanges(t *testing.T) {
 		c := dial(t, start(t, dir, func(o *Options) {
 			o.Namespace, o.Retention, o.SearchAttributes = namespace, retention, attrs
 		}), namespace)
-		ns, err := c.WorkflowService().DescribeNamespace(t.Context(), &workflowservice.DescribeNamespaceRequest{Namespace: namespace})
+		request := &workflowservice.DescribeNamespaceRequest{Namespace: namespace}
+		ns, err := c.WorkflowService().DescribeNamespace(t.Context(), request)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +95,7 @@ func TestNamespaceChanges(t *testing.T) {
 
 	t.Run("create", func(t *testing.T) {
 		c := open(t, 48*time.Hour, map[string]enums.IndexedValueType{"Cells": integer})
-		execute(t, c, "first", cells.ValueSet(16)) // stays open, is found by the next server
+		execute(t, c, "first", cells.ValueSet(16)) // stays open until the next server
 	})
 	t.Run("change", func(t *testing.T) {
 		c := open(t, 72*time.Hour, map[string]enums.IndexedValueType{"Grid": keyword, "Done": integer})

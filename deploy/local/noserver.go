@@ -4,5 +4,5 @@ package local
 
 import "context"
 
-// Start reports ErrNoServer: this build has no server in it.
+// Start returns ErrNoServer: this build does not contain the server.
 func Start(context.Context, Options) (*Server, error) { return nil, ErrNoServer }

@@ -10,53 +10,65 @@ import (
 	"go.temporal.io/api/enums/v1"
 )
 
-// The ports that are tried first: those of Temporal's own development server, so
+// These ports are tried first. They are those of Temporal's own development server, so
 // that the temporal command and bookmarks work without flags.
 const (
 	DefaultGRPCPort = 7233
 	DefaultUIPort   = 8233
 )
 
-// Defaults of the options of the same names.
+// These are the defaults of Options.Namespace and Options.Retention.
 const (
 	DefaultNamespace = "default"
 	DefaultRetention = 30 * 24 * time.Hour
 )
 
-// minRetention is the server's own lower bound for a namespace that is not replicated.
+// minRetention is the shortest retention that the server allows for a namespace that is
+// not replicated.
 const minRetention = time.Hour
 
-// ErrNoServer is what Start reports in a binary built with the tag noserver.
+// ErrNoServer is the error of Start in a binary that was built with the tag noserver.
 var ErrNoServer = errors.New("this binary was built without the embedded Temporal server (build tag noserver); " +
 	"give the address of a running one with --address or TEMPORAL_ADDRESS")
 
-// Options say where a server keeps its state and how it can be reached. Only Dir
-// is required.
+// Options say where a server keeps its state and on which ports it listens. Only Dir is
+// required.
 type Options struct {
-	// Dir holds the state; it is created with mode 0700. One server at a time may use it.
+	// Dir is the folder of the state. It is created with mode 0700. Only one server at a
+	// time can use it.
 	Dir string
-	// GRPCPort is where clients and workers connect. 0 takes DefaultGRPCPort, or that
-	// of a server that crashed on Dir, if it is free and any free port otherwise; a
-	// negative value takes any free port; a positive one takes that port or fails.
+
+	// GRPCPort is the port that clients and workers connect to. A positive value takes
+	// that port, and is an error if it is busy. A negative value takes any free port. 0
+	// takes the port of a server that crashed on Dir, or else DefaultGRPCPort; if that
+	// port is busy, it takes any free one.
 	GRPCPort int
-	// UIPort is the Web UI's, chosen likewise with DefaultUIPort, except that a
-	// negative value runs no Web UI.
+
+	// UIPort is the port of the Web UI. A positive value takes that port, and is an error
+	// if it is busy. 0 takes DefaultUIPort, or any free port if that is busy. With a
+	// negative value there is no Web UI.
 	UIPort int
-	// Namespace to work in; created if missing. DefaultNamespace if empty.
+
+	// Namespace is the namespace of all workflows. It is created if it is missing. Empty
+	// stands for DefaultNamespace.
 	Namespace string
-	// Retention is how long finished workflows stay visible, at least an hour.
-	// A namespace that exists is changed to it. DefaultRetention if zero.
+
+	// Retention is how long ended workflows stay visible, at least an hour. It also
+	// changes a namespace that exists. 0 stands for DefaultRetention.
 	Retention time.Duration
-	// SearchAttributes that queries may use. Missing ones are added to a namespace
-	// that exists; none is removed. SQLite has room for 10 of type Keyword and 3 each of
-	// Bool, Datetime, Double, Int, KeywordList and Text.
+
+	// SearchAttributes are the names that queries may use, with their types. Missing ones
+	// are added to a namespace that exists; none is removed. SQLite has room for 10 of
+	// type Keyword, and for 3 each of Bool, Datetime, Double, Int, KeywordList and Text.
 	SearchAttributes map[string]enums.IndexedValueType
-	// Logger is told what a user may want to know, such as a port that was busy. The
-	// server's own log goes to temporal.log in Dir. Nil discards.
+
+	// Logger gets messages for the user, such as that a port is busy; nil discards them.
+	// The server's own log is temporal.log in Dir.
 	Logger *slog.Logger
 }
 
-// withDefaults resolves zero values and checks the rest.
+// withDefaults returns o with the defaults in place of zero values, or an error for a
+// value that is out of range.
 func (o Options) withDefaults() (Options, error) {
 	if o.Dir == "" {
 		return o, errors.New("local: Options.Dir is empty")
@@ -89,16 +101,16 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// Server is a running server. Its addresses are loopback addresses.
+// Server is a running server. Its addresses are on the loopback interface.
 type Server struct {
-	HostPort string // gRPC, for Temporal clients and workers
-	UIURL    string // Web UI, empty if there is none
+	HostPort string // HOST:PORT of gRPC, for Temporal clients and workers
+	UIURL    string // URL of the Web UI; empty if there is none
 
 	stop func() error // idempotent
 }
 
-// Stop shuts the Web UI and the server down and gives the directory free, in about a
-// second. Workflows stay as they are and go on when a server is started again.
-// Stop clients and workers first: they would complain of lost connections.
-// Further calls return what the first one returned.
+// Stop stops the Web UI and the server and unlocks the directory, in about a second.
+// Workflows keep their state and go on when a server is started there again. Clients and
+// workers should be stopped first, since they would log lost connections. Further calls
+// return what the first one returned.
 func (s *Server) Stop() error { return s.stop() }

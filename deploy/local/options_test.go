@@ -30,7 +30,8 @@ func TestOptions(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if !filepath.IsAbs(got.Dir) || got.Namespace != DefaultNamespace || got.Retention != DefaultRetention || got.Logger == nil {
+		if !filepath.IsAbs(got.Dir) || got.Namespace != DefaultNamespace ||
+			got.Retention != DefaultRetention || got.Logger == nil {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}

@@ -17,8 +17,9 @@ func hostPort(port int) string { return net.JoinHostPort(loopback, strconv.Itoa(
 
 func portOf(l net.Listener) int { return l.Addr().(*net.TCPAddr).Port }
 
-// listen opens the port that an option asks for: a positive one or an error, the
-// preferred one or any for 0, any for a negative one.
+// listen opens the port that an option asks for. A positive asked takes that port, or is
+// an error. 0 takes the preferred port, or any free one if it is busy. A negative asked
+// takes any free port. what names the purpose, in errors and in the log.
 func listen(what string, asked, preferred int, log *slog.Logger) (net.Listener, error) {
 	switch {
 	case asked > 0:
@@ -41,17 +42,19 @@ func listen(what string, asked, preferred int, log *slog.Logger) (net.Listener, 
 	return l, nil
 }
 
-// ports are those that the four services listen on. The server opens them itself, so
-// they can only be found free here, not held.
+// ports are the ports that the four services listen on.
 type ports struct{ frontend, history, matching, worker int }
 
+// findPorts returns four different ports that are free now. The server opens them itself
+// later, so that another program may take one in between. grpcPort and preferred are
+// asked and preferred of listen, for the frontend.
 func findPorts(grpcPort, preferred int, log *slog.Logger) (p ports, err error) {
 	front, err := listen("gRPC", grpcPort, preferred, log)
 	if err != nil {
 		return p, err
 	}
 	p.frontend = portOf(front)
-	held := []net.Listener{front} // all at once, so that they differ
+	held := []net.Listener{front} // all are open at the same time, so that they differ
 	for _, port := range []*int{&p.history, &p.matching, &p.worker} {
 		l, e := net.Listen("tcp", hostPort(0))
 		if e != nil {

@@ -18,8 +18,8 @@ func TestListen(t *testing.T) {
 	}
 	defer busy.Close()
 	taken := portOf(busy)
-	var told bytes.Buffer
-	log := slog.New(slog.NewTextHandler(&told, nil))
+	var logged bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&logged, nil))
 
 	if l, err := listen("gRPC", taken, 0, log); err == nil {
 		l.Close()
@@ -27,15 +27,15 @@ func TestListen(t *testing.T) {
 	} else if !strings.Contains(err.Error(), strconv.Itoa(taken)) || !strings.Contains(err.Error(), "gRPC") {
 		t.Errorf("%q names neither port nor purpose", err)
 	}
-	if told.Len() != 0 {
-		t.Errorf("log says %s", told.String())
+	if logged.Len() != 0 {
+		t.Errorf("log says %s", logged.String())
 	}
 	l, err := listen("gRPC", 0, taken, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if portOf(l) == taken || !strings.Contains(told.String(), "busy") {
-		t.Errorf("preferred port is busy: got %d, log %q", portOf(l), told.String())
+	if portOf(l) == taken || !strings.Contains(logged.String(), "busy") {
+		t.Errorf("preferred port is busy: got %d, log %q", portOf(l), logged.String())
 	}
 	free := portOf(l)
 	l.Close()
@@ -74,7 +74,7 @@ func TestBusyPortsAskedFor(t *testing.T) {
 			}
 		}
 	}
-	start(t, dir, nil) // the failures left nothing behind that would be in the way
+	start(t, dir, nil) // the failures left nothing behind that makes a start fail
 }
 
 func TestFindPortsDiffer(t *testing.T) {

@@ -16,18 +16,18 @@ const (
 	dbName   = "temporal.db"
 )
 
-// Info tells how to join a server that some process runs.
+// Info describes a server that some process runs, so that others can connect to it.
 type Info struct {
 	PID       int       `json:"pid"`
-	HostPort  string    `json:"host_port,omitempty"` // gRPC; empty while it starts or stops
+	HostPort  string    `json:"host_port,omitempty"` // HOST:PORT of gRPC; empty while the server starts or stops
 	UIURL     string    `json:"ui_url,omitempty"`    // empty if there is no Web UI
 	Namespace string    `json:"namespace"`
 	Started   time.Time `json:"started"`
 }
 
-// Running reports the server that runs on dir, in this process or another. It is
-// false without an error when there is none, also after a crash. Info.HostPort is
-// empty for the second or so that the server takes to start or to stop.
+// Running returns the Info of the server that runs on dir, in this process or another. It
+// returns false, without an error, when none runs there, also after a crash. While a
+// server starts or stops, which takes about a second, Info.HostPort is empty.
 func Running(dir string) (Info, bool, error) {
 	f, err := os.Open(filepath.Join(dir, lockName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -36,7 +36,7 @@ func Running(dir string) (Info, bool, error) {
 	if err != nil {
 		return Info{}, false, err
 	}
-	defer f.Close() // which drops the lock again
+	defer f.Close() // this also releases the lock
 	free, err := tryLock(f, false)
 	if err != nil || free {
 		return Info{}, false, err
@@ -45,7 +45,8 @@ func Running(dir string) (Info, bool, error) {
 	return info, err == nil, err
 }
 
-// readInfo returns the zero Info if a server has yet to say who it is.
+// readInfo reads server.json. It returns the zero Info if there is no such file: a server
+// that is just starting has not written it.
 func readInfo(dir string) (Info, error) {
 	name := filepath.Join(dir, infoName)
 	b, err := os.ReadFile(name)
@@ -62,13 +63,13 @@ func readInfo(dir string) (Info, error) {
 	return info, nil
 }
 
-// InUseError says that another process runs a server on the same directory.
+// InUseError is the error of Start when another process runs a server on the directory.
 type InUseError struct {
 	Dir  string
-	Info Info // of the other server, as far as it has told
+	Info Info // of the other server; parts may be missing while it starts
 }
 
-// Who names the other process.
+// Who names the other process, as "process PID" or "another process".
 func (e *InUseError) Who() string {
 	if e.Info.PID == 0 {
 		return "another process"
@@ -84,10 +85,10 @@ func (e *InUseError) Error() string {
 	return s + "; use that server, stop it first, or choose another directory with --dir"
 }
 
-// VersionError says that the database in the directory is not one that the embedded
-// server reads. Versions are major.minor.
+// VersionError is the error of Start when the embedded server cannot read the database in
+// the directory. Versions have the form major.minor.
 type VersionError struct {
-	Have string // the server that wrote it; empty if it was none of ours
+	Have string // the server that wrote it; empty if another program did
 	Want string // the embedded server
 }
 

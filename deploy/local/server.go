@@ -19,13 +19,14 @@ import (
 
 const (
 	logName  = "temporal.log"
-	logLimit = 8 << 20 // bytes; twice that with the file before
+	logLimit = 8 << 20 // bytes of each of the two files
 )
 
-// Start runs a server on o.Dir and returns when it answers, within about a second; ctx
-// bounds only the start, and its cause is in the error if it ended it. The server goes on with what it finds there, also after a
-// kill -9. It returns an [*InUseError] if another server runs there, and a
-// [*VersionError] if the database is not one that this server reads.
+// Start runs a server on o.Dir and returns when it answers, which takes about a second.
+// The server goes on with the workflows that it finds there, also after a kill -9. When
+// ctx ends during the start, Start returns its cause; later, ctx has no effect. The error
+// is an [*InUseError] if another server runs on the directory, and a [*VersionError] if
+// this server cannot read the database.
 func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	o, err = o.withDefaults()
 	if err != nil {
@@ -36,7 +37,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 		if err != nil {
 			err = errors.Join(err, undo.close())
 		}
-		if err != nil && ctx.Err() != nil { // what was under way failed in words of its own
+		if err != nil && ctx.Err() != nil { // err alone may not say that the context ended
 			err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
 		}
 	}()
@@ -49,7 +50,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	undo.add(lock.Close)
 
-	// After a crash clients look for the server where it was.
+	// After a crash, clients try to connect to the port that the server had.
 	port := DefaultGRPCPort
 	if before, err := readInfo(o.Dir); err == nil && before.HostPort != "" {
 		if a, err := netip.ParseAddrPort(before.HostPort); err == nil {
@@ -57,7 +58,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 		}
 	}
 	info := Info{PID: os.Getpid(), Namespace: o.Namespace, Started: time.Now()}
-	if err := writeInfo(o.Dir, info); err != nil { // who holds the lock; where follows
+	if err := writeInfo(o.Dir, info); err != nil { // the addresses follow when they are known
 		return nil, err
 	}
 	undo.add(func() error { return removeIfThere(filepath.Join(o.Dir, infoName)) })
@@ -70,11 +71,11 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	log := slog.New(slog.NewTextHandler(logFile, &slog.HandlerOptions{Level: slog.LevelWarn}))
 
 	var uiListener net.Listener
-	if o.UIPort >= 0 { // early: a busy port is known before anything starts
+	if o.UIPort >= 0 { // first, so that a busy port is an error before anything starts
 		if uiListener, err = listen("the Web UI", o.UIPort, DefaultUIPort, o.Logger); err != nil {
 			return nil, err
 		}
-		undo.add(func() error { uiListener.Close(); return nil }) // its server may have closed it
+		undo.add(func() error { uiListener.Close(); return nil }) // the UI may have closed it already
 	}
 	file := filepath.Join(o.Dir, dbName)
 	if err := prepareDatabase(ctx, file); err != nil {
@@ -103,17 +104,18 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if err := writeInfo(o.Dir, info); err != nil {
 		return nil, err
 	}
-	undo.add(func() error { // nobody should join what is about to stop
+	undo.add(func() error { // no process should connect to a server that stops
 		return writeInfo(o.Dir, Info{PID: info.PID, Namespace: info.Namespace, Started: info.Started})
 	})
 	return &Server{HostPort: info.HostPort, UIURL: info.UIURL, stop: sync.OnceValue(undo.close)}, nil
 }
 
-// closers is what has to be undone, last first.
+// closers are functions that undo what a start did.
 type closers struct{ fns []func() error }
 
 func (c *closers) add(f func() error) { c.fns = append(c.fns, f) }
 
+// close calls all functions, the last added first, and joins their errors.
 func (c *closers) close() error {
 	var errs []error
 	for _, f := range slices.Backward(c.fns) {
@@ -122,6 +124,7 @@ func (c *closers) close() error {
 	return errors.Join(errs...)
 }
 
+// removeIfThere removes a file. It is no error if there is none.
 func removeIfThere(name string) error {
 	if err := os.Remove(name); !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-// The name of the directory has in it all that a database URI would trip over.
+// The directory's name has all characters that need escapes in a database URI.
 func TestStartStopStart(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "my sweeps #1?%41")
 	if info, ok, err := Running(dir); ok || err != nil {
@@ -30,10 +30,11 @@ func TestStartStopStart(t *testing.T) {
 	for range 2 {
 		s = start(t, dir, nil)
 		info, ok, err := Running(dir)
-		if err != nil || !ok || info.PID != os.Getpid() || info.HostPort != s.HostPort || info.Namespace != DefaultNamespace {
+		if err != nil || !ok || info.PID != os.Getpid() || info.HostPort != s.HostPort ||
+			info.Namespace != DefaultNamespace {
 			t.Errorf("Running = %+v, %v, %v; want this process at %s", info, ok, err, s.HostPort)
 		}
-		for range 2 { // the second does nothing
+		for range 2 { // the second call does nothing
 			if err := s.Stop(); err != nil {
 				t.Fatal(err)
 			}
@@ -43,7 +44,7 @@ func TestStartStopStart(t *testing.T) {
 		}
 		if c, err := net.Dial("tcp", s.HostPort); err == nil {
 			c.Close()
-			t.Errorf("%s still takes connections after Stop", s.HostPort)
+			t.Errorf("%s still accepts connections after Stop", s.HostPort)
 		}
 	}
 	if st, err := os.Stat(dir); err != nil || st.Mode().Perm() != 0o700 {
@@ -84,13 +85,13 @@ func TestOneServerPerDatabase(t *testing.T) {
 	}
 }
 
-// Probing a directory again and again must not keep a server from starting there.
+// A server can start on a directory while another goroutine calls Running all the time.
 func TestRunningDoesNotBlockStart(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
-	probing := make(chan struct{})
+	done := make(chan struct{})
 	go func() {
-		defer close(probing)
+		defer close(done)
 		for ctx.Err() == nil {
 			if _, _, err := Running(dir); err != nil {
 				t.Error(err)
@@ -107,16 +108,17 @@ func TestRunningDoesNotBlockStart(t *testing.T) {
 		f.Close()
 	}
 	cancel()
-	<-probing
+	<-done
 }
 
-func TestStaleInfoIsNotBelieved(t *testing.T) {
+// Running goes by the lock, not by the server.json that a killed process leaves.
+func TestStaleInfoIsIgnored(t *testing.T) {
 	dir := t.TempDir()
 	b, err := json.Marshal(Info{PID: 1, HostPort: "127.0.0.1:1"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{infoName, lockName} { // what a killed process leaves
+	for _, name := range []string{infoName, lockName} {
 		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -128,16 +130,16 @@ func TestStaleInfoIsNotBelieved(t *testing.T) {
 
 func TestCancelledStart(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
-	cause := errors.New("the user has thought better of it")
+	cause := errors.New("cancelled by the user")
 	cancel(cause)
 	dir := t.TempDir()
 	s, err := Start(ctx, Options{Dir: dir, GRPCPort: -1, UIPort: -1})
 	if err == nil {
 		s.Stop()
-		t.Fatal("Start went on without a context")
+		t.Fatal("Start succeeded although its context had ended")
 	}
 	if !errors.Is(err, cause) {
-		t.Errorf("%v: nothing of why it was canceled", err)
+		t.Errorf("%v lacks the cause of the cancellation", err)
 	}
 	if _, ok, err := Running(dir); ok || err != nil {
 		t.Errorf("Running = %v, %v after a cancelled start", ok, err)
@@ -164,10 +166,13 @@ func TestWebUI(t *testing.T) {
 		}
 		return r.StatusCode, r.Header, string(b)
 	}
-	if code, h, body := get("/"); code != http.StatusOK || !strings.Contains(h.Get("Content-Type"), "text/html") || !strings.Contains(body, "<script") {
-		t.Errorf("GET / = %d %s, %d bytes; want a page", code, h.Get("Content-Type"), len(body))
+	code, h, body := get("/")
+	if kind := h.Get("Content-Type"); code != http.StatusOK || !strings.Contains(kind, "text/html") ||
+		!strings.Contains(body, "<script") {
+		t.Errorf("GET / = %d %s, %d bytes; want a page", code, kind, len(body))
 	}
-	if code, _, body := get("/api/v1/namespaces/" + DefaultNamespace); code != http.StatusOK || !strings.Contains(body, `"2592000s"`) {
+	code, _, body = get("/api/v1/namespaces/" + DefaultNamespace)
+	if code != http.StatusOK || !strings.Contains(body, `"2592000s"`) {
 		t.Errorf("GET namespace = %d %s; want the retention of 30 days", code, body)
 	}
 	if !strings.HasPrefix(s.UIURL, "http://127.0.0.1:") {
@@ -179,7 +184,7 @@ func TestWebUI(t *testing.T) {
 	}
 }
 
-// onlyLoopback checks that no other interface of the machine answers on the ports.
+// onlyLoopback checks that no other interface of the machine answers on the ports of addrs.
 func onlyLoopback(t *testing.T, addrs ...string) {
 	t.Helper()
 	all, err := net.InterfaceAddrs()
@@ -205,8 +210,9 @@ func onlyLoopback(t *testing.T, addrs ...string) {
 	}
 }
 
-// The server leaks goroutines with every stop; none of them may be ours.
-func TestStopLeavesNoGoroutineOfOurs(t *testing.T) {
+// The Temporal server leaks goroutines with every stop. None of them may be of this
+// package.
+func TestStopLeavesNoGoroutine(t *testing.T) {
 	s := start(t, t.TempDir(), func(o *Options) { o.UIPort = 0 })
 	r, err := http.Get(s.UIURL)
 	if err != nil {
@@ -216,37 +222,40 @@ func TestStopLeavesNoGoroutineOfOurs(t *testing.T) {
 	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	noGoroutineOfOurs(t)
+	noGoroutine(t)
 }
 
-// noGoroutineOfOurs waits for goroutines that have done their work to end: one that
-// never does is left behind.
-func noGoroutineOfOurs(t *testing.T) {
+// noGoroutine waits until no goroutine of this package is left.
+func noGoroutine(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for left := goroutinesOfOurs(); len(left) > 0; left = goroutinesOfOurs() {
+	for left := ownGoroutines(); len(left) > 0; left = ownGoroutines() {
 		select {
 		case <-ctx.Done():
-			t.Fatalf("left behind:\n%s", strings.Join(left, "\n\n"))
+			t.Fatalf("still running:\n%s", strings.Join(left, "\n\n"))
 		case <-tick.C:
 		}
 	}
 }
 
-func goroutinesOfOurs() (stacks []string) {
+// ownGoroutines returns the stacks of the goroutines that run code of this package, but
+// for those of the tests.
+func ownGoroutines() (stacks []string) {
 	buf := make([]byte, 16<<20)
 	for g := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
-		if strings.Contains(g, "deploy/local.") && !strings.Contains(g, "testing.tRunner") && !strings.Contains(g, "testing.Main") {
+		test := strings.Contains(g, "testing.tRunner") || strings.Contains(g, "testing.Main")
+		if strings.Contains(g, "deploy/local.") && !test {
 			stacks = append(stacks, g)
 		}
 	}
 	return stacks
 }
 
-// A port that is taken at the last moment costs a try, not the process.
+// If a port is taken just before the server opens it, launch returns an error and the
+// process goes on.
 func TestFatalEndsOnlyTheGoroutine(t *testing.T) {
 	l, err := listen("a test", -1, 0, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -257,24 +266,25 @@ func TestFatalEndsOnlyTheGoroutine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.matching = portOf(l) // taken between looking and opening
+	p.matching = portOf(l) // taken after findPorts found it free
 	dir := t.TempDir()
 	file := filepath.Join(dir, dbName)
 	if err := prepareDatabase(t.Context(), file); err != nil {
 		t.Fatal(err)
 	}
-	var told bytes.Buffer
-	_, err = launch(temporalConfig(sqlConfig(file), p), p, slog.New(slog.DiscardHandler), slog.New(slog.NewTextHandler(&told, nil)))
+	var logged bytes.Buffer
+	user := slog.New(slog.NewTextHandler(&logged, nil))
+	_, err = launch(temporalConfig(sqlConfig(file), p), p, slog.New(slog.DiscardHandler), user)
 	var fatal *fatalError
 	if !errors.As(err, &fatal) || !strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("launch = %v; want a fatalError about the address", err)
 	}
-	if told.Len() != 0 {
-		t.Errorf("the user was told of what Start tries again: %s", told.String())
+	if logged.Len() != 0 {
+		t.Errorf("the user's log has an error after which Start tries again: %s", logged.String())
 	}
 }
 
-func TestWebUIGivesUpWithItsContext(t *testing.T) {
+func TestWebUIEndsWithItsContext(t *testing.T) {
 	l, err := listen("a test", -1, 0, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -283,9 +293,9 @@ func TestWebUIGivesUpWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := startWebUI(ctx, l, hostPort(1), DefaultNamespace, slog.New(slog.DiscardHandler)); err == nil {
-		t.Error("started without a context")
+		t.Error("it started although its context had ended")
 	}
-	noGoroutineOfOurs(t)
+	noGoroutine(t)
 }
 
 func TestContain(t *testing.T) {
@@ -300,7 +310,7 @@ func TestContain(t *testing.T) {
 	}
 }
 
-// Who was connected to a server that crashed finds the next one.
+// After a crash the next server takes the same port, so that clients find it.
 func TestPortAfterCrash(t *testing.T) {
 	dir := t.TempDir()
 	l, err := listen("a test", -1, 0, slog.New(slog.DiscardHandler))

@@ -25,14 +25,16 @@ import (
 const (
 	clusterName   = "active"
 	historyShards = 4 // fixed for the life of a database
-	startTries    = 3 // ports found free may be taken a moment later
+	startTries    = 3 // another program may take a free port before the server opens it
 	readyTimeout  = 30 * time.Second
 )
 
-// startTemporal starts the four services and waits until clients are served. It
-// returns the frontend's address, on the preferred port if none is asked for, and what
-// stops them.
-func startTemporal(ctx context.Context, conf *config.SQL, o Options, preferred int, log *slog.Logger) (addr string, stop func() error, err error) {
+// startTemporal starts the four services and waits until they answer. It returns the
+// frontend's address, and a function that stops the services. preferred is the port for
+// GRPCPort 0.
+func startTemporal(
+	ctx context.Context, conf *config.SQL, o Options, preferred int, log *slog.Logger,
+) (addr string, stop func() error, err error) {
 	for try := 1; ; try++ {
 		p, err := findPorts(o.GRPCPort, preferred, o.Logger)
 		if err != nil {
@@ -54,14 +56,14 @@ func startTemporal(ctx context.Context, conf *config.SQL, o Options, preferred i
 	}
 }
 
-// launch returns a *fatalError if the server wanted to end the process. Should it want
-// to later, user is told.
+// launch starts the server. It returns a *fatalError if the server wanted to end the
+// process during that. A later wish to end the process is logged to user.
 func launch(conf *config.Config, p ports, log, user *slog.Logger) (srv temporal.Server, err error) {
 	var first atomic.Pointer[fatalError]
 	var started atomic.Bool
 	logger := serverLogger{l: log, fatal: func(err *fatalError) {
 		if !started.Load() {
-			first.CompareAndSwap(nil, err) // for the caller to try again
+			first.CompareAndSwap(nil, err) // launch returns it
 			return
 		}
 		user.Error("Temporal server: " + err.Error())
@@ -71,7 +73,7 @@ func launch(conf *config.Config, p ports, log, user *slog.Logger) (srv temporal.
 		srv, err = temporal.NewServer(
 			temporal.WithConfig(conf),
 			temporal.ForServices(temporal.DefaultServices),
-			temporal.WithStaticHosts(map[primitives.ServiceName]static.Hosts{ // in place of the ring protocol
+			temporal.WithStaticHosts(map[primitives.ServiceName]static.Hosts{ // instead of the ring protocol
 				primitives.FrontendService: host(p.frontend),
 				primitives.HistoryService:  host(p.history),
 				primitives.MatchingService: host(p.matching),
@@ -79,12 +81,14 @@ func launch(conf *config.Config, p ports, log, user *slog.Logger) (srv temporal.
 			}),
 			temporal.WithLogger(logger),
 			temporal.WithAuthorizer(authorization.NewNoopAuthorizer()),
-			temporal.WithClaimMapper(func(*config.Config) authorization.ClaimMapper { return authorization.NewNoopClaimMapper() }),
+			temporal.WithClaimMapper(func(*config.Config) authorization.ClaimMapper {
+				return authorization.NewNoopClaimMapper()
+			}),
 			temporal.WithDynamicConfigClient(dynamicconfig.StaticClient{
-				dynamicconfig.EnableServerVersionCheck.Key():                     false, // it would call home
+				dynamicconfig.EnableServerVersionCheck.Key():                     false, // it would ask a server on the internet
 				dynamicconfig.HistoryCacheHostLevelMaxSize.Key():                 8096,
 				dynamicconfig.FrontendMaxNamespaceVisibilityRPSPerInstance.Key(): 100,
-				// One partition a queue: priorities order tasks within a partition only.
+				// Each queue has one partition, because priorities hold only within a partition.
 				dynamicconfig.MatchingNumTaskqueueReadPartitions.Key():  1,
 				dynamicconfig.MatchingNumTaskqueueWritePartitions.Key(): 1,
 			}),
@@ -96,7 +100,7 @@ func launch(conf *config.Config, p ports, log, user *slog.Logger) (srv temporal.
 	})
 	started.Store(true)
 	if f := first.Load(); f != nil {
-		if err == nil { // a goroutine of the server's gave up while the others came up
+		if err == nil { // one goroutine of the server failed, but the others started
 			return nil, errors.Join(f, contain(srv.Stop))
 		}
 		return nil, f
@@ -104,14 +108,17 @@ func launch(conf *config.Config, p ports, log, user *slog.Logger) (srv temporal.
 	return srv, err
 }
 
-// temporalConfig is a single-host cluster with all services in it, archival off.
+// temporalConfig returns the configuration of a cluster of one host with all services and
+// without archival.
 func temporalConfig(conf *config.SQL, p ports) *config.Config {
 	const store, off = "sqlite", "disabled"
 	service := func(port int) config.Service {
 		return config.Service{RPC: config.RPC{GRPCPort: port, BindOnIP: loopback}}
 	}
 	return &config.Config{
-		Global: config.Global{Membership: config.Membership{MaxJoinDuration: readyTimeout, BroadcastAddress: loopback}},
+		Global: config.Global{Membership: config.Membership{
+			MaxJoinDuration: readyTimeout, BroadcastAddress: loopback,
+		}},
 		Persistence: config.Persistence{
 			DefaultStore: store, VisibilityStore: store, NumHistoryShards: historyShards,
 			DataStores: map[string]config.DataStore{store: {SQL: conf}},
@@ -143,12 +150,14 @@ func temporalConfig(conf *config.SQL, p ports) *config.Config {
 	}
 }
 
-// awaitReady asks for something that needs the frontend, the namespace and the
-// database; the client retries while the services find each other.
+// awaitReady waits until the server answers a request that needs the frontend, the
+// namespace and the database. The client retries while the services find each other.
 func awaitReady(ctx context.Context, addr, namespace string, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	c, err := client.NewLazyClient(client.Options{HostPort: addr, Namespace: namespace, Logger: sdklog.NewStructuredLogger(log)})
+	c, err := client.NewLazyClient(client.Options{
+		HostPort: addr, Namespace: namespace, Logger: sdklog.NewStructuredLogger(log),
+	})
 	if err != nil {
 		return err
 	}
@@ -159,8 +168,8 @@ func awaitReady(ctx context.Context, addr, namespace string, log *slog.Logger) e
 
 var errExited = errors.New("the goroutine ended itself")
 
-// contain runs f in a goroutine of its own, so that neither a panic in it nor a Fatal,
-// which ends the goroutine, goes further than an error.
+// contain runs f in a goroutine of its own and returns its error. A panic in f, and a
+// Fatal, which ends the goroutine, become errors too.
 func contain(f func() error) error {
 	done := make(chan error, 1)
 	go func() {

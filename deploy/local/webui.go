@@ -17,11 +17,13 @@ import (
 	uioptions "github.com/temporalio/ui-server/v2/server/server_options"
 )
 
-// startWebUI serves the Web UI on l. The UI's server opens a port by itself and ends
-// the process if that is taken, which a well-known port may be at any moment. So it
-// gets a private port that the kernel has just handed out, and a reverse proxy
-// listens on l, which is already ours.
-func startWebUI(ctx context.Context, l net.Listener, grpcAddr, namespace string, log *slog.Logger) (stop func() error, err error) {
+// startWebUI serves the Web UI on l. The UI's server opens its port itself and ends the
+// process if the port is busy, which could happen with a well-known port. So the UI gets
+// a port that the kernel has just given out, and a reverse proxy serves l, which is open
+// already.
+func startWebUI(
+	ctx context.Context, l net.Listener, grpcAddr, namespace string, log *slog.Logger,
+) (stop func() error, err error) {
 	private, err := net.Listen("tcp", hostPort(0))
 	if err != nil {
 		return nil, err
@@ -30,7 +32,7 @@ func startWebUI(ctx context.Context, l net.Listener, grpcAddr, namespace string,
 	var ui *uiserver.Server
 	if err := contain(func() error { // it panics on a bad configuration
 		ui = uiserver.NewServer(uioptions.WithConfigProvider(&uiconfig.Config{
-			Host:                loopback, // empty would be every interface
+			Host:                loopback, // empty would mean every interface
 			Port:                port,
 			TemporalGRPCAddress: grpcAddr,
 			EnableUI:            true,
@@ -48,7 +50,7 @@ func startWebUI(ctx context.Context, l net.Listener, grpcAddr, namespace string,
 	uiDone := make(chan struct{})
 	go func() {
 		defer close(uiDone)
-		_ = ui.Start() // nil once stopped
+		_ = ui.Start() // returns nil after ui.Stop
 	}()
 	stopUI := func() {
 		ui.Stop()
@@ -68,17 +70,17 @@ func startWebUI(ctx context.Context, l net.Listener, grpcAddr, namespace string,
 		Handler: &httputil.ReverseProxy{
 			Rewrite: func(r *httputil.ProxyRequest) {
 				r.SetURL(target)
-				r.Out.Host = r.In.Host // what the UI checks a request's origin against
+				r.Out.Host = r.In.Host // the UI compares a request's origin with it
 			},
 			Transport:     transport,
-			FlushInterval: -1, // pass streams on at once
+			FlushInterval: -1, // streams are passed on without delay
 			ErrorLog:      warn,
 		},
 	}
 	frontDone := make(chan struct{})
 	go func() {
 		defer close(frontDone)
-		_ = front.Serve(l) // http.ErrServerClosed once stopped
+		_ = front.Serve(l) // returns http.ErrServerClosed after front.Close
 	}()
 	return func() error {
 		err := front.Close()
@@ -89,7 +91,7 @@ func startWebUI(ctx context.Context, l net.Listener, grpcAddr, namespace string,
 	}, nil
 }
 
-// awaitListening waits until addr takes connections.
+// awaitListening waits until addr accepts connections.
 func awaitListening(ctx context.Context, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Builds what the stack runs of Go into the folder $1: the Temporal server and its
-# schema tool, of the version that go.mod names, and sweep with and without the
-# embedded server. What is up to date is left alone.
+# Builds the Go programs of the stack into the folder $1: the Temporal server and its
+# schema tool, in the version that go.mod names, and sweep with and without the embedded
+# server. Programs that are up to date are not built again.
 set -euo pipefail
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
 cd "$(dirname "$0")/../.."
 export CGO_ENABLED=0
 
-# The server's own programs need a module or two more than we do. A copy of go.mod
-# takes them up, so that everything else is the version that sweep embeds too, and
-# comes out of the same build cache.
+# The server's own programs need some modules that sweep does not need. They are added to
+# a copy of go.mod. So all other modules have the versions that sweep embeds, and the same
+# build cache is used.
 mod=$(mktemp -d)
 trap 'rm -rf "$mod"' EXIT
 cp go.mod go.sum "$mod"

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/topksweep/sweep/storage"
@@ -27,10 +26,10 @@ const (
 	chaosCells   = 24
 )
 
-// Workers are killed in the middle of what they do, MinIO and Temporal are killed
-// and started again, garbage is collected all the while (which fails in an outage),
-// and the sweep comes to what an undisturbed one does.
-// SWEEP_CHAOS_KILLS and SWEEP_CHAOS_SEED change how often, and what is hit.
+// testChaos: workers are killed at many moments of their work, MinIO and Temporal are
+// killed and started again, and garbage is collected again and again (which fails in an
+// outage). The sweep must end as an undisturbed one does. SWEEP_CHAOS_KILLS is the number
+// of kills, and SWEEP_CHAOS_SEED decides when which process is killed.
 func testChaos(t *testing.T, s *stack) {
 	const prefix = "chaos"
 	grid := writeGrid(t, gridOf("chaos", chaosGrid, 1500))
@@ -42,18 +41,19 @@ func testChaos(t *testing.T, s *stack) {
 	c := newChaos(t, s, prefix)
 	c.id = strings.TrimSpace(s.sweep(t, prefix, "submit", grid, "--address", s.temporal.address))
 	for i := range chaosWorkers {
-		c.workers = append(c.workers, &victim{name: fmt.Sprintf("chaos-%d", i)})
+		c.workers = append(c.workers, &chaosWorker{name: fmt.Sprintf("chaos-%d", i)})
 	}
 	c.run()
 
 	collected := 0
 	for _, p := range c.collectors {
-		until(t, "garbage to be collected", p.ended)
+		until(t, "end of a garbage collection", p.ended)
 		if p.cmd.ProcessState.Success() {
 			collected++
 		}
 	}
-	t.Logf("seed %d: %d kills of workers survived (%s), and %s; garbage collected %d times of %d", c.seed, c.kills, counts(c.moments), counts(c.outages), collected, len(c.collectors))
+	t.Logf("seed %d: %d kills of workers survived (%s), and %s; garbage collected %d times of %d",
+		c.seed, c.kills, counts(c.moments), counts(c.outages), collected, len(c.collectors))
 	if collected == 0 {
 		t.Error("garbage was never collected")
 	}
@@ -64,9 +64,9 @@ func testChaos(t *testing.T, s *stack) {
 	if err := c.temporal.GetWorkflow(t.Context(), c.id, "").Get(t.Context(), &sum); err != nil {
 		t.Fatal(err)
 	}
-	sum.Steps = 0 // of a stage that was saved just before its worker was killed, none are counted
+	sum.Steps = 0 // the steps of a stage are not counted if its worker was killed just after saving
 	if want := (protocol.Summary{Cells: chaosCells, Completed: chaosCells}); sum != want {
-		t.Errorf("the sweep came to %+v, want %+v", sum, want)
+		t.Errorf("the sweep ended with %+v, want %+v", sum, want)
 	}
 	if got := s.sweep(t, prefix, "results", c.id); got != want {
 		t.Errorf("results:\n%s\nundisturbed:\n%s", got, want)
@@ -82,26 +82,27 @@ func testChaos(t *testing.T, s *stack) {
 	}
 }
 
-// A moment is when a worker is killed.
+// A moment is a point of a worker's work at which it is killed.
 type moment string
 
 const (
-	begun      moment = "a run just begun or resumed"
+	started    moment = "a run just begun or resumed"
 	uploaded   moment = "a state without its manifest"
 	saved      moment = "a checkpoint just written"
 	evaluating moment = "in evaluation"
-	blind      moment = "in an outage"
+	outage     moment = "in an outage"
 )
 
-// A victim is a worker that is started again whenever it has ended.
-type victim struct {
+// A chaosWorker is a worker that is started again whenever it has ended.
+type chaosWorker struct {
 	*process
 	name   string
 	starts int
-	read   int64  // of its log
-	run    string // in training; "" if none is known
+	read   int64  // bytes of its log that have been read
+	run    string // the run that it trains; "" if none is known
 }
 
+// chaos disturbs one sweep.
 type chaos struct {
 	t        *testing.T
 	s        *stack
@@ -111,43 +112,44 @@ type chaos struct {
 	temporal client.Client
 	seed     uint64
 	rng      *rand.Rand
-	workers  []*victim
+	workers  []*chaosWorker
 
 	wanted, kills int
-	moments       map[moment]int
-	hits          map[string]int // kills by run
-	target        moment         // when the next kill is to be …
-	skip          int            // … after so many others like it
-	passed        int            // moments of any kind since the last kill
+	moments       map[moment]int // kills by moment
+	killsOfRun    map[string]int
+	target        moment // the next kill is at this moment …
+	skip          int    // … after so many others of the same kind
+	passed        int    // moments of any kind since the last kill
 
-	seen    map[string]bool           // keys and attempts that are not new any more
+	seen    map[string]bool           // keys and attempts seen before
 	results map[string]storage.Object // as first seen
 
 	collectors []*process // of garbage
 
-	due     map[int]string // outages by the number of kills before them
-	outage  string         // the one now
-	starts  int            // of workers, in the outage
-	outages map[string]int
+	outageAfter map[int]string // the server to kill, by the number of kills before that
+	down        string         // the server that is down; "" for none
+	starts      int            // largest number of starts of a worker before the outage
+	outages     map[string]int // by server
 }
 
 func newChaos(t *testing.T, s *stack, prefix string) *chaos {
 	c := &chaos{
 		t: t, s: s, prefix: prefix, store: s.store(t, prefix), temporal: s.temporal.dial(t),
 		seed: uint64(number(t, "SWEEP_CHAOS_SEED", 1)), wanted: number(t, "SWEEP_CHAOS_KILLS", 50),
-		moments: map[moment]int{}, hits: map[string]int{}, seen: map[string]bool{}, results: map[string]storage.Object{},
-		due: map[int]string{}, outages: map[string]int{},
+		moments: map[moment]int{}, killsOfRun: map[string]int{}, outageAfter: map[int]string{}, outages: map[string]int{},
+		seen: map[string]bool{}, results: map[string]storage.Object{},
 	}
 	t.Cleanup(c.temporal.Close)
 	c.rng = rand.New(rand.NewPCG(c.seed, 0))
 	for i, server := range []string{"MinIO", "Temporal", "MinIO", "Temporal"} {
 		quarter := max(1, c.wanted/4)
-		c.due[i*quarter+1+c.rng.IntN(quarter)] = server
+		c.outageAfter[i*quarter+1+c.rng.IntN(quarter)] = server
 	}
-	c.draw()
+	c.chooseNextKill()
 	return c
 }
 
+// number returns the number in an environment variable, or otherwise if it is not set.
 func number(t *testing.T, name string, otherwise int) int {
 	t.Helper()
 	v := os.Getenv(name)
@@ -161,9 +163,9 @@ func number(t *testing.T, name string, otherwise int) int {
 	return n
 }
 
-// draw decides when the next worker is killed.
-func (c *chaos) draw() {
-	of := []moment{begun, uploaded, uploaded, saved, saved}
+// chooseNextKill decides at which moment the next worker is killed.
+func (c *chaos) chooseNextKill() {
+	of := []moment{started, uploaded, uploaded, saved, saved}
 	c.target, c.skip, c.passed = of[c.rng.IntN(len(of))], c.rng.IntN(3), 0
 }
 
@@ -176,26 +178,26 @@ func (c *chaos) run() {
 	for {
 		c.supervise()
 		c.readLogs()
-		c.look(ctx)
+		c.readStore(ctx)
 		if c.ended(ctx) {
 			return
 		}
 		select {
 		case <-ctx.Done():
-			c.t.Fatalf("after %d kills the sweep has not ended in time", c.kills)
+			c.t.Fatalf("the sweep has not ended in time, after %d kills", c.kills)
 		case <-tick.C:
 		}
 	}
 }
 
-// supervise starts workers that have ended. In an outage one that was started
-// gives up because it cannot reach the server: that is when the server comes back.
+// supervise starts workers that have ended. A worker that is started in an outage cannot
+// reach the server and ends: then supervise starts the server again.
 func (c *chaos) supervise() {
 	for _, w := range c.workers {
 		if w.process != nil && !w.ended() {
 			continue
 		}
-		if w.process != nil && c.outage != "" && w.starts > c.starts {
+		if w.process != nil && c.down != "" && w.starts > c.starts {
 			c.restore()
 		}
 		w.run = ""
@@ -204,126 +206,27 @@ func (c *chaos) supervise() {
 	}
 }
 
-// readLogs notes who trains what.
-func (c *chaos) readLogs() {
-	for _, w := range c.workers {
-		for _, line := range w.news(c.t) {
-			if !strings.Contains(line, "msg=training ") {
-				continue
-			}
-			for _, f := range strings.Fields(line) {
-				if cell, ok := strings.CutPrefix(f, "cell="); ok {
-					for _, other := range c.workers { // whoever had it before has lost it
-						if other.run == cell {
-							other.run = ""
-						}
-					}
-					w.run = cell
-				}
-			}
-			c.now(begun, w)
-		}
-	}
-}
-
-// news returns the whole lines that the log has got since it was read last.
-func (w *victim) news(t *testing.T) []string {
-	b, err := os.ReadFile(w.log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b = b[w.read:]
-	end := strings.LastIndexByte(string(b), '\n') + 1
-	w.read += int64(end)
-	return strings.Split(string(b[:end]), "\n")
-}
-
-// look sees what is new in the store.
-func (c *chaos) look(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	objects, err := c.store.List(ctx, "")
-	if err != nil {
-		return // it is down
-	}
-	there := map[string]bool{}
-	for _, o := range objects {
-		there[o.Key] = true
-	}
-	for _, o := range objects {
-		if strings.HasPrefix(o.Key, "results/") {
-			if _, ok := c.results[o.Key]; !ok {
-				c.results[o.Key] = o
-			}
-		}
-		part := strings.Split(o.Key, "/")
-		if c.seen[o.Key] || len(part) != 4 || part[0] != "stages" {
-			continue
-		}
-		c.seen[o.Key] = true
-		at := strings.Join(strings.Split(part[3], "-")[:min(2, strings.Count(part[3], "-")+1)], "-")
-		switch {
-		case part[2] == "manifests":
-			c.now(saved, c.trainer(part[1]))
-		case part[2] == "data" && !there[strings.Join(part[:2], "/")+"/manifests/"+at+".json"]:
-			c.now(uploaded, c.trainer(part[1]))
-		}
-	}
-}
-
-func (c *chaos) trainer(run string) *victim {
-	i := slices.IndexFunc(c.workers, func(w *victim) bool { return w.run == run })
-	if i < 0 {
-		return nil
-	}
-	return c.workers[i]
-}
-
-// ended reports whether the sweep has, and sees who evaluates.
-func (c *chaos) ended(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	d, err := c.temporal.DescribeWorkflowExecution(ctx, c.id, "")
-	if err != nil {
-		return false // it is down
-	}
-	for _, a := range d.PendingActivities {
-		key := fmt.Sprintf("activity %s attempt %d", a.ActivityId, a.Attempt)
-		if a.ActivityType.GetName() != protocol.ActivityEval || a.State != enums.PENDING_ACTIVITY_STATE_STARTED || c.seen[key] {
-			continue
-		}
-		c.seen[key] = true
-		pid, _, _ := strings.Cut(a.LastWorkerIdentity, "@")
-		for _, w := range c.workers {
-			if strconv.Itoa(w.cmd.Process.Pid) == pid {
-				w.run = "" // it would not evaluate if it still trained
-				c.now(evaluating, w)
-			}
-		}
-	}
-	return d.WorkflowExecutionInfo.Status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING
-}
-
-// now is called at a moment at which w may be killed.
-func (c *chaos) now(m moment, w *victim) {
-	if w == nil || w.ended() || c.kills >= c.wanted || c.outage != "" {
+// mayKill is called at a moment at which w may be killed, and kills it if that is the
+// moment that was chosen.
+func (c *chaos) mayKill(m moment, w *chaosWorker) {
+	if w == nil || w.ended() || c.kills >= c.wanted || c.down != "" {
 		return
 	}
 	c.passed++
 	const (
-		most     = 3 // kills of one run: the pause before its next attempt doubles with each
-		patience = 8 // some moments become rare
+		maxKillsOfRun = 3 // the pause before a run's next attempt doubles with each kill
+		maxPassed     = 8 // then any moment will do: some kinds become rare
 	)
 	left := chaosCells - len(c.results)
 	switch late := c.wanted-c.kills > 2*left; {
-	case late: // the sweep must not be over first
-	case w.run != "" && c.hits[w.run] >= most:
+	case late: // kill at every moment, else the sweep ends before the last kill
+	case w.run != "" && c.killsOfRun[w.run] >= maxKillsOfRun:
 		return
-	case m == evaluating: // they are few and short
+	case m == evaluating: // evaluations are few and take little time
 		if c.rng.IntN(2) == 0 {
 			return
 		}
-	case c.passed >= patience:
+	case c.passed >= maxPassed:
 	case m != c.target:
 		return
 	case c.skip > 0:
@@ -331,25 +234,26 @@ func (c *chaos) now(m moment, w *victim) {
 		return
 	}
 	c.kill(m, w)
-	if server := c.due[c.kills]; server != "" {
-		c.breakDown(server)
+	if server := c.outageAfter[c.kills]; server != "" {
+		c.startOutage(server)
 	}
 }
 
-func (c *chaos) kill(m moment, w *victim) {
+// kill kills a worker. After every fifth kill it starts a garbage collection.
+func (c *chaos) kill(m moment, w *chaosWorker) {
 	w.kill()
-	c.hits[w.run]++
+	c.killsOfRun[w.run]++
 	c.kills++
 	c.moments[m]++
-	c.draw()
+	c.chooseNextKill()
 	if c.kills%5 == 0 {
 		c.collectors = append(c.collectors, c.s.startGC(c.t, c.prefix))
 	}
 }
 
-// breakDown kills a server, and some worker that has to do with it.
-func (c *chaos) breakDown(server string) {
-	c.outage = server
+// startOutage kills a server, and one of the workers that train.
+func (c *chaos) startOutage(server string) {
+	c.down = server
 	c.outages[server+" killed"]++
 	if server == "MinIO" {
 		c.s.minio.Kill()
@@ -360,27 +264,29 @@ func (c *chaos) breakDown(server string) {
 	for _, w := range c.workers {
 		c.starts = max(c.starts, w.starts)
 	}
-	var busy []*victim
+	var busy []*chaosWorker
 	for _, w := range c.workers {
-		w.starts = c.starts // any start from here on is one in the outage
+		w.starts = c.starts // a start during the outage raises it above c.starts
 		if w.run != "" && !w.ended() {
 			busy = append(busy, w)
 		}
 	}
 	if len(busy) > 0 && c.kills < c.wanted {
-		c.kill(blind, busy[c.rng.IntN(len(busy))])
+		c.kill(outage, busy[c.rng.IntN(len(busy))])
 	}
 }
 
+// restore starts the server that is down again.
 func (c *chaos) restore() {
-	if c.outage == "MinIO" {
+	if c.down == "MinIO" {
 		c.s.minio.Restart()
 	} else {
 		c.s.temporal.restart(c.t)
 	}
-	c.outage = ""
+	c.down = ""
 }
 
+// counts lists the numbers by key, as "key: number, …".
 func counts[K ~string](m map[K]int) string {
 	var parts []string
 	for _, k := range slices.Sorted(maps.Keys(m)) {

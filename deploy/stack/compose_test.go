@@ -16,7 +16,7 @@ import (
 
 const root = "../.."
 
-// A composeFile is docker-compose.yml as far as it is checked here.
+// A composeFile holds the parts of docker-compose.yml that the tests check.
 type composeFile struct {
 	Services map[string]service `yaml:"services"`
 	Volumes  map[string]any     `yaml:"volumes"`
@@ -43,16 +43,18 @@ type build struct {
 	Dockerfile string `yaml:"dockerfile"`
 }
 
+// readCompose parses docker-compose.yml.
 func readCompose(t *testing.T) composeFile {
 	t.Helper()
 	var f composeFile
-	// A key beside a merge (<<) overrides what the merge has under it.
+	// A key beside a merge (<<) overrides the same key of the merge.
 	if err := yaml.UnmarshalWithOptions(read(t, "docker-compose.yml"), &f, yaml.AllowDuplicateMapKey()); err != nil {
 		t.Fatal(yaml.FormatError(err, false, true))
 	}
 	return f
 }
 
+// read returns the content of a file of the repository.
 func read(t *testing.T, path string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(root, path))
@@ -62,12 +64,14 @@ func read(t *testing.T, path string) []byte {
 	return b
 }
 
-// What a container engine would find out only when it starts: services, files and
-// variables that other places name; and what must not slip in: floating images,
-// ports open to others, secrets.
+// TestCompose checks what a container engine would find only at its start: services,
+// files and variables that are named must exist. Images without a fixed version and ports
+// that are open to other machines are errors.
 func TestCompose(t *testing.T) {
 	f := readCompose(t)
-	for _, name := range []string{"postgresql", "schema", "temporal", "namespace", "temporal-ui", "minio", "bucket", "worker", "worker-gpu", "sweep"} {
+	for _, name := range []string{
+		"postgresql", "schema", "temporal", "namespace", "temporal-ui", "minio", "bucket", "worker", "worker-gpu", "sweep",
+	} {
 		if _, ok := f.Services[name]; !ok {
 			t.Errorf("no service %s", name)
 		}
@@ -109,7 +113,7 @@ func TestCompose(t *testing.T) {
 			}
 		}
 	}
-	// Who submits and who trains must use one store.
+	// Submitting and training must use the same store.
 	for _, name := range []string{"bucket", "worker", "worker-gpu", "sweep"} {
 		if got := f.Services[name].Environment["SWEEP_STORE"]; got != "${SWEEP_STORE:-s3://sweep}" {
 			t.Errorf("%s has the store %v", name, got)
@@ -135,8 +139,8 @@ func exists(t *testing.T, service string, path ...string) {
 	}
 }
 
-// The containers run the versions that the rest of the repository is built and
-// tested with.
+// TestComposeVersions checks that the containers run the versions with which the rest of
+// the repository is built and tested.
 func TestComposeVersions(t *testing.T) {
 	f := readCompose(t)
 	mod := string(read(t, "go.mod"))
@@ -168,22 +172,24 @@ func TestComposeVersions(t *testing.T) {
 			t.Errorf("%s runs as root", file)
 		}
 	}
-	if text := string(read(t, "deploy/compose/minio.Dockerfile")); !strings.Contains(text, "MINIO_VERSION="+miniotest.Version) {
+	minio := string(read(t, "deploy/compose/minio.Dockerfile"))
+	if !strings.Contains(minio, "MINIO_VERSION="+miniotest.Version) {
 		t.Errorf("minio.Dockerfile does not build the version that is tested, %s", miniotest.Version)
 	}
 }
 
-// env.example lists exactly the variables of docker-compose.yml, with the defaults
-// that stand there.
+// TestComposeEnvironment checks that env.example lists exactly the variables of
+// docker-compose.yml, with the same defaults.
 func TestComposeEnvironment(t *testing.T) {
 	used := map[string]string{}
-	for _, m := range regexp.MustCompile(`\$\{([A-Z_]+):-([^}]*)\}`).FindAllStringSubmatch(string(read(t, "docker-compose.yml")), -1) {
+	variable := regexp.MustCompile(`\$\{([A-Z_]+):-([^}]*)\}`)
+	for _, m := range variable.FindAllStringSubmatch(string(read(t, "docker-compose.yml")), -1) {
 		if before, ok := used[m[1]]; ok && before != m[2] {
 			t.Errorf("%s defaults to %s and to %s", m[1], before, m[2])
 		}
 		used[m[1]] = m[2]
 	}
-	delete(used, "SWEEP_DATA") // defaults to where one is
+	delete(used, "SWEEP_DATA") // defaults to the current folder
 	listed := map[string]string{}
 	for line := range strings.Lines(string(read(t, "deploy/compose/env.example"))) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && !strings.HasPrefix(name, "#") {

@@ -17,9 +17,9 @@ import (
 	"github.com/topksweep/sweep/sweep/ledger"
 )
 
-// sameOutcome compares what the runs of a sweep came to with what an undisturbed
-// sweep left in a folder: the same results but for the time they took, and the
-// same models, byte for byte; and no checkpoint is left over that gc does not take.
+// sameOutcome compares the store of a sweep with the folder of an undisturbed one. The
+// results must be the same but for the time they took, and the models the same byte for
+// byte. After a garbage collection no checkpoint may be left.
 func sameOutcome(t *testing.T, got storage.Store, undisturbed string) {
 	t.Helper()
 	want, err := dir.Open(undisturbed)
@@ -33,12 +33,12 @@ func sameOutcome(t *testing.T, got storage.Store, undisturbed string) {
 			continue
 		}
 		for key := range w {
-			if !bytes.Equal(timeless(t, key, g[key]), timeless(t, key, w[key])) {
+			if !bytes.Equal(withoutTime(t, key, g[key]), withoutTime(t, key, w[key])) {
 				t.Errorf("%s differs from the undisturbed sweep's", key)
 			}
 		}
 	}
-	// Forks stay until they are collected, and nothing else.
+	// Only forks stay until a garbage collection removes them.
 	if _, err := ledger.New(got).CollectGarbage(t.Context(), time.Now(), false); err != nil {
 		t.Error(err)
 	}
@@ -47,8 +47,9 @@ func sameOutcome(t *testing.T, got storage.Store, undisturbed string) {
 	}
 }
 
-// timeless drops the time that a run took from its result.
-func timeless(t *testing.T, key string, b []byte) []byte {
+// withoutTime returns the stored object b, with the time that the run took set to 0 if it
+// is a result.
+func withoutTime(t *testing.T, key string, b []byte) []byte {
 	t.Helper()
 	if !strings.HasPrefix(key, "results/") && !strings.HasSuffix(key, "/result.json") {
 		return b
@@ -65,6 +66,7 @@ func timeless(t *testing.T, key string, b []byte) []byte {
 	return b
 }
 
+// contents returns the objects of a store by key.
 func contents(t *testing.T, s storage.Store, prefix string) map[string][]byte {
 	t.Helper()
 	objects, err := s.List(t.Context(), prefix)

@@ -17,21 +17,21 @@ import (
 	"time"
 )
 
-// limit is far above what any single step takes on a busy machine.
-const limit = 2 * time.Minute
+// waitLimit is far more time than any single step takes on a busy machine.
+const waitLimit = 2 * time.Minute
 
-// A process is a program that runs, with what it says in a file of its own. It
-// leads a process group, so that nothing that it starts outlives it.
+// A process is a running program whose output goes to a log file. It leads a process
+// group, so that processes that it starts can be ended with it.
 type process struct {
 	name string
 	cmd  *exec.Cmd
-	log  string        // file
+	log  string        // path of the log file
 	done chan struct{} // closed when it has ended
 }
 
-// begin starts a program, which is killed at the end of the test if it still runs.
-// It appends what the program says to the file logs/name.log.
-func begin(t *testing.T, logs, name string, cmd *exec.Cmd) *process {
+// startProcess starts a program. At the end of the test the program is killed if it still
+// runs. Its output is appended to the file logs/name.log.
+func startProcess(t *testing.T, logs, name string, cmd *exec.Cmd) *process {
 	t.Helper()
 	p := &process{name: name, cmd: cmd, log: filepath.Join(logs, name+".log"), done: make(chan struct{})}
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
@@ -55,9 +55,9 @@ func begin(t *testing.T, logs, name string, cmd *exec.Cmd) *process {
 	return p
 }
 
-// signal sends a signal to the process and all that it started.
+// signal sends a signal to the process and to all processes that it started.
 func (p *process) signal(s syscall.Signal) {
-	if !p.ended() { // else the group's number may be another one's by now
+	if !p.ended() { // after its end, its number may be that of another group
 		syscall.Kill(-p.cmd.Process.Pid, s)
 	}
 }
@@ -68,7 +68,8 @@ func (p *process) kill() {
 	<-p.done
 }
 
-// stop asks the process to end, and reports whether it did so with status 0.
+// stop sends SIGTERM, waits for the end of the process, and reports whether its status
+// is 0.
 func (p *process) stop(t *testing.T) bool {
 	t.Helper()
 	p.signal(syscall.SIGTERM)
@@ -76,6 +77,7 @@ func (p *process) stop(t *testing.T) bool {
 	return p.cmd.ProcessState.Success()
 }
 
+// ended reports whether the process has ended.
 func (p *process) ended() bool {
 	select {
 	case <-p.done:
@@ -85,30 +87,30 @@ func (p *process) ended() bool {
 	}
 }
 
-// said reports whether the process has said text so far.
-func (p *process) said(text string) bool {
+// logged reports whether the process's log contains text.
+func (p *process) logged(text string) bool {
 	b, err := os.ReadFile(p.log)
 	return err == nil && bytes.Contains(b, []byte(text))
 }
 
-// until polls for something that other processes bring about.
+// until polls until is returns true. It is for conditions that other processes cause.
 func until(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for !is() {
 		select {
 		case <-ctx.Done():
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("no %s after %v", what, waitLimit)
 		case <-tick.C:
 		}
 	}
 }
 
-// output runs a program to its end, which must be good, and returns what it wrote
-// to standard output.
+// output runs a program to its end and returns its standard output. The program must
+// succeed.
 func output(t *testing.T, cmd *exec.Cmd) string {
 	t.Helper()
 	var out, err bytes.Buffer
@@ -119,8 +121,8 @@ func output(t *testing.T, cmd *exec.Cmd) string {
 	return out.String()
 }
 
-// environment is the test's own without the variables that would lead a program to
-// other servers than the stack's, and with extra ones.
+// environment returns the test's own environment with extra variables, and without those
+// that name servers: a program must find the stack's.
 func environment(extra ...string) []string {
 	var env []string
 	for _, e := range os.Environ() {
@@ -135,13 +137,13 @@ func environment(extra ...string) []string {
 	return append(env, extra...)
 }
 
-// freePorts returns ports of the loopback interface that nothing listens on. They
-// lie below those that systems hand out for outgoing connections: a server that is
-// killed gets its port back when it starts again.
+// freePorts returns n ports of the loopback interface that nothing listens on. They are
+// below the ports that systems use for outgoing connections, so that a server that was
+// killed can take its port again.
 func freePorts(t *testing.T, n int) []string {
 	t.Helper()
 	var ports []string
-	first := 12000 + os.Getpid()%15000 // so that tests side by side look in other places
+	first := 12000 + os.Getpid()%15000 // tests that run at the same time look in different ranges
 	for port := first; len(ports) < n && port < first+4000; port++ {
 		l, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
 		if err == nil {

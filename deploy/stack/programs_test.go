@@ -12,7 +12,8 @@ import (
 	"github.com/topksweep/sweep/storage/minio/miniotest"
 )
 
-// programs are the files of the stack's programs. MinIO's is miniotest's matter.
+// programs are the paths of the stack's programs but for MinIO, which package miniotest
+// finds.
 type programs struct {
 	initdb, postgres        string
 	temporalServer, sqlTool string
@@ -20,10 +21,10 @@ type programs struct {
 	worker                  string // without it, as in the container
 }
 
-// findPrograms finds PostgreSQL and MinIO and builds the rest, into the folder
-// that SWEEP_STACK_BIN names, where they stay for the next time, or a temporary
-// one. It skips the test if a server is missing, or fails it if
-// SWEEP_TEST_MUST_RUN is set.
+// findPrograms finds PostgreSQL and MinIO and builds the other programs, into the folder
+// that SWEEP_STACK_BIN names, where the next test finds them, or else into a temporary
+// one. If a server is missing, it skips the test, or fails it where SWEEP_TEST_MUST_RUN
+// is set.
 func findPrograms(t *testing.T) programs {
 	t.Helper()
 	postgres, ok := findPostgres()
@@ -55,8 +56,7 @@ func findPrograms(t *testing.T) programs {
 	}
 }
 
-// findPostgres returns the folder of PostgreSQL's programs. Debian keeps them out
-// of PATH.
+// findPostgres returns the folder of PostgreSQL's programs. On Debian it is not in PATH.
 func findPostgres() (dir string, ok bool) {
 	dirs, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
 	slices.Sort(dirs)

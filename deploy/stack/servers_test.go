@@ -29,8 +29,8 @@ const (
 	password  = "only-for-tests"
 )
 
-// startPostgres starts a database server of its own, with a fresh cluster, and
-// returns its port.
+// startPostgres starts a database server with an empty database in dir, and returns its
+// port.
 func startPostgres(t *testing.T, dir string, bin programs) (port string) {
 	t.Helper()
 	data, secret := filepath.Join(dir, "postgres"), filepath.Join(dir, "secret")
@@ -44,17 +44,18 @@ func startPostgres(t *testing.T, dir string, bin programs) (port string) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who}
 		return cmd
 	}
-	output(t, run(bin.initdb, "--pgdata", data, "--username", "temporal", "--pwfile", secret, "--auth", "scram-sha-256", "--no-sync"))
+	output(t, run(bin.initdb, "--pgdata", data, "--username", "temporal", "--pwfile", secret,
+		"--auth", "scram-sha-256", "--no-sync"))
 	port = freePorts(t, 1)[0]
-	begin(t, dir, "postgres", run(bin.postgres, "-D", data, "-p", port, "-c", "listen_addresses="+loopback,
+	startProcess(t, dir, "postgres", run(bin.postgres, "-D", data, "-p", port, "-c", "listen_addresses="+loopback,
 		"-c", "unix_socket_directories=", "-c", "max_connections=200",
-		"-c", "fsync=off")) // nothing here cuts the power
-	listens(t, port)
+		"-c", "fsync=off")) // the tests do not cut the power
+	awaitPort(t, port)
 	return port
 }
 
-// unprivileged returns who PostgreSQL is to run as, which refuses root, and makes
-// the files theirs. It is nil for whoever runs the test if that is not root.
+// unprivileged returns the user to run PostgreSQL as, and makes that user the owner of
+// files. PostgreSQL refuses to run as root. For other users it returns nil.
 func unprivileged(t *testing.T, dir string, files ...string) *syscall.Credential {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -73,7 +74,7 @@ func unprivileged(t *testing.T, dir string, files ...string) *syscall.Credential
 	for _, f := range files {
 		err = errors.Join(err, os.Chown(f, uid, gid))
 	}
-	// The folders above must let them through.
+	// The user must be able to enter the folders above.
 	for d := dir; d != filepath.Dir(os.TempDir()) && d != "/"; d = filepath.Dir(d) {
 		if info, e := os.Stat(d); e == nil && info.Mode().Perm()&0o001 == 0 {
 			err = errors.Join(err, os.Chmod(d, info.Mode()|0o001))
@@ -85,7 +86,8 @@ func unprivileged(t *testing.T, dir string, files ...string) *syscall.Credential
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 }
 
-func listens(t *testing.T, port string) {
+// awaitPort waits until a server listens on a port.
+func awaitPort(t *testing.T, port string) {
 	t.Helper()
 	until(t, "a server on port "+port, func() bool {
 		c, err := net.DialTimeout("tcp", net.JoinHostPort(loopback, port), time.Second)
@@ -96,14 +98,15 @@ func listens(t *testing.T, port string) {
 	})
 }
 
-// A temporalServer is Temporal with its database, set up by the same script and
-// the same variables as in docker-compose.yml.
+// A temporalServer is Temporal with its database, set up by the same script and the same
+// variables as in docker-compose.yml.
 type temporalServer struct {
 	address string
 	*process
-	again func() *process
+	launch func() *process
 }
 
+// startTemporal sets up the database, starts the server and creates the namespace.
 func startTemporal(t *testing.T, dir string, bin programs, postgresPort string) *temporalServer {
 	t.Helper()
 	compose, err := filepath.Abs("../compose")
@@ -113,11 +116,12 @@ func startTemporal(t *testing.T, dir string, bin programs, postgresPort string) 
 	schema := func() *exec.Cmd {
 		cmd := exec.Command("sh", filepath.Join(compose, "schema.sh"))
 		cmd.Env = environment("PATH="+filepath.Dir(bin.sqlTool)+string(os.PathListSeparator)+os.Getenv("PATH"),
-			"SQL_PLUGIN=postgres12", "SQL_HOST="+loopback, "SQL_PORT="+postgresPort, "SQL_USER=temporal", "SQL_PASSWORD="+password)
+			"SQL_PLUGIN=postgres12", "SQL_HOST="+loopback, "SQL_PORT="+postgresPort,
+			"SQL_USER=temporal", "SQL_PASSWORD="+password)
 		return cmd
 	}
 	output(t, schema())
-	output(t, schema()) // as at every start of the containers: it changes nothing
+	output(t, schema()) // the containers run it at every start: it must change nothing
 
 	p := freePorts(t, 9)
 	env := environment("DB=postgres12", "POSTGRES_SEEDS="+loopback, "DB_PORT="+postgresPort,
@@ -129,12 +133,12 @@ func startTemporal(t *testing.T, dir string, bin programs, postgresPort string) 
 		"MATCHING_GRPC_PORT="+p[5], "MATCHING_MEMBERSHIP_PORT="+p[6],
 		"WORKER_GRPC_PORT="+p[7], "WORKER_MEMBERSHIP_PORT="+p[8])
 	s := &temporalServer{address: net.JoinHostPort(loopback, p[0])}
-	s.again = func() *process {
+	s.launch = func() *process {
 		cmd := exec.Command(bin.temporalServer, "start")
 		cmd.Dir, cmd.Env = dir, env
-		return begin(t, dir, "temporal", cmd)
+		return startProcess(t, dir, "temporal", cmd)
 	}
-	s.process = s.again()
+	s.process = s.launch()
 	s.prepare(t)
 	return s
 }
@@ -142,7 +146,7 @@ func startTemporal(t *testing.T, dir string, bin programs, postgresPort string) 
 // restart starts the server again after a kill and waits until it serves.
 func (s *temporalServer) restart(t *testing.T) {
 	t.Helper()
-	s.process = s.again()
+	s.process = s.launch()
 	c := s.dial(t)
 	defer c.Close()
 	until(t, "Temporal to come back", func() bool {
@@ -153,6 +157,7 @@ func (s *temporalServer) restart(t *testing.T) {
 	})
 }
 
+// dial returns a client that connects when it is used.
 func (s *temporalServer) dial(t *testing.T) client.Client {
 	t.Helper()
 	c, err := client.NewLazyClient(client.Options{HostPort: s.address, Namespace: namespace, Logger: silent{}})
@@ -162,8 +167,8 @@ func (s *temporalServer) dial(t *testing.T) client.Client {
 	return c
 }
 
-// prepare creates the namespace and the search attributes, which namespace.sh does
-// for the containers.
+// prepare creates the namespace and the search attributes. For the containers,
+// namespace.sh does it.
 func (s *temporalServer) prepare(t *testing.T) {
 	t.Helper()
 	c := s.dial(t)
@@ -194,16 +199,17 @@ func (s *temporalServer) prepare(t *testing.T) {
 		})
 		return last == nil
 	})
-	// They are refused until the frontend's cache of namespaces has them.
+	// The server refuses them until the frontend's cache of namespaces has them.
 	until(t, "Temporal to know its search attributes", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		_, last = c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: "SweepName = 'none' AND SweepCells = 0"})
+		const query = "SweepName = 'none' AND SweepCells = 0"
+		_, last = c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query})
 		return last == nil
 	})
 }
 
-// silent is a log for clients that are expected to meet a killed server.
+// silent is a logger that discards everything, for clients of servers that are killed.
 type silent struct{}
 
 func (silent) Debug(string, ...any) {}

@@ -1,9 +1,10 @@
 //go:build unix
 
-// Package stack starts what docker-compose.yml starts, without containers: a real
-// PostgreSQL, the Temporal server with its schema in it, MinIO with a bucket, and
-// workers, all on loopback. Its tests prove that the pieces fit and that no run is
-// lost whichever of them is killed; up.sh keeps the stack running for a person.
+// Package stack starts the programs of docker-compose.yml without containers: a real
+// PostgreSQL, the Temporal server with its schema, MinIO with a bucket, and workers, all
+// on the loopback interface. Its tests show that they work together, and that no run is
+// lost when any of them is killed. up.sh starts the stack for a person and keeps it
+// running.
 package stack_test
 
 import (
@@ -23,27 +24,28 @@ import (
 
 const bucket = "sweep"
 
-// A stack is a set of servers that run.
+// A stack is a set of running servers.
 type stack struct {
-	dir      string // logs, and all that the servers keep
+	dir      string // logs, and the servers' data
 	bin      programs
 	temporal *temporalServer
 	minio    *miniotest.Server
 }
 
-// TestStack starts the stack once for all that is to be shown on it.
+// TestStack starts the stack once for all tests that need it.
 func TestStack(t *testing.T) {
 	s := start(t)
 	t.Run("Same", func(t *testing.T) { testSame(t, s) })
-	t.Run("HandOver", func(t *testing.T) { testHandOver(t, s) })
+	t.Run("WorkerStop", func(t *testing.T) { testWorkerStop(t, s) })
 	t.Run("Zombie", func(t *testing.T) { testZombie(t, s) })
 	t.Run("Chaos", func(t *testing.T) { testChaos(t, s) })
 }
 
+// start starts the stack. It is stopped at the end of the test.
 func start(t *testing.T) *stack {
 	t.Helper()
 	s := &stack{dir: t.TempDir(), bin: findPrograms(t)}
-	t.Cleanup(func() { s.tails(t) })
+	t.Cleanup(func() { s.showLogs(t) })
 	s.minio = miniotest.Start(t)
 	s.temporal = startTemporal(t, s.dir, s.bin, startPostgres(t, s.dir, s.bin))
 	s.createBucket(t)
@@ -58,7 +60,7 @@ func (s *stack) createBucket(t *testing.T) {
 	output(t, cmd)
 }
 
-// s3 are the variables that say where the bucket is, and who asks.
+// s3 returns the environment variables with the address of MinIO and its credentials.
 func (s *stack) s3() []string {
 	return []string{
 		"AWS_ENDPOINT_URL_S3=" + s.minio.Endpoint, "AWS_REGION=us-east-1",
@@ -66,12 +68,12 @@ func (s *stack) s3() []string {
 	}
 }
 
-// env is the environment of the stack's own programs.
+// env returns the environment of a program that uses the stack, with extra variables.
 func (s *stack) env(extra ...string) []string {
 	return environment(append(append(s.s3(), "SWEEP_DIR="+filepath.Join(s.dir, "state")), extra...)...)
 }
 
-// url is the store of one test: a prefix of the bucket.
+// url returns the store of one test, which is a prefix in the bucket.
 func url(prefix string) string { return "s3://" + bucket + "/" + prefix }
 
 // startWorker starts a worker process with one slot.
@@ -79,18 +81,18 @@ func (s *stack) startWorker(t *testing.T, name, prefix string) *process {
 	t.Helper()
 	cmd := exec.Command(s.bin.worker, "worker", "--address", s.temporal.address, "--store", url(prefix), "--slots", "1")
 	cmd.Env = s.env("GOMAXPROCS=1")
-	return begin(t, s.dir, name, cmd)
+	return startProcess(t, s.dir, name, cmd)
 }
 
-// startGC starts to collect garbage, however young.
+// startGC starts a garbage collection without a grace period.
 func (s *stack) startGC(t *testing.T, prefix string) *process {
 	t.Helper()
 	cmd := exec.Command(s.bin.worker, "gc", "--store", url(prefix), "--grace", "0s")
 	cmd.Env = s.env()
-	return begin(t, s.dir, "gc", cmd)
+	return startProcess(t, s.dir, "gc", cmd)
 }
 
-// sweep runs a command of the program against the stack.
+// sweep runs a command of the program with the stack's store, and returns its output.
 func (s *stack) sweep(t *testing.T, prefix string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(s.bin.worker, append(args, "--store", url(prefix))...)
@@ -98,7 +100,7 @@ func (s *stack) sweep(t *testing.T, prefix string, args ...string) string {
 	return output(t, cmd)
 }
 
-// store opens a test's store to look into it. It does not wait out an outage.
+// store opens a test's store. Its calls fail at once during an outage.
 func (s *stack) store(t *testing.T, prefix string) storage.Store {
 	t.Helper()
 	store, err := minio.Open(t.Context(), url(prefix), minio.Options{
@@ -111,8 +113,8 @@ func (s *stack) store(t *testing.T, prefix string) storage.Store {
 	return store
 }
 
-// undisturbed runs a grid in one process with everything in it and a store in a
-// folder, as a newcomer does, and returns its table and that folder.
+// undisturbed runs a grid with sweep run: one process that contains everything, with its
+// store in a folder. It returns the table that it prints, and the folder.
 func (s *stack) undisturbed(t *testing.T, grid string) (table, dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -121,8 +123,8 @@ func (s *stack) undisturbed(t *testing.T, grid string) (table, dir string) {
 	return output(t, cmd), filepath.Join(dir, "store")
 }
 
-// tails shows the end of every program's log if the test failed.
-func (s *stack) tails(t *testing.T) {
+// showLogs shows the end of every program's log if the test failed.
+func (s *stack) showLogs(t *testing.T) {
 	if !t.Failed() {
 		return
 	}
@@ -134,6 +136,7 @@ func (s *stack) tails(t *testing.T) {
 	}
 }
 
+// writeGrid writes a grid to a file and returns its path.
 func writeGrid(t *testing.T, content string) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "grid.yaml")
@@ -143,8 +146,8 @@ func writeGrid(t *testing.T, content string) string {
 	return name
 }
 
-// gridOf is a grid whose runs take a second or two, with latents that die, and a
-// checkpoint as often as a grid may ask for.
+// gridOf returns a grid whose runs take one or two seconds. Latents die in them, and
+// checkpoints are as frequent as a grid may ask for.
 func gridOf(name, parameters string, steps int) string {
 	return fmt.Sprintf(`
 name: %s
@@ -155,7 +158,7 @@ run: {max_concurrent: 64, checkpoint: {every: 1s}}
 `, name, parameters, steps)
 }
 
-// Two workers on the stack give the table that one process gives, byte for byte.
+// testSame: two workers on the stack give the same table as one process, byte for byte.
 func testSame(t *testing.T, s *stack) {
 	grid := writeGrid(t, gridOf("same", "{k: [2, 4], auxk_alpha: [0, 0.03125]}", 800))
 	want, local := s.undisturbed(t, grid)
@@ -170,7 +173,7 @@ func testSame(t *testing.T, s *stack) {
 	sameOutcome(t, s.store(t, "same"), local)
 	for _, w := range workers {
 		if !w.stop(t) {
-			t.Errorf("%s, told to stop: %v", w.name, w.cmd.ProcessState)
+			t.Errorf("%s after SIGTERM: %v", w.name, w.cmd.ProcessState)
 		}
 	}
 }

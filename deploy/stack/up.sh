@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Starts what docker-compose.yml starts, without containers, on free ports of
-# loopback; says how to reach it; and keeps it running until interrupted (Ctrl-C).
-# All that it holds is gone then. Needs Go and PostgreSQL's server; the first start
-# builds the rest, which takes minutes. SWEEP_STACK_BIN names a folder to keep it in.
+# Starts the services of docker-compose.yml without containers, on free ports of the
+# loopback interface, and prints how to reach them. It runs until it is interrupted
+# (Ctrl-C); then all its data are deleted. It needs Go and the PostgreSQL server. The
+# first start builds the other programs, which takes minutes. SWEEP_STACK_BIN names a
+# folder where they are kept.
 set -euo pipefail
 cd "$(dirname "$0")"
 export SWEEP_STACK_UP=1 SWEEP_TEST_MUST_RUN=1

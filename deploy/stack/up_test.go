@@ -11,11 +11,11 @@ import (
 	"testing"
 )
 
-// TestUp is no test but what up.sh runs: the stack and two workers, until
-// interrupted.
+// TestUp is not a test. up.sh runs it: it starts the stack and two workers, and keeps them
+// running until it is interrupted.
 func TestUp(t *testing.T) {
 	if os.Getenv("SWEEP_STACK_UP") == "" {
-		t.Skip("for up.sh")
+		t.Skip("only for up.sh")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

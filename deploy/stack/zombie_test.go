@@ -15,8 +15,8 @@ import (
 	"github.com/topksweep/sweep/storage"
 )
 
-// A worker that stands still for longer than its heartbeat timeout, and wakes when
-// its successor has finished the run, changes nothing.
+// testZombie: a worker is suspended for longer than its heartbeat timeout, and continues
+// only when another worker has finished the run. It must not change the store.
 func testZombie(t *testing.T, s *stack) {
 	const prefix = "zombie"
 	grid := writeGrid(t, gridOf("zombie", "{k: [4]}", 2500))
@@ -26,23 +26,27 @@ func testZombie(t *testing.T, s *stack) {
 	zombie := s.startWorker(t, "zombie", prefix)
 	id := strings.TrimSpace(s.sweep(t, prefix, "submit", grid, "--address", s.temporal.address))
 	until(t, "the first attempt's first checkpoint", func() bool {
-		return slices.ContainsFunc(list(t, store), func(o storage.Object) bool { return strings.Contains(o.Key, "/manifests/") })
+		return slices.ContainsFunc(list(t, store), func(o storage.Object) bool {
+			return strings.Contains(o.Key, "/manifests/")
+		})
 	})
 	zombie.signal(syscall.SIGSTOP)
 	successor := s.startWorker(t, "successor", prefix)
 	s.await(t, id)
-	if !successor.said("attempt=2") {
-		t.Error("the successor did not train: the run was over before its worker stood still")
+	if !successor.logged("attempt=2") {
+		t.Error("the successor did not train: the run was over before its worker was suspended")
 	}
 	before := list(t, store)
 
 	zombie.signal(syscall.SIGCONT)
-	// It says so when it finds out; told to stop, it does what it still has to do.
-	until(t, "the zombie to notice", func() bool { return zombie.said("fenced") || zombie.said("Activity error") || zombie.ended() })
+	// The zombie logs when it notices. After SIGTERM it finishes what it still has to do.
+	until(t, "notice of the zombie", func() bool {
+		return zombie.logged("fenced") || zombie.logged("Activity error") || zombie.ended()
+	})
 	if !zombie.stop(t) {
-		t.Errorf("the zombie, told to stop: %v", zombie.cmd.ProcessState)
+		t.Errorf("the zombie after SIGTERM: %v", zombie.cmd.ProcessState)
 	}
-	if !zombie.said("fenced off") {
+	if !zombie.logged("fenced off") {
 		t.Error("the zombie was not fenced off: nothing kept it from writing")
 	}
 	if after := list(t, store); !slices.Equal(after, before) {
@@ -55,6 +59,7 @@ func testZombie(t *testing.T, s *stack) {
 	successor.stop(t)
 }
 
+// list returns all objects of a store.
 func list(t *testing.T, store storage.Store) []storage.Object {
 	t.Helper()
 	objects, err := store.List(t.Context(), "")
@@ -64,7 +69,7 @@ func list(t *testing.T, store storage.Store) []storage.Object {
 	return objects
 }
 
-// await waits for the end of a sweep, which must be good.
+// await waits for the end of a sweep, which must complete.
 func (s *stack) await(t *testing.T, id string) {
 	t.Helper()
 	c := s.temporal.dial(t)

@@ -1,17 +1,18 @@
-"""Times the reference's training step, stated in PyTorch, and sweep's CPU
-backend in turn on this machine, and prints the ratios.
+"""Times a training step of the reference, written in PyTorch, and one of sweep's CPU
+backend on this machine, and prints the ratios.
 
     python3 -m venv /tmp/bench && /tmp/bench/bin/pip install -r trainer/bench/requirements.txt
     /tmp/bench/bin/python trainer/bench/compare.py [--threads 2] [--rounds 3] [--shapes 512,8192,32,1024 …]
 
-Both sides run with the same number of threads, in float32, on the same shapes.
-Rounds alternate between them. The fastest step of each side in a round counts, so
-that other work on the machine falls on neither; the ratio is the median of the
-rounds' ratios. On a machine that others load heavily, --clock cpu --threads 1
-compares the processor time of a step instead (Linux).
+Both run with the same number of threads, in float32, on the same shapes. A round
+times first the one, then the other, and takes the fastest step of each, so that other
+work on the machine counts for neither. The ratio is the median of the rounds' ratios.
+On a machine with much other work, --clock cpu --threads 1 compares the processor time
+of a step instead (Linux).
 
-The floor is what sweep measures of the machine in the same run (Floor.Seconds in
-package trainer). A step below it is no mistake: see trainer/cpu/PERFORMANCE.md.
+The floor is the least time of a step with a float32 product, from rates that sweep
+measures in the same run (Floor.Seconds in package trainer). A step can take less: see
+trainer/cpu/PERFORMANCE.md.
 """
 
 import argparse
@@ -36,8 +37,8 @@ SHAPES = {
 
 
 class Reference:
-    """TrainerTopK of dictionary_learning at 475fece as its update() computes it:
-    dense products throughout, weights of the decoder as [D, F]."""
+    """TrainerTopK of dictionary_learning at 475fece, as its update() computes a step: all
+    products are dense, and the decoder's weights are [D, F]."""
 
     def __init__(self, d, f, k, b):
         self.k, self.threshold, self.alpha = k, 10_000_000, 1 / 32
@@ -60,13 +61,13 @@ class Reference:
         top, index = acts.topk(self.k, sorted=False, dim=-1)
         kept = torch.zeros_like(acts).scatter_(-1, index, top)
         error = torch.nn.functional.linear(kept, self.w_dec) + self.b_dec - x
-        _variance = (x - x.mean(0)).pow(2).sum(0)
+        _variance = (x - x.mean(0)).pow(2).sum(0)  # the original computes it in each step
         fired = torch.zeros_like(self.since_fired, dtype=torch.bool)
         fired[index.flatten()] = True
         self.since_fired += x.size(0)
         self.since_fired[fired] = 0
         if int((self.since_fired > self.threshold).sum()) > 0:
-            raise RuntimeError("the benchmark is not meant to have dead latents")
+            raise RuntimeError("the benchmark must not have dead latents")
         loss = error.pow(2).sum(-1).mean()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.params, 1.0)
@@ -80,6 +81,7 @@ class Reference:
 
 
 def time_reference(shape, budget, clock):
+    """Returns the fastest step within budget seconds, in seconds of clock."""
     torch.manual_seed(0)
     d, _, _, b = shape
     model, x = Reference(*shape), torch.randn(b, d)
@@ -92,7 +94,9 @@ def time_reference(shape, budget, clock):
     return best
 
 
-def time_ours(shape, budget, threads, binary, metric):
+def time_sweep(shape, budget, threads, binary, metric):
+    """Returns the fastest step within budget seconds, and the floor, in seconds. metric
+    names the figure of BenchmarkStep that is the step's time."""
     d, f, k, b = shape
     name = f"Step/D={d}$/F={f}$/K={k}$/B={b}$/dead=0$"
     env = dict(os.environ, GOMAXPROCS=str(threads))
@@ -111,7 +115,7 @@ def main():
     args = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     args.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     args.add_argument("--rounds", type=int, default=3)
-    args.add_argument("--seconds", type=float, default=3, help="of each side in each round")
+    args.add_argument("--seconds", type=float, default=3, help="of each program in each round")
     args.add_argument("--shapes", nargs="*", help="D,F,K,B", default=[",".join(map(str, s)) for s in SHAPES])
     args.add_argument("--clock", choices=["wall", "cpu"], default="wall")
     args = args.parse_args()
@@ -126,17 +130,18 @@ def main():
     try:
         for text in args.shapes:
             shape = tuple(int(n) for n in text.split(","))
-            theirs, ours, floors = [], [], []
+            reference, sweep, floors = [], [], []
             for _ in range(args.rounds):
-                theirs.append(time_reference(shape, args.seconds, clock))
-                step, floor = time_ours(shape, args.seconds, args.threads, binary, metric)
-                ours.append(step)
+                reference.append(time_reference(shape, args.seconds, clock))
+                step, floor = time_sweep(shape, args.seconds, args.threads, binary, metric)
+                sweep.append(step)
                 floors.append(floor)
-            ratios = [t / o for t, o in zip(theirs, ours)]
+            ratios = [r / s for r, s in zip(reference, sweep)]
             target = SHAPES.get(shape)
-            print(f"| {', '.join(map(str, shape))} | {median(theirs) * 1e3:.1f} | {median(ours) * 1e3:.1f} | {median(ratios):.1f}× | "
-                  f"{min(ratios):.1f}, {max(ratios):.1f} | {f'≥ {target}×' if target else ''} | {min(floors) * 1e3:.1f} | "
-                  f"{median(ours) / min(floors):.2f} |", flush=True)
+            print(f"| {', '.join(map(str, shape))} | {median(reference) * 1e3:.1f} | {median(sweep) * 1e3:.1f} | "
+                  f"{median(ratios):.1f}× | {min(ratios):.1f}, {max(ratios):.1f} | "
+                  f"{f'≥ {target}×' if target else ''} | {min(floors) * 1e3:.1f} | "
+                  f"{median(sweep) / min(floors):.2f} |", flush=True)
     finally:
         binary.unlink(missing_ok=True)
 

@@ -1,63 +1,75 @@
 package cpu
 
-import "slices"
+import "github.com/topksweep/sweep/trainer"
 
-// auxBatch is what a step knows of AuxK.
+// auxBatch holds the values of a step that belong to AuxK.
 type auxBatch struct {
-	on    bool    // dead latents get a gradient in this step
+	on    bool    // dead latents have a gradient from AuxK in this step
 	deads []int32 // the dead latents, rising
-	index []int32 // [F] place in deads
+	index []int32 // [F] index of a dead latent in deads
 
-	// The largest pre-activations of the latents that may be dead after this
-	// step: more than AuxK takes, so that those that fire can be dropped.
-	allowed []uint32
-	count   int // of them
-	keep    int
-	keys    []key // [B,keep]
-	nKeys   []int // [B]
+	candidates auxCandidates
 
-	acts    []float32 // [B,k]
-	latents []int32   // [B,k] places in deads
-	left    []float32 // [B,dPad] residual that AuxK leaves
-	num     []float64 // [B]
-	den     []float64 // [B]
-	hits    hits
-	grad    gradient
+	acts     []float32 // [B,k]
+	latents  []int32   // [B,k], as indices in deads
+	residual []float32 // [B,dPad] what AuxK's reconstruction leaves of the residual
+	num      []float64 // [B] its squared norms
+	den      []float64 // [B] squared distance of the residual from its mean
+	byLatent byLatent  // acts > 0, by index in deads
+	grad     gradient  // by AuxK's reconstruction
 }
 
-func (a *auxBatch) off() { a.on = false }
+// auxLoss adds the AuxK loss of the dead latents to the loss, and sets the gradient
+// that they have from it. The AuxK loss is 0 without dead latents or with α = 0.
+func (m *model) auxLoss(st *trainer.Stats) error {
+	m.aux.on = false
+	if m.c.AuxKAlpha > 0 && len(m.aux.deads) > 0 {
+		if m.recipe.InertAuxK {
+			st.AuxKLoss = m.inertAuxK()
+		} else {
+			var err error
+			if st.AuxKLoss, err = m.auxK(); err != nil {
+				return err
+			}
+		}
+	}
+	st.Loss = st.L2Loss + m.c.AuxKAlpha*st.AuxKLoss
+	return m.finite("the loss", st.Loss)
+}
 
-// auxK is the AuxK loss of recipes corrected and upstream: the k_aux largest
-// ReLU pre-activations of each token's dead latents, decoded without b_dec,
-// against the residual r = x − x̂ held constant; divided by the residual's
-// variance. A quotient that is not a number counts as 0 and has no gradient; so
-// does one by a variance of 0, where the original has the largest float.
-func (m *model) auxK(deads []int32) (float64, error) {
-	a, b, z := &m.aux, &m.bat, m.z
-	a.on = false
+// auxK returns the AuxK loss of recipes corrected and upstream. With r_BD = x − x̂
+// held constant, and acts_Bk of each token the k = k_aux largest ReLU pre-activations
+// of the dead latents (all of them where there are fewer),
+//
+//	loss = Σ (r − acts·W_dec)² / Σ (r − mean of r over the tokens)²
+//
+// A quotient that is NaN counts as 0 and has no gradient. So does a quotient by 0,
+// for which the original has the largest float.
+func (m *model) auxK() (float64, error) {
+	a, b, z, deads := &m.aux, &m.batch, m.z, m.aux.deads
 	k := min(m.c.KAux, len(deads))
 	a.index = resize(a.index, z.f)
 	for i, f := range deads {
 		a.index[f] = int32(i)
 	}
 	a.acts, a.latents = resize(a.acts, z.b*k), resize(a.latents, z.b*k)
-	if !m.takeDead(k) {
-		if err := m.chooseDead(deads, k); err != nil {
+	if !m.selectDead(k) {
+		if err := m.encodeDead(k); err != nil {
 			return 0, err
 		}
 	}
 	mean := m.columnMeans(b.residual)
-	a.left, a.num, a.den = resize(a.left, len(b.residual)), resize(a.num, z.b), resize(a.den, z.b)
-	parts := min(groups, z.b)
-	m.crew.do(parts+1, func(worker, task int) {
+	a.residual, a.num, a.den = resize(a.residual, len(b.residual)), resize(a.num, z.b), resize(a.den, z.b)
+	parts := min(maxParts, z.b)
+	m.workers.do(parts+1, func(worker, task int) {
 		if task == 0 {
-			a.hits.group(a.acts, a.latents, k, len(deads))
+			a.byLatent.group(a.acts, a.latents, k, len(deads))
 			return
 		}
-		w := m.work[worker]
+		w := m.scratch[worker]
 		from, to := span(task-1, parts, z.b)
 		for row := from; row < to; row++ {
-			r, left, den := b.row(b.residual, row), b.row(a.left, row), 0.0
+			r, left, den := b.row(b.residual, row), b.row(a.residual, row), 0.0
 			for j, v := range r {
 				den += (float64(v) - mean[j]) * (float64(v) - mean[j])
 			}
@@ -75,99 +87,26 @@ func (m *model) auxK(deads []int32) (float64, error) {
 		return 0, err
 	}
 	a.on = true
-	a.grad = gradient{a.left, float32(-2 * m.c.AuxKAlpha / den)}
+	a.grad = gradient{a.residual, float32(-2 * m.c.AuxKAlpha / den)}
 	return loss, nil
 }
 
-// dying selects, beside a step's main selection, the largest pre-activations of
-// the latents that are dead after the step unless they fire in it.
-func (m *model) dying() selection {
-	a, b := &m.aux, int64(m.z.b)
-	a.allowed = resize(a.allowed, m.z.panels)
-	clear(a.allowed)
-	a.count = 0
-	for f, n := range m.since {
-		if m.recipe.Dead(n+b, m.c.DeadFeatureThreshold) {
-			a.allowed[f/nr] |= 1 << (f % nr)
-			a.count++
-		}
-	}
-	a.keep = min(a.count, m.c.KAux+max(32, m.c.KAux/4))
-	a.keys, a.nKeys = resize(a.keys, m.z.b*a.keep), resize(a.nKeys, m.z.b)
-	return selection{k: a.keep, allowed: a.allowed, count: a.count, done: func(row int, keys []key) {
-		a.nKeys[row] = copy(a.keys[row*a.keep:(row+1)*a.keep], keys)
-	}}
-}
-
-// takeDead takes each token's k largest pre-activations of dead latents from
-// those that forward kept. It reports false where it cannot: a token whose kept
-// ones fired in such number that others, not kept, would move up.
-func (m *model) takeDead(k int) bool {
-	a, short := &m.aux, make([]bool, m.z.b)
-	m.crew.do(m.z.b, func(worker, row int) {
-		w := m.work[worker]
-		keys := a.keys[row*a.keep:][:a.nKeys[row]]
-		complete := len(keys) < a.keep || a.keep == a.count
-		n := 0
-		for _, x := range keys {
-			keys[n] = x
-			if m.bat.dead[x.latent()] {
-				n++
-			}
-		}
-		keys = keys[:n]
-		switch {
-		case n < k && !complete:
-			short[row] = true
-			return
-		case n > k:
-			w.keys = append(w.keys[:0], keys...)
-			keys = notBelow(keys, slices.Min(w.keys[:largest(w.keys, k, k)]))
-		}
-		m.putDead(row, k, keys)
-	})
-	return !slices.Contains(short, true)
-}
-
-// chooseDead encodes the batch again, for the dead latents only.
-func (m *model) chooseDead(deads []int32, k int) error {
-	a := &m.aux
-	clear(a.allowed)
-	for _, f := range deads {
-		a.allowed[f/nr] |= 1 << (f % nr)
-	}
-	sel := selection{k: k, allowed: a.allowed, count: len(deads), done: func(row int, keys []key) {
-		m.putDead(row, k, keys)
-	}}
-	if bad := m.enc.choose(m.z.b, sel); bad >= 0 {
-		return m.numeric("the pre-activations of row %d of the batch hold a NaN", bad)
-	}
-	return nil
-}
-
-// putDead writes a token's chosen dead latents as places in deads.
-func (m *model) putDead(row, k int, keys []key) {
-	a := &m.aux
-	acts, latents := a.acts[row*k:(row+1)*k], a.latents[row*k:(row+1)*k]
-	put(acts, latents, keys)
-	for i := range keys {
-		latents[i] = a.index[latents[i]]
-	}
-}
-
-// inertAuxK is the reference's AuxK loss (TrainerTopK.loss): dead latents'
-// activations after top-k are always zero, so they decode to b_dec, and
-// u = b_dec − (x̂−x) is compared with each dimension's variance. It returns the
-// loss and the gradient of the whole loss by x̂.
-func (m *model) inertAuxK(deads int) (float64, gradient) {
-	a, b, z := &m.aux, &m.bat, m.z
-	a.on = false
+// inertAuxK returns the AuxK loss of the reference (TrainerTopK.loss). The dead
+// latents' activations after top-k are always zero, so that they decode to b_dec:
+//
+//	u_BD = b_dec − (x̂ − x)
+//	loss = min(dead/k_aux, 1) · mean over B and D of u² / Σ_tokens (x − mean of x)²
+//
+// It sets the gradient of the whole loss by x̂: −2/B·r for the L2 loss, and
+// −2·α·min(dead/k_aux, 1)/(B·D) · u / Σ_tokens (x − mean of x)².
+func (m *model) inertAuxK() float64 {
+	a, b, z, deads := &m.aux, &m.batch, m.z, len(m.aux.deads)
 	variance := m.columnVariance(b.centred)
-	a.left, a.num = resize(a.left, len(b.residual)), resize(a.num, z.b)
+	a.residual, a.num = resize(a.residual, len(b.residual)), resize(a.num, z.b)
 	scale := min(float64(deads)/float64(m.c.KAux), 1)
 	pull := m.c.AuxKAlpha * 2 * scale / float64(z.b*z.d)
-	m.crew.do(z.b, func(_, row int) {
-		out, sum := b.row(a.left, row), 0.0
+	m.workers.do(z.b, func(_, row int) {
+		out, sum := b.row(a.residual, row), 0.0
 		for j, r := range b.row(b.residual, row)[:z.d] {
 			u := float64(m.w.bDec[j]) + float64(r)
 			sum += u * u / variance[j]
@@ -176,15 +115,16 @@ func (m *model) inertAuxK(deads int) (float64, gradient) {
 		clear(out[z.d:])
 		a.num[row] = sum
 	})
-	return scale * sum(a.num) / float64(z.b*z.d), gradient{a.left, 1}
+	b.grad = gradient{a.residual, 1}
+	return scale * sum(a.num) / float64(z.b*z.d)
 }
 
-// columnVariance returns the sum over the tokens of each column's squared
-// distance from its mean.
+// columnVariance returns, for each column of rows_B,dPad, the sum over the tokens of
+// the squared distance from the column's mean.
 func (m *model) columnVariance(rows []float32) []float64 {
 	mean := m.columnMeans(rows)
-	b, parts := &m.bat, min(groups, m.z.b)
-	m.crew.do(parts, func(_, p int) {
+	b, parts := &m.batch, min(maxParts, m.z.b)
+	m.workers.do(parts, func(_, p int) {
 		sum := b.part[p*m.z.dPad : (p+1)*m.z.dPad]
 		clear(sum)
 		from, to := span(p, parts, m.z.b)

@@ -8,21 +8,22 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// PathVariable is the environment variable that forces the instruction path to
-// one of Paths. A word that is unknown, or that this machine cannot run, is an
-// error of New.
+// PathVariable is the environment variable that forces the instruction path to one of
+// Paths. With an unknown path, or one that this machine cannot run, no model is made:
+// Backend.New returns an error.
 const PathVariable = "SWEEP_CPU"
 
 type backend struct{ threads int }
 
-// New returns the backend running on that many threads; 0 stands for
-// GOMAXPROCS at the time that a model is made.
+// New returns the backend that runs on that many threads. With 0 a model runs on as
+// many as GOMAXPROCS says when it is made.
 func New(threads int) trainer.Backend { return backend{threads} }
 
 func (backend) Name() string { return "cpu" }
 
-// Bytes returns what New allocates: weights, moments and gradients, the
-// buffers of one batch, and as host memory one more State for a checkpoint.
+// Bytes implements trainer.Backend. device is what Backend.New allocates: weights,
+// moments and gradients, and the buffers of one batch. host is one more State, for a
+// checkpoint.
 func (b backend) Bytes(c trainer.Config) (device, host int64) {
 	z := sizesOf(c)
 	params := 2*int64(z.fPad)*int64(z.dPad) + int64(z.fPad) + int64(z.dPad)
@@ -32,7 +33,7 @@ func (b backend) Bytes(c trainer.Config) (device, host int64) {
 		k += min(int64(c.KAux), int64(c.DictSize))
 	}
 	bytes += rows * (4*4*int64(z.dPad) + 16*k)
-	bytes += int64(groups) * int64(z.dPad) * 8
+	bytes += int64(maxParts) * int64(z.dPad) * 8
 	return bytes, c.StateBytes()
 }
 
@@ -51,11 +52,11 @@ func (b backend) New(c trainer.Config, s *trainer.State, data trainer.Batches) (
 	if c.Precision != "" && c.Precision != "f32" {
 		return nil, fmt.Errorf("cpu: precision %s: %w: use f32, or the CUDA backend", c.Precision, trainer.ErrUnsupported)
 	}
-	return newModel(c, recipe, s, data, kern, b.crew())
+	return newModel(c, recipe, s, data, kern, b.threadCount())
 }
 
-// crew returns the number of threads.
-func (b backend) crew() int {
+// threadCount returns the number of threads of a model that is made now.
+func (b backend) threadCount() int {
 	if b.threads < 1 {
 		return runtime.GOMAXPROCS(0)
 	}

@@ -15,8 +15,13 @@ func TestBackend(t *testing.T) {
 	eachPath(t, func(t *testing.T) { backendtest.Run(t, cpu.New(2)) })
 }
 
-// eachPath runs a test on every instruction path that this machine has, or on
-// the one that the environment forces.
+// smallest returns the smallest config that a model can be made for.
+func smallest() trainer.Config {
+	return trainer.Config{Recipe: "corrected", ActivationDim: 1, DictSize: 1, K: 1, KAux: 1, BatchSize: 1}
+}
+
+// eachPath runs a test on every instruction path that this machine can run, or on the
+// one that the environment forces.
 func eachPath(t *testing.T, test func(t *testing.T)) {
 	forced := os.Getenv(cpu.PathVariable)
 	for _, path := range cpu.Paths() {
@@ -25,7 +30,7 @@ func eachPath(t *testing.T, test func(t *testing.T)) {
 		}
 		t.Run(path, func(t *testing.T) {
 			t.Setenv(cpu.PathVariable, path)
-			c := trainer.Config{Recipe: "corrected", ActivationDim: 1, DictSize: 1, K: 1, KAux: 1, BatchSize: 1}
+			c := smallest()
 			if _, err := cpu.New(1).New(c, trainer.NewState(c), nil); err != nil {
 				if forced != "" {
 					t.Fatal(err)
@@ -38,7 +43,8 @@ func eachPath(t *testing.T, test func(t *testing.T)) {
 }
 
 func TestPrecisionOfGPUs(t *testing.T) {
-	c := trainer.Config{Recipe: "corrected", ActivationDim: 1, DictSize: 1, K: 1, KAux: 1, BatchSize: 1, Precision: "bf16"}
+	c := smallest()
+	c.Precision = "bf16"
 	if _, err := cpu.New(1).New(c, trainer.NewState(c), nil); !errors.Is(err, trainer.ErrUnsupported) {
 		t.Errorf("error %v", err)
 	}
@@ -46,7 +52,7 @@ func TestPrecisionOfGPUs(t *testing.T) {
 
 func TestUnknownPath(t *testing.T) {
 	t.Setenv(cpu.PathVariable, "avx1024")
-	c := trainer.Config{Recipe: "corrected", ActivationDim: 1, DictSize: 1, K: 1, KAux: 1, BatchSize: 1}
+	c := smallest()
 	_, err := cpu.New(1).New(c, trainer.NewState(c), nil)
 	if err == nil || !strings.Contains(err.Error(), "SWEEP_CPU=avx1024") {
 		t.Errorf("error %v", err)

@@ -10,19 +10,19 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// The shapes of PERFORMANCE.md: D, F, K, B.
+// benchShapes returns the shapes of PERFORMANCE.md: D, F, K, B.
 func benchShapes() [][4]int {
 	return [][4]int{{512, 8192, 32, 1024}, {512, 32768, 100, 1024}, {384, 3072, 32, 512}, {768, 16384, 64, 1024}}
 }
 
-// benchModel is a model a few steps in, with share of its latents dead, less those
-// that fire all the same.
+// benchModel returns a model a few steps into training, and a batch for it. The share
+// dead of its latents is dead, but for those that the batch fires.
 func benchModel(b *testing.B, shape [4]int, dead float64) (*model, []float32) {
 	b.Helper()
 	c := trainer.Config{
-		Recipe: "corrected", ActivationDim: shape[0], DictSize: shape[1], K: shape[2], BatchSize: shape[3], Steps: 1 << 30, DecayStart: 1 << 29,
-		AuxKAlpha: 1.0 / 32, DeadFeatureThreshold: 1 << 40, Precision: "f32",
-		LR: 1e-12, // AuxK revives dead latents: every step is to find the same ones
+		Recipe: "corrected", ActivationDim: shape[0], DictSize: shape[1], K: shape[2], BatchSize: shape[3],
+		Steps: 1 << 30, DecayStart: 1 << 29, AuxKAlpha: 1.0 / 32, DeadFeatureThreshold: 1 << 40, Precision: "f32",
+		LR: 1e-12, // so low that AuxK does not revive dead latents: each step finds the same ones
 	}.Resolve()
 	s := trainer.Init(c)
 	s.Step = 1
@@ -46,7 +46,7 @@ func benchModel(b *testing.B, shape [4]int, dead float64) (*model, []float32) {
 	return m, x
 }
 
-// gaussian fills x with numbers of nearly normal distribution.
+// gaussian fills x with numbers that have nearly a normal distribution.
 func gaussian(x []float32, stream uint64) {
 	for i := range x {
 		sum := -6.0
@@ -57,6 +57,7 @@ func gaussian(x []float32, stream uint64) {
 	}
 }
 
+// eachShape runs a benchmark for each shape, with the rates of this machine.
 func eachShape(b *testing.B, run func(b *testing.B, shape [4]int, f *trainer.Roofline)) {
 	f, err := backend{}.MeasureRoofline()
 	if err != nil {
@@ -67,16 +68,16 @@ func eachShape(b *testing.B, run func(b *testing.B, shape [4]int, f *trainer.Roo
 	}
 }
 
-// rate reports work done in the benchmark against its ceiling, both in giga per
-// second.
+// rate reports the rate of the benchmark in units of 10⁹ a second, and its share of
+// the ceiling, which is in the same unit. work is what one iteration does.
 func rate(b *testing.B, unit string, work, ceiling float64) {
 	got := work * float64(b.N) / b.Elapsed().Seconds() / 1e9
 	b.ReportMetric(got, unit)
 	b.ReportMetric(100*got/ceiling, "%ceiling")
 }
 
-// BenchmarkStep's dead latents are so for as long as nothing fires them. The
-// fastest step, by the clock and in processor time, is what compare.py reads.
+// BenchmarkStep times steps, with a share of the latents dead. compare.py reads the
+// fastest step by the clock; cpu-ms is the fastest in processor time.
 func BenchmarkStep(b *testing.B) {
 	eachShape(b, func(b *testing.B, shape [4]int, f *trainer.Roofline) {
 		for _, dead := range []float64{0, 0.02, 0.2} {
@@ -105,15 +106,14 @@ func BenchmarkStep(b *testing.B) {
 	})
 }
 
-// BenchmarkEncode is the product with the selection.
+// BenchmarkEncode times the product with the selection of the K largest.
 func BenchmarkEncode(b *testing.B) { encodeBench(b, 0) }
 
-// BenchmarkGEMM is BenchmarkEncode with k = 1: the product with next to no
-// selection.
+// BenchmarkGEMM is BenchmarkEncode with K = 1: the product with nearly no selection.
 func BenchmarkGEMM(b *testing.B) { encodeBench(b, 1) }
 
-// encodeBench times the encoder; its ceiling is the rate of its product in the L1
-// cache. k 0 is the shape's.
+// encodeBench times the encoder. Its ceiling is the rate of its product on operands
+// in the L1 cache. With k = 0, K is the shape's.
 func encodeBench(b *testing.B, k int) {
 	eachShape(b, func(b *testing.B, shape [4]int, f *trainer.Roofline) {
 		if k > 0 {
@@ -121,7 +121,8 @@ func encodeBench(b *testing.B, k int) {
 		}
 		m, x := benchModel(b, shape, 0)
 		for b.Loop() {
-			if err := m.forward(x); err != nil {
+			m.centre(x)
+			if err := m.encodeBatch(nil); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -129,14 +130,16 @@ func encodeBench(b *testing.B, k int) {
 	})
 }
 
-// exact is the judge of bounds that are the values.
-type exact struct{}
+// identity is the evaluator of bounds that are the values themselves.
+type identity struct{}
 
-func (exact) atLeast(_ int, bounds []key, _ int) float32 { return max(0, slices.Min(bounds).act()) }
-func (exact) decide(_ int, bounds []key) []key           { return bounds }
+func (identity) lowerBound(_ int, bounds []key, _ int) float32 {
+	return max(0, slices.Min(bounds).act())
+}
+func (identity) evaluate(_ int, bounds []key) []key { return bounds }
 
-// BenchmarkTopK selects from ready pre-activations, in the encoder's tiles; its
-// ceiling is reading them once.
+// BenchmarkTopK times the selection alone, from pre-activations that lie in memory in
+// the encoder's tiles. Its ceiling is to read them once.
 func BenchmarkTopK(b *testing.B) {
 	eachShape(b, func(b *testing.B, shape [4]int, f *trainer.Roofline) {
 		const blocks = 8 // of mr rows
@@ -151,64 +154,78 @@ func BenchmarkTopK(b *testing.B) {
 				gaussian(pre[i][r][:], uint64(i*mr+r))
 			}
 		}
-		var s sieve
+		var c candidates
 		var hit [mr]uint32
 		for b.Loop() {
-			s.shape(blocks*mr, k, panels*nr)
+			c.reset(blocks*mr, k, panels*nr)
 			for i := range pre {
 				first := i % blocks * mr
-				kern.over(&pre[i], (*[mr]float32)(s.above[first:]), &hit)
+				kern.over(&pre[i], (*[mr]float32)(c.cutoff[first:]), &hit)
 				for r, hits := range hit {
 					if hits != 0 {
-						s.add(first+r, hits, &pre[i][r], i/blocks*nr, exact{})
+						c.add(first+r, hits, &pre[i][r], i/blocks*nr, identity{})
 					}
 				}
 			}
 			for row := range blocks * mr {
-				s.kept(row, exact{})
+				c.selected(row, identity{})
 			}
 		}
 		rate(b, "GB/s", float64(4*mr*nr*len(pre)), f.GBs/float64(f.Threads))
 	})
 }
 
-// BenchmarkDecode counts the rows of W_dec and x − b_dec read, and the residual
-// written.
+// BenchmarkDecode counts as bytes the rows of W_dec and x − b_dec that are read and
+// the residual that is written.
 func BenchmarkDecode(b *testing.B) {
 	eachShape(b, func(b *testing.B, shape [4]int, f *trainer.Roofline) {
 		m, _ := benchModel(b, shape, 0)
+		var st trainer.Stats
 		for b.Loop() {
-			m.decode()
+			if err := m.decodeBatch(&st); err != nil {
+				b.Fatal(err)
+			}
 		}
 		rate(b, "GB/s", 4*float64(m.z.b)*float64(m.z.d)*float64(m.c.K+2), f.GBs)
 	})
 }
 
-// BenchmarkBackward counts the rows of residual and x − b_dec read for each
-// activation, and for each latent its weights read and its gradients written.
+// BenchmarkBackward counts as bytes the rows of the residual and of x − b_dec that are
+// read for each activation, and for each latent the weights read and the gradients
+// written.
 func BenchmarkBackward(b *testing.B) {
 	eachShape(b, func(b *testing.B, shape [4]int, f *trainer.Roofline) {
 		m, _ := benchModel(b, shape, 0)
+		var st trainer.Stats
 		for b.Loop() {
-			m.backward(m.mainGradient())
+			if err := m.backward(&st); err != nil {
+				b.Fatal(err)
+			}
 		}
 		rate(b, "GB/s", 8*float64(m.z.d)*float64(m.z.b*m.c.K+2*m.z.f), f.GBs)
 	})
 }
 
+// BenchmarkAdam times the update: Adam, unit norms, and screening the encoder.
 func BenchmarkAdam(b *testing.B) {
 	eachShape(b, func(b *testing.B, shape [4]int, f *trainer.Roofline) {
 		m, _ := benchModel(b, shape, 0)
+		st := trainer.Stats{LR: 1e-4}
 		for b.Loop() {
-			b.StopTimer() // an update uses the gradients up
-			m.backward(m.mainGradient())
+			b.StopTimer() // an update overwrites the gradients
+			if err := m.backward(&st); err != nil {
+				b.Fatal(err)
+			}
 			b.StartTimer()
-			m.update(1e-4, 1)
+			if err := m.update(&st); err != nil {
+				b.Fatal(err)
+			}
 		}
 		rate(b, "GB/s", m.c.SweepBytes(), f.GBs)
 	})
 }
 
+// BenchmarkRoofline prints the rates that the other benchmarks are compared with.
 func BenchmarkRoofline(b *testing.B) {
 	for b.Loop() {
 		f, err := backend{}.MeasureRoofline()

@@ -2,5 +2,5 @@
 
 package cpu
 
-// cpuSeconds is not known here.
+// cpuSeconds returns 0: the processor time is not known here.
 func cpuSeconds() float64 { return 0 }

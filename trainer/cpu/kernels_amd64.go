@@ -2,8 +2,8 @@ package cpu
 
 import xcpu "golang.org/x/sys/cpu"
 
-// kernelsOf returns the kernels of a path, or nil where they cannot run. AVX-512
-// without VNNI adds integers no faster than it adds float32s.
+// kernelsOf returns the kernels of a path, or nil where they cannot run. Path avx512
+// screens in float32: without VNNI, AVX-512 multiplies integers no faster.
 func kernelsOf(name string) *kernels {
 	x := &xcpu.X86
 	avx2 := x.HasAVX2 && x.HasFMA
@@ -13,20 +13,20 @@ func kernelsOf(name string) *kernels {
 		return portable()
 	case name == "avx2" && avx2:
 		return &kernels{
-			name:      name,
-			screening: screening{perWord: 2, quantize: quantizeAVX2, product: productPairsAVX2}, gemm: productAVX2,
+			name:   name,
+			screen: screenProduct{perWord: 2, quantize: quantizeAVX2, product: productPairsAVX2}, gemm: productAVX2,
 			bound: boundAVX2, over: overAVX2, dots: dotsAVX2, combine: combineAVX2, axpy: axpyAVX2, scale: scaleAVX2,
 			sumSquares: sumSquaresAVX2, adam: adamAVX2, transpose: transposeAVX,
 		}
 	case name == "avx512" && avx512, name == "avx512vnni" && avx512 && x.HasAVX512VNNI:
 		k := &kernels{
-			name:      name,
-			screening: floats(productAVX512), gemm: productAVX512,
-			bound: boundAVX512, over: overAVX512, dots: dotsAVX512, combine: combineAVX512, axpy: axpyAVX512, scale: scaleAVX512,
-			sumSquares: sumSquaresAVX512, adam: adamAVX512, transpose: transposeAVX,
+			name:   name,
+			screen: floats(productAVX512), gemm: productAVX512,
+			bound: boundAVX512, over: overAVX512, dots: dotsAVX512, combine: combineAVX512, axpy: axpyAVX512,
+			scale: scaleAVX512, sumSquares: sumSquaresAVX512, adam: adamAVX512, transpose: transposeAVX,
 		}
 		if name == "avx512vnni" {
-			k.screening = screening{perWord: 2, quantize: quantizeAVX512, product: productVNNI}
+			k.screen = screenProduct{perWord: 2, quantize: quantizeAVX512, product: productVNNI}
 		}
 		return k
 	}

@@ -8,7 +8,7 @@ func kernelsOf(name string) *kernels {
 	case "portable":
 		return k
 	case "neon":
-		k.name, k.screening, k.gemm = name, floats(productNEON), productNEON
+		k.name, k.screen, k.gemm = name, floats(productNEON), productNEON
 		k.bound, k.over, k.dots, k.combine, k.axpy = boundNEON, overNEON, dotsNEON, combineNEON, axpyNEON
 		return k
 	}

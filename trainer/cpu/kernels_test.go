@@ -8,7 +8,7 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// noise fills v with numbers of either sign.
+// noise fills v with numbers in [-1, 1) and returns it.
 func noise(v []float32, stream uint64) []float32 {
 	for i := range v {
 		v[i] = float32(2*trainer.Uniform(2, stream, uint64(i)) - 1)
@@ -23,7 +23,7 @@ func closeTo(t *testing.T, what string, got, want, scale float64) {
 	}
 }
 
-// Every kernel of every path against the same written plainly in float64.
+// TestKernels compares every kernel of every path with plain loops in float64.
 func TestKernels(t *testing.T) {
 	for _, path := range Paths() {
 		k := kernelsOf(path)
@@ -88,9 +88,9 @@ func rowKernels(t *testing.T, k *kernels, n, rows int) {
 	}
 }
 
-// panelKernels compares the products, and the bounds made of them, with float64.
+// panelKernels compares the products, and the bounds made from them, with float64.
 func panelKernels(t *testing.T, k *kernels, d int) {
-	words, width := k.words(d), roundUp(d, lane)
+	words, width := k.screen.words(d), roundUp(d, lane)
 	tokens, latents := noise(make([]float32, mr*width), 6), noise(make([]float32, nr*width), 7)
 	for i := range tokens {
 		if i%width >= d {
@@ -103,10 +103,10 @@ func panelKernels(t *testing.T, k *kernels, d int) {
 		}
 	}
 	pack := func(rows []float32, n int, scale float32) []float32 {
-		each, packed := width/k.perWord, make([]float32, n*words+1)
+		each, packed := width/k.screen.perWord, make([]float32, n*words+1)
 		raw := make([]float32, n*each)
 		for r := range n {
-			k.quantize(raw[r*each:(r+1)*each], rows[r*width:(r+1)*width], scale)
+			k.screen.quantize(raw[r*each:(r+1)*each], rows[r*width:(r+1)*width], scale)
 		}
 		k.transpose(packed[:n*words], raw, n)
 		for i := range n * words {
@@ -132,15 +132,16 @@ func panelKernels(t *testing.T, k *kernels, d int) {
 	noise(above[:], 13)
 	above[6], above[7], x[1][5] = float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN())
 
-	check := func(what string, product func(a, w []float32, out *[mr][nr]float32), a, b []float32, round func(float32) float64) {
+	type product func(a, w []float32, out *[mr][nr]float32)
+	check := func(what string, product product, a, b []float32, round func(float32) float64) {
 		var out [mr][nr]float32
-		var hit, again [mr]uint32
-		out[3][3] = 5 // products are added
+		var hit, fromOver [mr]uint32
+		out[3][3] = 5 // the product is added to it
 		product(a, b, &out)
 		got := out
 		k.bound(&out, &x, &w, &above, &hit)
-		if k.over(&out, &above, &again); again != hit {
-			t.Errorf("over: %x, want %x", again, hit)
+		if k.over(&out, &above, &fromOver); fromOver != hit {
+			t.Errorf("over: %x, want %x", fromOver, hit)
 		}
 		for r := range mr {
 			for j := range nr {
@@ -155,10 +156,12 @@ func panelKernels(t *testing.T, k *kernels, d int) {
 					size += math.Abs(a * b)
 				}
 				closeTo(t, what, float64(got[r][j]), want, size)
-				bound, v := float64(got[r][j])*float64(w[0][j])*float64(x[0][r])+float64(w[2][j])+float64(x[1][r])*float64(w[1][j]), out[r][j]
+				v := out[r][j]
+				bound := float64(got[r][j])*float64(w[0][j])*float64(x[0][r]) +
+					float64(w[2][j]) + float64(x[1][r])*float64(w[1][j])
 				if r == 5 {
 					if v == v {
-						t.Fatalf("bound: %v where a token's share is NaN", v)
+						t.Fatalf("bound: %v where a token's margin is NaN", v)
 					}
 				} else {
 					closeTo(t, "bound", float64(v), bound, math.Abs(float64(got[r][j]))+2)
@@ -170,14 +173,14 @@ func panelKernels(t *testing.T, k *kernels, d int) {
 		}
 	}
 	round := func(v float32) float64 { return float64(v) }
-	if k.perWord == 2 {
+	if k.screen.perWord == 2 {
 		round = func(v float32) float64 { return math.RoundToEven(float64(v * scale)) }
 	}
-	check("product", k.product, pack(tokens, mr, scale), pack(latents, nr, scale), round)
+	check("product", k.screen.product, pack(tokens, mr, scale), pack(latents, nr, scale), round)
 	plain := *k
-	plain.screening = floats(k.gemm)
+	plain.screen = floats(k.gemm)
 	k = &plain
-	words = k.words(d)
+	words = k.screen.words(d)
 	check("gemm", k.gemm, pack(tokens, mr, 1), pack(latents, nr, 1), func(v float32) float64 { return float64(v) })
 }
 
@@ -203,7 +206,7 @@ func adamKernel(t *testing.T, k *kernels) {
 			closeTo(t, "w", float64(w[i]), 0.5*float64(w0[i])-0.01*wantM/(3*math.Sqrt(wantV)+1e-8), 1)
 		}
 	}
-	// The flushing of denormals ends with the kernel.
+	// Outside of the kernel, denormals are not flushed.
 	tiny := []float32{1e-39}
 	if tiny[0]*1 == 0 {
 		t.Error("denormals are flushed in Go code")

@@ -2,24 +2,27 @@ package cpu
 
 import "github.com/topksweep/sweep/trainer"
 
-// Shapes of the packed operands of the encoder's product. Tokens are packed in
-// panels of mr, latents in panels of nr: a panel of n holds n rows interleaved,
-// so that the kernel reads both operands in order.
+// The encoder's product has packed operands: tokens in panels of mr rows, latents in
+// panels of nr rows. A panel of n rows holds them interleaved, first element 0 of each
+// row, then element 1 of each, so that the kernel reads both operands in order:
+//
+//	rows (a0 a1 a2), (b0 b1 b2) as a panel of 2: a0 b0 a1 b1 a2 b2
 const (
 	mr   = 12 // tokens in a panel
 	nr   = 32 // latents in a panel
-	lane = 16 // rows of row-major matrices are padded to a multiple of this
+	lane = 16 // rows of matrices that are not packed are padded to a multiple of this
 )
 
-// groups is the number of parts that sums over latents or tokens are cut into;
-// the parts' sums are added in order.
-const groups = 64
+// maxParts is the number of parts that sums over latents or tokens are cut into, if
+// there are so many. The parts' sums are added in order, so that the result does not
+// depend on the number of threads.
+const maxParts = 64
 
-// sizes are the padded shapes of a model. Padding holds zeros, and every update
-// keeps it so.
+// sizes are the shapes of a model, plain and padded. Padding holds zeros, and every
+// update keeps it so.
 type sizes struct {
-	b, d, f    int
-	dPad, fPad int // multiples of lane and nr
+	b, d, f    int // batch_size, activation_dim, dict_size
+	dPad, fPad int // d and f rounded up to multiples of lane and nr
 	panels     int // of latents: fPad/nr
 }
 
@@ -31,9 +34,10 @@ func sizesOf(c trainer.Config) sizes {
 	return z
 }
 
+// roundUp returns the least multiple of to that is at least n.
 func roundUp(n, to int) int { return (n + to - 1) / to * to }
 
-// params are the parameters, moments or gradients, with padded rows.
+// params holds the parameters, or a moment or the gradient of each, with padded rows.
 type params struct {
 	wEnc []float32 // [fPad][dPad]
 	bEnc []float32 // [fPad]
@@ -51,7 +55,7 @@ func newParams(z sizes) params {
 func (p *params) encRow(z sizes, f int) []float32 { return p.wEnc[f*z.dPad : (f+1)*z.dPad] }
 func (p *params) decRow(z sizes, f int) []float32 { return p.wDec[f*z.dPad : (f+1)*z.dPad] }
 
-// load copies s into p, and store copies p into s.
+// load copies s into p.
 func (p *params) load(z sizes, s *trainer.Params) {
 	for f := range z.f {
 		copy(p.encRow(z, f), s.WEnc[f*z.d:(f+1)*z.d])
@@ -61,6 +65,7 @@ func (p *params) load(z sizes, s *trainer.Params) {
 	copy(p.bDec, s.BDec)
 }
 
+// store copies p into s.
 func (p *params) store(z sizes, s *trainer.Params) {
 	for f := range z.f {
 		copy(s.WEnc[f*z.d:(f+1)*z.d], p.encRow(z, f))

@@ -2,41 +2,43 @@ package cpu
 
 import "math"
 
-// The reference's geometric_median: at most medianSteps steps of Weiszfeld's
-// iteration from the mean, until one moves less than medianTol.
+// These are the settings of the reference's geometric_median: at most medianSteps steps
+// of Weiszfeld's iteration, which start at the mean and end when one moves the guess by
+// less than medianTol.
 const (
 	medianSteps = 100
 	medianTol   = 1e-5
 )
 
-// geometricMedian returns the geometric median of the rows of x_BD. Where the
-// guess meets a row, whose weight would be infinite, the row is the answer; the
-// reference returns NaN there.
-func geometricMedian(c crew, x []float32, d int) []float64 {
+// geometricMedian returns the geometric median of the rows of x_BD: the point with the
+// least sum of distances to them. A row that equals the guess has an infinite weight:
+// the guess is then the result, where the reference returns NaN.
+func geometricMedian(w workers, x []float32, d int) []float64 {
 	rows := len(x) / d
-	parts := min(groups, rows)
+	parts := min(maxParts, rows)
 	guess, next := make([]float64, d), make([]float64, d)
 	sums := make([]float64, parts*d)
 	weights := make([]float64, parts)
-	met := make([]bool, parts)
-	// pass sums the weighted rows; with a nil weight every row counts the same.
-	pass := func(weight func(row []float32) float64) (total float64) {
+	met := make([]bool, parts) // whether a row of the part equals the guess
+	// pass sets next to the weighted mean of the rows.
+	pass := func(weight func(row []float32) float64) {
 		clear(sums)
 		clear(weights)
-		c.do(parts, func(_, p int) {
+		w.do(parts, func(_, p int) {
 			from, to := span(p, parts, rows)
 			sum := sums[p*d : (p+1)*d]
 			for r := from; r < to; r++ {
 				row := x[r*d : (r+1)*d]
-				w := weight(row)
-				met[p] = met[p] || math.IsInf(w, 1)
-				weights[p] += w
+				c := weight(row)
+				met[p] = met[p] || math.IsInf(c, 1)
+				weights[p] += c
 				for j, v := range row {
-					sum[j] += w * float64(v)
+					sum[j] += c * float64(v)
 				}
 			}
 		})
 		clear(next)
+		total := 0.0
 		for p := range parts {
 			total += weights[p]
 			for j := range next {
@@ -46,7 +48,6 @@ func geometricMedian(c crew, x []float32, d int) []float64 {
 		for j := range next {
 			next[j] /= total
 		}
-		return total
 	}
 	pass(func([]float32) float64 { return 1 })
 	for range medianSteps {

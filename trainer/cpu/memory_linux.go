@@ -11,9 +11,9 @@ const (
 	bytesPerFloat = 4
 )
 
-// alloc returns n zeros. It asks for huge pages: the gathers of the backward
-// pass touch more small pages than the processor can hold addresses of. Where
-// the system declines, nothing is lost but time.
+// alloc returns n zeros. It asks the system for huge pages, because the backward phase
+// reads rows in so many small pages that the processor cannot keep all their addresses.
+// Without huge pages, it is only slower.
 func alloc(n int) []float32 {
 	s := make([]float32, n)
 	if n*bytesPerFloat < 2*hugePage {

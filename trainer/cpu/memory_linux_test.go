@@ -13,13 +13,14 @@ import (
 	"github.com/topksweep/sweep/trainer/cpu"
 )
 
-// peakOfChild in the environment makes TestPeakMemory the process that is measured.
+// peakOfChild is an environment variable: with it, TestPeakMemory is the process that is
+// measured.
 const peakOfChild = "SWEEP_TEST_PEAK_MEMORY"
 
-// A model in training takes four copies of the parameters, one batch's
-// activations and at most 64 MiB more, dead latents and AuxK included. The
-// pre-activations of a batch alone, [B,F], would take twice that. A process of its
-// own trains, so that no other test shows in its peak.
+// A model in training takes the memory of four copies of the parameters, of one batch's
+// rows, and at most 64 MiB more, with dead latents and AuxK. The pre-activations of a
+// batch alone, [B,F], would take twice as much as those 64 MiB. A process of its own
+// trains, so that its peak does not include the memory of other tests.
 func TestPeakMemory(t *testing.T) {
 	c := trainer.Config{
 		Recipe: "corrected", ActivationDim: 512, DictSize: 16384, K: 64, BatchSize: 2048, Steps: 100, DecayStart: 50,
@@ -48,18 +49,18 @@ func TestPeakMemory(t *testing.T) {
 		t.Error("no latent died: AuxK took no memory")
 	}
 	bound := 4*4*c.Params() + 4*int64(c.BatchSize)*int64(c.ActivationDim) + 64<<20
-	said, _ := cpu.New(2).Bytes(c)
-	t.Logf("took %d MiB; bound %d MiB; Bytes says %d MiB", took>>20, bound>>20, said>>20)
+	estimate, _ := cpu.New(2).Bytes(c)
+	t.Logf("took %d MiB; bound %d MiB; Bytes returns %d MiB", took>>20, bound>>20, estimate>>20)
 	if took > bound {
 		t.Errorf("training took %d bytes, over the bound of %d", took, bound)
 	}
-	if took > said+64<<20 || took < said*3/4 {
-		t.Errorf("training took %d bytes, Bytes says %d", took, said)
+	if took > estimate+64<<20 || took < estimate*3/4 {
+		t.Errorf("training took %d bytes, Bytes returns %d", took, estimate)
 	}
 }
 
-// peak prints by how much training raises the process's peak of resident memory
-// over what it is with the state to start from.
+// peak trains, and prints by how much that raises the process's peak of resident memory.
+// The state that training starts from is in memory before.
 func peak(t *testing.T, c trainer.Config) {
 	s := trainer.Init(c)
 	x := make([]float32, c.BatchSize*c.ActivationDim)
@@ -69,7 +70,7 @@ func peak(t *testing.T, c trainer.Config) {
 	for f := range s.SinceFired {
 		s.SinceFired[f] = c.DeadFeatureThreshold
 	}
-	for i := range s.M.WEnc { // resident, so that reading them takes no memory
+	for i := range s.M.WEnc { // write to all pages, so that they are resident before
 		s.M.WEnc[i], s.M.WDec[i], s.V.WEnc[i], s.V.WDec[i] = 0, 0, 1e-9, 1e-9
 	}
 	before := residentPeak(t)
@@ -84,6 +85,7 @@ func peak(t *testing.T, c trainer.Config) {
 	fmt.Printf("took %d bytes, %d dead\n", residentPeak(t)-before, dead)
 }
 
+// residentPeak returns the process's peak of resident memory in bytes.
 func residentPeak(t *testing.T) int64 {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

@@ -5,13 +5,14 @@ import (
 	"sync/atomic"
 )
 
-// crew runs tasks on a number of goroutines.
-type crew int
+// workers is a number of goroutines to run tasks on.
+type workers int
 
-// do runs task 0 … n-1, each once, in any order and on any worker; worker is in
-// [0, crew). A task writes only what is its own, so that the order never shows.
-func (c crew) do(n int, run func(worker, task int)) {
-	if n <= 1 || c <= 1 {
+// do runs tasks 0 … n−1, each once, in any order. worker, in [0, w), says which
+// goroutine a task runs on. A task must write only to what belongs to it, so that the
+// results do not depend on the order.
+func (w workers) do(n int, run func(worker, task int)) {
+	if n <= 1 || w <= 1 {
 		for i := range n {
 			run(0, i)
 		}
@@ -28,14 +29,15 @@ func (c crew) do(n int, run func(worker, task int)) {
 		}
 	}
 	var wg sync.WaitGroup
-	for w := 1; w < min(int(c), n); w++ {
-		wg.Go(func() { work(w) })
+	for worker := 1; worker < min(int(w), n); worker++ {
+		wg.Go(func() { work(worker) })
 	}
 	work(0)
 	wg.Wait()
 }
 
-// span returns part i of n things cut into parts of nearly equal size.
+// span returns the range of part i when [0, n) is cut into parts ranges of nearly equal
+// length.
 func span(i, parts, n int) (from, to int) {
 	return i * n / parts, (i + 1) * n / parts
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/topksweep/sweep/trainer/cpu"
 )
 
-// What /proc/cpuinfo says that the processor has, the dispatch must find: else the
-// tests of a path would be passed over in silence.
+// The backend must offer exactly the paths whose instructions /proc/cpuinfo lists.
+// Otherwise eachPath would skip the tests of a path unnoticed.
 func TestPathsFound(t *testing.T) {
 	if os.Getenv(cpu.PathVariable) != "" {
 		t.Skip(cpu.PathVariable + " is set")
@@ -47,9 +47,9 @@ func TestPathsFound(t *testing.T) {
 			has = has && slices.Contains(flags, f)
 		}
 		t.Setenv(cpu.PathVariable, path)
-		c := trainer.Config{Recipe: "corrected", ActivationDim: 1, DictSize: 1, K: 1, KAux: 1, BatchSize: 1}
+		c := smallest()
 		if _, err := cpu.New(1).New(c, trainer.NewState(c), nil); (err == nil) != has {
-			t.Errorf("path %s: error %v, but the processor has what it needs: %v", path, err, has)
+			t.Errorf("path %s: error %v, but the processor has its instructions: %v", path, err, has)
 		}
 		if !has {
 			t.Logf("path %s: not on this processor, not tested", path)

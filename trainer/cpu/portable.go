@@ -2,25 +2,25 @@ package cpu
 
 import "math"
 
-// portable returns the kernels in plain Go. Sums run in several lanes, which
-// lets the processor overlap them.
+// portable returns the kernels in plain Go. Most sums run as several partial sums,
+// so that the processor can overlap their additions.
 func portable() *kernels {
 	return &kernels{
-		name:      "portable",
-		screening: floats(productGo), gemm: productGo,
+		name:   "portable",
+		screen: floats(productGo), gemm: productGo,
 		bound: boundGo, over: overGo, dots: dotsGo, combine: combineGo, axpy: axpyGo, scale: scaleGo,
 		sumSquares: sumSquaresGo, adam: adamGo, transpose: transposeGo,
 	}
 }
 
-// floats is the screening that multiplies the numbers themselves.
-func floats(product func(a, w []float32, out *[mr][nr]float32)) screening {
-	return screening{perWord: 1, quantize: func(dst, src []float32, _ float32) { copy(dst, src) }, product: product}
+// floats returns the screening that multiplies the float32 numbers themselves.
+func floats(product func(a, w []float32, out *[mr][nr]float32)) screenProduct {
+	return screenProduct{perWord: 1, quantize: func(dst, src []float32, _ float32) { copy(dst, src) }, product: product}
 }
 
 func productGo(a, w []float32, out *[mr][nr]float32) {
-	// Four tokens by two latents at a time is what fits the sixteen registers of
-	// the smallest machine.
+	// Four tokens by two latents at a time fit the sixteen registers of the smallest
+	// machine.
 	for r := 0; r < mr; r += 4 {
 		for j := 0; j < nr; j += 2 {
 			var c00, c01, c10, c11, c20, c21, c30, c31 float32

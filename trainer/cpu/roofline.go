@@ -8,23 +8,23 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// MeasureRoofline implements trainer.Backend. The best of several short trials
-// counts, so that other work on the machine does not lower it.
+// MeasureRoofline implements trainer.Backend. It measures for about half a second, in
+// several short trials. The best counts, so that other work on the machine does not change it.
 func (b backend) MeasureRoofline() (*trainer.Roofline, error) {
 	k, err := kernelsFor(os.Getenv(PathVariable))
 	if err != nil {
 		return nil, fmt.Errorf("cpu: %w", err)
 	}
-	threads := b.crew()
+	threads := b.threadCount()
 	r := &trainer.Roofline{Path: k.name, Threads: threads}
 	const chunk = 1 << 15
-	x := make([]float32, 1024*chunk) // 128 MiB, past any cache
+	x := make([]float32, 1024*chunk) // 128 MiB, larger than any cache
 	const trials = 12
 	for range trials {
 		r.GFLOPS = max(r.GFLOPS, productRate(k.gemm, 1, threads))
-		r.Product = max(r.Product, productRate(k.product, k.perWord, threads))
+		r.Product = max(r.Product, productRate(k.screen.product, k.screen.perWord, threads))
 		s := seconds(func() {
-			crew(threads).do(threads, func(_, i int) {
+			workers(threads).do(threads, func(_, i int) {
 				from, to := span(i, threads, len(x)/chunk)
 				for ; from < to; from++ {
 					k.scale(x[from*chunk:(from+1)*chunk], 0.5)
@@ -36,11 +36,12 @@ func (b backend) MeasureRoofline() (*trainer.Roofline, error) {
 	return r, nil
 }
 
-// productRate returns the billions of multiplications and additions in a second.
+// productRate returns the rate of a product on operands in the L1 cache, in 10⁹
+// multiplications and additions a second. perWord is how many numbers a word holds.
 func productRate(product func(a, w []float32, out *[mr][nr]float32), perWord, threads int) float64 {
 	const words, calls = 128, 2000
 	s := seconds(func() {
-		crew(threads).do(threads, func(int, int) {
+		workers(threads).do(threads, func(int, int) {
 			var out [mr][nr]float32
 			a, w := make([]float32, mr*words), make([]float32, nr*words)
 			for range calls {
@@ -51,6 +52,7 @@ func productRate(product func(a, w []float32, out *[mr][nr]float32), perWord, th
 	return float64(threads) * calls * 2 * mr * nr * words * float64(perWord) / s / 1e9
 }
 
+// seconds returns how long run takes.
 func seconds(run func()) float64 {
 	start := time.Now()
 	run()

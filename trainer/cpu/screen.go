@@ -2,142 +2,169 @@ package cpu
 
 import "math"
 
-// The encoder's product is screened and then decided.
+// The encoder finds a token's k largest pre-activations in two passes.
 //
-// Screening computes, for every token and latent, a number that the float32
-// pre-activation does not exceed. On paths that have the instructions it
-// multiplies 16-bit integers, at about twice the rate of float32. Deciding
-// computes in float32 (kernel dots) the pre-activations of the few latents that
-// may be among the k largest, and chooses among these values. So the choice and
-// its values are those of a float32 computation of all pre-activations: neither
-// depends on the screening, the tiling or the number of threads.
+// Screening is the cheap pass over all F latents: it computes for each an upper
+// bound of its float32 pre-activation. On paths that have the instructions, it
+// multiplies 16-bit integers, at about twice the rate of float32. The exact pass
+// computes in float32 (kernel dots) the pre-activations of the few latents whose
+// bounds are so high that they may be among the k largest, and selects among these
+// values. So the selection and its values are those of a float32 computation of all
+// pre-activations: they do not depend on the screening, the tiling or the number of
+// threads.
 //
-// A row v, of a token or of the encoder, is cut into blocks of at most
-// blockWords words, and v̂ is what is left of it after rounding v·full·√n/r to
-// integers, where n is the number of blocks and the reach r is √n times the
-// largest norm of a block, at least ‖v‖. So no block's integers have a norm above
-// full + √(D/n)/2, and by Cauchy–Schwarz no partial sum of a block's product
-// exceeds (full + 16)² < 2³¹: the int32 arithmetic is exact. Rounding takes away at
-// most ‖v − v̂‖ ≤ c·r with c = √(D/n)/2/full, and
+// # The bound
+//
+// Let v be a row, of a token or of the encoder, and D its width. It is cut into n
+// blocks of at most blockWords words. Its norm bound r(v) is √n times the largest
+// norm of a block, which is at least ‖v‖. Let v̂ be v after the numbers
+// v·maxQuant·√n/r(v) are rounded to integers and scaled back.
+//
+// The integers of a block have a norm of at most maxQuant + √(D/n)/2. By
+// Cauchy–Schwarz no partial sum of a block's product exceeds (maxQuant + 16)² < 2³¹:
+// the int32 arithmetic is exact. Rounding changes v by ‖v − v̂‖ ≤ c·r(v) at most,
+// with c = √(D/n)/2/maxQuant. So for a token x and an encoder row w
 //
 //	|x·w − x̂·ŵ| ≤ ‖x−x̂‖‖w‖ + ‖x‖‖w−ŵ‖ + ‖x−x̂‖‖w−ŵ‖ ≤ (2c + c²)·r(x)·r(w).
 //
-// What float32 rounds away in the screening's sum over blocks and in kernel dots
-// is at most the number of additions in a row · 2⁻²⁴ · ‖x‖‖w‖, and a few 2⁻²⁴ of
-// the bias. So with the margin β·r(x)·r(w) + biasSlack·|b|, β as below, a
-// pre-activation v and its bound u hold u − 2·margin ≤ v ≤ u.
+// The float32 sums, over blocks here and in kernel dots, round by at most the number
+// of additions in a row · 2⁻²⁴ · ‖x‖‖w‖, and by a few 2⁻²⁴ of the bias b. Together
+//
+//	margin = β·r(x)·r(w) + biasSlack·|b|      (β: see screenProduct.beta)
+//	u      = x̂·ŵ + b + margin
+//	u − 2·margin ≤ v ≤ u                       for the float32 pre-activation v.
+//
+// # An example
+//
+// D = 2, one block, b = 0, and maxQuant 7 instead of 32767. Both rows have norm 1, so
+// that r = 1 and the numbers are multiplied by 7 and rounded:
+//
+//	x = (0.6, 0.8) → (4.2, 5.6) → (4, 6)      w = (1, 0) → (7, 0)
+//	x̂·ŵ = (4·7 + 6·0) / 7² = 0.571; x·w is 0.6
+//	c = √2/2/7 = 0.101, margin = 2c + c² = 0.212
+//	u = 0.783, and 0.359 ≤ 0.6 ≤ 0.783: the pre-activation lies in [u − 2·margin, u].
+//
+// With maxQuant 32767 and D = 512, c is 3.5e-4 and the margin is 7e-4·r(x)·r(w): few
+// latents have bounds so close that they cannot be told from the k largest.
 
 const (
-	full       = 32767 // the largest int16
+	maxQuant   = 32767 // the largest int16
 	blockWords = 512   // words of a row whose products are summed as integers
 
 	// biasSlack covers the rounding of sums that the bias is part of.
 	biasSlack = 0x1p-20
 
-	// Rows of a reach below tiny are screened as zero. Their share of a margin is
-	// set so that the margin is above the norms' product, and no margin is below
-	// 2⁻¹¹⁸, far above what underflow can take away: β is never below 2⁻¹⁸.
-	tiny       = 0x1p-50
-	tinyLatent = 0x1p-30
+	// Rows whose norm bound is below minNorm are screened as zero. Their factor of a
+	// margin is set so that the margin is above the product of the norms. No margin is
+	// below 2⁻¹¹⁸, which is far above what underflow can take away: β is never below
+	// 2⁻¹⁸.
+	minNorm       = 0x1p-50
+	minLatentNorm = 0x1p-30
 
-	// Below huge, no product of two reaches overflows. With a row at or above it,
-	// or with NaN in it, every pre-activation is computed in float32.
-	huge = 0x1p60
+	// Below maxNorm, no product of two norm bounds overflows. For a row at or above
+	// it, or with NaN in it, every pre-activation is computed in float32.
+	maxNorm = 0x1p60
 )
 
-// A screening is the arithmetic of a path's product.
-type screening struct {
-	perWord int // numbers in a word: two int16, or one float32
+// A screenProduct is how an instruction path computes the product x̂·ŵ.
+type screenProduct struct {
+	perWord int // numbers in a 32-bit word: two int16, or one float32
 
-	// quantize writes the words of scale·src.
+	// quantize writes the words of scale·src to dst.
 	quantize func(dst, src []float32, scale float32)
 
-	// product adds to out[r][j] the product of token r and latent j, of which a and
-	// w hold at most blockWords words: [words][mr] and [words][nr].
+	// product adds to out[r][j] the product of token r and latent j. a holds words of
+	// the tokens, [n][mr], and w of the latents, [n][nr], with n ≤ blockWords.
 	product func(a, w []float32, out *[mr][nr]float32)
 }
 
-func (s *screening) words(d int) int { return (d + s.perWord - 1) / s.perWord }
+// words returns the number of words of a row of width d.
+func (s *screenProduct) words(d int) int { return (d + s.perWord - 1) / s.perWord }
 
-func (s *screening) blocks(d int) int { return (s.words(d) + blockWords - 1) / blockWords }
+// blocks returns the number of blocks n of a row of width d.
+func (s *screenProduct) blocks(d int) int { return (s.words(d) + blockWords - 1) / blockWords }
 
-// reach returns r of a row of width dPad.
-func (s *screening) reach(k *kernels, row []float32, blocks int) float64 {
-	largest, step := 0.0, blockWords*s.perWord
-	for from := 0; from < len(row); from += step {
-		largest = max(largest, k.sumSquares(row[from:min(from+step, len(row))]))
+// normBound returns r(row), for a row of width dPad.
+func (s *screenProduct) normBound(k *kernels, row []float32, blocks int) float64 {
+	largest, width := 0.0, blockWords*s.perWord
+	for from := 0; from < len(row); from += width {
+		largest = max(largest, k.sumSquares(row[from:min(from+width, len(row))]))
 	}
 	return math.Sqrt(largest * float64(blocks))
 }
 
-// scale returns the factor that a row of that reach is quantized with, and its
-// inverse.
-func (s *screening) scale(reach float64, blocks int) (scale, unit float32) {
+// scale returns the factor that a row with that norm bound is quantized with, and
+// the inverse of the factor. Both are 0 for a row that is screened as zero.
+func (s *screenProduct) scale(norm float64, blocks int) (scale, unscale float32) {
 	switch {
-	case !(reach >= tiny && reach < huge):
+	case !(norm >= minNorm && norm < maxNorm):
 		return 0, 0
 	case s.perWord == 1:
 		return 1, 1
 	}
-	most := full * math.Sqrt(float64(blocks))
-	return float32(most / reach), float32(reach / most)
+	most := maxQuant * math.Sqrt(float64(blocks))
+	return float32(most / norm), float32(norm / most)
 }
 
-// beta is the margin of two rows of reach 1 and no bias.
-func (s *screening) beta(d int) float64 {
+// beta returns β: the margin of two rows of width d with norm bounds 1 and no bias.
+func (s *screenProduct) beta(d int) float64 {
 	n := s.blocks(d)
-	// Additions in a row: four lanes of dots in the portable path, the blocks, and
-	// what is done once.
+	// The additions in a row: the four lanes of dots in the portable path, the blocks,
+	// and 64 for what is done once.
 	c, additions := 0.0, float64(d)/4+float64(n)+64
 	if s.perWord == 1 {
 		additions += float64(min(d, blockWords))
 	} else {
 		// The hundredth covers the rounding of the scale and of the product by it.
-		c = 1.01 * math.Sqrt(float64(d)/float64(n)) / 2 / full
+		c = 1.01 * math.Sqrt(float64(d)/float64(n)) / 2 / maxQuant
 	}
 	return 1.02 * (2*c + c*c + additions*0x1p-24)
 }
 
-// A screen is what screening knows of the encoder's rows. The words lie in the
-// memory of W_enc's gradient, which a step fills only when it is done encoding.
-type screen struct {
-	words  []float32        // [panels][words(D)][nr] at a stride of dPad·nr
-	bounds [][4][nr]float32 // [panels]: of each latent unit, reach, bias + slack and slack
-	reach  []float64        // [panels] the largest reach of a panel's rows
+// tokenMargin returns β·r(x) of a token x, by which a latent's norm bound is
+// multiplied in the margin. latents is the largest norm bound of any latent. It is
+// NaN where bounds could overflow: no latent is then left out.
+func (s *screenProduct) tokenMargin(norm, latents, beta float64) float32 {
+	switch {
+	case !(norm < maxNorm && latents < maxNorm):
+		return float32(math.NaN())
+	case norm == 0:
+		return 0
+	case norm < minNorm:
+		return 2 * minNorm
+	}
+	return float32(beta * norm)
 }
 
-func (s *screen) panel(z sizes, p int) []float32 {
+// An encoderScreen holds what screening needs of the encoder's rows. The words lie
+// in the memory of W_enc's gradient, which a step fills only after it has encoded.
+type encoderScreen struct {
+	words  []float32        // [panels][words(D)][nr], each panel at a multiple of dPad·nr
+	bounds [][4][nr]float32 // [panels]: of each latent unscale, r(w), bias + slack, and slack
+	norms  []float64        // [panels] the largest r(w) of a panel's rows
+}
+
+// panel returns the words of panel p.
+func (s *encoderScreen) panel(z sizes, p int) []float32 {
 	return s.words[p*z.dPad*nr : (p+1)*z.dPad*nr]
 }
 
-// screenPanel screens panel p of the encoder. scratch holds nr·dPad numbers.
+// screenPanel fills panel p of m.screen from the encoder's rows as they are now.
+// scratch holds nr·dPad numbers.
 func (m *model) screenPanel(p int, scratch []float32) {
-	z, s, b := m.z, &m.kern.screening, &m.screen.bounds[p]
+	z, s, b := m.z, &m.kern.screen, &m.screen.bounds[p]
 	blocks, width, largest := s.blocks(z.d), z.dPad/s.perWord, 0.0
 	for j := range nr {
 		f := p*nr + j
 		row, bias := m.w.encRow(z, f), m.w.bEnc[f]
-		reach := s.reach(m.kern, row, blocks)
-		largest = max(largest, reach)
-		scale, unit := s.scale(reach, blocks)
+		norm := s.normBound(m.kern, row, blocks)
+		largest = max(largest, norm)
+		scale, unscale := s.scale(norm, blocks)
 		s.quantize(scratch[j*width:(j+1)*width], row, scale)
-		b[0][j], b[1][j] = unit, float32(max(reach, tinyLatent))
+		b[0][j], b[1][j] = unscale, float32(max(norm, minLatentNorm))
 		slack := float32(biasSlack * math.Abs(float64(bias)))
 		b[2][j], b[3][j] = bias+slack, slack
 	}
-	m.screen.reach[p] = largest
+	m.screen.norms[p] = largest
 	m.kern.transpose(m.screen.panel(z, p)[:s.words(z.d)*nr], scratch[:nr*width], nr)
-}
-
-// A token's share of the margins, given the largest reach of any latent.
-func (s *screening) share(reach, latents, beta float64) float32 {
-	switch {
-	case !(reach < huge && latents < huge):
-		return float32(math.NaN())
-	case reach == 0:
-		return 0
-	case reach < tiny:
-		return 2 * tiny
-	}
-	return float32(beta * reach)
 }

@@ -9,16 +9,17 @@ import (
 	"github.com/topksweep/sweep/trainer/cpu"
 )
 
-// The bits do not depend on the number of threads: neither stats nor any part of
-// the state, over many steps in which latents die.
+// Neither the stats nor any bit of the state depend on the number of threads, over many
+// steps in which latents die.
 func TestThreads(t *testing.T) { eachPath(t, threads) }
 
 func threads(t *testing.T) {
 	for _, r := range trainer.Recipes() {
 		t.Run(r.Name, func(t *testing.T) {
 			c := trainer.Config{
-				Recipe: r.Name, ActivationDim: 37, DictSize: 500, K: 6, AuxKAlpha: 1.0 / 32, KAux: 18, DecayStart: 60, Steps: 80,
-				BatchSize: 150, LR: 3e-3, ThresholdStartStep: 3, ThresholdBeta: 0.999, DeadFeatureThreshold: 900, Seed: 5, Precision: "f32",
+				Recipe: r.Name, ActivationDim: 37, DictSize: 500, K: 6, BatchSize: 150, Seed: 5, Precision: "f32",
+				Steps: 80, DecayStart: 60, LR: 3e-3, AuxKAlpha: 1.0 / 32, KAux: 18, DeadFeatureThreshold: 900,
+				ThresholdStartStep: 3, ThresholdBeta: 0.999,
 			}
 			var stats []trainer.Stats
 			var state *trainer.State
@@ -47,20 +48,20 @@ func threads(t *testing.T) {
 	}
 }
 
-// Screening in integers decides nothing: with it and without it, AVX-512 trains to
-// the same bits, over many steps in which latents die.
-func TestScreeningDecidesNothing(t *testing.T) {
+// Screening in integers does not change the results: with it and without it, AVX-512
+// trains to the same bits, over many steps in which latents die.
+func TestScreeningIsExact(t *testing.T) {
 	var stats []trainer.Stats
 	var state *trainer.State
 	for _, path := range []string{"avx512", "avx512vnni"} {
 		t.Setenv(cpu.PathVariable, path)
 		c := trainer.Config{
-			Recipe: "corrected", ActivationDim: 70, DictSize: 900, K: 9, AuxKAlpha: 1.0 / 32, KAux: 35, DecayStart: 60, Steps: 80,
-			BatchSize: 100, LR: 3e-3, DeadFeatureThreshold: 900, Seed: 6, Precision: "f32",
+			Recipe: "corrected", ActivationDim: 70, DictSize: 900, K: 9, BatchSize: 100, Seed: 6, Precision: "f32",
+			Steps: 80, DecayStart: 60, LR: 3e-3, AuxKAlpha: 1.0 / 32, KAux: 35, DeadFeatureThreshold: 900,
 		}
 		m, err := cpu.New(2).New(c, trainer.Init(c), backendtest.Data(c))
 		if err != nil {
-			t.Skip(err) // TestPathsFound fails where it should be there
+			t.Skip(err) // TestPathsFound fails if the processor has the instructions
 		}
 		got, s := backendtest.Train(t, m, int64(c.Steps)), trainer.NewState(c)
 		if err := m.Save(s); err != nil {

@@ -1,8 +1,9 @@
 #include "textflag.h"
 
-// Six tokens by sixteen latents fill the sixteen registers: a tile is done in
-// four quarters. R13 counts them: bit 0 is the latents' half, bit 1 the tokens'.
-// SI and DI point to the packed panels, BX into out, CX counts the words.
+// A tile of 12 tokens by 32 latents is done in four quarters, since the sums of six
+// tokens by sixteen latents fill the sixteen registers. R13 counts the quarters: its
+// bit 0 says which half of the latents, bit 1 which half of the tokens. SI and DI
+// point to the packed panels and BX into out. CX counts the words.
 #define QUARTER(left, upper) \
 	MOVQ a_base+0(FP), SI  \
 	MOVQ w_base+24(FP), DI \
@@ -32,8 +33,8 @@ upper:                   \
 	VXORPS Y10, Y10, Y10   \
 	VXORPS Y11, Y11, Y11
 
-// Two vectors of latents by one token: sixteen products are summed by twos, then
-// added.
+// Two vectors of latents by one token: sixteen products of int16 are added in pairs,
+// then to the sums.
 #define PAIRS(off, c0, c1) \
 	VPBROADCASTD off(SI), Y14  \
 	VPMADDWD     Y12, Y14, Y15 \
@@ -123,9 +124,9 @@ dim:
 	VZEROUPPER
 	RET
 
-// Comparison and hit bits of eight latents, whose values are in Y0 and whose
-// bound is in Y15, added into DX. Predicate 22 is "not less or equal,
-// unordered": NaN hits.
+// Compares eight latents, whose values are in Y0, with the cutoff in Y15, and adds
+// their hit bits to DX. Predicate 22 is "not less or equal, unordered": it is true for
+// NaN.
 #define HITS(bits) \
 	VCMPPS    $22, Y15, Y0, Y1 \
 	VMOVMSKPS Y1, AX           \

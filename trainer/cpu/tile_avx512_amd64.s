@@ -26,7 +26,7 @@
 	VPXORD Z22, Z22, Z22 \
 	VPXORD Z23, Z23, Z23
 
-// Two vectors of latents by one token, whose pair of numbers is broadcast from
+// Two vectors of latents by one token. The token's pair of numbers is broadcast from
 // byte off of the packed token panel at SI.
 #define PAIRS(off, bc, c0, c1) \
 	VPBROADCASTD off(SI), bc \
@@ -140,7 +140,7 @@ dim:
 	VZEROUPPER
 	RET
 
-// Predicate 22 is "not less or equal, unordered": NaN hits.
+// Predicate 22 is "not less or equal, unordered": it is true for NaN.
 //
 // func boundAVX512(out *[12][32]float32, x *[2][12]float32, w *[4][32]float32, above *[12]float32, hit *[12]uint32)
 TEXT ·boundAVX512(SB), NOSPLIT, $0-40

@@ -1,7 +1,7 @@
 #include "textflag.h"
 
-// What Go's assembler has no mnemonics for, on vectors of four float32; registers
-// by number. FMLAI adds n·m[i] to d.
+// These are instructions on vectors of four float32 that Go's assembler has no names
+// for. Registers are given by number. FMLAI adds n·m[i] to d.
 #define FMLAI(m, i, n, d) WORD $(0x4f801000 | (i&1)<<21 | m<<16 | (i>>1)<<11 | n<<5 | d)
 #define FADD4(m, n, d)    WORD $(0x4e20d400 | m<<16 | n<<5 | d)
 #define FMUL4(m, n, d)    WORD $(0x6e20dc00 | m<<16 | n<<5 | d)
@@ -15,12 +15,13 @@
 	ZERO(c) \
 	ZERO(d)
 
-// Two vectors of latents, V27 and V28, by token i of the four in vector a.
+// Adds the products of two vectors of latents, V27 and V28, and token i of the four in
+// vector a.
 #define TOKEN(a, i, c0, c1) \
 	FMLAI(a, i, 27, c0) \
 	FMLAI(a, i, 28, c1)
 
-// The sums of a token are added to its row of out at R8, which moves to the next.
+// Adds the sums of a token to its row of out at R8, and moves R8 to the next row.
 #define ADDOUT(c0, c1) \
 	VLD1   (R8), [V27.S4, V28.S4] \
 	FADD4(c0, 27, 27)             \
@@ -28,7 +29,7 @@
 	VST1   [V27.S4, V28.S4], (R8) \
 	ADD    $128, R8
 
-// Twelve tokens by eight latents at a time, whose sums fill 24 registers.
+// It takes twelve tokens by eight latents at a time: their sums fill 24 registers.
 //
 // func productNEON(a, w []float32, out *[12][32]float32)
 TEXT ·productNEON(SB), NOSPLIT, $0-56
@@ -87,15 +88,15 @@ word:
 	BNE    latents
 	RET
 
-// A lane gathers a bit of each vector, four apart: set where the value in V28 is
-// not above V26. V30 holds 1, 2, 4, 8.
+// Each lane gathers one bit of each vector, at bits four apart. The bit is set where
+// the value in V28 is not above V26. V30 holds 1, 2, 4, 8.
 #define GATHER \
 	VSHL $4, V29.S4, V29.S4           \
 	FCMGE4(28, 26, 28)                \
 	VAND V28.B16, V30.B16, V28.B16    \
 	VORR V28.B16, V29.B16, V29.B16
 
-// The gathered bits' complement is a token's hits, at R5.
+// The complement of the gathered bits is a token's hit bits. It is stored at R5.
 #define PUTHITS \
 	VADDV V29.S4, V29        \
 	VMOV  V29.S[0], R9       \

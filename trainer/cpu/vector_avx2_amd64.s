@@ -1,7 +1,7 @@
 #include "textflag.h"
 
-// The sum of the lanes of c, whose lower half is cx, to the lowest of X12; uses
-// X13.
+// Sets the lowest lane of X12 to the sum of the lanes of c, whose lower half is cx.
+// Overwrites X13.
 #define LANESUM(c, cx) \
 	VEXTRACTF128 $1, c, X13         \
 	VADDPS       X13, cx, X12       \
@@ -92,8 +92,8 @@ done:
 	VFMADD231PS 192(R12), Y12, c6 \
 	VFMADD231PS 224(R12), Y12, c7
 
-// Columns are done in blocks of 64 and 16 that stay in registers while the rows
-// pass.
+// It takes columns in blocks of 64 and of 16, which stay in registers while all rows
+// are added.
 //
 // func combineAVX2(dst, init, coef, base []float32, rows []int32)
 TEXT ·combineAVX2(SB), NOSPLIT, $0-120
@@ -348,7 +348,7 @@ loop:
 	VCVTPS2DQ Y0, Y0
 	VCVTPS2DQ Y1, Y1
 	VPACKSSDW Y1, Y0, Y0
-	VPERMQ    $0xd8, Y0, Y0 // the pack works within halves
+	VPERMQ    $0xd8, Y0, Y0 // puts in order what the pack did within each half
 	VMOVDQU   Y0, (DI)
 	ADDQ      $64, SI
 	ADDQ      $32, DI
@@ -359,9 +359,9 @@ done:
 	VZEROUPPER
 	RET
 
-// Both vector paths interleave the rows of a panel by squares of four: dst is
-// [n][rows], src [rows][stride]; rows is a multiple of four, n and stride need
-// not be the same, and n need not be a multiple of four.
+// The AVX2 and AVX-512 paths both use it. It transposes squares of four by four: dst is
+// [n][rows] and src [rows][stride]. rows is a multiple of four. n may differ from
+// stride, and need not be a multiple of four.
 //
 // func transposeAVX(dst, src []float32, rows int)
 TEXT ·transposeAVX(SB), NOSPLIT, $0-56

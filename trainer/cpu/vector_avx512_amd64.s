@@ -1,6 +1,6 @@
 #include "textflag.h"
 
-// The sum of c's sixteen lanes to the lowest of X16; uses Y17.
+// Sets the lowest lane of X16 to the sum of c's sixteen lanes. Overwrites Y17.
 #define LANESUM(c, cy) \
 	VEXTRACTF32X8 $1, c, Y17        \
 	VADDPS        Y17, cy, Y16      \
@@ -11,13 +11,15 @@
 	VPERMILPS     $0x55, X16, X17   \
 	VADDSS        X17, X16, X16
 
-// Row pointer: base R8, row length in bytes R9, row number at (ids)(DX*4).
+// Sets a pointer to a row: base is R8, the length of a row in bytes R9, and its number
+// is at (ids)(DX*4).
 #define ROWAT(off, p) \
 	MOVLQSX off(R10)(DX*4), p \
 	IMULQ   R9, p             \
 	ADDQ    R8, p
 
-// The first half KiB of a row to come: the rest follows by itself.
+// Prefetches the first half KiB of a later row: the processor fetches the rest by
+// itself.
 #define PREFETCHROW(off) \
 	ROWAT(off, R14)        \
 	PREFETCHT0 (R14)       \
@@ -143,8 +145,8 @@ done:
 	VMOVUPS c6, off+384(DI) \
 	VMOVUPS c7, off+448(DI)
 
-// Columns are done in blocks of 256, 128 and 16 that stay in registers while
-// the rows pass.
+// It takes columns in blocks of 256, 128 and 16, which stay in registers while all rows
+// are added.
 //
 // func combineAVX512(dst, init, coef, base []float32, rows []int32)
 TEXT ·combineAVX512(SB), NOSPLIT, $0-120
@@ -320,8 +322,8 @@ done:
 	VZEROUPPER
 	RET
 
-// Moments of latents that are never chosen decay into denormals, which some
-// processors handle a hundred times slower: they are flushed to zero here.
+// The moments of latents that are never kept decay to denormals, which make some
+// processors a hundred times slower: it flushes denormals to zero.
 //
 // func adamAVX512(w, m, v, g []float32, p *adam)
 TEXT ·adamAVX512(SB), NOSPLIT, $8-104
@@ -380,8 +382,8 @@ done:
 	VZEROUPPER
 	RET
 
-// Numbers are rounded to the nearest int16 after scaling; the caller's scale
-// keeps them in range.
+// It rounds the scaled numbers to the nearest int16. The caller's scale keeps them in
+// range.
 //
 // func quantizeAVX512(dst, src []float32, scale float32)
 TEXT ·quantizeAVX512(SB), NOSPLIT, $0-52

@@ -11,13 +11,15 @@
 	ZERO(c) \
 	ZERO(d)
 
-// Row pointer: base R1, row length in bytes R2, row number at (ids).
+// Sets a pointer to a row: base is R1, the length of a row in bytes R2, and its number
+// is at (ids).
 #define ROWAT(off, p) \
 	MOVW off(R3), p  \
 	MUL  R2, p       \
 	ADD  R1, p
 
-// Sixteen numbers of the row at p by those in V16 … V19, in four sums.
+// Multiplies sixteen numbers of the row at p by those in V16 … V19, and adds the
+// products to four sums.
 #define DOT(p, c0, c1, c2, c3) \
 	VLD1.P 64(p), [V20.S4, V21.S4, V22.S4, V23.S4] \
 	VFMLA  V16.S4, V20.S4, c0.S4                   \
@@ -25,7 +27,7 @@
 	VFMLA  V18.S4, V22.S4, c2.S4                   \
 	VFMLA  V19.S4, V23.S4, c3.S4
 
-// The sixteen lanes of four vectors, added to one number, which is stored.
+// Stores the sum of the sixteen lanes of four vectors.
 #define PUTSUM(v, c0, c1, c2, c3) \
 	FADD4(c1, c0, c0)  \
 	FADD4(c3, c2, c2)  \
@@ -94,7 +96,7 @@ restloop:
 done:
 	RET
 
-// Sixteen columns of the row at R8 times the coefficient in V24.
+// Adds sixteen columns of the row at R8 times the coefficient in V24.
 #define ADDROW(c0, c1, c2, c3) \
 	VLD1.P 64(R8), [V16.S4, V17.S4, V18.S4, V19.S4] \
 	VFMLA  V24.S4, V16.S4, c0.S4                    \
@@ -102,8 +104,8 @@ done:
 	VFMLA  V24.S4, V18.S4, c2.S4                    \
 	VFMLA  V24.S4, V19.S4, c3.S4
 
-// Columns are done in blocks of 64 and 16 that stay in registers while the rows
-// pass.
+// It takes columns in blocks of 64 and of 16, which stay in registers while all rows
+// are added.
 //
 // func combineNEON(dst, init, coef, base []float32, rows []int32)
 TEXT ·combineNEON(SB), NOSPLIT, $0-120

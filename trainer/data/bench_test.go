@@ -8,7 +8,7 @@ import (
 	"github.com/topksweep/sweep/trainer/safetensors"
 )
 
-// A batch of 1,024 rows of 512 gathered from 64 MiB or so.
+// BenchmarkBatch reads batches of 1,024 rows of 512 numbers from about 64 MiB.
 func BenchmarkBatch(b *testing.B) {
 	const rows, dim, batch = 1 << 15, 512, 1024
 	for _, dt := range []dtype{f32, f16, bf16} {
@@ -28,7 +28,8 @@ func BenchmarkBatch(b *testing.B) {
 	}
 }
 
-// The ceiling: a copy of as many bytes that lie in order.
+// BenchmarkCopy copies as many numbers as BenchmarkBatch that lie one after the other: a
+// batch cannot be read faster.
 func BenchmarkCopy(b *testing.B) {
 	src, dst := make([]float32, 1<<24), make([]float32, 1024*512)
 	b.SetBytes(int64(4 * len(dst)))

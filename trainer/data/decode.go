@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// A dtype is how a number is stored, by its name in safetensors.
+// A dtype says how a number is stored. Its value is the name that safetensors has for it.
 type dtype string
 
 const (
@@ -14,6 +14,7 @@ const (
 	bf16 dtype = "BF16"
 )
 
+// size returns the bytes of one number.
 func (t dtype) size() int64 {
 	if t == f32 {
 		return 4
@@ -21,23 +22,23 @@ func (t dtype) size() int64 {
 	return 2
 }
 
-// halves are the values of all binary16 numbers, exactly: a look-up takes half
-// the time of the arithmetic.
-type halves [1 << 16]float32
+// f16Values holds the exact value of each binary16 number, by its bits: a look-up takes
+// half the time of the arithmetic.
+type f16Values [1 << 16]float32
 
-func newHalves() *halves {
-	var t halves
+func newF16Values() *f16Values {
+	var t f16Values
 	for i := range t {
 		t[i] = fromF16(uint16(i))
 	}
 	return &t
 }
 
-// decode fills dst with the little-endian numbers of src times scale and
-// reports whether all of them are finite. half is for F16 only.
-func (t dtype) decode(dst []float32, src []byte, scale float32, half *halves) bool {
-	// v-v is 0 for finite v and NaN for others, without a branch; four sums keep
-	// the additions from waiting for each other.
+// decode fills dst with the little-endian numbers of src times scale, and reports
+// whether all results are finite. half is used for F16 only.
+func (t dtype) decode(dst []float32, src []byte, scale float32, half *f16Values) bool {
+	// v−v is 0 for finite v and NaN for others, without a branch. With four sums, an
+	// addition need not wait for the one before it.
 	var a, b, c, e float32
 	switch t {
 	case f32:
@@ -86,7 +87,7 @@ func (t dtype) decode(dst []float32, src []byte, scale float32, half *halves) bo
 	return a+b+c+e == 0
 }
 
-// fromF16 is exact for every IEEE 754 binary16; NaN keeps its payload.
+// fromF16 returns the exact value of an IEEE 754 binary16. NaN keeps its payload.
 func fromF16(h uint16) float32 {
 	sign, m := uint32(h&0x8000)<<16, uint32(h&0x7fff)
 	switch {
@@ -98,5 +99,5 @@ func fromF16(h uint16) float32 {
 	return math.Float32frombits(sign | m<<13 | 0x7f800000)
 }
 
-// fromBF16 is exact: bfloat16 is the upper half of a float32.
+// fromBF16 returns the exact value of a bfloat16, which is the upper half of a float32.
 func fromBF16(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) }

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// Every binary16, against the definition in IEEE 754.
+// Every binary16 has the value that IEEE 754 defines.
 func TestF16Exhaustive(t *testing.T) {
-	half := newHalves()
+	half := newF16Values()
 	for i := range 1 << 16 {
 		h := uint16(i)
 		exp, frac := int(h>>10&31), float64(h&0x3ff)
@@ -29,7 +29,7 @@ func TestF16Exhaustive(t *testing.T) {
 	}
 }
 
-// Every bfloat16, against its definition: 8 bits of exponent, 7 of fraction.
+// Every bfloat16 has the value of its definition: 8 bits of exponent, 7 of fraction.
 func TestBF16Exhaustive(t *testing.T) {
 	for i := range 1 << 16 {
 		h := uint16(i)
@@ -51,13 +51,13 @@ func TestBF16Exhaustive(t *testing.T) {
 	}
 }
 
-func checkHalf(t *testing.T, dt dtype, half *halves, h uint16, got float32, want float64) {
+func checkHalf(t *testing.T, dt dtype, half *f16Values, h uint16, got float32, want float64) {
 	t.Helper()
 	if math.IsNaN(want) != (got != got) || !math.IsNaN(want) && math.Float64bits(float64(got)) != math.Float64bits(want) {
 		t.Errorf("%s %#04x: %v, want %v", dt, h, got, want)
 	}
 	finite := !math.IsNaN(want) && !math.IsInf(want, 0)
-	at := int(h) % 7 // in the unrolled part and after it
+	at := int(h) % 7 // in the unrolled loop or in the loop after it
 	var x [7]float32
 	var b [14]byte
 	binary.LittleEndian.PutUint16(b[2*at:], h)
@@ -84,7 +84,7 @@ func TestDecodeF32(t *testing.T) {
 		{float32(math.Inf(-1)), 1, float32(math.Inf(-1)), false},
 	} {
 		for n := 1; n <= 9; n++ {
-			for at := range n { // in every place of rows of every width
+			for at := range n { // in every column
 				x, b := make([]float32, n), make([]byte, 4*n)
 				binary.LittleEndian.PutUint32(b[4*at:], math.Float32bits(tt.in))
 				ok := f32.decode(x, b, tt.scale, nil)

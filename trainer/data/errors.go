@@ -7,13 +7,13 @@ import (
 	"math"
 )
 
-// ErrBad is in the chain of every error that says that the data themselves, or
-// what the spec asks of them, are wrong: trying again does not help.
+// ErrBad is in the chain of every error for which trying again does not help: the data
+// are wrong, or the spec asks for what they cannot give.
 var ErrBad = errors.New("bad data")
 
 // A SourceError says what is wrong with a data source or with its spec.
 type SourceError struct {
-	Source string // as given
+	Source string // as the spec gives it; may be empty
 	Msg    string // what is wrong and what to do
 	Err    error  // the cause, if there is one
 }
@@ -44,13 +44,13 @@ type ShardError struct {
 func (e *ShardError) Error() string        { return "shard " + e.File + ": " + e.Msg }
 func (e *ShardError) Is(target error) bool { return target == ErrBad }
 
-// A BadRowError names a row that holds a value which is not a finite float32.
+// A BadRowError names a row with a value that is not a finite float32.
 type BadRowError struct {
 	File  string
 	Row   int64   // in the file, from 0
-	Col   int     // the first such column
-	Value float32 // what it holds, after scaling
-	More  int64   // further rows like it that the same scan listed for this file
+	Col   int     // the first column with such a value, from 0
+	Value float32 // the value, after scaling
+	More  int64   // how many further bad rows of this file the same scan found
 }
 
 func (e *BadRowError) Error() string {
@@ -67,8 +67,8 @@ func (e *BadRowError) Error() string {
 
 func (e *BadRowError) Is(target error) bool { return target == ErrBad }
 
-// A missing or forbidden file does not heal by trying again, as a failing disk
-// or network may.
+// fileError turns a missing or forbidden file into a SourceError: trying again does not
+// help. Other errors it returns as they are: a failing disk or network may recover.
 func fileError(file string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return &SourceError{Source: file, Err: cause(err)}
@@ -76,6 +76,7 @@ func fileError(file string, err error) error {
 	return err
 }
 
+// cause returns the error behind an fs.PathError, without the operation and the path.
 func cause(err error) error {
 	if p := (*fs.PathError)(nil); errors.As(err, &p) {
 		return p.Err

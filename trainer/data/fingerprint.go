@@ -10,29 +10,30 @@ import (
 	"strings"
 )
 
-// Large shards are known by a part of their bytes: a dataset's fingerprint takes
-// seconds, not hours.
+// A shard of more than wholeContent bytes is hashed in part: blocks blocks of blockBytes
+// each, evenly spread. So a dataset's fingerprint takes seconds, not hours.
 const (
 	wholeContent = 16 << 20
 	blockBytes   = 64 << 10
 	blocks       = 256
 )
 
-// A digest is the SHA-256 of the content of a source, without names, folders
-// and times.
+// A digest is the SHA-256 of the content of a source. File names, folders and times are
+// not part of it.
 type digest [sha256.Size]byte
 
-// String is the form in which people compare digests.
+// String returns the first 32 hexadecimal digits, the form that people compare.
 func (d digest) String() string { return hex.EncodeToString(d[:])[:32] }
 
-// with returns the fingerprint of all that training sees of the content.
-func (d digest) with(normalize string, scale float64, eval int64) string {
+// fingerprint returns the fingerprint of the data as training sees them: of the content,
+// its scaling, and the number of held-out rows.
+func (d digest) fingerprint(normalize string, scale float64, eval int64) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "sweep data 1\n%x\n%s %x %d\n", d[:], normalize, scale, eval)
 	return digest(h.Sum(nil)).String()
 }
 
-// digest is over each shard's shape, dtype and bytes, in order.
+// digest returns the digest of the shards' shapes, dtypes and bytes, in their order.
 func (s *shards) digest(ctx context.Context, workers int) (d digest, err error) {
 	type part struct {
 		sum []byte
@@ -54,6 +55,7 @@ func (s *shards) digest(ctx context.Context, workers int) (d digest, err error) 
 	return digest(h.Sum(nil)), err
 }
 
+// digest returns the SHA-256 of the shard's shape, dtype and bytes, or of blocks of them.
 func (sh *shard) digest() ([]byte, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d %d %s\n", sh.rows, sh.dim, sh.dtype)
@@ -66,7 +68,8 @@ func (sh *shard) digest() ([]byte, error) {
 	}
 	buf := make([]byte, blockBytes)
 	for i := range int64(blocks) {
-		// From the first block to the last, (size - blockBytes)/(blocks-1) apart.
+		// The blocks start (size−blockBytes)/(blocks−1) bytes apart; the last one ends where
+		// the shard ends.
 		off := (size - blockBytes) / (blocks - 1) * i
 		if i == blocks-1 {
 			off = size - blockBytes
@@ -79,6 +82,7 @@ func (sh *shard) digest() ([]byte, error) {
 	return h.Sum(nil), nil
 }
 
+// bytes returns the size of all rows as stored.
 func (s *shards) bytes() (n int64) {
 	for _, sh := range s.list {
 		n += sh.layout.bytes()
@@ -86,7 +90,7 @@ func (s *shards) bytes() (n int64) {
 	return n
 }
 
-// dtypes names those of the shards, as F16 or F16, F32.
+// dtypes returns the dtypes of the shards, sorted, such as "F16" or "F16, F32".
 func (s *shards) dtypes() string {
 	var names []string
 	for _, sh := range s.list {

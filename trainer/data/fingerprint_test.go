@@ -47,7 +47,8 @@ func TestFingerprint(t *testing.T) {
 	swapped := memory{"a.safetensors": base()["b.safetensors"], "b.safetensors": base()["a.safetensors"]}
 	differs("order", swapped, trainer.DataSpec{})
 	differs("one shard", memory{"a.safetensors": tensorFile(t, 4, numbered(0, 100, 4))}, trainer.DataSpec{})
-	differs("width", memory{"a.safetensors": tensorFile(t, 2, a), "b.safetensors": tensorFile(t, 2, b)}, trainer.DataSpec{})
+	narrow := memory{"a.safetensors": tensorFile(t, 2, a), "b.safetensors": tensorFile(t, 2, b)}
+	differs("width", narrow, trainer.DataSpec{})
 	bit := base()
 	bit["b.safetensors"][len(bit["b.safetensors"])-17] ^= 1
 	differs("one bit", bit, trainer.DataSpec{})
@@ -59,9 +60,14 @@ func TestFingerprint(t *testing.T) {
 func TestFingerprintOfSynthetic(t *testing.T) {
 	seen := map[string]int{}
 	for i, change := range []func(s *trainer.Synthetic){
-		func(s *trainer.Synthetic) {}, func(s *trainer.Synthetic) { s.ActivationDim++ }, func(s *trainer.Synthetic) { s.Directions++ },
-		func(s *trainer.Synthetic) { s.Tokens++ }, func(s *trainer.Synthetic) { s.Active++ }, func(s *trainer.Synthetic) { s.Zipf++ },
-		func(s *trainer.Synthetic) { s.Noise++ }, func(s *trainer.Synthetic) { s.Seed++ },
+		func(*trainer.Synthetic) {},
+		func(s *trainer.Synthetic) { s.ActivationDim++ },
+		func(s *trainer.Synthetic) { s.Directions++ },
+		func(s *trainer.Synthetic) { s.Tokens++ },
+		func(s *trainer.Synthetic) { s.Active++ },
+		func(s *trainer.Synthetic) { s.Zipf++ },
+		func(s *trainer.Synthetic) { s.Noise++ },
+		func(s *trainer.Synthetic) { s.Seed++ },
 	} {
 		syn := trainer.Synthetic{ActivationDim: 4, Directions: 8, Tokens: 100, Active: 2, Zipf: 1, Noise: 0.1}
 		change(&syn)
@@ -72,7 +78,7 @@ func TestFingerprintOfSynthetic(t *testing.T) {
 	}
 }
 
-// A large shard is known by blocks of it, its first and last among them.
+// The fingerprint of a large shard depends on blocks of it, with the first and the last.
 func TestFingerprintOfLargeShard(t *testing.T) {
 	const dim, rows = 1024, 5 << 10 // 20 MiB
 	path := filepath.Join(t.TempDir(), "a.npy")
@@ -85,7 +91,7 @@ func TestFingerprintOfLargeShard(t *testing.T) {
 	}
 	print := func() string { return open(t, trainer.DataSpec{Source: path}, Options{}).Info().Fingerprint }
 	last := print()
-	poke := func(off int64) {
+	setBytes := func(off int64) {
 		f, err := os.OpenFile(path, os.O_RDWR, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -96,7 +102,7 @@ func TestFingerprintOfLargeShard(t *testing.T) {
 		}
 	}
 	for _, off := range []int64{0, 4*dim*rows - 4, blockBytes - 4, (4*dim*rows - blockBytes) / 255} {
-		poke(off)
+		setBytes(off)
 		if p := print(); p == last {
 			t.Errorf("a change at byte %d is not seen", off)
 		} else {

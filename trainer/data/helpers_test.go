@@ -65,9 +65,10 @@ func openWith(t testing.TB, files opener, spec trainer.DataSpec, o Options) *Set
 	return s
 }
 
-// tensorFile writes one tensor of F32.
+// tensorFile returns a safetensors file of one F32 tensor, with rows of width dim.
 func tensorFile(t testing.TB, dim int, values []float32) []byte {
-	return tensorFileOf(t, []safetensors.Tensor{{Name: "activations", DType: "F32", Shape: []int64{int64(len(values) / dim), int64(dim)}}}, values)
+	shape := []int64{int64(len(values) / dim), int64(dim)}
+	return tensorFileOf(t, []safetensors.Tensor{{Name: "activations", DType: "F32", Shape: shape}}, values)
 }
 
 func tensorFileOf(t testing.TB, tensors []safetensors.Tensor, values []float32) []byte {
@@ -88,8 +89,7 @@ func npyFile(header string, data []byte) []byte {
 	return append(append(b, header...), data...)
 }
 
-// numbered returns rows whose first column is first, first+1, … and whose others
-// are row + column/dim.
+// numbered returns rows [rows,dim], numbered from first: column j of row r is r + j/dim.
 func numbered(first, rows, dim int) []float32 {
 	x := make([]float32, rows*dim)
 	for i := range x {
@@ -107,7 +107,7 @@ func write(t testing.TB, dir, name string, b []byte) string {
 	return path
 }
 
-// failing passes reads on to a file until they are used up.
+// failing is a shardFile whose reads fail after the first left ones.
 type failing struct {
 	shardFile
 	left *int
@@ -120,7 +120,7 @@ func (f failing) ReadAt(p []byte, off int64) (int, error) {
 	return f.shardFile.ReadAt(p, off)
 }
 
-var errDisk = io.ErrClosedPipe // any error that is not ours
+var errDisk = io.ErrClosedPipe // any error that is not of this package
 
 type failingOpener struct {
 	opener

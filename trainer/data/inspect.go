@@ -8,24 +8,33 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// A Report is what a full scan of a source finds. Means, minimum and maximum
-// are over the rows whose values are all finite.
+// A Report holds what a full scan of a source finds. Means, minimum and maximum are over
+// the rows whose values are all finite.
 type Report struct {
-	Rows           int64         `json:"rows"`
-	Dim            int           `json:"activation_dim"`
-	DType          string        `json:"dtype"`
-	Bytes          int64         `json:"bytes"` // of the rows as stored
-	MeanNorm       float64       `json:"mean_norm"`
-	MeanSquareNorm float64       `json:"mean_square_norm"` // normalize: mean_square makes it 1
-	Min            float32       `json:"min"`
-	Max            float32       `json:"max"`
-	NonFiniteRows  int64         `json:"non_finite_rows"`
-	NonFinite      []BadRow      `json:"non_finite,omitempty"` // the first 100 of them
-	Content        string        `json:"content"`              // fingerprint of the rows as stored, in their order, wherever they lie
-	Data           string        `json:"data,omitempty"`       // fingerprint of what training sees of them: trainer.DataInfo.Fingerprint
-	EvalRows       int64         `json:"eval_rows,omitempty"`  // held out of them in that
-	NoData         string        `json:"no_data,omitempty"`    // why training cannot take them as asked
-	Shards         []ShardReport `json:"shards"`
+	Rows           int64    `json:"rows"`
+	Dim            int      `json:"activation_dim"`
+	DType          string   `json:"dtype"`
+	Bytes          int64    `json:"bytes"` // of the rows as stored
+	MeanNorm       float64  `json:"mean_norm"`
+	MeanSquareNorm float64  `json:"mean_square_norm"` // the setting normalize: mean_square scales it to 1
+	Min            float32  `json:"min"`
+	Max            float32  `json:"max"`
+	NonFiniteRows  int64    `json:"non_finite_rows"`
+	NonFinite      []BadRow `json:"non_finite,omitempty"` // the first 100 of them
+
+	// Content is the fingerprint of the rows as stored, in their order. It does not
+	// depend on where the files lie.
+	Content string `json:"content"`
+
+	// Data is the fingerprint of the data as training sees them with this spec, as in
+	// trainer.DataInfo.Fingerprint. EvalRows of the rows are held out then.
+	Data     string `json:"data,omitempty"`
+	EvalRows int64  `json:"eval_rows,omitempty"`
+
+	// NoData says why training cannot use the data with this spec. Data is then empty.
+	NoData string `json:"no_data,omitempty"`
+
+	Shards []ShardReport `json:"shards"`
 }
 
 // A ShardReport is one shard's part of a Report.
@@ -38,16 +47,16 @@ type ShardReport struct {
 	NonFiniteRows int64   `json:"non_finite_rows"`
 }
 
-// A BadRow is a row with NaN or Inf in it.
+// A BadRow is a row with a NaN or an infinity; Row and Col are as in BadRowError.
 type BadRow struct {
 	File string `json:"file"`
 	Row  int64  `json:"row"`
 	Col  int    `json:"column"`
 }
 
-// Inspect reads every row of the source of spec. Shards that cannot be read are
-// an error as in Open; rows that are not finite are part of the report, and so
-// is whatever else Open would refuse.
+// Inspect reads every row of the source of spec. A shard that cannot be read is an error,
+// as in Open. Rows that are not finite are part of the report, and so is what else would
+// make Open fail.
 func Inspect(ctx context.Context, spec trainer.DataSpec, o Options) (Report, error) {
 	return inspectFrom(ctx, localFiles{}, spec, o)
 }
@@ -67,7 +76,7 @@ func inspectFrom(ctx context.Context, files opener, spec trainer.DataSpec, o Opt
 		return Report{}, err
 	}
 	r := Report{Rows: s.count, Dim: s.width, DType: s.dtypes(), Bytes: s.bytes(), Content: content.String()}
-	var all measure
+	var all rowStats
 	var mu sync.Mutex
 	var done int64
 	progress := func(rows int64) {
@@ -106,16 +115,17 @@ func inspectFrom(ctx context.Context, files opener, spec trainer.DataSpec, o Opt
 	return r, nil
 }
 
-// scan measures all rows of a shard.
-func (s *shards) scan(ctx context.Context, sh *shard, workers int, after func(rows int64)) (m measure, err error) {
-	err = inOrder(ctx, workers, sh.rows, scanChunk, func(from, to int64) (m measure) {
+// scan reads all rows of a shard. It calls after, from several goroutines, with the
+// number of rows of each part that it has read.
+func (s *shards) scan(ctx context.Context, sh *shard, workers int, after func(rows int64)) (m rowStats, err error) {
+	err = inOrder(ctx, workers, sh.rows, scanChunk, func(from, to int64) (m rowStats) {
 		x, buf := make([]float32, s.width), make([]byte, 4*s.width)
 		for row := from; row < to && m.err == nil; row++ {
 			m.add(x, s.read(sh.first+row, x, 1, buf))
 		}
 		after(to - from)
 		return m
-	}, func(o measure) { m.merge(o) })
+	}, func(o rowStats) { m.merge(o) })
 	if err == nil {
 		err = m.err
 	}

@@ -11,12 +11,13 @@ import (
 
 func TestInspectGolden(t *testing.T) {
 	var last, total int64
-	r, err := Inspect(t.Context(), trainer.DataSpec{Source: "testdata/tiny"}, Options{Workers: 3, Progress: func(done, of int64) {
+	progress := func(done, of int64) {
 		if done <= last {
 			t.Errorf("progress %d after %d", done, last)
 		}
 		last, total = done, of
-	}})
+	}
+	r, err := Inspect(t.Context(), trainer.DataSpec{Source: "testdata/tiny"}, Options{Workers: 3, Progress: progress})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,8 +47,9 @@ func TestInspectFindsBadRows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.NonFiniteRows != 302 || len(r.NonFinite) != 100 || r.Shards[0].NonFiniteRows != 2 || r.Shards[1].NonFiniteRows != 300 ||
-			r.NonFinite[1] != (BadRow{"a.safetensors", 9000, 2}) || r.NonFinite[99] != (BadRow{"b.safetensors", 97, 0}) {
+		if r.NonFiniteRows != 302 || r.Shards[0].NonFiniteRows != 2 || r.Shards[1].NonFiniteRows != 300 ||
+			len(r.NonFinite) != 100 || r.NonFinite[1] != (BadRow{"a.safetensors", 9000, 2}) ||
+			r.NonFinite[99] != (BadRow{"b.safetensors", 97, 0}) {
 			t.Errorf("%d workers: %+v", workers, r)
 		}
 		if r.Min != 2 || r.Max != rows+2./3 || !(r.MeanNorm > 0) {
@@ -75,7 +77,8 @@ func TestInspectErrors(t *testing.T) {
 	m := memory{"a.safetensors": tensorFile(t, 4, numbered(0, 50, 4))}
 	for n := 0; ; n++ {
 		left := n
-		_, err := inspectFrom(t.Context(), failingOpener{m, &left}, trainer.DataSpec{Source: "memory"}, Options{Workers: 1})
+		spec := trainer.DataSpec{Source: "memory"}
+		_, err := inspectFrom(t.Context(), failingOpener{m, &left}, spec, Options{Workers: 1})
 		if err == nil {
 			break
 		}
@@ -85,11 +88,13 @@ func TestInspectErrors(t *testing.T) {
 	}
 }
 
-// What Inspect calls data is the fingerprint that results have, for the same
-// normalize and eval_tokens; content is that of the rows alone.
+// With the same normalize and eval_tokens, Report.Data is the fingerprint that Open
+// computes and results hold. Report.Content depends on the rows alone.
 func TestInspectAgainstOpen(t *testing.T) {
 	content := ""
-	for _, spec := range []trainer.DataSpec{{}, {EvalTokens: 4}, {Normalize: "mean_square"}, {Normalize: "mean_square", EvalTokens: 4}} {
+	for _, spec := range []trainer.DataSpec{
+		{}, {EvalTokens: 4}, {Normalize: "mean_square"}, {Normalize: "mean_square", EvalTokens: 4},
+	} {
 		spec.Source = "testdata/tiny"
 		r, err := Inspect(t.Context(), spec, Options{})
 		if err != nil {
@@ -104,10 +109,13 @@ func TestInspectAgainstOpen(t *testing.T) {
 		content = r.Content
 	}
 	few := memory{"a.safetensors": tensorFile(t, 2, numbered(0, 9, 2))}
-	if r, err := inspectFrom(t.Context(), few, trainer.DataSpec{Source: "memory"}, Options{}); err != nil || r.Rows != 9 || r.Data != "" || r.NoData == "" {
+	spec := trainer.DataSpec{Source: "memory"}
+	r, err := inspectFrom(t.Context(), few, spec, Options{})
+	if err != nil || r.Rows != 9 || r.Data != "" || r.NoData == "" {
 		t.Errorf("nine rows: %+v, %v", r, err)
 	}
-	if _, err := inspectFrom(t.Context(), few, trainer.DataSpec{Source: "memory", Normalize: "l2"}, Options{}); !errors.Is(err, ErrBad) {
+	spec.Normalize = "l2"
+	if _, err := inspectFrom(t.Context(), few, spec, Options{}); !errors.Is(err, ErrBad) {
 		t.Error(err)
 	}
 }

@@ -6,30 +6,31 @@ import (
 	"math"
 )
 
-// The sample that Open measures is the training rows that come first in the
-// base permutation: the same for every seed and thread count. It is bounded in
-// rows and, for wide rows, in numbers, so that opening takes seconds.
+// Open reads a sample of the rows: the training rows that come first in the base
+// permutation, which are the same for every seed and number of threads. It is limited
+// in rows and, for wide rows, in numbers, so that opening takes seconds.
 const (
 	sampleRows      = 1 << 20
 	sampleNumbers   = 1 << 28
-	syntheticSample = 1 << 16 // made, not read: its mean is known well enough
-	scanChunk       = 4096
+	syntheticSample = 1 << 16 // rows; making them takes longer than reading
+	scanChunk       = 4096    // rows that a goroutine takes at a time
 )
 
-// A measure sums up rows; sums over the values in float64.
-type measure struct {
-	rows         int64 // finite ones
-	norm, square float64
-	min, max     float32
-	bad          []*BadRowError // at most maxBad of them
-	badRows      int64
-	err          error // a read that failed
+// rowStats sums up rows. Sums are in float64.
+type rowStats struct {
+	rows     int64   // whose values are all finite; the next four are over them
+	norm     float64 // sum of their norms
+	square   float64 // sum of their squared norms
+	min, max float32
+	bad      []*BadRowError // the first maxBad rows that are not finite
+	badRows  int64          // all rows that are not finite
+	err      error          // a read that failed
 }
 
 const maxBad = 100
 
-// add takes in a row that was read into x with the outcome err.
-func (m *measure) add(x []float32, err error) {
+// add counts a row: x is what was read, or err says why it was not.
+func (m *rowStats) add(x []float32, err error) {
 	if err != nil {
 		var b *BadRowError
 		if !errors.As(err, &b) {
@@ -55,8 +56,8 @@ func (m *measure) add(x []float32, err error) {
 	m.norm += math.Sqrt(sum)
 }
 
-// merge takes in the measure of the rows after m's.
-func (m *measure) merge(o measure) {
+// merge adds the stats of rows that come after those of m.
+func (m *rowStats) merge(o rowStats) {
 	if o.rows > 0 {
 		if m.rows == 0 {
 			m.min, m.max = o.min, o.max
@@ -73,17 +74,17 @@ func (m *measure) merge(o measure) {
 	}
 }
 
-// measure looks at the first n training rows of the base permutation. Rows that
-// are not finite are an error that names one in each file.
-func (s *Set) measure(ctx context.Context, n int64, workers int) (m measure, err error) {
-	err = inOrder(ctx, workers, n, scanChunk, func(from, to int64) (m measure) {
+// sample reads the first n training rows of the base permutation. If some are not
+// finite, the error names one in each file.
+func (s *Set) sample(ctx context.Context, n int64, workers int) (m rowStats, err error) {
+	err = inOrder(ctx, workers, n, scanChunk, func(from, to int64) (m rowStats) {
 		x := make([]float32, s.src.dim())
 		buf := make([]byte, 4*s.src.dim())
 		for i := from; i < to && m.err == nil; i++ {
 			m.add(x, s.src.read(s.trainRow(i), x, 1, buf))
 		}
 		return m
-	}, func(o measure) { m.merge(o) })
+	}, func(o rowStats) { m.merge(o) })
 	if err == nil {
 		err = m.err
 	}
@@ -93,7 +94,7 @@ func (s *Set) measure(ctx context.Context, n int64, workers int) (m measure, err
 	return m, err
 }
 
-// perFile joins the lowest bad row of each file.
+// perFile joins, for each file, the error of its first bad row.
 func perFile(bad []*BadRowError) error {
 	var errs []error
 	first := map[string]*BadRowError{}

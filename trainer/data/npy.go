@@ -16,15 +16,15 @@ type npyHeader struct {
 	descr   string // such as "<f4"
 	fortran bool
 	shape   []int64
-	start   int64 // of the data
+	start   int64 // byte of the file at which the data begin
 }
 
 const (
 	npyMagic     = "\x93NUMPY"
-	npyHeaderMax = 1 << 16 // a header of ours takes 118 bytes
+	npyHeaderMax = 1 << 16 // bytes; NumPy's header of a matrix takes 118
 )
 
-// readNpy parses the header of a .npy file.
+// readNpy parses the header of a .npy file of size bytes.
 func readNpy(r io.ReaderAt, size int64) (*npyHeader, error) {
 	var lead [12]byte
 	n, err := r.ReadAt(lead[:], 0)
@@ -64,10 +64,10 @@ func readNpy(r io.ReaderAt, size int64) (*npyHeader, error) {
 func (h *npyHeader) parse(text string) error {
 	p := &npyParser{rest: text}
 	seen := map[string]bool{}
-	p.want("{")
-	for p.err == nil && !p.take("}") {
+	p.expect("{")
+	for p.err == nil && !p.accept("}") {
 		key := p.text()
-		p.want(":")
+		p.expect(":")
 		if seen[key] {
 			p.fail("%q is there twice", key)
 		}
@@ -76,14 +76,14 @@ func (h *npyHeader) parse(text string) error {
 		case "descr":
 			h.descr = p.text()
 		case "fortran_order":
-			h.fortran = p.truth()
+			h.fortran = p.boolean()
 		case "shape":
 			h.shape = p.ints()
 		default:
 			p.fail("unknown key %q", key)
 		}
-		if !p.take(",") {
-			p.want("}")
+		if !p.accept(",") {
+			p.expect("}")
 			break
 		}
 	}
@@ -96,8 +96,8 @@ func (h *npyHeader) parse(text string) error {
 	return p.err
 }
 
-// An npyParser takes the few kinds of Python literals apart that a header
-// holds. Its first error stays and makes the rest do nothing.
+// An npyParser parses the few kinds of Python literals that a header holds. It keeps its
+// first error; results after an error mean nothing.
 type npyParser struct {
 	rest string
 	err  error
@@ -109,7 +109,8 @@ func (p *npyParser) fail(format string, a ...any) {
 	}
 }
 
-func (p *npyParser) take(s string) bool {
+// accept skips white space, then s if it comes next, and reports whether it did.
+func (p *npyParser) accept(s string) bool {
 	p.rest = strings.TrimLeft(p.rest, " \t\r\n")
 	after, ok := strings.CutPrefix(p.rest, s)
 	if ok {
@@ -118,16 +119,18 @@ func (p *npyParser) take(s string) bool {
 	return ok
 }
 
-func (p *npyParser) want(s string) {
-	if !p.take(s) {
+// expect skips white space and s, which must come next.
+func (p *npyParser) expect(s string) {
+	if !p.accept(s) {
 		p.fail("no %s at %.20q", s, p.rest)
 	}
 }
 
+// text parses a string without escapes.
 func (p *npyParser) text() string {
 	quote := "'"
-	if !p.take(quote) {
-		if quote = `"`; !p.take(quote) {
+	if !p.accept(quote) {
+		if quote = `"`; !p.accept(quote) {
 			p.fail("no plain text at %.20q", p.rest)
 			return ""
 		}
@@ -140,18 +143,20 @@ func (p *npyParser) text() string {
 	return s
 }
 
-func (p *npyParser) truth() bool {
-	if p.take("True") {
+// boolean parses True or False.
+func (p *npyParser) boolean() bool {
+	if p.accept("True") {
 		return true
 	}
-	p.want("False")
+	p.expect("False")
 	return false
 }
 
+// ints parses a tuple of integers from 0 up.
 func (p *npyParser) ints() (out []int64) {
-	p.want("(")
-	for p.err == nil && !p.take(")") {
-		p.take("")
+	p.expect("(")
+	for p.err == nil && !p.accept(")") {
+		p.accept("") // white space
 		end := strings.IndexFunc(p.rest, func(c rune) bool { return c < '0' || c > '9' })
 		if end < 0 {
 			end = len(p.rest)
@@ -163,15 +168,15 @@ func (p *npyParser) ints() (out []int64) {
 		}
 		p.rest = strings.TrimPrefix(p.rest[end:], "L") // Python 2 wrote 3L
 		out = append(out, n)
-		if !p.take(",") {
-			p.want(")")
+		if !p.accept(",") {
+			p.expect(")")
 			break
 		}
 	}
 	return out
 }
 
-// layout says where the rows of a .npy file are.
+// layout returns where the rows of a .npy file of size bytes are.
 func (h *npyHeader) layout(size int64) (l layout, err error) {
 	switch h.descr {
 	case "<f4":
@@ -179,7 +184,8 @@ func (h *npyHeader) layout(size int64) (l layout, err error) {
 	case "<f2":
 		l.dtype = f16
 	default:
-		return l, fmt.Errorf("dtype %q is not little-endian float32 or float16: save x.astype('<f4') or x.astype('<f2')%s", h.descr, bf16Hint(h.descr))
+		return l, fmt.Errorf("dtype %q is not little-endian float32 or float16: save x.astype('<f4') or x.astype('<f2')%s",
+			h.descr, bf16Hint(h.descr))
 	}
 	if len(h.shape) != 2 {
 		return l, fmt.Errorf("shape %v is not [rows, width]: reshape it to two dimensions", h.shape)
@@ -196,13 +202,17 @@ func (h *npyHeader) layout(size int64) (l layout, err error) {
 	}
 	l.dim = int(h.shape[1])
 	if want, got := l.bytes(), size-h.start; want > got {
-		return l, fmt.Errorf("truncated: %d rows of %d numbers take %d bytes, it holds %d: copy or write it again", l.rows, l.dim, want, got)
+		return l, fmt.Errorf("truncated: %d rows of %d numbers take %d bytes, it holds %d: copy or write it again",
+			l.rows, l.dim, want, got)
 	} else if want < got {
-		return l, fmt.Errorf("%d bytes follow its %d rows of %d numbers: write one array per file", got-want, l.rows, l.dim)
+		return l, fmt.Errorf("%d bytes follow its %d rows of %d numbers: write one array per file",
+			got-want, l.rows, l.dim)
 	}
 	return l, nil
 }
 
+// bf16Hint returns what to add to an error about a dtype that may be bfloat16: NumPy has
+// none, and stores its numbers as raw words of two bytes.
 func bf16Hint(descr string) string {
 	if strings.HasSuffix(descr, "V2") {
 		return "; for bfloat16 use safetensors"

@@ -14,22 +14,22 @@ import (
 
 // An opener finds and opens the shards of a source.
 type opener interface {
-	// List returns the names of the shards that a source stands for, in the
-	// order in which their rows count. Names end in .safetensors or .npy.
+	// List returns the names of the shards of a source. Their rows are numbered in
+	// this order. Names end in .safetensors or .npy.
 	List(ctx context.Context, source string) ([]string, error)
 
-	// Open opens a shard that List named.
+	// Open opens a shard by a name that List returned.
 	Open(ctx context.Context, name string) (shardFile, error)
 }
 
-// A shardFile is an open shard, read at random by several goroutines at once.
+// A shardFile is an open shard. Several goroutines read it at once, at any offset.
 type shardFile interface {
 	io.ReaderAt
 	io.Closer
-	Size() int64
+	Size() int64 // in bytes
 }
 
-// localFiles opens what a path stands for: a directory, a glob or a file.
+// localFiles opens the shards of a local path: a directory, a glob or a file.
 type localFiles struct{}
 
 func (localFiles) List(ctx context.Context, source string) ([]string, error) {
@@ -47,7 +47,8 @@ func (localFiles) List(ctx context.Context, source string) ([]string, error) {
 		}
 		return []string{path}, nil
 	case strings.Contains(path, "$") && errors.Is(err, fs.ErrNotExist):
-		return nil, &SourceError{Source: source, Msg: "there is no such file, and variables such as $HOME are not expanded: write the path out, or begin it with ~/"}
+		return nil, &SourceError{Source: source, Msg: "there is no such file, and variables such as $HOME are not " +
+			"expanded: write the path out, or begin it with ~/"}
 	case !strings.ContainsAny(path, "*?["):
 		return nil, fileError(source, err)
 	}
@@ -83,20 +84,23 @@ func listDir(source, dir string) ([]string, error) {
 	return names, nil
 }
 
-// Names that begin with a dot are files in the making and what file managers
-// leave behind.
+// isShard reports whether a path has the name of a shard. Names that begin with a dot
+// are not shards: they are files that are being written, or that file managers leave.
 func isShard(path string) bool {
 	name := filepath.Base(path)
 	return !strings.HasPrefix(name, ".") && (strings.HasSuffix(name, ".safetensors") || strings.HasSuffix(name, ".npy"))
 }
 
+// localPath returns the path that a source names: it strips file://, replaces ~ by the
+// home directory, and refuses other schemes.
 func localPath(source string) (string, error) {
 	if source == "" {
 		return "", &SourceError{Msg: "no source: give a directory, a glob or a file"}
 	}
 	source = strings.TrimPrefix(source, "file://")
 	if scheme, _, ok := strings.Cut(source, "://"); ok {
-		return "", &SourceError{Source: source, Msg: fmt.Sprintf("shards are read from local files only, not from %s: copy them to a local directory (aws s3 sync, mc mirror) and give that as source", scheme)}
+		return "", &SourceError{Source: source, Msg: fmt.Sprintf("shards are read from local files only, not from %s: "+
+			"copy them to a local directory (aws s3 sync, mc mirror) and give that as source", scheme)}
 	}
 	if rest, ok := strings.CutPrefix(source, "~"); ok && (rest == "" || os.IsPathSeparator(rest[0])) {
 		home, err := os.UserHomeDir()
@@ -109,7 +113,7 @@ func localPath(source string) (string, error) {
 }
 
 func (localFiles) Open(ctx context.Context, name string) (shardFile, error) {
-	info, err := os.Stat(name) // before it is opened: a pipe would wait for who writes to it
+	info, err := os.Stat(name) // first, since opening a pipe would wait for a writer
 	if err == nil && !info.Mode().IsRegular() {
 		return nil, &ShardError{name, "neither a regular file nor a directory"}
 	}
@@ -125,13 +129,13 @@ func (localFiles) Open(ctx context.Context, name string) (shardFile, error) {
 		return nil, err
 	}
 	if m, ok := mapFile(f, info.Size()); ok {
-		f.Close() // the mapping stays, and thousands of shards need no descriptor
+		f.Close() // the mapping stays valid, and thousands of shards need no descriptors
 		return m, nil
 	}
 	return plainFile{f, info.Size()}, nil
 }
 
-// A plainFile is read with pread, where a file cannot be mapped.
+// A plainFile is a file that cannot be mapped: it is read with system calls.
 type plainFile struct {
 	*os.File
 	size int64

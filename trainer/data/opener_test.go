@@ -53,10 +53,13 @@ func TestSources(t *testing.T) {
 		{source: "nowhere", bad: "data nowhere: no such file or directory"},
 		{source: "nowhere/a.npy", bad: "data nowhere/a.npy: no such file or directory"},
 		{source: "$HOME/acts", bad: "data $HOME/acts: there is no such file, and variables such as $HOME are not expanded"},
-		{source: "s3://bucket/acts", bad: "data s3://bucket/acts: shards are read from local files only, not from s3: copy them to a local directory"},
+		{
+			source: "s3://bucket/acts",
+			bad:    "data s3://bucket/acts: shards are read from local files only, not from s3: copy them to a local directory",
+		},
 	} {
 		if runtime.GOOS == "windows" && strings.Contains(tt.bad, "no such file") {
-			continue // the system words it otherwise
+			continue // Windows has other words for it
 		}
 		s, err := Open(t.Context(), trainer.DataSpec{Source: tt.source, EvalTokens: 1}, Options{})
 		if tt.bad != "" {
@@ -87,12 +90,13 @@ func TestForbiddenFile(t *testing.T) {
 		f.Close()
 		t.Skip("this user may read everything")
 	}
-	if _, err := Open(t.Context(), trainer.DataSpec{Source: path}, Options{}); !errors.Is(err, ErrBad) || !strings.Contains(err.Error(), "permission denied") {
+	_, err := Open(t.Context(), trainer.DataSpec{Source: path}, Options{})
+	if !errors.Is(err, ErrBad) || !strings.Contains(err.Error(), "permission denied") {
 		t.Error(err)
 	}
 }
 
-// A shard that is cut short under a run is an error, not a crash.
+// A shard that is truncated while it is open gives an error, not a crash.
 func TestShardShrinks(t *testing.T) {
 	for name, files := range map[string]opener{"mapped": localFiles{}, "not mapped": unmapped{}} {
 		path := write(t, t.TempDir(), "a.safetensors", tensorFile(t, 1024, numbered(0, 100, 1024)))

@@ -12,7 +12,7 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// A pipe is refused by its name, and not waited for.
+// A pipe is an error that names it; Open does not wait for a writer.
 func TestPipe(t *testing.T) {
 	dir := t.TempDir()
 	pipe := filepath.Join(dir, "pipe.npy")

@@ -6,10 +6,11 @@ import (
 	"sync/atomic"
 )
 
-// inOrder splits [0, n) into chunks, calls do for each from several goroutines
-// and each for every result in the order of the chunks, from one goroutine: so
-// what it computes does not depend on the number of workers. A context that
-// ends stops it early; each has then seen all that was done.
+// inOrder splits [0, n) into chunks and calls do for each, from several goroutines. Then
+// it calls each for every result, in the order of the chunks and from one goroutine, so
+// that what each computes does not depend on the number of workers. When the context
+// ends, inOrder stops early and returns its error; each has then had the results that
+// were computed.
 func inOrder[T any](ctx context.Context, workers int, n, chunk int64, do func(from, to int64) T, each func(T)) error {
 	out := make([]T, (n+chunk-1)/chunk)
 	var next atomic.Int64

@@ -37,19 +37,20 @@ func TestPermOfHugeRange(t *testing.T) {
 	}
 }
 
-// Where elements land, and how far apart neighbours do, is as even as chance.
+// The elements, and the differences of neighbouring elements, are spread as evenly as if
+// they were drawn at random.
 func TestPermIsEven(t *testing.T) {
 	const n, cells = 50_000, 100
 	for seed := range uint64(4) {
 		for epoch := range uint64(4) {
 			p := newPerm(n, seed, streamEpoch, epoch)
-			var place, gap [cells]float64
+			var value, gap [cells]float64
 			for i := range int64(n / 10) {
 				a, b := p.at(i), p.at((i+1)%n)
-				place[a*cells/n]++
+				value[a*cells/n]++
 				gap[((b-a+n)%n)*cells/n]++
 			}
-			for name, counts := range map[string][cells]float64{"place": place, "gap": gap} {
+			for name, counts := range map[string][cells]float64{"value": value, "gap": gap} {
 				want, chi := float64(n)/10/cells, 0.0
 				for _, c := range counts {
 					chi += (c - want) * (c - want) / want

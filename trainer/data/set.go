@@ -12,18 +12,22 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// Streams of trainer.Rand, out of the way of those that draw the weights.
+// These are streams of trainer.Rand. They differ from those that draw the weights.
 const (
-	streamBase  = 0x62617365 // splits the held-out rows off
+	streamBase  = 0x62617365 // selects the held-out rows
 	streamEpoch = 0x65706f63 // orders the training rows of an epoch
 )
 
-// Options say how Open and Inspect work. The zero value uses all cores.
+// Options say how Open and Inspect read. The zero value uses all cores.
 type Options struct {
-	Workers  int                     // goroutines for scans; 0 is GOMAXPROCS. Results do not depend on it
-	Progress func(done, total int64) // called one at a time as Inspect scans rows; nil for none
+	Workers int // goroutines for scans; 0 stands for GOMAXPROCS. Results do not depend on it
+
+	// Progress is called with the number of rows that Inspect has scanned, never by two
+	// goroutines at once; nil for none.
+	Progress func(done, total int64)
 }
 
+// filled returns o with the defaults in place of zero values.
 func (o Options) filled() Options {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
@@ -34,31 +38,32 @@ func (o Options) filled() Options {
 	return o
 }
 
-// A source has numbered rows. read puts row times scale into x [D]; buf is
-// scratch of 4·D bytes.
+// A source holds rows, numbered from 0.
 type source interface {
 	rows() int64
-	dim() int
+	dim() int // numbers in a row
+
+	// read sets x, [D], to the row times scale. buf is scratch memory of 4·D bytes.
 	read(row int64, x []float32, scale float32, buf []byte) error
 	Close() error
 }
 
-// A Set is opened data. Its methods, but for Close, may be called by several
-// goroutines at once.
+// A Set is opened data: rows to train on and held-out rows. All its methods but Close
+// may be called by several goroutines at once.
 type Set struct {
 	src   source
 	info  trainer.DataInfo
-	base  perm  // of all rows: the first EvalRows are held out
-	train int64 // rows to train on
-	scale float32
-	dirs  []float32
-	bufs  sync.Pool // *[]byte
+	base  perm      // of all rows: its first EvalRows elements are held out
+	train int64     // number of rows to train on
+	scale float32   // that every row is multiplied by
+	dirs  []float32 // see Directions
+	bufs  sync.Pool // of *[]byte, scratch of source.read
 }
 
-// Open opens the data of spec: it checks every shard's header and a sample of
-// the rows, computes the scale and the fingerprint, and leaves the rest on
-// disk. The error joins what is wrong with each shard; errors.Is(err, ErrBad)
-// tells wrong data and specs from a failing disk.
+// Open opens the data of spec. It checks every shard's header and a sample of the rows,
+// and computes the scale and the fingerprint; the other rows it does not read. The error
+// joins those of all shards. errors.Is(err, ErrBad) is true where the data or the spec
+// are wrong, and false where, for example, a disk fails.
 func Open(ctx context.Context, spec trainer.DataSpec, o Options) (*Set, error) {
 	return openFrom(ctx, localFiles{}, spec, o)
 }
@@ -95,6 +100,7 @@ func openFrom(ctx context.Context, files opener, spec trainer.DataSpec, o Option
 	return s, nil
 }
 
+// checkSpec returns an error for the first setting that makes no sense.
 func checkSpec(spec trainer.DataSpec) error {
 	switch {
 	case spec.Source != "" && spec.Synthetic != nil:
@@ -109,15 +115,17 @@ func checkSpec(spec trainer.DataSpec) error {
 	return nil
 }
 
-// prepare splits the rows, measures a sample of them and fills in the info.
+// prepare holds out rows, reads a sample of the others for the scale, and fills in info.
 func (s *Set) prepare(ctx context.Context, spec trainer.DataSpec, sample int64, content digest, workers int) error {
 	rows := s.src.rows()
 	eval := cmp.Or(spec.EvalTokens, min(65536, rows/10))
 	if eval == 0 {
-		return &SourceError{Source: spec.Source, Msg: fmt.Sprintf("eval_tokens: auto holds out a tenth of the rows, and a tenth of %d is none: give at least 10 rows, or set eval_tokens", rows)}
+		return &SourceError{Source: spec.Source, Msg: fmt.Sprintf("eval_tokens: auto holds out a tenth of the rows, and a "+
+			"tenth of %d is none: give at least 10 rows, or set eval_tokens", rows)}
 	}
 	if eval >= rows {
-		return &SourceError{Source: spec.Source, Msg: fmt.Sprintf("eval_tokens: holding out %d of %d rows leaves none to train on", eval, rows)}
+		return &SourceError{Source: spec.Source, Msg: fmt.Sprintf(
+			"eval_tokens: holding out %d of %d rows leaves none to train on", eval, rows)}
 	}
 	s.train = rows - eval
 	s.base = newPerm(rows, 0, streamBase, 0)
@@ -125,7 +133,7 @@ func (s *Set) prepare(ctx context.Context, spec trainer.DataSpec, sample int64, 
 	s.bufs.New = func() any { b := make([]byte, 4*s.src.dim()); return &b }
 	s.info.Rows, s.info.EvalRows, s.info.Dim = rows, eval, s.src.dim()
 
-	m, err := s.measure(ctx, min(s.train, sample, max(1, sampleNumbers/int64(s.src.dim()))), workers)
+	m, err := s.sample(ctx, min(s.train, sample, max(1, sampleNumbers/int64(s.src.dim()))), workers)
 	if err != nil {
 		return err
 	}
@@ -133,15 +141,16 @@ func (s *Set) prepare(ctx context.Context, spec trainer.DataSpec, sample int64, 
 	if spec.Normalize == "mean_square" {
 		s.scale = float32(1 / math.Sqrt(m.square/float64(m.rows)))
 		if !(s.scale > 0 && s.scale <= math.MaxFloat32) {
-			return &SourceError{Source: spec.Source, Msg: fmt.Sprintf("normalize: the rows' mean squared norm is %g, which cannot be scaled to 1", m.square/float64(m.rows))}
+			return &SourceError{Source: spec.Source, Msg: fmt.Sprintf(
+				"normalize: the rows' mean squared norm is %g, which cannot be scaled to 1", m.square/float64(m.rows))}
 		}
 	}
 	s.info.Scale = float64(s.scale)
-	s.info.Fingerprint = content.with(cmp.Or(spec.Normalize, "none"), s.info.Scale, eval)
+	s.info.Fingerprint = content.fingerprint(cmp.Or(spec.Normalize, "none"), s.info.Scale, eval)
 	return nil
 }
 
-// Info says what was opened.
+// Info returns the numbers of rows, the scale, the fingerprint and so on.
 func (s *Set) Info() trainer.DataInfo { return s.info }
 
 // Dim returns the width D of a row.
@@ -150,11 +159,11 @@ func (s *Set) Dim() int { return s.info.Dim }
 // EvalRows returns the number of held-out rows.
 func (s *Set) EvalRows() int64 { return s.info.EvalRows }
 
-// Directions returns the true directions of synthetic data, [directions, D]
-// unit rows, or nil for other data. It is not to be written to.
+// Directions returns the true directions of synthetic data, [directions,D] with rows of
+// unit norm, or nil for other data. The caller must not change it.
 func (s *Set) Directions() []float32 { return s.dirs }
 
-// Close lets go of the shards. Nothing may be reading then or later.
+// Close closes the shards. Nothing may read from s during it or later.
 func (s *Set) Close() error { return s.src.Close() }
 
 // Batch fills x_BD with the batch of a step: tokens step·B to (step+1)·B of the

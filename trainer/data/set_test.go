@@ -35,9 +35,9 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// Files that NumPy and the safetensors library wrote, in all dtypes, give these
-// rows in this order: a change here changes what every run trains on, and asks
-// for a new trainer.SemanticsVersion.
+// Files that NumPy and the safetensors library wrote, in all dtypes, give the recorded
+// rows in the recorded order. A change of them changes the data of every run, and needs
+// a new trainer.SemanticsVersion.
 func TestGolden(t *testing.T) {
 	s := open(t, trainer.DataSpec{Source: "testdata/tiny", EvalTokens: 4}, Options{})
 	var b strings.Builder
@@ -59,13 +59,13 @@ func TestGolden(t *testing.T) {
 	x := make([]float32, 4*4)
 	show("held out", x, s.Eval(0, x))
 	x = make([]float32, 5*4)
-	for step := range int64(7) { // into the second epoch
+	for step := range int64(7) { // ends in the second epoch
 		show(fmt.Sprintf("seed 7 step %d", step), x, s.Batch(7, step, x))
 	}
 	golden(t, "tiny.txt", b.String())
 }
 
-// rowsOf tells which of the numbered rows x holds.
+// rowsOf returns the numbers of the rows in x, which are rows of numbered.
 func rowsOf(x []float32, dim int) (rows []int) {
 	for i := 0; i < len(x); i += dim {
 		rows = append(rows, int(x[i]))
@@ -75,7 +75,10 @@ func rowsOf(x []float32, dim int) (rows []int) {
 
 func TestEpochs(t *testing.T) {
 	const rows, dim, eval = 103, 3, 10
-	m := memory{"a.safetensors": tensorFile(t, dim, numbered(0, 60, dim)), "b.safetensors": tensorFile(t, dim, numbered(60, 43, dim))}
+	m := memory{
+		"a.safetensors": tensorFile(t, dim, numbered(0, 60, dim)),
+		"b.safetensors": tensorFile(t, dim, numbered(60, 43, dim)),
+	}
 	s := m.open(t, trainer.DataSpec{EvalTokens: eval})
 	held := make([]float32, eval*dim)
 	if err := s.Eval(0, held); err != nil {
@@ -106,7 +109,8 @@ func TestEpochs(t *testing.T) {
 		}
 	}
 
-	// Batches of any size are the same stream cut up, across epochs, in any order.
+	// Batches of any size are parts of the same stream, across epochs. They may be read in
+	// any order.
 	for _, b := range []int{1, 7, 50, 93, 200} {
 		x := make([]float32, b*dim)
 		for step := len(stream)/len(x) - 1; step >= 0; step-- {
@@ -145,7 +149,10 @@ func TestEvalTokens(t *testing.T) {
 }
 
 func TestBadSpecs(t *testing.T) {
-	m := memory{"a.safetensors": tensorFile(t, 4, numbered(0, 5, 4)), "b.safetensors": tensorFile(t, 4, numbered(0, 5, 4))}
+	m := memory{
+		"a.safetensors": tensorFile(t, 4, numbered(0, 5, 4)),
+		"b.safetensors": tensorFile(t, 4, numbered(0, 5, 4)),
+	}
 	nine := memory{"a.safetensors": tensorFile(t, 4, numbered(0, 9, 4))}
 	zero := memory{"a.safetensors": tensorFile(t, 4, make([]float32, 40))}
 	good := trainer.Synthetic{ActivationDim: 4, Directions: 8, Tokens: 100, Active: 2, Zipf: 1, Noise: 0.1}
@@ -159,8 +166,10 @@ func TestBadSpecs(t *testing.T) {
 		spec  trainer.DataSpec
 		want  string
 	}{
-		{nine, trainer.DataSpec{Source: "x"}, "data x: eval_tokens: auto holds out a tenth of the rows, and a tenth of 9 is none: give at least 10 rows"},
-		{m, trainer.DataSpec{Source: "x", EvalTokens: 10}, "data x: eval_tokens: holding out 10 of 10 rows leaves none to train on"},
+		{nine, trainer.DataSpec{Source: "x"},
+			"data x: eval_tokens: auto holds out a tenth of the rows, and a tenth of 9 is none: give at least 10 rows"},
+		{m, trainer.DataSpec{Source: "x", EvalTokens: 10},
+			"data x: eval_tokens: holding out 10 of 10 rows leaves none to train on"},
 		{m, trainer.DataSpec{Source: "x", EvalTokens: 11}, "holding out 11 of 10 rows"},
 		{m, trainer.DataSpec{Source: "x", EvalTokens: -1}, "eval_tokens: -1 is negative"},
 		{m, trainer.DataSpec{Source: "x", Normalize: "l2"}, `normalize: "l2" is neither none nor mean_square`},
@@ -170,7 +179,8 @@ func TestBadSpecs(t *testing.T) {
 		{memory{}, trainer.DataSpec{Source: "x"}, "data x: holds no shards"},
 		{m, with(func(s *trainer.Synthetic) { s.ActivationDim = 0 }), "synthetic.activation_dim: 0 is outside"},
 		{m, with(func(s *trainer.Synthetic) { s.Directions = 0 }), "synthetic.directions: 0 is outside"},
-		{m, with(func(s *trainer.Synthetic) { s.Directions = 1 << 30 }), "synthetic.directions: 1073741824 is outside [1, 536870912]"},
+		{m, with(func(s *trainer.Synthetic) { s.Directions = 1 << 30 }),
+			"synthetic.directions: 1073741824 is outside [1, 536870912]"},
 		{m, with(func(s *trainer.Synthetic) { s.Tokens = 0 }), "synthetic.tokens: 0 is outside"},
 		{m, with(func(s *trainer.Synthetic) { s.Active = 0 }), "synthetic.active: 0 is outside"},
 		{m, with(func(s *trainer.Synthetic) { s.Active = 9 }), "synthetic.active: 9 is outside (0, 8]"},
@@ -207,13 +217,14 @@ func TestNormalize(t *testing.T) {
 	if i := plain.Info(); i.Scale != 1 || i.MeanNorm != s.Info().MeanNorm || i.Fingerprint == s.Info().Fingerprint {
 		t.Errorf("none: %+v, mean_square: %+v", i, s.Info())
 	}
-	if err := errors.Join(s.Eval(3, x[:dim]), plain.Eval(3, y[:dim])); err != nil || x[5] != y[5]*float32(s.Info().Scale) {
+	err := errors.Join(s.Eval(3, x[:dim]), plain.Eval(3, y[:dim]))
+	if err != nil || x[5] != y[5]*float32(s.Info().Scale) {
 		t.Errorf("held-out rows are not scaled: %v", err)
 	}
 }
 
-// What is opened and read does not depend on how: mapped or not, by one
-// goroutine or several.
+// The info and the rows do not depend on the number of goroutines, nor on whether files
+// are mapped.
 func TestSameBits(t *testing.T) {
 	const rows, dim = 20_000, 5
 	dir := t.TempDir()
@@ -299,7 +310,10 @@ func TestReadArguments(t *testing.T) {
 func TestOpenIsCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, spec := range []trainer.DataSpec{{Source: "testdata/tiny"}, {Synthetic: &trainer.Synthetic{ActivationDim: 4, Directions: 8, Tokens: 100, Active: 2}}} {
+	for _, spec := range []trainer.DataSpec{
+		{Source: "testdata/tiny"},
+		{Synthetic: &trainer.Synthetic{ActivationDim: 4, Directions: 8, Tokens: 100, Active: 2}},
+	} {
 		if _, err := Open(ctx, spec, Options{}); !errors.Is(err, context.Canceled) || errors.Is(err, ErrBad) {
 			t.Errorf("open: %v", err)
 		}

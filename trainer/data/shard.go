@@ -17,8 +17,8 @@ import (
 // maxDim is the largest activation_dim that the trainer takes.
 const maxDim = 1 << 20
 
-// A layout says where the rows of a shard are: rows·dim numbers, row-major,
-// from byte start on.
+// A layout says where the rows of a shard are: rows·dim numbers, one row after the
+// other, from byte start of the file on.
 type layout struct {
 	dtype dtype
 	rows  int64
@@ -29,16 +29,17 @@ type layout struct {
 func (l layout) rowBytes() int64 { return int64(l.dim) * l.dtype.size() }
 func (l layout) bytes() int64    { return l.rows * l.rowBytes() }
 
+// A shard is an open file of rows.
 type shard struct {
 	layout
 	name  string
 	file  shardFile
-	first int64 // the row of the set that is row 0 of the shard
+	first int64 // number in the source of the shard's row 0
 }
 
 // readLayout reads the header of a shard and checks it against the file.
 func readLayout(name string, f shardFile) (layout, error) {
-	w := &watched{ReaderAt: f}
+	w := &errorRecorder{ReaderAt: f}
 	l, err := w.layout(name, f.Size())
 	switch {
 	case w.err != nil:
@@ -53,14 +54,14 @@ func readLayout(name string, f shardFile) (layout, error) {
 	return l, nil
 }
 
-// A watched reader remembers that reading failed, which is no fault of the
-// shard's content.
-type watched struct {
+// An errorRecorder records the first error of reading, so that it is not taken for an
+// error of the shard's content.
+type errorRecorder struct {
 	io.ReaderAt
 	err error
 }
 
-func (w *watched) ReadAt(p []byte, off int64) (int, error) {
+func (w *errorRecorder) ReadAt(p []byte, off int64) (int, error) {
 	n, err := w.ReaderAt.ReadAt(p, off)
 	if err != nil && err != io.EOF && w.err == nil {
 		w.err = err
@@ -68,7 +69,8 @@ func (w *watched) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-func (w *watched) layout(name string, size int64) (layout, error) {
+// layout returns where the rows are of a shard of size bytes.
+func (w *errorRecorder) layout(name string, size int64) (layout, error) {
 	if size == 0 {
 		return layout{}, errors.New("the file is empty: write it again")
 	}
@@ -86,8 +88,8 @@ func (w *watched) layout(name string, size int64) (layout, error) {
 	return tensorLayout(h)
 }
 
-// tensorLayout picks the tensor named activations, else the only one with two
-// dimensions.
+// tensorLayout returns where the rows are of the tensor named activations, or else of
+// the only tensor with two dimensions.
 func tensorLayout(h *safetensors.Header) (l layout, err error) {
 	var two []safetensors.Tensor
 	for _, t := range h.Tensors {
@@ -101,9 +103,11 @@ func tensorLayout(h *safetensors.Header) (l layout, err error) {
 	}
 	switch {
 	case len(two) == 0:
-		return l, fmt.Errorf("no tensor of two dimensions; it holds %s: write [rows, width] under the name activations", describe(h.Tensors))
+		return l, fmt.Errorf("no tensor of two dimensions; it holds %s: write [rows, width] under the name activations",
+			describe(h.Tensors))
 	case len(two) > 1:
-		return l, fmt.Errorf("several tensors of two dimensions and none named activations: %s: give the right one that name", describe(two))
+		return l, fmt.Errorf("several tensors of two dimensions and none named activations: %s: give the right one that name",
+			describe(two))
 	case len(two[0].Shape) != 2:
 		return l, fmt.Errorf("activations has shape %v: reshape it to [rows, width]", two[0].Shape)
 	}
@@ -120,6 +124,7 @@ func tensorLayout(h *safetensors.Header) (l layout, err error) {
 	return l, nil
 }
 
+// describe lists names and shapes, of ten tensors at most.
 func describe(tensors []safetensors.Tensor) string {
 	const most = 10
 	var words []string
@@ -132,15 +137,15 @@ func describe(tensors []safetensors.Tensor) string {
 	return cmp.Or(strings.Join(words, ", "), "nothing")
 }
 
-// shards is a source: the rows of the shards, one shard after the other.
+// shards is the source of the rows of several shards, one shard after the other.
 type shards struct {
 	list  []shard
-	width int
-	count int64
-	half  *halves
+	width int   // numbers in a row
+	count int64 // rows
+	half  *f16Values
 }
 
-// openShards opens all shards of a source, or says what is wrong with each.
+// openShards opens all shards of a source. The error joins those of all shards.
 func openShards(ctx context.Context, files opener, name string, workers int) (*shards, error) {
 	names, err := files.List(ctx, name)
 	if err != nil {
@@ -149,12 +154,12 @@ func openShards(ctx context.Context, files opener, name string, workers int) (*s
 	if len(names) == 0 {
 		return nil, &SourceError{Source: name, Msg: "holds no shards"}
 	}
-	// A shard's error is a result like others, so that it hides no other's.
+	// The error of a shard is a result, so that the errors of other shards are seen too.
 	type opened struct {
 		shard
 		err error
 	}
-	s := &shards{half: newHalves()}
+	s := &shards{half: newF16Values()}
 	var errs []error
 	err = inOrder(ctx, workers, int64(len(names)), 1, func(i, _ int64) (op opened) {
 		op.name = names[i]
@@ -183,7 +188,7 @@ func openShards(ctx context.Context, files opener, name string, workers int) (*s
 	return s, nil
 }
 
-// index numbers the rows and checks that all have one width.
+// index numbers the rows and checks that all shards have rows of the same width.
 func (s *shards) index() (errs []error) {
 	s.width = s.list[0].dim
 	for i := range s.list {
@@ -191,7 +196,8 @@ func (s *shards) index() (errs []error) {
 		sh.first = s.count
 		s.count += sh.rows
 		if sh.dim != s.width {
-			errs = append(errs, &ShardError{sh.name, fmt.Sprintf("its rows have %d numbers, those of %s have %d: all shards need one width", sh.dim, s.list[0].name, s.width)})
+			errs = append(errs, &ShardError{sh.name, fmt.Sprintf(
+				"its rows have %d numbers, those of %s have %d: all shards need one width", sh.dim, s.list[0].name, s.width)})
 		}
 	}
 	return errs
@@ -201,12 +207,13 @@ func (s *shards) rows() int64 { return s.count }
 func (s *shards) dim() int    { return s.width }
 
 func (s *shards) read(row int64, x []float32, scale float32, buf []byte) error {
-	sh := s.of(row)
+	sh := s.shardOf(row)
 	buf = buf[:sh.rowBytes()]
 	row -= sh.first
 	if n, err := sh.file.ReadAt(buf, sh.start+row*sh.rowBytes()); n < len(buf) {
 		if err == io.EOF {
-			return &ShardError{sh.name, fmt.Sprintf("row %d is not there any more: the file was cut short after it was opened", row)}
+			return &ShardError{sh.name, fmt.Sprintf(
+				"row %d is not there any more: the file was cut short after it was opened", row)}
 		}
 		return fmt.Errorf("read %s: %w", sh.name, err)
 	}
@@ -217,8 +224,8 @@ func (s *shards) read(row int64, x []float32, scale float32, buf []byte) error {
 	return &BadRowError{File: sh.name, Row: row, Col: col, Value: x[col]}
 }
 
-// of returns the shard that holds a row of the set.
-func (s *shards) of(row int64) *shard {
+// shardOf returns the shard that holds a row of the source.
+func (s *shards) shardOf(row int64) *shard {
 	return &s.list[sort.Search(len(s.list), func(i int) bool { return s.list[i].first > row })-1]
 }
 

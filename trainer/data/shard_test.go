@@ -11,14 +11,18 @@ import (
 	"github.com/topksweep/sweep/trainer/safetensors"
 )
 
-// badShards are files that cannot be used, and words that the error must have.
+// badShards returns files that cannot be used, with parts of the error for each.
 func badShards(t testing.TB) map[string]struct {
 	file []byte
 	want []string
 } {
 	good := tensorFile(t, 4, numbered(0, 5, 4))
 	npy := func(descr, fortran, shape string, n int) []byte {
-		return npyFile(fmt.Sprintf("{'descr': '%s', 'fortran_order': %s, 'shape': %s, }\n", descr, fortran, shape), make([]byte, n))
+		header := fmt.Sprintf("{'descr': '%s', 'fortran_order': %s, 'shape': %s, }\n", descr, fortran, shape)
+		return npyFile(header, make([]byte, n))
+	}
+	tensor := func(name, dtype string, shape ...int64) safetensors.Tensor {
+		return safetensors.Tensor{Name: name, DType: dtype, Shape: shape}
 	}
 	tensors := func(tt ...safetensors.Tensor) []byte {
 		b := tensorFileOf(t, tt, nil)
@@ -36,20 +40,22 @@ func badShards(t testing.TB) map[string]struct {
 		"length.safetensors":    {[]byte("\xff\xff\xff\xff\xff\xff\xff\x7f{}"), []string{"header's length"}},
 		"json.safetensors":      {[]byte("\x02\x00\x00\x00\x00\x00\x00\x00{]"), []string{"header"}},
 		"norows.safetensors":    {tensorFile(t, 4, nil), []string{"holds no rows", "remove the file"}},
-		"nowidth.safetensors":   {tensors(safetensors.Tensor{Name: "x", DType: "F32", Shape: []int64{3, 0}}), []string{"no width"}},
-		"wide.safetensors":      {tensors(safetensors.Tensor{Name: "x", DType: "F16", Shape: []int64{1, maxDim + 1}}), []string{"wider than 1048576"}},
-		"none.safetensors": {tensors(safetensors.Tensor{Name: "bias", DType: "F32", Shape: []int64{3}}),
+		"nowidth.safetensors":   {tensors(tensor("x", "F32", 3, 0)), []string{"no width"}},
+		"wide.safetensors":      {tensors(tensor("x", "F16", 1, maxDim+1)), []string{"wider than 1048576"}},
+		"none.safetensors": {tensors(tensor("bias", "F32", 3)),
 			[]string{"no tensor of two dimensions", "bias [3]", "under the name activations"}},
 		"several.safetensors": {tensors(
-			safetensors.Tensor{Name: "resid", DType: "F32", Shape: []int64{3, 2}},
-			safetensors.Tensor{Name: "mlp", DType: "F32", Shape: []int64{2, 2}}), []string{"resid [3 2]", "mlp [2 2]", "none named activations"}},
-		"cube.safetensors":     {tensors(safetensors.Tensor{Name: "activations", DType: "F32", Shape: []int64{3, 2, 2}}), []string{"activations has shape [3 2 2]", "reshape"}},
-		"f64.safetensors":      {tensors(safetensors.Tensor{Name: "activations", DType: "F64", Shape: []int64{3, 2}}), []string{"dtype F64", "F32, F16 or BF16"}},
-		"magic.npy":            {[]byte("PK\x03\x04 an .npz is a zip file"), []string{"not a .npy file"}},
-		"version.npy":          {[]byte("\x93NUMPY\x09\x00\x02\x00{}"), []string{"version 9"}},
-		"huge.npy":             {[]byte("\x93NUMPY\x02\x00\xff\xff\xff\xff"), []string{"header claims 4294967295 bytes"}},
-		"header.npy":           {[]byte("\x93NUMPY\x01\x00\x76\x00{'descr'"), []string{"truncated in its header"}},
-		"truncated.npy":        {npy("<f4", "False", "(2, 3)", 23), []string{"truncated", "24 bytes", "holds 23", "copy or write it again"}},
+			tensor("resid", "F32", 3, 2),
+			tensor("mlp", "F32", 2, 2)), []string{"resid [3 2]", "mlp [2 2]", "none named activations"}},
+		"cube.safetensors": {tensors(tensor("activations", "F32", 3, 2, 2)),
+			[]string{"activations has shape [3 2 2]", "reshape"}},
+		"f64.safetensors": {tensors(tensor("activations", "F64", 3, 2)), []string{"dtype F64", "F32, F16 or BF16"}},
+		"magic.npy":       {[]byte("PK\x03\x04 an .npz is a zip file"), []string{"not a .npy file"}},
+		"version.npy":     {[]byte("\x93NUMPY\x09\x00\x02\x00{}"), []string{"version 9"}},
+		"huge.npy":        {[]byte("\x93NUMPY\x02\x00\xff\xff\xff\xff"), []string{"header claims 4294967295 bytes"}},
+		"header.npy":      {[]byte("\x93NUMPY\x01\x00\x76\x00{'descr'"), []string{"truncated in its header"}},
+		"truncated.npy": {npy("<f4", "False", "(2, 3)", 23),
+			[]string{"truncated", "24 bytes", "holds 23", "copy or write it again"}},
 		"more.npy":             {npy("<f4", "False", "(2, 3)", 25), []string{"1 bytes follow", "one array per file"}},
 		"norows.npy":           {npy("<f4", "False", "(0, 3)", 0), []string{"holds no rows"}},
 		"vector.npy":           {npy("<f4", "False", "(6,)", 24), []string{"shape [6]", "reshape"}},
@@ -85,7 +91,7 @@ func TestBadShards(t *testing.T) {
 		}
 	}
 
-	// All of them at once, in order, with a good one between.
+	// Opened together, and with a good shard among them, all give their errors, in order.
 	all["good.safetensors"] = tensorFile(t, 4, numbered(0, 5, 4))
 	_, err := openFrom(t.Context(), all, trainer.DataSpec{Source: "memory"}, Options{})
 	lines := strings.Split(err.Error(), "\n")
@@ -103,7 +109,9 @@ func TestMixedWidth(t *testing.T) {
 	if err == nil || !errors.Is(err, ErrBad) {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"shard b.safetensors", "have 8 numbers", "those of a.safetensors have 4", "shard c.safetensors", "have 2 numbers"} {
+	for _, want := range []string{
+		"shard b.safetensors", "have 8 numbers", "those of a.safetensors have 4", "shard c.safetensors", "have 2 numbers",
+	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\n\tdoes not say %q", err, want)
 		}
@@ -122,13 +130,15 @@ func TestNonFiniteRows(t *testing.T) {
 	if !errors.Is(err, ErrBad) || !errors.As(err, &row) {
 		t.Fatalf("open: %v", err)
 	}
-	for _, want := range []string{"a.safetensors: row 17: NaN in column 2, and at least 1 more", "b.safetensors: row 3: -Inf", "in column 1: leave"} {
+	for _, want := range []string{
+		"a.safetensors: row 17: NaN in column 2, and at least 1 more", "b.safetensors: row 3: -Inf", "in column 1: leave",
+	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\n\tdoes not say %q", err, want)
 		}
 	}
 
-	// A row that went bad after the sample was taken is met by the batch.
+	// A row that is changed after Open has read its sample is an error of the batch.
 	good := memory{"a.safetensors": tensorFile(t, 4, numbered(0, 50, 4))}
 	s := good.open(t, trainer.DataSpec{EvalTokens: 10})
 	for i := range 50 {
@@ -136,14 +146,18 @@ func TestNonFiniteRows(t *testing.T) {
 	}
 	x := make([]float32, 8*4)
 	for name, err := range map[string]error{"batch": s.Batch(1, 0, x), "eval": s.Eval(0, x)} {
-		if !errors.As(err, &row) || !errors.Is(err, ErrBad) || row.File != "a.safetensors" || row.Col != 0 || row.Value == row.Value {
+		if !errors.As(err, &row) || !errors.Is(err, ErrBad) || row.File != "a.safetensors" || row.Col != 0 ||
+			!math.IsNaN(float64(row.Value)) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
 func TestDiskErrorsAreNotBadData(t *testing.T) {
-	m := memory{"a.safetensors": tensorFile(t, 4, numbered(0, 50, 4)), "b.npy": npyFile("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 4)}", make([]byte, 32))}
+	m := memory{
+		"a.safetensors": tensorFile(t, 4, numbered(0, 50, 4)),
+		"b.npy":         npyFile("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 4)}", make([]byte, 32)),
+	}
 	fails := 0
 	for n := 0; ; n++ {
 		left := n

@@ -8,26 +8,28 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
+// These are streams of trainer.Rand.
 const (
 	streamDirections = 0x64697273
 	streamRows       = 0x726f7773
 )
 
-// synthetic makes rows whose true directions are known, after the toy models of
-// superposition and of Sharkey et al. 2022. Row r is
+// synthetic is a source of rows whose true directions are known, after the toy models of
+// superposition (Elhage et al. 2022) and Sharkey et al. 2022. A row is
 //
 //	x_D = Σ_i c_i · direction_i + noise · z_D
 //
-// where direction i takes part with probability p_i = min(1, c·(i+1)^-zipf),
-// independently of the others, c being such that the p_i sum to active; its
-// coefficient is 1/2 plus an exponential of mean 1/2 (so that it is never near
-// zero and has mean 1); z is standard normal. The directions are unit vectors
-// drawn uniformly from the sphere. All is a pure function of (seed, row).
+// over the directions i that are active in it. Direction i is active with probability
+// p_i = min(1, c·(i+1)^-zipf), independently of the others, where c is such that the p_i
+// sum to the setting active. Its coefficient c_i is 1/2 plus an exponential variable of
+// mean 1/2, so that it is never near zero and has mean 1. z is standard normal. The
+// directions are unit vectors, drawn uniformly from the sphere. A row is a pure function
+// of the seed and its number.
 type synthetic struct {
 	trainer.Synthetic
 	dirs []float32 // [directions, D]
-	p    []float64 // [directions], falling
-	skip []float64 // [directions] 1/log(1-p)
+	p    []float64 // [directions] probability to be active, falling
+	skip []float64 // [directions] 1/log(1−p)
 	z    []float32 // see quantiles
 }
 
@@ -35,7 +37,7 @@ func newSynthetic(spec trainer.Synthetic) (*synthetic, error) {
 	if err := checkSynthetic(spec); err != nil {
 		return nil, err
 	}
-	s := &synthetic{Synthetic: spec, p: firing(spec), z: quantiles()}
+	s := &synthetic{Synthetic: spec, p: probabilities(spec), z: quantiles()}
 	s.skip = make([]float64, len(s.p))
 	for i, p := range s.p {
 		s.skip[i] = 1 / math.Log1p(-p)
@@ -57,6 +59,7 @@ func newSynthetic(spec trainer.Synthetic) (*synthetic, error) {
 	return s, nil
 }
 
+// checkSynthetic returns an error for the first setting that is out of range.
 func checkSynthetic(s trainer.Synthetic) error {
 	bad := func(key, format string, a ...any) error {
 		return &SourceError{Msg: "synthetic." + key + ": " + fmt.Sprintf(format, a...)}
@@ -78,9 +81,10 @@ func checkSynthetic(s trainer.Synthetic) error {
 	return nil
 }
 
-// firing returns p_i = min(1, c·(i+1)^-zipf) with sum active. When the first m
-// are 1, c is (active-m) over the sum of the other weights.
-func firing(s trainer.Synthetic) []float64 {
+// probabilities returns p_i = min(1, c·(i+1)^-zipf) for the c that makes their sum the
+// setting active. Where the first m are 1, c is (active−m) over the sum of the other
+// (i+1)^-zipf.
+func probabilities(s trainer.Synthetic) []float64 {
 	w := make([]float64, s.Directions)
 	rest := make([]float64, s.Directions+1) // rest[i] = w[i] + w[i+1] + …
 	for i := len(w) - 1; i >= 0; i-- {
@@ -107,7 +111,7 @@ func (s *synthetic) read(row int64, x []float32, scale float32, _ []byte) error 
 	s.normal(x, key, float32(s.Noise))
 	s.active(key, func(i int, c float32) {
 		for j, v := range s.dirs[i*len(x):][:len(x)] {
-			x[j] += float32(c * v) // rounded on every machine, not fused
+			x[j] += float32(c * v) // rounded before the addition: no machine may fuse the two
 		}
 	})
 	for j := range x {
@@ -116,16 +120,19 @@ func (s *synthetic) read(row int64, x []float32, scale float32, _ []byte) error 
 	return nil
 }
 
-// active calls hit for the directions that take part in the row of key, with
-// their coefficients. It skips ahead by geometric steps (Miller, Hagberg 2011):
-// the work follows the number of active directions, not that of all.
-func (s *synthetic) active(key uint64, hit func(i int, c float32)) {
-	draws := uint64(1) << 32 // noise takes those below
+// active calls visit for each direction that is active in the row of key, in order,
+// with its coefficient. It skips inactive ones by geometrically distributed steps
+// (Miller, Hagberg 2011), so that the time grows with the number of active directions,
+// not of all.
+func (s *synthetic) active(key uint64, visit func(i int, c float32)) {
+	draws := uint64(1) << 32 // the noise uses the numbers below
 	uniform := func() float64 {
 		draws++
 		return float64(trainer.Mix(key^draws)>>11) * 0x1p-53
 	}
-	from := 0 // the candidates are drawn with its probability, then thinned
+	// Candidates are drawn with the probability of direction from, which is at least
+	// theirs. Candidate i is then accepted with probability p[i]/p[from].
+	from := 0
 	for i := 0; i < len(s.p) && s.p[from] > 0; i++ {
 		p := s.p[from]
 		if p < 1 {
@@ -136,15 +143,16 @@ func (s *synthetic) active(key uint64, hit func(i int, c float32)) {
 			i += int(step)
 		}
 		if uniform()*p < s.p[i] {
-			hit(i, float32(0.5-0.5*math.Log(1-uniform())))
+			visit(i, float32(0.5-0.5*math.Log(1-uniform())))
 		}
 		from = i
 	}
 }
 
-// quantiles returns 4,096 equally likely values with the distribution function
-// of a normal and variance 1/2. The sum of two of them is a standard normal of
-// 2^24 levels within ±5.1, at a fraction of the cost of logarithms.
+// quantiles returns 4,096 values of a normal distribution with variance 1/2, at evenly
+// spaced probabilities. The sum of two of them drawn at random is nearly a standard
+// normal variable, of 2^24 combinations within ±5.1, and takes a fraction of the time of
+// logarithms.
 func quantiles() []float32 {
 	z := make([]float64, 4096)
 	square := 0.0
@@ -159,7 +167,7 @@ func quantiles() []float32 {
 	return out
 }
 
-// normal fills x with normal numbers of standard deviation sd.
+// normal fills x with normal numbers of mean 0 and standard deviation sd, drawn by key.
 func (s *synthetic) normal(x []float32, key uint64, sd float32) {
 	if sd == 0 {
 		clear(x)
@@ -176,8 +184,8 @@ func (s *synthetic) normal(x []float32, key uint64, sd float32) {
 	}
 }
 
-// digest tells apart what makes different rows; the 1 changes with the
-// generator.
+// digest covers all settings that change the rows. The number after "synthetic" must be
+// raised when the generator changes.
 func (s *synthetic) digest() digest {
 	return sha256.Sum256(fmt.Appendf(nil, "synthetic 1\n%d %d %d %x %x %x %d\n",
 		s.ActivationDim, s.Directions, s.Tokens, s.Active, s.Zipf, s.Noise, s.Seed))

@@ -10,12 +10,12 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-func TestFiring(t *testing.T) {
+func TestProbabilities(t *testing.T) {
 	for _, directions := range []int{1, 2, 10, 256, 5000} {
 		for _, zipf := range []float64{0, 0.5, 1, 2, 10} {
 			for _, share := range []float64{0.001, 0.1, 0.5, 0.99, 1} {
 				s := trainer.Synthetic{Directions: directions, Zipf: zipf, Active: share * float64(directions)}
-				p, sum := firing(s), 0.0
+				p, sum := probabilities(s), 0.0
 				for i, v := range p {
 					sum += v
 					if !(v >= 0 && v <= 1) || i > 0 && v > p[i-1] {
@@ -34,8 +34,8 @@ func TestFiring(t *testing.T) {
 	}
 }
 
-// Over many rows, each direction takes part as often as it should, and pairs of
-// them independently.
+// Over many rows, each direction is active as often as its probability says, and pairs
+// of directions are independent.
 func TestActiveDirections(t *testing.T) {
 	for _, spec := range []trainer.Synthetic{
 		{ActivationDim: 2, Directions: 100, Tokens: 1, Active: 4, Zipf: 1, Seed: 1},
@@ -49,7 +49,7 @@ func TestActiveDirections(t *testing.T) {
 			t.Fatal(err)
 		}
 		const rows = 200_000
-		hits := make([]float64, spec.Directions)
+		counts := make([]float64, spec.Directions)
 		both, coefs, squares, total, least := 0.0, 0.0, 0.0, 0.0, math.Inf(1)
 		for r := range uint64(rows) {
 			last := -1
@@ -60,7 +60,7 @@ func TestActiveDirections(t *testing.T) {
 				}
 				last = i
 				first, second = first || i == spec.Directions-2, second || i == spec.Directions-1
-				hits[i]++
+				counts[i]++
 				total++
 				coefs += float64(c)
 				squares += float64(c) * float64(c)
@@ -77,7 +77,7 @@ func TestActiveDirections(t *testing.T) {
 			}
 		}
 		for i, p := range s.p {
-			near(fmt.Sprintf("count of direction %d", i), hits[i], rows*p, math.Sqrt(rows*p*(1-p)))
+			near(fmt.Sprintf("count of direction %d", i), counts[i], rows*p, math.Sqrt(rows*p*(1-p)))
 		}
 		pq := s.p[spec.Directions-2] * s.p[spec.Directions-1]
 		near("count of a pair", both, rows*pq, math.Sqrt(rows*pq*(1-pq)))
@@ -114,8 +114,13 @@ func TestNormal(t *testing.T) {
 		name           string
 		got, want, tol float64
 	}{
-		{"mean", sum / n, 0, 5e-3}, {"variance", square / n, 1, 7.5e-3}, {"fourth moment", fourth / n, 3, 0.05}, {"lag 1", lag / n, 0, 5e-3},
-		{"within 1", within[1] / n, 0.682689, 3e-3}, {"within 2", within[2] / n, 0.954500, 2e-3}, {"within 3", within[3] / n, 0.997300, 5e-4},
+		{"mean", sum / n, 0, 5e-3},
+		{"variance", square / n, 1, 7.5e-3},
+		{"fourth moment", fourth / n, 3, 0.05},
+		{"lag 1", lag / n, 0, 5e-3},
+		{"within 1", within[1] / n, 0.682689, 3e-3},
+		{"within 2", within[2] / n, 0.954500, 2e-3},
+		{"within 3", within[3] / n, 0.997300, 5e-4},
 	} {
 		if !(math.Abs(tt.got-tt.want) <= tt.tol) {
 			t.Errorf("%s is %v, want %v", tt.name, tt.got, tt.want)
@@ -140,7 +145,7 @@ func TestSyntheticRows(t *testing.T) {
 		}
 	}
 
-	// A row less its directions is noise of the right size.
+	// A row less its active directions is noise of the right standard deviation.
 	syn, err := newSynthetic(spec)
 	if err != nil {
 		t.Fatal(err)
@@ -170,14 +175,15 @@ func TestSyntheticRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, v := range slices.Concat(dirs[:16], y) {
-		fmt.Fprintf(&b, "%.4f\n", v) // the last bits are the processor's
+		fmt.Fprintf(&b, "%.4f\n", v) // the last bits depend on the processor
 	}
 	golden(t, "synthetic.txt", b.String())
 }
 
 func TestSyntheticWithoutNoise(t *testing.T) {
 	// One direction in one dimension: every row is plus or minus its coefficient.
-	s := open(t, trainer.DataSpec{Synthetic: &trainer.Synthetic{ActivationDim: 1, Directions: 1, Tokens: 100, Active: 1}}, Options{})
+	spec := trainer.DataSpec{Synthetic: &trainer.Synthetic{ActivationDim: 1, Directions: 1, Tokens: 100, Active: 1}}
+	s := open(t, spec, Options{})
 	x := make([]float32, 80)
 	if err := s.Batch(0, 0, x); err != nil {
 		t.Fatal(err)

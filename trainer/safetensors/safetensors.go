@@ -1,7 +1,8 @@
-// Package safetensors reads and writes the header of a safetensors file: eight
-// bytes of little-endian length, a JSON object that names the tensors, then
-// their bytes. It holds no tensor itself, so that data of any size streams.
-// It touches nothing but the reader it is given.
+// Package safetensors reads and writes the header of a safetensors file. Such a file is
+// eight bytes of little-endian length, a header of that length, which is a JSON object
+// that names the tensors, and the data section: the tensors' bytes, one after the other.
+// The package does not read the data section, so that data of any size can be streamed.
+// It reads from the given reader only.
 package safetensors
 
 import (
@@ -16,22 +17,22 @@ import (
 	"slices"
 )
 
-// MaxHeader is the largest header read, as in the format's own library: a
-// hostile length never makes us allocate more.
+// MaxHeader is the largest header that ReadHeader accepts, in bytes. The format's own
+// library has the same limit.
 const MaxHeader = 100 << 20
 
-// ErrFormat is wrapped by every error about the content of a header.
+// ErrFormat is in the chain of every error about the content of a header.
 var ErrFormat = errors.New("not a valid safetensors file")
 
-// A Tensor names one array in a file.
+// A Tensor describes one array in a file.
 type Tensor struct {
 	Name       string
 	DType      string // F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL …
 	Shape      []int64
-	Begin, End int64 // its bytes within the data section
+	Begin, End int64 // its bytes in the data section: Begin to End−1
 }
 
-// Elems returns the number of elements, the product of the shape.
+// Elems returns the number of elements, which is the product of the shape.
 func (t Tensor) Elems() int64 {
 	n := int64(1)
 	for _, s := range t.Shape {
@@ -40,14 +41,14 @@ func (t Tensor) Elems() int64 {
 	return n
 }
 
-// A Header is the table of contents of a file.
+// A Header lists the contents of a file.
 type Header struct {
-	Tensors   []Tensor // in the order of their bytes
-	Metadata  map[string]string
-	DataStart int64 // offset in the file of the data section
+	Tensors   []Tensor          // in the order of their bytes
+	Metadata  map[string]string // strings of the writer's choice; may be nil
+	DataStart int64             // byte of the file at which the data section starts
 }
 
-// Tensor returns the tensor of that name.
+// Tensor returns the tensor with that name, and whether there is one.
 func (h *Header) Tensor(name string) (Tensor, bool) {
 	i := slices.IndexFunc(h.Tensors, func(t Tensor) bool { return t.Name == name })
 	if i < 0 {
@@ -56,7 +57,7 @@ func (h *Header) Tensor(name string) (Tensor, bool) {
 	return h.Tensors[i], true
 }
 
-// DTypeSize returns the bytes of one element, or 0 for an unknown dtype.
+// DTypeSize returns the size of one element in bytes, or 0 for an unknown dtype.
 func DTypeSize(dtype string) int64 {
 	switch dtype {
 	case "F64", "I64", "U64":
@@ -71,9 +72,10 @@ func DTypeSize(dtype string) int64 {
 	return 0
 }
 
-// ReadHeader reads the header from the start of a file of size bytes and leaves
-// r at the data section. It checks what the format promises: the tensors' bytes
-// lie in the file, without overlap or gap, and agree with dtype and shape.
+// ReadHeader reads the header from the start of a file of size bytes, and leaves r at the
+// data section. It checks that the tensors' bytes fill the data section without overlap
+// or gap, and that their number agrees with dtype and shape. An error about that has
+// ErrFormat in its chain; other errors are those of r.
 func ReadHeader(r io.Reader, size int64) (*Header, error) {
 	var word [8]byte
 	if size < 8 {
@@ -86,7 +88,7 @@ func ReadHeader(r io.Reader, size int64) (*Header, error) {
 	if n > MaxHeader || n > uint64(size-8) {
 		return nil, bad("the header's length is given as %d, in a file of %d bytes", n, size)
 	}
-	// Grow with what is really there: a stream may be shorter than it claims.
+	// The buffer grows as bytes arrive: a stream may be shorter than its header claims.
 	var buf bytes.Buffer
 	if _, err := io.CopyN(&buf, r, int64(n)); err != nil {
 		return nil, fmt.Errorf("read header: %w", noEOF(err))
@@ -98,6 +100,7 @@ func ReadHeader(r io.Reader, size int64) (*Header, error) {
 	return h, nil
 }
 
+// parse reads the JSON of a header. The data section has room bytes.
 func (h *Header) parse(data []byte, room int64) error {
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(data, &raw); err != nil {
@@ -142,12 +145,15 @@ func (h *Header) parse(data []byte, room int64) error {
 	return nil
 }
 
+// An entry is what the header's JSON says of a tensor.
 type entry struct {
 	DType   string   `json:"dtype"`
 	Shape   []int64  `json:"shape"`
 	Offsets [2]int64 `json:"data_offsets"`
 }
 
+// check returns an error unless dtype, shape and bytes agree and the bytes end within
+// room.
 func (t Tensor) check(room int64) error {
 	size := DTypeSize(t.DType)
 	if size == 0 {
@@ -169,9 +175,9 @@ func (t Tensor) check(room int64) error {
 	return nil
 }
 
-// EncodeHeader returns the length word and header for tensors, whose offsets it
-// fills in in order. Equal input gives equal bytes; the data section starts at a
-// multiple of eight.
+// EncodeHeader returns the length and header of a file that holds the tensors in the given
+// order. It sets their Begin and End. Equal input gives equal bytes. The length of the
+// result, where the data section starts, is a multiple of eight.
 func EncodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) {
 	var b bytes.Buffer
 	b.Write(make([]byte, 8))
@@ -213,6 +219,7 @@ func EncodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) 
 	return out, nil
 }
 
+// nonNil returns an empty slice for nil, which JSON would write as null.
 func nonNil(s []int64) []int64 {
 	if s == nil {
 		return []int64{}
@@ -220,6 +227,7 @@ func nonNil(s []int64) []int64 {
 	return s
 }
 
+// noEOF returns io.ErrUnexpectedEOF for io.EOF, and other errors as they are.
 func noEOF(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
@@ -227,6 +235,7 @@ func noEOF(err error) error {
 	return err
 }
 
+// bad returns an error with ErrFormat in its chain.
 func bad(format string, a ...any) error {
 	return fmt.Errorf("%w: %s", ErrFormat, fmt.Sprintf(format, a...))
 }

@@ -47,6 +47,11 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// overlap is a header of two tensors that share a byte.
+const overlap = `{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},` +
+	`"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}`
+
+// file returns a file with that header and data zeros of data.
 func file(header string, data int) []byte {
 	b := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
 	return append(append(b, header...), make([]byte, data)...)
@@ -68,7 +73,7 @@ func TestBadFiles(t *testing.T) {
 		"shape overflow":  {file(`{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}}`, 0), "shape"},
 		"shape and bytes": {file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}`, 4), "do not hold"},
 		"gap":             {file(`{"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}`, 2), "begins at"},
-		"overlap":         {file(`{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}`, 3), "begins at"},
+		"overlap":         {file(overlap, 3), "begins at"},
 	} {
 		_, err := ReadHeader(bytes.NewReader(c.data), int64(len(c.data)))
 		if !errors.Is(err, ErrFormat) || !strings.Contains(fmt.Sprint(err), c.want) {
@@ -77,6 +82,7 @@ func TestBadFiles(t *testing.T) {
 	}
 }
 
+// allocated returns the bytes that f allocates.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -87,7 +93,7 @@ func allocated(f func()) uint64 {
 
 func FuzzReadHeader(f *testing.F) {
 	f.Add(file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"__metadata__":{"k":"v"}}`, 4))
-	f.Add(file(`{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}`, 3))
+	f.Add(file(overlap, 3))
 	f.Add([]byte{})
 	f.Add(append(binary.LittleEndian.AppendUint64(nil, MaxHeader-1), "{}"...))
 	f.Add(file(`{"a":{"dtype":"F64","shape":[1152921504606846975],"data_offsets":[0,9223372036854775800]}}  `, 8))
@@ -96,9 +102,9 @@ func FuzzReadHeader(f *testing.F) {
 		var err error
 		size := int64(len(data))
 		if size > 0 && data[0]&1 == 1 {
-			size = math.MaxInt64 // what a store says of the file may be wrong too
+			size = math.MaxInt64 // the size that a store gives may be wrong too
 		}
-		// Whatever a header claims, memory is taken for what is really there.
+		// The memory taken depends on the bytes that are there, not on what a header claims.
 		if n := allocated(func() { h, err = ReadHeader(bytes.NewReader(data), size) }); n > 1<<20+256*uint64(len(data)) {
 			t.Fatalf("%d bytes allocated for a file of %d", n, len(data))
 		}

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -13,17 +14,17 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// A choice is a case of Encode: weights, rows and what to choose.
-type choice struct {
+// An encodeCase is a case of Encode: weights, rows, and what to select.
+type encodeCase struct {
 	d, f, k, rows    int
 	wEnc, bEnc, bDec []float32
 	x                []float32
 	among            []bool
 }
 
-// check compares Encode on every path and several numbers of threads with a plain
-// sort of all pre-activations, bit for bit.
-func (c choice) check(t *testing.T) {
+// check compares Encode, on every path and with 1 and 3 threads, bit for bit with a
+// plain sort of all pre-activations.
+func (c encodeCase) check(t *testing.T) {
 	t.Helper()
 	for _, path := range Paths() {
 		kern := kernelsOf(path)
@@ -40,8 +41,9 @@ func (c choice) check(t *testing.T) {
 			}
 			if nan := slices.IndexFunc(want, key.isNaN); nan >= 0 {
 				var num *trainer.NumericError
-				if !errors.As(err, &num) || num.Step != 7 || !strings.Contains(err.Error(), fmt.Sprintf("row %d ", nan/c.k)) {
-					t.Fatalf("%s, %d threads: error %v, want one that names step 7 and row %d", path, threads, err, nan/c.k)
+				row := nan / c.k
+				if !errors.As(err, &num) || num.Step != 7 || !strings.Contains(err.Error(), fmt.Sprintf("row %d ", row)) {
+					t.Fatalf("%s, %d threads: error %v, want one that names step 7 and row %d", path, threads, err, row)
 				}
 				continue
 			}
@@ -54,26 +56,18 @@ func (c choice) check(t *testing.T) {
 				for i := range got {
 					got[i] = keyOf(acts[at+i], int(latents[at+i]))
 				}
-				slices.SortFunc(got, func(a, b key) int { return -compare(a, b) })
+				slices.SortFunc(got, func(a, b key) int { return cmp.Compare(b, a) })
 				if !slices.Equal(got, want[at:at+c.k]) {
-					t.Fatalf("%s, %d threads, row %d: chose %s, want %s", path, threads, row, spell(got), spell(want[at:at+c.k]))
+					t.Fatalf("%s, %d threads, row %d: selected %s, want %s",
+						path, threads, row, format(got), format(want[at:at+c.k]))
 				}
 			}
 		}
 	}
 }
 
-func compare(a, b key) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
-}
-
-func spell(keys []key) string {
+// format writes keys as latent:activation.
+func format(keys []key) string {
 	var s []string
 	for _, x := range keys {
 		s = append(s, fmt.Sprintf("%d:%v", x.latent(), x.act()))
@@ -81,9 +75,13 @@ func spell(keys []key) string {
 	return strings.Join(s, " ")
 }
 
-func (c choice) model(t *testing.T, kern *kernels, threads int) *model {
+// model returns a model with the weights of the case, at step 7.
+func (c encodeCase) model(t *testing.T, kern *kernels, threads int) *model {
 	t.Helper()
-	config := trainer.Config{Recipe: "corrected", ActivationDim: c.d, DictSize: c.f, K: c.k, KAux: 1, BatchSize: 1, Steps: 10, DecayStart: 5, LR: 1}
+	config := trainer.Config{
+		Recipe: "corrected", ActivationDim: c.d, DictSize: c.f, K: c.k, KAux: 1, BatchSize: 1,
+		Steps: 10, DecayStart: 5, LR: 1,
+	}
 	s := trainer.NewState(config)
 	copy(s.W.WEnc, c.wEnc)
 	copy(s.W.BEnc, c.bEnc)
@@ -102,7 +100,7 @@ func (c choice) model(t *testing.T, kern *kernels, threads int) *model {
 
 // sorted returns each row's k largest pre-activations as the kernel computes them,
 // the largest first.
-func (c choice) sorted(m *model) []key {
+func (c encodeCase) sorted(m *model) []key {
 	var out []key
 	ids, dots := make([]int32, c.f), make([]float32, c.f)
 	for f := range ids {
@@ -125,22 +123,26 @@ func (c choice) sorted(m *model) []key {
 			}
 			keys = append(keys, keyOf(v, f))
 		}
-		slices.SortFunc(keys, func(a, b key) int { return -compare(a, b) })
+		slices.SortFunc(keys, func(a, b key) int { return cmp.Compare(b, a) })
 		out = append(out, keys[:c.k]...)
 	}
 	return out
 }
 
-// Rows whose latents were split may be merged by a worker that had no part in the
-// encoding, after one of more rows.
-func TestMergedByAnother(t *testing.T) {
+// Where the latents are split, a row may be merged by a worker that had no task in this
+// encoding, and whose last encoding had more rows.
+func TestMergeByIdleWorker(t *testing.T) {
 	const few, many = 16, 4000
 	kern := kernelsOf("portable")
-	c := choice{4, 256, 1, few, noise(make([]float32, 4*256), 1), make([]float32, 256), make([]float32, 4), noise(make([]float32, 4*few), 2), nil}
+	c := encodeCase{
+		d: 4, f: 256, k: 1, rows: few,
+		wEnc: noise(make([]float32, 4*256), 1), bEnc: make([]float32, 256), bDec: make([]float32, 4),
+		x: noise(make([]float32, 4*few), 2),
+	}
 	m := c.model(t, kern, 64)
 	acts, latents := make([]float32, few), make([]int32, few)
 	for range 2000 {
-		for _, w := range m.enc.work {
+		for _, w := range m.enc.workers {
 			w.first = many // as an encoding of more rows leaves it
 		}
 		if err := m.Encode(c.x, 1, nil, acts, latents); err != nil {
@@ -149,7 +151,7 @@ func TestMergedByAnother(t *testing.T) {
 	}
 }
 
-func TestChoose(t *testing.T) {
+func TestTopK(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	normal := func(n int, scale float64) []float32 {
 		v := make([]float32, n)
@@ -159,58 +161,61 @@ func TestChoose(t *testing.T) {
 		return v
 	}
 	for _, s := range []struct{ d, f, k, rows int }{
-		{1, 1, 1, 1}, {1, 300, 7, 3}, {3, 70, 70, 5}, {64, 2000, 32, 15}, {37, 1000, 300, 13}, {512, 700, 8, 7}, {2100, 90, 9, 14}, {16, 5000, 1, 2},
+		{1, 1, 1, 1}, {1, 300, 7, 3}, {3, 70, 70, 5}, {64, 2000, 32, 15}, {37, 1000, 300, 13}, {512, 700, 8, 7},
+		{2100, 90, 9, 14}, {16, 5000, 1, 2},
 	} {
 		t.Run(fmt.Sprintf("D=%d,F=%d,K=%d,n=%d", s.d, s.f, s.k, s.rows), func(t *testing.T) {
-			plain := func() choice {
-				return choice{s.d, s.f, s.k, s.rows, normal(s.f*s.d, 0.1), normal(s.f, 0.1), normal(s.d, 0.1), normal(s.rows*s.d, 1), nil}
+			plain := func() encodeCase {
+				return encodeCase{
+					s.d, s.f, s.k, s.rows, normal(s.f*s.d, 0.1), normal(s.f, 0.1), normal(s.d, 0.1), normal(s.rows*s.d, 1), nil,
+				}
 			}
-			variants := map[string]func(c *choice){
-				"plain":      func(*choice) {},
-				"no bias":    func(c *choice) { clear(c.bEnc); clear(c.bDec) },
-				"big bias":   func(c *choice) { c.bEnc = normal(s.f, 1e4) },
-				"equal rows": func(c *choice) { copyRows(c.wEnc, s.d); clear(c.bEnc) },
-				"near rows": func(c *choice) {
+			variants := map[string]func(c *encodeCase){
+				"plain":      func(*encodeCase) {},
+				"no bias":    func(c *encodeCase) { clear(c.bEnc); clear(c.bDec) },
+				"big bias":   func(c *encodeCase) { c.bEnc = normal(s.f, 1e4) },
+				"equal rows": func(c *encodeCase) { copyRows(c.wEnc, s.d); clear(c.bEnc) },
+				"near rows": func(c *encodeCase) {
 					copyRows(c.wEnc, s.d)
 					for i := range c.wEnc {
 						c.wEnc[i] *= 1 + 1e-6*r.Float32()
 					}
 					clear(c.bEnc)
 				},
-				"zero tokens": func(c *choice) { clear(c.x); clear(c.bDec) },
-				"none positive": func(c *choice) {
+				"zero tokens": func(c *encodeCase) { clear(c.x); clear(c.bDec) },
+				"none positive": func(c *encodeCase) {
 					for f := range c.bEnc {
 						c.bEnc[f] = -1e6
 					}
 				},
-				"wide norms": func(c *choice) {
+				"wide norms": func(c *encodeCase) {
 					for i := range c.wEnc {
 						c.wEnc[i] *= float32(math.Exp(8 * (float64(i/s.d%17)/17 - 0.5)))
 					}
 				},
-				"outlying dimension": func(c *choice) {
+				"outlying dimension": func(c *encodeCase) {
 					for i := 0; i < len(c.x); i += s.d {
 						c.x[i] *= 1000
 					}
 				},
-				"tiny":       func(c *choice) { scaleBy(1e-20, c.wEnc, c.x); clear(c.bEnc); clear(c.bDec) },
-				"underflow":  func(c *choice) { scaleBy(1e-25, c.wEnc, c.x); clear(c.bEnc); clear(c.bDec) },
-				"denormal":   func(c *choice) { scaleBy(1e-42, c.x, c.bDec, c.bEnc) },
-				"large":      func(c *choice) { scaleBy(1e15, c.wEnc, c.x) },
-				"overflow":   func(c *choice) { scaleBy(1e19, c.wEnc, c.x) },
-				"a NaN":      func(c *choice) { c.x[len(c.x)-1] = float32(math.NaN()) },
-				"a NaN in w": func(c *choice) { c.wEnc[len(c.wEnc)/2] = float32(math.NaN()) },
-				"an Inf":     func(c *choice) { c.x[0] = float32(math.Inf(1)) },
-				"an Inf in w": func(c *choice) {
+				"tiny":       func(c *encodeCase) { scaleBy(1e-20, c.wEnc, c.x); clear(c.bEnc); clear(c.bDec) },
+				"underflow":  func(c *encodeCase) { scaleBy(1e-25, c.wEnc, c.x); clear(c.bEnc); clear(c.bDec) },
+				"denormal":   func(c *encodeCase) { scaleBy(1e-42, c.x, c.bDec, c.bEnc) },
+				"large":      func(c *encodeCase) { scaleBy(1e15, c.wEnc, c.x) },
+				"overflow":   func(c *encodeCase) { scaleBy(1e19, c.wEnc, c.x) },
+				"a NaN":      func(c *encodeCase) { c.x[len(c.x)-1] = float32(math.NaN()) },
+				"a NaN in w": func(c *encodeCase) { c.wEnc[len(c.wEnc)/2] = float32(math.NaN()) },
+				"an Inf":     func(c *encodeCase) { c.x[0] = float32(math.Inf(1)) },
+				"an Inf in w": func(c *encodeCase) {
 					c.wEnc[0] = float32(math.Inf(-1))
 				},
-				"Inf biases": func(c *choice) { c.bEnc[0], c.bEnc[s.f-1] = float32(math.Inf(1)), float32(math.Inf(-1)) },
-				"bounds overflow": func(c *choice) {
+				"Inf biases": func(c *encodeCase) { c.bEnc[0], c.bEnc[s.f-1] = float32(math.Inf(1)), float32(math.Inf(-1)) },
+				"bounds overflow": func(c *encodeCase) {
 					for f := range c.bEnc {
 						c.bEnc[f] = math.MaxFloat32 * (1 - 1e-7*float32(f))
 					}
 				},
-				"among": func(c *choice) {
+				"among": func(c *encodeCase) {
 					c.among = make([]bool, s.f)
 					for n := 0; n < s.k; {
 						if f := r.IntN(s.f); !c.among[f] {
@@ -245,11 +250,12 @@ func scaleBy(a float32, vectors ...[]float32) {
 	}
 }
 
-// FuzzChoose lets the fuzzer write the numbers: each byte stands for one of few,
-// so that ties, zeros, denormals, infinities and NaN meet.
-func FuzzChoose(f *testing.F) {
+// FuzzTopK lets the fuzzer choose the numbers: each byte stands for one of a short list,
+// so that ties, zeros, denormals, infinities and NaN occur together.
+func FuzzTopK(f *testing.F) {
 	numbers := []float32{
-		0, float32(math.Copysign(0, -1)), 1, -1, 2, 0.5, 0.1, -0.1, 3, 1 + 0x1p-23, 1 - 0x1p-24, 1e-3, 1e-45, -1e-40, 0x1p-126, 1e-30, 1e30, -1e30, 1e15, 1e-15,
+		0, float32(math.Copysign(0, -1)), 1, -1, 2, 0.5, 0.1, -0.1, 3, 1 + 0x1p-23, 1 - 0x1p-24, 1e-3,
+		1e-45, -1e-40, 0x1p-126, 1e-30, 1e30, -1e30, 1e15, 1e-15,
 		math.MaxFloat32, float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN()),
 	}
 	f.Add(uint16(3), uint16(40), uint16(5), uint16(4), byte(9), []byte{0, 1, 2, 3, 4})
@@ -258,10 +264,10 @@ func FuzzChoose(f *testing.F) {
 	f.Add(uint16(17), uint16(500), uint16(100), uint16(13), byte(12), []byte{9, 10, 2})
 	f.Add(uint16(5), uint16(64), uint16(2), uint16(3), byte(24), []byte{23})
 	f.Fuzz(func(t *testing.T, d, latents, k, rows uint16, kinds byte, numbersOf []byte) {
-		c := choice{d: 1 + int(d)%1100, f: 1 + int(latents)%512, rows: 1 + int(rows)%16}
+		c := encodeCase{d: 1 + int(d)%1100, f: 1 + int(latents)%512, rows: 1 + int(rows)%16}
 		c.k = 1 + int(k)%c.f
 		some := numbers[:1+int(kinds)%len(numbers)]
-		// The bytes given come first; a hash of them goes on.
+		// The fuzzer's bytes come first; after them random numbers, seeded by the bytes.
 		var seed [32]byte
 		for i, b := range numbersOf {
 			seed[i%32] = seed[i%32]*31 + b

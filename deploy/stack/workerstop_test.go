@@ -11,25 +11,25 @@ import (
 	"github.com/topksweep/sweep/storage"
 )
 
-// A worker that gets SIGTERM saves what it has and ends well; the next one goes on
-// with the very next step, and the run comes to what an undisturbed one does.
-func testHandOver(t *testing.T, s *stack) {
-	const prefix = "hand-over"
-	grid := writeGrid(t, gridOf("hand-over", "{k: [4]}", 2500))
+// testWorkerStop: a worker that gets SIGTERM saves its state and ends with status 0. The
+// next worker continues at the saved step, and the run ends as an undisturbed one does.
+func testWorkerStop(t *testing.T, s *stack) {
+	const prefix = "worker-stop"
+	grid := writeGrid(t, gridOf("worker-stop", "{k: [4]}", 2500))
 	want, local := s.undisturbed(t, grid)
 	store := s.store(t, prefix)
 
-	first := s.startWorker(t, "hand-over-0", prefix)
+	first := s.startWorker(t, "worker-stop-0", prefix)
 	id := strings.TrimSpace(s.sweep(t, prefix, "submit", grid, "--address", s.temporal.address))
 	until(t, "a checkpoint in the middle of the run", func() bool { return highest(t, store) > 0 })
 	if !first.stop(t) {
-		t.Errorf("told to stop: %v", first.cmd.ProcessState)
+		t.Errorf("after SIGTERM: %v", first.cmd.ProcessState)
 	}
 	saved := highest(t, store)
-	second := s.startWorker(t, "hand-over-1", prefix)
+	second := s.startWorker(t, "worker-stop-1", prefix)
 	s.await(t, id)
-	if from := fmt.Sprintf(" from=%d to=2500 attempt=2", saved); saved == 2500 || !second.said(from) {
-		t.Errorf("handed over at step %d, and the next worker did not go on%s", saved, from)
+	if from := fmt.Sprintf(" from=%d to=2500 attempt=2", saved); saved == 2500 || !second.logged(from) {
+		t.Errorf("saved at step %d, and the next worker did not continue with%s", saved, from)
 	}
 	if got := s.sweep(t, prefix, "results", id); got != want {
 		t.Errorf("results:\n%s\nundisturbed:\n%s", got, want)
@@ -38,7 +38,7 @@ func testHandOver(t *testing.T, s *stack) {
 	second.stop(t)
 }
 
-// highest is the highest step of any checkpoint in a store.
+// highest returns the highest step of any checkpoint in a store.
 func highest(t *testing.T, store storage.Store) (step int64) {
 	t.Helper()
 	for _, o := range list(t, store) {

@@ -1,0 +1,105 @@
+package cpu
+
+import (
+	"math"
+	"slices"
+)
+
+// An encoder selects, for rows of x, the k largest ReLU pre-activations among some
+// latents: screening bounds all of them from above, and the candidates that are left
+// are computed in float32 (see screen.go). It never stores the pre-activations as a
+// whole: the bounds live in registers and in one tile of [mr,nr] at a time.
+type encoder struct {
+	m       *model
+	words   []float32        // [rows/mr][words(D)][mr], rows/mr rounded up
+	bounds  [][2][mr]float32 // [rows/mr]: of each token unscale, and tokenMargin
+	centred []float32        // [rows,dPad] x − b_dec
+	workers []*encodeWorker
+}
+
+// An encodeWorker is what one goroutine keeps between tasks.
+type encodeWorker struct {
+	e          *encoder
+	first      int             // token of the candidates' first row
+	candidates []candidates    // [selections]
+	out        [mr][nr]float32 // one tile: products, then bounds
+	hit        [mr]uint32      // bit j of hit[r]: out[r][j] is above the cutoff
+	rows       []float32       // [mr,dPad] quantized words of a panel's rows
+	ids        []int32
+	dots       []float32
+	nanRow     int // the first row with a NaN among its selected keys
+}
+
+// pack writes the rows of x_nD less b_dec to centred, [n,dPad], and packs their words
+// for screening.
+func (e *encoder) pack(x, centred []float32) {
+	m := e.m
+	z, s := m.z, &m.kern.screen
+	rows, words, width := len(x)/z.d, s.words(z.d), z.dPad/s.perWord
+	panels := roundUp(rows, mr) / mr
+	e.words, e.bounds, e.centred = resize(e.words, panels*mr*words), resize(e.bounds, panels), centred
+	for len(e.workers) < int(m.workers) {
+		e.workers = append(e.workers, &encodeWorker{e: e, rows: make([]float32, mr*z.dPad)})
+	}
+	latents, blocks, beta := slices.Max(m.screen.norms), s.blocks(z.d), s.beta(z.d)
+	m.workers.do(panels, func(worker, i int) {
+		w, b := e.workers[worker], &e.bounds[i]
+		*b = [2][mr]float32{}
+		for r := range mr {
+			row, to := i*mr+r, w.rows[r*width:(r+1)*width]
+			if row >= rows {
+				clear(to)
+				continue
+			}
+			out := centred[row*z.dPad:][:z.dPad]
+			for j, v := range x[row*z.d : (row+1)*z.d] {
+				out[j] = v - m.w.bDec[j]
+			}
+			norm := s.normBound(m.kern, out, blocks)
+			scale, unscale := s.scale(norm, blocks)
+			s.quantize(to, out, scale)
+			b[0][r], b[1][r] = unscale, s.tokenMargin(norm, latents, beta)
+		}
+		m.kern.transpose(e.words[i*mr*words:(i+1)*mr*words], w.rows[:mr*width], mr)
+	})
+}
+
+// lowerBound implements evaluator. A value is at least its upper bound less twice
+// the margin.
+func (w *encodeWorker) lowerBound(row int, bounds []key, exactTo int) float32 {
+	token := w.first + row
+	margin, latents := w.e.bounds[token/mr][1][token%mr], w.e.m.screen.bounds
+	least := float32(math.Inf(1))
+	for _, x := range bounds {
+		v, f := x.act(), x.latent()
+		if f > exactTo {
+			if !(v <= math.MaxFloat32) { // NaN or overflow: the value may be anything
+				return 0
+			}
+			b := &latents[f/nr]
+			v -= 2 * (margin*b[1][f%nr] + b[3][f%nr])
+		}
+		if v < least { // false for NaN, which is selected whatever the cutoff
+			least = v
+		}
+	}
+	return max(0, least)
+}
+
+// evaluate implements evaluator: the values are the pre-activations in float32.
+func (w *encodeWorker) evaluate(row int, bounds []key) []key {
+	m := w.e.m
+	w.ids, w.dots = w.ids[:0], resize(w.dots, len(bounds))
+	for _, x := range bounds {
+		w.ids = append(w.ids, int32(x.latent()))
+	}
+	m.kern.dots(w.dots, m.batch.row(w.e.centred, w.first+row), m.w.wEnc, w.ids)
+	n := 0
+	for i, f := range w.ids {
+		if v := w.dots[i] + m.w.bEnc[f]; !(v <= 0) {
+			bounds[n] = keyOf(v, int(f))
+			n++
+		}
+	}
+	return bounds[:n]
+}
