@@ -3,7 +3,7 @@
 # slot and on four, and prints a table in Markdown: steps trained, and the seconds
 # that `sweep run` takes from its start to its table.
 #
-#   examples/sharing.sh                                      the grids of README.md
+#   examples/sharing.sh                                      the grids of docs/sharing.md
 #   examples/sharing.sh my.yaml                              another
 #   SLOTS='1 2 4 8' ROUNDS=1 examples/sharing.sh             on other numbers of slots
 set -euo pipefail
@@ -49,5 +49,5 @@ for grid; do
   done
   rm "$alone"
   read -r trained all < <(sed -n 's/^trained \([0-9]*\) steps of the \([0-9]*\) .*/\1 \2/p' "$work/log")
-  awk -v g="$grid" -v s="$trained" -v u="$all" -v t="$times" 'BEGIN { printf "| `%s` | %d | %d | %.2f× |%s\n", g, u, s, u / s, t }'
+  awk -v g="${grid##*/}" -v s="$trained" -v u="$all" -v t="$times" 'BEGIN { printf "| `%s` | %d | %d | %.2f× |%s\n", g, u, s, u / s, t }'
 done
