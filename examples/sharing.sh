@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Measures what sharing prefixes saves: trains each grid with and without it, on one
-# slot and on four, and prints a table in Markdown: steps trained, and the seconds
-# that `sweep run` takes from its start to its table.
+# Measures how much time the sharing of prefixes saves. It trains each grid with and
+# without sharing, on one slot and on four, and prints a table in Markdown: the steps
+# trained, and the seconds that `sweep run` takes from its start to its table.
 #
-#   examples/sharing.sh                                      the grids of docs/sharing.md
-#   examples/sharing.sh my.yaml                              another
-#   SLOTS='1 2 4 8' ROUNDS=1 examples/sharing.sh             on other numbers of slots
+#   examples/sharing.sh                                      measures the grids of docs/sharing.md
+#   examples/sharing.sh my.yaml                              measures another grid
+#   SLOTS='1 2 4 8' ROUNDS=1 examples/sharing.sh             uses other numbers of slots
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CGO_ENABLED=0
@@ -17,7 +17,7 @@ rounds=${ROUNDS:-3}
 [ $# -gt 0 ] || set -- grid.yaml examples/sharing/decay-auxk.yaml examples/sharing/lengths.yaml
 go build -o "$work/sweep" ./cmd/sweep
 
-# run GRID SLOTS: the seconds it takes, with fresh state.
+# run GRID SLOTS prints how many seconds a run of GRID takes, with a new state folder.
 run() {
   rm -rf "$work/state"
   local began=$EPOCHREALTIME
@@ -25,6 +25,7 @@ run() {
   awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }'
 }
 
+# median FILE prints the median of the numbers in FILE, one a line.
 median() { sort -n "$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
 printf '| grid | steps alone | shared | |'
@@ -39,7 +40,7 @@ for grid; do
   times=''
   for n in "${slots[@]}"; do
     : >"$work/alone"; : >"$work/shared"
-    for ((i = 0; i < rounds; i++)); do # in turn, so that a busy moment hits both
+    for ((i = 0; i < rounds; i++)); do # alternate, so that other work on the machine slows both
       run "$alone" "$n" >>"$work/alone"; echo >>"$work/alone"; cp "$work/table" "$work/want"
       run "$grid" "$n" >>"$work/shared"; echo >>"$work/shared"
       cmp "$work/want" "$work/table" >&2
