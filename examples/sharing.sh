@@ -3,7 +3,7 @@
 # without sharing, on one slot and on four, and prints a table in Markdown: the steps
 # trained, and the seconds that `sweep run` takes from its start to its table.
 #
-#   examples/sharing.sh                                      measures the grids of README.md
+#   examples/sharing.sh                                      measures the grids of docs/sharing.md
 #   examples/sharing.sh my.yaml                              measures another grid
 #   SLOTS='1 2 4 8' ROUNDS=1 examples/sharing.sh             uses other numbers of slots
 set -euo pipefail
@@ -50,5 +50,5 @@ for grid; do
   done
   rm "$alone"
   read -r trained all < <(sed -n 's/^trained \([0-9]*\) steps of the \([0-9]*\) .*/\1 \2/p' "$work/log")
-  awk -v g="$grid" -v s="$trained" -v u="$all" -v t="$times" 'BEGIN { printf "| `%s` | %d | %d | %.2f× |%s\n", g, u, s, u / s, t }'
+  awk -v g="${grid##*/}" -v s="$trained" -v u="$all" -v t="$times" 'BEGIN { printf "| `%s` | %d | %d | %.2f× |%s\n", g, u, s, u / s, t }'
 done

@@ -14,13 +14,13 @@ type Metrics struct {
 	L2Ratio            *float64 `json:"l2_ratio" doc:"mean ‖x̂‖ ÷ ‖x‖"`
 	ReconstructionBias *float64 `json:"relative_reconstruction_bias" doc:"Σ‖x̂‖² ÷ Σ x·x̂ (arXiv 2404.16014)"`
 	L0                 float64  `json:"l0" doc:"mean number of kept activations > 0"`
-	AuxKLoss           float64  `json:"auxk_loss" doc:"the recipe's AuxK loss on the held-out rows, before auxk_alpha; 0 with no dead latent"`
+	AuxKLoss           float64  `json:"auxk_loss" doc:"the recipe's AuxK loss, before auxk_alpha; 0 with no dead latent"`
 	DeadLatents        int      `json:"dead_latents" doc:"latents dead by tokens since fired at the end of training"`
 	DeadFraction       float64  `json:"dead_fraction" doc:"dead_latents ÷ dict_size"`
-	FirstDeadStep      *int64   `json:"first_dead_step" doc:"the first training step in which a latent was dead; none: AuxK never acted, and every auxk_alpha gives this run"`
+	FirstDeadStep      *int64   `json:"first_dead_step" doc:"the first step in which a latent was dead; empty if none ever was"`
 	SilentLatents      int      `json:"silent_latents" doc:"latents with no kept activation > 0 on the held-out rows"`
 	AliveFraction      float64  `json:"alive_fraction" doc:"1 − silent_latents ÷ dict_size"`
-	Recovery           *float64 `json:"recovery" doc:"synthetic data: mean over the true directions of the largest cosine with a decoder row"`
+	Recovery           *float64 `json:"recovery" doc:"synthetic data: mean best cosine of a true direction"`
 	Recovered          *float64 `json:"recovered" doc:"synthetic data: share of the true directions with a cosine over 0.9"`
 	EvalTokens         int64    `json:"eval_tokens" doc:"N"`
 }

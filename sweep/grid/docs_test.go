@@ -62,12 +62,22 @@ func fieldTable() string {
 	return b.String()
 }
 
-// takes says what a field takes and within which bounds.
+// takes says what a field takes and within which bounds, in few words: a table's
+// row fits 100 columns.
 func takes(f trainer.Field) string {
-	if f.Kind == trainer.Word {
+	out := "number"
+	switch {
+	case f.Kind == trainer.Word:
 		return "`" + strings.Join(f.Words, "`, `") + "`"
+	case f.Kind == trainer.Int:
+		out = "integer"
 	}
-	out := wanted(f)
+	if f.Fraction != "" {
+		out += " or fraction"
+	}
+	if f.Auto {
+		out += " or `auto`"
+	}
 	t := reflect.TypeFor[trainer.Config]()
 	for i := range t.NumField() {
 		tag := t.Field(i).Tag
@@ -77,10 +87,10 @@ func takes(f trainer.Field) string {
 		if low, high := tag.Get("min"), tag.Get("max"); low != "" && high != "" {
 			out += ", " + low + " to " + high
 		} else if low != "" {
-			out += ", at least " + low
+			out += ", ≥ " + low
 		}
 		if over := tag.Get("over"); over != "" {
-			out += ", above " + over
+			out += ", > " + over
 		}
 	}
 	return out

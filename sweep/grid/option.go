@@ -28,7 +28,7 @@ func dataOptions(d *trainer.DataSpec, s *trainer.Synthetic) []option {
 		{key: "source", doc: "a directory, a glob or a file of activation shards, on local disks", set: text(&d.Source)},
 		{key: "synthetic", doc: "instead of source: sparse sums of known directions", sub: syntheticOptions(s)},
 		{key: "normalize", fallback: "none", doc: "none, or mean_square: scale the rows to unit mean squared norm", set: word(&d.Normalize, "none", "mean_square")},
-		{key: "eval_tokens", fallback: "auto", doc: "rows held out for evaluation, never trained on; auto is the smaller of 65,536 and a tenth of the rows, of which there must be 10 then", set: wholeOrAuto(&d.EvalTokens, 1, 1<<40)},
+		{key: "eval_tokens", fallback: "auto", doc: "rows held out for evaluation, never trained on", set: wholeOrAuto(&d.EvalTokens, 1, 1<<40)},
 		{key: "lm_name", doc: "the language model, recorded in results and exports", set: text(&d.LMName)},
 		{key: "layer", doc: "the layer of the activations, recorded", set: optional(&d.Layer, 0, 1<<20)},
 		{key: "submodule_name", doc: "the place in the layer, recorded", set: text(&d.SubmoduleName)},
@@ -56,8 +56,8 @@ func runOptions(r *RunOptions) []option {
 			{key: "every", fallback: "5m", doc: "time between two checkpoints of a run, at least 1s", set: duration(&r.Checkpoint.Every, time.Second)},
 			{key: "keep", fallback: "2", doc: "checkpoints of a run that are kept", set: whole(&r.Checkpoint.Keep, 1, 1000)},
 		}},
-		{key: "share_prefixes", fallback: "true", doc: "train what several cells have in common once; results do not depend on it", set: boolean(&r.SharePrefixes)},
-		{key: "reuse_results", fallback: "true", doc: "take a result that the store has from an earlier sweep instead of training again", set: boolean(&r.ReuseResults)},
+		{key: "share_prefixes", fallback: "true", doc: "train what cells share once; results do not depend on it", set: boolean(&r.SharePrefixes)},
+		{key: "reuse_results", fallback: "true", doc: "take a result that the store has, instead of training again", set: boolean(&r.ReuseResults)},
 	}
 }
 
