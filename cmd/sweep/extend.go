@@ -47,7 +47,7 @@ that is not running goes on with all that it has no result of.`,
 			if err != nil {
 				return err
 			}
-			store, err := readStore(ctx, h.storeURL())
+			store, err := writableStore(ctx, h.storeURL())
 			if err != nil {
 				return err
 			}

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -163,6 +164,49 @@ func TestKeysOf010(t *testing.T) {
 				t.Errorf("sweep %s -o json has no %s any more: %v", verb, key, got)
 			}
 		}
+	}
+}
+
+// docs/checkpoints.md has a row for every key of a store, and no other rows.
+func TestKeysAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/checkpoints.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, found := strings.Cut(string(text), "| key | holds |\n")
+	if !found {
+		t.Fatal("docs/checkpoints.md has no table of keys")
+	}
+	table, _, _ = strings.Cut(table, "\n\n")
+	unused := map[string]*regexp.Regexp{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)`").FindAllStringSubmatch(table, -1) {
+		pattern := regexp.MustCompile("<[a-z0-9]+>").ReplaceAllString(regexp.QuoteMeta(row[1]), "[^/]+")
+		unused[row[1]] = regexp.MustCompile("^" + pattern + "$")
+	}
+	documented := maps.Clone(unused)
+	delete(unused, "probe/<random>") // never left behind
+	root := os.DirFS(filepath.Join(store010, "store"))
+	err = fs.WalkDir(root, ".", func(key string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rows := 0
+		for row, pattern := range documented {
+			if pattern.MatchString(key) {
+				rows++
+				delete(unused, row)
+			}
+		}
+		if rows != 1 {
+			t.Errorf("%s has %d rows", key, rows)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for row := range unused {
+		t.Errorf("no key is like %s", row)
 	}
 }
 

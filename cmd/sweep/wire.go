@@ -16,18 +16,41 @@ import (
 	"github.com/topksweep/sweep/trainer/cuda"
 )
 
-// openStore opens a store by its URL: s3://bucket/prefix, file:///path or a plain
-// path. Where S3 is and who asks comes from the environment (package
-// storage/minio).
+// openStore opens a store to write to, by its URL: s3://bucket/prefix, file:///path
+// or a plain path, which is created. Where the S3 server is, and with which
+// credentials, comes from the environment (package storage/minio).
 func openStore(ctx context.Context, url string) (storage.Store, error) {
 	path, err := folderOf(url)
 	if err != nil {
 		return nil, err
 	}
-	if path == "" {
-		return openBucket(ctx, url)
+	if path != "" {
+		return dir.Open(path)
 	}
-	return dir.Open(path)
+	return writableStore(ctx, url)
+}
+
+// writableStore is openStore for a store that must be there. A bucket that refuses
+// writes, or whose server ignores conditions, is an error here, before anything is
+// trained.
+func writableStore(ctx context.Context, url string) (storage.Store, error) {
+	s, err := readStore(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	location, isBucket := strings.CutPrefix(url, "s3://")
+	if !isBucket {
+		return s, nil
+	}
+	location, _, _ = strings.Cut(location, "?")
+	switch err := storage.Probe(ctx, s); {
+	case errors.Is(err, storage.ErrNoPutNew):
+		return nil, fmt.Errorf("store s3://%s: its server ignores If-None-Match on PUT, so that two workers could "+
+			"overwrite each other's checkpoints: %w", location, err)
+	case err != nil:
+		return nil, fmt.Errorf("store s3://%s: a first small write failed: %w", location, err)
+	}
+	return s, nil
 }
 
 // folderOf returns the folder of a store by its URL; it is empty for a bucket.
@@ -52,16 +75,20 @@ func folderOf(url string) (string, error) {
 // errNoStore says that there is nothing to read.
 var errNoStore = errors.New("there is no such directory: --dir or --store says where the sweeps are")
 
-// readStore opens a store that must be there: a mistyped path is not made.
+// readStore opens a store that must be there: a path with a typing error is not
+// created, and nothing is written to a bucket.
 func readStore(ctx context.Context, url string) (storage.Store, error) {
 	path, err := folderOf(url)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(path); path != "" && errors.Is(err, os.ErrNotExist) {
+	if path == "" {
+		return openBucket(ctx, url)
+	}
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return nil, inputError{fmt.Errorf("store %s: %w", path, errNoStore)}
 	}
-	return openStore(ctx, url)
+	return dir.Open(path)
 }
 
 func openBucket(ctx context.Context, url string) (storage.Store, error) {
