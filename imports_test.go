@@ -28,7 +28,7 @@ var layout = []struct {
 	{"trainer/cuda", []string{"std", "trainer", "trainer/cuda/kernels", "trainer/cuda/driver"}, "a backend computes; it neither reads data nor writes checkpoints"},
 	{"trainer/cuda/kernels", []string{"std", "trainer/cuda/driver"}, "kernels know shapes and launches, and nothing of the model"},
 	{"trainer/cuda/driver", []string{"std", "gorgonia.org/cu"}, "the only package with cgo: it reaches the driver and knows no kernel"},
-	{"trainer/data", []string{"std", "trainer", "trainer/safetensors"}, "a source reads local files and knows no store"},
+	{"trainer/data", []string{"std", "trainer", "trainer/safetensors"}, "data come through an opener that is handed in: a source knows no store"},
 	{"trainer/backendtest", []string{"std", "trainer", "trainer/plain", "trainer/safetensors"}, "the suite must run against any backend, so it knows none"},
 	{"storage", []string{"std"}, "the checkpoint protocol moves bytes; what they mean is the trainer's matter"},
 	{"storage/dir", []string{"std", "storage"}, "a store knows nothing of what it stores"},

@@ -18,7 +18,7 @@ func TestFingerprint(t *testing.T) {
 		if spec.Synthetic == nil {
 			spec.Source = "memory"
 		}
-		return openWith(t, m, spec, Options{}).Info().Fingerprint
+		return open(t, spec, Options{Opener: m}).Info().Fingerprint
 	}
 	want := print(base(), trainer.DataSpec{})
 	if len(want) != 32 {

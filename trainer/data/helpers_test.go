@@ -17,7 +17,7 @@ import (
 	"github.com/topksweep/sweep/trainer/safetensors"
 )
 
-// memory is an opener of byte slices.
+// memory is an Opener over byte slices.
 type memory map[string][]byte
 
 func (m memory) List(_ context.Context, source string) (names []string, err error) {
@@ -28,7 +28,7 @@ func (m memory) List(_ context.Context, source string) (names []string, err erro
 	return names, nil
 }
 
-func (m memory) Open(_ context.Context, name string) (shardFile, error) {
+func (m memory) Open(_ context.Context, name string) (File, error) {
 	b, ok := m[name]
 	if !ok {
 		return nil, fs.ErrNotExist
@@ -43,17 +43,12 @@ func (memoryFile) Close() error { return nil }
 func (m memory) open(t testing.TB, spec trainer.DataSpec) *Set {
 	t.Helper()
 	spec.Source = "memory"
-	return openWith(t, m, spec, Options{})
+	return open(t, spec, Options{Opener: m})
 }
 
 func open(t testing.TB, spec trainer.DataSpec, o Options) *Set {
 	t.Helper()
-	return openWith(t, localFiles{}, spec, o)
-}
-
-func openWith(t testing.TB, files opener, spec trainer.DataSpec, o Options) *Set {
-	t.Helper()
-	s, err := openFrom(t.Context(), files, spec, o)
+	s, err := Open(t.Context(), spec, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,9 +102,9 @@ func write(t testing.TB, dir, name string, b []byte) string {
 	return path
 }
 
-// failing passes reads on to a file until they are used up.
+// failing passes reads on to a File until they are used up.
 type failing struct {
-	shardFile
+	File
 	left *int
 }
 
@@ -117,17 +112,17 @@ func (f failing) ReadAt(p []byte, off int64) (int, error) {
 	if *f.left--; *f.left < 0 {
 		return 0, fmt.Errorf("read at %d: %w", off, errDisk)
 	}
-	return f.shardFile.ReadAt(p, off)
+	return f.File.ReadAt(p, off)
 }
 
 var errDisk = io.ErrClosedPipe // any error that is not ours
 
 type failingOpener struct {
-	opener
+	Opener
 	left *int
 }
 
-func (o failingOpener) Open(ctx context.Context, name string) (shardFile, error) {
-	f, err := o.opener.Open(ctx, name)
+func (o failingOpener) Open(ctx context.Context, name string) (File, error) {
+	f, err := o.Opener.Open(ctx, name)
 	return failing{f, o.left}, err
 }

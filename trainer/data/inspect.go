@@ -49,15 +49,11 @@ type BadRow struct {
 // an error as in Open; rows that are not finite are part of the report, and so
 // is whatever else Open would refuse.
 func Inspect(ctx context.Context, spec trainer.DataSpec, o Options) (Report, error) {
-	return inspectFrom(ctx, localFiles{}, spec, o)
-}
-
-func inspectFrom(ctx context.Context, files opener, spec trainer.DataSpec, o Options) (Report, error) {
 	o = o.filled()
 	if err := checkSpec(spec); err != nil {
 		return Report{}, err
 	}
-	s, err := openShards(ctx, files, spec.Source, o.Workers)
+	s, err := openShards(ctx, spec.Source, o)
 	if err != nil {
 		return Report{}, err
 	}

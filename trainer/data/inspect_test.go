@@ -42,7 +42,7 @@ func TestInspectFindsBadRows(t *testing.T) {
 	m := memory{"a.safetensors": tensorFile(t, dim, a), "b.safetensors": tensorFile(t, dim, b)}
 	var want string
 	for _, workers := range []int{1, 2, 7} {
-		r, err := inspectFrom(t.Context(), m, trainer.DataSpec{Source: "memory"}, Options{Workers: workers})
+		r, err := Inspect(t.Context(), trainer.DataSpec{Source: "memory"}, Options{Opener: m, Workers: workers})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,14 +68,14 @@ func TestInspectFindsBadRows(t *testing.T) {
 
 func TestInspectErrors(t *testing.T) {
 	for _, m := range []memory{{}, {"a.npy": nil}, {"a.npy": []byte("x"), "b.safetensors": nil}} {
-		if _, err := inspectFrom(t.Context(), m, trainer.DataSpec{Source: "memory"}, Options{}); !errors.Is(err, ErrBad) {
+		if _, err := Inspect(t.Context(), trainer.DataSpec{Source: "memory"}, Options{Opener: m}); !errors.Is(err, ErrBad) {
 			t.Errorf("%v", err)
 		}
 	}
 	m := memory{"a.safetensors": tensorFile(t, 4, numbered(0, 50, 4))}
 	for n := 0; ; n++ {
 		left := n
-		_, err := inspectFrom(t.Context(), failingOpener{m, &left}, trainer.DataSpec{Source: "memory"}, Options{Workers: 1})
+		_, err := Inspect(t.Context(), trainer.DataSpec{Source: "memory"}, Options{Opener: failingOpener{m, &left}, Workers: 1})
 		if err == nil {
 			break
 		}
@@ -104,10 +104,10 @@ func TestInspectAgainstOpen(t *testing.T) {
 		content = r.Content
 	}
 	few := memory{"a.safetensors": tensorFile(t, 2, numbered(0, 9, 2))}
-	if r, err := inspectFrom(t.Context(), few, trainer.DataSpec{Source: "memory"}, Options{}); err != nil || r.Rows != 9 || r.Data != "" || r.NoData == "" {
+	if r, err := Inspect(t.Context(), trainer.DataSpec{Source: "memory"}, Options{Opener: few}); err != nil || r.Rows != 9 || r.Data != "" || r.NoData == "" {
 		t.Errorf("nine rows: %+v, %v", r, err)
 	}
-	if _, err := inspectFrom(t.Context(), few, trainer.DataSpec{Source: "memory", Normalize: "l2"}, Options{}); !errors.Is(err, ErrBad) {
+	if _, err := Inspect(t.Context(), trainer.DataSpec{Source: "memory", Normalize: "l2"}, Options{Opener: few}); !errors.Is(err, ErrBad) {
 		t.Error(err)
 	}
 }

@@ -18,7 +18,7 @@ type mappedFile struct {
 	data []byte
 }
 
-func mapFile(f *os.File, size int64) (shardFile, bool) {
+func mapFile(f *os.File, size int64) (File, bool) {
 	if size <= 0 || size > math.MaxInt {
 		return nil, false
 	}

@@ -4,4 +4,4 @@ package data
 
 import "os"
 
-func mapFile(*os.File, int64) (shardFile, bool) { return nil, false }
+func mapFile(*os.File, int64) (File, bool) { return nil, false }

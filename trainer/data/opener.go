@@ -12,18 +12,19 @@ import (
 	"strings"
 )
 
-// An opener finds and opens the shards of a source.
-type opener interface {
+// An Opener finds and opens the shards of a source. The zero Options use local
+// files; another store needs no more than this.
+type Opener interface {
 	// List returns the names of the shards that a source stands for, in the
 	// order in which their rows count. Names end in .safetensors or .npy.
 	List(ctx context.Context, source string) ([]string, error)
 
 	// Open opens a shard that List named.
-	Open(ctx context.Context, name string) (shardFile, error)
+	Open(ctx context.Context, name string) (File, error)
 }
 
-// A shardFile is an open shard, read at random by several goroutines at once.
-type shardFile interface {
+// A File is an open shard, read at random by several goroutines at once.
+type File interface {
 	io.ReaderAt
 	io.Closer
 	Size() int64
@@ -108,7 +109,7 @@ func localPath(source string) (string, error) {
 	return source, nil
 }
 
-func (localFiles) Open(ctx context.Context, name string) (shardFile, error) {
+func (localFiles) Open(ctx context.Context, name string) (File, error) {
 	info, err := os.Stat(name) // before it is opened: a pipe would wait for who writes to it
 	if err == nil && !info.Mode().IsRegular() {
 		return nil, &ShardError{name, "neither a regular file nor a directory"}

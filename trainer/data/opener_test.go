@@ -94,9 +94,9 @@ func TestForbiddenFile(t *testing.T) {
 
 // A shard that is cut short under a run is an error, not a crash.
 func TestShardShrinks(t *testing.T) {
-	for name, files := range map[string]opener{"mapped": localFiles{}, "not mapped": unmapped{}} {
+	for name, opener := range map[string]Opener{"mapped": localFiles{}, "not mapped": unmapped{}} {
 		path := write(t, t.TempDir(), "a.safetensors", tensorFile(t, 1024, numbered(0, 100, 1024)))
-		s := openWith(t, files, trainer.DataSpec{Source: path}, Options{})
+		s := open(t, trainer.DataSpec{Source: path}, Options{Opener: opener})
 		if err := os.Truncate(path, 5000); err != nil {
 			t.Skip(err) // Windows keeps open files whole
 		}

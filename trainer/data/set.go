@@ -18,13 +18,18 @@ const (
 	streamEpoch = 0x65706f63 // orders the training rows of an epoch
 )
 
-// Options say how Open and Inspect work. The zero value uses all cores.
+// Options are the surroundings of Open and Inspect. The zero value reads local
+// files with all cores.
 type Options struct {
+	Opener   Opener                  // finds and opens shards; nil is local files
 	Workers  int                     // goroutines for scans; 0 is GOMAXPROCS. Results do not depend on it
 	Progress func(done, total int64) // called one at a time as Inspect scans rows; nil for none
 }
 
 func (o Options) filled() Options {
+	if o.Opener == nil {
+		o.Opener = localFiles{}
+	}
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
@@ -60,10 +65,6 @@ type Set struct {
 // disk. The error joins what is wrong with each shard; errors.Is(err, ErrBad)
 // tells wrong data and specs from a failing disk.
 func Open(ctx context.Context, spec trainer.DataSpec, o Options) (*Set, error) {
-	return openFrom(ctx, localFiles{}, spec, o)
-}
-
-func openFrom(ctx context.Context, files opener, spec trainer.DataSpec, o Options) (*Set, error) {
 	o = o.filled()
 	if err := checkSpec(spec); err != nil {
 		return nil, err
@@ -79,7 +80,7 @@ func openFrom(ctx context.Context, files opener, spec trainer.DataSpec, o Option
 		s.src, s.dirs, content = syn, syn.dirs, syn.digest()
 		sample = syntheticSample
 	} else {
-		sh, err := openShards(ctx, files, spec.Source, o.Workers)
+		sh, err := openShards(ctx, spec.Source, o)
 		if err != nil {
 			return nil, err
 		}

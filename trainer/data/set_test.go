@@ -155,9 +155,9 @@ func TestBadSpecs(t *testing.T) {
 		return trainer.DataSpec{Synthetic: &s}
 	}
 	for _, tt := range []struct {
-		files opener
-		spec  trainer.DataSpec
-		want  string
+		opener Opener
+		spec   trainer.DataSpec
+		want   string
 	}{
 		{nine, trainer.DataSpec{Source: "x"}, "data x: eval_tokens: auto holds out a tenth of the rows, and a tenth of 9 is none: give at least 10 rows"},
 		{m, trainer.DataSpec{Source: "x", EvalTokens: 10}, "data x: eval_tokens: holding out 10 of 10 rows leaves none to train on"},
@@ -178,7 +178,7 @@ func TestBadSpecs(t *testing.T) {
 		{m, with(func(s *trainer.Synthetic) { s.Zipf = -1 }), "synthetic.zipf: -1"},
 		{m, with(func(s *trainer.Synthetic) { s.Noise = math.Inf(1) }), "synthetic.noise: +Inf"},
 	} {
-		_, err := openFrom(t.Context(), tt.files, tt.spec, Options{})
+		_, err := Open(t.Context(), tt.spec, Options{Opener: tt.opener})
 		if err == nil || !strings.Contains(err.Error(), tt.want) || !errors.Is(err, ErrBad) {
 			t.Errorf("%+v: %v, want %q", tt.spec, err, tt.want)
 		}
@@ -226,11 +226,8 @@ func TestSameBits(t *testing.T) {
 	if err := one.Tokens(3, 0, want); err != nil {
 		t.Fatal(err)
 	}
-	for name, c := range map[string]struct {
-		files opener
-		o     Options
-	}{"8 workers": {localFiles{}, Options{Workers: 8}}, "not mapped": {unmapped{}, Options{}}} {
-		s := openWith(t, c.files, spec, c.o)
+	for name, o := range map[string]Options{"8 workers": {Workers: 8}, "not mapped": {Opener: unmapped{}}} {
+		s := open(t, spec, o)
 		if s.Info() != one.Info() {
 			t.Errorf("%s: %+v, want %+v", name, s.Info(), one.Info())
 		}
@@ -253,7 +250,7 @@ func TestSameBits(t *testing.T) {
 
 type unmapped struct{ localFiles }
 
-func (unmapped) Open(_ context.Context, name string) (shardFile, error) {
+func (unmapped) Open(_ context.Context, name string) (File, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err

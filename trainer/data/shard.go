@@ -32,12 +32,12 @@ func (l layout) bytes() int64    { return l.rows * l.rowBytes() }
 type shard struct {
 	layout
 	name  string
-	file  shardFile
+	file  File
 	first int64 // the row of the set that is row 0 of the shard
 }
 
 // readLayout reads the header of a shard and checks it against the file.
-func readLayout(name string, f shardFile) (layout, error) {
+func readLayout(name string, f File) (layout, error) {
 	w := &watched{ReaderAt: f}
 	l, err := w.layout(name, f.Size())
 	switch {
@@ -141,8 +141,8 @@ type shards struct {
 }
 
 // openShards opens all shards of a source, or says what is wrong with each.
-func openShards(ctx context.Context, files opener, name string, workers int) (*shards, error) {
-	names, err := files.List(ctx, name)
+func openShards(ctx context.Context, name string, o Options) (*shards, error) {
+	names, err := o.Opener.List(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -156,9 +156,9 @@ func openShards(ctx context.Context, files opener, name string, workers int) (*s
 	}
 	s := &shards{half: newHalves()}
 	var errs []error
-	err = inOrder(ctx, workers, int64(len(names)), 1, func(i, _ int64) (op opened) {
+	err = inOrder(ctx, o.Workers, int64(len(names)), 1, func(i, _ int64) (op opened) {
 		op.name = names[i]
-		if op.file, op.err = files.Open(ctx, op.name); op.err == nil {
+		if op.file, op.err = o.Opener.Open(ctx, op.name); op.err == nil {
 			op.layout, op.err = readLayout(op.name, op.file)
 		}
 		return op

@@ -69,7 +69,7 @@ func TestBadShards(t *testing.T) {
 	cases := badShards(t)
 	for name, tt := range cases {
 		all[name] = tt.file
-		_, err := openFrom(t.Context(), memory{name: tt.file}, trainer.DataSpec{Source: "memory"}, Options{})
+		_, err := Open(t.Context(), trainer.DataSpec{Source: "memory"}, Options{Opener: memory{name: tt.file}})
 		if err == nil {
 			t.Errorf("%s opens", name)
 			continue
@@ -87,7 +87,7 @@ func TestBadShards(t *testing.T) {
 
 	// All of them at once, in order, with a good one between.
 	all["good.safetensors"] = tensorFile(t, 4, numbered(0, 5, 4))
-	_, err := openFrom(t.Context(), all, trainer.DataSpec{Source: "memory"}, Options{})
+	_, err := Open(t.Context(), trainer.DataSpec{Source: "memory"}, Options{Opener: all})
 	lines := strings.Split(err.Error(), "\n")
 	if len(lines) != len(cases) || !strings.HasPrefix(lines[0], "shard bf16.npy: ") || !errors.Is(err, ErrBad) {
 		t.Errorf("%d errors, want %d:\n%v", len(lines), len(cases), err)
@@ -95,11 +95,11 @@ func TestBadShards(t *testing.T) {
 }
 
 func TestMixedWidth(t *testing.T) {
-	_, err := openFrom(t.Context(), memory{
+	_, err := Open(t.Context(), trainer.DataSpec{Source: "memory"}, Options{Opener: memory{
 		"a.safetensors": tensorFile(t, 4, numbered(0, 5, 4)),
 		"b.safetensors": tensorFile(t, 8, numbered(0, 5, 8)),
 		"c.safetensors": tensorFile(t, 2, numbered(0, 5, 2)),
-	}, trainer.DataSpec{Source: "memory"}, Options{})
+	}})
 	if err == nil || !errors.Is(err, ErrBad) {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestNonFiniteRows(t *testing.T) {
 	b[4*3+1] = inf
 	m := memory{"a.safetensors": tensorFile(t, 4, a), "b.safetensors": tensorFile(t, 4, b)}
 
-	_, err := openFrom(t.Context(), m, trainer.DataSpec{Source: "memory", EvalTokens: 1}, Options{})
+	_, err := Open(t.Context(), trainer.DataSpec{Source: "memory", EvalTokens: 1}, Options{Opener: m})
 	var row *BadRowError
 	if !errors.Is(err, ErrBad) || !errors.As(err, &row) {
 		t.Fatalf("open: %v", err)
@@ -147,7 +147,7 @@ func TestDiskErrorsAreNotBadData(t *testing.T) {
 	fails := 0
 	for n := 0; ; n++ {
 		left := n
-		s, err := openFrom(t.Context(), failingOpener{m, &left}, trainer.DataSpec{Source: "memory"}, Options{Workers: 1})
+		s, err := Open(t.Context(), trainer.DataSpec{Source: "memory"}, Options{Opener: failingOpener{m, &left}, Workers: 1})
 		if err == nil {
 			err = s.Batch(1, 0, make([]float32, 4*20))
 		}
@@ -177,7 +177,7 @@ func FuzzShard(f *testing.F) {
 		if npy {
 			name = "a.npy"
 		}
-		s, err := openFrom(t.Context(), memory{name: b}, trainer.DataSpec{Source: "memory"}, Options{Workers: 1})
+		s, err := Open(t.Context(), trainer.DataSpec{Source: "memory"}, Options{Opener: memory{name: b}, Workers: 1})
 		if err != nil {
 			if !errors.Is(err, ErrBad) {
 				t.Fatalf("%v is not called bad data", err)
