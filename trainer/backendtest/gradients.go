@@ -164,12 +164,13 @@ func likePlain(t *testing.T, b trainer.Backend) {
 func shapes(t *testing.T, b trainer.Backend) {
 	for _, recipe := range recipes() {
 		for _, v := range []struct{ d, f, k, b, dead int }{
-			{1, 1, 1, 1, 0}, {1, 1, 1, 5, 0}, {1, 40, 3, 7, 10}, {5, 1, 1, 3, 0}, {7, 33, 33, 13, 11}, {16, 32, 32, 12, 0},
-			{17, 31, 4, 1, 0}, {9, 64, 1, 11, 5}, {33, 100, 10, 25, 30}, {100, 300, 7, 37, 290},
+			{1, 1, 1, 1, 0}, {1, 1, 1, 5, 0}, {1, 40, 3, 7, 10}, {5, 1, 1, 3, 0}, {7, 33, 33, 13, 11},
+			{16, 32, 32, 12, 0}, {17, 31, 4, 1, 0}, {9, 64, 1, 11, 5}, {33, 100, 10, 25, 30}, {100, 300, 7, 37, 290},
 			// Every latent that does not fire in the step is dead.
 			{12, 1000, 20, 40, -1}, {40, 200, 3, 20, -1},
 		} {
-			t.Run(fmt.Sprintf("%s/D=%d,F=%d,K=%d,B=%d,dead=%d", recipe, v.d, v.f, v.k, v.b, v.dead), func(t *testing.T) {
+			name := fmt.Sprintf("%s/D=%d,F=%d,K=%d,B=%d,dead=%d", recipe, v.d, v.f, v.k, v.b, v.dead)
+			t.Run(name, func(t *testing.T) {
 				c := config(recipe)
 				c.ActivationDim, c.DictSize, c.K, c.BatchSize, c.KAux = v.d, v.f, v.k, v.b, 0
 				c = c.Resolve()

@@ -221,7 +221,7 @@ func BenchmarkAdam(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		rate(b, "GB/s", m.c.SweepBytes(), f.GBs)
+		rate(b, "GB/s", m.c.UpdateBytes(), f.GBs)
 	})
 }
 

@@ -63,7 +63,8 @@ func (m *backendModel) Encode(x []float32, k int, among []bool, acts []float32, 
 			admitted--
 		}
 	}
-	if n := len(x_BD); k < 1 || k > admitted || n*m.Config.ActivationDim != len(x) || len(acts) != n*k || len(latents) != n*k {
+	n := len(x_BD)
+	if k < 1 || k > admitted || n*m.Config.ActivationDim != len(x) || len(acts) != n*k || len(latents) != n*k {
 		return fmt.Errorf("encode: %d numbers, k %d and room for %d activations do not fit", len(x), k, len(acts))
 	}
 	for b, x_D := range x_BD {

@@ -34,7 +34,7 @@ func TestGradientsAgainstFiniteDifferences(t *testing.T) {
 					down := m.forward(x_BD, base.detached).loss
 					weights[i][j] = at
 					if want := (up - down) / (2 * h); !(math.Abs(got-want) <= 1e-7*scale) {
-						t.Fatalf("row %d, column %d: the gradient is %v, want %v; the largest is %v", i, j, got, want, scale)
+						t.Fatalf("row %d, column %d: the gradient is %v, want %v (the largest: %v)", i, j, got, want, scale)
 					}
 				}
 			}
@@ -56,8 +56,8 @@ func TestGradientsAgainstFiniteDifferences(t *testing.T) {
 func gradientCase(t *testing.T, recipe string) (*Model, [][]float64) {
 	t.Helper()
 	c := trainer.Config{
-		Recipe: recipe, ActivationDim: 12, DictSize: 40, K: 5, AuxKAlpha: 0.25, KAux: 6, DecayStart: 30, Steps: 60, BatchSize: 16,
-		LR: 3e-3, DeadFeatureThreshold: 300, Seed: 7, Precision: "f32",
+		Recipe: recipe, ActivationDim: 12, DictSize: 40, K: 5, AuxKAlpha: 0.25, KAux: 6, DecayStart: 30, Steps: 60,
+		BatchSize: 16, LR: 3e-3, DeadFeatureThreshold: 300, Seed: 7, Precision: "f32",
 	}
 	s := trainer.Init(c)
 	s.Step = 5

@@ -30,8 +30,8 @@ func TestTopK(t *testing.T) {
 func small(t *testing.T, recipe string) *Model {
 	t.Helper()
 	c := trainer.Config{
-		Recipe: recipe, ActivationDim: 2, DictSize: 3, K: 2, AuxKAlpha: 1, KAux: 1, BatchSize: 2, Steps: 10, DecayStart: 9,
-		LR: 0.1, DeadFeatureThreshold: 5,
+		Recipe: recipe, ActivationDim: 2, DictSize: 3, K: 2, AuxKAlpha: 1, KAux: 1, BatchSize: 2, Steps: 10,
+		DecayStart: 9, LR: 0.1, DeadFeatureThreshold: 5,
 	}
 	m, err := New(c, trainer.NewState(c))
 	if err != nil {
