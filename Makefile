@@ -3,11 +3,14 @@ export CGO_ENABLED = 0
 
 .PHONY: build worker test test-race test-arm64 ci fuzz bench cuda cuda-worker generate-cuda test-cuda vet-cuda gpu-check
 
+# Without -trimpath, which would compile every package again: so this build, go run
+# and go test share one cache, and after a change of one file only it and what
+# imports it is compiled. Flags of the linker do not matter for that.
 build: ## bin/sweep, with the embedded server (first build: about five minutes on two cores)
-	go build -trimpath -ldflags='-s -w' -o bin/sweep ./cmd/sweep
+	go build -ldflags='-s -w' -o bin/sweep ./cmd/sweep
 
 worker: ## bin/sweep-worker, without the server: small, for machines that only train
-	go build -trimpath -ldflags='-s -w' -tags noserver -o bin/sweep-worker ./cmd/sweep
+	go build -ldflags='-s -w' -tags noserver -o bin/sweep-worker ./cmd/sweep
 
 test:
 	go test ./...

@@ -18,11 +18,11 @@ func (a *app) versionCmd() *cobra.Command {
 		Short: "Print the version of this build",
 		Args:  args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			v := buildVersion()
+			info, _ := debug.ReadBuildInfo()
+			v := versionOf(info)
 			switch output {
 			case "text":
-				fmt.Fprintf(a.out, "sweep %s (%s, %s/%s), training semantics %d, checkpoint format %d\n",
-					v.Version, v.Go, v.OS, v.Arch, v.Semantics, v.Format)
+				fmt.Fprintln(a.out, v)
 				return nil
 			case "json":
 				return json.NewEncoder(a.out).Encode(v)
@@ -34,8 +34,12 @@ func (a *app) versionCmd() *cobra.Command {
 	return c
 }
 
+// A version says what a program was built from.
 type version struct {
-	Version   string `json:"version"`
+	Version   string `json:"version"`  // git's tag, or what Go derives from tag and commit; (devel) if none is recorded
+	Commit    string `json:"commit"`   // empty if the build records none
+	Date      string `json:"date"`     // of the commit, RFC 3339 in UTC
+	Modified  bool   `json:"modified"` // there were changes that the commit does not have
 	Go        string `json:"go"`
 	OS        string `json:"os"`
 	Arch      string `json:"arch"`
@@ -43,19 +47,42 @@ type version struct {
 	Format    int    `json:"checkpoint_format"`
 }
 
-func buildVersion() version {
-	v := version{Version: "(devel)", Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Semantics: trainer.SemanticsVersion, Format: trainer.FormatVersion}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
+// versionOf reads what the go command has recorded in a program, which is nil if it
+// has recorded nothing. go build records the commit of a checkout; go run does not,
+// unless it is given -buildvcs=true.
+func versionOf(info *debug.BuildInfo) version {
+	v := version{
+		Version: "(devel)", Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
+		Semantics: trainer.SemanticsVersion, Format: trainer.FormatVersion,
+	}
+	if info == nil {
 		return v
 	}
 	if info.Main.Version != "" {
 		v.Version = info.Main.Version
 	}
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && v.Version == "(devel)" {
-			v.Version = s.Value[:min(12, len(s.Value))]
+		switch s.Key {
+		case "vcs.revision":
+			v.Commit = s.Value
+		case "vcs.time":
+			v.Date = s.Value
+		case "vcs.modified":
+			v.Modified = s.Value == "true"
 		}
 	}
 	return v
+}
+
+// String is what sweep version prints: two lines, the second about the commit.
+func (v version) String() string {
+	commit := "commit not recorded: go run records none, and neither does a build outside of a git checkout"
+	if v.Commit != "" {
+		commit = "commit " + v.Commit + " of " + v.Date
+	}
+	if v.Modified {
+		commit += ", with changes that are not committed"
+	}
+	return fmt.Sprintf("sweep %s (%s, %s/%s), training semantics %d, checkpoint format %d\n%s",
+		v.Version, v.Go, v.OS, v.Arch, v.Semantics, v.Format, commit)
 }
