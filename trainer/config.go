@@ -19,22 +19,37 @@ const SemanticsVersion = 1
 // field that a fraction in [0,1) is taken of; source=data says that the data,
 // not the grid, sets it; doc is a line of help.
 type Config struct {
-	Recipe               string  `json:"recipe" default:"corrected" oneof:"corrected reference upstream" doc:"training semantics"`
-	ActivationDim        int     `json:"activation_dim" source:"data" min:"1" max:"1048576" doc:"width D of an activation vector"`
-	DictSize             int     `json:"dict_size" default:"32768" min:"1" max:"16777216" doc:"latents F in the dictionary"`
-	K                    int     `json:"k" default:"100" min:"1" max:"1048576" doc:"latents kept per token"`
-	AuxKAlpha            float64 `json:"auxk_alpha" default:"0.03125" min:"0" doc:"weight of the AuxK loss; 0 trains without it"`
-	KAux                 int     `json:"k_aux" default:"auto" auto:"true" min:"1" max:"1048576" doc:"dead latents per token in AuxK; auto is D/2"`
-	DecayStart           int     `json:"decay_start" default:"0.8" fraction:"steps" min:"0" doc:"step from which the learning rate falls to 0"`
-	Steps                int     `json:"steps" default:"30000" min:"1" max:"1000000000" doc:"optimizer steps"`
-	BatchSize            int     `json:"batch_size" default:"2048" min:"1" max:"4194304" doc:"tokens B per step"`
-	LR                   float64 `json:"lr" default:"auto" auto:"true" over:"0" doc:"learning rate; auto is 2e-4/sqrt(dict_size/2^14)"`
-	WarmupSteps          int     `json:"warmup_steps" default:"0" fraction:"steps" min:"0" doc:"steps in which the learning rate rises from 0"`
-	ThresholdStartStep   int     `json:"threshold_start_step" default:"1000" min:"0" doc:"step after which the threshold is averaged"`
-	ThresholdBeta        float64 `json:"threshold_beta" default:"0.999" min:"0" max:"1" doc:"decay of that average"`
-	DeadFeatureThreshold int64   `json:"dead_feature_threshold" default:"10000000" min:"1" doc:"tokens until a silent latent is dead"`
-	Seed                 int64   `json:"seed" default:"0" min:"0" doc:"seed of the initial weights and of the data order"`
-	Precision            string  `json:"precision" default:"f32" oneof:"f32 tf32 bf16" doc:"arithmetic of the encoder's product; CPU: only f32"`
+	Recipe string `json:"recipe" default:"corrected" oneof:"corrected reference upstream" doc:"training semantics"`
+
+	ActivationDim int `json:"activation_dim" source:"data" min:"1" max:"1048576" doc:"width D of an activation vector"`
+
+	DictSize int `json:"dict_size" default:"32768" min:"1" max:"16777216" doc:"latents F in the dictionary"`
+
+	K int `json:"k" default:"100" min:"1" max:"1048576" doc:"latents kept per token"`
+
+	AuxKAlpha float64 `json:"auxk_alpha" default:"0.03125" min:"0" doc:"weight of the AuxK loss; 0 trains without it"`
+
+	KAux int `json:"k_aux" default:"auto" auto:"true" min:"1" max:"1048576" doc:"latents of AuxK per token; auto is D/2"`
+
+	DecayStart int `json:"decay_start" default:"0.8" fraction:"steps" min:"0" doc:"step at which lr begins to fall to 0"`
+
+	Steps int `json:"steps" default:"30000" min:"1" max:"1000000000" doc:"optimizer steps"`
+
+	BatchSize int `json:"batch_size" default:"2048" min:"1" max:"4194304" doc:"tokens B per step"`
+
+	LR float64 `json:"lr" default:"auto" auto:"true" over:"0" doc:"learning rate; auto is 2e-4/sqrt(dict_size/2^14)"`
+
+	WarmupSteps int `json:"warmup_steps" default:"0" fraction:"steps" min:"0" doc:"steps in which lr rises from 0"`
+
+	ThresholdStartStep int `json:"threshold_start_step" default:"1000" min:"0" doc:"steps before threshold averaging"`
+
+	ThresholdBeta float64 `json:"threshold_beta" default:"0.999" min:"0" max:"1" doc:"decay of that average"`
+
+	DeadFeatureThreshold int64 `json:"dead_feature_threshold" default:"10000000" min:"1" doc:"dead after so many tokens"`
+
+	Seed int64 `json:"seed" default:"0" min:"0" doc:"seed of the initial weights and of the data order"`
+
+	Precision string `json:"precision" default:"f32" oneof:"f32 tf32 bf16" doc:"arithmetic of the encoder's product"`
 }
 
 // Resolve returns c with every auto replaced by its value.

@@ -37,7 +37,10 @@ type Estimates struct {
 	Reused  func(cellID string) bool                    // the cell has a result already
 	Bytes   func(c trainer.Config) (device, host int64) // trainer.Backend.Bytes
 	Seconds func(c trainer.Config) (training float64)   // of a run among as many as there are slots
-	Slots   int                                         // runs at a time where Seconds is measured; 0: as many as the grid allows
+
+	// Slots is how many runs train at a time where Seconds is measured; 0: as many
+	// as the grid allows.
+	Slots int
 }
 
 // slots returns how many runs train at a time.

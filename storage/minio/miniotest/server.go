@@ -169,7 +169,8 @@ func Find(t testing.TB) string {
 		return exe
 	}
 	if os.Getenv("SWEEP_TEST_MUST_RUN") == "" {
-		t.Skipf("no MinIO server: set SWEEP_MINIO, or run GOBIN=%s go install github.com/minio/minio@%s", filepath.Dir(exe), Version)
+		t.Skipf("no MinIO server: set SWEEP_MINIO, or run GOBIN=%s go install github.com/minio/minio@%s",
+			filepath.Dir(exe), Version)
 	}
 	if err := Build(t.Context(), exe); err != nil {
 		t.Fatal(err)
