@@ -45,7 +45,7 @@ func check(t *testing.T, errs ...error) {
 	}
 }
 
-//go:embed testdata/probe.ptx
+//go:embed testdata/ptx/probe.ptx
 var probe []byte
 
 // axpy gives y += a·x to the stream.

@@ -9,7 +9,7 @@ import (
 	"github.com/topksweep/sweep/trainer/cuda/driver"
 )
 
-//go:embed *.ptx
+//go:embed ptx/*.ptx
 var ptx embed.FS
 
 // A Set is all kernels, loaded on one device.
@@ -35,7 +35,7 @@ var names = map[string][]string{
 func Load(d *driver.Device) (Set, error) {
 	set := Set{}
 	for file, kernels := range names {
-		text, err := ptx.ReadFile(file + ".ptx")
+		text, err := ptx.ReadFile("ptx/" + file + ".ptx")
 		if err != nil {
 			return nil, fmt.Errorf("kernels: %w", err)
 		}
