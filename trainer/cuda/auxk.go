@@ -19,15 +19,15 @@ func (m *model) auxK() int {
 	}
 	z, q := m.z, m.q
 	k := min(z.kAux, m.dying)
-	q.ColumnTotals(m.part, z.b, 4*z.d4, 1/float64(z.b), m.mean)
-	m.choose(z.b, selection{k: k, n: m.dying, names: m.list, allowed: m.dead, out: kernels.Chosen{
-		Acts: m.auxActs, Latents: m.auxChosen, Hits: m.hits, Bad: m.totals.Add(kernels.AuxBadRow),
+	q.ColumnTotals(kernels.ColumnTotals{Sums: m.part, N: z.b, Width: 4 * z.d4, Scale: 1 / float64(z.b), Out: m.mean})
+	m.choose(z.b, selection{k: k, n: m.dying, names: m.list, allowed: m.dead, out: kernels.Selected{
+		Acts: m.auxActs, Latents: m.auxChosen, Hits: m.hits, NaNRow: m.totals.Add(kernels.AuxNaNRowOffset),
 	}})
 	q.Decode(kernels.Decode{
-		From: m.residual, Out: m.left, WDec: m.w.wDec, Unit: m.unit, Acts: m.auxActs, Latents: m.auxChosen, K: k, Stride: k,
+		From: m.residual, Out: m.left, WDec: m.w.wDec, DecScale: m.unit, Acts: m.auxActs, Latents: m.auxChosen, K: k, Stride: k,
 		Rows: z.b, D4: z.d4, Norm2: m.left2, Mean: m.mean, Spread2: m.spread2,
 	})
-	q.AuxKTotal(m.left2, m.spread2, z.b, m.c.AuxKAlpha, m.totals)
+	q.AuxKTotal(kernels.AuxKTotal{Error2: m.left2, Spread2: m.spread2, Rows: z.b, Alpha: m.c.AuxKAlpha, Totals: m.totals})
 	return k
 }
 
@@ -38,12 +38,12 @@ func (m *model) inertAuxK() {
 	width := 4 * z.d4
 	// The parts of the residual's sums are needed later; those of W_enc's are not
 	// there yet.
-	q.Columns(kernels.Columns{Rows: m.centred, N: z.b, D4: z.d4, Part: m.encPart})
-	q.ColumnTotals(m.encPart, z.b, width, 1/float64(z.b), m.mean)
-	q.Columns(kernels.Columns{Rows: m.centred, Mean: m.mean, N: z.b, D4: z.d4, Part: m.encPart})
-	q.ColumnTotals(m.encPart, z.b, width, 1, m.variance)
-	q.Inert(kernels.Inert{
+	q.ColumnSums(kernels.ColumnSums{Rows: m.centred, N: z.b, D4: z.d4, Sums: m.encPart})
+	q.ColumnTotals(kernels.ColumnTotals{Sums: m.encPart, N: z.b, Width: width, Scale: 1 / float64(z.b), Out: m.mean})
+	q.ColumnSums(kernels.ColumnSums{Rows: m.centred, Mean: m.mean, N: z.b, D4: z.d4, Sums: m.encPart})
+	q.ColumnTotals(kernels.ColumnTotals{Sums: m.encPart, N: z.b, Width: width, Scale: 1, Out: m.variance})
+	q.InertAuxK(kernels.InertAuxK{
 		Residual: m.residual, BDec: m.w.bDec, Variance: m.variance, B: z.b, D: z.d, D4: z.d4, KAux: m.c.KAux, Alpha: m.c.AuxKAlpha,
-		Totals: m.totals, Left: m.left, RowSum: m.left2,
+		Totals: m.totals, Gradient: m.left, RowSum: m.left2,
 	})
 }

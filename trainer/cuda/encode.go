@@ -17,7 +17,7 @@ type selection struct {
 	names   driver.Ptr // their numbers, or 0: the whole dictionary
 	allowed driver.Ptr // bytes, or 0
 	zeros   bool
-	out     kernels.Chosen // of row 0
+	out     kernels.Selected // of row 0
 }
 
 // choose encodes rows of centred and makes a selection.
@@ -25,8 +25,8 @@ func (m *model) choose(rows int, s selection) {
 	room := kernels.Room(s.k, s.n)
 	for from := 0; from < rows; from += m.z.rows {
 		n := min(m.z.rows, rows-from)
-		sieve := kernels.Sieve{
-			Rows: n, K: s.k, Room: room, Bits: m.bits, Latents: m.latents, Count: m.count, Floors: m.floors, Zeros: s.zeros,
+		sieve := kernels.Candidates{
+			Rows: n, K: s.k, Room: room, Bits: m.bits, Latents: m.latents, Count: m.count, Cutoffs: m.floors, Zeros: s.zeros,
 		}
 		for first := 0; first < s.n; first += m.z.chunk {
 			m.chunk(sieve, s, from, first, min(m.z.chunk, s.n-first))
@@ -34,15 +34,15 @@ func (m *model) choose(rows int, s selection) {
 		out := s.out
 		at := 4 * int64(from) * int64(s.k)
 		out.Acts, out.Latents = out.Acts.Add(at), out.Latents.Add(at)
-		if out.Least != 0 {
-			out.Least = out.Least.Add(4 * int64(from))
+		if out.Smallest != 0 {
+			out.Smallest = out.Smallest.Add(4 * int64(from))
 		}
-		m.q.Sifted(sieve, out)
+		m.q.TopKFinish(sieve, out)
 	}
 }
 
 // chunk multiplies rows from on by n latents from first on and sifts them.
-func (m *model) chunk(sieve kernels.Sieve, s selection, from, first, n int) {
+func (m *model) chunk(sieve kernels.Candidates, s selection, from, first, n int) {
 	in, w := m.centred, m.w.wEnc
 	if m.z.bf16 {
 		in, w = m.centredBF, m.encBF
@@ -51,7 +51,7 @@ func (m *model) chunk(sieve kernels.Sieve, s selection, from, first, n int) {
 	bias, names := m.w.bEnc.Add(4*int64(first)), driver.Ptr(0)
 	if s.names != 0 {
 		names = s.names.Add(4 * int64(first))
-		m.q.Gather(kernels.Gather{W: w, Bias: m.w.bEnc, Names: names, N: n, Bytes: rowBytes, Out: m.gathered, OutBias: m.gatheredBias})
+		m.q.GatherLatents(kernels.GatherLatents{W: w, Bias: m.w.bEnc, Latents: names, N: n, Bytes: rowBytes, Out: m.gathered, OutBias: m.gatheredBias})
 		w, bias = m.gathered, m.gatheredBias
 	} else {
 		w = w.Add(int64(first) * int64(rowBytes))
@@ -63,7 +63,7 @@ func (m *model) chunk(sieve kernels.Sieve, s selection, from, first, n int) {
 			C: m.pre, LDC: m.z.chunk, TypeA: m.precision.in, TypeB: m.precision.in, Compute: m.precision.compute, Alpha: 1,
 		})
 	})
-	m.q.Sift(sieve, kernels.Chunk{Pre: m.pre, Stride: m.z.chunk, Bias: bias, First: first, N: n, Names: names, Allowed: s.allowed})
+	m.q.TopKChunk(sieve, kernels.Chunk{Pre: m.pre, Stride: m.z.chunk, Bias: bias, First: first, N: n, Names: names, Allowed: s.allowed})
 }
 
 // Encode implements trainer.Model.
@@ -93,7 +93,7 @@ func (m *model) Encode(x []float32, k int, among []bool, acts []float32, latents
 		return fmt.Errorf("encode: %w", err)
 	}
 	defer leave()
-	s := selection{k: k, n: m.z.f, zeros: true, out: kernels.Chosen{Acts: m.acts, Latents: m.chosen, Bad: m.totals.Add(kernels.BadRow)}}
+	s := selection{k: k, n: m.z.f, zeros: true, out: kernels.Selected{Acts: m.acts, Latents: m.chosen, NaNRow: m.totals.Add(kernels.NaNRowOffset)}}
 	if among != nil {
 		s.allowed = m.allowed
 		mask := make([]uint8, m.z.f)
@@ -127,13 +127,13 @@ func (m *model) encodeRows(s selection, x, acts []float32, latents []int32) erro
 	rows := len(x) / m.z.d
 	// The residual's place is free between steps.
 	m.upload(m.residual, driver.Bytes(x))
-	m.q.Zero(s.out.Bad, 4)
-	m.q.Center(kernels.Center{X: m.residual, BDec: m.w.bDec, Out: m.centred, OutBF: m.centredBF, Rows: rows, D: m.z.d, D4: m.z.d4})
+	m.q.Zero(s.out.NaNRow, 4)
+	m.q.Centre(kernels.Centre{X: m.residual, BDec: m.w.bDec, Out: m.centred, OutBF: m.centredBF, Rows: rows, D: m.z.d, D4: m.z.d4})
 	m.choose(rows, s)
 	m.download(driver.Bytes(acts), m.acts)
 	m.download(driver.Bytes(latents), m.chosen)
 	bad := []int32{0}
-	m.download(driver.Bytes(bad), s.out.Bad)
+	m.download(driver.Bytes(bad), s.out.NaNRow)
 	if err := m.q.Wait(); err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ const (
 // returns NaN there.
 func (m *model) median(x driver.Ptr) {
 	guess, next := m.mean, m.variance
-	it := kernels.Median{X: x, Rows: m.z.b, D: m.z.d, Next: next, Weight: m.l2, Part: m.part, Moved: m.moved}
+	it := kernels.Median{X: x, Rows: m.z.b, D: m.z.d, Next: next, Weight: m.l2, Sums: m.part, Moved: m.moved}
 	m.q.Median(it)
 	for range medianSteps {
 		guess, next = next, guess

@@ -27,12 +27,12 @@ type model struct {
 	graph  *driver.Graph // of a step without AuxK
 	warm   bool          // such a step has been taken
 
-	pinned     []byte           // of all that follows
-	staging    [2][]byte        // for states
-	staged     [2]*driver.Event // staging's copies are done
-	rowNumbers []byte           // [B] int64
-	said       *kernels.Step    // what the next step is told
-	heard      *kernels.Totals  // what the last one said
+	pinned     []byte              // of all that follows
+	staging    [2][]byte           // for states
+	staged     [2]*driver.Event    // staging's copies are done
+	rowNumbers []byte              // [B] int64
+	said       *kernels.StepInput  // what the next step is told
+	heard      *kernels.StepTotals // what the last one said
 
 	step  int64
 	dying int // latents that are dead after the next step unless they fire
@@ -74,8 +74,8 @@ func (m *model) pin() error {
 	}
 	m.pinned = p
 	take := func(n int) []byte { part := p[:n:n]; p = p[n:]; return part }
-	m.said = (*kernels.Step)(ptrTo(take(2048)))
-	m.heard = (*kernels.Totals)(ptrTo(take(2048)))
+	m.said = (*kernels.StepInput)(ptrTo(take(2048)))
+	m.heard = (*kernels.StepTotals)(ptrTo(take(2048)))
 	for i := range m.staging {
 		m.staging[i] = take(stagingBytes)
 		if m.staged[i], err = m.b.dev.Event(); err != nil {
@@ -106,13 +106,13 @@ func (m *model) load(s *trainer.State) {
 	if m.recipe.NormaliseLast {
 		q.Fill(m.unit, math.Float32bits(1), z.f)
 	} else {
-		q.Units(m.w.wDec, z.f, z.d4, m.unit)
+		q.DecScales(m.w.wDec, z.f, z.d4, m.unit)
 	}
 	if z.bf16 {
 		q.ToBF16(m.w.wEnc, m.encBF, z.f*z.d4)
 	}
 	q.Zero(m.totals, 256)
-	m.upload(m.totals.Add(kernels.Threshold), driver.Bytes([]float32{s.Threshold}))
+	m.upload(m.totals.Add(kernels.ThresholdOffset), driver.Bytes([]float32{s.Threshold}))
 	if z.kAux > 0 || z.inert {
 		var list []int32
 		for f, n := range s.SinceFired {
@@ -144,7 +144,7 @@ func (m *model) Save(s *trainer.State) error {
 	}
 	m.download(driver.Bytes(s.SinceFired), m.since)
 	threshold := []float32{0}
-	m.download(driver.Bytes(threshold), m.totals.Add(kernels.Threshold))
+	m.download(driver.Bytes(threshold), m.totals.Add(kernels.ThresholdOffset))
 	s.Step, s.Threshold = m.step, threshold[0]
 	if err := m.q.Wait(); err != nil {
 		return fmt.Errorf("save: %w", err)

@@ -14,7 +14,7 @@ type precision struct {
 
 // precisions are the words of the Config's Precision.
 var precisions = map[string]precision{
-	"f32":  {driver.F32, 4, driver.ComputeF32},
-	"tf32": {driver.F32, 4, driver.ComputeTF32},
-	"bf16": {driver.BF16, 2, driver.ComputeF32},
+	"f32":  {driver.TypeF32, 4, driver.ComputeF32},
+	"tf32": {driver.TypeF32, 4, driver.ComputeTF32},
+	"bf16": {driver.TypeBF16, 2, driver.ComputeF32},
 }

@@ -70,9 +70,9 @@ const (
 // tell writes what the step depends on.
 func (m *model) tell(x driver.Ptr, lr float64) {
 	t := float64(m.step + 1)
-	*m.said = kernels.Step{X: x, Rate: float32(lr / (1 - math.Pow(beta1, t))), Root: float32(1 / math.Sqrt(1-math.Pow(beta2, t)))}
+	*m.said = kernels.StepInput{X: x, Rate: float32(lr / (1 - math.Pow(beta1, t))), Root: float32(1 / math.Sqrt(1-math.Pow(beta2, t)))}
 	if m.recipe.Threshold && m.step > int64(m.c.ThresholdStartStep) {
-		m.said.Average = 1
+		m.said.UpdateThreshold = 1
 	}
 }
 
@@ -80,11 +80,11 @@ func (m *model) tell(x driver.Ptr, lr float64) {
 // number is not finite, and moves on to the next step.
 func (m *model) hear(st *trainer.Stats) error {
 	t := m.heard
-	if t.BadRow > 0 {
-		return m.numeric("the pre-activations of row %d of the batch hold a NaN", m.z.b-int(t.BadRow))
+	if t.NaNRow > 0 {
+		return m.numeric("the pre-activations of row %d of the batch hold a NaN", m.z.b-int(t.NaNRow))
 	}
-	if t.AuxBadRow > 0 {
-		return m.numeric("the pre-activations of row %d of the batch hold a NaN", m.z.b-int(t.AuxBadRow))
+	if t.AuxNaNRow > 0 {
+		return m.numeric("the pre-activations of row %d of the batch hold a NaN", m.z.b-int(t.AuxNaNRow))
 	}
 	st.L2Loss, st.AuxKLoss, st.Dead = t.L2, t.Aux, int(t.Dead)
 	st.Loss = st.L2Loss + m.c.AuxKAlpha*st.AuxKLoss
@@ -97,7 +97,7 @@ func (m *model) hear(st *trainer.Stats) error {
 			return err
 		}
 	}
-	st.MaxSinceFired, st.Threshold = int64(t.Longest), float64(t.Threshold)
+	st.MaxSinceFired, st.Threshold = int64(t.MaxSinceFired), float64(t.Threshold)
 	if m.z.kAux > 0 || m.z.inert {
 		m.dying = int(t.Dying)
 	}
@@ -109,22 +109,22 @@ func (m *model) hear(st *trainer.Stats) error {
 func (m *model) record() {
 	z, q := m.z, m.q
 	q.Do("copy", func(s *driver.Stream) error { return s.Upload(m.buffers.step, bytesOf(m.said)) })
-	q.Center(kernels.Center{
-		Step: m.buffers.step, Totals: m.totals, MainScale: -2 / float32(z.b), BDec: m.w.bDec, Out: m.centred, OutBF: m.centredBF,
+	q.Centre(kernels.Centre{
+		Input: m.buffers.step, Totals: m.totals, MainScale: -2 / float32(z.b), BDec: m.w.bDec, Out: m.centred, OutBF: m.centredBF,
 		Rows: z.b, D: z.d, D4: z.d4,
 	})
-	m.choose(z.b, selection{k: z.k, n: z.f, zeros: z.zeroPicks, out: kernels.Chosen{
-		Acts: m.acts, Latents: m.chosen, Hits: m.hits, ZeroPicks: m.zeroPicks, Least: m.least, Bad: m.totals.Add(kernels.BadRow),
+	m.choose(z.b, selection{k: z.k, n: z.f, zeros: z.zeroPicks, out: kernels.Selected{
+		Acts: m.acts, Latents: m.chosen, Hits: m.hits, ZeroPicks: m.zeroPicks, Smallest: m.least, NaNRow: m.totals.Add(kernels.NaNRowOffset),
 	}})
-	q.Counters(kernels.Counters{
-		Hits: m.hits, ZeroPicks: m.zeroPicks, Since: m.since, Dead: m.dead, Dying: m.buffers.dying, F: z.f, B: int64(z.b),
+	q.CountFired(kernels.CountFired{
+		Hits: m.hits, ZeroPicks: m.zeroPicks, SinceFired: m.since, Dead: m.dead, Dying: m.buffers.dying, F: z.f, B: int64(z.b),
 		Limit: m.deadLimit(), Totals: m.totals,
 	})
 	q.Decode(kernels.Decode{
-		From: m.centred, Out: m.residual, WDec: m.w.wDec, Unit: m.unit, Acts: m.acts, Latents: m.chosen, K: z.k, Stride: z.k,
+		From: m.centred, Out: m.residual, WDec: m.w.wDec, DecScale: m.unit, Acts: m.acts, Latents: m.chosen, K: z.k, Stride: z.k,
 		Rows: z.b, D4: z.d4, Norm2: m.l2,
 	})
-	q.Columns(kernels.Columns{Rows: m.residual, N: z.b, D4: z.d4, Part: m.part})
+	q.ColumnSums(kernels.ColumnSums{Rows: m.residual, N: z.b, D4: z.d4, Sums: m.part})
 	aux := m.auxK()
 	m.backward(aux)
 	m.update()
@@ -158,18 +158,18 @@ func (m *model) backward(aux int) {
 	}
 	q.Order(kernels.Order{Start: m.start, F: z.f, B: z.b, Token: m.token, Act: m.act, ToToken: m.tokenInOrder, ToAct: m.inOrder})
 	q.Backward(kernels.Backward{
-		Residual: m.residual, Left: m.left, Centred: m.centred, WDec: m.w.wDec, Unit: m.unit, Dead: m.dead, Start: m.start, Extra: m.extra,
+		Residual: m.residual, AuxResidual: m.left, Centred: m.centred, WDec: m.w.wDec, DecScale: m.unit, Dead: m.dead, Start: m.start, Extra: m.extra,
 		Token: m.tokenInOrder, Act: m.inOrder, MaxExtras: z.b * (z.k + aux) / z.segment, Segment: z.segment, F: z.f, D4: z.d4,
 		ProjectFirst: m.recipe.ProjectFirst, Totals: m.totals, GDec: m.g.wDec, GEnc: m.g.wEnc, GBias: m.g.bEnc, Norm2: m.norm2,
-		Spare: m.spare, SpareBias: m.spareBias,
+		SegmentSums: m.spare, SegmentBias: m.spareBias,
 	})
-	q.Columns(kernels.Columns{Rows: m.w.wEnc, Weight: m.g.bEnc, N: z.f, D4: z.d4, Part: m.encPart})
+	q.ColumnSums(kernels.ColumnSums{Rows: m.w.wEnc, Weight: m.g.bEnc, N: z.f, D4: z.d4, Sums: m.encPart})
 	q.BiasGradient(kernels.BiasGradient{
 		Residual: m.part, B: z.b, Encoder: m.encPart, F: z.f, Width: 4 * z.d4, Gradient: m.g.bDec, Norm2: m.biasNorm2,
 	})
-	q.Finish(kernels.Finish{
-		LatentNorm2: m.norm2, F: z.f, RowNorm2: m.l2, Least: m.least, B: z.b, BiasNorm2: m.biasNorm2, BiasParts: kernels.BiasParts(4 * z.d4),
-		Part: m.sums, Step: m.buffers.step, Totals: m.totals, Beta: m.c.ThresholdBeta,
+	q.SumStep(kernels.SumStep{
+		LatentNorm2: m.norm2, F: z.f, L2: m.l2, Smallest: m.least, B: z.b, BiasNorm2: m.biasNorm2, BiasParts: kernels.BiasParts(4 * z.d4),
+		Sums: m.sums, Input: m.buffers.step, Totals: m.totals, Beta: m.c.ThresholdBeta,
 	})
 }
 
@@ -177,8 +177,8 @@ func (m *model) backward(aux int) {
 func (m *model) update() {
 	m.q.Update(kernels.Update{
 		WEnc: m.w.wEnc, MEnc: m.m.wEnc, VEnc: m.v.wEnc, GEnc: m.g.wEnc, WDec: m.w.wDec, MDec: m.m.wDec, VDec: m.v.wDec, GDec: m.g.wDec,
-		Unit: m.unit, EncBF: m.encBF, Start: m.start, F: m.z.f, D4: m.z.d4, NormaliseLast: m.recipe.NormaliseLast,
-		W: m.w.bEnc, M: m.m.bEnc, V: m.v.bEnc, G: m.g.bEnc, Biases: m.z.biases(), Step: m.buffers.step, Totals: m.totals,
+		DecScale: m.unit, EncBF: m.encBF, Start: m.start, F: m.z.f, D4: m.z.d4, NormaliseLast: m.recipe.NormaliseLast,
+		WBias: m.w.bEnc, MBias: m.m.bEnc, VBias: m.v.bEnc, GBias: m.g.bEnc, Biases: m.z.biases(), Input: m.buffers.step, Totals: m.totals,
 	})
 }
 

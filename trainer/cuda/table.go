@@ -200,7 +200,7 @@ func (p *picker) StepRows(rows []int64) (trainer.Stats, error) {
 		if err := s.Upload(p.rows, driver.Bytes(p.picks[:len(rows)])); err != nil {
 			return 0, err
 		}
-		m.q.Pick(kernels.Pick{Table: p.table.memory, Rows: p.rows, N: m.z.b, D: m.z.d, Out: m.x[0]})
+		m.q.GatherBatch(kernels.GatherBatch{Data: p.table.memory, Rows: p.rows, N: m.z.b, D: m.z.d, Out: m.x[0]})
 		return m.x[0], nil
 	})
 }
