@@ -48,12 +48,12 @@ func (a *Activities) evaluate(ctx context.Context, ref sweep.CellRef) error {
 	if err != nil {
 		return err
 	}
-	model, err := a.backend.New(cfg, state)
+	model, err := a.backend.New(cfg, state, nil)
 	if err != nil {
 		return err
 	}
 	defer model.Close()
-	metrics, err := trainer.Evaluate(ctx, model, cfg, state, set, set.Directions(), nil)
+	metrics, err := trainer.Evaluate(ctx, model, cfg, state, set, set.Directions())
 	if err != nil {
 		return err
 	}

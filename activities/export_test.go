@@ -59,7 +59,7 @@ func TestExport(t *testing.T) {
 	if err := cmp.Or(raw.Eval(0, x), scaled.Eval(0, xs)); err != nil {
 		t.Fatal(err)
 	}
-	m, err := cpu.New(1).New(c, state)
+	m, err := cpu.New(1).New(c, state, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

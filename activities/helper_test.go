@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"iter"
 	"log/slog"
 	"maps"
 	"strings"
@@ -275,8 +276,8 @@ type hooks struct {
 	after  func(done int64)
 }
 
-func (h *hooks) New(c trainer.Config, s *trainer.State) (trainer.Model, error) {
-	m, err := h.Backend.New(c, s)
+func (h *hooks) New(c trainer.Config, s *trainer.State, data trainer.Batches) (trainer.Model, error) {
+	m, err := h.Backend.New(c, s, data)
 	return &hookedModel{Model: m, h: h, step: s.Step}, err
 }
 
@@ -286,14 +287,24 @@ type hookedModel struct {
 	step int64
 }
 
-func (m *hookedModel) Step(x []float32) (trainer.Stats, error) {
-	if m.h.before != nil {
+func (m *hookedModel) Steps(ctx context.Context, to int64) iter.Seq2[trainer.Stats, error] {
+	return func(yield func(trainer.Stats, error) bool) {
+		m.before(to)
+		for s, err := range m.Model.Steps(ctx, to) {
+			m.step++
+			if m.h.after != nil {
+				m.h.after(m.step)
+			}
+			if !yield(s, err) {
+				return
+			}
+			m.before(to)
+		}
+	}
+}
+
+func (m *hookedModel) before(to int64) {
+	if m.step < to && m.h.before != nil {
 		m.h.before(m.step)
 	}
-	s, err := m.Model.Step(x)
-	m.step++
-	if m.h.after != nil {
-		m.h.after(m.step)
-	}
-	return s, err
 }

@@ -1,5 +1,10 @@
 package trainer
 
+import (
+	"context"
+	"iter"
+)
+
 // A Backend trains models on one kind of device. Its results depend on the
 // Config, the State and the batches only: not on the number of threads, the
 // load of the machine or what else it trains.
@@ -11,26 +16,42 @@ type Backend interface {
 	// training, and one more on the host while a checkpoint is taken.
 	Bytes(c Config) (device, host int64)
 
-	// New puts a model on the device that goes on from s, which it copies. The
-	// Config is resolved and valid.
-	New(c Config, s *State) (Model, error)
+	// New puts a model on the device that goes on from s, which it copies, and
+	// that trains on data. The Config is resolved and valid, and data has rows
+	// of its width. data is nil for a model that only encodes: its Steps give
+	// ErrNoData.
+	New(c Config, s *State, data Batches) (Model, error)
+
+	// MeasureRoofline measures what the device could do at best. It takes about
+	// half a second. Both results are nil where the backend cannot measure that.
+	MeasureRoofline() (*Roofline, error)
 }
 
 // A Model is one autoencoder in training on a device. It is used by one
 // goroutine at a time.
 type Model interface {
-	// Step trains on the batch x_BD, row-major, and moves on to the next step.
-	// At step 0 it first sets b_dec to the geometric median of x. A loss,
-	// gradient or activation that is not finite is a *NumericError, and the
-	// model is then not to be used further.
-	Step(x []float32) (Stats, error)
+	Encoder
 
-	// Encode gives for each row of x_BD (any number of rows n) the k largest
-	// ReLU pre-activations and their latents, in no particular order: acts_nK
-	// and latents_nK, both of length n·k. Ties go to the lowest latent. With
-	// among non-nil ([F]), only latents f with among[f] take part; k is at most
-	// their number. It changes nothing.
-	Encode(x []float32, k int, among []bool, acts []float32, latents []int32) error
+	// Steps trains from the step that the model is at up to step to. It is a
+	// sequence to range over: behind each step it gives that step's stats.
+	//
+	//	for stats, err := range m.Steps(ctx, 1000) {
+	//		if err != nil {
+	//			return err
+	//		}
+	//		log.Print(stats.Loss) // the model may be saved here
+	//	}
+	//
+	// Each step trains on the batch of its own number. Step 0 first sets b_dec
+	// to the geometric median of its batch. An error is the last thing that the
+	// sequence gives: the data's error, the cause of ctx being done, or a
+	// *NumericError for a loss, gradient or activation that is not finite, and
+	// the model is then not to be used further. After the other two it can be
+	// saved, and trained further by another call.
+	//
+	// The model may read the batches of later steps ahead, on other goroutines.
+	// Nothing reads the data any more once the loop over the sequence has ended.
+	Steps(ctx context.Context, to int64) iter.Seq2[Stats, error]
 
 	// Save copies the training state into s, whose slices have the right
 	// lengths (NewState). It leaves s.Curve and s.FirstDead alone: the loop keeps them.
@@ -40,19 +61,12 @@ type Model interface {
 	Close() error
 }
 
-// Batches serves activations: the training batches and the held-out slice.
-type Batches interface {
-	// Batch fills x_BD with the batch of a step: a pure function of (seed,
-	// step). B follows from len(x).
-	Batch(seed, step int64, x []float32) error
-
-	// Eval fills x with held-out rows from row on; their number follows from
-	// len(x).
-	Eval(row int64, x []float32) error
-
-	// EvalRows returns the number of held-out rows.
-	EvalRows() int64
-
-	// Dim returns the width D of a row.
-	Dim() int
+// An Encoder computes the activations of an autoencoder.
+type Encoder interface {
+	// Encode gives for each row of x_BD (any number of rows n) the k largest
+	// ReLU pre-activations and their latents, in no particular order: acts_nK
+	// and latents_nK, both of length n·k. Ties go to the lowest latent. With
+	// among non-nil ([F]), only latents f with among[f] take part; k is at most
+	// their number. It changes nothing.
+	Encode(x []float32, k int, among []bool, acts []float32, latents []int32) error
 }

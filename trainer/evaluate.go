@@ -14,8 +14,9 @@ import (
 // least, in batches of batch_size. It reads the model and s, the model's saved
 // state, and changes neither.
 // directions are the true ones of synthetic data, [n,D] unit rows, or nil.
-// after, if not nil, is called as rows are done.
-func Evaluate(ctx context.Context, m Model, c Config, s *State, data Batches, directions []float32, after func(rows int64)) (Metrics, error) {
+func Evaluate(
+	ctx context.Context, m Encoder, c Config, s *State, data HeldOut, directions []float32,
+) (Metrics, error) {
 	e, err := newEvaluation(m, c, s)
 	if err != nil {
 		return Metrics{}, err
@@ -36,9 +37,6 @@ func Evaluate(ctx context.Context, m Model, c Config, s *State, data Batches, di
 		if err := e.batch(x[:n*d]); err != nil {
 			return Metrics{}, fmt.Errorf("evaluate: %w", err)
 		}
-		if after != nil {
-			after(row + n)
-		}
 	}
 	out := e.metrics()
 	if directions != nil {
@@ -49,7 +47,7 @@ func Evaluate(ctx context.Context, m Model, c Config, s *State, data Batches, di
 
 // evaluation gathers sums over batches.
 type evaluation struct {
-	m      Model
+	m      Encoder
 	c      Config
 	recipe Recipe
 	s      *State
@@ -68,7 +66,7 @@ type sums struct {
 	x                                 []float64
 }
 
-func newEvaluation(m Model, c Config, s *State) (*evaluation, error) {
+func newEvaluation(m Encoder, c Config, s *State) (*evaluation, error) {
 	recipe, err := RecipeByName(c.Recipe)
 	if err != nil {
 		return nil, fmt.Errorf("evaluate: %w", err)

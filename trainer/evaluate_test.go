@@ -14,7 +14,7 @@ import (
 func evaluated(t *testing.T, c trainer.Config, data *noise, threads int) (trainer.Metrics, *trainer.State) {
 	t.Helper()
 	s := decode(t, c, train(t, c, trainer.Init(c), 25))
-	m, err := cpu.New(threads).New(c, s)
+	m, err := cpu.New(threads).New(c, s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func evaluated(t *testing.T, c trainer.Config, data *noise, threads int) (traine
 	if err := m.Save(before); err != nil {
 		t.Fatal(err)
 	}
-	out, err := trainer.Evaluate(t.Context(), m, c, s, data, nil, nil)
+	out, err := trainer.Evaluate(t.Context(), m, c, s, data, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,17 +186,17 @@ func auxK(c trainer.Config, r trainer.Recipe, s *trainer.State, nDead int, x []f
 func TestEvaluateWithoutVariance(t *testing.T) {
 	c := config(t, nil)
 	s := trainer.Init(c)
-	m, err := cpu.New(1).New(c, s)
+	m, err := cpu.New(1).New(c, s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	got, err := trainer.Evaluate(t.Context(), m, c, s, &noise{d: c.ActivationDim, rows: 1}, nil, nil)
+	got, err := trainer.Evaluate(t.Context(), m, c, s, &noise{d: c.ActivationDim, rows: 1}, nil)
 	if err != nil || got.NMSE != nil || got.ExplainedVariance != nil || got.EvalTokens != 1 {
 		t.Errorf("1 row: %+v, %v", got, err)
 	}
 	// Zeros would be the best run of the table.
-	if got, err := trainer.Evaluate(t.Context(), m, c, s, &noise{d: c.ActivationDim}, nil, nil); err == nil {
+	if got, err := trainer.Evaluate(t.Context(), m, c, s, &noise{d: c.ActivationDim}, nil); err == nil {
 		t.Errorf("no rows: %+v", got)
 	}
 }
@@ -205,12 +205,12 @@ func TestRecovery(t *testing.T) {
 	c := config(t, func(c *trainer.Config) { c.ActivationDim, c.DictSize, c.K = 3, 2, 1 })
 	s := trainer.Init(c)
 	copy(s.W.WDec, []float32{2, 0, 0, 0, 1, 1})
-	m, err := cpu.New(1).New(c, s)
+	m, err := cpu.New(1).New(c, s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	got, err := trainer.Evaluate(t.Context(), m, c, s, &noise{d: 3, rows: 4}, []float32{1, 0, 0, 0, 0, 1}, nil)
+	got, err := trainer.Evaluate(t.Context(), m, c, s, &noise{d: 3, rows: 4}, []float32{1, 0, 0, 0, 0, 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,8 +29,9 @@ func (n *noise) Eval(row int64, x []float32) error {
 	return nil
 }
 
-func (n *noise) EvalRows() int64 { return int64(n.rows) }
-func (n *noise) Dim() int        { return n.d }
+func (n *noise) EvalRows() int64          { return int64(n.rows) }
+func (n *noise) Dim() int                 { return n.d }
+func (n *noise) Dataset() trainer.Dataset { return nil }
 
 func config(t *testing.T, change func(*trainer.Config)) trainer.Config {
 	t.Helper()

@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/cpu"
@@ -92,8 +95,9 @@ func TestLoopStops(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if err := l.Run(t.Context(), 30, func(int64, trainer.Stats) error { return nil }); !errors.Is(err, broken) {
-		t.Errorf("got %v, want the data's error", err)
+	err = l.Run(t.Context(), 30, func(int64, trainer.Stats) error { return nil })
+	if !errors.Is(err, broken) || err.Error() != "step 7: disk on fire" {
+		t.Errorf("got %v, want the data's error with its step", err)
 	}
 	if l.Step() != 7 {
 		t.Errorf("stopped after %d steps, want 7", l.Step())
@@ -117,6 +121,64 @@ func TestLoopStops(t *testing.T) {
 	if err := l2.Run(t.Context(), 30, func(int64, trainer.Stats) error { return nil }); err != nil || l2.Step() != 30 {
 		t.Errorf("going on: %v, at step %d", err, l2.Step())
 	}
+}
+
+// slowNoise takes an hour to read a batch, in the time of a synctest bubble.
+type slowNoise struct {
+	noise
+	lastReadEnd time.Time
+}
+
+func (n *slowNoise) Batch(seed, step int64, x []float32) error {
+	time.Sleep(time.Hour)
+	n.lastReadEnd = time.Now()
+	return n.noise.Batch(seed, step, x)
+}
+
+// Nothing reads the data once Run has returned.
+func TestLoopEndsReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := config(t, nil)
+		data := &slowNoise{noise: noise{d: c.ActivationDim}}
+		l, err := trainer.Start(cpu.New(1), c, trainer.Init(c), data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		err = l.Run(t.Context(), 30, func(done int64, _ trainer.Stats) error { return errStop })
+		ended := time.Now()
+		time.Sleep(100 * time.Hour)
+		if !errors.Is(err, errStop) || data.lastReadEnd.After(ended) {
+			t.Errorf("error %v; the data was read until %v after Run", err, data.lastReadEnd.Sub(ended))
+		}
+	})
+}
+
+// A backend that ends too early is not taken for one that is done.
+func TestLoopOfLazyBackend(t *testing.T) {
+	c := config(t, nil)
+	l, err := trainer.Start(lazy{cpu.New(1)}, c, trainer.Init(c), &noise{d: c.ActivationDim})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := l.Run(t.Context(), 30, func(int64, trainer.Stats) error { return nil }); err == nil || l.Step() != 7 {
+		t.Errorf("error %v after %d steps", err, l.Step())
+	}
+}
+
+// lazy is a backend that never takes more than seven steps.
+type lazy struct{ trainer.Backend }
+
+func (b lazy) New(c trainer.Config, s *trainer.State, data trainer.Batches) (trainer.Model, error) {
+	m, err := b.Backend.New(c, s, data)
+	return lazyModel{m}, err
+}
+
+type lazyModel struct{ trainer.Model }
+
+func (m lazyModel) Steps(ctx context.Context, to int64) iter.Seq2[trainer.Stats, error] {
+	return m.Model.Steps(ctx, min(to, 7))
 }
 
 func TestStartRefusesOtherWidth(t *testing.T) {

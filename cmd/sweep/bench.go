@@ -106,23 +106,20 @@ type benchResult struct {
 	GFLOPS          float64 `json:"gflops"`        // of the dense product, over the whole step
 	GBs             float64 `json:"gb_per_second"` // of weights and moments read and written, over the whole step
 
-	// Where the backend can measure its device: what steps cannot go below, and the
-	// share of it that a step reaches.
-	Floor          *trainer.Floor `json:"floor,omitempty"`
-	FloorSeconds   float64        `json:"floor_seconds,omitempty"`         // with a float32 product
-	ProductSeconds float64        `json:"product_floor_seconds,omitempty"` // with the backend's own product
-	Share          float64        `json:"share_of_floor,omitempty"`        // floor_seconds / step_seconds
+	// Where the backend can measure its device: the best possible step, and the share
+	// of its speed that a step reaches.
+	Roofline           *trainer.Roofline `json:"floor,omitempty"`
+	BestSeconds        float64           `json:"floor_seconds,omitempty"`         // with a float32 product
+	ProductBestSeconds float64           `json:"product_floor_seconds,omitempty"` // with the backend's own product
+	Share              float64           `json:"share_of_floor,omitempty"`        // floor_seconds / step_seconds
 }
 
 func bench(ctx context.Context, b trainer.Backend, c trainer.Config, about time.Duration) (benchResult, error) {
 	r := benchResult{Backend: b.Name(), ActivationDim: c.ActivationDim, DictSize: c.DictSize, K: c.K, BatchSize: c.BatchSize}
 	r.Bytes, _ = b.Bytes(c)
-	if g, ok := b.(trainer.Gauge); ok {
-		f, err := g.Floor()
-		if err != nil {
-			return r, err
-		}
-		r.Floor = &f
+	var err error
+	if r.Roofline, err = b.MeasureRoofline(); err != nil {
+		return r, err
 	}
 	t, err := trainer.TimeSteps(ctx, b, c, about)
 	if err != nil {
@@ -131,9 +128,9 @@ func bench(ctx context.Context, b trainer.Backend, c trainer.Config, about time.
 	r.Steps, r.StepSeconds, r.FastestSeconds = t.Steps, t.Median, t.Fastest
 	r.TokensPerSecond = float64(c.BatchSize) / t.Median
 	r.GFLOPS, r.GBs = c.ProductFlops()/t.Median/1e9, c.SweepBytes()/t.Median/1e9
-	if f := r.Floor; f != nil {
-		r.FloorSeconds, r.ProductSeconds = f.Seconds(c), f.ProductSeconds(c)
-		r.Share = r.FloorSeconds / t.Median
+	if f := r.Roofline; f != nil {
+		r.BestSeconds, r.ProductBestSeconds = f.StepSeconds(c), f.ProductStepSeconds(c)
+		r.Share = r.BestSeconds / t.Median
 	}
 	return r, nil
 }
@@ -141,16 +138,16 @@ func bench(ctx context.Context, b trainer.Backend, c trainer.Config, about time.
 func (r benchResult) write(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "shape\tactivation_dim %d, dict_size %d, k %d, batch_size %d; %.2f GiB\n", r.ActivationDim, r.DictSize, r.K, r.BatchSize, float64(r.Bytes)/(1<<30))
-	if f := r.Floor; f != nil {
+	if f := r.Roofline; f != nil {
 		fmt.Fprintf(t, "machine\t%s, %s, %d threads: float32 GEMM %.0f GFLOP/s, own product %.0f GFLOP/s, memory %.1f GB/s\n", r.Backend, f.Path, f.Threads, f.GFLOPS, f.Product, f.GBs)
 	} else {
 		fmt.Fprintf(t, "machine\t%s\n", r.Backend)
 	}
 	fmt.Fprintf(t, "step\t%.2f ms, the median of %d; the fastest %.2f ms\n", 1e3*r.StepSeconds, r.Steps, 1e3*r.FastestSeconds)
 	fmt.Fprintf(t, "rate\t%.0f tokens/s; dense product %.0f GFLOP/s, weights and moments %.1f GB/s\n", r.TokensPerSecond, r.GFLOPS, r.GBs)
-	if r.Floor != nil {
+	if r.Roofline != nil {
 		fmt.Fprintf(t, "floor\t%.2f ms: the step reaches %.0f%% of it; with the own product's rate %.2f ms, %.0f%%\n",
-			1e3*r.FloorSeconds, 100*r.Share, 1e3*r.ProductSeconds, 100*r.ProductSeconds/r.StepSeconds)
+			1e3*r.BestSeconds, 100*r.Share, 1e3*r.ProductBestSeconds, 100*r.ProductBestSeconds/r.StepSeconds)
 	}
 	return t.Flush()
 }

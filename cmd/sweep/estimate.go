@@ -10,17 +10,17 @@ import (
 
 // An estimator says how long runs take on this machine. It times a few steps of
 // each shape, until it has spent its time; what is left, and what is too large to
-// try, it scales from the floors by the last shape timed.
+// try, it scales from the best possible steps by the last shape timed.
 type estimator struct {
 	ctx     context.Context
 	backend trainer.Backend
 	slots   int // runs that the machine trains at a time
 
-	floor trainer.Floor
-	known map[shape]float64  // seconds of a step that has the machine to itself; 0 if it cannot be timed
-	ratio map[string]float64 // by precision: of the last step timed to its floor
-	left  time.Duration
-	notes []string // why there is no time for some, each reason once
+	roofline *trainer.Roofline  // nil: not known
+	known    map[shape]float64  // seconds of a step that has the machine to itself; 0 if it cannot be timed
+	ratio    map[string]float64 // by precision: of the last step timed to the best possible one
+	left     time.Duration
+	notes    []string // why there is no time for some, each reason once
 }
 
 // shape is what a step's time depends on.
@@ -35,11 +35,7 @@ const (
 	estimateBytes = 1 << 30 // a larger model takes too long to make
 )
 
-// newEstimator returns nil where the backend cannot tell what its device can do.
 func newEstimator(ctx context.Context, b trainer.Backend, slots int) *estimator {
-	if _, ok := b.(trainer.Gauge); !ok {
-		return nil
-	}
 	return &estimator{ctx: ctx, backend: b, slots: slots, known: map[shape]float64{}, ratio: map[string]float64{}, left: estimateTime}
 }
 
@@ -51,7 +47,8 @@ func (e *estimator) note(err error) {
 	}
 }
 
-// seconds estimates the training time of a run among as many as there are slots.
+// seconds estimates the training time of a run among as many as there are slots. It
+// is 0 where that is not known.
 func (e *estimator) seconds(c trainer.Config) float64 {
 	s := shape{c.ActivationDim, c.DictSize, c.K, c.BatchSize, c.Precision}
 	step, ok := e.known[s]
@@ -65,11 +62,11 @@ func (e *estimator) seconds(c trainer.Config) float64 {
 func (e *estimator) step(c trainer.Config) float64 {
 	if len(e.known) == 0 {
 		var err error
-		if e.floor, err = e.backend.(trainer.Gauge).Floor(); err != nil {
+		if e.roofline, err = e.backend.MeasureRoofline(); err != nil {
 			e.note(err)
 		}
 	}
-	if e.floor == (trainer.Floor{}) || e.ctx.Err() != nil {
+	if e.roofline == nil || e.ctx.Err() != nil {
 		return 0
 	}
 	if bytes, _ := e.backend.Bytes(c); bytes <= estimateBytes && e.left > 0 {
@@ -80,7 +77,7 @@ func (e *estimator) step(c trainer.Config) float64 {
 		small.ActivationDim, small.DictSize, small.K, small.KAux, small.BatchSize = 256, 2048, min(c.K, 2048), 128, 256
 		e.time(small)
 	}
-	return e.floor.Seconds(c) * e.ratio[c.Precision]
+	return e.roofline.StepSeconds(c) * e.ratio[c.Precision]
 }
 
 // time times a few steps.
@@ -92,6 +89,6 @@ func (e *estimator) time(c trainer.Config) float64 {
 		return 0
 	}
 	e.left -= time.Since(began)
-	e.ratio[c.Precision] = t.Median / e.floor.Seconds(c)
+	e.ratio[c.Precision] = t.Median / e.roofline.StepSeconds(c)
 	return t.Median
 }

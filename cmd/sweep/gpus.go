@@ -68,21 +68,9 @@ func newGPUPool(gpus []trainer.Backend) *gpuPool {
 
 func (p *gpuPool) Name() string                                { return p.gpus[0].Name() }
 func (p *gpuPool) Bytes(c trainer.Config) (device, host int64) { return p.gpus[0].Bytes(c) }
-func (p *gpuPool) New(c trainer.Config, s *trainer.State) (trainer.Model, error) {
-	return p.lease(func(b trainer.Backend) (trainer.Model, error) { return b.New(c, s) })
-}
+func (p *gpuPool) MeasureRoofline() (*trainer.Roofline, error) { return p.gpus[0].MeasureRoofline() }
 
-// Hold is New for a model that trains on a table, which its GPU may hold.
-func (p *gpuPool) Hold(c trainer.Config, s *trainer.State, t trainer.Table) (trainer.Model, error) {
-	return p.lease(func(b trainer.Backend) (trainer.Model, error) {
-		if h, ok := b.(trainer.Holder); ok {
-			return h.Hold(c, s, t)
-		}
-		return b.New(c, s)
-	})
-}
-
-func (p *gpuPool) lease(make func(trainer.Backend) (trainer.Model, error)) (trainer.Model, error) {
+func (p *gpuPool) New(c trainer.Config, s *trainer.State, data trainer.Batches) (trainer.Model, error) {
 	p.mu.Lock()
 	g := slices.Index(p.runs, slices.Min(p.runs))
 	p.runs[g]++
@@ -92,37 +80,24 @@ func (p *gpuPool) lease(make func(trainer.Backend) (trainer.Model, error)) (trai
 		p.runs[g]--
 		p.mu.Unlock()
 	})
-	m, err := make(p.gpus[g])
+	m, err := p.gpus[g].New(c, s, data)
 	if err != nil {
 		release()
 		return nil, err
 	}
-	// What the model can do besides shows in its type.
-	switch m := m.(type) {
-	case trainer.Picker:
-		return leasedPicker{m, release}, nil
-	case trainer.Stager:
-		return leasedStager{m, release}, nil
-	}
 	return leasedModel{m, release}, nil
 }
 
+// A leasedModel gives its GPU back when it is closed.
 type leasedModel struct {
 	trainer.Model
 	release func()
 }
-type leasedStager struct {
-	trainer.Stager
-	release func()
-}
-type leasedPicker struct {
-	trainer.Picker
-	release func()
-}
 
-func (m leasedModel) Close() error  { defer m.release(); return m.Model.Close() }
-func (m leasedStager) Close() error { defer m.release(); return m.Stager.Close() }
-func (m leasedPicker) Close() error { defer m.release(); return m.Picker.Close() }
+func (m leasedModel) Close() error {
+	defer m.release()
+	return m.Model.Close()
+}
 
 // on names the GPUs that are used.
 func on(use []int, there []string) string {

@@ -56,7 +56,7 @@ func TestGPUPool(t *testing.T) {
 	c := trainer.Config{ActivationDim: 4, DictSize: 8, K: 2, Steps: 10, BatchSize: 4, DecayStart: 5, Recipe: "corrected"}.Resolve()
 	var models []trainer.Model
 	for i, want := range [][]int{{1, 0, 0}, {1, 1, 0}, {1, 1, 1}, {2, 1, 1}} {
-		m, err := p.New(c, trainer.Init(c))
+		m, err := p.New(c, trainer.Init(c), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,34 +74,19 @@ func TestGPUPool(t *testing.T) {
 	if want := []int{2, 0, 1}; !slices.Equal(p.runs, want) {
 		t.Errorf("%v", p.runs)
 	}
-	if _, err := p.New(c, trainer.Init(c)); err != nil || p.runs[1] != 1 {
+	if _, err := p.New(c, trainer.Init(c), nil); err != nil || p.runs[1] != 1 {
 		t.Errorf("%v, %v", p.runs, err)
 	}
 	// A run that cannot be had takes nothing.
-	if _, err := p.lease(func(trainer.Backend) (trainer.Model, error) { return nil, trainer.ErrMemory }); !errors.Is(err, trainer.ErrMemory) || !slices.Equal(p.runs, []int{2, 1, 1}) {
+	p.gpus[1] = fullGPU{p.gpus[1]}
+	if _, err := p.New(c, trainer.Init(c), nil); !errors.Is(err, trainer.ErrMemory) || !slices.Equal(p.runs, []int{2, 1, 1}) {
 		t.Errorf("%v, %v", p.runs, err)
 	}
 }
 
-// A model's extra abilities stay visible.
-func TestLeasedModels(t *testing.T) {
-	p := newGPUPool([]trainer.Backend{nil})
-	for _, c := range []struct {
-		m              trainer.Model
-		stager, picker bool
-	}{
-		{struct{ trainer.Model }{}, false, false},
-		{struct{ trainer.Stager }{}, true, false},
-		{struct{ trainer.Picker }{}, false, true},
-	} {
-		m, err := p.lease(func(trainer.Backend) (trainer.Model, error) { return c.m, nil })
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, stager := m.(trainer.Stager)
-		_, picker := m.(trainer.Picker)
-		if stager != c.stager || picker != c.picker {
-			t.Errorf("%T: stager %v, picker %v", m, stager, picker)
-		}
-	}
+// A fullGPU has no memory for another model.
+type fullGPU struct{ trainer.Backend }
+
+func (fullGPU) New(trainer.Config, *trainer.State, trainer.Batches) (trainer.Model, error) {
+	return nil, trainer.ErrMemory
 }

@@ -51,9 +51,7 @@ cannot train, a precision or a size, is planned without a time, and a note says 
 				return err
 			}
 			e := newEstimator(c.Context(), whole.backend, t.slots)
-			if e != nil {
-				est.Seconds = e.seconds
-			}
+			est.Seconds = e.seconds
 			planned, err := g.plan(c.Context(), args[0], est)
 			if err != nil {
 				return err
@@ -61,10 +59,8 @@ cannot train, a precision or a size, is planned without a time, and a note says 
 			if err := c.Context().Err(); err != nil { // the time is not whole
 				return context.Cause(c.Context())
 			}
-			if e != nil {
-				for _, n := range e.notes {
-					fmt.Fprintln(a.err, "note: the time leaves out cells that cannot be timed on this machine:", n)
-				}
+			for _, n := range e.notes {
+				fmt.Fprintln(a.err, "note: the time leaves out cells that cannot be timed on this machine:", n)
 			}
 			if output == "json" {
 				return planned.plan.WriteJSON(a.out)

@@ -19,6 +19,7 @@ func Run(t *testing.T, b trainer.Backend) {
 	t.Run("gradients", func(t *testing.T) { gradients(t, b) })
 	t.Run("shapes", func(t *testing.T) { shapes(t, b) })
 	t.Run("median", func(t *testing.T) { median(t, b) })
+	t.Run("reading", func(t *testing.T) { reading(t, b) })
 	t.Run("restart", func(t *testing.T) { restart(t, b) })
 	t.Run("shared", func(t *testing.T) { shared(t, b) })
 	t.Run("encode", func(t *testing.T) { encode(t, b) })
@@ -42,31 +43,10 @@ func config(recipe string) trainer.Config {
 	}
 }
 
-// Batch fills x_BD with the batch of a step: sparse sums of a few directions
-// around a mean, so that latents specialise and die.
-func Batch(c trainer.Config, step int64, x []float32) {
-	d := c.ActivationDim
-	u := func(stream, index int) float64 {
-		return trainer.Uniform(uint64(c.Seed), uint64(1000+stream), uint64(index))
-	}
-	for row := range len(x) / d {
-		out, at := x[row*d:(row+1)*d], int(step)*len(x)/d+row
-		for j := range out {
-			out[j] = float32(0.3*u(0, j) + 0.05*(u(1, at*d+j)-0.5))
-		}
-		for i := range 3 {
-			direction, size := int(u(2, at*3+i)*24), float32(0.5+u(3, at*3+i))
-			for j := range out {
-				out[j] += size * float32(u(4, direction*d+j)-0.5)
-			}
-		}
-	}
-}
-
-// model makes a model that the test closes.
-func model(t *testing.T, b trainer.Backend, c trainer.Config, s *trainer.State) trainer.Model {
+// model makes a model that trains on data and that the test closes.
+func model(t *testing.T, b trainer.Backend, c trainer.Config, s *trainer.State, data trainer.Batches) trainer.Model {
 	t.Helper()
-	m, err := b.New(c, s)
+	m, err := b.New(c, s, data)
 	if err != nil {
 		t.Fatalf("new: %v", err)
 	}
@@ -78,20 +58,27 @@ func model(t *testing.T, b trainer.Backend, c trainer.Config, s *trainer.State) 
 	return m
 }
 
-// Train takes steps from .. to-1 on Batch's data and returns their stats.
-func Train(t testing.TB, m trainer.Model, c trainer.Config, from, to int64) []trainer.Stats {
+// Train takes the steps up to step to and returns their stats.
+func Train(t testing.TB, m trainer.Model, to int64) []trainer.Stats {
 	t.Helper()
 	var all []trainer.Stats
-	x := make([]float32, c.BatchSize*c.ActivationDim)
-	for step := from; step < to; step++ {
-		Batch(c, step, x)
-		st, err := m.Step(x)
+	for st, err := range m.Steps(t.Context(), to) {
 		if err != nil {
-			t.Fatalf("step %d: %v", step, err)
+			t.Fatalf("after %d steps: %v", len(all), err)
 		}
 		all = append(all, st)
 	}
 	return all
+}
+
+// step takes the step of that number, at which the model is.
+func step(t *testing.T, m trainer.Model, number int64) (trainer.Stats, error) {
+	t.Helper()
+	for st, err := range m.Steps(t.Context(), number+1) {
+		return st, err
+	}
+	t.Fatalf("the model takes no step %d", number)
+	return trainer.Stats{}, nil
 }
 
 func save(t testing.TB, m trainer.Model, c trainer.Config) *trainer.State {

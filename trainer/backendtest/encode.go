@@ -37,7 +37,7 @@ func encode(t *testing.T, b trainer.Backend) {
 			x := make([]float32, v.n*v.d)
 			integers(x, 4, v.spread)
 			acts, latents := make([]float32, v.n*v.k), make([]int32, v.n*v.k)
-			m := model(t, b, c, s)
+			m := model(t, b, c, s, nil)
 			if err := m.Encode(x, v.k, among, acts, latents); err != nil {
 				t.Fatal(err)
 			}
@@ -49,7 +49,7 @@ func encode(t *testing.T, b trainer.Backend) {
 	}
 	t.Run("errors", func(t *testing.T) {
 		c := config("corrected")
-		m := model(t, b, c, trainer.Init(c))
+		m := model(t, b, c, trainer.Init(c), nil)
 		few := make([]bool, c.DictSize)
 		few[3] = true
 		x, acts, latents := make([]float32, c.ActivationDim), make([]float32, 2), make([]int32, 2)

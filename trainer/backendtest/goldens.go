@@ -164,21 +164,23 @@ func into(dst []float32, src []float64) {
 	}
 }
 
-func (g *golden) batch(step int) []float32 {
-	n := g.Config.BatchSize * g.Config.ActivationDim
-	x := make([]float32, n)
-	into(x, g.tensors["x"][step*n:(step+1)*n])
-	return x
+// data are the recorded batches.
+func (g *golden) data() trainer.Batches {
+	return batches{g.Config.ActivationDim, func(_, step int64, x []float32) error {
+		into(x, g.tensors["x"][int(step)*len(x):])
+		return nil
+	}}
 }
 
 func (g *golden) run(t *testing.T, b trainer.Backend) {
 	c := g.config()
-	m := model(t, b, c, g.start())
-	for step := range c.Steps {
-		st, err := m.Step(g.batch(step))
+	m := model(t, b, c, g.start(), g.data())
+	step := -1
+	for st, err := range m.Steps(t.Context(), int64(c.Steps)) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		step++
 		for _, q := range []struct {
 			name string
 			got  float64
@@ -199,6 +201,9 @@ func (g *golden) run(t *testing.T, b trainer.Backend) {
 		if t.Failed() {
 			t.FailNow() // what follows would only repeat it
 		}
+	}
+	if step != c.Steps-1 {
+		t.Errorf("the last step was %d, want %d", step, c.Steps-1)
 	}
 }
 

@@ -51,8 +51,8 @@ func gradients(t *testing.T, b trainer.Backend) {
 // oracle's.
 func oneStep(t *testing.T, b trainer.Backend, c trainer.Config, s *trainer.State, x []float32) {
 	t.Helper()
-	m := model(t, b, c, s)
-	st, err := m.Step(x)
+	m := model(t, b, c, s, Repeat(c, x))
+	st, err := step(t, m, s.Step)
 	if err != nil {
 		t.Fatal(err)
 	}

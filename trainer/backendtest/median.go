@@ -20,8 +20,8 @@ func median(t *testing.T, b trainer.Backend) {
 			x[i] += 5 // a row far off, so that mean and median differ
 		}
 		want := geometricMedian(widen(x), c.ActivationDim)
-		m := model(t, b, c, trainer.Init(c))
-		if _, err := m.Step(x); err != nil {
+		m := model(t, b, c, trainer.Init(c), Repeat(c, x))
+		if _, err := step(t, m, 0); err != nil {
 			t.Fatal(err)
 		}
 		nearAll(t, recipe+": b_dec", save(t, m, c).W.BDec, want, 1e-6*largestOf(want))
@@ -29,8 +29,8 @@ func median(t *testing.T, b trainer.Backend) {
 		for i := range x {
 			x[i] = float32(i%c.ActivationDim) - 3
 		}
-		m = model(t, b, c, trainer.Init(c))
-		if _, err := m.Step(x); err != nil {
+		m = model(t, b, c, trainer.Init(c), Repeat(c, x))
+		if _, err := step(t, m, 0); err != nil {
 			t.Fatal(err)
 		}
 		want = widen(x[:c.ActivationDim])

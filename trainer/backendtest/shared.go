@@ -19,8 +19,8 @@ func shared(t *testing.T, b trainer.Backend) {
 			}
 			c := config(recipe)
 			c.AuxKAlpha = 0
-			m := model(t, b, c, trainer.Init(c))
-			stats := Train(t, m, c, 0, 30)
+			m := model(t, b, c, trainer.Init(c), Data(c))
+			stats := Train(t, m, 30)
 			dead := int64(0) // the first step with a dead latent
 			for dead < 30 && stats[dead].Dead == 0 {
 				dead++
@@ -35,8 +35,8 @@ func shared(t *testing.T, b trainer.Backend) {
 				}
 				most = s.MaxSinceFired
 			}
-			m = model(t, b, c, trainer.Init(c))
-			Train(t, m, c, 0, dead)
+			m = model(t, b, c, trainer.Init(c), Data(c))
+			Train(t, m, dead)
 			want := save(t, m, c)
 			for name, change := range map[string]func(*trainer.Config){
 				"auxk_alpha":  func(c *trainer.Config) { c.AuxKAlpha = 0.5 },
@@ -46,8 +46,8 @@ func shared(t *testing.T, b trainer.Backend) {
 			} {
 				d := c
 				change(&d)
-				m := model(t, b, d, trainer.Init(d))
-				if got := Train(t, m, d, 0, dead); !reflect.DeepEqual(got, stats[:dead]) {
+				m := model(t, b, d, trainer.Init(d), Data(d))
+				if got := Train(t, m, dead); !reflect.DeepEqual(got, stats[:dead]) {
 					t.Errorf("%s shows in the stats of a step before any latent is dead", name)
 				}
 				SameState(t, d, save(t, m, d), want)

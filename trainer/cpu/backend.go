@@ -36,7 +36,7 @@ func (b backend) Bytes(c trainer.Config) (device, host int64) {
 	return bytes, 12*c.Params() + 8*int64(c.DictSize)
 }
 
-func (b backend) New(c trainer.Config, s *trainer.State) (trainer.Model, error) {
+func (b backend) New(c trainer.Config, s *trainer.State, data trainer.Batches) (trainer.Model, error) {
 	kern, err := kernelsFor(os.Getenv(PathVariable))
 	if err != nil {
 		return nil, fmt.Errorf("cpu: %w", err)
@@ -51,7 +51,7 @@ func (b backend) New(c trainer.Config, s *trainer.State) (trainer.Model, error) 
 	if c.Precision != "" && c.Precision != "f32" {
 		return nil, fmt.Errorf("cpu: precision %s: %w: use f32, or the CUDA backend", c.Precision, trainer.ErrUnsupported)
 	}
-	return newModel(c, recipe, s, kern, b.crew())
+	return newModel(c, recipe, s, data, kern, b.crew())
 }
 
 // crew returns the number of threads.

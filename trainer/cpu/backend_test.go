@@ -26,7 +26,7 @@ func eachPath(t *testing.T, test func(t *testing.T)) {
 		t.Run(path, func(t *testing.T) {
 			t.Setenv(cpu.PathVariable, path)
 			c := trainer.Config{Recipe: "corrected", ActivationDim: 1, DictSize: 1, K: 1, KAux: 1, BatchSize: 1}
-			if _, err := cpu.New(1).New(c, trainer.NewState(c)); err != nil {
+			if _, err := cpu.New(1).New(c, trainer.NewState(c), nil); err != nil {
 				if forced != "" {
 					t.Fatal(err)
 				}
@@ -39,7 +39,7 @@ func eachPath(t *testing.T, test func(t *testing.T)) {
 
 func TestPrecisionOfGPUs(t *testing.T) {
 	c := trainer.Config{Recipe: "corrected", ActivationDim: 1, DictSize: 1, K: 1, KAux: 1, BatchSize: 1, Precision: "bf16"}
-	if _, err := cpu.New(1).New(c, trainer.NewState(c)); !errors.Is(err, trainer.ErrUnsupported) {
+	if _, err := cpu.New(1).New(c, trainer.NewState(c), nil); !errors.Is(err, trainer.ErrUnsupported) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -47,7 +47,7 @@ func TestPrecisionOfGPUs(t *testing.T) {
 func TestUnknownPath(t *testing.T) {
 	t.Setenv(cpu.PathVariable, "avx1024")
 	c := trainer.Config{Recipe: "corrected", ActivationDim: 1, DictSize: 1, K: 1, KAux: 1, BatchSize: 1}
-	_, err := cpu.New(1).New(c, trainer.NewState(c))
+	_, err := cpu.New(1).New(c, trainer.NewState(c), nil)
 	if err == nil || !strings.Contains(err.Error(), "SWEEP_CPU=avx1024") {
 		t.Errorf("error %v", err)
 	}

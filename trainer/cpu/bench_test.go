@@ -30,19 +30,20 @@ func benchModel(b *testing.B, shape [4]int, dead float64) (*model, []float32) {
 		s.SinceFired[f] = 1 << 41
 		s.W.BEnc[f] = -0.5
 	}
-	m, err := New(0).New(c, s)
+	made, err := New(0).New(c, s, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { _ = m.Close() })
+	b.Cleanup(func() { _ = made.Close() })
+	m := made.(*model)
 	x := make([]float32, c.BatchSize*c.ActivationDim)
 	gaussian(x, 0)
 	for range 2 {
-		if _, err := m.Step(x); err != nil {
+		if _, err := m.train(x); err != nil {
 			b.Fatal(err)
 		}
 	}
-	return m.(*model), x
+	return m, x
 }
 
 // gaussian fills x with numbers of nearly normal distribution.
@@ -56,8 +57,8 @@ func gaussian(x []float32, stream uint64) {
 	}
 }
 
-func eachShape(b *testing.B, run func(b *testing.B, shape [4]int, f trainer.Floor)) {
-	f, err := backend{}.Floor()
+func eachShape(b *testing.B, run func(b *testing.B, shape [4]int, f *trainer.Roofline)) {
+	f, err := backend{}.MeasureRoofline()
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -77,7 +78,7 @@ func rate(b *testing.B, unit string, work, ceiling float64) {
 // BenchmarkStep's dead latents are so for as long as nothing fires them. The
 // fastest step, by the clock and in processor time, is what compare.py reads.
 func BenchmarkStep(b *testing.B) {
-	eachShape(b, func(b *testing.B, shape [4]int, f trainer.Floor) {
+	eachShape(b, func(b *testing.B, shape [4]int, f *trainer.Roofline) {
 		for _, dead := range []float64{0, 0.02, 0.2} {
 			b.Run(fmt.Sprintf("dead=%v", dead), func(b *testing.B) {
 				m, x := benchModel(b, shape, dead)
@@ -85,7 +86,7 @@ func BenchmarkStep(b *testing.B) {
 				for b.Loop() {
 					before := cpuSeconds()
 					fastest = min(fastest, seconds(func() {
-						if _, err := m.Step(x); err != nil {
+						if _, err := m.train(x); err != nil {
 							b.Fatal(err)
 						}
 					}))
@@ -96,9 +97,9 @@ func BenchmarkStep(b *testing.B) {
 				b.ReportMetric(float64(m.z.b)/step, "tokens/s")
 				b.ReportMetric(1e3*fastest, "fastest-ms")
 				b.ReportMetric(1e3*cpu, "cpu-ms")
-				b.ReportMetric(1e3*f.Seconds(m.c), "floor-ms")
-				b.ReportMetric(1e3*f.ProductSeconds(m.c), "own-floor-ms")
-				b.ReportMetric(100*f.Seconds(m.c)/step, "%floor")
+				b.ReportMetric(1e3*f.StepSeconds(m.c), "floor-ms")
+				b.ReportMetric(1e3*f.ProductStepSeconds(m.c), "own-floor-ms")
+				b.ReportMetric(100*f.StepSeconds(m.c)/step, "%floor")
 			})
 		}
 	})
@@ -114,7 +115,7 @@ func BenchmarkGEMM(b *testing.B) { encodeBench(b, 1) }
 // encodeBench times the encoder; its ceiling is the rate of its product in the L1
 // cache. k 0 is the shape's.
 func encodeBench(b *testing.B, k int) {
-	eachShape(b, func(b *testing.B, shape [4]int, f trainer.Floor) {
+	eachShape(b, func(b *testing.B, shape [4]int, f *trainer.Roofline) {
 		if k > 0 {
 			shape[2] = k
 		}
@@ -137,7 +138,7 @@ func (exact) decide(_ int, bounds []key) []key           { return bounds }
 // BenchmarkTopK selects from ready pre-activations, in the encoder's tiles; its
 // ceiling is reading them once.
 func BenchmarkTopK(b *testing.B) {
-	eachShape(b, func(b *testing.B, shape [4]int, f trainer.Floor) {
+	eachShape(b, func(b *testing.B, shape [4]int, f *trainer.Roofline) {
 		const blocks = 8 // of mr rows
 		kern, err := kernelsFor(os.Getenv(PathVariable))
 		if err != nil {
@@ -174,7 +175,7 @@ func BenchmarkTopK(b *testing.B) {
 // BenchmarkDecode counts the rows of W_dec and x − b_dec read, and the residual
 // written.
 func BenchmarkDecode(b *testing.B) {
-	eachShape(b, func(b *testing.B, shape [4]int, f trainer.Floor) {
+	eachShape(b, func(b *testing.B, shape [4]int, f *trainer.Roofline) {
 		m, _ := benchModel(b, shape, 0)
 		for b.Loop() {
 			m.decode()
@@ -186,7 +187,7 @@ func BenchmarkDecode(b *testing.B) {
 // BenchmarkBackward counts the rows of residual and x − b_dec read for each
 // activation, and for each latent its weights read and its gradients written.
 func BenchmarkBackward(b *testing.B) {
-	eachShape(b, func(b *testing.B, shape [4]int, f trainer.Floor) {
+	eachShape(b, func(b *testing.B, shape [4]int, f *trainer.Roofline) {
 		m, _ := benchModel(b, shape, 0)
 		for b.Loop() {
 			m.backward(m.mainGradient())
@@ -196,7 +197,7 @@ func BenchmarkBackward(b *testing.B) {
 }
 
 func BenchmarkAdam(b *testing.B) {
-	eachShape(b, func(b *testing.B, shape [4]int, f trainer.Floor) {
+	eachShape(b, func(b *testing.B, shape [4]int, f *trainer.Roofline) {
 		m, _ := benchModel(b, shape, 0)
 		for b.Loop() {
 			b.StopTimer() // an update uses the gradients up
@@ -208,9 +209,9 @@ func BenchmarkAdam(b *testing.B) {
 	})
 }
 
-func BenchmarkFloor(b *testing.B) {
+func BenchmarkRoofline(b *testing.B) {
 	for b.Loop() {
-		f, err := backend{}.Floor()
+		f, err := backend{}.MeasureRoofline()
 		if err != nil {
 			b.Fatal(err)
 		}

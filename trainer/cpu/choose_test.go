@@ -93,7 +93,7 @@ func (c choice) model(t *testing.T, kern *kernels, threads int) *model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := newModel(config, recipe, s, kern, threads)
+	m, err := newModel(config, recipe, s, nil, kern, threads)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/backendtest"
 	"github.com/topksweep/sweep/trainer/cpu"
 )
 
@@ -72,16 +73,12 @@ func peak(t *testing.T, c trainer.Config) {
 		s.M.WEnc[i], s.M.WDec[i], s.V.WEnc[i], s.V.WDec[i] = 0, 0, 1e-9, 1e-9
 	}
 	before := residentPeak(t)
-	m, err := cpu.New(2).New(c, s)
+	m, err := cpu.New(2).New(c, s, backendtest.Repeat(c, x))
 	if err != nil {
 		t.Fatal(err)
 	}
 	dead := 0
-	for range 4 {
-		stats, err := m.Step(x)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, stats := range backendtest.Train(t, m, 4) {
 		dead = max(dead, stats.Dead)
 	}
 	fmt.Printf("took %d bytes, %d dead\n", residentPeak(t)-before, dead)

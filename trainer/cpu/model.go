@@ -10,9 +10,12 @@ import (
 type model struct {
 	c      trainer.Config
 	recipe trainer.Recipe
+	data   trainer.Batches // nil: the model only encodes
 	z      sizes
 	kern   *kernels
 	crew   crew
+
+	buffers [][]float32 // [2][B,D] for batches, once the model trains
 
 	step       int64
 	w, m, v, g params
@@ -62,10 +65,12 @@ type work struct {
 	keys []key
 }
 
-func newModel(c trainer.Config, recipe trainer.Recipe, s *trainer.State, kern *kernels, threads int) (*model, error) {
+func newModel(
+	c trainer.Config, recipe trainer.Recipe, s *trainer.State, data trainer.Batches, kern *kernels, threads int,
+) (*model, error) {
 	z := sizesOf(c)
 	m := &model{
-		c: c, recipe: recipe, z: z, kern: kern, crew: crew(threads), step: s.Step, threshold: s.Threshold,
+		c: c, recipe: recipe, data: data, z: z, kern: kern, crew: crew(threads), step: s.Step, threshold: s.Threshold,
 		w: newParams(z), m: newParams(z), v: newParams(z), g: newParams(z),
 		since: append([]int64(nil), s.SinceFired...), unit: make([]float32, z.fPad),
 	}
@@ -127,6 +132,7 @@ func (m *model) Save(s *trainer.State) error {
 func (m *model) Close() error {
 	m.w, m.m, m.v, m.g = params{}, params{}, params{}, params{}
 	m.bat, m.aux, m.enc, m.screen, m.rows, m.work = batch{}, auxBatch{}, encoder{}, screen{}, nil, nil
+	m.buffers = nil
 	return nil
 }
 

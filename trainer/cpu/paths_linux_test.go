@@ -48,7 +48,7 @@ func TestPathsFound(t *testing.T) {
 		}
 		t.Setenv(cpu.PathVariable, path)
 		c := trainer.Config{Recipe: "corrected", ActivationDim: 1, DictSize: 1, K: 1, KAux: 1, BatchSize: 1}
-		if _, err := cpu.New(1).New(c, trainer.NewState(c)); (err == nil) != has {
+		if _, err := cpu.New(1).New(c, trainer.NewState(c), nil); (err == nil) != has {
 			t.Errorf("path %s: error %v, but the processor has what it needs: %v", path, err, has)
 		}
 		if !has {

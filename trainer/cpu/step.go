@@ -1,19 +1,35 @@
 package cpu
 
 import (
-	"fmt"
+	"context"
+	"iter"
 	"math"
 
 	"github.com/topksweep/sweep/trainer"
 )
 
-// Step implements trainer.Model. In recipe upstream, a row without a positive
-// kept activation has no smallest one and is left out of the threshold's mean;
-// the original's threshold becomes +Inf there and stays so.
-func (m *model) Step(x []float32) (trainer.Stats, error) {
-	if len(x) != m.z.b*m.z.d {
-		return trainer.Stats{}, fmt.Errorf("step %d: the batch has %d values, want %d×%d", m.step, len(x), m.z.b, m.z.d)
+// Steps implements trainer.Model.
+func (m *model) Steps(ctx context.Context, to int64) iter.Seq2[trainer.Stats, error] {
+	return func(yield func(trainer.Stats, error) bool) {
+		for len(m.buffers) < 2 {
+			m.buffers = append(m.buffers, make([]float32, m.z.b*m.z.d))
+		}
+		ahead := trainer.ReadAhead[[]float32]{Buffers: m.buffers, Read: m.readBatch, Train: m.train}
+		ahead.Steps(ctx, m.step, to)(yield)
 	}
+}
+
+func (m *model) readBatch(step int64, x []float32) error {
+	if m.data == nil {
+		return trainer.ErrNoData
+	}
+	return m.data.Batch(m.c.Seed, step, x)
+}
+
+// train takes a step on the batch x_BD. In recipe upstream, a row without a
+// positive kept activation has no smallest one and is left out of the threshold's
+// mean; the original's threshold becomes +Inf there and stays so.
+func (m *model) train(x []float32) (trainer.Stats, error) {
 	if m.step == 0 {
 		for j, v := range geometricMedian(m.crew, x, m.z.d) {
 			m.w.bDec[j] = float32(v)

@@ -23,11 +23,11 @@ func threads(t *testing.T) {
 			var stats []trainer.Stats
 			var state *trainer.State
 			for _, threads := range []int{1, 2, 3, 7} {
-				m, err := cpu.New(threads).New(c, trainer.Init(c))
+				m, err := cpu.New(threads).New(c, trainer.Init(c), backendtest.Data(c))
 				if err != nil {
 					t.Fatal(err)
 				}
-				got, s := backendtest.Train(t, m, c, 0, int64(c.Steps)), trainer.NewState(c)
+				got, s := backendtest.Train(t, m, int64(c.Steps)), trainer.NewState(c)
 				if err := m.Save(s); err != nil {
 					t.Fatal(err)
 				}
@@ -58,11 +58,11 @@ func TestScreeningDecidesNothing(t *testing.T) {
 			Recipe: "corrected", ActivationDim: 70, DictSize: 900, K: 9, AuxKAlpha: 1.0 / 32, KAux: 35, DecayStart: 60, Steps: 80,
 			BatchSize: 100, LR: 3e-3, DeadFeatureThreshold: 900, Seed: 6, Precision: "f32",
 		}
-		m, err := cpu.New(2).New(c, trainer.Init(c))
+		m, err := cpu.New(2).New(c, trainer.Init(c), backendtest.Data(c))
 		if err != nil {
 			t.Skip(err) // TestPathsFound fails where it should be there
 		}
-		got, s := backendtest.Train(t, m, c, 0, int64(c.Steps)), trainer.NewState(c)
+		got, s := backendtest.Train(t, m, int64(c.Steps)), trainer.NewState(c)
 		if err := m.Save(s); err != nil {
 			t.Fatal(err)
 		}

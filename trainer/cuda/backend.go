@@ -12,9 +12,9 @@ import (
 )
 
 type backend struct {
-	dev    *driver.Device
-	set    kernels.Set
-	tables tables
+	dev      *driver.Device
+	set      kernels.Set
+	datasets datasets
 }
 
 // New returns the backend on one GPU, numbered as the driver does. Where there
@@ -24,7 +24,7 @@ func New(ordinal int) (trainer.Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
-	b := &backend{dev: dev, tables: tables{held: map[string]*table{}}}
+	b := &backend{dev: dev, datasets: datasets{held: map[string]*dataset{}}}
 	leave, err := dev.Enter()
 	if err == nil {
 		defer leave()
@@ -47,7 +47,8 @@ func (b *backend) Bytes(c trainer.Config) (device, host int64) {
 	return space.at + driver.WorkspaceBytes(), 12*c.Params() + 8*int64(c.DictSize) + z.pinned()
 }
 
-func (b *backend) New(c trainer.Config, s *trainer.State) (trainer.Model, error) {
+// New implements trainer.Backend.
+func (b *backend) New(c trainer.Config, s *trainer.State, data trainer.Batches) (trainer.Model, error) {
 	recipe, err := trainer.RecipeByName(c.Recipe)
 	if err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
@@ -68,7 +69,7 @@ func (b *backend) New(c trainer.Config, s *trainer.State) (trainer.Model, error)
 	}
 	need += libraryBytes
 	if need > free {
-		if free, err = b.tables.makeRoom(b.dev); err != nil {
+		if free, err = b.datasets.makeRoom(b.dev); err != nil {
 			return nil, fmt.Errorf("cuda: %w", err)
 		}
 	}
@@ -78,7 +79,7 @@ func (b *backend) New(c trainer.Config, s *trainer.State) (trainer.Model, error)
 	if err := checkState(c, s); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
-	m, err := newModel(b, c, recipe, s)
+	m, err := newModel(b, c, recipe, s, data)
 	var oom *driver.OutOfMemory
 	if errors.As(err, &oom) { // somebody else was faster
 		return nil, memoryError(oom, c, total)
@@ -86,8 +87,17 @@ func (b *backend) New(c trainer.Config, s *trainer.State) (trainer.Model, error)
 	if err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
+	if data == nil || data.Dataset() == nil {
+		return m, nil
+	}
+	if err := b.hold(m, data.Dataset()); err != nil {
+		return nil, fmt.Errorf("cuda: %w", errors.Join(err, m.Close()))
+	}
 	return m, nil
 }
+
+// MeasureRoofline implements trainer.Backend: it is not known.
+func (b *backend) MeasureRoofline() (*trainer.Roofline, error) { return nil, nil }
 
 // libraryBytes is kept free for what cuBLAS and the driver take for themselves as
 // they are first used.

@@ -4,7 +4,9 @@ package cuda
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 	"testing"
@@ -57,24 +59,19 @@ func benchmark(b *testing.B, gpu *backend, c trainer.Config, dead float64) {
 			s.W.WEnc[f*c.ActivationDim+i] *= 0x1p-10
 		}
 	}
-	made, err := gpu.New(c, s)
+	made, err := gpu.New(c, s, &random{d: c.ActivationDim, rows: int64(4 * c.BatchSize)})
 	if err != nil {
 		b.Fatal(err)
 	}
 	m := made.(*model)
 	defer m.Close()
-	table := &random{d: c.ActivationDim, rows: int64(4 * c.BatchSize)}
-	p, err := gpu.pick(m, table)
-	if err != nil || p == nil {
-		b.Fatalf("the table is not on the GPU: %v", err)
+	if m.dataset == nil {
+		b.Fatal("the data is not on the GPU")
 	}
-	defer gpu.tables.put(p.table)
-	rows := make([]int64, c.BatchSize)
+	next, stop := iter.Pull2(m.Steps(b.Context(), math.MaxInt64))
+	defer stop()
 	step := func() {
-		for i := range rows {
-			rows[i] = (m.step*int64(c.BatchSize) + int64(i)) % table.rows
-		}
-		if _, err := p.StepRows(rows); err != nil {
+		if _, err, _ := next(); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -201,28 +198,37 @@ func best(b *testing.B, dev *driver.Device, s *driver.Stream, do func() error) f
 	return shortest
 }
 
-// random is a table of normal-like rows.
+// random is data of normal-like rows, in order.
 type random struct {
 	d    int
 	rows int64
 }
 
-func (r *random) TableID() string { return fmt.Sprintf("random %d×%d", r.rows, r.d) }
-func (r *random) Rows() int64     { return r.rows }
-func (r *random) Dim() int        { return r.d }
-func (r *random) EvalRows() int64 { return 0 }
-func (r *random) Read(row int64, x []float32) error {
+func (r *random) Dataset() trainer.Dataset { return r }
+func (r *random) Fingerprint() string      { return fmt.Sprintf("random %d×%d", r.rows, r.d) }
+func (r *random) Rows() int64              { return r.rows }
+func (r *random) Dim() int                 { return r.d }
+
+func (r *random) ReadRows(row int64, x []float32) error {
 	for i := range x {
 		at := uint64(row)*uint64(r.d) + uint64(i)
 		x[i] = float32(trainer.Uniform(1, 1, at) + trainer.Uniform(1, 2, at) + trainer.Uniform(1, 3, at) - 1.5)
 	}
 	return nil
 }
-func (r *random) Batch(int64, int64, []float32) error { return nil }
-func (r *random) Eval(int64, []float32) error         { return nil }
-func (r *random) Pick(int64, int64, []int64) error    { return nil }
 
-var _ trainer.Table = (*random)(nil)
-var _ trainer.Holder = (*backend)(nil)
-var _ trainer.Stager = (*model)(nil)
-var _ trainer.Picker = (*picker)(nil)
+func (r *random) BatchRows(_, step int64, rows []int64) error {
+	for i := range rows {
+		rows[i] = (step*int64(len(rows)) + int64(i)) % r.rows
+	}
+	return nil
+}
+
+func (r *random) Batch(seed, step int64, x []float32) error {
+	rows := make([]int64, len(x)/r.d)
+	err := r.BatchRows(seed, step, rows)
+	for i, row := range rows {
+		err = errors.Join(err, r.ReadRows(row, x[i*r.d:(i+1)*r.d]))
+	}
+	return err
+}

@@ -71,8 +71,8 @@ func (z sizes) sieveKeys() int { return max(z.rows*z.room, kernels.Room(z.f, z.f
 // chosen is the number of activations that fit the output of a selection.
 func (z sizes) chosen() int { return max(z.b*z.k, z.f) }
 
-// pinned is the host memory that a model keeps pinned; a loop takes three batches
-// more.
+// pinned is the host memory that a model keeps pinned; training takes two
+// batches more where it uploads them.
 func (z sizes) pinned() int64 { return 2*stagingBytes + 4*int64(z.b)*int64(z.d) + 8*int64(z.b) + 4096 }
 
 // An arena hands out parts of one allocation. It starts at 0 to learn the size.

@@ -16,16 +16,18 @@ type model struct {
 	b         *backend
 	c         trainer.Config
 	recipe    trainer.Recipe
+	data      trainer.Batches // nil: the model only encodes
+	dataset   *dataset        // the data's, if the GPU holds it
 	z         sizes
 	precision precision
 
 	*buffers
-	memory driver.Ptr // what the buffers lie in
-	q      *kernels.Queue
-	blas   *driver.Blas
-	feed   feed
-	graph  *driver.Graph // of a step without AuxK
-	warm   bool          // such a step has been taken
+	memory  driver.Ptr // what the buffers lie in
+	q       *kernels.Queue
+	blas    *driver.Blas
+	uploads uploads
+	graph   *driver.Graph // of a step without AuxK
+	warm    bool          // such a step has been taken
 
 	pinned     []byte              // of all that follows
 	staging    [2][]byte           // for states
@@ -38,8 +40,8 @@ type model struct {
 	dying int // latents that are dead after the next step unless they fire
 }
 
-func newModel(b *backend, c trainer.Config, recipe trainer.Recipe, s *trainer.State) (_ *model, err error) {
-	m := &model{b: b, c: c, recipe: recipe, z: sizesOf(c), precision: precisions[c.Precision], step: s.Step}
+func newModel(b *backend, c trainer.Config, recipe trainer.Recipe, s *trainer.State, data trainer.Batches) (_ *model, err error) {
+	m := &model{b: b, c: c, recipe: recipe, data: data, z: sizesOf(c), precision: precisions[c.Precision], step: s.Step}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.release())
@@ -83,7 +85,7 @@ func (m *model) pin() error {
 		}
 	}
 	m.rowNumbers = take(8 * m.z.b)
-	return m.feed.open(m.b.dev, m.x, driver.View[float32](take(4*m.z.b*m.z.d)))
+	return m.uploads.open(m.b.dev, m.x, driver.View[float32](take(4*m.z.b*m.z.d)))
 }
 
 // load puts a state on the GPU.
@@ -159,6 +161,9 @@ func (m *model) Close() error {
 		return fmt.Errorf("close: %w", err)
 	}
 	defer leave()
+	if m.dataset != nil {
+		defer m.b.datasets.put(m.dataset)
+	}
 	if err := m.release(); err != nil {
 		return fmt.Errorf("close: %w", err)
 	}
@@ -171,7 +176,7 @@ func (m *model) release() error {
 	if m.q != nil {
 		errs = append(errs, m.q.Stream().Synchronize())
 	}
-	errs = append(errs, m.feed.close(m.b.dev)...)
+	errs = append(errs, m.uploads.close(m.b.dev)...)
 	if m.graph != nil {
 		errs = append(errs, m.graph.Close())
 	}

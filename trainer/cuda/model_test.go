@@ -24,9 +24,9 @@ func config(recipe string) trainer.Config {
 	}
 }
 
-func newModel(t *testing.T, b trainer.Backend, c trainer.Config, s *trainer.State) trainer.Model {
+func newModel(t *testing.T, b trainer.Backend, c trainer.Config, s *trainer.State, data trainer.Batches) trainer.Model {
 	t.Helper()
-	m, err := b.New(c, s)
+	m, err := b.New(c, s, data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,18 +90,9 @@ func TestAgainstCPU(t *testing.T) {
 						s.W.BEnc[f] = -0.5
 					}
 				}
-				x := make([]float32, c.BatchSize*c.ActivationDim)
-				backendtest.Batch(c, 5, x)
-				want := newModel(t, cpu.New(1), c, s)
-				got := newModel(t, b, c, s)
-				ws, err := want.Step(x)
-				if err != nil {
-					t.Fatal(err)
-				}
-				gs, err := got.Step(x)
-				if err != nil {
-					t.Fatal(err)
-				}
+				want := newModel(t, cpu.New(1), c, s, backendtest.Data(c))
+				got := newModel(t, b, c, s, backendtest.Data(c))
+				ws, gs := backendtest.Train(t, want, 6)[0], backendtest.Train(t, got, 6)[0]
 				if gs.Dead != ws.Dead || gs.Dead == 0 && recipe.Name == "corrected" || gs.MaxSinceFired != ws.MaxSinceFired {
 					t.Errorf("stats %+v, want %+v", gs, ws)
 				}
@@ -117,8 +108,32 @@ func TestAgainstCPU(t *testing.T) {
 	}
 }
 
+// source is a data set that counts how it is read.
+type source struct {
+	*data.Set
+	numbered      bool // offer the rows as a data set
+	batches, rows int64
+}
+
+func (s *source) Batch(seed, step int64, x []float32) error {
+	s.batches++
+	return s.Set.Batch(seed, step, x)
+}
+
+func (s *source) BatchRows(seed, step int64, rows []int64) error {
+	s.rows++
+	return s.Set.BatchRows(seed, step, rows)
+}
+
+func (s *source) Dataset() trainer.Dataset {
+	if !s.numbered {
+		return nil
+	}
+	return s
+}
+
 // Two equal runs give equal bits; a run that is saved and goes on, too
-// (backendtest's restart), and so do all ways of bringing batches to the GPU.
+// (backendtest's restart), and so do all ways for batches to reach the GPU.
 func TestEqualBits(t *testing.T) {
 	b := open(t)
 	set, err := data.Open(t.Context(), trainer.DataSpec{
@@ -131,30 +146,23 @@ func TestEqualBits(t *testing.T) {
 	c := config("corrected")
 	c.BatchSize, c.DeadFeatureThreshold = 64, 300
 	const steps = 13
-	plain := newModel(t, b, c, trainer.Init(c))
-	x := make([]float32, c.BatchSize*c.ActivationDim)
+	// A loop of its own for each step: no batch is uploaded ahead.
+	plain := newModel(t, b, c, trainer.Init(c), &source{Set: set})
 	for step := range int64(steps) {
-		if err := set.Batch(c.Seed, step, x); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := plain.Step(x); err != nil {
-			t.Fatal(err)
-		}
+		backendtest.Train(t, plain, step+1)
 	}
 	want := saved(t, plain, c)
 	want.Curve = nil
 
-	for name, batches := range map[string]trainer.Batches{"staged": struct{ trainer.Batches }{set}, "from a table": set} {
+	for name, numbered := range map[string]bool{"uploaded": false, "from a data set": true} {
 		for range 2 {
-			loop, err := trainer.Start(b, c, trainer.Init(c), batches)
+			data := &source{Set: set, numbered: numbered}
+			loop, err := trainer.Start(b, c, trainer.Init(c), data)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer loop.Close()
-			if _, ok := loop.Model().(trainer.Picker); ok != (name == "from a table") {
-				t.Fatalf("%s: the model is a %T", name, loop.Model())
-			}
-			// In two parts: what was staged for a step that did not come is dropped.
+			// In two parts: what was uploaded for a step that did not come is dropped.
 			stop := errors.New("stop")
 			err = loop.Run(t.Context(), steps, func(done int64, _ trainer.Stats) error {
 				if done == 5 {
@@ -167,6 +175,9 @@ func TestEqualBits(t *testing.T) {
 			}
 			if err := loop.Run(t.Context(), steps, func(int64, trainer.Stats) error { return nil }); err != nil {
 				t.Fatal(err)
+			}
+			if (data.batches > 0) == numbered || (data.rows > 0) != numbered {
+				t.Fatalf("%s: %d batches and the numbers of %d were read", name, data.batches, data.rows)
 			}
 			t.Run(name, func(t *testing.T) { backendtest.SameState(t, c, saved(t, loop, c), want) })
 		}
@@ -198,7 +209,7 @@ func TestMemory(t *testing.T) {
 			c := config(recipe.Name)
 			c.Precision = precision
 			before := free()
-			m, err := b.New(c, trainer.Init(c))
+			m, err := b.New(c, trainer.Init(c), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -216,7 +227,7 @@ func TestMemory(t *testing.T) {
 	}
 	c := config("corrected")
 	c.ActivationDim, c.DictSize, c.BatchSize = 4096, 1<<20, 1<<16
-	_, err = b.New(c, &trainer.State{})
+	_, err = b.New(c, &trainer.State{}, nil)
 	if !errors.Is(err, trainer.ErrMemory) || !strings.Contains(err.Error(), "MiB needed") || !strings.Contains(err.Error(), "free") {
 		t.Errorf("a model too large: %v", err)
 	}
@@ -232,14 +243,14 @@ func TestUnsupported(t *testing.T) {
 	} {
 		c := config("corrected")
 		change(&c)
-		if _, err := b.New(c, trainer.NewState(c)); err == nil {
+		if _, err := b.New(c, trainer.NewState(c), nil); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
 	c := config("corrected")
 	s := trainer.NewState(c)
 	s.W.BEnc = s.W.BEnc[1:]
-	if _, err := b.New(c, s); err == nil {
+	if _, err := b.New(c, s, nil); err == nil {
 		t.Error("a state of other shapes is taken")
 	}
 }

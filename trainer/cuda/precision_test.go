@@ -47,8 +47,8 @@ func TestPrecision(t *testing.T) {
 func l2(t *testing.T, b trainer.Backend, precision string) float64 {
 	c := config("corrected")
 	c.Precision, c.DictSize, c.BatchSize = precision, 120, 64
-	m := newModel(t, b, c, trainer.Init(c))
-	stats, sum := backendtest.Train(t, m, c, 0, 20), 0.0
+	m := newModel(t, b, c, trainer.Init(c), backendtest.Data(c))
+	stats, sum := backendtest.Train(t, m, 20), 0.0
 	for _, s := range stats[10:] {
 		sum += s.L2Loss / 10
 	}
@@ -67,7 +67,7 @@ func preActivations(t *testing.T, b trainer.Backend, precision string, rounding 
 	x := make([]float32, n*d)
 	backendtest.Batch(c, 0, x)
 	acts, latents := make([]float32, n*f), make([]int32, n*f)
-	if err := newModel(t, b, c, s).Encode(x, f, nil, acts, latents); err != nil {
+	if err := newModel(t, b, c, s, nil).Encode(x, f, nil, acts, latents); err != nil {
 		t.Fatal(err)
 	}
 	worst := 0.0

@@ -25,8 +25,8 @@ func TestOrder(t *testing.T) {
 	var ran strings.Builder
 	for _, recipe := range trainer.Recipes() {
 		c := config(recipe.Name)
-		m := newModel(t, b, c, trainer.Init(c))
-		stats := backendtest.Train(t, m, c, 0, 9)
+		m := newModel(t, b, c, trainer.Init(c), backendtest.Data(c))
+		stats := backendtest.Train(t, m, 9)
 		s, h := saved(t, m, c), fnv.New64a()
 		for _, p := range []trainer.Params{s.W, s.M, s.V} {
 			p.Each(c.ActivationDim, c.DictSize, func(_ string, _ []int, v []float32) { h.Write(driver.Bytes(v)) })

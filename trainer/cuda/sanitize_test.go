@@ -9,7 +9,7 @@ import (
 	"github.com/topksweep/sweep/trainer/data"
 )
 
-// Steps from a table in bf16, for rows of all widths and latents with more hits than
+// Steps from a data set in bf16, for rows of all widths and latents with more hits than
 // a segment has: they launch what TestAgainstCPU does not, and are short enough for
 // ThreadSanitizer. What it finds fails the launch.
 func TestSanitizedSteps(t *testing.T) {
@@ -26,16 +26,17 @@ func TestSanitizedSteps(t *testing.T) {
 		c.ActivationDim, c.DictSize, c.K, c.KAux, c.BatchSize, c.Precision = width, 10, 10, 3, 160, "bf16"
 		s := trainer.Init(c)
 		s.Step = 1
-		loop, err := trainer.Start(b, c, s, set)
+		data := &source{Set: set, numbered: true}
+		loop, err := trainer.Start(b, c, s, data)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer loop.Close()
-		if _, ok := loop.Model().(trainer.Picker); !ok {
-			t.Fatalf("the table is not on the GPU: the model is a %T", loop.Model())
-		}
 		if err := loop.Run(t.Context(), 3, func(int64, trainer.Stats) error { return nil }); err != nil {
 			t.Fatal(err)
+		}
+		if data.rows == 0 {
+			t.Fatal("the data is not on the GPU")
 		}
 	}
 }

@@ -3,7 +3,6 @@
 package cuda
 
 import (
-	"fmt"
 	"math"
 	"unsafe"
 
@@ -12,22 +11,14 @@ import (
 	"github.com/topksweep/sweep/trainer/cuda/kernels"
 )
 
-// Step implements trainer.Model. In recipe upstream, a row without a positive
-// kept activation has no smallest one and is left out of the threshold's mean,
-// as in package cpu.
-func (m *model) Step(x []float32) (trainer.Stats, error) {
-	if len(x) != m.z.b*m.z.d {
-		return trainer.Stats{}, fmt.Errorf("step %d: the batch has %d values, want %d×%d", m.step, len(x), m.z.b, m.z.d)
-	}
-	return m.train(func(s *driver.Stream) (driver.Ptr, error) { return m.feed.take(x, s) })
-}
-
-// train takes a step on the batch that bring puts on the stream, as [B,D].
+// train takes a step on the batch that bring puts on the stream, as [B,D]. In
+// recipe upstream, a row without a positive kept activation has no smallest one and
+// is left out of the threshold's mean, as in package cpu.
 func (m *model) train(bring func(*driver.Stream) (driver.Ptr, error)) (trainer.Stats, error) {
 	st := trainer.Stats{LR: m.c.LRAt(m.step)}
 	leave, err := m.b.dev.Enter()
 	if err != nil {
-		return st, fmt.Errorf("step %d: %w", m.step, err)
+		return st, err
 	}
 	defer leave()
 	var x driver.Ptr
@@ -38,7 +29,7 @@ func (m *model) train(bring func(*driver.Stream) (driver.Ptr, error)) (trainer.S
 	m.tell(x, st.LR)
 	m.perform()
 	if err := m.q.Wait(); err != nil {
-		return st, fmt.Errorf("step %d: %w", m.step, err)
+		return st, err
 	}
 	return st, m.hear(&st)
 }

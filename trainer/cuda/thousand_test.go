@@ -26,8 +26,8 @@ func TestThousandSteps(t *testing.T) {
 	}
 	var states [2]*trainer.State
 	for i := range states {
-		m := newModel(t, b, c, trainer.Init(c))
-		backendtest.Train(t, m, c, 0, steps)
+		m := newModel(t, b, c, trainer.Init(c), backendtest.Data(c))
+		backendtest.Train(t, m, steps)
 		states[i] = saved(t, m, c)
 	}
 	weights := func(s *trainer.State) (all [][]byte) {

@@ -60,8 +60,6 @@ type Set struct {
 	bufs  sync.Pool // *[]byte
 }
 
-var _ trainer.Batches = (*Set)(nil)
-
 // Open opens the data of spec: it checks every shard's header and a sample of
 // the rows, computes the scale and the fingerprint, and leaves the rest on
 // disk. The error joins what is wrong with each shard; errors.Is(err, ErrBad)

@@ -7,16 +7,23 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-var _ trainer.Table = (*Set)(nil)
+var (
+	_ trainer.Batches = (*Set)(nil)
+	_ trainer.Dataset = (*Set)(nil)
+	_ trainer.HeldOut = (*Set)(nil)
+)
 
-// TableID is the data's fingerprint, which covers the scale.
-func (s *Set) TableID() string { return s.info.Fingerprint }
+// Dataset returns all rows of the set, held-out ones included.
+func (s *Set) Dataset() trainer.Dataset { return s }
+
+// Fingerprint returns that of Info, which covers the scale.
+func (s *Set) Fingerprint() string { return s.info.Fingerprint }
 
 // Rows returns the number of rows, held-out ones included.
 func (s *Set) Rows() int64 { return s.src.rows() }
 
-// Read fills x_nD with n rows in the order that they are stored in, from row on.
-func (s *Set) Read(row int64, x []float32) error {
+// ReadRows fills x_nD with n rows in the order that they are stored in, from row on.
+func (s *Set) ReadRows(row int64, x []float32) error {
 	n, err := s.count(x)
 	if err != nil {
 		return err
@@ -35,11 +42,11 @@ func (s *Set) Read(row int64, x []float32) error {
 	return nil
 }
 
-// Pick fills rows with the numbers of the rows that Batch gives.
-func (s *Set) Pick(seed, step int64, rows []int64) error {
+// BatchRows fills rows with the numbers of the rows that Batch gives.
+func (s *Set) BatchRows(seed, step int64, rows []int64) error {
 	n := int64(len(rows))
 	if step < 0 || n > 0 && step > math.MaxInt64/n-1 {
-		return fmt.Errorf("pick training rows: step %d", step)
+		return fmt.Errorf("choose training rows: step %d", step)
 	}
 	s.eachRow(seed, step*n, n, func(i, row int64) error { rows[i] = row; return nil })
 	return nil

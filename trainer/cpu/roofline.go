@@ -8,21 +8,21 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// Floor implements trainer.Gauge. It measures for about half a second. The best of
-// several short trials counts, so that other work on the machine does not lower it.
-func (b backend) Floor() (trainer.Floor, error) {
+// MeasureRoofline implements trainer.Backend. The best of several short trials
+// counts, so that other work on the machine does not lower it.
+func (b backend) MeasureRoofline() (*trainer.Roofline, error) {
 	k, err := kernelsFor(os.Getenv(PathVariable))
 	if err != nil {
-		return trainer.Floor{}, fmt.Errorf("cpu: %w", err)
+		return nil, fmt.Errorf("cpu: %w", err)
 	}
 	threads := b.crew()
-	f := trainer.Floor{Path: k.name, Threads: threads}
+	r := &trainer.Roofline{Path: k.name, Threads: threads}
 	const chunk = 1 << 15
 	x := make([]float32, 1024*chunk) // 128 MiB, past any cache
 	const trials = 12
 	for range trials {
-		f.GFLOPS = max(f.GFLOPS, productRate(k.gemm, 1, threads))
-		f.Product = max(f.Product, productRate(k.product, k.perWord, threads))
+		r.GFLOPS = max(r.GFLOPS, productRate(k.gemm, 1, threads))
+		r.Product = max(r.Product, productRate(k.product, k.perWord, threads))
 		s := seconds(func() {
 			crew(threads).do(threads, func(_, i int) {
 				from, to := span(i, threads, len(x)/chunk)
@@ -31,9 +31,9 @@ func (b backend) Floor() (trainer.Floor, error) {
 				}
 			})
 		})
-		f.GBs = max(f.GBs, 8*float64(len(x))/s/1e9)
+		r.GBs = max(r.GBs, 8*float64(len(x))/s/1e9)
 	}
-	return f, nil
+	return r, nil
 }
 
 // productRate returns the billions of multiplications and additions in a second.

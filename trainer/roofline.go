@@ -1,9 +1,10 @@
 package trainer
 
-// A Floor is what a device could do at best: the rates of a backend's products on
+// A Roofline is what a device could do at best, after the roofline model
+// (Williams, Waterman, Patterson 2009): the rates of a backend's products on
 // operands that stay in the nearest cache, and the bandwidth of memory read and
 // written in place.
-type Floor struct {
+type Roofline struct {
 	Path    string  `json:"path"` // what the backend runs on: an instruction path, a GPU's name
 	Threads int     `json:"threads"`
 	GFLOPS  float64 `json:"gflops"`         // of a float32 GEMM
@@ -11,21 +12,17 @@ type Floor struct {
 	GBs     float64 `json:"gb_per_second"`
 }
 
-// A Gauge is a Backend that can measure its device's Floor.
-type Gauge interface {
-	Floor() (Floor, error)
-}
-
-// Seconds returns the time that a step with a float32 product cannot go below:
+// StepSeconds returns the time of the best possible step with a float32 product:
 // the one dense product, 2·B·D·F operations, at the rate of a GEMM, and weights
 // and moments once read and once written at memory's bandwidth.
-func (f Floor) Seconds(c Config) float64 { return f.at(c, f.GFLOPS) }
+func (r Roofline) StepSeconds(c Config) float64 { return r.at(c, r.GFLOPS) }
 
-// ProductSeconds returns the same with the product at the rate of the backend's own.
-func (f Floor) ProductSeconds(c Config) float64 { return f.at(c, f.Product) }
+// ProductStepSeconds returns the same with the product at the rate of the
+// backend's own.
+func (r Roofline) ProductStepSeconds(c Config) float64 { return r.at(c, r.Product) }
 
-func (f Floor) at(c Config, gflops float64) float64 {
-	return c.ProductFlops()/gflops/1e9 + c.SweepBytes()/f.GBs/1e9
+func (r Roofline) at(c Config, gflops float64) float64 {
+	return c.ProductFlops()/gflops/1e9 + c.SweepBytes()/r.GBs/1e9
 }
 
 // ProductFlops returns the operations of a step's one dense product, 2·B·D·F.

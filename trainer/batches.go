@@ -1,0 +1,51 @@
+package trainer
+
+import "errors"
+
+// Batches are what a run trains on. Several goroutines may call the methods at
+// once.
+type Batches interface {
+	// Dim returns the width D of a row.
+	Dim() int
+
+	// Batch fills x_BD with the batch of a step: a pure function of (seed,
+	// step). B follows from len(x).
+	Batch(seed, step int64, x []float32) error
+
+	// Dataset returns the numbered rows that all batches are made of, or nil
+	// where they are made otherwise. A device that holds a data set only needs
+	// the numbers of a batch's rows.
+	Dataset() Dataset
+}
+
+// A Dataset is the rows that batches are made of, numbered from 0. Several
+// goroutines may call the methods at once.
+type Dataset interface {
+	// Dim returns the width D of a row.
+	Dim() int
+
+	// Fingerprint names the rows: equal fingerprints, equal rows.
+	Fingerprint() string
+
+	// Rows returns the number of rows.
+	Rows() int64
+
+	// ReadRows fills x_nD with n rows from row on.
+	ReadRows(row int64, x []float32) error
+
+	// BatchRows fills rows_B with the numbers of the rows that Batches.Batch
+	// gives for a step.
+	BatchRows(seed, step int64, rows []int64) error
+}
+
+// HeldOut are rows that no run trains on, for evaluation.
+type HeldOut interface {
+	// Eval fills x_nD with n held-out rows from row on.
+	Eval(row int64, x []float32) error
+
+	// EvalRows returns the number of held-out rows.
+	EvalRows() int64
+}
+
+// ErrNoData is the error of the steps of a model that was made without data.
+var ErrNoData = errors.New("the model has no data to train on")

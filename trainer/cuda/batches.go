@@ -1,0 +1,97 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/cuda/driver"
+	"github.com/topksweep/sweep/trainer/cuda/kernels"
+)
+
+// Steps implements trainer.Model. Where the GPU holds the data set, the host reads
+// the numbers of the batches' rows ahead. Else it reads the batches themselves into
+// pinned memory, and uploads the next one while a step is under way.
+func (m *model) Steps(ctx context.Context, to int64) iter.Seq2[trainer.Stats, error] {
+	return func(yield func(trainer.Stats, error) bool) {
+		if m.dataset != nil {
+			ahead := trainer.ReadAhead[[]int64]{
+				Buffers: [][]int64{make([]int64, m.z.b), make([]int64, m.z.b)}, Read: m.readRowNumbers, Train: m.trainRows,
+			}
+			ahead.Steps(ctx, m.step, to)(yield)
+			return
+		}
+		if err := m.prepareUploads(); err != nil {
+			yield(trainer.Stats{}, err)
+			return
+		}
+		ahead := trainer.ReadAhead[[]float32]{
+			Buffers: m.uploads.buffers, Read: m.readBatch, Upcoming: m.uploadAhead, Train: m.trainBatch,
+		}
+		ahead.Steps(ctx, m.step, to)(yield)
+	}
+}
+
+func (m *model) readRowNumbers(step int64, rows []int64) error {
+	return m.data.Dataset().BatchRows(m.c.Seed, step, rows)
+}
+
+// trainRows takes a step on rows_B of the data set on the GPU.
+func (m *model) trainRows(rows []int64) (trainer.Stats, error) {
+	for _, r := range rows {
+		if r < 0 || r >= m.dataset.rows {
+			return trainer.Stats{}, fmt.Errorf("the batch has row %d of a data set of %d", r, m.dataset.rows)
+		}
+	}
+	return m.train(func(s *driver.Stream) (driver.Ptr, error) {
+		pinned := driver.View[int64](m.rowNumbers)
+		copy(pinned, rows)
+		if err := s.Upload(m.rows, driver.Bytes(pinned[:len(rows)])); err != nil {
+			return 0, err
+		}
+		m.q.GatherBatch(kernels.GatherBatch{Data: m.dataset.memory, Rows: m.rows, N: m.z.b, D: m.z.d, Out: m.x[0]})
+		return m.x[0], nil
+	})
+}
+
+func (m *model) readBatch(step int64, x []float32) error {
+	if m.data == nil {
+		return trainer.ErrNoData
+	}
+	return m.data.Batch(m.c.Seed, step, x)
+}
+
+// trainBatch takes a step on x_BD, one of the upload buffers.
+func (m *model) trainBatch(x []float32) (trainer.Stats, error) {
+	return m.train(func(s *driver.Stream) (driver.Ptr, error) { return m.uploads.take(x, s) })
+}
+
+// uploadAhead begins to upload the batch of the next step.
+func (m *model) uploadAhead(x []float32) error {
+	leave, err := m.b.dev.Enter()
+	if err != nil {
+		return fmt.Errorf("upload the next batch: %w", err)
+	}
+	defer leave()
+	if _, err := m.uploads.begin(x); err != nil {
+		return fmt.Errorf("upload the next batch: %w", err)
+	}
+	return nil
+}
+
+// prepareUploads takes the pinned memory for batches that the model does not have
+// yet, and drops what an earlier loop over steps uploaded and did not train on.
+func (m *model) prepareUploads() error {
+	leave, err := m.b.dev.Enter()
+	if err != nil {
+		return fmt.Errorf("memory for batches: %w", err)
+	}
+	defer leave()
+	if err := m.uploads.prepare(m.b.dev); err != nil {
+		return fmt.Errorf("memory for batches: %w", err)
+	}
+	return nil
+}

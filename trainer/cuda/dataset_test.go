@@ -1,0 +1,137 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/topksweep/sweep/trainer"
+)
+
+// counted is random data that counts the rows read.
+type counted struct {
+	random
+	read int64
+	err  error
+	bad  bool // a batch names a row that is not there
+}
+
+func (c *counted) Dataset() trainer.Dataset { return c }
+
+func (c *counted) ReadRows(row int64, x []float32) error {
+	c.read += int64(len(x) / c.d)
+	if c.err != nil {
+		return c.err
+	}
+	return c.random.ReadRows(row, x)
+}
+
+func (c *counted) BatchRows(seed, step int64, rows []int64) error {
+	err := c.random.BatchRows(seed, step, rows)
+	if c.bad {
+		rows[0] = c.rows
+	}
+	return err
+}
+
+// A data set is read once for all runs on it, and makes room for a model that needs
+// its memory.
+func TestDatasets(t *testing.T) {
+	made, err := New(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := made.(*backend)
+	c := trainer.Config{
+		Recipe: "corrected", ActivationDim: 8, DictSize: 20, K: 2, BatchSize: 16, Steps: 100, DecayStart: 9, LR: 1e-3, KAux: 3,
+		DeadFeatureThreshold: 100, Precision: "f32",
+	}
+	start := func(c trainer.Config, data trainer.Batches) *model {
+		t.Helper()
+		m, err := b.New(c, trainer.Init(c), data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.(*model)
+	}
+	train := func(m *model, steps int64) error {
+		for _, err := range m.Steps(context.Background(), steps) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	data := &counted{random: random{d: 8, rows: 1000}}
+	for range 2 {
+		one, two := start(c, data), start(c, data)
+		for _, m := range []*model{one, two} {
+			if m.dataset == nil {
+				t.Fatal("the data is not on the GPU")
+			}
+			if err := train(m, 1); err != nil {
+				t.Fatal(err)
+			}
+			data.bad = true
+			if err := train(m, 2); err == nil || !strings.Contains(err.Error(), "row 1000 of a data set of 1000") {
+				t.Errorf("a row that is not there: error %v", err)
+			}
+			data.bad = false
+			if err := m.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if data.read != 1000 {
+		t.Errorf("%d rows were read, want 1000 once", data.read)
+	}
+
+	// A run that would see but a part of the rows does not wait for them.
+	other := &counted{random: random{d: 8, rows: 2000}}
+	m := start(c, other)
+	if m.dataset != nil || other.read > 0 {
+		t.Errorf("a short run read %d rows, and its data is on the GPU: %v", other.read, m.dataset != nil)
+	}
+	m.Close()
+
+	// Nor does one whose data do not fit, or fail to be read.
+	c.Steps = 1 << 40
+	for name, data := range map[string]*counted{
+		"too large": {random: random{d: 8, rows: 1 << 40}},
+		"broken":    {random: random{d: 8, rows: 50}, err: errors.New("the disk is gone")},
+	} {
+		m, err := b.New(c, trainer.Init(c), data)
+		if data.err != nil {
+			if !errors.Is(err, data.err) {
+				t.Errorf("%s: error %v", name, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.(*model).dataset != nil {
+			t.Errorf("%s: the data is on the GPU", name)
+		}
+		m.Close()
+	}
+
+	// What no model trains on goes when a model needs its memory.
+	if len(b.datasets.held) != 0 {
+		t.Errorf("%d data sets are on the GPU after one that is too large", len(b.datasets.held))
+	}
+	start(c, data).Close()
+	if data.read != 2000 || len(b.datasets.held) != 1 {
+		t.Errorf("%d rows read, %d data sets held", data.read, len(b.datasets.held))
+	}
+	c.ActivationDim, c.DictSize = 4096, 1<<24
+	if _, err := b.New(c, &trainer.State{}, nil); !errors.Is(err, trainer.ErrMemory) {
+		t.Errorf("a model too large: %v", err)
+	}
+	if len(b.datasets.held) != 0 {
+		t.Error("the data set stays although a model needs its memory")
+	}
+}

@@ -1,0 +1,108 @@
+//go:build cuda
+
+package cuda
+
+import "github.com/topksweep/sweep/trainer/cuda/driver"
+
+// uploads copy batches to the GPU on a stream of their own, while the model's
+// stream is at work. The GPU has two slots for batches, so that one batch is
+// trained on while the next one arrives in the other slot.
+//
+//	step 7: slot 0 is trained on     slot 1 receives batch 8
+//	step 8: slot 0 receives batch 9  slot 1 is trained on
+type uploads struct {
+	stream  *driver.Stream
+	slots   [2]slot
+	buffers [][]float32 // pinned, [B,D] each: what is uploaded lies in one of them
+	pinned  [][]byte    // the memory of all buffers but the first
+}
+
+// uploadBuffers is one for the batch that is trained on, one for the batch that is
+// uploaded, and one for the batch that is read.
+const uploadBuffers = 3
+
+type slot struct {
+	memory  driver.Ptr // [B,D]
+	arrived *driver.Event
+	waiting *float32 // the first number of the batch here that no step has taken; nil: none
+}
+
+// open begins with one buffer, which lies in the model's pinned memory.
+func (u *uploads) open(dev *driver.Device, memory [2]driver.Ptr, buffer []float32) (err error) {
+	u.buffers = [][]float32{buffer}
+	if u.stream, err = dev.Stream(); err != nil {
+		return err
+	}
+	for i := range u.slots {
+		u.slots[i].memory = memory[i]
+		if u.slots[i].arrived, err = dev.Event(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepare takes the buffers that are missing, and empties the slots.
+func (u *uploads) prepare(dev *driver.Device) error {
+	for len(u.buffers) < uploadBuffers {
+		p, err := dev.Pinned(4 * int64(len(u.buffers[0])))
+		if err != nil {
+			return err
+		}
+		u.pinned = append(u.pinned, p)
+		u.buffers = append(u.buffers, driver.View[float32](p))
+	}
+	for i := range u.slots {
+		u.slots[i].waiting = nil
+	}
+	return u.stream.Synchronize() // the buffers are about to be written to
+}
+
+// begin begins to upload x, one of the buffers, to a slot where no batch waits.
+// The batch that was there has been trained on: each step is waited for.
+func (u *uploads) begin(x []float32) (*slot, error) {
+	s := &u.slots[0]
+	if s.waiting != nil {
+		s = &u.slots[1]
+	}
+	if err := u.stream.Upload(s.memory, driver.Bytes(x)); err != nil {
+		return nil, err
+	}
+	s.waiting = &x[0]
+	return s, s.arrived.Record(u.stream)
+}
+
+// take lets a stream wait for x, one of the buffers, to arrive, and returns where
+// it lies on the GPU. It uploads x if begin has not.
+func (u *uploads) take(x []float32, on *driver.Stream) (driver.Ptr, error) {
+	var s *slot
+	for i := range u.slots {
+		if u.slots[i].waiting == &x[0] {
+			s = &u.slots[i]
+		}
+	}
+	if s == nil {
+		var err error
+		if s, err = u.begin(x); err != nil {
+			return 0, err
+		}
+	}
+	s.waiting = nil
+	return s.memory, on.Wait(s.arrived)
+}
+
+// close gives back what open and prepare took.
+func (u *uploads) close(dev *driver.Device) (errs []error) {
+	if u.stream != nil {
+		errs = append(errs, u.stream.Synchronize(), u.stream.Close())
+	}
+	for _, s := range u.slots {
+		if s.arrived != nil {
+			errs = append(errs, s.arrived.Close())
+		}
+	}
+	for _, p := range u.pinned {
+		errs = append(errs, dev.FreePinned(p))
+	}
+	return errs
+}
