@@ -183,7 +183,7 @@ func (p *Plan) epochs(c trainer.Config) float64 {
 // StateBytes is the size of a checkpoint: the weights and two moments in
 // float32, and a counter of 64 bits for each latent.
 func StateBytes(c trainer.Config) int64 {
-	return 3*4*c.Params() + 8*int64(c.DictSize)
+	return c.StateBytes()
 }
 
 // warn notes what is sound but likely not meant.

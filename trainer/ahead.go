@@ -104,7 +104,7 @@ func (r ReadAhead[B]) read(ctx context.Context, from, to int64, free <-chan B) <
 	return out
 }
 
-// upcoming takes the next batch, if it has been read, and hands it to Upcoming.
+// upcoming takes the next batch, if it has been read, and gives it to Upcoming.
 func (r ReadAhead[B]) upcoming(batches <-chan readBatch[B]) (*readBatch[B], error) {
 	if r.Upcoming == nil {
 		return nil, nil

@@ -95,7 +95,9 @@ func TestReadAheadUpcoming(t *testing.T) {
 
 // The error of a batch comes in its own step, with Upcoming and without.
 func TestReadAheadError(t *testing.T) {
-	for name, upcoming := range map[string]func(*int64) error{"alone": nil, "upcoming": func(*int64) error { return nil }} {
+	for name, upcoming := range map[string]func(*int64) error{
+		"alone": nil, "upcoming": func(*int64) error { return nil },
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			p := &pace{reading: time.Minute, training: time.Hour, fails: 3}
 			var last error
@@ -146,7 +148,8 @@ func TestReadAheadEnds(t *testing.T) {
 			reads, ended := p.reads, time.Now()
 			time.Sleep(100 * time.Hour)
 			if steps != c.trains || p.reads != reads || p.lastReadEnd.After(ended) || reads != 3 {
-				t.Errorf("%s: %d steps, %d reads, later %d; the last ended %v after the loop", c.name, steps, reads, p.reads, p.lastReadEnd.Sub(ended))
+				t.Errorf("%s: %d steps, %d reads, later %d; the last ended %v after the loop",
+					c.name, steps, reads, p.reads, p.lastReadEnd.Sub(ended))
 			}
 		})
 	}

@@ -12,8 +12,8 @@ type Backend interface {
 	// Name is the word by which the backend is chosen: cpu, cuda.
 	Name() string
 
-	// Bytes returns the memory that a model of c takes on the device in
-	// training, and one more on the host while a checkpoint is taken.
+	// Bytes returns the memory in bytes that a model of c takes in training: on the
+	// device, and on the host beside it, where a State is copied for checkpoints.
 	Bytes(c Config) (device, host int64)
 
 	// New puts a model on the device that goes on from s, which it copies, and
@@ -53,8 +53,8 @@ type Model interface {
 	// Nothing reads the data any more once the loop over the sequence has ended.
 	Steps(ctx context.Context, to int64) iter.Seq2[Stats, error]
 
-	// Save copies the training state into s, whose slices have the right
-	// lengths (NewState). It leaves s.Curve and s.FirstDead alone: the loop keeps them.
+	// Save copies the training state into s, which NewState made. It leaves s.Curve
+	// and s.FirstDead as they are: Loop keeps them.
 	Save(s *State) error
 
 	// Close frees the device's memory.

@@ -14,7 +14,7 @@ import (
 type Body struct {
 	head    []byte
 	tensors []NamedTensor
-	begin   []int64 // offset in the file of each tensor, and of the end
+	offsets []int64 // in the file, of each tensor and of the end
 }
 
 // NewBody lays out tensors as a safetensors file with metadata.
@@ -30,18 +30,18 @@ func NewBody(tensors []NamedTensor, metadata map[string]string) (*Body, error) {
 	}
 	b := &Body{head: head, tensors: tensors}
 	for _, t := range list {
-		b.begin = append(b.begin, int64(len(head))+t.Begin)
+		b.offsets = append(b.offsets, int64(len(head))+t.Begin)
 	}
 	end := int64(len(head))
 	if len(list) > 0 {
 		end += list[len(list)-1].End
 	}
-	b.begin = append(b.begin, end)
+	b.offsets = append(b.offsets, end)
 	return b, nil
 }
 
 // Size returns the length of the file.
-func (b *Body) Size() int64 { return b.begin[len(b.begin)-1] }
+func (b *Body) Size() int64 { return b.offsets[len(b.offsets)-1] }
 
 // ReadAt implements io.ReaderAt. Many goroutines may call it at once.
 func (b *Body) ReadAt(p []byte, off int64) (n int, err error) {
@@ -52,13 +52,13 @@ func (b *Body) ReadAt(p []byte, off int64) (n int, err error) {
 		n = copy(p, b.head[off:])
 	}
 	for i, t := range b.tensors {
-		at := off + int64(n)
 		if n == len(p) {
 			return n, nil
 		}
-		if at < b.begin[i+1] {
-			room := min(int64(len(p)-n), b.begin[i+1]-at)
-			t.bytesAt(p[n:n+int(room)], at-b.begin[i])
+		at := off + int64(n)
+		if at < b.offsets[i+1] {
+			room := min(int64(len(p)-n), b.offsets[i+1]-at)
+			t.bytesAt(p[n:n+int(room)], at-b.offsets[i])
 			n += int(room)
 		}
 	}
@@ -86,19 +86,22 @@ func (t NamedTensor) bytesAt(p []byte, off int64) {
 	}
 }
 
-// littleEndian fills p from byte off on; put writes whole elements of size
-// bytes from element i on, and the ragged ends go through a spare element.
+// littleEndian fills p with the bytes of a tensor from byte off on. put writes
+// whole elements of size bytes, from element i on. Where p begins or ends within an
+// element, that element is written beside p, and the part that p holds is copied:
+//
+//	off 6, size 4, 8 bytes:  [e1: 2 bytes copied] [e2: put into p] [e3: 2 bytes copied]
 func littleEndian(p []byte, off, size int64, put func(dst []byte, i int64)) {
-	var spare [8]byte
+	var element [8]byte
 	if r := off % size; r != 0 {
-		put(spare[:size], off/size)
-		n := copy(p, spare[r:size])
+		put(element[:size], off/size)
+		n := copy(p, element[r:size])
 		p, off = p[n:], off+int64(n)
 	}
 	whole := int64(len(p)) / size * size
 	put(p[:whole], off/size)
 	if rest := p[whole:]; len(rest) > 0 {
-		put(spare[:size], (off+whole)/size)
-		copy(rest, spare[:size])
+		put(element[:size], (off+whole)/size)
+		copy(rest, element[:size])
 	}
 }

@@ -76,7 +76,7 @@ func tensorsOf(c Config, s *State) []NamedTensor {
 }
 
 // Decode reads a checkpoint of size bytes from r, streaming, into s, made by
-// NewState(c). On an error s holds nothing of use.
+// NewState(c). After an error, what s holds is undefined.
 func Decode(r io.Reader, size int64, c Config, s *State) error {
 	h, err := safetensors.ReadHeader(r, size)
 	if err != nil {
@@ -87,7 +87,8 @@ func Decode(r io.Reader, size int64, c Config, s *State) error {
 	case err != nil:
 		return fmt.Errorf("decode checkpoint: %w: its metadata has no %s version", ErrFormat, metaVersion)
 	case version > FormatVersion:
-		return fmt.Errorf("decode checkpoint: %w: it has format version %d, this build reads up to %d; use a newer build of sweep", ErrFormat, version, FormatVersion)
+		return fmt.Errorf("decode checkpoint: %w: it has format version %d, this build reads up to %d; "+
+			"use a newer build of sweep", ErrFormat, version, FormatVersion)
 	}
 	if s.Step, err = strconv.ParseInt(h.Metadata[metaStep], 10, 64); err != nil || s.Step < 0 {
 		return fmt.Errorf("decode checkpoint: %w: step %q", ErrFormat, h.Metadata[metaStep])
@@ -106,7 +107,7 @@ func Decode(r io.Reader, size int64, c Config, s *State) error {
 	if len(h.Tensors) != len(want) {
 		return fmt.Errorf("decode checkpoint: %w: %d tensors, want %d", ErrFormat, len(h.Tensors), len(want))
 	}
-	// The order of a file's bytes is the file's: read them as they come.
+	// The tensors of a file may come in any order: they are read in the file's.
 	buf := make([]byte, 1<<16)
 	for _, t := range h.Tensors {
 		i := slices.IndexFunc(want, func(w NamedTensor) bool { return w.Name == t.Name })
@@ -114,7 +115,8 @@ func Decode(r io.Reader, size int64, c Config, s *State) error {
 			return fmt.Errorf("decode checkpoint: %w: unknown tensor %q", ErrFormat, t.Name)
 		}
 		if dtype, shape := want[i].describe(); t.DType != dtype || !slices.Equal(t.Shape, shape) {
-			return fmt.Errorf("decode checkpoint: %w: %s is %s %v, want %s %v", ErrFormat, t.Name, t.DType, t.Shape, dtype, shape)
+			return fmt.Errorf("decode checkpoint: %w: %s is %s %v, want %s %v",
+				ErrFormat, t.Name, t.DType, t.Shape, dtype, shape)
 		}
 		if err := readInto(r, want[i].Data, buf); err != nil {
 			return fmt.Errorf("decode checkpoint: %s: %w", t.Name, err)

@@ -6,8 +6,7 @@ import (
 )
 
 // SemanticsVersion is part of every cell's ID. It changes when the same Config
-// trains to different bits, so that results of before are not taken for results
-// of now.
+// trains to different bits, so that an older result is not reused.
 const SemanticsVersion = 1
 
 // Config is one cell's hyperparameters, fully resolved. Each exported field is
@@ -59,8 +58,8 @@ type FieldError struct {
 func (e FieldError) Error() string { return e.Key + ": " + e.Msg }
 
 // Validate returns everything that is wrong with a resolved Config: each
-// field's own bounds, then what the fields ask of one another. ActivationDim 0
-// means that the data is not known yet and is passed over.
+// field's own bounds, then the rules between fields. ActivationDim 0 means that the
+// data is not known yet: it is not checked.
 func (c Config) Validate() []FieldError {
 	var errs []FieldError
 	bad := func(key, format string, a ...any) {
@@ -109,6 +108,10 @@ func (c Config) LRAt(step int64) float64 {
 func (c Config) Params() int64 {
 	return 2*int64(c.DictSize)*int64(c.ActivationDim) + int64(c.DictSize) + int64(c.ActivationDim)
 }
+
+// StateBytes returns the size of a State: the weights and two moments in float32,
+// and a counter of 64 bits for each latent. A checkpoint is a little more than it.
+func (c Config) StateBytes() int64 { return 3*4*c.Params() + 8*int64(c.DictSize) }
 
 // Tokens returns the number of tokens that the run trains on.
 func (c Config) Tokens() int64 { return int64(c.Steps) * int64(c.BatchSize) }

@@ -120,3 +120,16 @@ func TestInit(t *testing.T) {
 		}
 	}
 }
+
+// A State takes what StateBytes says, counted from the slices themselves.
+func TestStateBytes(t *testing.T) {
+	c := config(t, nil)
+	s, want := trainer.NewState(c), int64(0)
+	for _, p := range []*trainer.Params{&s.W, &s.M, &s.V} {
+		p.Each(c.ActivationDim, c.DictSize, func(_ string, _ []int, v []float32) { want += 4 * int64(len(v)) })
+	}
+	want += 8 * int64(len(s.SinceFired))
+	if got := c.StateBytes(); got != want {
+		t.Errorf("%d bytes, want %d", got, want)
+	}
+}

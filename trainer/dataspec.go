@@ -5,7 +5,7 @@ type DataSpec struct {
 	Source        string     `json:"source,omitempty"`    // a directory or a glob of activation shards
 	Synthetic     *Synthetic `json:"synthetic,omitempty"` // or sparse sums of known directions
 	Normalize     string     `json:"normalize"`           // none | mean_square
-	EvalTokens    int64      `json:"eval_tokens"`         // rows held out for evaluation; 0 is auto: the smaller of 65,536 and a tenth of the rows
+	EvalTokens    int64      `json:"eval_tokens"`         // rows held out; 0 is auto: min(65,536, a tenth of the rows)
 	LMName        string     `json:"lm_name,omitempty"`   // recorded in results and exports
 	Layer         *int       `json:"layer,omitempty"`
 	SubmoduleName string     `json:"submodule_name,omitempty"`
@@ -24,7 +24,7 @@ type Synthetic struct {
 	Seed          int64   `json:"seed"`
 }
 
-// DataInfo is what opening a DataSpec tells about it.
+// DataInfo describes the data of a DataSpec, once it is opened.
 type DataInfo struct {
 	Rows        int64   `json:"rows"`           // all of them
 	EvalRows    int64   `json:"eval_rows"`      // of them held out

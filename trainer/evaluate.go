@@ -71,7 +71,9 @@ func newEvaluation(m Encoder, c Config, s *State) (*evaluation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("evaluate: %w", err)
 	}
-	e := &evaluation{m: m, c: c, recipe: recipe, s: s, dead: make([]bool, c.DictSize), active: make([]bool, c.DictSize)}
+	e := &evaluation{
+		m: m, c: c, recipe: recipe, s: s, dead: make([]bool, c.DictSize), active: make([]bool, c.DictSize),
+	}
 	e.sums.x = make([]float64, c.ActivationDim)
 	for f, since := range s.SinceFired {
 		if recipe.Dead(since, c.DeadFeatureThreshold) {
@@ -208,7 +210,7 @@ func (e *evaluation) metrics() Metrics {
 	return out
 }
 
-// quotient is nil where it is not a number that JSON or a table can hold.
+// quotient is a/b, or nil where that is not a finite number.
 func quotient(a, b float64) *float64 {
 	q := a / b
 	if b == 0 || math.IsNaN(q) || math.IsInf(q, 0) {
@@ -217,8 +219,9 @@ func quotient(a, b float64) *float64 {
 	return &q
 }
 
-// blockRows rows are summed by one goroutine; the blocks' sums are then added in
-// order, so that the number of goroutines does not show in the result.
+// blockRows is the number of rows that one goroutine sums. The sums of the blocks
+// are then added in order, so that the result does not depend on how many goroutines
+// there are.
 const blockRows = 64
 
 func eachBlock[T any](n int, do func(from, to int, out *T)) []T {

@@ -45,9 +45,11 @@ func TestEvaluateAgainstFormulas(t *testing.T) {
 			c := config(t, func(c *trainer.Config) { c.Recipe, c.DictSize, c.DeadFeatureThreshold = r.Name, 120, 32 })
 			data := &noise{d: c.ActivationDim, rows: 3 * c.BatchSize}
 			got, s := evaluated(t, c, data, 1)
-			want := plain(c, r, s, data)
-			if want.DeadLatents == 0 || got.DeadLatents != want.DeadLatents || got.SilentLatents != want.SilentLatents || got.EvalTokens != int64(data.rows) {
-				t.Errorf("dead %d, silent %d of %d tokens, want %d, %d", got.DeadLatents, got.SilentLatents, got.EvalTokens, want.DeadLatents, want.SilentLatents)
+			want := dense(c, r, s, data)
+			if want.DeadLatents == 0 || got.DeadLatents != want.DeadLatents || got.SilentLatents != want.SilentLatents ||
+				got.EvalTokens != int64(data.rows) {
+				t.Errorf("dead %d, silent %d of %d tokens, want %d, %d",
+					got.DeadLatents, got.SilentLatents, got.EvalTokens, want.DeadLatents, want.SilentLatents)
 			}
 			for _, x := range []struct {
 				name      string
@@ -55,7 +57,8 @@ func TestEvaluateAgainstFormulas(t *testing.T) {
 			}{
 				{"l2_loss", got.L2Loss, want.L2Loss}, {"nmse", *got.NMSE, *want.NMSE}, {"fvu", *got.FVU, *want.NMSE},
 				{"explained_variance", *got.ExplainedVariance, 1 - *want.NMSE}, {"cosine", *got.Cosine, *want.Cosine},
-				{"l2_ratio", *got.L2Ratio, *want.L2Ratio}, {"relative_reconstruction_bias", *got.ReconstructionBias, *want.ReconstructionBias},
+				{"l2_ratio", *got.L2Ratio, *want.L2Ratio},
+				{"relative_reconstruction_bias", *got.ReconstructionBias, *want.ReconstructionBias},
 				{"l0", got.L0, want.L0}, {"auxk_loss", got.AuxKLoss, want.AuxKLoss},
 			} {
 				if !(math.Abs(x.got-x.want) <= 1e-5*math.Abs(x.want)) {
@@ -66,7 +69,7 @@ func TestEvaluateAgainstFormulas(t *testing.T) {
 	}
 }
 
-func plain(c trainer.Config, r trainer.Recipe, s *trainer.State, data *noise) trainer.Metrics {
+func dense(c trainer.Config, r trainer.Recipe, s *trainer.State, data *noise) trainer.Metrics {
 	d, n := c.ActivationDim, data.rows
 	x := make([]float32, n*d)
 	data.Eval(0, x)
@@ -148,7 +151,8 @@ func plain(c trainer.Config, r trainer.Recipe, s *trainer.State, data *noise) tr
 	out.L2Loss, out.L0 = e2/rows, l0/rows
 	out.NMSE, out.Cosine, out.L2Ratio, out.ReconstructionBias = p(e2/variance), p(cos/rows), p(ratio/rows), p(y2/xy)
 	for from := 0; from < n; from += c.BatchSize {
-		out.AuxKLoss += auxK(c, r, s, nDead, x[from*d:(from+c.BatchSize)*d], y[from*d:], aux[from*d:]) * float64(c.BatchSize) / rows
+		batch := auxK(c, r, s, nDead, x[from*d:(from+c.BatchSize)*d], y[from*d:], aux[from*d:])
+		out.AuxKLoss += batch * float64(c.BatchSize) / rows
 	}
 	return out
 }

@@ -43,8 +43,8 @@ func Fields() []Field {
 		f := Field{
 			Key: sf.Tag.Get("json"), Doc: sf.Tag.Get("doc"), Default: sf.Tag.Get("default"),
 			Auto: sf.Tag.Get("auto") != "", Fraction: sf.Tag.Get("fraction"), FromData: sf.Tag.Get("source") == "data",
-			index: i,
-			min:   bound(sf.Tag, "min", math.Inf(-1)), max: bound(sf.Tag, "max", math.Inf(1)), over: bound(sf.Tag, "over", math.Inf(-1)),
+			index: i, min: bound(sf.Tag, "min", math.Inf(-1)), max: bound(sf.Tag, "max", math.Inf(1)),
+			over: bound(sf.Tag, "over", math.Inf(-1)),
 		}
 		switch sf.Type.Kind() {
 		case reflect.Float64:
@@ -80,7 +80,7 @@ func (f Field) Get(c Config) any {
 	return v.Int()
 }
 
-// Set puts a value as Get returns it into c.
+// Set sets the field of c to a value of the type that Get returns.
 func (f Field) Set(c *Config, value any) {
 	v := reflect.ValueOf(c).Elem().Field(f.index)
 	switch x := value.(type) {
@@ -95,7 +95,8 @@ func (f Field) Set(c *Config, value any) {
 	}
 }
 
-// Check says whether value, as Get returns it, is within the field's own bounds.
+// Check returns an error where a value, of the type that Get returns, is outside the
+// field's own bounds.
 func (f Field) Check(value any) error {
 	var x float64
 	switch v := value.(type) {

@@ -6,7 +6,7 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// noise is data of independent uniform numbers, a pure function of its place.
+// noise is data of independent uniform numbers, a pure function of (seed, step).
 type noise struct {
 	d, rows int
 	fail    map[int64]error // by step
@@ -37,7 +37,8 @@ func config(t *testing.T, change func(*trainer.Config)) trainer.Config {
 	t.Helper()
 	c := trainer.Config{
 		Recipe: "corrected", ActivationDim: 12, DictSize: 40, K: 4, AuxKAlpha: 1.0 / 32, DecayStart: 20, Steps: 30,
-		BatchSize: 16, LR: 0.003, ThresholdStartStep: 3, ThresholdBeta: 0.999, DeadFeatureThreshold: 64, Precision: "f32", Seed: 5,
+		BatchSize: 16, LR: 0.003, ThresholdStartStep: 3, ThresholdBeta: 0.999, DeadFeatureThreshold: 64,
+		Precision: "f32", Seed: 5,
 	}
 	if change != nil {
 		change(&c)

@@ -23,7 +23,7 @@ func Init(c Config) *State {
 		first[i] = float32((2*Uniform(uint64(c.Seed), streamWeights, uint64(i)) - 1) * bound)
 	}
 	copy(second, first)
-	UnitRows(s.W.WDec, d)
+	unitRows(s.W.WDec, d)
 	if recipe.InitFromDecoder {
 		copy(s.W.WEnc, s.W.WDec)
 	}
@@ -34,8 +34,8 @@ func Init(c Config) *State {
 // before dividing by it (set_decoder_norm_to_unit_norm).
 const Eps32 = 0x1p-23
 
-// UnitRows divides each row of w_FD by its norm + Eps32.
-func UnitRows(w []float32, d int) {
+// unitRows divides each row of w_FD by its norm + Eps32.
+func unitRows(w []float32, d int) {
 	for ; len(w) >= d && d > 0; w = w[d:] {
 		sum := 0.0
 		for _, v := range w[:d] {

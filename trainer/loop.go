@@ -20,7 +20,8 @@ type Loop struct {
 // trains on data.
 func Start(b Backend, c Config, s *State, data Batches) (*Loop, error) {
 	if c.ActivationDim != data.Dim() {
-		return nil, fmt.Errorf("start: activation_dim is %d but the data's rows have width %d", c.ActivationDim, data.Dim())
+		return nil, fmt.Errorf("start: activation_dim is %d but the data's rows have width %d",
+			c.ActivationDim, data.Dim())
 	}
 	m, err := b.New(c, s, data)
 	if err != nil {

@@ -90,7 +90,8 @@ func TestResumeIsBitExact(t *testing.T) {
 func TestLoopStops(t *testing.T) {
 	c := config(t, nil)
 	broken := errors.New("disk on fire")
-	l, err := trainer.Start(cpu.New(1), c, trainer.Init(c), &noise{d: c.ActivationDim, fail: map[int64]error{7: broken}})
+	data := &noise{d: c.ActivationDim, fail: map[int64]error{7: broken}}
+	l, err := trainer.Start(cpu.New(1), c, trainer.Init(c), data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +155,7 @@ func TestLoopEndsReading(t *testing.T) {
 	})
 }
 
-// A backend that ends too early is not taken for one that is done.
+// A backend that ends too early is an error.
 func TestLoopOfLazyBackend(t *testing.T) {
 	c := config(t, nil)
 	l, err := trainer.Start(lazy{cpu.New(1)}, c, trainer.Init(c), &noise{d: c.ActivationDim})

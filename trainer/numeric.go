@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// A NumericError says that training met a number that is not finite: bad data or
-// a run that diverged. Trying again gives the same.
+// A NumericError says that training met a number that is not finite: the data is
+// bad, or the run diverged. Another attempt would meet it too.
 type NumericError struct {
 	Step int64  // counted from 0
 	What string // e.g. "the gradient norm is NaN"
@@ -17,9 +17,9 @@ func (e *NumericError) Error() string {
 }
 
 // ErrMemory is wrapped by the error of a backend that cannot hold a model: the
-// message says what was needed and what is free. Trying again gives the same.
+// message says what was needed and what is free. Another attempt would fail too.
 var ErrMemory = errors.New("not enough memory")
 
 // ErrUnsupported is wrapped by the error of a backend that cannot train a Config
-// that is valid. Trying again gives the same.
+// that is valid. Another attempt would fail too.
 var ErrUnsupported = errors.New("not supported by this backend")

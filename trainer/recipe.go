@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// A Recipe is a named set of training semantics: each switch is one place where
-// the programs that the field trains with differ.
+// A Recipe is a named set of training semantics. Each switch is one place where
+// the training programs of the field differ.
 type Recipe struct {
 	Name string
 

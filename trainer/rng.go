@@ -1,7 +1,7 @@
 package trainer
 
-// Random numbers are a pure function of (seed, stream, index): any worker draws
-// any one of them in any order, and a resumed run has no generator to restore.
+// Random numbers are a pure function of (seed, stream, index). Any worker can draw
+// any of them in any order, and a resumed run has no generator to restore.
 
 // Mix is SplitMix64's finaliser (Steele, Lea, Flood 2014): a bijection of 64 bits.
 func Mix(x uint64) uint64 {

@@ -22,7 +22,7 @@ func (r Roofline) StepSeconds(c Config) float64 { return r.at(c, r.GFLOPS) }
 func (r Roofline) ProductStepSeconds(c Config) float64 { return r.at(c, r.Product) }
 
 func (r Roofline) at(c Config, gflops float64) float64 {
-	return c.ProductFlops()/gflops/1e9 + c.SweepBytes()/r.GBs/1e9
+	return c.ProductFlops()/gflops/1e9 + c.UpdateBytes()/r.GBs/1e9
 }
 
 // ProductFlops returns the operations of a step's one dense product, 2·B·D·F.
@@ -30,6 +30,6 @@ func (c Config) ProductFlops() float64 {
 	return 2 * float64(c.BatchSize) * float64(c.ActivationDim) * float64(c.DictSize)
 }
 
-// SweepBytes returns the bytes that a step moves at least: weights and two
+// UpdateBytes returns the bytes that a step moves at least: weights and two
 // moments in float32, once read and once written.
-func (c Config) SweepBytes() float64 { return 2 * 3 * 4 * float64(c.Params()) }
+func (c Config) UpdateBytes() float64 { return 2 * 3 * 4 * float64(c.Params()) }

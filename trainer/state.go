@@ -25,8 +25,8 @@ func (p *Params) Each(d, f int, fn func(name string, shape []int, v []float32)) 
 	fn("b_dec", []int{d}, p.BDec)
 }
 
-// State is everything that training depends on: two runs with equal State,
-// Config and data go on with equal bits. The data position follows from Step.
+// State is everything that training changes. Two runs with equal State, Config and
+// data go on with equal bits; the position in the data follows from Step.
 type State struct {
 	Step       int64   // steps done; the next one to train
 	W, M, V    Params  // weights, Adam's first and second moments

@@ -127,7 +127,7 @@ func bench(ctx context.Context, b trainer.Backend, c trainer.Config, about time.
 	}
 	r.Steps, r.StepSeconds, r.FastestSeconds = t.Steps, t.Median, t.Fastest
 	r.TokensPerSecond = float64(c.BatchSize) / t.Median
-	r.GFLOPS, r.GBs = c.ProductFlops()/t.Median/1e9, c.SweepBytes()/t.Median/1e9
+	r.GFLOPS, r.GBs = c.ProductFlops()/t.Median/1e9, c.UpdateBytes()/t.Median/1e9
 	if f := r.Roofline; f != nil {
 		r.BestSeconds, r.ProductBestSeconds = f.StepSeconds(c), f.ProductStepSeconds(c)
 		r.Share = r.BestSeconds / t.Median

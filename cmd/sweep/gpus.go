@@ -10,10 +10,14 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// chooseGPUs says which of the GPUs that are there (or why there are none) a
-// process uses, as --backend and --gpus want it. Where it uses none, note says
-// why in a line, if that is worth saying.
-func chooseGPUs(backend string, want []int, there []string, none error, notBuilt bool) (use []int, note string, err error) {
+// chooseGPUs returns the numbers of the GPUs that a process uses. backend and want
+// are the flags --backend and --gpus. present names the GPUs of this machine; none
+// is the error that says why there are none; notBuilt says that the program has no
+// GPU support. note is a line for the user where the process trains on the CPU
+// although it has GPU support.
+func chooseGPUs(
+	backend string, want []int, present []string, none error, notBuilt bool,
+) (use []int, note string, err error) {
 	switch backend {
 	case "cpu":
 		if len(want) > 0 {
@@ -36,30 +40,31 @@ func chooseGPUs(backend string, want []int, there []string, none error, notBuilt
 		return nil, "training on the CPU: " + none.Error(), nil
 	}
 	for i, g := range want {
-		if g < 0 || g >= len(there) {
-			return nil, "", inputError{fmt.Errorf("--gpus %d: this machine has GPUs 0 to %d", g, len(there)-1)}
+		if g < 0 || g >= len(present) {
+			return nil, "", inputError{fmt.Errorf("--gpus %d: this machine has GPUs 0 to %d", g, len(present)-1)}
 		}
 		if slices.Contains(want[:i], g) {
-			return nil, "", inputError{fmt.Errorf("--gpus: %d comes twice; --slots-per-gpu 2 trains two runs on each", g)}
+			return nil, "", inputError{fmt.Errorf(
+				"--gpus: %d comes twice; --slots-per-gpu 2 trains two runs on each", g)}
 		}
 	}
 	if len(want) > 0 {
 		return want, "", nil
 	}
-	for g := range there {
+	for g := range present {
 		use = append(use, g)
 	}
 	return use, "", nil
 }
 
-// A gpuPool is several GPUs as one backend: a run gets the one with the fewest
-// runs, until its model is closed. How many runs there are at a time is the
-// worker's matter.
+// A gpuPool is several GPUs as one backend. A model goes to the GPU with the fewest
+// models, and is counted there until it is closed. The worker decides how many runs
+// there are at a time.
 type gpuPool struct {
 	gpus []trainer.Backend
 
 	mu   sync.Mutex
-	runs []int // on each
+	runs []int // models on each GPU
 }
 
 func newGPUPool(gpus []trainer.Backend) *gpuPool {
@@ -99,11 +104,11 @@ func (m leasedModel) Close() error {
 	return m.Model.Close()
 }
 
-// on names the GPUs that are used.
-func on(use []int, there []string) string {
+// gpuNames returns the names of the GPUs that are used, for the user.
+func gpuNames(use []int, present []string) string {
 	names := make([]string, len(use))
 	for i, g := range use {
-		names[i] = there[g]
+		names[i] = present[g]
 	}
 	return strings.Join(names, ", ")
 }

@@ -53,7 +53,9 @@ func TestChooseGPUs(t *testing.T) {
 
 func TestGPUPool(t *testing.T) {
 	p := newGPUPool([]trainer.Backend{cpu.New(1), cpu.New(1), cpu.New(1)})
-	c := trainer.Config{ActivationDim: 4, DictSize: 8, K: 2, Steps: 10, BatchSize: 4, DecayStart: 5, Recipe: "corrected"}.Resolve()
+	c := trainer.Config{
+		Recipe: "corrected", ActivationDim: 4, DictSize: 8, K: 2, Steps: 10, BatchSize: 4, DecayStart: 5,
+	}.Resolve()
 	var models []trainer.Model
 	for i, want := range [][]int{{1, 0, 0}, {1, 1, 0}, {1, 1, 1}, {2, 1, 1}} {
 		m, err := p.New(c, trainer.Init(c), nil)
@@ -79,7 +81,8 @@ func TestGPUPool(t *testing.T) {
 	}
 	// A run that cannot be had takes nothing.
 	p.gpus[1] = fullGPU{p.gpus[1]}
-	if _, err := p.New(c, trainer.Init(c), nil); !errors.Is(err, trainer.ErrMemory) || !slices.Equal(p.runs, []int{2, 1, 1}) {
+	_, err := p.New(c, trainer.Init(c), nil)
+	if !errors.Is(err, trainer.ErrMemory) || !slices.Equal(p.runs, []int{2, 1, 1}) {
 		t.Errorf("%v, %v", p.runs, err)
 	}
 }

@@ -110,7 +110,7 @@ func (w *workerFlags) open() (t training, note string, err error) {
 	if w.slots > 0 {
 		slots = min(slots, w.slots)
 	}
-	return training{newGPUPool(gpus), slots}, "training on " + on(use, there), nil
+	return training{newGPUPool(gpus), slots}, "training on " + gpuNames(use, there), nil
 }
 
 // backendFor returns the name of the backend that runs are meant for and what they

@@ -1,9 +1,9 @@
-// Package backendtest is the suite that every backend passes: recorded golden
-// runs, gradients against a dense float64 oracle, bit-exact restarts, shared prefixes, Encode
-// against a plain sort, awkward shapes and numbers that are not finite. It is
-// for tests only and uses nothing but trainer, trainer/safetensors and the
-// standard library; the goldens are embedded, so that a test binary carries
-// them.
+// Package backendtest is the suite that every backend passes: recorded runs
+// (goldens), steps and gradients against package plain, bit-exact restarts, shared
+// prefixes, Encode against a plain sort, awkward shapes, data that cannot be read and
+// numbers that are not finite. It is for tests only and uses nothing but trainer,
+// trainer/plain, trainer/safetensors and the standard library; the goldens are
+// embedded, so that a test binary carries them.
 package backendtest
 
 import (
@@ -16,13 +16,14 @@ import (
 // Run runs the whole suite on a backend.
 func Run(t *testing.T, b trainer.Backend) {
 	t.Run("goldens", func(t *testing.T) { Goldens(t, b) })
+	t.Run("plain", func(t *testing.T) { likePlain(t, b) })
 	t.Run("gradients", func(t *testing.T) { gradients(t, b) })
 	t.Run("shapes", func(t *testing.T) { shapes(t, b) })
 	t.Run("median", func(t *testing.T) { median(t, b) })
 	t.Run("reading", func(t *testing.T) { reading(t, b) })
 	t.Run("restart", func(t *testing.T) { restart(t, b) })
 	t.Run("shared", func(t *testing.T) { shared(t, b) })
-	t.Run("encode", func(t *testing.T) { encode(t, b) })
+	t.Run("encode", func(t *testing.T) { Encode(t, b) })
 	t.Run("state", func(t *testing.T) { stateRoundTrip(t, b) })
 	t.Run("numbers", func(t *testing.T) { numbers(t, b) })
 }
@@ -38,8 +39,9 @@ func recipes() []string {
 // config is a small run in which latents die early.
 func config(recipe string) trainer.Config {
 	return trainer.Config{
-		Recipe: recipe, ActivationDim: 20, DictSize: 150, K: 4, AuxKAlpha: 1.0 / 32, KAux: 10, DecayStart: 30, Steps: 60,
-		BatchSize: 48, LR: 3e-3, ThresholdStartStep: 3, ThresholdBeta: 0.999, DeadFeatureThreshold: 300, Seed: 7, Precision: "f32",
+		Recipe: recipe, ActivationDim: 20, DictSize: 150, K: 4, AuxKAlpha: 1.0 / 32, KAux: 10, DecayStart: 30,
+		Steps: 60, BatchSize: 48, LR: 3e-3, ThresholdStartStep: 3, ThresholdBeta: 0.999, DeadFeatureThreshold: 300,
+		Seed: 7, Precision: "f32",
 	}
 }
 
@@ -109,7 +111,8 @@ func SameState(t testing.TB, c trainer.Config, got, want *trainer.State) {
 		p.Each(c.ActivationDim, c.DictSize, func(name string, _ []int, v []float32) {
 			for j, w := range tensors[name] {
 				if math.Float32bits(v[j]) != math.Float32bits(w) {
-					t.Errorf("%s of %s: element %d is %v, want the bits of %v", name, []string{"weights", "exp_avg", "exp_avg_sq"}[i], j, v[j], w)
+					what := []string{"weights", "exp_avg", "exp_avg_sq"}[i]
+					t.Errorf("%s of %s: element %d is %v, want the bits of %v", name, what, j, v[j], w)
 					return
 				}
 			}
@@ -117,7 +120,7 @@ func SameState(t testing.TB, c trainer.Config, got, want *trainer.State) {
 	}
 }
 
-// near reports a number that is further from want than tol of want's size.
+// near reports a number that differs from want by more than tol·|want|.
 func near(t testing.TB, what string, got, want, tol float64) {
 	t.Helper()
 	if !(math.Abs(got-want) <= tol*math.Abs(want)) {
@@ -125,7 +128,7 @@ func near(t testing.TB, what string, got, want, tol float64) {
 	}
 }
 
-// nearAll reports the element furthest from want, if by more than bound.
+// nearAll reports the element that differs most from want, if by more than bound.
 func nearAll[T float32 | float64](t testing.TB, what string, got []T, want []float64, bound float64) {
 	t.Helper()
 	if len(got) != len(want) {

@@ -6,11 +6,12 @@ import (
 	"testing"
 
 	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/plain"
 )
 
-// encode compares Encode with a plain sort. Small integers make every
+// Encode compares a model's Encode with a plain sort. Small integers make every
 // pre-activation exact, and give ties and zeros.
-func encode(t *testing.T, b trainer.Backend) {
+func Encode(t *testing.T, b trainer.Backend) {
 	for _, v := range []struct {
 		d, f, k, n int
 		among      int // 0: all latents; else those f with f%among == 1
@@ -20,7 +21,8 @@ func encode(t *testing.T, b trainer.Backend) {
 		{5, 1000, 64, 41, 3, 1}, {16, 96, 3, 1, 7, 2}, {12, 333, 111, 50, 3, 3}, {31, 2000, 1, 1100, 0, 2},
 		{2, 4096, 300, 17, 0, 4}, {4, 64, 32, 13, 2, 0},
 	} {
-		t.Run(fmt.Sprintf("D=%d,F=%d,K=%d,n=%d,among=%d,spread=%d", v.d, v.f, v.k, v.n, v.among, v.spread), func(t *testing.T) {
+		name := fmt.Sprintf("D=%d,F=%d,K=%d,n=%d,among=%d,spread=%d", v.d, v.f, v.k, v.n, v.among, v.spread)
+		t.Run(name, func(t *testing.T) {
 			c := config("corrected")
 			c.ActivationDim, c.DictSize, c.K, c.BatchSize = v.d, v.f, 1, 32
 			s := trainer.NewState(c)
@@ -43,7 +45,8 @@ func encode(t *testing.T, b trainer.Backend) {
 			}
 			SameState(t, c, save(t, m, c), s)
 			for row := range v.n {
-				compareRow(t, s, v.d, x[row*v.d:(row+1)*v.d], among, acts[row*v.k:(row+1)*v.k], latents[row*v.k:(row+1)*v.k])
+				from, to := row*v.k, (row+1)*v.k
+				compareRow(t, s, x[row*v.d:(row+1)*v.d], among, acts[from:to], latents[from:to])
 			}
 		})
 	}
@@ -72,9 +75,11 @@ func integers(v []float32, stream uint64, spread int) {
 	}
 }
 
-func compareRow(t *testing.T, s *trainer.State, d int, x []float32, among []bool, acts []float32, latents []int32) {
+func compareRow(
+	t *testing.T, s *trainer.State, x []float32, among []bool, acts []float32, latents []int32,
+) {
 	t.Helper()
-	pre := make([]float32, len(s.W.BEnc))
+	d, pre := len(x), make([]float32, len(s.W.BEnc))
 	for f := range pre {
 		sum := s.W.BEnc[f]
 		for i, w := range s.W.WEnc[f*d : (f+1)*d] {
@@ -82,7 +87,7 @@ func compareRow(t *testing.T, s *trainer.State, d int, x []float32, among []bool
 		}
 		pre[f] = max(0, sum)
 	}
-	want := largest(pre, among, len(acts))
+	want := plain.TopK(pre, among, len(acts))
 	slices.Sort(want)
 	got := slices.Clone(latents)
 	slices.Sort(got)

@@ -78,9 +78,10 @@ type golden struct {
 func (g *golden) config() trainer.Config {
 	c := g.Config
 	return trainer.Config{
-		Recipe: c.Recipe, ActivationDim: c.ActivationDim, DictSize: c.DictSize, K: c.K, AuxKAlpha: c.AuxKAlpha, KAux: c.KAux,
-		DecayStart: c.DecayStart, Steps: c.Steps, BatchSize: c.BatchSize, LR: c.LR, WarmupSteps: c.WarmupSteps,
-		ThresholdStartStep: c.ThresholdStartStep, ThresholdBeta: c.ThresholdBeta, DeadFeatureThreshold: c.DeadThreshold, Precision: "f32",
+		Recipe: c.Recipe, ActivationDim: c.ActivationDim, DictSize: c.DictSize, K: c.K, AuxKAlpha: c.AuxKAlpha,
+		KAux: c.KAux, DecayStart: c.DecayStart, Steps: c.Steps, BatchSize: c.BatchSize, LR: c.LR,
+		WarmupSteps: c.WarmupSteps, ThresholdStartStep: c.ThresholdStartStep, ThresholdBeta: c.ThresholdBeta,
+		DeadFeatureThreshold: c.DeadThreshold, Precision: "f32",
 	}.Resolve()
 }
 
@@ -135,10 +136,17 @@ func values(dtype string, raw []byte) ([]float64, error) {
 	return v, nil
 }
 
+// recordedParams are parameters, or one moment or gradient of each.
+type recordedParams struct{ wEnc, bEnc, wDec, bDec []float64 } // [F,D] [F] [F,D] [D]
+
+func (p recordedParams) each() [][]float64 { return [][]float64{p.wEnc, p.bEnc, p.wDec, p.bDec} }
+
 // params reads one set of parameters; the recorded decoder is [D,F].
-func (g *golden) params(prefix string) params64 {
+func (g *golden) params(prefix string) recordedParams {
 	d, f := g.Config.ActivationDim, g.Config.DictSize
-	p := params64{g.tensors[prefix+"encoder.weight"], g.tensors[prefix+"encoder.bias"], nil, g.tensors[prefix+"b_dec"]}
+	p := recordedParams{
+		wEnc: g.tensors[prefix+"encoder.weight"], bEnc: g.tensors[prefix+"encoder.bias"], bDec: g.tensors[prefix+"b_dec"],
+	}
 	if dec := g.tensors[prefix+"decoder.weight"]; dec != nil {
 		p.wDec = make([]float64, f*d)
 		for i, v := range dec {

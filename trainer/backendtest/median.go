@@ -1,14 +1,14 @@
 package backendtest
 
 import (
-	"math"
 	"testing"
 
 	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/plain"
 )
 
 // median checks what step 0 sets b_dec to, with a learning rate too small to
-// move it: the geometric median, computed here as the reference does; and for a
+// move it: the geometric median, computed by package plain; and for a
 // batch of equal rows, where the reference divides by zero, that row.
 func median(t *testing.T, b trainer.Backend) {
 	for _, recipe := range recipes() {
@@ -19,7 +19,7 @@ func median(t *testing.T, b trainer.Backend) {
 		for i := range c.ActivationDim {
 			x[i] += 5 // a row far off, so that mean and median differ
 		}
-		want := geometricMedian(widen(x), c.ActivationDim)
+		want := plain.GeometricMedian(plain.Rows(x, c.ActivationDim))
 		m := model(t, b, c, trainer.Init(c), Repeat(c, x))
 		if _, err := step(t, m, 0); err != nil {
 			t.Fatal(err)
@@ -33,44 +33,7 @@ func median(t *testing.T, b trainer.Backend) {
 		if _, err := step(t, m, 0); err != nil {
 			t.Fatal(err)
 		}
-		want = widen(x[:c.ActivationDim])
+		want = plain.Rows(x, c.ActivationDim)[0]
 		nearAll(t, recipe+": b_dec of equal rows", save(t, m, c).W.BDec, want, 1e-6*largestOf(want))
 	}
-}
-
-// geometricMedian is Weiszfeld's iteration from the mean (reference:
-// geometric_median).
-func geometricMedian(x []float64, d int) []float64 {
-	guess := weightedMean(x, d, func([]float64) float64 { return 1 })
-	for range 100 {
-		next := weightedMean(x, d, func(row []float64) float64 { return 1 / distance(row, guess) })
-		if distance(next, guess) < 1e-5 {
-			return next
-		}
-		guess = next
-	}
-	return guess
-}
-
-func weightedMean(x []float64, d int, weight func(row []float64) float64) []float64 {
-	mean, total := make([]float64, d), 0.0
-	for at := 0; at < len(x); at += d {
-		w := weight(x[at : at+d])
-		total += w
-		for i, v := range x[at : at+d] {
-			mean[i] += w * v
-		}
-	}
-	for i := range mean {
-		mean[i] /= total
-	}
-	return mean
-}
-
-func distance(a, b []float64) float64 {
-	s := 0.0
-	for i := range a {
-		s += (a[i] - b[i]) * (a[i] - b[i])
-	}
-	return math.Sqrt(s)
 }

@@ -7,9 +7,10 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// shared checks what stage trees rest on: until a latent is dead, the settings of
-// AuxK, decay_start and steps show in no bit; and a latent can only be dead in a
-// step if the largest tokens since fired said so before.
+// shared checks what the sharing of stages relies on. Until a latent is dead, the
+// settings of AuxK, decay_start and steps change no bit. And the first dead latent
+// can be foreseen: it is dead in a step only if Stats.MaxSinceFired of the step
+// before, plus the batch, reaches the threshold.
 func shared(t *testing.T, b trainer.Backend) {
 	for _, recipe := range recipes() {
 		t.Run(recipe, func(t *testing.T) {

@@ -33,7 +33,7 @@ func (b backend) Bytes(c trainer.Config) (device, host int64) {
 	}
 	bytes += rows * (4*4*int64(z.dPad) + 16*k)
 	bytes += int64(groups) * int64(z.dPad) * 8
-	return bytes, 12*c.Params() + 8*int64(c.DictSize)
+	return bytes, c.StateBytes()
 }
 
 func (b backend) New(c trainer.Config, s *trainer.State, data trainer.Batches) (trainer.Model, error) {

@@ -205,7 +205,7 @@ func BenchmarkAdam(b *testing.B) {
 			b.StartTimer()
 			m.update(1e-4, 1)
 		}
-		rate(b, "GB/s", m.c.SweepBytes(), f.GBs)
+		rate(b, "GB/s", m.c.UpdateBytes(), f.GBs)
 	})
 }
 

@@ -45,7 +45,7 @@ func (b *backend) Bytes(c trainer.Config) (device, host int64) {
 	z := sizesOf(c)
 	var space arena
 	layOut(&space, z)
-	return space.at + driver.WorkspaceBytes(), 12*c.Params() + 8*int64(c.DictSize) + z.pinned()
+	return space.at + driver.WorkspaceBytes(), c.StateBytes() + z.pinned()
 }
 
 // New implements trainer.Backend.

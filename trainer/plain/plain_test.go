@@ -1,0 +1,13 @@
+package plain_test
+
+import (
+	"testing"
+
+	"github.com/topksweep/sweep/trainer/backendtest"
+	"github.com/topksweep/sweep/trainer/plain"
+)
+
+// The runs of the programs that the recipes name.
+func TestGoldens(t *testing.T) { backendtest.Goldens(t, plain.Backend{}) }
+
+func TestEncode(t *testing.T) { backendtest.Encode(t, plain.Backend{}) }
