@@ -38,13 +38,14 @@ fuzz: ## each parser, and the choice of latents, for half a minute
 bench: ## the CPU trainer against its ceilings, measured in the same process; output for benchstat
 	go test -run '^$$' -bench . -benchmem ./trainer/cpu
 
-# Builds with the tag cuda, and only they, use cgo. NVIDIA's headers come from its
-# packages for pip into a folder that git ignores; CUDA=13 takes those of CUDA 13,
-# CUDA_HEADERS=/usr/local/cuda/include those of an installed toolkit.
+# Only builds with the tag cuda use cgo. NVIDIA's headers come from its packages for pip, into
+# a folder that git ignores: those of CUDA 12, or with CUDA=13 those of CUDA 13. With
+# CUDA_HEADERS=/usr/local/cuda/include the headers are those of an installed toolkit.
 CUDA ?= 12
 CUDA_HEADERS ?= $(CURDIR)/.cuda/toolkit/$(if $(filter 13,$(CUDA)),13/nvidia/cu13/include,12/nvidia/cuda_runtime/include)
-CGO_CUDA = CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(CURDIR)/trainer/cuda/driver/compat -I$(CUDA_HEADERS)" CGO_LDFLAGS="-L$(CURDIR)/trainer/cuda/driver/link"
-# With Go's own resolver only what calls CUDA needs cgo.
+DRIVER = $(CURDIR)/trainer/cuda/driver
+CGO_CUDA = CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(DRIVER)/compat -I$(CUDA_HEADERS)" CGO_LDFLAGS="-L$(DRIVER)/link"
+# netgo and osusergo: without them packages net and user would use cgo too.
 TAGS = -tags 'cuda noserver netgo osusergo'
 KERNELS = $(wildcard trainer/cuda/kernels/*.cu trainer/cuda/driver/testdata/*.cu)
 PTX = python3 trainer/cuda/toolkit/ptx.py .cuda/toolkit/nvrtc
@@ -52,25 +53,26 @@ PTX = python3 trainer/cuda/toolkit/ptx.py .cuda/toolkit/nvrtc
 .cuda/toolkit: trainer/cuda/toolkit/fetch
 	trainer/cuda/toolkit/fetch $@ && touch $@
 
-cuda: .cuda/toolkit ## bin/sweep-cuda: bin/sweep with the CUDA backend; it runs without a GPU too
+cuda: .cuda/toolkit ## bin/sweep-cuda: bin/sweep with the CUDA backend; runs without a GPU too
 	$(CGO_CUDA) go build -trimpath -ldflags='-s -w' $(subst noserver,,$(TAGS)) -o bin/sweep-cuda ./cmd/sweep
 
 cuda-worker: .cuda/toolkit ## bin/sweep-cuda-worker, without the server
 	$(CGO_CUDA) go build -trimpath -ldflags='-s -w' $(TAGS) -o bin/sweep-cuda-worker ./cmd/sweep
 
-generate-cuda: .cuda/toolkit ## the PTX that is committed, from the kernels
+generate-cuda: .cuda/toolkit ## compiles the kernels to the PTX that is committed
 	$(PTX) $(KERNELS)
 
-# The kernels as C++ and a driver that runs them on the CPU, plain and for the
-# sanitizers.
+# The kernels as C++ for the CPU, and a driver that runs them: plain (fibers) and for the
+# sanitizers (asan, tsan).
 .cuda/emulate/%/kernels: $(KERNELS) trainer/cuda/kernels/common.cuh $(wildcard trainer/cuda/emulate/*)
 	trainer/cuda/emulate/build $* $(@D) $(KERNELS)
 
 EMULATED = LD_LIBRARY_PATH=$(CURDIR)/.cuda/emulate/$(1) SWEEP_EMULATE=$(CURDIR)/.cuda/emulate SWEEP_TEST_MUST_RUN=1 $(CGO_CUDA)
-# Go does not see when the kernels change: nothing is taken from its cache.
+# -count=1: Go's cache of test results does not know the kernels.
 TEST_CUDA = go test -count=1 $(TAGS)
-# ThreadSanitizer is slow: small shapes, which launch every kernel.
-TSAN_TESTS = TestAgainstCPU/^(segments|2_warps|3_warps|17_warps)$$/corrected|TestAgainstCPU/^1_warp$$/reference|TestBackend/median|TestSanitizedSteps
+# ThreadSanitizer is slow: these tests are small and launch every kernel.
+TSAN_CPU = TestAgainstCPU/^(segments|2_warps|3_warps|17_warps)$$/corrected|TestAgainstCPU/^1_warp$$/reference
+TSAN_TESTS = $(TSAN_CPU)|TestBackend/median|TestSanitizedSteps
 
 test-cuda: .cuda/toolkit .cuda/emulate/fibers/kernels .cuda/emulate/asan/kernels .cuda/emulate/tsan/kernels ## the CUDA backend, without a GPU
 	$(PTX) --check $(KERNELS)
@@ -85,14 +87,18 @@ test-cuda: .cuda/toolkit .cuda/emulate/fibers/kernels .cuda/emulate/asan/kernels
 	SWEEP_EMULATE_LAUNCHED=$(CURDIR)/.cuda/launched $(call EMULATED,tsan) $(TEST_CUDA) ./trainer/cuda -run '$(TSAN_TESTS)'
 	trainer/cuda/emulate/launched .cuda/launched trainer/cuda/kernels/*.cu
 
-# The suite as one file for a machine with a GPU, which needs neither Go nor this
-# checkout; it runs here if there is a GPU.
+# One file with the tests and benchmarks, for a machine with a GPU, which needs neither Go nor
+# this checkout. Where this machine has a GPU it runs at once.
 gpu-check: .cuda/toolkit ## bin/gpu-check: tests and benchmarks on a GPU, without Go
 	rm -rf .cuda/check && mkdir -p .cuda/check bin
-	for p in driver kernels .; do $(CGO_CUDA) go test -c -trimpath $(TAGS) -o .cuda/check/$$(basename $$p | sed s/^[.]$$/cuda/).test ./trainer/cuda/$$p || exit 1; done
+	$(CGO_CUDA) go test -c -trimpath $(TAGS) -o .cuda/check/cuda.test ./trainer/cuda
+	for p in driver kernels; do \
+		$(CGO_CUDA) go test -c -trimpath $(TAGS) -o .cuda/check/$$p.test ./trainer/cuda/$$p || exit 1; \
+	done
 	cp trainer/cuda/bench/check trainer/cuda/bench/rivals.py trainer/bench/compare.py .cuda/check
 	{ cat trainer/cuda/bench/unpack && tar -C .cuda/check -cz .; } >bin/gpu-check && chmod +x bin/gpu-check
-	@if [ -e /dev/nvidiactl ]; then bin/gpu-check; else echo 'no GPU here: copy bin/gpu-check to a machine with one and run it there'; fi
+	@if [ -e /dev/nvidiactl ]; then bin/gpu-check; else \
+		echo 'no GPU here: copy bin/gpu-check to a machine with one and run it there'; fi
 
 vet-cuda: .cuda/toolkit
 	$(CGO_CUDA) go vet $(TAGS) ./trainer/cuda/...

@@ -11,14 +11,15 @@ import (
 	"github.com/topksweep/sweep/trainer/cuda/kernels"
 )
 
+// A backend trains on one GPU.
 type backend struct {
 	dev      *driver.Device
 	set      kernels.Set
 	datasets datasets
 }
 
-// New returns the backend on one GPU, numbered as the driver does. Where there
-// is no driver or no such GPU the error is a *driver.Unavailable of one line.
+// New returns the backend on the GPU with that number; the driver counts them from 0. The
+// error is a *driver.Unavailable of one line where there is no driver or no such GPU.
 func New(ordinal int) (trainer.Backend, error) {
 	dev, err := driver.Open(ordinal)
 	if err != nil {
@@ -38,12 +39,12 @@ func New(ordinal int) (trainer.Backend, error) {
 
 func (*backend) Name() string { return "cuda" }
 
-// Bytes returns what New allocates on the GPU, and as host memory the staging
-// buffers and one more State for a checkpoint.
+// Bytes implements trainer.Backend. device is what New allocates on the GPU. host is the
+// model's pinned memory and one more State for a checkpoint.
 func (b *backend) Bytes(c trainer.Config) (device, host int64) {
 	z := sizesOf(c)
 	var space arena
-	place(&space, z)
+	layOut(&space, z)
 	return space.at + driver.WorkspaceBytes(), c.StateBytes() + z.pinned()
 }
 
@@ -61,7 +62,8 @@ func (b *backend) New(c trainer.Config, s *trainer.State, data trainer.Batches) 
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	defer leave()
-	// Before anything is taken: a model that does not fit says so at once.
+	// Compare with the free memory before anything is allocated, so that a model that does
+	// not fit fails at once.
 	need, _ := b.Bytes(c)
 	free, total, err := b.dev.Memory()
 	if err != nil {
@@ -81,7 +83,7 @@ func (b *backend) New(c trainer.Config, s *trainer.State, data trainer.Batches) 
 	}
 	m, err := newModel(b, c, recipe, s, data)
 	var oom *driver.OutOfMemory
-	if errors.As(err, &oom) { // somebody else was faster
+	if errors.As(err, &oom) { // the memory was taken in the meantime
 		return nil, memoryError(oom, c, total)
 	}
 	if err != nil {
@@ -96,39 +98,45 @@ func (b *backend) New(c trainer.Config, s *trainer.State, data trainer.Batches) 
 	return m, nil
 }
 
-// MeasureRoofline implements trainer.Backend: it is not known.
+// MeasureRoofline implements trainer.Backend. This backend cannot measure it.
 func (b *backend) MeasureRoofline() (*trainer.Roofline, error) { return nil, nil }
 
-// libraryBytes is kept free for what cuBLAS and the driver take for themselves as
-// they are first used.
+// libraryBytes is the memory that is kept free for cuBLAS and the driver, which allocate some
+// when they are first used.
 const libraryBytes = 256 << 20
 
 func memoryError(oom *driver.OutOfMemory, c trainer.Config, total int64) error {
-	return fmt.Errorf("%w for activation_dim %d, dict_size %d, batch_size %d on %v: %d MiB needed, %d MiB of %d MiB free; use a smaller dict_size or batch_size, or fewer slots per GPU",
-		trainer.ErrMemory, c.ActivationDim, c.DictSize, c.BatchSize, oom.Device, mebibytes(oom.Need), oom.Free>>20, total>>20)
+	return fmt.Errorf("%w for activation_dim %d, dict_size %d, batch_size %d on %v: "+
+		"%d MiB needed, %d MiB of %d MiB free; use a smaller dict_size or batch_size, or fewer slots per GPU",
+		trainer.ErrMemory, c.ActivationDim, c.DictSize, c.BatchSize, oom.Device, mebibytes(oom.Need), oom.Free>>20,
+		total>>20)
 }
 
+// mebibytes rounds up.
 func mebibytes(n int64) int64 { return (n + 1<<20 - 1) >> 20 }
 
-// check refuses what the kernels cannot do.
+// check returns an error for a Config that the kernels cannot train.
 func check(c trainer.Config) error {
 	d, f := c.ActivationDim, c.DictSize
 	if d < 1 || f < 1 || c.BatchSize < 1 || c.K < 1 || c.K > f || c.KAux < 1 {
 		return fmt.Errorf("config is not resolved and valid: %+v", c)
 	}
-	if _, ok := precisions[c.Precision]; !ok {
+	if _, ok := precisionOf(c.Precision); !ok {
 		return fmt.Errorf("precision %q: want f32, tf32 or bf16", c.Precision)
 	}
 	z := sizesOf(c)
 	if z.d4 > kernels.MaxD4 {
-		return fmt.Errorf("activation_dim %d: %w, whose kernels hold rows of up to %d", d, trainer.ErrUnsupported, 4*kernels.MaxD4)
+		return fmt.Errorf("activation_dim %d: %w, whose kernels hold rows of up to %d",
+			d, trainer.ErrUnsupported, 4*kernels.MaxD4)
 	}
 	if n := int64(z.b) * int64(z.k+z.kAux); n >= 1<<31 {
-		return fmt.Errorf("batch_size %d with %d latents a token: %w, whose kernels count up to 2^31", z.b, z.k+z.kAux, trainer.ErrUnsupported)
+		return fmt.Errorf("batch_size %d with %d latents a token: %w, whose kernels count up to 2^31",
+			z.b, z.k+z.kAux, trainer.ErrUnsupported)
 	}
 	return nil
 }
 
+// checkState returns an error for a State that does not belong to the Config.
 func checkState(c trainer.Config, s *trainer.State) error {
 	d, f := c.ActivationDim, c.DictSize
 	for _, p := range []*trainer.Params{&s.W, &s.M, &s.V} {

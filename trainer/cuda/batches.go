@@ -12,9 +12,9 @@ import (
 	"github.com/topksweep/sweep/trainer/cuda/kernels"
 )
 
-// Steps implements trainer.Model. Where the GPU holds the data set, the host reads
-// the numbers of the batches' rows ahead. Else it reads the batches themselves into
-// pinned memory, and uploads the next one while a step is under way.
+// Steps implements trainer.Model. Where the GPU holds the data set, the host reads only the
+// numbers of the rows of the next batch ahead. Otherwise it reads the rows of the next batches
+// into pinned memory, and uploads one batch while the GPU trains on the one before it.
 func (m *model) Steps(ctx context.Context, to int64) iter.Seq2[trainer.Stats, error] {
 	return func(yield func(trainer.Stats, error) bool) {
 		if m.dataset != nil {
@@ -39,7 +39,7 @@ func (m *model) readRowNumbers(step int64, rows []int64) error {
 	return m.data.Dataset().BatchRows(m.c.Seed, step, rows)
 }
 
-// trainRows takes a step on rows_B of the data set on the GPU.
+// trainRows takes a step on the batch of those B rows of the data set, which the GPU holds.
 func (m *model) trainRows(rows []int64) (trainer.Stats, error) {
 	for _, r := range rows {
 		if r < 0 || r >= m.dataset.rows {
@@ -47,13 +47,13 @@ func (m *model) trainRows(rows []int64) (trainer.Stats, error) {
 		}
 	}
 	return m.train(func(s *driver.Stream) (driver.Ptr, error) {
-		pinned := driver.View[int64](m.rowNumbers)
-		copy(pinned, rows)
-		if err := s.Upload(m.rows, driver.Bytes(pinned[:len(rows)])); err != nil {
+		copy(m.rowNumbers, rows)
+		if err := s.Upload(m.rows, driver.Bytes(m.rowNumbers)); err != nil {
 			return 0, err
 		}
-		m.q.Pick(kernels.Pick{Table: m.dataset.memory, Rows: m.rows, N: m.z.b, D: m.z.d, Out: m.x[0]})
-		return m.x[0], nil
+		x := m.batches[0]
+		m.q.GatherBatch(kernels.GatherBatch{Data: m.dataset.memory, Rows: m.rows, N: m.z.b, D: m.z.d, Out: x})
+		return x, nil
 	})
 }
 
@@ -64,26 +64,26 @@ func (m *model) readBatch(step int64, x []float32) error {
 	return m.data.Batch(m.c.Seed, step, x)
 }
 
-// trainBatch takes a step on x_BD, one of the upload buffers.
+// trainBatch takes a step on the batch x_BD, which is one of the buffers of uploads.
 func (m *model) trainBatch(x []float32) (trainer.Stats, error) {
 	return m.train(func(s *driver.Stream) (driver.Ptr, error) { return m.uploads.take(x, s) })
 }
 
-// uploadAhead begins to upload the batch of the next step.
+// uploadAhead starts to upload the batch of the next step.
 func (m *model) uploadAhead(x []float32) error {
 	leave, err := m.b.dev.Enter()
 	if err != nil {
 		return fmt.Errorf("upload the next batch: %w", err)
 	}
 	defer leave()
-	if _, err := m.uploads.begin(x); err != nil {
+	if _, err := m.uploads.start(x); err != nil {
 		return fmt.Errorf("upload the next batch: %w", err)
 	}
 	return nil
 }
 
-// prepareUploads takes the pinned memory for batches that the model does not have
-// yet, and drops what an earlier loop over steps uploaded and did not train on.
+// prepareUploads allocates the pinned memory for batches, unless it has, and drops batches
+// that an earlier loop over steps uploaded and did not train on.
 func (m *model) prepareUploads() error {
 	leave, err := m.b.dev.Enter()
 	if err != nil {

@@ -16,13 +16,20 @@ import (
 	"github.com/topksweep/sweep/trainer/cuda/driver"
 )
 
-// targets are the shapes that BENCHMARKS.md is about; tiny is for machines
-// without a GPU, to see that the benchmark runs.
-var targets = []struct{ d, f, k, b int }{{512, 32768, 100, 2048}, {768, 131072, 32, 4096}, {4096, 65536, 64, 4096}, {16, 128, 4, 32}}
+// A shape is the sizes of a model and its batch.
+type shape struct{ d, f, k, b int }
 
-// BenchmarkStep trains on batches that are on the GPU already. It reports tokens
-// a second, the share of the floor (BENCHMARKS.md) and, once a shape, what each
-// kernel takes.
+// shapes returns the shapes of BENCHMARKS.md.
+func shapes() []shape {
+	return []shape{{512, 32768, 100, 2048}, {768, 131072, 32, 4096}, {4096, 65536, 64, 4096}}
+}
+
+// tinyShape is for machines without a GPU, to see that the benchmark runs.
+func tinyShape() shape { return shape{16, 128, 4, 32} }
+
+// BenchmarkStep trains on batches that are on the GPU already. It reports tokens a second and
+// the share of the floor, and prints the time of each kernel once a shape. BENCHMARKS.md
+// explains the floor.
 //
 //	-test.bench 'Step/F=32768/tf32'
 func BenchmarkStep(b *testing.B) {
@@ -31,16 +38,17 @@ func BenchmarkStep(b *testing.B) {
 		b.Fatal(err)
 	}
 	gpu := made.(*backend)
-	for _, v := range targets {
+	for _, v := range append(shapes(), tinyShape()) {
 		for _, precision := range []string{"f32", "tf32", "bf16"} {
 			for _, dead := range []float64{0, 0.1} {
-				b.Run(fmt.Sprintf("D=%d,F=%d,K=%d,B=%d/%s/dead=%v", v.d, v.f, v.k, v.b, precision, dead), func(b *testing.B) {
+				name := fmt.Sprintf("D=%d,F=%d,K=%d,B=%d/%s/dead=%v", v.d, v.f, v.k, v.b, precision, dead)
+				b.Run(name, func(b *testing.B) {
 					if gpu.dev.Info().Memory < 8<<30 && v.f > 1<<12 {
 						b.Skip("not for an emulated GPU")
 					}
 					c := trainer.Config{
-						Recipe: "corrected", ActivationDim: v.d, DictSize: v.f, K: v.k, BatchSize: v.b, Steps: 1 << 30, DecayStart: 1 << 29,
-						AuxKAlpha: 1. / 32, DeadFeatureThreshold: 1 << 50, Precision: precision,
+						Recipe: "corrected", ActivationDim: v.d, DictSize: v.f, K: v.k, BatchSize: v.b,
+						Steps: 1 << 30, DecayStart: 1 << 29, AuxKAlpha: 1. / 32, DeadFeatureThreshold: 1 << 50, Precision: precision,
 					}.Resolve()
 					benchmark(b, gpu, c, dead)
 				})
@@ -49,11 +57,13 @@ func BenchmarkStep(b *testing.B) {
 	}
 }
 
+// benchmark measures steps of a model with a share of dead latents.
 func benchmark(b *testing.B, gpu *backend, c trainer.Config, dead float64) {
 	s := trainer.Init(c)
 	s.Step = 1 // without the median
 	for f := range int(dead * float64(c.DictSize)) {
-		// Dead, and too small to be kept; half of its activations are above 0.
+		// A dead latent, whose pre-activations are too small to be kept; half of them are
+		// above 0, so that AuxK has work.
 		s.SinceFired[f] = c.DeadFeatureThreshold + 1
 		for i := range c.ActivationDim {
 			s.W.WEnc[f*c.ActivationDim+i] *= 0x1p-10
@@ -75,11 +85,11 @@ func benchmark(b *testing.B, gpu *backend, c trainer.Config, dead float64) {
 			b.Fatal(err)
 		}
 	}
-	for range 3 { // libraries set themselves up, and the graph is made
+	for range 3 { // libraries initialise themselves, and the graph is captured
 		step()
 	}
 	trace := traced(b, m, step)
-	floor := floorOf(b, gpu, c)
+	floor := measureFloor(b, gpu, c)
 	b.ResetTimer()
 	for b.Loop() {
 		step()
@@ -87,21 +97,22 @@ func benchmark(b *testing.B, gpu *backend, c trainer.Config, dead float64) {
 	each := b.Elapsed() / time.Duration(b.N)
 	b.ReportMetric(float64(c.BatchSize)/each.Seconds(), "tokens/s")
 	b.ReportMetric(100*floor.Seconds()/each.Seconds(), "%floor")
-	// Not b.Log, which keeps ten lines.
-	fmt.Printf("floor %v, step %v; kernels, one at a time:\n%s", floor.Round(time.Microsecond), each.Round(time.Microsecond), trace)
+	// b.Log would print the first ten lines only.
+	fmt.Printf("floor %v, step %v; kernels, one at a time:\n%s",
+		floor.Round(time.Microsecond), each.Round(time.Microsecond), trace)
 }
 
-// traced takes a step whose operations are timed one by one. Each is waited for,
-// so that the sum is more than a step takes.
+// traced takes a step and measures its operations one by one, which it prints as a table. It
+// waits for each operation, so that their sum is longer than a step.
 func traced(b *testing.B, m *model, step func()) string {
 	type sum struct {
-		name  string
-		n     int
-		taken time.Duration
+		name string
+		n    int
+		time time.Duration
 	}
 	sums := map[string]*sum{}
-	graph, warm := m.graph, m.warm
-	m.graph, m.warm = nil, false // launch them one by one
+	graph, initialised := m.graph, m.initialised
+	m.graph, m.initialised = nil, false // launch kernel by kernel
 	m.q.Trace = func(name string) func() {
 		m.q.Stream().Synchronize()
 		start := time.Now()
@@ -110,27 +121,29 @@ func traced(b *testing.B, m *model, step func()) string {
 			s := cmp.Or(sums[name], &sum{name: name})
 			sums[name] = s
 			s.n++
-			s.taken += time.Since(start)
+			s.time += time.Since(start)
 		}
 	}
 	step()
-	m.q.Trace, m.graph, m.warm = nil, graph, warm
+	m.q.Trace, m.graph, m.initialised = nil, graph, initialised
 	var all []*sum
 	for _, s := range sums {
 		all = append(all, s)
 	}
-	slices.SortFunc(all, func(x, y *sum) int { return cmp.Or(cmp.Compare(y.taken, x.taken), cmp.Compare(x.name, y.name)) })
+	slices.SortFunc(all, func(x, y *sum) int {
+		return cmp.Or(cmp.Compare(y.time, x.time), cmp.Compare(x.name, y.name))
+	})
 	text := ""
 	for _, s := range all {
-		text += fmt.Sprintf("%-16s %4d × %9v = %9v\n", s.name, s.n, (s.taken / time.Duration(s.n)).Round(100*time.Nanosecond), s.taken.Round(time.Microsecond))
+		each := (s.time / time.Duration(s.n)).Round(100 * time.Nanosecond)
+		text += fmt.Sprintf("%-16s %4d × %9v = %9v\n", s.name, s.n, each, s.time.Round(time.Microsecond))
 	}
 	return text
 }
 
-// floorOf is what a step cannot go below on this GPU: 2·B·D·F operations at the
-// rate of a large product in the same precision, 28 bytes a parameter and one
-// pass over the pre-activations at the bandwidth of a large copy.
-func floorOf(b *testing.B, gpu *backend, c trainer.Config) time.Duration {
+// measureFloor measures the rate of a large product in the precision of the Config and the
+// bandwidth of a large copy, and returns the time that a step takes at least at these rates.
+func measureFloor(b *testing.B, gpu *backend, c trainer.Config) time.Duration {
 	n, bytes := 8192, int64(1<<30)
 	if gpu.dev.Info().Memory < 8<<30 {
 		n, bytes = 64, 1<<20
@@ -155,7 +168,7 @@ func floorOf(b *testing.B, gpu *backend, c trainer.Config) time.Duration {
 	must(err)
 	defer gpu.dev.Free(x)
 	must(s.Fill8(x, 0, max(2*bytes, int64(12*n*n))))
-	p := precisions[c.Precision]
+	p, _ := precisionOf(c.Precision)
 	product := best(b, gpu.dev, s, func() error {
 		return blas.Gemm(s, driver.GemmSpec{
 			TransA: true, M: n, N: n, K: n, A: x, LDA: n, B: x.Add(int64(4 * n * n)), LDB: n, C: x.Add(int64(8 * n * n)), LDC: n,
@@ -166,11 +179,12 @@ func floorOf(b *testing.B, gpu *backend, c trainer.Config) time.Duration {
 	flops := 2 * math.Pow(float64(n), 3) / product
 	bandwidth := 2 * float64(bytes) / copied
 	seconds := rates{flops: flops, memory: bandwidth}.floor(c)
-	fmt.Printf("%s: %.1f TFLOP/s in %s, copies at %.2f TB/s\n", gpu.dev.Info().Name, flops/1e12, c.Precision, bandwidth/1e12)
+	fmt.Printf("%s: %.1f TFLOP/s in %s, copies at %.2f TB/s\n",
+		gpu.dev.Info().Name, flops/1e12, c.Precision, bandwidth/1e12)
 	return time.Duration(seconds * 1e9)
 }
 
-// best is the shortest of some times, in seconds.
+// best returns the shortest time of ten calls, in seconds on the GPU.
 func best(b *testing.B, dev *driver.Device, s *driver.Stream, do func() error) float64 {
 	from, err := dev.Event()
 	if err != nil {
@@ -184,21 +198,20 @@ func best(b *testing.B, dev *driver.Device, s *driver.Stream, do func() error) f
 	defer to.Close()
 	shortest := math.Inf(1)
 	for range 10 {
-		var err [5]error
-		err[0], err[1], err[2], err[3] = from.Record(s), do(), to.Record(s), to.Synchronize()
-		var took float64
-		took, err[4] = to.Elapsed(from)
-		for _, e := range err {
-			if e != nil {
-				b.Fatal(e)
-			}
+		err := errors.Join(from.Record(s), do(), to.Record(s), to.Synchronize())
+		if err != nil {
+			b.Fatal(err)
 		}
-		shortest = min(shortest, took)
+		seconds, err := to.Elapsed(from)
+		if err != nil {
+			b.Fatal(err)
+		}
+		shortest = min(shortest, seconds)
 	}
 	return shortest
 }
 
-// random is data of normal-like rows, in order.
+// random is data whose rows are nearly normal. Batches take the rows in order.
 type random struct {
 	d    int
 	rows int64

@@ -12,28 +12,28 @@ import (
 	"github.com/topksweep/sweep/trainer/cuda/driver"
 )
 
-// datasets are the data sets on one GPU, each once however many models train on
-// it.
+// datasets are the data sets that one GPU holds. It holds each one once, however many models
+// train on it.
 type datasets struct {
 	mu   sync.Mutex
 	held map[string]*dataset // by fingerprint
 }
 
-// A dataset stays on the GPU when the last model that trains on it is closed, for
-// the next run of the sweep, until its memory is needed.
+// A dataset is the rows of a data set on the GPU. It stays there when the last model that
+// trains on it is closed, for the next run of the sweep, until its memory is needed.
 type dataset struct {
 	rows   int64
 	memory driver.Ptr // [rows,D]
-	users  int
+	users  int        // models that train on it
 }
 
-// datasetShare is the part of the memory left beside a model that a data set may
-// take, as 1/datasetShare, so that there is room for more models.
+// A data set may take 1/datasetShare of the memory that a model leaves free. So there is room
+// for more models.
 const datasetShare = 2
 
-// hold lets a model train on a data set that the GPU holds, where that can be: it
-// fits, and the run visits as many rows as it has, or it is there already. A
-// shorter run does not wait until all rows have been read.
+// hold sets m.dataset where the GPU can hold the data set. It does not where the data set is
+// too large, and where it would have to be read first for a run that trains on fewer rows than
+// the data set has.
 func (b *backend) hold(m *model, data trainer.Dataset) error {
 	if tokens := (int64(m.c.Steps) - m.step) * int64(m.c.BatchSize); tokens < data.Rows() && !b.datasets.has(data) {
 		return nil
@@ -54,8 +54,8 @@ func (ds *datasets) has(data trainer.Dataset) bool {
 	return ds.held[data.Fingerprint()] != nil
 }
 
-// get returns the data set, copied to the GPU if it is not there, or nil where
-// there is no room for it. Other calls wait meanwhile.
+// get returns the data set, and copies it to the GPU if it is not there. It returns nil where
+// there is no room for it. Other calls wait until it is done.
 func (ds *datasets) get(dev *driver.Device, data trainer.Dataset) (*dataset, error) {
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
@@ -77,7 +77,7 @@ func (ds *datasets) get(dev *driver.Device, data trainer.Dataset) (*dataset, err
 	held := &dataset{rows: data.Rows(), users: 1}
 	if held.memory, err = dev.Alloc(row * data.Rows()); err != nil {
 		var oom *driver.OutOfMemory
-		if errors.As(err, &oom) { // somebody else was faster
+		if errors.As(err, &oom) { // the memory was taken in the meantime
 			return nil, nil
 		}
 		return nil, err
@@ -89,7 +89,7 @@ func (ds *datasets) get(dev *driver.Device, data trainer.Dataset) (*dataset, err
 	return held, nil
 }
 
-// read copies the data set to the GPU. Several goroutines read a part at a time.
+// read copies the data set to the GPU, a part at a time, which several goroutines read.
 func (held *dataset) read(dev *driver.Device, data trainer.Dataset) error {
 	d := int64(data.Dim())
 	most := max(1, partBytes/4/d)
@@ -107,9 +107,10 @@ func (held *dataset) read(dev *driver.Device, data trainer.Dataset) error {
 	return nil
 }
 
-// partBytes is how much of a data set is in the host's memory at a time.
+// partBytes is the size of a part.
 const partBytes = 64 << 20
 
+// readRows reads x_nD, the rows from row row on, on as many goroutines as there are cores.
 func readRows(data trainer.Dataset, row int64, x []float32, d int64) error {
 	n := int64(len(x)) / d
 	readers := min(int64(runtime.GOMAXPROCS(0)), n)
@@ -125,15 +126,15 @@ func readRows(data trainer.Dataset, row int64, x []float32, d int64) error {
 	return errors.Join(errs...)
 }
 
-// put gives a data set up that get returned.
+// put says that a model no longer trains on a data set of get.
 func (ds *datasets) put(held *dataset) {
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
 	held.users--
 }
 
-// makeRoom frees the data sets that no model trains on and returns how much memory
-// is free then.
+// makeRoom frees the data sets that no model trains on. It returns how much memory is free
+// then.
 func (ds *datasets) makeRoom(dev *driver.Device) (free int64, err error) {
 	ds.mu.Lock()
 	defer ds.mu.Unlock()

@@ -16,7 +16,7 @@ type counted struct {
 	random
 	read int64
 	err  error
-	bad  bool // a batch names a row that is not there
+	bad  bool // batches have a row that does not exist
 }
 
 func (c *counted) Dataset() trainer.Dataset { return c }
@@ -37,8 +37,8 @@ func (c *counted) BatchRows(seed, step int64, rows []int64) error {
 	return err
 }
 
-// A data set is read once for all runs on it, and makes room for a model that needs
-// its memory.
+// TestDatasets checks that a data set is read once for all runs on it, and that it is freed
+// for a model that needs its memory.
 func TestDatasets(t *testing.T) {
 	made, err := New(0)
 	if err != nil {
@@ -46,8 +46,8 @@ func TestDatasets(t *testing.T) {
 	}
 	b := made.(*backend)
 	c := trainer.Config{
-		Recipe: "corrected", ActivationDim: 8, DictSize: 20, K: 2, BatchSize: 16, Steps: 100, DecayStart: 9, LR: 1e-3, KAux: 3,
-		DeadFeatureThreshold: 100, Precision: "f32",
+		Recipe: "corrected", ActivationDim: 8, DictSize: 20, K: 2, BatchSize: 16, Steps: 100, DecayStart: 9,
+		LR: 1e-3, KAux: 3, DeadFeatureThreshold: 100, Precision: "f32",
 	}
 	start := func(c trainer.Config, data trainer.Batches) *model {
 		t.Helper()
@@ -89,7 +89,7 @@ func TestDatasets(t *testing.T) {
 		t.Errorf("%d rows were read, want 1000 once", data.read)
 	}
 
-	// A run that would see but a part of the rows does not wait for them.
+	// A run that trains on a part of the rows only does not wait until all have been read.
 	other := &counted{random: random{d: 8, rows: 2000}}
 	m := start(c, other)
 	if m.dataset != nil || other.read > 0 {
@@ -97,7 +97,7 @@ func TestDatasets(t *testing.T) {
 	}
 	m.Close()
 
-	// Nor does one whose data do not fit, or fail to be read.
+	// Data that do not fit are not held. An error in reading them is an error of New.
 	c.Steps = 1 << 40
 	for name, data := range map[string]*counted{
 		"too large": {random: random{d: 8, rows: 1 << 40}},
@@ -119,7 +119,7 @@ func TestDatasets(t *testing.T) {
 		m.Close()
 	}
 
-	// What no model trains on goes when a model needs its memory.
+	// A data set that no model trains on is freed when a model needs its memory.
 	if len(b.datasets.held) != 0 {
 		t.Errorf("%d data sets are on the GPU after one that is too large", len(b.datasets.held))
 	}

@@ -3,68 +3,13 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/cuda/driver"
 	"github.com/topksweep/sweep/trainer/cuda/kernels"
 )
-
-// A selection is a choice of the k largest pre-activations of each row.
-type selection struct {
-	k       int
-	n       int        // latents to choose from
-	names   driver.Ptr // their numbers, or 0: the whole dictionary
-	allowed driver.Ptr // bytes, or 0
-	zeros   bool
-	out     kernels.Chosen // of row 0
-}
-
-// choose encodes rows of centred and makes a selection.
-func (m *model) choose(rows int, s selection) {
-	room := kernels.Room(s.k, s.n)
-	for from := 0; from < rows; from += m.z.rows {
-		n := min(m.z.rows, rows-from)
-		sieve := kernels.Sieve{
-			Rows: n, K: s.k, Room: room, Bits: m.bits, Latents: m.latents, Count: m.count, Floors: m.floors, Zeros: s.zeros,
-		}
-		for first := 0; first < s.n; first += m.z.chunk {
-			m.chunk(sieve, s, from, first, min(m.z.chunk, s.n-first))
-		}
-		out := s.out
-		at := 4 * int64(from) * int64(s.k)
-		out.Acts, out.Latents = out.Acts.Add(at), out.Latents.Add(at)
-		if out.Least != 0 {
-			out.Least = out.Least.Add(4 * int64(from))
-		}
-		m.q.Sifted(sieve, out)
-	}
-}
-
-// chunk multiplies rows from on by n latents from first on and sifts them.
-func (m *model) chunk(sieve kernels.Sieve, s selection, from, first, n int) {
-	in, w := m.centred, m.w.wEnc
-	if m.z.bf16 {
-		in, w = m.centredBF, m.encBF
-	}
-	rowBytes := 4 * m.z.d4 * m.precision.bytes
-	bias, names := m.w.bEnc.Add(4*int64(first)), driver.Ptr(0)
-	if s.names != 0 {
-		names = s.names.Add(4 * int64(first))
-		m.q.Gather(kernels.Gather{W: w, Bias: m.w.bEnc, Names: names, N: n, Bytes: rowBytes, Out: m.gathered, OutBias: m.gatheredBias})
-		w, bias = m.gathered, m.gatheredBias
-	} else {
-		w = w.Add(int64(first) * int64(rowBytes))
-	}
-	width := 4 * m.z.d4
-	m.q.Do("product", func(q *driver.Stream) error {
-		return m.blas.Gemm(q, driver.GemmSpec{
-			TransA: true, M: n, N: sieve.Rows, K: width, A: w, LDA: width, B: in.Add(int64(from) * int64(rowBytes)), LDB: width,
-			C: m.pre, LDC: m.z.chunk, TypeA: m.precision.in, TypeB: m.precision.in, Compute: m.precision.compute, Alpha: 1,
-		})
-	})
-	m.q.Sift(sieve, kernels.Chunk{Pre: m.pre, Stride: m.z.chunk, Bias: bias, First: first, N: n, Names: names, Allowed: s.allowed})
-}
 
 // Encode implements trainer.Model.
 func (m *model) Encode(x []float32, k int, among []bool, acts []float32, latents []int32) error {
@@ -93,7 +38,9 @@ func (m *model) Encode(x []float32, k int, among []bool, acts []float32, latents
 		return fmt.Errorf("encode: %w", err)
 	}
 	defer leave()
-	s := selection{k: k, n: m.z.f, zeros: true, out: kernels.Chosen{Acts: m.acts, Latents: m.chosen, Bad: m.totals.Add(kernels.BadRow)}}
+	s := selection{k: k, n: m.z.f, zeros: true, out: kernels.Selected{
+		Acts: m.acts, Latents: m.latents, NaNRow: m.totals.Add(kernels.NaNRowOffset),
+	}}
 	if among != nil {
 		s.allowed = m.allowed
 		mask := make([]uint8, m.z.f)
@@ -104,41 +51,47 @@ func (m *model) Encode(x []float32, k int, among []bool, acts []float32, latents
 		}
 		m.upload(m.allowed, mask)
 	}
-	// As many rows at a time as the sieve and its output hold.
-	most := min(m.z.rows, m.z.sieveKeys()/kernels.Room(k, m.z.f), m.z.chosen()/k)
+	// As many rows at a time as there is room for, of candidates and of results.
+	most := min(m.z.rows, m.z.candidates()/kernels.Room(k, m.z.f), m.z.selected()/k)
 	for from := 0; from < rows; from += most {
 		n := min(most, rows-from)
-		if err := m.encodeRows(s, x[from*m.z.d:(from+n)*m.z.d], acts[from*k:(from+n)*k], latents[from*k:(from+n)*k]); err != nil {
-			if bad, ok := err.(badRow); ok {
-				return &trainer.NumericError{Step: m.step, What: fmt.Sprintf("encode: the pre-activations of row %d hold a NaN", from+int(bad))}
+		err := m.encodeBlock(s, x[from*m.z.d:(from+n)*m.z.d], acts[from*k:(from+n)*k], latents[from*k:(from+n)*k])
+		var nan nanRow
+		if errors.As(err, &nan) {
+			return &trainer.NumericError{
+				Step: m.step, What: fmt.Sprintf("encode: the pre-activations of row %d hold a NaN", from+int(nan)),
 			}
+		}
+		if err != nil {
 			return fmt.Errorf("encode: %w", err)
 		}
 	}
 	return nil
 }
 
-// badRow is a row whose pre-activations hold a NaN.
-type badRow int
+// nanRow is the error of a row whose pre-activations hold a NaN.
+type nanRow int
 
-func (b badRow) Error() string { return fmt.Sprintf("row %d holds a NaN", int(b)) }
+func (r nanRow) Error() string { return fmt.Sprintf("row %d holds a NaN", int(r)) }
 
-func (m *model) encodeRows(s selection, x, acts []float32, latents []int32) error {
-	rows := len(x) / m.z.d
-	// The residual's place is free between steps.
-	m.upload(m.residual, driver.Bytes(x))
-	m.q.Zero(s.out.Bad, 4)
-	m.q.Center(kernels.Center{X: m.residual, BDec: m.w.bDec, Out: m.centred, OutBF: m.centredBF, Rows: rows, D: m.z.d, D4: m.z.d4})
-	m.choose(rows, s)
+// encodeBlock encodes rows that fit the buffers, and waits for the result.
+func (m *model) encodeBlock(s selection, x, acts []float32, latents []int32) error {
+	z, rows := m.z, len(x)/m.z.d
+	m.upload(m.residual, driver.Bytes(x)) // residual is free between steps
+	m.q.Zero(s.out.NaNRow, 4)
+	m.q.Centre(kernels.Centre{
+		X: m.residual, BDec: m.w.bDec, Out: m.centred, OutBF: m.centredBF, Rows: rows, D: z.d, D4: z.d4,
+	})
+	m.topK(rows, s)
 	m.download(driver.Bytes(acts), m.acts)
-	m.download(driver.Bytes(latents), m.chosen)
-	bad := []int32{0}
-	m.download(driver.Bytes(bad), s.out.Bad)
+	m.download(driver.Bytes(latents), m.latents)
+	nan := []int32{0}
+	m.download(driver.Bytes(nan), s.out.NaNRow)
 	if err := m.q.Wait(); err != nil {
 		return err
 	}
-	if bad[0] > 0 {
-		return badRow(rows - int(bad[0]))
+	if nan[0] > 0 {
+		return nanRow(rows - int(nan[0]))
 	}
 	return nil
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/topksweep/sweep/trainer/cuda/driver"
 )
 
-// GPUs lists the GPUs of this machine, each as a person would name it. Where none
-// can be used the error says in one line why.
+// GPUs lists the GPUs of this machine by name, such as "GPU 0 (NVIDIA H200)". The error is one
+// line that says why none can be used.
 func GPUs() ([]string, error) {
 	infos, err := driver.Devices()
 	if err != nil {
@@ -21,5 +21,5 @@ func GPUs() ([]string, error) {
 	return names, nil
 }
 
-// Bytes returns what a model takes on any GPU, and on the host; 0 if not known.
+// Bytes returns the memory of a model on any GPU and on the host, in bytes.
 func Bytes(c trainer.Config) (device, host int64) { return new(backend).Bytes(c) }

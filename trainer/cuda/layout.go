@@ -3,175 +3,181 @@
 package cuda
 
 import (
-	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/cuda/driver"
 	"github.com/topksweep/sweep/trainer/cuda/kernels"
 )
 
-// chunkBytes is the size of a chunk of pre-activations: small enough to stay in
-// the L2 cache (40 MB on A100, 50 MB on H100 and H200) until the sieve has read
-// it, large enough for its product to fill the GPU.
-const chunkBytes = 32 << 20
-
-// blockRows is how many tokens are encoded at a time.
-const blockRows = 8192
-
-// spareBytes bounds the sums of latents' further segments.
-const spareBytes = 256 << 20
-
-// stagingBytes is the size of each of two pinned buffers for states.
-const stagingBytes = 8 << 20
-
-// sizes are the shapes of a model.
-type sizes struct {
-	b, d, f, k int
-	d4         int  // float4 in a padded row; even, so that rows of bfloat16 are aligned
-	fPad       int  // multiple of 64
-	kAux       int  // 0: AuxK takes no latents of its own
-	inert      bool // the reference's AuxK
-	zeroPicks  bool // zeros chosen count as firing
-	bf16       bool
-	rows       int // encoded at a time
-	chunk      int // latents in a chunk, multiple of 128
-	room       int // of the widest sieve over rows
-	hits       int // at most
-	segment    int
-	extras     int // at most
-}
-
-func sizesOf(c trainer.Config) sizes {
-	recipe, _ := trainer.RecipeByName(c.Recipe)
-	z := sizes{b: c.BatchSize, d: c.ActivationDim, f: c.DictSize, k: c.K, zeroPicks: recipe.FiredAtZero, bf16: c.Precision == "bf16"}
-	z.d4 = 2 * over(z.d, 8)
-	z.fPad = 64 * over(z.f, 64)
-	if c.AuxKAlpha > 0 {
-		z.inert = recipe.InertAuxK
-		if !z.inert {
-			z.kAux = min(c.KAux, z.f)
-		}
-	}
-	z.rows = min(z.b, blockRows)
-	z.chunk = min(128*over(z.f, 128), max(1024, chunkBytes/4/z.rows/128*128))
-	z.room = kernels.Room(max(z.k, z.kAux), z.f)
-	z.hits = z.b * (z.k + z.kAux)
-	z.segment = 64
-	for z.hits/z.segment*z.d4*32 > spareBytes {
-		z.segment *= 2
-	}
-	z.extras = z.hits / z.segment
-	return z
-}
-
-func over(n, per int) int { return (n + per - 1) / per }
-
-// sieveKeys is the number of candidates that fit the sieve: those of a batch, or
-// one row of all latents, so that Encode can choose any number.
-func (z sizes) sieveKeys() int { return max(z.rows*z.room, kernels.Room(z.f, z.f)) }
-
-// chosen is the number of activations that fit the output of a selection.
-func (z sizes) chosen() int { return max(z.b*z.k, z.f) }
-
-// pinned is the host memory that a model keeps pinned; training takes two
-// batches more where it uploads them.
-func (z sizes) pinned() int64 { return 2*stagingBytes + 4*int64(z.b)*int64(z.d) + 8*int64(z.b) + 4096 }
-
-// An arena hands out parts of one allocation. It starts at 0 to learn the size.
+// An arena hands out parts of one allocation. One that starts at 0 measures how large the
+// allocation must be.
 type arena struct{ at int64 }
 
+// take returns the address of n items of that many bytes each.
 func (a *arena) take(n int, bytes int) driver.Ptr {
 	p := driver.Ptr(a.at)
 	a.at += (int64(n)*int64(bytes) + 255) / 256 * 256
 	return p
 }
 
-// params are the parameters, moments or gradients. b_enc and b_dec lie one after
-// the other, so that they are updated together.
-type params struct{ wEnc, wDec, bEnc, bDec driver.Ptr } // [F,D4] [F,D4] [fPad] [4·D4]
+// params are the parameters, or their moments or gradients. b_dec lies right after b_enc, so
+// that one kernel updates both.
+type params struct {
+	wEnc, wDec driver.Ptr // [F,D4]
+	bEnc       driver.Ptr // [fPad]
+	bDec       driver.Ptr // [4·D4]
+}
 
-func (z sizes) biases() int { return z.fPad + 4*z.d4 }
-
-func placeParams(a *arena, z sizes) params {
-	p := params{wEnc: a.take(z.f, 16*z.d4), wDec: a.take(z.f, 16*z.d4), bEnc: a.take(z.biases(), 4)}
+func (a *arena) params(z sizes) params {
+	p := params{wEnc: a.take(z.f, 4*z.width()), wDec: a.take(z.f, 4*z.width()), bEnc: a.take(z.biases(), 4)}
 	p.bDec = p.bEnc.Add(4 * int64(z.fPad))
 	return p
 }
 
-// buffers are where everything lies on the GPU.
+// buffers are the addresses of all arrays on the GPU, in the order of the phases that write
+// them. Matrices over D have padded rows of D4 float4. Those that a model does not need are 0.
 type buffers struct {
-	w, m, v, g params
-	encBF      driver.Ptr // [F,D4] W_enc in bfloat16
-	unit       driver.Ptr // [F] factor of each row of W_dec before use
-	since      driver.Ptr // [F] int64
-	dead       driver.Ptr // [F] bytes
-	dying      driver.Ptr // [F] bytes
-	list       driver.Ptr // [F] dying latents
-	hits       driver.Ptr // [F] counts
-	zeroPicks  driver.Ptr // [F] counts, right behind hits
-	start      driver.Ptr // [F+1]
-	allowed    driver.Ptr // [F] bytes: Encode's
-	norm2      driver.Ptr // [F] float64
-	scan       driver.Ptr
+	// The training state.
+	w, m, v    params
+	sinceFired driver.Ptr // [F] int64
+	totals     driver.Ptr // *kernels.StepTotals; its threshold belongs to the state
 
-	x         [2]driver.Ptr // [B,D]
-	rows      driver.Ptr    // [B] int64: numbers of a table's rows
-	centred   driver.Ptr    // [B,D4]
-	centredBF driver.Ptr
-	residual  driver.Ptr // [B,D4]
-	left      driver.Ptr // [B,D4]
-	least     driver.Ptr // [B]
-	l2        driver.Ptr // [B] float64
-	left2     driver.Ptr // [B] float64
-	spread2   driver.Ptr // [B] float64
+	// Computed from the weights whenever these change.
+	encBF    driver.Ptr // [F,D4] W_enc in bfloat16
+	decScale driver.Ptr // [F] factor that brings each row of W_dec to unit norm before use
 
-	pre           driver.Ptr // [rows,chunk]
-	bits, latents driver.Ptr // [sieveKeys]
-	count, floors driver.Ptr // [rows]
-	acts, chosen  driver.Ptr // [B,K]
-	auxActs       driver.Ptr // [B,kAux]
-	auxChosen     driver.Ptr
-	gathered      driver.Ptr // [chunk,D4]
-	gatheredBias  driver.Ptr
+	// Input of a step.
+	input   driver.Ptr    // *kernels.StepInput
+	batches [2]driver.Ptr // [B,D] this batch and the next one
+	rows    driver.Ptr    // [B] int64: numbers of the batch's rows in the data set
 
-	token, act             driver.Ptr // [hits] as scattered
-	tokenInOrder, inOrder  driver.Ptr // [hits]
-	extra                  driver.Ptr // [extras] pairs
-	spare, spareBias       driver.Ptr
-	part, encPart          driver.Ptr // [MaxParts,4·D4] float64
-	mean, variance         driver.Ptr // [4·D4] float64
-	sums, biasNorm2, moved driver.Ptr
-	step, totals           driver.Ptr
+	// initBDec, which also uses aux.mean, aux.variance, l2 and residualSums.
+	moved driver.Ptr // [2] float64
+
+	// centre
+	centred   driver.Ptr // [B,D4] x − b_dec
+	centredBF driver.Ptr // [B,D4] the same in bfloat16
+
+	// encodeBatch. AuxK and Encode select with the same buffers.
+	pre           driver.Ptr // [rows,chunk] pre-activations
+	candidates    candidates
+	allowed       driver.Ptr // [F] bytes: the latents that Encode selects among
+	acts, latents driver.Ptr // [B,K] kept activations
+	hits          driver.Ptr // [fPad] int32: hits of each latent; backward leaves them at 0
+	zeroPicks     driver.Ptr // [fPad] int32; countFired leaves them at 0
+	smallest      driver.Ptr // [B] smallest positive activation, or +Inf
+
+	// countFired
+	dead, dying driver.Ptr // [F] bytes
+
+	// decodeBatch
+	residual     driver.Ptr // [B,D4] x − x̂
+	l2           driver.Ptr // [B] float64: its squared norm
+	residualSums driver.Ptr // [MaxParts,4·D4] float64: its column sums
+
+	// auxLoss
+	aux auxBuffers
+
+	// backward
+	group       groupBuffers
+	g           params
+	latentNorm2 driver.Ptr // [F] float64: squared norm of each latent's gradients
+	segmentSums driver.Ptr // [extras,2,D4]
+	segmentBias driver.Ptr // [extras]
+	encoderSums driver.Ptr // [MaxParts,4·D4] float64: column sums of b_enc's gradient · W_enc
+	biasNorm2   driver.Ptr // [BiasParts] float64
+	stepSums    driver.Ptr // SumBytes, for sumTotals
 }
 
-// place lays the buffers out.
-func place(a *arena, z sizes) *buffers {
-	width := 4 * z.d4
-	b := &buffers{
-		w: placeParams(a, z), m: placeParams(a, z), v: placeParams(a, z), g: placeParams(a, z),
-		unit: a.take(z.f, 4), since: a.take(z.f, 8), dead: a.take(z.f, 1), dying: a.take(z.f, 1), list: a.take(z.f, 4),
-		start: a.take(z.f+1, 4), allowed: a.take(z.f, 1), norm2: a.take(z.f, 8), scan: a.take(1, int(kernels.ScanBytes(z.f))),
-		x: [2]driver.Ptr{a.take(z.b, 4*z.d), a.take(z.b, 4*z.d)}, rows: a.take(z.b, 8), centred: a.take(z.b, 4*width), residual: a.take(z.b, 4*width),
-		least: a.take(z.b, 4), l2: a.take(z.b, 8),
-		pre: a.take(z.rows, 4*z.chunk), bits: a.take(z.sieveKeys(), 4), latents: a.take(z.sieveKeys(), 4),
-		count: a.take(z.rows, 4), floors: a.take(z.rows, 4), acts: a.take(z.chosen(), 4), chosen: a.take(z.chosen(), 4),
-		token: a.take(z.hits, 4), act: a.take(z.hits, 4), tokenInOrder: a.take(z.hits, 4), inOrder: a.take(z.hits, 4),
-		extra: a.take(z.extras, 8), spare: a.take(z.extras, 8*width), spareBias: a.take(z.extras, 4),
-		part: a.take(kernels.MaxParts, 8*width), encPart: a.take(kernels.MaxParts, 8*width), mean: a.take(width, 8), variance: a.take(width, 8),
-		sums: a.take(1, kernels.SumBytes), biasNorm2: a.take(kernels.BiasParts(width), 8), moved: a.take(2, 8),
-		step: a.take(1, 256), totals: a.take(1, 256),
+// candidates are what a selection has gathered so far (kernels.Candidates).
+type candidates struct {
+	bits, latents  driver.Ptr // [candidates] int32
+	count, cutoffs driver.Ptr // [rows] int32
+}
+
+// auxBuffers are those of AuxK. In recipe reference only residual, error2, mean and variance
+// are in use.
+type auxBuffers struct {
+	dyingList      driver.Ptr // [F] int32: the dying latents, listed by the last backward
+	gathered       driver.Ptr // [chunk,D4] their encoder rows, in the product's precision
+	gatheredBias   driver.Ptr // [chunk]
+	acts, latents  driver.Ptr // [B,kAux]
+	residual       driver.Ptr // [B,D4] what AuxK leaves of the residual
+	error2         driver.Ptr // [B] float64: its squared norm
+	spread2        driver.Ptr // [B] float64: squared distance of the residual from its mean
+	mean, variance driver.Ptr // [4·D4] float64
+}
+
+// groupBuffers are the hits grouped by latent (kernels/group.cu).
+type groupBuffers struct {
+	sums                     driver.Ptr // ScanBytes
+	start                    driver.Ptr // [F+1] int32
+	extra                    driver.Ptr // [extras] pairs of int32
+	token, act               driver.Ptr // [hits] in any order inside a latent
+	orderedToken, orderedAct driver.Ptr // [hits] in order of token
+}
+
+// layOut takes all buffers from an arena.
+func layOut(a *arena, z sizes) *buffers {
+	b, row := &buffers{}, 4*z.width() // row: bytes of a padded row
+
+	b.w, b.m, b.v = a.params(z), a.params(z), a.params(z)
+	b.sinceFired = a.take(z.f, 8)
+	b.totals = a.take(1, int(kernels.StepTotalsBytes))
+
+	b.decScale = a.take(z.f, 4)
+	if z.bf16 {
+		b.encBF = a.take(z.f, row/2)
 	}
+
+	b.input = a.take(1, int(kernels.StepInputBytes))
+	b.batches = [2]driver.Ptr{a.take(z.b, 4*z.d), a.take(z.b, 4*z.d)}
+	b.rows = a.take(z.b, 8)
+
+	b.moved = a.take(2, 8)
+
+	b.centred = a.take(z.b, row)
+	if z.bf16 {
+		b.centredBF = a.take(z.b, row/2)
+	}
+
+	b.pre = a.take(z.rows, 4*z.chunk)
+	b.candidates = candidates{
+		bits: a.take(z.candidates(), 4), latents: a.take(z.candidates(), 4),
+		count: a.take(z.rows, 4), cutoffs: a.take(z.rows, 4),
+	}
+	b.allowed = a.take(z.f, 1)
+	b.acts, b.latents = a.take(z.selected(), 4), a.take(z.selected(), 4)
 	b.hits = a.take(z.fPad, 4)
 	if z.zeroPicks {
 		b.zeroPicks = a.take(z.fPad, 4)
 	}
-	if z.bf16 {
-		b.encBF, b.centredBF = a.take(z.f, 2*width), a.take(z.b, 2*width)
-	}
+	b.smallest = a.take(z.b, 4)
+
+	b.dead, b.dying = a.take(z.f, 1), a.take(z.f, 1)
+
+	b.residual, b.l2 = a.take(z.b, row), a.take(z.b, 8)
+	b.residualSums = a.take(kernels.MaxParts, 2*row)
+
+	b.aux.dyingList = a.take(z.f, 4)
+	b.aux.mean, b.aux.variance = a.take(z.width(), 8), a.take(z.width(), 8)
 	if z.kAux > 0 || z.inert {
-		b.left, b.left2, b.spread2 = a.take(z.b, 4*width), a.take(z.b, 8), a.take(z.b, 8)
+		b.aux.residual, b.aux.error2, b.aux.spread2 = a.take(z.b, row), a.take(z.b, 8), a.take(z.b, 8)
 	}
 	if z.kAux > 0 {
-		b.auxActs, b.auxChosen = a.take(z.b*z.kAux, 4), a.take(z.b*z.kAux, 4)
-		b.gathered, b.gatheredBias = a.take(z.chunk, 4*width), a.take(z.chunk, 4)
+		b.aux.acts, b.aux.latents = a.take(z.b*z.kAux, 4), a.take(z.b*z.kAux, 4)
+		b.aux.gathered, b.aux.gatheredBias = a.take(z.chunk, row), a.take(z.chunk, 4)
 	}
+
+	b.group = groupBuffers{
+		sums: a.take(1, int(kernels.ScanBytes(z.f))), start: a.take(z.f+1, 4), extra: a.take(z.extras, 8),
+		token: a.take(z.hits, 4), act: a.take(z.hits, 4),
+		orderedToken: a.take(z.hits, 4), orderedAct: a.take(z.hits, 4),
+	}
+	b.g = a.params(z)
+	b.latentNorm2 = a.take(z.f, 8)
+	b.segmentSums, b.segmentBias = a.take(z.extras, 2*row), a.take(z.extras, 4)
+	b.encoderSums = a.take(kernels.MaxParts, 2*row)
+	b.biasNorm2 = a.take(kernels.BiasParts(z.width()), 8)
+
+	b.stepSums = a.take(1, kernels.SumBytes)
 	return b
 }

@@ -9,19 +9,22 @@ import (
 	"github.com/topksweep/sweep/trainer/cuda/kernels"
 )
 
-// The reference's geometric_median: at most medianSteps steps of Weiszfeld's
-// iteration from the mean, until one moves less than medianTol.
+// As in the reference's geometric_median: Weiszfeld's iteration starts at the mean and ends
+// after medianSteps steps, or when a step moves by less than medianTol.
 const (
 	medianSteps = 100
 	medianTol   = 1e-5
 )
 
-// median sets b_dec to the geometric median of a batch. Where the guess meets a
-// row, whose weight would be infinite, the row is the answer; the reference
-// returns NaN there.
-func (m *model) median(x driver.Ptr) {
-	guess, next := m.mean, m.variance
-	it := kernels.Median{X: x, Rows: m.z.b, D: m.z.d, Next: next, Weight: m.l2, Part: m.part, Moved: m.moved}
+// initBDec sets b_dec to the geometric median of the rows of x_BD. Where the iteration meets
+// a row, whose weight would be infinite, that row is the result; the reference returns NaN
+// there.
+func (m *model) initBDec(x driver.Ptr) {
+	// The two points and the sums lie in buffers that are free before the first step.
+	guess, next := m.aux.mean, m.aux.variance
+	it := kernels.Median{
+		X: x, Rows: m.z.b, D: m.z.d, Next: next, Weight: m.l2, Sums: m.residualSums, Moved: m.moved,
+	}
 	m.q.Median(it)
 	for range medianSteps {
 		guess, next = next, guess
@@ -33,7 +36,7 @@ func (m *model) median(x driver.Ptr) {
 			next = guess
 			break
 		}
-		if !(math.Sqrt(moved[0]) >= medianTol) { // NaN too: the batch holds one
+		if !(math.Sqrt(moved[0]) >= medianTol) { // also where it is NaN: the batch holds one
 			break
 		}
 	}

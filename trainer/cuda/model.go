@@ -6,53 +6,59 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"unsafe"
 
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/cuda/driver"
 	"github.com/topksweep/sweep/trainer/cuda/kernels"
 )
 
+// A model is one autoencoder on the GPU.
 type model struct {
 	b         *backend
 	c         trainer.Config
 	recipe    trainer.Recipe
 	data      trainer.Batches // nil: the model only encodes
-	dataset   *dataset        // the data's, if the GPU holds it
+	dataset   *dataset        // data's, if the GPU holds it
 	z         sizes
 	precision precision
 
 	*buffers
-	memory  driver.Ptr // what the buffers lie in
+	memory  driver.Ptr // the allocation that holds the buffers
 	q       *kernels.Queue
 	blas    *driver.Blas
 	uploads uploads
-	graph   *driver.Graph // of a step without AuxK
-	warm    bool          // such a step has been taken
 
-	pinned     []byte           // of all that follows
-	staging    [2][]byte        // for states
-	staged     [2]*driver.Event // staging's copies are done
-	rowNumbers []byte           // [B] int64
-	said       *kernels.Step    // what the next step is told
-	heard      *kernels.Totals  // what the last one said
+	graph       *driver.Graph // of a step without dying latents
+	initialised bool          // such a step has been launched kernel by kernel
 
-	step  int64
-	dying int // latents that are dead after the next step unless they fire
+	pinned     []byte // host memory that holds all of the following
+	hostInput  *kernels.StepInput
+	hostTotals *kernels.StepTotals
+	transfer   transfer
+	rowNumbers []int64 // [B]
+
+	step       int64
+	dyingCount int // latents that are dead after the next step unless they fire in it
+	auxKept    int // latents that AuxK selected for each token in this step
 }
 
-func newModel(b *backend, c trainer.Config, recipe trainer.Recipe, s *trainer.State, data trainer.Batches) (_ *model, err error) {
-	m := &model{b: b, c: c, recipe: recipe, data: data, z: sizesOf(c), precision: precisions[c.Precision], step: s.Step}
+func newModel(
+	b *backend, c trainer.Config, recipe trainer.Recipe, s *trainer.State, data trainer.Batches,
+) (_ *model, err error) {
+	m := &model{b: b, c: c, recipe: recipe, data: data, z: sizesOf(c), step: s.Step}
+	m.precision, _ = precisionOf(c.Precision)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.release())
 		}
 	}()
 	var space arena
-	place(&space, m.z)
+	layOut(&space, m.z)
 	if m.memory, err = b.dev.Alloc(space.at); err != nil {
 		return nil, err
 	}
-	m.buffers = place(&arena{int64(m.memory)}, m.z)
+	m.buffers = layOut(&arena{int64(m.memory)}, m.z)
 	stream, err := b.dev.Stream()
 	if err != nil {
 		return nil, err
@@ -68,7 +74,7 @@ func newModel(b *backend, c trainer.Config, recipe trainer.Recipe, s *trainer.St
 	return m, m.q.Wait()
 }
 
-// pin takes the host memory that the GPU copies to and from.
+// pin allocates the pinned host memory, which the GPU copies from and to.
 func (m *model) pin() error {
 	p, err := m.b.dev.Pinned(m.z.pinned())
 	if err != nil {
@@ -76,19 +82,19 @@ func (m *model) pin() error {
 	}
 	m.pinned = p
 	take := func(n int) []byte { part := p[:n:n]; p = p[n:]; return part }
-	m.said = (*kernels.Step)(ptrTo(take(2048)))
-	m.heard = (*kernels.Totals)(ptrTo(take(2048)))
-	for i := range m.staging {
-		m.staging[i] = take(stagingBytes)
-		if m.staged[i], err = m.b.dev.Event(); err != nil {
+	m.hostInput = (*kernels.StepInput)(unsafe.Pointer(unsafe.SliceData(take(exchangeBytes / 2))))
+	m.hostTotals = (*kernels.StepTotals)(unsafe.Pointer(unsafe.SliceData(take(exchangeBytes / 2))))
+	for i := range m.transfer.halves {
+		m.transfer.halves[i] = take(transferBytes)
+		if m.transfer.done[i], err = m.b.dev.Event(); err != nil {
 			return err
 		}
 	}
-	m.rowNumbers = take(8 * m.z.b)
-	return m.uploads.open(m.b.dev, m.x, driver.View[float32](take(4*m.z.b*m.z.d)))
+	m.rowNumbers = driver.View[int64](take(8 * m.z.b))
+	return m.uploads.open(m.b.dev, m.batches, driver.View[float32](take(4*m.z.b*m.z.d)))
 }
 
-// load puts a state on the GPU.
+// load copies a state to the GPU, and computes from it what a step needs.
 func (m *model) load(s *trainer.State) {
 	z, q := m.z, m.q
 	for i, p := range []params{m.w, m.m, m.v} {
@@ -100,30 +106,30 @@ func (m *model) load(s *trainer.State) {
 		m.upload(p.bDec, driver.Bytes(from.BDec))
 	}
 	q.Zero(m.g.bEnc, 4*int64(z.biases()))
-	q.Zero(m.hits, 4*int64(z.fPad)) // each step leaves these two at 0
+	q.Zero(m.hits, 4*int64(z.fPad))
 	if z.zeroPicks {
 		q.Zero(m.zeroPicks, 4*int64(z.fPad))
 	}
-	m.upload(m.since, driver.Bytes(s.SinceFired))
+	m.upload(m.sinceFired, driver.Bytes(s.SinceFired))
 	if m.recipe.NormaliseLast {
-		q.Fill(m.unit, math.Float32bits(1), z.f)
+		q.Fill(m.decScale, math.Float32bits(1), z.f)
 	} else {
-		q.Units(m.w.wDec, z.f, z.d4, m.unit)
+		q.DecScales(m.w.wDec, z.f, z.d4, m.decScale)
 	}
 	if z.bf16 {
 		q.ToBF16(m.w.wEnc, m.encBF, z.f*z.d4)
 	}
-	q.Zero(m.totals, 256)
-	m.upload(m.totals.Add(kernels.Threshold), driver.Bytes([]float32{s.Threshold}))
-	if z.kAux > 0 || z.inert {
-		var list []int32
+	q.Zero(m.totals, kernels.StepTotalsBytes)
+	m.upload(m.totals.Add(kernels.ThresholdOffset), driver.Bytes([]float32{s.Threshold}))
+	if m.usesAuxK() {
+		var dying []int32
 		for f, n := range s.SinceFired {
 			if m.recipe.Dead(n+int64(z.b), m.c.DeadFeatureThreshold) {
-				list = append(list, int32(f))
+				dying = append(dying, int32(f))
 			}
 		}
-		m.dying = len(list)
-		m.upload(m.list, driver.Bytes(list))
+		m.dyingCount = len(dying)
+		m.upload(m.aux.dyingList, driver.Bytes(dying))
 	}
 }
 
@@ -144,9 +150,9 @@ func (m *model) Save(s *trainer.State) error {
 		m.download(driver.Bytes(to.BEnc), p.bEnc)
 		m.download(driver.Bytes(to.BDec), p.bDec)
 	}
-	m.download(driver.Bytes(s.SinceFired), m.since)
+	m.download(driver.Bytes(s.SinceFired), m.sinceFired)
 	threshold := []float32{0}
-	m.download(driver.Bytes(threshold), m.totals.Add(kernels.Threshold))
+	m.download(driver.Bytes(threshold), m.totals.Add(kernels.ThresholdOffset))
 	s.Step, s.Threshold = m.step, threshold[0]
 	if err := m.q.Wait(); err != nil {
 		return fmt.Errorf("save: %w", err)
@@ -170,7 +176,7 @@ func (m *model) Close() error {
 	return nil
 }
 
-// release gives back what newModel took so far.
+// release frees all that newModel has allocated so far.
 func (m *model) release() error {
 	var errs []error
 	if m.q != nil {
@@ -180,7 +186,7 @@ func (m *model) release() error {
 	if m.graph != nil {
 		errs = append(errs, m.graph.Close())
 	}
-	for _, e := range m.staged {
+	for _, e := range m.transfer.done {
 		if e != nil {
 			errs = append(errs, e.Close())
 		}
@@ -196,11 +202,12 @@ func (m *model) release() error {
 	return errors.Join(errs...)
 }
 
+// numeric returns a *trainer.NumericError of this step.
 func (m *model) numeric(format string, a ...any) error {
 	return &trainer.NumericError{Step: m.step, What: fmt.Sprintf(format, a...)}
 }
 
-// finite is nil where v is.
+// finite returns an error where v is NaN or infinite.
 func (m *model) finite(what string, v float64) error {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return m.numeric("%s is %v", what, v)

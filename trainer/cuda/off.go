@@ -1,16 +1,16 @@
 //go:build !cuda
 
-// Package cuda trains on NVIDIA GPUs. This is what is left of it in a program that
-// is built without the tag cuda: it has no GPUs.
+// Package cuda trains on NVIDIA GPUs. In a program that is built without the tag cuda, all
+// that it has are these functions, which say so.
 package cuda
 
 import "github.com/topksweep/sweep/trainer"
 
-// GPUs lists the GPUs of this machine.
+// GPUs returns ErrNotBuilt.
 func GPUs() ([]string, error) { return nil, ErrNotBuilt }
 
-// New returns the backend of a GPU.
+// New returns ErrNotBuilt.
 func New(int) (trainer.Backend, error) { return nil, ErrNotBuilt }
 
-// Bytes returns what a model takes on any GPU, and on the host; 0 if not known.
+// Bytes returns 0: the memory of a model is not known.
 func Bytes(trainer.Config) (device, host int64) { return 0, 0 }

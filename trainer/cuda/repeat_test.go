@@ -18,8 +18,9 @@ import (
 // reverse makes the emulation run blocks and threads in the opposite order.
 const reverse = "SWEEP_EMULATE_REVERSE"
 
-// TestOrder runs itself again with blocks and threads in another order: what
-// depends on it, an atomic sum of floats or a race, gives other bits.
+// TestOrder trains, and runs itself in another process with blocks and threads in the opposite
+// order. What depends on the order, such as an atomic sum of floats or a race, gives other
+// bits.
 func TestOrder(t *testing.T) {
 	b := open(t)
 	var ran strings.Builder

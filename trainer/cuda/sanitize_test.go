@@ -9,14 +9,15 @@ import (
 	"github.com/topksweep/sweep/trainer/data"
 )
 
-// Steps from a data set in bf16, for rows of all widths and latents with more hits than
-// a segment has: they launch what TestAgainstCPU does not, and are short enough for
-// ThreadSanitizer. What it finds fails the launch.
+// TestSanitizedSteps takes steps on a data set on the GPU, in bf16, for rows of several widths
+// and latents with more hits than a segment. They launch the kernels that TestAgainstCPU does
+// not launch, and are short enough for ThreadSanitizer, whose findings fail the launch.
 func TestSanitizedSteps(t *testing.T) {
 	b := open(t)
 	for _, width := range []int{24, 160, 480} {
 		set, err := data.Open(t.Context(), trainer.DataSpec{
-			Synthetic: &trainer.Synthetic{ActivationDim: width, Directions: 60, Tokens: 600, Active: 3, Noise: 0.05, Seed: 2}, EvalTokens: 10,
+			Synthetic:  &trainer.Synthetic{ActivationDim: width, Directions: 60, Tokens: 600, Active: 3, Noise: 0.05, Seed: 2},
+			EvalTokens: 10,
 		}, data.Options{Workers: 1})
 		if err != nil {
 			t.Fatal(err)

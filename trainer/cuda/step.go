@@ -11,10 +11,26 @@ import (
 	"github.com/topksweep/sweep/trainer/cuda/kernels"
 )
 
-// train takes a step on the batch that bring puts on the stream, as [B,D]. In
-// recipe upstream, a row without a positive kept activation has no smallest one and
-// is left out of the threshold's mean, as in package cpu.
-func (m *model) train(bring func(*driver.Stream) (driver.Ptr, error)) (trainer.Stats, error) {
+// train takes one step. batch puts the batch x_BD on a stream, as the model's stream does its
+// work, and returns its address on the GPU.
+//
+// A step is the phases of package cpu, whose step.go says what each one computes:
+//
+//	initBDec     median.go    only in step 0
+//	centre       step.go
+//	encodeBatch  step.go, topk.go
+//	countFired   step.go
+//	decodeBatch  step.go
+//	auxLoss      auxk.go
+//	backward     backward.go
+//	sumTotals    step.go      the loss, the gradient's norm and clip, and updateThreshold
+//	update       update.go
+//
+// Two phases come at another point than there, which does not change what they compute:
+// countFired comes before decodeBatch, and updateThreshold is part of sumTotals, since it is
+// one more sum over the tokens. A phase only puts kernels on the queue. The host waits once,
+// at the end of the step.
+func (m *model) train(batch func(*driver.Stream) (driver.Ptr, error)) (trainer.Stats, error) {
 	st := trainer.Stats{LR: m.c.LRAt(m.step)}
 	leave, err := m.b.dev.Enter()
 	if err != nil {
@@ -22,157 +38,166 @@ func (m *model) train(bring func(*driver.Stream) (driver.Ptr, error)) (trainer.S
 	}
 	defer leave()
 	var x driver.Ptr
-	m.q.Do("copy", func(s *driver.Stream) (err error) { x, err = bring(s); return err })
+	m.q.Do("copy", func(s *driver.Stream) (err error) { x, err = batch(s); return err })
 	if m.step == 0 {
-		m.median(x)
+		m.initBDec(x)
 	}
-	m.tell(x, st.LR)
-	m.perform()
+	m.setInput(x, st.LR)
+	m.launch()
 	if err := m.q.Wait(); err != nil {
 		return st, err
 	}
-	return st, m.hear(&st)
+	return st, m.readTotals(&st)
 }
 
-// perform takes a step. All steps in which AuxK has nothing to do are the same
-// but for what tell has written, and are launched as one graph. The first of
-// them goes without, as libraries and drivers set themselves up then.
-func (m *model) perform() {
-	if m.dying > 0 || !m.warm {
-		m.warm = m.warm || m.dying == 0
-		m.record()
+// phases returns the phases of a step after initBDec, in order.
+func (m *model) phases() []func() {
+	return []func(){
+		m.centre,
+		m.encodeBatch,
+		m.countFired,
+		m.decodeBatch,
+		m.auxLoss,
+		m.backward,
+		m.sumTotals,
+		m.update,
+	}
+}
+
+// Adam's constants: torch's defaults. update.cu has the same.
+const (
+	beta1 = 0.9
+	beta2 = 0.999
+)
+
+// setInput writes the step's input to pinned memory, from where launch uploads it.
+func (m *model) setInput(x driver.Ptr, lr float64) {
+	t := float64(m.step + 1)
+	*m.hostInput = kernels.StepInput{
+		X:    x,
+		Rate: float32(lr / (1 - math.Pow(beta1, t))),
+		Root: float32(1 / math.Sqrt(1-math.Pow(beta2, t))),
+	}
+	if m.recipe.Threshold && m.step > int64(m.c.ThresholdStartStep) {
+		m.hostInput.UpdateThreshold = 1
+	}
+}
+
+// launch starts the phases on the GPU. Steps without dying latents differ only in their
+// input. So they are captured once, as a graph, and then launched in one call. The first of
+// them is launched kernel by kernel, because libraries and drivers initialise themselves then.
+func (m *model) launch() {
+	if m.dyingCount > 0 || !m.initialised {
+		m.initialised = m.initialised || m.dyingCount == 0
+		m.enqueue()
 		return
 	}
 	if m.graph == nil {
 		m.q.Do("graph", func(s *driver.Stream) (err error) {
-			m.graph, err = s.Capture(func() error { m.record(); return m.q.Err() })
+			m.graph, err = s.Capture(func() error { m.enqueue(); return m.q.Err() })
 			return err
 		})
 	}
 	m.q.Do("graph", func(s *driver.Stream) error { return m.graph.Launch(s) })
 }
 
-// Adam's constants, torch's defaults, as the kernels have them.
-const (
-	beta1 = 0.9
-	beta2 = 0.999
-)
-
-// tell writes what the step depends on.
-func (m *model) tell(x driver.Ptr, lr float64) {
-	t := float64(m.step + 1)
-	*m.said = kernels.Step{X: x, Rate: float32(lr / (1 - math.Pow(beta1, t))), Root: float32(1 / math.Sqrt(1-math.Pow(beta2, t)))}
-	if m.recipe.Threshold && m.step > int64(m.c.ThresholdStartStep) {
-		m.said.Average = 1
+// enqueue puts the upload of the step's input, the phases, and the download of the step's
+// totals on the queue.
+func (m *model) enqueue() {
+	m.q.Do("copy", func(s *driver.Stream) error { return s.Upload(m.input, bytesOf(m.hostInput)) })
+	for _, phase := range m.phases() {
+		phase()
 	}
+	m.q.Do("copy", func(s *driver.Stream) error { return s.Download(bytesOf(m.hostTotals), m.totals) })
 }
 
-// hear turns what the GPU says of the step into stats, or an error where a
-// number is not finite, and moves on to the next step.
-func (m *model) hear(st *trainer.Stats) error {
-	t := m.heard
-	if t.BadRow > 0 {
-		return m.numeric("the pre-activations of row %d of the batch hold a NaN", m.z.b-int(t.BadRow))
-	}
-	if t.AuxBadRow > 0 {
-		return m.numeric("the pre-activations of row %d of the batch hold a NaN", m.z.b-int(t.AuxBadRow))
+// readTotals turns the step's totals into stats and moves on to the next step. The error is a
+// *trainer.NumericError where a number is not finite.
+func (m *model) readTotals(st *trainer.Stats) error {
+	t := m.hostTotals
+	for _, row := range []int32{t.NaNRow, t.AuxNaNRow} {
+		if row > 0 {
+			return m.numeric("the pre-activations of row %d of the batch hold a NaN", m.z.b-int(row))
+		}
 	}
 	st.L2Loss, st.AuxKLoss, st.Dead = t.L2, t.Aux, int(t.Dead)
 	st.Loss = st.L2Loss + m.c.AuxKAlpha*st.AuxKLoss
 	st.GradNorm = math.Sqrt(t.Norm2)
 	for _, v := range []struct {
-		what string
-		is   float64
-	}{{"the loss", st.L2Loss}, {"the AuxK loss", st.AuxKLoss}, {"the loss", st.Loss}, {"the gradient's norm", st.GradNorm}} {
-		if err := m.finite(v.what, v.is); err != nil {
+		what  string
+		value float64
+	}{
+		{"the loss", st.L2Loss},
+		{"the AuxK loss", st.AuxKLoss},
+		{"the loss", st.Loss},
+		{"the gradient's norm", st.GradNorm},
+	} {
+		if err := m.finite(v.what, v.value); err != nil {
 			return err
 		}
 	}
-	st.MaxSinceFired, st.Threshold = int64(t.Longest), float64(t.Threshold)
-	if m.z.kAux > 0 || m.z.inert {
-		m.dying = int(t.Dying)
+	st.MaxSinceFired, st.Threshold = int64(t.MaxSinceFired), float64(t.Threshold)
+	if m.usesAuxK() {
+		m.dyingCount = int(t.Dying)
 	}
 	m.step++
 	return nil
 }
 
-// record puts a step on the queue.
-func (m *model) record() {
-	z, q := m.z, m.q
-	q.Do("copy", func(s *driver.Stream) error { return s.Upload(m.buffers.step, bytesOf(m.said)) })
-	q.Center(kernels.Center{
-		Step: m.buffers.step, Totals: m.totals, MainScale: -2 / float32(z.b), BDec: m.w.bDec, Out: m.centred, OutBF: m.centredBF,
-		Rows: z.b, D: z.d, D4: z.d4,
+// centre sets centred_BD = x − b_dec and resets the step's totals.
+func (m *model) centre() {
+	z := m.z
+	m.q.Centre(kernels.Centre{
+		Input: m.input, Totals: m.totals, MainScale: -2 / float32(z.b), BDec: m.w.bDec,
+		Out: m.centred, OutBF: m.centredBF, Rows: z.b, D: z.d, D4: z.d4,
 	})
-	m.choose(z.b, selection{k: z.k, n: z.f, zeros: z.zeroPicks, out: kernels.Chosen{
-		Acts: m.acts, Latents: m.chosen, Hits: m.hits, ZeroPicks: m.zeroPicks, Least: m.least, Bad: m.totals.Add(kernels.BadRow),
+}
+
+// encodeBatch sets acts_BK and latents_BK: of each token the K largest of
+// ReLU(centred·W_encᵀ + b_enc).
+func (m *model) encodeBatch() {
+	z := m.z
+	m.topK(z.b, selection{k: z.k, n: z.f, zeros: z.zeroPicks, out: kernels.Selected{
+		Acts: m.acts, Latents: m.latents, Hits: m.hits, ZeroPicks: m.zeroPicks, Smallest: m.smallest,
+		NaNRow: m.totals.Add(kernels.NaNRowOffset),
 	}})
-	q.Counters(kernels.Counters{
-		Hits: m.hits, ZeroPicks: m.zeroPicks, Since: m.since, Dead: m.dead, Dying: m.buffers.dying, F: z.f, B: int64(z.b),
-		Limit: m.deadLimit(), Totals: m.totals,
-	})
-	q.Decode(kernels.Decode{
-		From: m.centred, Out: m.residual, WDec: m.w.wDec, Unit: m.unit, Acts: m.acts, Latents: m.chosen, K: z.k, Stride: z.k,
-		Rows: z.b, D4: z.d4, Norm2: m.l2,
-	})
-	q.Columns(kernels.Columns{Rows: m.residual, N: z.b, D4: z.d4, Part: m.part})
-	aux := m.auxK()
-	m.backward(aux)
-	m.update()
-	q.Do("copy", func(s *driver.Stream) error { return s.Download(bytesOf(m.heard), m.totals) })
 }
 
-// deadLimit is the fewest tokens since it fired that make a latent dead.
-func (m *model) deadLimit() int64 {
-	if m.recipe.DeadAtThreshold {
-		return m.c.DeadFeatureThreshold
+// countFired sets the tokens since each latent fired, and marks the dead latents.
+func (m *model) countFired() {
+	limit := m.c.DeadFeatureThreshold
+	if !m.recipe.DeadAtThreshold {
+		limit++
 	}
-	return m.c.DeadFeatureThreshold + 1
-}
-
-// backward computes all gradients, from the batch's hits and aux more of dead
-// latents for each token.
-func (m *model) backward(aux int) {
-	z, q := m.z, m.q
-	var dying driver.Ptr
-	if z.kAux > 0 || z.inert {
-		dying = m.buffers.dying
-	}
-	q.Scan(kernels.Scan{
-		Hits: m.hits, Dying: dying, F: z.f, Segment: z.segment, Sums: m.scan, Start: m.start, Extra: m.extra, List: m.list, Totals: m.totals,
-	})
-	hits := kernels.Scatter{Acts: m.acts, Latents: m.chosen, Rows: z.b, K: z.k, Start: m.start, Left: m.hits, Token: m.token, Act: m.act}
-	q.Scatter(hits)
-	if aux > 0 {
-		hits.Acts, hits.Latents, hits.K = m.auxActs, m.auxChosen, aux
-		q.Scatter(hits)
-	}
-	q.Order(kernels.Order{Start: m.start, F: z.f, B: z.b, Token: m.token, Act: m.act, ToToken: m.tokenInOrder, ToAct: m.inOrder})
-	q.Backward(kernels.Backward{
-		Residual: m.residual, Left: m.left, Centred: m.centred, WDec: m.w.wDec, Unit: m.unit, Dead: m.dead, Start: m.start, Extra: m.extra,
-		Token: m.tokenInOrder, Act: m.inOrder, MaxExtras: z.b * (z.k + aux) / z.segment, Segment: z.segment, F: z.f, D4: z.d4,
-		ProjectFirst: m.recipe.ProjectFirst, Totals: m.totals, GDec: m.g.wDec, GEnc: m.g.wEnc, GBias: m.g.bEnc, Norm2: m.norm2,
-		Spare: m.spare, SpareBias: m.spareBias,
-	})
-	q.Columns(kernels.Columns{Rows: m.w.wEnc, Weight: m.g.bEnc, N: z.f, D4: z.d4, Part: m.encPart})
-	q.BiasGradient(kernels.BiasGradient{
-		Residual: m.part, B: z.b, Encoder: m.encPart, F: z.f, Width: 4 * z.d4, Gradient: m.g.bDec, Norm2: m.biasNorm2,
-	})
-	q.Finish(kernels.Finish{
-		LatentNorm2: m.norm2, F: z.f, RowNorm2: m.l2, Least: m.least, B: z.b, BiasNorm2: m.biasNorm2, BiasParts: kernels.BiasParts(4 * z.d4),
-		Part: m.sums, Step: m.buffers.step, Totals: m.totals, Beta: m.c.ThresholdBeta,
+	m.q.CountFired(kernels.CountFired{
+		Hits: m.hits, ZeroPicks: m.zeroPicks, SinceFired: m.sinceFired, Dead: m.dead, Dying: m.dying,
+		F: m.z.f, B: int64(m.z.b), Limit: limit, Totals: m.totals,
 	})
 }
 
-// update takes Adam's step.
-func (m *model) update() {
-	m.q.Update(kernels.Update{
-		WEnc: m.w.wEnc, MEnc: m.m.wEnc, VEnc: m.v.wEnc, GEnc: m.g.wEnc, WDec: m.w.wDec, MDec: m.m.wDec, VDec: m.v.wDec, GDec: m.g.wDec,
-		Unit: m.unit, EncBF: m.encBF, Start: m.start, F: m.z.f, D4: m.z.d4, NormaliseLast: m.recipe.NormaliseLast,
-		W: m.w.bEnc, M: m.m.bEnc, V: m.v.bEnc, G: m.g.bEnc, Biases: m.z.biases(), Step: m.buffers.step, Totals: m.totals,
+// decodeBatch sets residual_BD = centred − acts·W_dec, its squared norms, and its column sums,
+// which auxLoss and backward need.
+func (m *model) decodeBatch() {
+	z := m.z
+	m.q.Decode(kernels.Decode{
+		From: m.centred, Out: m.residual, WDec: m.w.wDec, DecScale: m.decScale, Acts: m.acts, Latents: m.latents,
+		K: z.k, Stride: z.k, Rows: z.b, D4: z.d4, Norm2: m.l2,
+	})
+	m.q.ColumnSums(kernels.ColumnSums{Rows: m.residual, N: z.b, D4: z.d4, Sums: m.residualSums})
+}
+
+// sumTotals sums the numbers of the tokens and of the latents to the step's totals: the L2
+// loss, the norm of the gradients and the factor that clips them. In the recipe that has a
+// threshold it also updates that. As in package cpu, a token without a positive kept
+// activation is left out of the threshold's mean.
+func (m *model) sumTotals() {
+	z := m.z
+	m.q.SumStep(kernels.SumStep{
+		LatentNorm2: m.latentNorm2, F: z.f, L2: m.l2, Smallest: m.smallest, B: z.b,
+		BiasNorm2: m.biasNorm2, BiasParts: kernels.BiasParts(z.width()),
+		Sums: m.stepSums, Input: m.input, Totals: m.totals, Beta: m.c.ThresholdBeta,
 	})
 }
 
+// bytesOf returns the memory of a struct.
 func bytesOf[T any](v *T) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v)) }
-
-func ptrTo(b []byte) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(b)) }

@@ -11,8 +11,8 @@ import (
 	"github.com/topksweep/sweep/trainer/cuda/driver"
 )
 
-// A thousand steps taken twice give the same bits; thirty where there is only the
-// emulation.
+// TestThousandSteps takes a thousand steps twice, or thirty in the emulation: both runs must
+// give the same bits.
 func TestThousandSteps(t *testing.T) {
 	b := open(t)
 	infos, err := driver.Devices()

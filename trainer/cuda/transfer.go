@@ -4,47 +4,58 @@ package cuda
 
 import "github.com/topksweep/sweep/trainer/cuda/driver"
 
-// upload copies any host memory to the GPU, in the stream's order, through the
-// two pinned buffers: while one is on its way, the other is filled.
+// A transfer is the pinned memory through which other host memory is copied to and from the
+// GPU. It has two halves: while the GPU copies one, the host copies the other.
+type transfer struct {
+	halves [2][]byte        // transferBytes each
+	done   [2]*driver.Event // the GPU's last copy of a half
+}
+
+// transferBytes is the size of each half.
+const transferBytes = 8 << 20
+
+// upload copies any host memory to the GPU, in the stream's order. It returns when src may
+// change.
 func (m *model) upload(dst driver.Ptr, src []byte) {
 	for i := 0; len(src) > 0; i++ {
-		n := min(len(src), stagingBytes)
-		half := m.staging[i%2]
+		n := min(len(src), transferBytes)
+		half, done := m.transfer.halves[i%2], m.transfer.done[i%2]
 		m.q.Do("copy", func(s *driver.Stream) error {
-			if err := m.staged[i%2].Synchronize(); err != nil {
+			if err := done.Synchronize(); err != nil {
 				return err
 			}
 			copy(half, src[:n])
 			if err := s.Upload(dst, half[:n]); err != nil {
 				return err
 			}
-			return m.staged[i%2].Record(s)
+			return done.Record(s)
 		})
 		dst, src = dst.Add(int64(n)), src[n:]
 	}
 }
 
-// download copies from the GPU to any host memory, in the stream's order, and
-// waits for it: while one half is copied out of the pinned buffers, the next is
-// on its way.
+// download copies from the GPU to any host memory, in the stream's order, and waits for it.
+// In each turn the GPU starts to copy the next part to one half, and the host copies the part
+// before it out of the other half.
 func (m *model) download(dst []byte, src driver.Ptr) {
-	var before []byte // where the copy on its way belongs
+	var before []byte // where the part that is in the other half belongs
 	for i := 0; len(dst) > 0 || before != nil; i++ {
-		n := min(len(dst), stagingBytes)
-		half, other := m.staging[i%2], m.staging[(i+1)%2]
+		n := min(len(dst), transferBytes)
+		half, done := m.transfer.halves[i%2], m.transfer.done[i%2]
+		other, otherDone := m.transfer.halves[(i+1)%2], m.transfer.done[(i+1)%2]
 		m.q.Do("copy", func(s *driver.Stream) error {
 			if n > 0 {
 				if err := s.Download(half[:n], src); err != nil {
 					return err
 				}
-				if err := m.staged[i%2].Record(s); err != nil {
+				if err := done.Record(s); err != nil {
 					return err
 				}
 			}
 			if before == nil {
 				return nil
 			}
-			if err := m.staged[(i+1)%2].Synchronize(); err != nil {
+			if err := otherDone.Synchronize(); err != nil {
 				return err
 			}
 			copy(before, other)
@@ -57,40 +68,42 @@ func (m *model) download(dst []byte, src driver.Ptr) {
 	}
 }
 
-// uploadRows copies rows of width d to rows of width 4·D4, whose padding is 0
-// already.
+// uploadRows copies rows of width D to padded rows, and writes zeros to their padding.
 func (m *model) uploadRows(dst driver.Ptr, src []float32) {
-	if m.z.d == 4*m.z.d4 {
+	d, width := m.z.d, m.z.width()
+	if d == width {
 		m.upload(dst, driver.Bytes(src))
 		return
 	}
-	m.eachRows(len(src)/m.z.d, func(first int, padded []float32) {
-		for i := range len(padded) / (4 * m.z.d4) {
-			row := padded[i*4*m.z.d4 : (i+1)*4*m.z.d4]
-			clear(row[copy(row, src[(first+i)*m.z.d:(first+i+1)*m.z.d]):])
+	m.eachBlock(len(src)/d, func(first int, padded []float32) {
+		for i := range len(padded) / width {
+			row := padded[i*width : (i+1)*width]
+			clear(row[copy(row, src[(first+i)*d:(first+i+1)*d]):])
 		}
-		m.upload(dst.Add(16*int64(first)*int64(m.z.d4)), driver.Bytes(padded))
+		m.upload(dst.Add(4*int64(first)*int64(width)), driver.Bytes(padded))
 	})
 }
 
-// downloadRows is uploadRows the other way.
+// downloadRows copies padded rows to rows of width D.
 func (m *model) downloadRows(dst []float32, src driver.Ptr) {
-	if m.z.d == 4*m.z.d4 {
+	d, width := m.z.d, m.z.width()
+	if d == width {
 		m.download(driver.Bytes(dst), src)
 		return
 	}
-	m.eachRows(len(dst)/m.z.d, func(first int, padded []float32) {
-		m.download(driver.Bytes(padded), src.Add(16*int64(first)*int64(m.z.d4)))
-		for i := range len(padded) / (4 * m.z.d4) {
-			copy(dst[(first+i)*m.z.d:(first+i+1)*m.z.d], padded[i*4*m.z.d4:])
+	m.eachBlock(len(dst)/d, func(first int, padded []float32) {
+		m.download(driver.Bytes(padded), src.Add(4*int64(first)*int64(width)))
+		for i := range len(padded) / width {
+			copy(dst[(first+i)*d:(first+i+1)*d], padded[i*width:])
 		}
 	})
 }
 
-// eachRows calls do for blocks of rows with room for them at full width.
-func (m *model) eachRows(rows int, do func(first int, padded []float32)) {
-	width := 4 * m.z.d4
-	most := max(1, stagingBytes/4/width)
+// eachBlock calls do for blocks of rows, with the number of the first row and with memory for
+// the block's padded rows.
+func (m *model) eachBlock(rows int, do func(first int, padded []float32)) {
+	width := m.z.width()
+	most := max(1, transferBytes/4/width)
 	buf := make([]float32, min(rows, most)*width)
 	for first := 0; first < rows; first += most {
 		do(first, buf[:min(most, rows-first)*width])

@@ -4,9 +4,8 @@ package cuda
 
 import "github.com/topksweep/sweep/trainer/cuda/driver"
 
-// uploads copy batches to the GPU on a stream of their own, while the model's
-// stream is at work. The GPU has two slots for batches, so that one batch is
-// trained on while the next one arrives in the other slot.
+// uploads copy batches to the GPU on another stream than the model's. The GPU has two slots
+// for batches: it trains on the batch in one slot while the next batch arrives in the other.
 //
 //	step 7: slot 0 is trained on     slot 1 receives batch 8
 //	step 8: slot 0 receives batch 9  slot 1 is trained on
@@ -17,17 +16,18 @@ type uploads struct {
 	pinned  [][]byte    // the memory of all buffers but the first
 }
 
-// uploadBuffers is one for the batch that is trained on, one for the batch that is
-// uploaded, and one for the batch that is read.
+// uploadBuffers is the number of buffers: one for the batch that is trained on, one for the
+// batch that is uploaded, and one for the batch that is read.
 const uploadBuffers = 3
 
 type slot struct {
 	memory  driver.Ptr // [B,D]
 	arrived *driver.Event
-	waiting *float32 // the first number of the batch here that no step has taken; nil: none
+	waiting *float32 // address of the buffer whose batch waits here for its step; nil: none does
 }
 
-// open begins with one buffer, which lies in the model's pinned memory.
+// open makes the stream and the slots. It gets one buffer, which lies in the model's pinned
+// memory.
 func (u *uploads) open(dev *driver.Device, memory [2]driver.Ptr, buffer []float32) (err error) {
 	u.buffers = [][]float32{buffer}
 	if u.stream, err = dev.Stream(); err != nil {
@@ -42,7 +42,7 @@ func (u *uploads) open(dev *driver.Device, memory [2]driver.Ptr, buffer []float3
 	return nil
 }
 
-// prepare takes the buffers that are missing, and empties the slots.
+// prepare allocates the buffers that are missing, and empties the slots.
 func (u *uploads) prepare(dev *driver.Device) error {
 	for len(u.buffers) < uploadBuffers {
 		p, err := dev.Pinned(4 * int64(len(u.buffers[0])))
@@ -55,12 +55,12 @@ func (u *uploads) prepare(dev *driver.Device) error {
 	for i := range u.slots {
 		u.slots[i].waiting = nil
 	}
-	return u.stream.Synchronize() // the buffers are about to be written to
+	return u.stream.Synchronize() // the caller writes to the buffers next
 }
 
-// begin begins to upload x, one of the buffers, to a slot where no batch waits.
-// The batch that was there has been trained on: each step is waited for.
-func (u *uploads) begin(x []float32) (*slot, error) {
+// start starts to upload x, one of the buffers, to a slot where no batch waits. The GPU has
+// finished with the batch that was there, since the host waits for each step.
+func (u *uploads) start(x []float32) (*slot, error) {
 	s := &u.slots[0]
 	if s.waiting != nil {
 		s = &u.slots[1]
@@ -72,8 +72,8 @@ func (u *uploads) begin(x []float32) (*slot, error) {
 	return s, s.arrived.Record(u.stream)
 }
 
-// take lets a stream wait for x, one of the buffers, to arrive, and returns where
-// it lies on the GPU. It uploads x if begin has not.
+// take makes a stream wait until x, one of the buffers, has arrived, and returns its address
+// on the GPU. It uploads x where start has not.
 func (u *uploads) take(x []float32, on *driver.Stream) (driver.Ptr, error) {
 	var s *slot
 	for i := range u.slots {
@@ -83,7 +83,7 @@ func (u *uploads) take(x []float32, on *driver.Stream) (driver.Ptr, error) {
 	}
 	if s == nil {
 		var err error
-		if s, err = u.begin(x); err != nil {
+		if s, err = u.start(x); err != nil {
 			return 0, err
 		}
 	}
@@ -91,7 +91,7 @@ func (u *uploads) take(x []float32, on *driver.Stream) (driver.Ptr, error) {
 	return s.memory, on.Wait(s.arrived)
 }
 
-// close gives back what open and prepare took.
+// close frees what open and prepare have allocated.
 func (u *uploads) close(dev *driver.Device) (errs []error) {
 	if u.stream != nil {
 		errs = append(errs, u.stream.Synchronize(), u.stream.Close())

@@ -8,7 +8,7 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// A batch that is uploaded while another one is trained on is not uploaded again.
+// A batch that was uploaded during the step before it is not uploaded once more.
 func TestUploadedOnce(t *testing.T) {
 	b, err := New(0)
 	if err != nil {
@@ -45,7 +45,7 @@ func TestUploadedOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		if step > 0 && !waits(now) {
-			t.Fatalf("step %d: the batch after it has taken its slot", step)
+			t.Fatalf("step %d: the next batch has taken its slot", step)
 		}
 		if _, err := m.trainBatch(x[now]); err != nil {
 			t.Fatal(err)
@@ -55,6 +55,6 @@ func TestUploadedOnce(t *testing.T) {
 		}
 	}
 	if err := m.prepareUploads(); err != nil || waits(0) {
-		t.Errorf("a batch that no step was given is kept: %v", err)
+		t.Errorf("a batch that no step trained on is kept: %v", err)
 	}
 }

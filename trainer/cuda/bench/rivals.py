@@ -1,11 +1,10 @@
-"""Times the training steps of the reference, stated in PyTorch, and of EleutherAI's
-sparsify with its Triton kernels, on this machine's GPU.
+"""Times training steps on this machine's GPU: of the reference, as compare.py states it in
+PyTorch, and of EleutherAI's sparsify with its Triton kernels.
 
     python3 rivals.py [D,F,K,B ...]
 
-Prints a line for each: shape, name, tokens a second. Both may use TF32; sparsify
-trains under bfloat16 autocast, as it always does. compare.py, which states the
-reference, is trainer/bench/compare.py.
+Prints a line for each: shape, name, tokens a second. Both may use TF32. sparsify trains
+under bfloat16 autocast, as it always does. compare.py is trainer/bench/compare.py.
 """
 
 import sys
@@ -19,8 +18,8 @@ SHAPES = ["512,32768,100,2048", "768,131072,32,4096", "4096,65536,64,4096"]
 
 
 class Sparsify:
-    """One step of sparsify's trainer (eai-sparsify 1.3): the same order of calls on
-    its SparseCoder, with Adam, its learning rate and its AuxK factor."""
+    """Steps of sparsify's trainer (eai-sparsify 1.3): the same calls on its SparseCoder in the
+    same order, with Adam, its learning rate and its AuxK factor."""
 
     def __init__(self, d, f, k, b):
         from sparsify import SparseCoder, SparseCoderConfig

@@ -10,13 +10,14 @@
 static struct {
 	int (*create)(void **), (*destroy)(void *), (*set_stream)(void *, void *), (*set_workspace)(void *, void *, size_t);
 	int (*set_math)(void *, int), (*set_atomics)(void *, int), (*property)(int, int *);
-	int (*gemm)(void *, int, int, int, int, int, const void *, const void *, int, int, const void *, int, int, const void *, void *, int, int, int, int);
+	int (*gemm)(void *, int, int, int, int, int, const void *, const void *, int, int, const void *, int, int,
+	            const void *, void *, int, int, int, int);
 	const char *(*text)(int);
 } blas;
-static const char *failed = "";
+static const char *failed = ""; // why the library did not load; "" where it is not installed
 static int loaded;
 
-// The dynamic linker's own places first, then a toolkit's.
+// First wherever the dynamic linker looks, then where a toolkit is usually installed.
 static const char *const names[] = {
 	"libcublas.so.13", "libcublas.so.12", "libcublas.so.11",
 	"/usr/local/cuda/lib64/libcublas.so.13", "/usr/local/cuda/lib64/libcublas.so.12", "/usr/local/cuda/lib64/libcublas.so.11",
@@ -26,7 +27,7 @@ static void load(void) {
 	void *lib = 0;
 	for (unsigned i = 0; !lib && i < sizeof names / sizeof *names; i++) {
 		lib = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
-		// A library that is there and does not load is worth reading.
+		// A library that is installed and does not load is another problem: keep its message.
 		const char *e = lib ? 0 : dlerror();
 		if (e && !strstr(e, "No such file")) failed = strdup(e);
 	}
@@ -64,14 +65,14 @@ int sweep_blas_version(void) {
 
 int sweep_blas_create(void **handle) {
 	int r = blas.create(handle);
-	// No atomics: the same call gives the same bits. The default math mode rounds
-	// float32 nowhere.
+	// Without atomics the same call gives the same bits. Math mode 0 never rounds float32
+	// factors.
 	if (!r) r = blas.set_atomics(*handle, 0);
 	if (!r) r = blas.set_math(*handle, 0);
 	return r;
 }
 
-// A new stream takes the workspace away from the handle: give it back after.
+// cublasSetStream resets the handle's workspace, so that it is set again after it.
 int sweep_blas_use(void *handle, void *stream, size_t workspace, size_t bytes) {
 	int r = blas.set_stream(handle, stream);
 	if (!r) r = blas.set_workspace(handle, (void *)workspace, bytes);
@@ -81,8 +82,8 @@ int sweep_blas_use(void *handle, void *stream, size_t workspace, size_t bytes) {
 int sweep_blas_destroy(void *handle) { return blas.destroy(handle); }
 
 int sweep_blas_gemm(void *handle, const sweep_gemm *g) {
-	return blas.gemm(handle, g->transa, g->transb, g->m, g->n, g->k, &g->alpha, (const void *)g->a, g->typea, g->lda, (const void *)g->b, g->typeb, g->ldb, &g->beta, (void *)g->c, g->typec, g->ldc,
-		g->compute, -1);
+	return blas.gemm(handle, g->transa, g->transb, g->m, g->n, g->k, &g->alpha, (const void *)g->a, g->typea, g->lda,
+		(const void *)g->b, g->typeb, g->ldb, &g->beta, (void *)g->c, g->typec, g->ldc, g->compute, -1);
 }
 
 const char *sweep_blas_text(int status) { return blas.text(status); }

@@ -16,33 +16,36 @@ import (
 type Type int32
 
 const (
-	F32  Type = 0
-	BF16 Type = 14
+	TypeF32  Type = 0
+	TypeBF16 Type = 14
 )
 
-// Compute is how products are taken (cublasComputeType_t); sums are in float32.
+// Compute says how the products of numbers are rounded (cublasComputeType_t). Sums are
+// always in float32.
 type Compute int32
 
 const (
 	ComputeF32  Compute = 68
-	ComputeTF32 Compute = 77 // factors rounded to 10 bits of mantissa; F32 only
+	ComputeTF32 Compute = 77 // factors rounded to 10 bits of mantissa; TypeF32 only
 )
 
-// workspace is what cuBLAS recommends for Hopper; less for others, but the size
-// has a part in which algorithm is taken, and so in the bits.
+// workspace is the number of bytes that cuBLAS recommends for Hopper. Other GPUs need
+// less, but cuBLAS chooses its algorithm by the size too, and the algorithm decides the
+// bits: so the size is the same everywhere.
 const workspace = 32 << 20
 
-// A Blas multiplies matrices for one model: equal calls give equal bits on equal
-// GPUs. Two streams do not use it at once, since they would share its workspace.
+// A Blas multiplies matrices for one model. Equal calls give equal bits on GPUs of one
+// kind. Only one stream may use it at a time: two would write to one workspace.
 type Blas struct {
 	handle    unsafe.Pointer
 	device    *Device
 	workspace Ptr
-	stream    *Stream // that the handle is set to
-	Version   int     // of the library: 12040 is 12.4
+	stream    *Stream // the stream that the handle is set to
+	Version   int     // version of the library: 12040 is 12.4
 }
 
-// Blas opens cuBLAS, whose newest version from 13 to 11 is taken.
+// Blas opens cuBLAS: version 13, 12 or 11, the newest that this machine has. The error
+// is *Unavailable where it has none.
 func (d *Device) Blas() (*Blas, error) {
 	var why *C.char
 	if C.sweep_blas_load(&why) == 0 {
@@ -64,10 +67,10 @@ func (d *Device) Blas() (*Blas, error) {
 	return b, nil
 }
 
-// WorkspaceBytes is what a Blas takes of the device's memory.
+// WorkspaceBytes is the device memory that a Blas allocates.
 func WorkspaceBytes() int64 { return workspace }
 
-// Close gives the library's handle and the workspace back.
+// Close frees the library's handle and the workspace.
 func (b *Blas) Close() error {
 	if r := C.sweep_blas_destroy(b.handle); r != 0 {
 		return fmt.Errorf("close cuBLAS: %s", C.GoString(C.sweep_blas_text(r)))
@@ -75,8 +78,9 @@ func (b *Blas) Close() error {
 	return b.device.Free(b.workspace)
 }
 
-// GemmSpec is C = Alpha·op(A)·op(B) + Beta·C, all column-major: op(A) is M by K,
-// op(B) K by N, C M by N. LD is the distance of two columns as stored.
+// GemmSpec describes C = Alpha·op(A)·op(B) + Beta·C, where op transposes or not. All
+// matrices are column-major: op(A) is M by K, op(B) is K by N, C is M by N. LDA, LDB and
+// LDC are the distances, in numbers, from one stored column to the next.
 type GemmSpec struct {
 	TransA, TransB      bool
 	M, N, K             int
@@ -87,7 +91,7 @@ type GemmSpec struct {
 	Alpha, Beta         float32
 }
 
-// Gemm gives a product to the stream.
+// Gemm puts a matrix product on the stream.
 func (b *Blas) Gemm(s *Stream, g GemmSpec) error {
 	if g.Compute == 0 {
 		g.Compute = ComputeF32

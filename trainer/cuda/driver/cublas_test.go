@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// All ways to transpose, and both ways to round, against sums in float64.
+// TestGemm compares products with sums in float64, for all ways to transpose and both
+// ways to round.
 func TestGemm(t *testing.T) {
 	d := open(t)
 	s := must[*Stream](t)(d.Stream())
@@ -34,7 +35,10 @@ func TestGemm(t *testing.T) {
 		{true, false, ComputeTF32, 2e-2},
 	} {
 		x, y, z := random(m, k), random(k, n), random(m, n)
-		spec := GemmSpec{TransA: c.ta, TransB: c.tb, M: m, N: n, K: k, LDA: m, LDB: k, LDC: m, Compute: c.compute, Alpha: 2, Beta: 0.5}
+		spec := GemmSpec{
+			TransA: c.ta, TransB: c.tb, M: m, N: n, K: k, LDA: m, LDB: k, LDC: m,
+			Compute: c.compute, Alpha: 2, Beta: 0.5,
+		}
 		a := func(i, l int) float64 { return float64(x[i+l*m]) }
 		bb := func(l, j int) float64 { return float64(y[l+j*k]) }
 		if c.ta {
@@ -45,9 +49,12 @@ func TestGemm(t *testing.T) {
 			spec.LDB = n
 			bb = func(l, j int) float64 { return float64(y[j+l*n]) }
 		}
-		spec.A, spec.B, spec.C = must[Ptr](t)(d.Alloc(4*m*k)), must[Ptr](t)(d.Alloc(4*k*n)), must[Ptr](t)(d.Alloc(4*m*n))
+		spec.A = must[Ptr](t)(d.Alloc(4 * m * k))
+		spec.B = must[Ptr](t)(d.Alloc(4 * k * n))
+		spec.C = must[Ptr](t)(d.Alloc(4 * m * n))
 		got := make([]float32, m*n)
-		check(t, d.Upload(spec.A, Bytes(x)), d.Upload(spec.B, Bytes(y)), d.Upload(spec.C, Bytes(z)), b.Gemm(s, spec), s.Synchronize(), d.Download(Bytes(got), spec.C))
+		check(t, d.Upload(spec.A, Bytes(x)), d.Upload(spec.B, Bytes(y)), d.Upload(spec.C, Bytes(z)))
+		check(t, b.Gemm(s, spec), s.Synchronize(), d.Download(Bytes(got), spec.C))
 		for j := range n {
 			for i := range m {
 				var sum float64
@@ -62,7 +69,7 @@ func TestGemm(t *testing.T) {
 		}
 		spec.LDC = 1
 		if err := b.Gemm(s, spec); err == nil {
-			t.Error("an impossible product")
+			t.Error("no error for columns of C that overlap")
 		}
 		check(t, d.Free(spec.A), d.Free(spec.B), d.Free(spec.C))
 	}

@@ -32,14 +32,14 @@ type Info struct {
 
 func (i Info) String() string { return fmt.Sprintf("GPU %d (%s)", i.Ordinal, i.Name) }
 
-// Devices lists the GPUs of this machine. Where none can be used the error is
-// *Unavailable. A GPU that is too old is listed: Open refuses it.
+// Devices lists the GPUs of this machine. The error is *Unavailable where none can be
+// used. The list includes GPUs that are too old; Open refuses them.
 func Devices() ([]Info, error) {
 	d := C.sweep_load_driver()
 	version := fmt.Sprintf("NVIDIA driver for CUDA %d.%d", d.version/1000, d.version%1000/10)
 	switch {
 	case d.found == 0:
-		// Where the library is there and does not load, that is worth reading.
+		// A library that is installed and does not load is another problem: say which.
 		if text := C.GoString(d.missing); !strings.Contains(text, "No such file") {
 			return nil, &Unavailable{"no NVIDIA driver: " + text}
 		}
@@ -49,7 +49,8 @@ func Devices() ([]Info, error) {
 	case d.init != 0:
 		return nil, &Unavailable{version + ": " + Result(d.init).Error()}
 	case d.version < oldestDriver:
-		return nil, &Unavailable{fmt.Sprintf("%s is too old: install one for CUDA %d.%d or newer", version, oldestDriver/1000, oldestDriver%1000/10)}
+		return nil, &Unavailable{fmt.Sprintf("%s is too old: install one for CUDA %d.%d or newer",
+			version, oldestDriver/1000, oldestDriver%1000/10)}
 	}
 	n, err := cu.NumDevices()
 	if err != nil {
@@ -99,15 +100,16 @@ func describe(ordinal int) (Info, error) {
 // sharedOptIn is CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN.
 const sharedOptIn cu.DeviceAttribute = 97
 
-// A Device is a GPU in use, through its primary context. Whoever opens it closes
-// it; the same GPU may be open several times.
+// A Device is an open GPU, with its primary context. Every Open needs a Close; the same
+// GPU may be open several times.
 type Device struct {
 	info    Info
 	dev     cu.Device
 	context cu.CUContext
 }
 
-// Open takes a GPU into use. Its ordinal is that of Info.
+// Open opens the GPU with that Info.Ordinal. The error is *Unavailable where there is no
+// such GPU, or one that is too old.
 func Open(ordinal int) (*Device, error) {
 	infos, err := Devices()
 	if err != nil {
@@ -118,7 +120,8 @@ func Open(ordinal int) (*Device, error) {
 	}
 	info := infos[ordinal]
 	if info.Major*10+info.Minor < oldestCapability {
-		return nil, &Unavailable{fmt.Sprintf("%v has compute capability %d.%d: %d.%d or newer is needed", info, info.Major, info.Minor, oldestCapability/10, oldestCapability%10)}
+		return nil, &Unavailable{fmt.Sprintf("%v has compute capability %d.%d: %d.%d or newer is needed",
+			info, info.Major, info.Minor, oldestCapability/10, oldestCapability%10)}
 	}
 	d := &Device{info: info, dev: cu.Device(ordinal)}
 	if d.context, err = d.dev.RetainPrimaryCtx(); err != nil {
@@ -127,15 +130,14 @@ func Open(ordinal int) (*Device, error) {
 	return d, nil
 }
 
-// Close gives the GPU up; what is still allocated goes with the last one that has
-// it open.
+// Close closes the GPU. The last Close frees all memory that is still allocated on it.
 func (d *Device) Close() error { return op(fmt.Sprintf("close %v", d.info), d.dev.ReleasePrimaryCtx()) }
 
 // Info describes the GPU.
 func (d *Device) Info() Info { return d.info }
 
-// Enter binds the goroutine to its thread and the thread to the device, until
-// leave is called.
+// Enter binds the goroutine to its thread and the thread to the device, until leave is
+// called.
 func (d *Device) Enter() (leave func(), err error) {
 	runtime.LockOSThread()
 	if err := cu.SetCurrentContext(d.context); err != nil {
@@ -145,5 +147,5 @@ func (d *Device) Enter() (leave func(), err error) {
 	return runtime.UnlockOSThread, nil
 }
 
-// Synchronize waits until the device has done all that it was given.
+// Synchronize waits until all work on the device is done.
 func (d *Device) Synchronize() error { return op("synchronize", cu.Synchronize()) }

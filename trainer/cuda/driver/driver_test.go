@@ -45,14 +45,12 @@ func check(t *testing.T, errs ...error) {
 	}
 }
 
-//go:embed testdata/probe.ptx
+//go:embed testdata/ptx/probe.ptx
 var probe []byte
 
-// axpy gives y += a·x to the stream.
+// axpy puts y += a·x on the stream, for n numbers.
 func axpy(s *Stream, f Function, y, x Ptr, a float32, n int) error {
-	var args Args
-	args.Ptr(y).Ptr(x).F32(a).I32(int32(n))
-	return s.Launch(f, Linear((n+127)/128, 128, 0), &args)
+	return s.Launch(f, Linear((n+127)/128, 128), y, x, F32(a), I32(n))
 }
 
 func TestLaunch(t *testing.T) {
@@ -65,7 +63,8 @@ func TestLaunch(t *testing.T) {
 		x[i], y[i] = float32(i), 1
 	}
 	dx, dy := must[Ptr](t)(d.Alloc(4*n)), must[Ptr](t)(d.Alloc(4*n))
-	check(t, d.Upload(dx, Bytes(x)), d.Upload(dy, Bytes(y)), axpy(s, f, dy, dx, 2, n), s.Synchronize(), d.Download(Bytes(y), dy))
+	check(t, d.Upload(dx, Bytes(x)), d.Upload(dy, Bytes(y)))
+	check(t, axpy(s, f, dy, dx, 2, n), s.Synchronize(), d.Download(Bytes(y), dy))
 	for i := range y {
 		if y[i] != 1+2*float32(i) {
 			t.Fatalf("y[%d] = %v", i, y[i])
@@ -78,29 +77,27 @@ func TestArguments(t *testing.T) {
 	d := open(t)
 	f := must[Function](t)(must[*Module](t)(d.Load(probe)).Function("arguments"))
 	s := must[*Stream](t)(d.Stream())
-	out := must[Ptr](t)(d.Alloc(48))
-	var args Args
-	args.Ptr(out).I32(-7).I64(-1 << 40).F32(0.5).F64(0.1).U32(1 << 31).U64(1 << 63)
-	got := make([]float64, 6)
-	check(t, s.Launch(f, Linear(1, 1, 0), &args), s.Synchronize(), d.Download(Bytes(got), out), d.Free(out), s.Close())
-	for i, want := range []float64{-7, -1 << 40, 0.5, 0.1, 1 << 31, 1 << 63} {
+	got := make([]float64, 4)
+	out := must[Ptr](t)(d.Alloc(int64(len(Bytes(got)))))
+	check(t, s.Launch(f, Linear(1, 1), out, I32(-7), I64(-1<<40), F32(0.5), F64(0.1)))
+	check(t, s.Synchronize(), d.Download(Bytes(got), out), d.Free(out), s.Close())
+	for i, want := range []float64{-7, -1 << 40, 0.5, 0.1} {
 		if got[i] != want {
 			t.Errorf("argument %d: %v, want %v", i, got[i], want)
 		}
 	}
 }
 
-func TestShapes(t *testing.T) {
+func TestGrid(t *testing.T) {
 	d := open(t)
-	f := must[Function](t)(must[*Module](t)(d.Load(probe)).Function("places"))
+	f := must[Function](t)(must[*Module](t)(d.Load(probe)).Function("indices"))
 	s := must[*Stream](t)(d.Stream())
-	shape := Shape{Grid: [3]uint32{2, 3, 2}, Block: [3]uint32{5, 3, 2}}
+	grid := Grid{Blocks: [3]uint32{2, 3, 2}, Threads: [3]uint32{5, 3, 2}}
 	const n = 12 * 30
 	out := must[Ptr](t)(d.Alloc(4 * n))
-	var args Args
-	args.Ptr(out)
 	got := make([]int32, n)
-	check(t, s.Fill8(out, 0xff, 4*n), s.Launch(f, shape, &args), s.Synchronize(), d.Download(Bytes(got), out), d.Free(out), s.Close())
+	check(t, s.Fill8(out, 0xff, 4*n), s.Launch(f, grid, out), s.Synchronize())
+	check(t, d.Download(Bytes(got), out), d.Free(out), s.Close())
 	for i := range got {
 		if got[i] != int32(i) {
 			t.Fatalf("thread %d: %d", i, got[i])
@@ -113,43 +110,42 @@ func TestWarpFunctions(t *testing.T) {
 	f := must[Function](t)(must[*Module](t)(d.Load(probe)).Function("warp_functions"))
 	s := must[*Stream](t)(d.Stream())
 	wrong := must[Ptr](t)(d.Alloc(4))
-	var args Args
-	args.Ptr(wrong)
 	got := []int32{-1}
-	check(t, s.Fill32(wrong, 0, 1), s.Launch(f, Linear(3, 64, 0), &args), s.Synchronize(), d.Download(Bytes(got), wrong), d.Free(wrong), s.Close())
+	check(t, s.Fill32(wrong, 0, 1), s.Launch(f, Linear(3, 64), wrong), s.Synchronize())
+	check(t, d.Download(Bytes(got), wrong), d.Free(wrong), s.Close())
 	if got[0] != 0 {
 		t.Errorf("%d lanes are wrong", got[0])
 	}
 }
 
-// More than 48 KB of shared memory must be asked for.
+// A kernel may use more than 48 KB of shared memory only after AllowShared.
 func TestShared(t *testing.T) {
 	d := open(t)
 	m := must[*Module](t)(d.Load(probe))
 	f := must[Function](t)(m.Function("sound_barrier"))
 	s := must[*Stream](t)(d.Stream())
 	x := must[Ptr](t)(d.Alloc(4 * 64))
-	var args Args
-	args.Ptr(x)
-	shape := Linear(1, 64, 100<<10)
-	if err := s.Launch(f, shape, &args); err == nil {
-		t.Error("100 KB of shared memory without asking")
+	grid := Linear(1, 64)
+	grid.Shared = 100 << 10
+	if err := s.Launch(f, grid, x); err == nil {
+		t.Error("no error for 100 KB of shared memory without AllowShared")
 	}
 	numbers := make([]int32, 64)
 	for i := range numbers {
 		numbers[i] = int32(i)
 	}
-	check(t, d.Upload(x, Bytes(numbers)), f.AllowShared(100<<10), s.Launch(f, shape, &args), s.Synchronize(), d.Download(Bytes(numbers), x), d.Free(x), s.Close())
+	check(t, d.Upload(x, Bytes(numbers)), f.AllowShared(100<<10), s.Launch(f, grid, x), s.Synchronize())
+	check(t, d.Download(Bytes(numbers), x), d.Free(x), s.Close())
 	for i := range numbers {
 		if numbers[i] != int32(63-i) {
 			t.Fatalf("number %d: %d", i, numbers[i])
 		}
 	}
 	if err := f.AllowShared(d.Info().Shared + 1); err == nil {
-		t.Error("more shared memory than there is")
+		t.Error("no error for more shared memory than the device has")
 	}
 	if _, err := m.Function("nothing"); err == nil {
-		t.Error("a kernel that is not there")
+		t.Error("no error for a kernel that does not exist")
 	}
 	check(t, m.Close())
 }
@@ -157,7 +153,7 @@ func TestShared(t *testing.T) {
 func TestBadPTX(t *testing.T) {
 	d := open(t)
 	if _, err := d.Load([]byte("this is no PTX")); err == nil {
-		t.Error("loaded")
+		t.Error("no error")
 	}
 }
 
@@ -170,7 +166,7 @@ func TestOutOfMemory(t *testing.T) {
 	if !errors.As(err, &oom) || oom.Need != 2*total || oom.Free <= 0 || oom.Free > total {
 		t.Errorf("%v", err)
 	}
-	// The device is as good as before.
+	// The device still works.
 	p := must[Ptr](t)(d.Alloc(1 << 20))
 	check(t, d.Free(p), d.Free(0))
 	if after, _, _ := d.Memory(); after < before {
@@ -178,8 +174,9 @@ func TestOutOfMemory(t *testing.T) {
 	}
 }
 
-// Two streams run beside each other but for what waits for an event; the graph
-// reads pinned memory when it is launched, not when it is captured.
+// TestStreamsAndGraphs runs copies on one stream and a graph on another, which wait for
+// each other by events. The graph must read pinned memory when it is launched, and not
+// when it is captured.
 func TestStreamsAndGraphs(t *testing.T) {
 	d := open(t)
 	f := must[Function](t)(must[*Module](t)(d.Load(probe)).Function("axpy"))
@@ -197,21 +194,24 @@ func TestStreamsAndGraphs(t *testing.T) {
 		for i := range numbers {
 			numbers[i] = float32(step)
 		}
-		check(t, copies.Wait(used), copies.Upload(x, in), copied.Record(copies), work.Wait(copied), graph.Launch(work), used.Record(work), copied.Synchronize())
+		check(t, copies.Wait(used), copies.Upload(x, in), copied.Record(copies))
+		check(t, work.Wait(copied), graph.Launch(work), used.Record(work), copied.Synchronize())
 	}
 	check(t, work.Synchronize())
 	seconds, err := used.Elapsed(copied)
 	check(t, err)
 	if !(seconds > 0) {
-		t.Errorf("the last sum was done %v s after its copy", seconds)
+		t.Errorf("the last sum was done %v s after its copy, want more than 0", seconds)
 	}
 	for i, v := range View[float32](out) {
 		if v != 0+1+2+3+4 {
 			t.Fatalf("number %d: %v", i, v)
 		}
 	}
-	check(t, graph.Close(), d.FreePinned(in), d.FreePinned(out), d.Free(x), d.Free(y), copied.Close(), used.Close(), copies.Close(), work.Close())
-	if _, err := must[*Stream](t)(d.Stream()).Capture(func() error { return errors.New("no") }); err == nil || err.Error() != "no" {
-		t.Errorf("capture of what fails: %v", err)
+	check(t, graph.Close(), d.FreePinned(in), d.FreePinned(out), d.Free(x), d.Free(y))
+	check(t, copied.Close(), used.Close(), copies.Close(), work.Close())
+	failure := errors.New("record failed")
+	if _, err := must[*Stream](t)(d.Stream()).Capture(func() error { return failure }); !errors.Is(err, failure) {
+		t.Errorf("Capture returned %v, want the error of record", err)
 	}
 }

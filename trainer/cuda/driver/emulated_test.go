@@ -11,25 +11,25 @@ import (
 	"testing"
 )
 
-// again runs one test of this binary once more, in a process of its own with other
-// variables of the environment, and returns what it printed.
-func again(t *testing.T, test string, env ...string) (string, error) {
+// rerun runs one test of this binary in another process, with more variables in its
+// environment, and returns what it printed.
+func rerun(t *testing.T, test string, env ...string) (string, error) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run", "^"+test+"$", "-test.v", "-test.count=1")
-	cmd.Env = append(append(os.Environ(), "SWEEP_TEST_AGAIN="+test), env...)
+	cmd.Env = append(append(os.Environ(), "SWEEP_TEST_RERUN="+test), env...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
 
-// inAgain skips a test that only again runs.
-func inAgain(t *testing.T) {
+// onlyInRerun skips a test unless rerun runs it.
+func onlyInRerun(t *testing.T) {
 	t.Helper()
-	if os.Getenv("SWEEP_TEST_AGAIN") != t.Name() {
-		t.Skip("run by other tests")
+	if os.Getenv("SWEEP_TEST_RERUN") != t.Name() {
+		t.Skip("other tests run it")
 	}
 }
 
-// emulation returns the folder with the emulation's flavours, whose tests need it.
+// emulation returns the folder that holds the emulation in all its flavours.
 func emulation(t *testing.T) string {
 	t.Helper()
 	dir := os.Getenv("SWEEP_EMULATE")
@@ -43,7 +43,7 @@ func emulation(t *testing.T) string {
 }
 
 func TestPrintDevices(t *testing.T) {
-	inAgain(t)
+	onlyInRerun(t)
 	infos, err := Devices()
 	t.Logf("devices: %v, %v", infos, err)
 	var none *Unavailable
@@ -54,10 +54,10 @@ func TestPrintDevices(t *testing.T) {
 	t.Logf("open: %v", err)
 }
 
-// Where there is no GPU one line says why, and the process goes on.
+// Where no GPU can be used, the error is one line that says why, and the process goes on.
 func TestNoGPU(t *testing.T) {
 	dir := emulation(t)
-	broken := t.TempDir()
+	fibers, broken := "LD_LIBRARY_PATH="+filepath.Join(dir, "fibers"), t.TempDir()
 	if err := os.WriteFile(filepath.Join(broken, "libcuda.so.1"), []byte("not a library"), 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -67,14 +67,17 @@ func TestNoGPU(t *testing.T) {
 	}{
 		{"no driver", "no NVIDIA driver on this machine (libcuda.so.1 is not installed)", []string{"LD_LIBRARY_PATH="}},
 		{"broken driver", "no NVIDIA driver: " + broken + "/libcuda.so.1: ", []string{"LD_LIBRARY_PATH=" + broken}},
-		{"no GPU", "NVIDIA driver for CUDA 13.0 is installed, but there is no GPU", []string{"LD_LIBRARY_PATH=" + filepath.Join(dir, "fibers"), "SWEEP_EMULATE_GPUS=0"}},
-		{"old driver", "NVIDIA driver for CUDA 11.8 is too old: install one for CUDA 12.1 or newer", []string{"LD_LIBRARY_PATH=" + filepath.Join(dir, "fibers"), "SWEEP_EMULATE_VERSION=11080"}},
-		{"two GPUs", "devices: [GPU 0 (emulated on the CPU) GPU 1 (emulated on the CPU)], <nil>", []string{"LD_LIBRARY_PATH=" + filepath.Join(dir, "fibers"), "SWEEP_EMULATE_GPUS=2"}},
-		{"unknown GPU", "open: GPU 9: this machine has GPUs 0 to 1", []string{"LD_LIBRARY_PATH=" + filepath.Join(dir, "fibers"), "SWEEP_EMULATE_GPUS=2"}},
-		{"old GPU", "open: GPU 9 (emulated on the CPU) has compute capability 7.5: 8.0 or newer is needed", []string{"LD_LIBRARY_PATH=" + filepath.Join(dir, "fibers"), "SWEEP_EMULATE_GPUS=10", "SWEEP_EMULATE_MEMORY=1048576", "SWEEP_EMULATE_CAPABILITY=75"}},
+		{"no GPU", "NVIDIA driver for CUDA 13.0 is installed, but there is no GPU", []string{fibers, "SWEEP_EMULATE_GPUS=0"}},
+		{"old driver", "NVIDIA driver for CUDA 11.8 is too old: install one for CUDA 12.1 or newer",
+			[]string{fibers, "SWEEP_EMULATE_VERSION=11080"}},
+		{"two GPUs", "devices: [GPU 0 (emulated on the CPU) GPU 1 (emulated on the CPU)], <nil>",
+			[]string{fibers, "SWEEP_EMULATE_GPUS=2"}},
+		{"unknown GPU", "open: GPU 9: this machine has GPUs 0 to 1", []string{fibers, "SWEEP_EMULATE_GPUS=2"}},
+		{"old GPU", "open: GPU 9 (emulated on the CPU) has compute capability 7.5: 8.0 or newer is needed",
+			[]string{fibers, "SWEEP_EMULATE_GPUS=10", "SWEEP_EMULATE_MEMORY=1048576", "SWEEP_EMULATE_CAPABILITY=75"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			out, err := again(t, "TestPrintDevices", c.env...)
+			out, err := rerun(t, "TestPrintDevices", c.env...)
 			if err != nil || !strings.Contains(out, c.want) {
 				t.Errorf("%v\n%s\nwant %q", err, out, c.want)
 			}
@@ -82,9 +85,25 @@ func TestNoGPU(t *testing.T) {
 	}
 }
 
-// TestPlanted runs the kernel that the environment names on a block.
+// The emulation refuses a launch with too few or too many arguments: what a real driver
+// does then is undefined.
+func TestArgumentCount(t *testing.T) {
+	emulation(t)
+	d := open(t)
+	f := must[Function](t)(must[*Module](t)(d.Load(probe)).Function("axpy"))
+	s := must[*Stream](t)(d.Stream())
+	x := must[Ptr](t)(d.Alloc(4))
+	for _, args := range [][]Arg{{x, x, F32(1)}, {x, x, F32(1), I32(1), I32(1)}, make([]Arg, maxArgs+1)} {
+		if err := s.Launch(f, Linear(1, 1), args...); err == nil {
+			t.Errorf("axpy, which has 4 parameters, was launched with %d arguments", len(args))
+		}
+	}
+	check(t, s.Launch(f, Linear(1, 1), x, x, F32(1), I32(1)), s.Synchronize(), d.Free(x), s.Close())
+}
+
+// TestPlanted runs the kernel that SWEEP_TEST_KERNEL names, on one block.
 func TestPlanted(t *testing.T) {
-	inAgain(t)
+	onlyInRerun(t)
 	d := open(t)
 	f := must[Function](t)(must[*Module](t)(d.Load(probe)).Function(os.Getenv("SWEEP_TEST_KERNEL")))
 	s := must[*Stream](t)(d.Stream())
@@ -94,13 +113,13 @@ func TestPlanted(t *testing.T) {
 	}
 	x := must[Ptr](t)(d.Alloc(int64(4 * threads)))
 	check(t, s.Fill32(x, 1, int64(threads)))
-	var args Args
-	args.Ptr(x)
-	check(t, s.Launch(f, Linear(1, threads, 4*threads), &args), s.Synchronize(), d.Free(x))
+	grid := Linear(1, threads)
+	grid.Shared = uint32(4 * threads)
+	check(t, s.Launch(f, grid, x), s.Synchronize(), d.Free(x))
 }
 
-// The sanitizers find bugs that were planted, each by its line, and stop at none
-// that is not there.
+// The sanitizers find each planted bug and name its line, and pass the same kernel
+// without the bug.
 func TestSanitizers(t *testing.T) {
 	dir := emulation(t)
 	for _, c := range []struct{ flavour, kernel, want string }{
@@ -117,7 +136,7 @@ func TestSanitizers(t *testing.T) {
 	} {
 		t.Run(c.flavour+" "+c.kernel, func(t *testing.T) {
 			t.Parallel()
-			out, err := again(t, "TestPlanted", "SWEEP_TEST_KERNEL="+c.kernel, "LD_LIBRARY_PATH="+filepath.Join(dir, c.flavour))
+			out, err := rerun(t, "TestPlanted", "SWEEP_TEST_KERNEL="+c.kernel, "LD_LIBRARY_PATH="+filepath.Join(dir, c.flavour))
 			switch {
 			case c.want == "" && err != nil:
 				t.Errorf("%v\n%s", err, out)
@@ -126,7 +145,7 @@ func TestSanitizers(t *testing.T) {
 			case !strings.Contains(out, c.want):
 				t.Errorf("want %q\n%s", c.want, out)
 			case c.want != "" && c.want != "deadlock" && !strings.Contains(out, "probe.cu:"):
-				t.Errorf("its line is not named\n%s", out)
+				t.Errorf("the bug's line is not named\n%s", out)
 			}
 		})
 	}

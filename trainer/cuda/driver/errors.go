@@ -12,24 +12,25 @@ import (
 	"gorgonia.org/cu"
 )
 
-// Unavailable says in one line why no GPU can be used on this machine.
+// Unavailable is the error where no GPU can be used on this machine. It is one line.
 type Unavailable struct{ Reason string }
 
 func (e *Unavailable) Error() string { return e.Reason }
 
-// OutOfMemory says how much memory was asked of a device and what is free there.
+// OutOfMemory is the error where a device has too little free memory.
 type OutOfMemory struct {
 	Device     Info
-	Need, Free int64
+	Need, Free int64 // bytes
 }
 
 func (e *OutOfMemory) Error() string {
-	return fmt.Sprintf("%v: out of memory: %s needed, %s of %s free", e.Device, mebibytes(e.Need), mebibytes(e.Free), mebibytes(e.Device.Memory))
+	return fmt.Sprintf("%v: out of memory: %s needed, %s of %s free",
+		e.Device, mebibytes(e.Need), mebibytes(e.Free), mebibytes(e.Device.Memory))
 }
 
 func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", (n+1<<20-1)>>20) }
 
-// A Result is what a function of the driver answers when it fails.
+// A Result is the code that a function of the driver returns when it fails (CUresult).
 type Result int
 
 func (r Result) Error() string {
@@ -47,7 +48,7 @@ func result(r C.CUresult) error {
 	return Result(r)
 }
 
-// op names the operation that failed.
+// op adds the operation's name to an error; nil stays nil.
 func op(name string, err error) error {
 	if err == nil {
 		return nil

@@ -1,7 +1,6 @@
 //go:build cuda
 
-// Fills the slots of trampolines.S from libcuda.so.1, when the program first asks
-// for a GPU.
+// Fills the slots of trampolines.S from libcuda.so.1 when the program first asks for a GPU.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
@@ -23,8 +22,9 @@ static const struct { const char *name; void **slot; } symbols[] = {
 #undef SYMBOL
 };
 
-// gorgonia.org/cu calls cuInit when the program starts and ends the program if it
-// fails. The driver is started later, by sweep_load_driver, and only if wanted.
+// gorgonia.org/cu calls cuInit when the program starts, and ends the program where it fails.
+// So this cuInit does nothing. sweep_load_driver calls the driver's own, when a GPU is asked
+// for.
 __attribute__((visibility("hidden"))) int cuInit(unsigned flags) { (void)flags; return 0; }
 
 static sweep_driver state;

@@ -1,7 +1,7 @@
-// What became of libcuda.so.1 in this process.
+// The state of libcuda.so.1 in this process.
 typedef struct {
-	int found;           // the library is there
-	int init;            // what cuInit answered
+	int found;           // the library is loaded
+	int init;            // result of cuInit
 	int version;         // 12040 is 12.4; 0 if unknown
 	const char *missing; // why the library did not load
 } sweep_driver;

@@ -1,6 +1,5 @@
-// The functions of libcuda.so.1 that gorgonia.org/cu and this package refer to,
-// with headers of CUDA 12 or 13. A name that is missing here shows as an
-// undefined reference at link time.
+// The functions of libcuda.so.1 that gorgonia.org/cu and this package call, with headers of
+// CUDA 12 or 13. Where one is missing here, the linker reports an undefined reference.
 SYMBOL(cuArray3DCreate_v2)
 SYMBOL(cuArray3DGetDescriptor_v2)
 SYMBOL(cuArrayCreate_v2)

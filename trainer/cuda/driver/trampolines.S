@@ -1,7 +1,7 @@
 //go:build cuda
 
-// Every function of the driver as a jump through a slot that loader.c fills. The
-// program links without libcuda.so and starts where there is none.
+// Defines every function of the driver as a jump through a slot, which loader.c fills. So the
+// program links without libcuda.so and starts on machines without it.
 
 	.text
 #if defined(__x86_64__)

@@ -1,10 +1,10 @@
-// CUDA C++ kernels as C++17 for the CPU, to test them where there is no GPU. Each
-// thread of a block is a fiber (fibers.cc). Blocks run one after another; warp
-// functions take part in the whole warp, whatever their mask.
+// Makes C++17 for the CPU of CUDA C++ kernels, to test them without a GPU. Each thread of a
+// block is a fiber (fibers.cc). Blocks run one after another. The functions of a warp always
+// include the whole warp, whatever their mask.
 //
-// It knows shared memory (static, and dynamic by DYN_SHARED), barriers, shuffles,
-// votes and atomics. It knows no inline PTX, mma, asynchronous copies, textures
-// or cooperative groups.
+// It knows shared memory (static, and dynamic by DYN_SHARED), barriers, shuffles, votes and
+// atomics. It does not know inline PTX, mma, asynchronous copies, textures or cooperative
+// groups.
 #pragma once
 #include <cmath>
 #include <cstddef>
@@ -28,7 +28,7 @@
 #define __align__(n) alignas(n)
 #define __shared__ static
 #define __constant__ static
-// "extern __shared__ T name[]" cannot be had: this macro stands for it in both worlds.
+// C++ cannot express "extern __shared__ T name[]": kernels use this macro instead of it.
 #define DYN_SHARED(T, name) T *name = reinterpret_cast<T *>(cuda_cpu::block.dynamic)
 
 struct dim3 {
@@ -68,20 +68,21 @@ struct Block {
 extern Block block;
 extern Thread *current;
 
-// A barrier lets nobody past before all of its threads that still run are there.
+// A barrier waits for all of its threads that have not ended.
 void barrier_block();
 void barrier_warp();
-// The 8 bytes that each lane of the own warp publishes.
+// slots has 8 bytes for each lane of the current warp, through which lanes exchange values.
 unsigned long long *slots();
-unsigned lanes(); // in the own warp
-int vote_block(int value); // how many threads have one that is not 0; a barrier too
+unsigned lanes(); // number of lanes of the current warp
+int vote_block(int value); // number of threads whose value is not 0; it is a barrier too
 
 // Runs a kernel's body for every thread of every block.
 void run(dim3 grid, dim3 size, size_t shared, const std::function<void()> &body);
 
 inline unsigned lane() { return current->linear % warp_size; }
 
-// One barrier to publish, and one so that all have read before a slot is used again.
+// exchange returns the value of another lane. The first barrier waits until all lanes have
+// written, the second until all have read.
 template <class V> V exchange(V v, unsigned from) {
 	static_assert(sizeof(V) <= 8, "shuffles move up to 8 bytes");
 	unsigned long long bits = 0;
@@ -105,7 +106,7 @@ inline unsigned ballot(bool p) {
 	return mask;
 }
 
-// A kernel under its name, with the sizes of its arguments.
+// A kernel, its name, and the sizes of its arguments in bytes.
 struct Kernel {
 	const char *name;
 	std::vector<unsigned> sizes;
@@ -157,7 +158,9 @@ template <class V> static inline V __shfl_up_sync(unsigned, V v, unsigned d, int
 	int l = int(cuda_cpu::lane()), s = l - int(d);
 	return cuda_cpu::exchange(v, s >= (l & ~(width - 1)) ? s : l);
 }
-template <class V> static inline V __shfl_xor_sync(unsigned, V v, int x, int = 32) { return cuda_cpu::exchange(v, unsigned(int(cuda_cpu::lane()) ^ x)); }
+template <class V> static inline V __shfl_xor_sync(unsigned, V v, int x, int = 32) {
+	return cuda_cpu::exchange(v, unsigned(int(cuda_cpu::lane()) ^ x));
+}
 static inline unsigned __ballot_sync(unsigned, bool p) { return cuda_cpu::ballot(p); }
 static inline int __any_sync(unsigned, bool p) { return cuda_cpu::ballot(p) != 0; }
 static inline int __all_sync(unsigned, bool p) { return cuda_cpu::ballot(!p) == 0; }
@@ -197,13 +200,18 @@ static inline unsigned max(unsigned a, unsigned b) { return a > b ? a : b; }
 static inline long long min(long long a, long long b) { return a < b ? a : b; }
 static inline long long max(long long a, long long b) { return a > b ? a : b; }
 
-// Integers only: sums of floats by atomics would depend on the threads' order.
+// Atomics take integers only: a sum of floats would depend on the order of the threads.
 #define CUDA_CPU_INTEGER(V) static_assert(std::is_integral_v<V>, "atomics are for integers")
-template <class V> static inline V atomicAdd(V *p, std::common_type_t<V> v) { CUDA_CPU_INTEGER(V); return __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
-template <class V> static inline V atomicSub(V *p, std::common_type_t<V> v) { CUDA_CPU_INTEGER(V); return __atomic_fetch_sub(p, v, __ATOMIC_RELAXED); }
-template <class V> static inline V atomicOr(V *p, std::common_type_t<V> v) { CUDA_CPU_INTEGER(V); return __atomic_fetch_or(p, v, __ATOMIC_RELAXED); }
-template <class V> static inline V atomicAnd(V *p, std::common_type_t<V> v) { CUDA_CPU_INTEGER(V); return __atomic_fetch_and(p, v, __ATOMIC_RELAXED); }
-template <class V> static inline V atomicExch(V *p, std::common_type_t<V> v) { CUDA_CPU_INTEGER(V); return __atomic_exchange_n(p, v, __ATOMIC_RELAXED); }
+#define CUDA_CPU_ATOMIC(name, builtin)                                                            \
+	template <class V> static inline V name(V *p, std::common_type_t<V> v) {                       \
+		CUDA_CPU_INTEGER(V);                                                                       \
+		return builtin(p, v, __ATOMIC_RELAXED);                                                    \
+	}
+CUDA_CPU_ATOMIC(atomicAdd, __atomic_fetch_add)
+CUDA_CPU_ATOMIC(atomicSub, __atomic_fetch_sub)
+CUDA_CPU_ATOMIC(atomicOr, __atomic_fetch_or)
+CUDA_CPU_ATOMIC(atomicAnd, __atomic_fetch_and)
+CUDA_CPU_ATOMIC(atomicExch, __atomic_exchange_n)
 template <class V> static inline V atomicCAS(V *p, std::common_type_t<V> expected, std::common_type_t<V> v) {
 	CUDA_CPU_INTEGER(V);
 	V old = expected;

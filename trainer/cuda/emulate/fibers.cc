@@ -1,8 +1,8 @@
-// The threads of a block as fibers of one thread: fast, and the same every time.
-// A barrier that not all threads reach is found at once. ThreadSanitizer is told of
-// the fibers and of the order that barriers give them, and of no other: it finds a
-// missing barrier whatever the order in which fibers happen to run. This file is not
-// instrumented itself.
+// Runs the threads of a block as fibers of one thread, which is fast and gives the same
+// order every time. A barrier that not all threads reach is found at once. ThreadSanitizer
+// is told of the fibers and of the order that barriers give them, and of no other order: so
+// it finds a missing barrier, whatever the order in which the fibers run. This file itself
+// is compiled without ThreadSanitizer.
 #include <ucontext.h>
 #include "cuda_cpu.h"
 #include "sanitizers.h"
@@ -13,13 +13,15 @@ Block block;
 
 struct Barrier {
 	unsigned alive = 0, arrived = 0, turn = 0;
-	char order[2]; // of even and odd turns: some arrive at the next before others leave this one
+	// What ThreadSanitizer knows as the barrier's even and odd turns. Some threads arrive at
+	// the next turn before others leave this one.
+	char order[2];
 };
 
 struct Fiber : Thread {
 	bool done = false;
-	Barrier *at = nullptr; // waits here
-	unsigned turn = 0;     // until the barrier's turn is another one
+	Barrier *at = nullptr; // waits at this barrier
+	unsigned turn = 0;     // until its turn is no longer this one
 	void *tsan = nullptr;
 #if defined(__x86_64__)
 	void *sp = nullptr;
@@ -32,7 +34,7 @@ struct Fiber : Thread {
 static std::vector<Fiber> fibers;
 static std::vector<char> stacks;
 static constexpr size_t stack_bytes = 64 << 10;
-static Fiber home; // the thread that called run
+static Fiber caller; // the thread that called run
 Thread *current;
 static Fiber *running; // current, as a fiber
 static const std::function<void()> *body;
@@ -40,7 +42,7 @@ static Barrier whole;
 static std::vector<Barrier> warps;
 static std::vector<unsigned long long> published;
 static int votes;
-static char begun, ended; // the order of blocks
+static char started, ended; // what ThreadSanitizer knows as the start and end of a block
 static bool backward = getenv("SWEEP_EMULATE_REVERSE") != nullptr;
 
 [[noreturn]] void die(const char *why) {
@@ -54,7 +56,8 @@ static Fiber *resume(Fiber *f) {
 }
 
 #if defined(__x86_64__)
-// Saves what a call must preserve on the own stack, and takes the other's.
+// Saves the registers that a call must preserve on this stack, and takes those of the other
+// stack.
 extern "C" void cuda_cpu_switch(void **from, void *to);
 asm(R"(
 	.text
@@ -84,7 +87,7 @@ static void swap(Fiber *from, Fiber *to) {
 }
 static void prepare(Fiber &f, char *stack, void (*entry)()) {
 	void **sp = reinterpret_cast<void **>((reinterpret_cast<uintptr_t>(stack) + stack_bytes) & ~uintptr_t(15));
-	*--sp = nullptr; // the entry sees a stack as after a call
+	*--sp = nullptr; // the stack looks to entry as it does after a call
 	*--sp = reinterpret_cast<void *>(entry);
 	for (int i = 0; i < 6; i++) *--sp = nullptr;
 	f.sp = sp;
@@ -103,7 +106,7 @@ static void prepare(Fiber &f, char *stack, void (*entry)()) {
 }
 #endif
 
-// Goes on with the next fiber that can run; the last one that ends goes home.
+// Switches to the next fiber that can run, or to the caller of run where all have ended.
 static void next() {
 	Fiber *me = running;
 	unsigned n = block.threads, i = me->linear;
@@ -118,7 +121,7 @@ static void next() {
 		return;
 	}
 	if (!all_done) die("deadlock: a barrier is not reached by all threads");
-	swap(me, resume(&home));
+	swap(me, resume(&caller));
 }
 
 static void open(Barrier &b) {
@@ -145,7 +148,7 @@ static void leave(Barrier &b) {
 }
 
 static void entry() {
-	TSAN_ACQUIRE(&begun);
+	TSAN_ACQUIRE(&started);
 	(*body)();
 	running->done = true;
 	leave(warps[running->linear / warp_size]);
@@ -174,7 +177,7 @@ int vote_block(int value) {
 }
 
 static void run_block(size_t shared) {
-	memset(block.dynamic, 0xCD, shared); // nobody may rely on what was there
+	memset(block.dynamic, 0xCD, shared); // shared memory has no content to rely on
 	unsigned n = block.threads;
 	whole = Barrier{};
 	whole.alive = n;
@@ -191,9 +194,9 @@ static void run_block(size_t shared) {
 		ASAN_UNPOISON_MEMORY_REGION(stacks.data() + stack_bytes * i, stack_bytes);
 		prepare(f, stacks.data() + stack_bytes * i, entry);
 	}
-	home.tsan = TSAN_THIS();
-	TSAN_RELEASE(&begun);
-	swap(&home, resume(&fibers[backward ? n - 1 : 0]));
+	caller.tsan = TSAN_THIS();
+	TSAN_RELEASE(&started);
+	swap(&caller, resume(&fibers[backward ? n - 1 : 0]));
 	TSAN_ACQUIRE(&ended);
 }
 
@@ -204,7 +207,7 @@ void run(dim3 grid, dim3 size, size_t shared, const std::function<void()> &kerne
 	body = &kernel;
 	if (fibers.size() < block.threads) fibers.resize(block.threads);
 	if (stacks.size() < stack_bytes * block.threads) stacks.resize(stack_bytes * block.threads);
-	// Exactly so much, so that its end is watched.
+	// Exactly as large as asked for, so that AddressSanitizer finds accesses past the end.
 	if (posix_memalign(&block.dynamic, 128, shared ? shared : 1)) die("no memory");
 	size_t blocks = size_t(grid.x) * grid.y * grid.z;
 	for (size_t i = 0; i < blocks; i++) {

@@ -1,7 +1,7 @@
-// The process that runs kernels for the stand-in driver: a GPU's part. Standard
-// input brings requests, standard output takes replies, descriptor 3 is the
-// device's memory. It ends with the driver's process, and before that only if a
-// kernel does what it must not.
+// The process that runs kernels for the stand-in driver. It is a process of its own so that
+// the sanitizers see the kernels and not Go. It reads requests from standard input and
+// writes replies to standard output; descriptor 3 is the device's memory. It ends with the
+// driver's process, or earlier if a sanitizer finds a bug in a kernel.
 #include "cuda_cpu.h"
 #include "protocol.h"
 #include "sanitizers.h"
@@ -21,8 +21,6 @@ bool add(Kernel k) {
 	return true;
 }
 
-// The product of the stand-in cuBLAS, as a kernel without threads: its tensors
-// and strides say what is transposed. Sums are in double, in a fixed order.
 static float bf16(uint16_t u) { return __uint_as_float(unsigned(u) << 16); }
 static uint16_t to_bf16(float f) {
 	unsigned w = __float_as_uint(f);
@@ -31,7 +29,10 @@ static uint16_t to_bf16(float f) {
 }
 static float tf32(float f) { return __uint_as_float((__float_as_uint(f) + 0x1000) & ~0x1fffu); }
 
-static std::vector<float> read(const void *p, int type, size_t rows, size_t columns, size_t row, size_t column, bool round) {
+// read copies a matrix, whose rows lie row numbers apart and whose columns lie column
+// numbers apart, to float32; type is 0 for float32 and 14 for bfloat16.
+static std::vector<float> read(const void *p, int type, size_t rows, size_t columns, size_t row, size_t column,
+                               bool round) {
 	std::vector<float> out(rows * columns);
 	for (size_t i = 0; i < rows; i++)
 		for (size_t j = 0; j < columns; j++) {
@@ -42,10 +43,14 @@ static std::vector<float> read(const void *p, int type, size_t rows, size_t colu
 	return out;
 }
 
-// C (M by N, column-major) = alpha·A·B + beta·C.
-static void standin_gemm(const void *a, const void *b, void *c, int m, int n, int k, int lda, int ldb, int ldc, int transposed, int types, int round, float alpha, float beta) {
+// standin_gemm is the product of the stand-in cuBLAS: C = alpha·A·B + beta·C, where C is M
+// by N and column-major. Bit 0 of transposed says that A is transposed, bit 1 that B is. The
+// bytes of types are the types of A, B and C. round asks for TF32. Sums are in double, in a
+// fixed order.
+static void standin_gemm(const void *a, const void *b, void *c, int m, int n, int k, int lda, int ldb, int ldc,
+                         int transposed, int types, int round, float alpha, float beta) {
 	bool ta = transposed & 1, tb = transposed & 2;
-	// Rows of both factors lie along k.
+	// as is M by K and bs is N by K: the numbers of one dot product lie side by side.
 	auto as = read(a, types & 255, m, k, ta ? lda : 1, ta ? 1 : lda, round);
 	auto bs = read(b, types >> 8 & 255, n, k, tb ? 1 : ldb, tb ? ldb : 1, round);
 	int type = types >> 16 & 255;
@@ -66,18 +71,21 @@ static void standin_gemm(const void *a, const void *b, void *c, int m, int n, in
 		}
 }
 
-template <class... A, size_t... I> static void whole(void (*f)(A...), const unsigned long long *w, std::index_sequence<I...>) {
+template <class... A, size_t... I>
+static void call_once(void (*f)(A...), const unsigned long long *w, std::index_sequence<I...>) {
 	std::tuple<A...> args;
 	(memcpy(&std::get<I>(args), &w[I], sizeof(A)), ...);
 	f(std::get<I>(args)...);
 }
 
-// A kernel that is called once a launch and not once a thread.
-template <class... A> static bool add_whole(const char *name, void (*f)(A...)) {
-	return add(Kernel{name, {unsigned(sizeof(A))...}, [f](dim3, dim3, size_t, const unsigned long long *w) { whole(f, w, std::index_sequence_for<A...>{}); }});
+// add_once registers a kernel that is called once a launch and not once a thread.
+template <class... A> static bool add_once(const char *name, void (*f)(A...)) {
+	return add(Kernel{name, {unsigned(sizeof(A))...}, [f](dim3, dim3, size_t, const unsigned long long *w) {
+		call_once(f, w, std::index_sequence_for<A...>{});
+	}});
 }
 
-static const bool has_gemm = add_whole("standin_gemm", standin_gemm);
+static const bool has_gemm = add_once("standin_gemm", standin_gemm);
 
 static bool read_all(void *to, size_t n) {
 	for (char *p = static_cast<char *>(to); n > 0;) {
@@ -91,9 +99,9 @@ static bool read_all(void *to, size_t n) {
 
 static std::vector<bool> launched;
 
-// Adds the names of the kernels that ran to the file that SWEEP_EMULATE_LAUNCHED
-// names.
-static void tell() {
+// write_launched appends the names of the kernels that ran to the file that
+// SWEEP_EMULATE_LAUNCHED names.
+static void write_launched() {
 	const char *path = getenv("SWEEP_EMULATE_LAUNCHED");
 	FILE *f = path ? fopen(path, "a") : nullptr;
 	if (!f) return;
@@ -119,8 +127,8 @@ static void serve() {
 			break;
 		case LAUNCH:
 			launched[q.kernel] = true;
-			kernels()[q.kernel].launch(dim3(q.grid[0], q.grid[1], q.grid[2]), dim3(q.block[0], q.block[1], q.block[2]), q.shared,
-				reinterpret_cast<unsigned long long *>(q.words));
+			kernels()[q.kernel].launch(dim3(q.grid[0], q.grid[1], q.grid[2]), dim3(q.block[0], q.block[1], q.block[2]),
+				q.shared, reinterpret_cast<unsigned long long *>(q.words));
 			break;
 		case ALLOCATE:
 			ASAN_UNPOISON_MEMORY_REGION(reinterpret_cast<void *>(q.words[0]), q.words[1]);
@@ -143,9 +151,10 @@ int main() {
 	struct stat s;
 	if (fstat(3, &s) != 0) return fprintf(stderr, "kernels: descriptor 3 is not the device's memory\n"), 2;
 	void *base = reinterpret_cast<void *>(ARENA_BASE);
-	if (mmap(base, size_t(s.st_size), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, 3, 0) != base) return perror("kernels: map the device's memory"), 2;
+	if (mmap(base, size_t(s.st_size), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, 3, 0) != base)
+		return perror("kernels: map the device's memory"), 2;
 	ASAN_POISON_MEMORY_REGION(base, size_t(s.st_size));
 	cuda_cpu::serve();
-	cuda_cpu::tell();
-	_exit(0); // threads that wait would keep destructors waiting
+	cuda_cpu::write_launched();
+	_exit(0); // without destructors: they would wait for threads that never end
 }

@@ -1,9 +1,10 @@
-// What the stand-in driver says to the process that runs the kernels. The two map
-// the same memory at the same address, so that addresses mean the same in both.
+// The messages between the stand-in driver and the process that runs the kernels. Both map
+// the same memory at the same address, so that an address means the same in both.
 #pragma once
 #include <stdint.h>
 
-// High enough for the maps of AddressSanitizer and ThreadSanitizer.
+// The address of the devices' memory, which neither AddressSanitizer nor ThreadSanitizer
+// uses.
 #define ARENA_BASE 0x7ea000000000ull
 
 enum { MAX_ARGUMENTS = 24 };

@@ -1,4 +1,4 @@
-// What the sanitizers must be told, if they are there.
+// Calls that tell the sanitizers of memory and fibers, and nothing without them.
 #pragma once
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>

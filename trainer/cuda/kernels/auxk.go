@@ -4,27 +4,35 @@ package kernels
 
 import "github.com/topksweep/sweep/trainer/cuda/driver"
 
-// AuxKTotal makes the AuxK loss and its gradient's scale of each row's squared
-// error and squared distance to the mean, float64 both.
-func (q *Queue) AuxKTotal(left2, spread2 ptr, rows int, alpha float64, totals ptr) {
-	q.launch("auxk_total", driver.Linear(1, 256, 0), args(left2, spread2, i32(rows), f64(alpha), totals))
+// AuxKTotal makes the AuxK loss of recipes corrected and upstream, and the scale of its
+// gradient.
+type AuxKTotal struct {
+	Error2  ptr // [Rows] float64: squared norm of what AuxK leaves of the residual
+	Spread2 ptr // [Rows] float64: squared distance of the residual from its mean
+	Rows    int
+	Alpha   float64
+	Totals  ptr // *StepTotals
 }
 
-// Inert is the reference's AuxK.
-type Inert struct {
+func (q *Queue) AuxKTotal(a AuxKTotal) {
+	q.launch("auxk_total", driver.Linear(1, 256), a.Error2, a.Spread2, i32(a.Rows), f64(a.Alpha), a.Totals)
+}
+
+// InertAuxK is the AuxK of recipe reference.
+type InertAuxK struct {
 	Residual ptr // [B,D4]
-	BDec     ptr
-	Variance ptr // [4·D4] float64: sum over the batch of squared distances
+	BDec     ptr // [4·D4]
+	Variance ptr // [4·D4] float64: sum over the batch of squared distances from the column's mean
 	B, D, D4 int
 	KAux     int
 	Alpha    float64
-	Totals   ptr
-	Left     ptr // [B,D4]: gradient of the loss by the reconstruction
-	RowSum   ptr // [B] float64
+	Totals   ptr // *StepTotals
+	Gradient ptr // [B,D4] result: gradient of the whole loss by the reconstruction
+	RowSum   ptr // [B] float64, scratch
 }
 
-func (q *Queue) Inert(n Inert) {
-	q.launch("inert", linear(n.B*wide(n.D), wide(n.D)), args(n.Residual, n.BDec, n.Variance, i32(n.B), i32(n.D), i32(4*n.D4), i32(n.KAux),
-		f64(n.Alpha), n.Totals, n.Left, n.RowSum))
-	q.launch("inert_total", driver.Linear(1, 256, 0), args(n.RowSum, i32(n.B), i32(n.D), i32(n.KAux), n.Totals))
+func (q *Queue) InertAuxK(n InertAuxK) {
+	q.launch("inert_auxk", blockEach(n.B, n.D), n.Residual, n.BDec, n.Variance, i32(n.B), i32(n.D), i32(4*n.D4),
+		i32(n.KAux), f64(n.Alpha), n.Totals, n.Gradient, n.RowSum)
+	q.launch("inert_auxk_total", driver.Linear(1, 256), n.RowSum, i32(n.B), i32(n.D), i32(n.KAux), n.Totals)
 }

@@ -1,15 +1,17 @@
 #include "common.cuh"
 
-// Sums over the rows of a matrix, column by column, in two steps: partial sums
-// over parts of the rows, then the sum of the parts.
+// Sums over the rows of a matrix, column by column, in two kernels: the first sums parts of
+// the rows, the second adds the parts.
 
 #define COLUMN_ROWS 8
 
-// columns sums rows, or weight * rows where weight is not null (a row of weight
-// 0 is not read), or with mean not null the squared distances to it. Blocks are
-// 32 float4 by COLUMN_ROWS rows; part is [gridDim.y, 4 d4].
-extern "C" __global__ void columns(const float4 *__restrict__ rows, const float *__restrict__ weight, const double *mean, int n, int d4, double *part) {
-    __shared__ double sums[COLUMN_ROWS][32][4];
+// column_sums sums the rows of a part. Where weight is not null it sums weight * row, and does
+// not read a row of weight 0. Where mean is not null it sums the squared distances from mean.
+// A block has 32 by COLUMN_ROWS threads. Each thread sums one float4 of every COLUMN_ROWS-th
+// row. sums is [gridDim.y, 4 d4].
+extern "C" __global__ void column_sums(const float4 *__restrict__ rows, const float *__restrict__ weight,
+                                       const double *mean, int n, int d4, double *sums) {
+    __shared__ double byRow[COLUMN_ROWS][32][4];
     int c = blockIdx.x * 32 + threadIdx.x, p = blockIdx.y, parts = gridDim.y;
     double s[4] = {0, 0, 0, 0};
     if (c < d4) {
@@ -17,11 +19,12 @@ extern "C" __global__ void columns(const float4 *__restrict__ rows, const float 
         if (mean) {
             for (int r = spanFrom(p, parts, n) + threadIdx.y; r < to; r += COLUMN_ROWS) {
                 float4 v = rows[(i64)r * d4 + c];
-                double a = v.x - mean[4 * c], b = v.y - mean[4 * c + 1], e = v.z - mean[4 * c + 2], g = v.w - mean[4 * c + 3];
-                s[0] += a * a;
-                s[1] += b * b;
-                s[2] += e * e;
-                s[3] += g * g;
+                double x = v.x - mean[4 * c], y = v.y - mean[4 * c + 1];
+                double z = v.z - mean[4 * c + 2], w = v.w - mean[4 * c + 3];
+                s[0] += x * x;
+                s[1] += y * y;
+                s[2] += z * z;
+                s[3] += w * w;
             }
         } else {
 #pragma unroll 4
@@ -36,33 +39,37 @@ extern "C" __global__ void columns(const float4 *__restrict__ rows, const float 
             }
         }
     }
-    for (int e = 0; e < 4; e++) sums[threadIdx.y][threadIdx.x][e] = s[e];
+    for (int e = 0; e < 4; e++) byRow[threadIdx.y][threadIdx.x][e] = s[e];
     __syncthreads();
     if (threadIdx.y == 0 && c < d4) {
         for (int e = 0; e < 4; e++) {
             double total = 0;
-            for (int y = 0; y < COLUMN_ROWS; y++) total += sums[y][threadIdx.x][e];
-            part[((i64)p * d4 + c) * 4 + e] = total;
+            for (int y = 0; y < COLUMN_ROWS; y++) total += byRow[y][threadIdx.x][e];
+            sums[((i64)p * d4 + c) * 4 + e] = total;
         }
     }
 }
 
-// column_totals adds the parts of each of width columns and multiplies by scale.
-extern "C" __global__ void column_totals(const double *part, int parts, int width, double scale, double *out) {
+// column_totals adds the parts of each of width columns and multiplies the total by scale.
+extern "C" __global__ void column_totals(const double *sums, int parts, int width, double scale, double *out) {
     int c = blockIdx.x * blockDim.x + threadIdx.x;
     if (c >= width) return;
     double s = 0;
 #pragma unroll 8
-    for (int p = 0; p < parts; p++) s += part[(i64)p * width + c];
+    for (int p = 0; p < parts; p++) s += sums[(i64)p * width + c];
     out[c] = s * scale;
 }
 
-// bias_gradient gives b_dec's gradient from the parts of the residual's sum over
-// b tokens and of the sum over latents of b_enc's gradient * W_enc: the
-// reconstruction holds b_dec once, and through x - b_dec the encoder's gradient
-// reaches it with a minus. norm2 is each block's part of the squared norm.
-extern "C" __global__ void bias_gradient(const double *residual, int residualParts, int b, const double *encoder, int encoderParts,
-                                         int width, float *gradient, double *norm2) {
+// bias_gradient computes the gradient of b_dec from the parts of two sums:
+//
+//     residual  [residualParts, width]  sum over the b tokens of the residual
+//     encoder   [encoderParts, width]   sum over the latents of (b_enc's gradient) * W_enc
+//
+// The reconstruction contains b_dec once, which gives -2/b * residual. The encoder sees
+// x - b_dec, through which its gradient reaches b_dec with a minus. norm2[block] is the
+// block's part of the squared norm.
+extern "C" __global__ void bias_gradient(const double *residual, int residualParts, int b, const double *encoder,
+                                         int encoderParts, int width, float *gradient, double *norm2) {
     int c = blockIdx.x * blockDim.x + threadIdx.x;
     double n = 0;
     if (c < width) {

@@ -4,48 +4,64 @@ package kernels
 
 import "github.com/topksweep/sweep/trainer/cuda/driver"
 
-// MaxParts is how many parts sums of columns are taken in at most.
+// MaxParts is the most parts that rows are summed in.
 const MaxParts = 64
 
-// partsOf is how many parts n rows are summed in.
+// partsOf returns the number of parts that n rows are summed in.
 func partsOf(n int) int { return min(MaxParts, over(n, 32)) }
 
-// Columns sums N rows column by column into parts.
-type Columns struct {
+// columnBlocks is the grid of a kernel that sums the columns of n rows in parts: 32 columns
+// by 8 rows of threads a block (COLUMN_ROWS, MEDIAN_ROWS).
+func columnBlocks(columns, n int) driver.Grid {
+	return driver.Grid{
+		Blocks:  [3]uint32{uint32(over(columns, 32)), uint32(partsOf(n))},
+		Threads: [3]uint32{32, 8},
+	}
+}
+
+// ColumnSums sums N rows column by column, in partsOf(N) parts. ColumnTotals or BiasGradient
+// adds the parts.
+type ColumnSums struct {
 	Rows   ptr // [N,D4]
-	Weight ptr // [N] float32, or 0: rows are weighted, those of weight 0 not read
-	Mean   ptr // [4·D4] float64, or 0: squared distances to it are summed
+	Weight ptr // [N], or 0: each row is multiplied by its weight, and not read where that is 0
+	Mean   ptr // [4·D4] float64, or 0: the squared distances from it are summed instead
 	N, D4  int
-	Part   ptr // [MaxParts,4·D4] float64
+	Sums   ptr // [MaxParts,4·D4] float64, result
 }
 
-func (q *Queue) Columns(c Columns) {
-	q.need(c.N > 0 && c.D4 > 0 && (c.Weight == 0 || c.Mean == 0), "columns: %d rows of %d", c.N, 4*c.D4)
-	shape := driver.Shape{Grid: [3]uint32{uint32(over(c.D4, 32)), uint32(partsOf(c.N))}, Block: [3]uint32{32, 8}}
-	q.launch("columns", shape, args(c.Rows, c.Weight, c.Mean, i32(c.N), i32(c.D4), c.Part))
+func (q *Queue) ColumnSums(c ColumnSums) {
+	q.require(c.N > 0 && c.D4 > 0 && (c.Weight == 0 || c.Mean == 0), "column sums: %d rows of %d", c.N, 4*c.D4)
+	q.launch("column_sums", columnBlocks(c.D4, c.N), c.Rows, c.Weight, c.Mean, i32(c.N), i32(c.D4), c.Sums)
 }
 
-// ColumnTotals adds the parts that Columns has summed n rows of width numbers in,
-// times scale, to [width] float64.
-func (q *Queue) ColumnTotals(part ptr, n, width int, scale float64, out ptr) {
-	q.launch("column_totals", linear(width, 128), args(part, i32(partsOf(n)), i32(width), f64(scale), out))
+// ColumnTotals adds the parts of ColumnSums and multiplies the totals by Scale.
+type ColumnTotals struct {
+	Sums  ptr // result of ColumnSums
+	N     int // rows that were summed
+	Width int
+	Scale float64
+	Out   ptr // [Width] float64, result
 }
 
-// BiasParts is the number of blocks of BiasGradient.
+func (q *Queue) ColumnTotals(c ColumnTotals) {
+	q.launch("column_totals", linear(c.Width, 128), c.Sums, i32(partsOf(c.N)), i32(c.Width), f64(c.Scale), c.Out)
+}
+
+// BiasParts returns the number of parts in which BiasGradient leaves its squared norm.
 func BiasParts(width int) int { return over(width, 128) }
 
-// BiasGradient is b_dec's gradient.
+// BiasGradient computes the gradient of b_dec.
 type BiasGradient struct {
-	Residual ptr // what Columns made of the residual's B rows
+	Residual ptr // ColumnSums of the residual's B rows
 	B        int
-	Encoder  ptr // and of W_enc's F rows, weighted with b_enc's gradient
+	Encoder  ptr // ColumnSums of W_enc's F rows with b_enc's gradient as weights
 	F        int
 	Width    int
-	Gradient ptr // [Width]
-	Norm2    ptr // [BiasParts] float64: parts of its squared norm
+	Gradient ptr // [Width] result
+	Norm2    ptr // [BiasParts(Width)] float64, result: parts of its squared norm
 }
 
 func (q *Queue) BiasGradient(g BiasGradient) {
-	q.launch("bias_gradient", linear(g.Width, 128), args(g.Residual, i32(partsOf(g.B)), i32(g.B), g.Encoder, i32(partsOf(g.F)), i32(g.Width),
-		g.Gradient, g.Norm2))
+	q.launch("bias_gradient", linear(g.Width, 128), g.Residual, i32(partsOf(g.B)), i32(g.B), g.Encoder,
+		i32(partsOf(g.F)), i32(g.Width), g.Gradient, g.Norm2)
 }

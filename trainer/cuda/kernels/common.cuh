@@ -1,10 +1,12 @@
-// What all kernels share. Compiled by nvcc, by NVRTC and, with the CPU shim
-// included first, by a C++ compiler: no headers, no host code.
+// What all kernels share. nvcc and NVRTC compile it, and a C++ compiler too if
+// cuda_cpu.h comes first. Therefore it includes no headers and has no host code.
 //
-// Shapes: B tokens, D width, F latents, K kept. Rows of matrices over D are
-// padded with zeros to dPad, a multiple of 8, and d4 = dPad/4 is their number of
-// float4. Every sum has a fixed order that depends on the shapes alone; only
-// integers are added atomically.
+// Sizes: B tokens in a batch, D numbers in a token, F latents, K kept latents of a token.
+// A suffix such as _BD names the rows and columns of a matrix. Rows of width D are padded
+// with zeros to dPad numbers, a multiple of 8. d4 = dPad/4 is their number of float4.
+//
+// Every sum has a fixed order, which depends on the sizes alone. Only integers are added
+// atomically.
 #pragma once
 
 #ifndef __CUDA_CPU__
@@ -13,7 +15,7 @@
     T *name = reinterpret_cast<T *>(name##_raw)
 #endif
 
-#define FULL 0xffffffffu
+#define FULL 0xffffffffu  // mask of all lanes of a warp
 
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -21,32 +23,35 @@ typedef unsigned int u32;
 typedef unsigned long long u64;
 typedef long long i64;
 
-// Step is what the host says of a step: see kernels/step.go.
-struct Step {
-    const float *x;      // [B,D] the batch
-    float rate;          // lr / (1 - beta1^t)
-    float root;          // 1 / sqrt(1 - beta2^t)
-    int average;         // 1: move the threshold's average on
+// StepInput is what the host tells the device of a step. Its Go twin is in kernels/step.go.
+struct StepInput {
+    const float *x;       // [B,D] the batch
+    float rate;           // lr / (1 - beta1^t)
+    float root;           // 1 / sqrt(1 - beta2^t)
+    int updateThreshold;  // 1: the threshold's moving average takes this step's mean
     int reserved;
 };
+static_assert(sizeof(StepInput) == 24, "kernels.StepInput in step.go must have the same layout");
 
-// Totals are what the device knows of a step; the first part goes to the host.
-struct Totals {
-    double l2;           // mean over the batch of the squared error
-    double aux;          // AuxK loss, before alpha
-    double norm2;        // squared norm of the gradients
-    u64 longest;         // largest tokens since fired
-    int dead;            // latents dead in this step
-    int dying;           // latents dead in the next step unless they fire
-    int badRow;          // B - first row with a NaN among its pre-activations; 0: none
-    int auxBadRow;       // the same of AuxK's
-    float threshold;     // average of the smallest positive kept activation; -1: unset
-    float clip;          // factor of the gradients
-    float mainScale;     // gradient by the reconstruction = mainScale * main rows
-    float auxScale;      // and that of dead latents = auxScale * left
-    int mainIsLeft;      // 1: the main rows are left, not the residual
-    int extras;          // segments beyond the first
+// StepTotals are the numbers of a step on the device, which the host reads after it. Its Go
+// twin is in kernels/step.go.
+struct StepTotals {
+    double l2;          // mean over the batch of the squared error
+    double aux;         // AuxK loss, before alpha
+    double norm2;       // squared norm of all gradients
+    u64 maxSinceFired;  // most tokens since any latent fired
+    int dead;           // latents that are dead in this step
+    int dying;          // latents that are dead in the next step unless they fire in it
+    int nanRow;         // B - the first row with a NaN among its pre-activations; 0: none
+    int auxNaNRow;      // the same for AuxK's pre-activations
+    float threshold;    // moving average of the smallest positive kept activation; -1: none yet
+    float clip;         // the factor that clips the gradients
+    float mainScale;    // d loss / d reconstruction = mainScale * residual
+    float auxScale;     // for dead latents it is auxScale * auxResidual
+    int mainIsAux;      // 1: for living latents it is mainScale * auxResidual
+    int extras;         // segments of hits beyond each latent's first (group.cu)
 };
+static_assert(sizeof(StepTotals) == 72, "kernels.StepTotals in step.go must have the same layout");
 
 __device__ __forceinline__ float warpSum(float v) {
 #pragma unroll
@@ -60,12 +65,12 @@ __device__ __forceinline__ double warpSum(double v) {
     return v;
 }
 
-// blockSum adds v over the block, whose threads are a multiple of 32 and lie in
-// one dimension; all threads get the sum. It is called by all of them.
+// blockSum returns to all threads the sum of v over the block. All threads must call it. The
+// block has one dimension, which is a multiple of 32.
 __device__ __forceinline__ double blockSum(double v) {
     __shared__ double part[32];
     v = warpSum(v);
-    __syncthreads();  // of an earlier call
+    __syncthreads();  // an earlier call may still read part
     if ((threadIdx.x & 31) == 0) part[threadIdx.x >> 5] = v;
     __syncthreads();
     double s = 0;
@@ -73,9 +78,11 @@ __device__ __forceinline__ double blockSum(double v) {
     return s;
 }
 
-// Fused by hand, so that the compiler has no choice: units must repeat the bits
-// of update.
-__device__ __forceinline__ float dot4(float4 a, float4 b) { return fmaf(a.x, b.x, fmaf(a.y, b.y, fmaf(a.z, b.z, a.w * b.w))); }
+// dot4 and axpy4 say which products are fused with which sums, so that no compiler decides
+// it: dec_scales must give the bits that update gives.
+__device__ __forceinline__ float dot4(float4 a, float4 b) {
+    return fmaf(a.x, b.x, fmaf(a.y, b.y, fmaf(a.z, b.z, a.w * b.w)));
+}
 
 __device__ __forceinline__ void axpy4(float4 &y, float a, float4 x) {
     y.x = fmaf(a, x.x, y.x);
@@ -86,11 +93,11 @@ __device__ __forceinline__ void axpy4(float4 &y, float a, float4 x) {
 
 __device__ __forceinline__ float4 zero4() { return make_float4(0.f, 0.f, 0.f, 0.f); }
 
-// spanFrom cuts n into parts of almost equal size; part p is spanFrom(p) up to
-// spanFrom(p+1).
+// spanFrom cuts n items into parts of almost equal size and returns the first item of part p.
+// The part ends before spanFrom(p + 1).
 __device__ __forceinline__ int spanFrom(int p, int parts, int n) { return (int)((i64)n * p / parts); }
 
-// bf16 rounds to the nearest bfloat16, ties to even; NaN stays NaN.
+// bf16 rounds to the nearest bfloat16, ties to even. NaN stays NaN.
 __device__ __forceinline__ u16 bf16(float f) {
     u32 u = __float_as_uint(f);
     if ((u & 0x7fffffffu) > 0x7f800000u) return (u16)((u >> 16) | 0x40u);

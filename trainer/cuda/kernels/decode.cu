@@ -1,14 +1,18 @@
 #include "common.cuh"
 
-// decode subtracts from each row what its k activations decode to, without
-// b_dec: out = from - sum of acts * unit * W_dec row, and gives the squared norm
-// of what is left. One block, one row; the coefficients pass through shared
-// memory in parts of DECODE_PART, so that any k fits. With mean not null it also
-// gives the squared distance of from to the mean.
+// decode subtracts from each row what its k activations decode to, without b_dec:
+//
+//     out = from - sum over i of acts[i] * decScale[latents[i]] * W_dec[latents[i]]
+//
+// norm2 is the squared norm of out. Where mean is not null, spread2 is the squared distance
+// of from to the mean. Activations of 0 or less count as 0. One block works on one row, whose
+// activations have stride numbers. The coefficients pass through shared memory in parts of
+// DECODE_PART, so that k may be any number.
 #define DECODE_PART 512
 
-extern "C" __global__ void decode(const float4 *from, float4 *out, const float4 *__restrict__ wDec, const float *unit, const float *acts,
-                                  const int *latents, int k, int stride, int d4, double *norm2, const double *mean, double *spread2) {
+extern "C" __global__ void decode(const float4 *from, float4 *out, const float4 *__restrict__ wDec,
+                                  const float *decScale, const float *acts, const int *latents, int k, int stride,
+                                  int d4, double *norm2, const double *mean, double *spread2) {
     __shared__ float coef[DECODE_PART];
     __shared__ int rowOf[DECODE_PART];
     i64 row = blockIdx.x;
@@ -23,7 +27,7 @@ extern "C" __global__ void decode(const float4 *from, float4 *out, const float4 
         for (int i = threadIdx.x; i < n; i += blockDim.x) {
             float a = acts[part + i];
             int f = latents[part + i];
-            coef[i] = a > 0.f ? -a * unit[f] : 0.f;
+            coef[i] = a > 0.f ? -a * decScale[f] : 0.f;
             rowOf[i] = f;
         }
         __syncthreads();
@@ -31,8 +35,9 @@ extern "C" __global__ void decode(const float4 *from, float4 *out, const float4 
         for (int c = threadIdx.x; c < d4; c += blockDim.x) {
             float4 acc = part == 0 ? from[c] : out[c];
             if (part == 0 && mean) {
-                double a = acc.x - mean[4 * c], b = acc.y - mean[4 * c + 1], e = acc.z - mean[4 * c + 2], g = acc.w - mean[4 * c + 3];
-                spread += a * a + b * b + (e * e + g * g);
+                double x = acc.x - mean[4 * c], y = acc.y - mean[4 * c + 1];
+                double z = acc.z - mean[4 * c + 2], w = acc.w - mean[4 * c + 3];
+                spread += x * x + y * y + (z * z + w * w);
             }
 #pragma unroll 8
             for (int i = 0; i < n; i++) axpy4(acc, coef[i], wDec[(i64)rowOf[i] * d4 + c]);

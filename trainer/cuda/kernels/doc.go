@@ -1,10 +1,13 @@
 //go:build cuda
 
-// Package kernels is the CUDA backend's operations: one .cu file each, and
-// beside it a Go file of the same name with the operation's arguments, what they
-// have to satisfy, and the shape of its launch.
+// Package kernels has the operations of the CUDA backend. Each .cu file holds kernels. The
+// Go file of the same name has the arguments of each operation, checks them, and says how
+// many threads a launch has.
 //
-// Matrices are row-major float32. Those over D have rows of D4 float4, padded
-// with zeros. An operation is put on a Queue and done in that order; nothing
-// waits. Results depend on the arguments alone, bit for bit.
+// Matrices are row-major float32 unless their comment says otherwise. Rows of width D are
+// padded with zeros to D4 float4. An address of 0 means that an argument is left out, where
+// the comment allows it.
+//
+// An operation puts its kernels on a Queue and does not wait for them. The queue works in
+// order. Results depend on the arguments alone, bit for bit.
 package kernels

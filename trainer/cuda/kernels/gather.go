@@ -2,14 +2,30 @@
 
 package kernels
 
-// Gather copies the N rows that Names lists, of Bytes each, and their biases.
-type Gather struct {
-	W, Bias, Names ptr
-	N, Bytes       int
-	Out, OutBias   ptr
+// GatherBatch copies N rows of data to a batch.
+type GatherBatch struct {
+	Data ptr // rows of width D
+	Rows ptr // [N] int64: the rows' numbers
+	N, D int
+	Out  ptr // [N,D] result
 }
 
-func (q *Queue) Gather(g Gather) {
-	q.need(g.N > 0 && g.Bytes%16 == 0, "gather: %d rows of %d bytes", g.N, g.Bytes)
-	q.launch("gather", rows(g.N), args(g.W, g.Bias, g.Names, i32(g.N), i32(g.Bytes/16), g.Out, g.OutBias))
+func (q *Queue) GatherBatch(g GatherBatch) {
+	q.require(g.N > 0 && g.D > 0, "gather: %d rows of %d", g.N, g.D)
+	q.launch("gather_batch", warpEach(g.N), g.Data, g.Rows, i32(g.N), i32(g.D), g.Out)
+}
+
+// GatherLatents copies the encoder rows and biases of N latents.
+type GatherLatents struct {
+	W, Bias ptr // rows of Bytes bytes; float32
+	Latents ptr // [N] the latents' numbers
+	N       int
+	Bytes   int // multiple of 16
+	Out     ptr // [N] rows of Bytes bytes, result
+	OutBias ptr // [N] result
+}
+
+func (q *Queue) GatherLatents(g GatherLatents) {
+	q.require(g.N > 0 && g.Bytes%16 == 0, "gather: %d rows of %d bytes", g.N, g.Bytes)
+	q.launch("gather_latents", warpEach(g.N), g.W, g.Bias, g.Latents, i32(g.N), i32(g.Bytes/16), g.Out, g.OutBias)
 }

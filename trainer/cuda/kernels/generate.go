@@ -1,5 +1,5 @@
 package kernels
 
-// The PTX is committed, so that a build needs no compiler of NVIDIA's. CI compiles
-// it again and compares.
+// The PTX is committed, so that a build needs no compiler from NVIDIA. CI compiles the
+// kernels again and compares.
 //go:generate make -C ../../.. generate-cuda

@@ -1,43 +1,64 @@
 #include "common.cuh"
 
-// Hits, activations above 0, are grouped by latent: those of latent f are
-// entries start[f] up to start[f+1], in order of token. A latent with more than
-// segment hits is worked on in segments; those beyond its first are listed.
+// Groups the hits of a batch by latent. A hit is an activation above 0. Afterwards the hits of
+// latent f are entries start[f] up to start[f+1] - 1 of token and act, in order of token. The
+// backward pass works on segments of at most segment hits of a latent. The segments beyond a
+// latent's first are listed in extra, as pairs (latent, segment).
+//
+// An example with 4 latents and segments of 2 hits:
+//
+//     hits     latent 0 in tokens 3 1 4, latent 2 in token 0, latent 3 in tokens 3 2
+//     scan     counts 3 0 1 2 give start 0 3 3 4 6, and extra (0, 1): a second segment of 0
+//     scatter  token  4 1 3   0   3 2     in any order inside a latent
+//     order    token  1 3 4   0   2 3
+//
+// Latent 0 then has segments 1 3 and 4.
 
-#define SCAN 1024  // latents in a block of the scan
+#define SCAN 1024  // latents of a block of the scan, four a thread
 
-struct Sum3 { int hits, extras, dying; };
+// What is counted of some latents: all three are summed in one scan.
+struct Counts { int hits, extras, dying; };
 
-__device__ __forceinline__ Sum3 add3(Sum3 a, Sum3 b) { return {a.hits + b.hits, a.extras + b.extras, a.dying + b.dying}; }
+__device__ __forceinline__ Counts add(Counts a, Counts b) {
+    return {a.hits + b.hits, a.extras + b.extras, a.dying + b.dying};
+}
 
-__device__ __forceinline__ Sum3 ofLatent(const int *hits, const u8 *dying, int i, int f, int segment) {
+__device__ __forceinline__ Counts countsOf(const int *hits, const u8 *dying, int i, int f, int segment) {
     if (i >= f) return {0, 0, 0};
     int n = hits[i];
     return {n, n > segment ? (n - 1) / segment : 0, dying ? (int)dying[i] : 0};
 }
 
-// before3 is the sum over the threads of a block before this one.
-__device__ __forceinline__ Sum3 before3(Sum3 v, Sum3 *warps) {
+// sumBefore returns the sum over the threads of the block that come before this one. warps is
+// shared memory with an element for each warp.
+__device__ __forceinline__ Counts sumBefore(Counts v, Counts *warps) {
     int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
-    Sum3 upTo = v;
+    Counts upTo = v;
 #pragma unroll
     for (int o = 1; o < 32; o <<= 1) {
-        Sum3 other = {__shfl_up_sync(FULL, upTo.hits, o), __shfl_up_sync(FULL, upTo.extras, o), __shfl_up_sync(FULL, upTo.dying, o)};
-        if (lane >= o) upTo = add3(upTo, other);
+        Counts other = {
+            __shfl_up_sync(FULL, upTo.hits, o),
+            __shfl_up_sync(FULL, upTo.extras, o),
+            __shfl_up_sync(FULL, upTo.dying, o),
+        };
+        if (lane >= o) upTo = add(upTo, other);
     }
     if (lane == 31) warps[warp] = upTo;
     __syncthreads();
-    Sum3 s = {upTo.hits - v.hits, upTo.extras - v.extras, upTo.dying - v.dying};
-    for (int w = 0; w < warp; w++) s = add3(s, warps[w]);
+    Counts s = {upTo.hits - v.hits, upTo.extras - v.extras, upTo.dying - v.dying};
+    for (int w = 0; w < warp; w++) s = add(s, warps[w]);
     return s;
 }
 
-// scan_blocks sums blocks of SCAN latents, four a thread.
+// scan_blocks sums the counts of each block of SCAN latents; sums is [blocks,3]. dying may be
+// null.
 extern "C" __global__ void scan_blocks(const int *hits, const u8 *dying, int f, int segment, int *sums) {
-    __shared__ Sum3 warps[SCAN / 128];
-    Sum3 v = {0, 0, 0};
-    for (int j = 0; j < 4; j++) v = add3(v, ofLatent(hits, dying, blockIdx.x * SCAN + threadIdx.x * 4 + j, f, segment));
-    Sum3 s = add3(before3(v, warps), v);
+    __shared__ Counts warps[SCAN / 128];
+    Counts v = {0, 0, 0};
+    for (int j = 0; j < 4; j++) {
+        v = add(v, countsOf(hits, dying, blockIdx.x * SCAN + threadIdx.x * 4 + j, f, segment));
+    }
+    Counts s = add(sumBefore(v, warps), v);
     if (threadIdx.x == blockDim.x - 1) {
         sums[3 * blockIdx.x] = s.hits;
         sums[3 * blockIdx.x + 1] = s.extras;
@@ -45,16 +66,18 @@ extern "C" __global__ void scan_blocks(const int *hits, const u8 *dying, int f, 
     }
 }
 
-// scan writes start [f+1], the list of extra segments as pairs (latent,
-// segment), and the dying latents, rising; dying may be null.
-extern "C" __global__ void scan(const int *hits, const u8 *dying, int f, int segment, const int *sums, int *start, int2 *extra, int *dyingList,
-                                Totals *t) {
-    __shared__ Sum3 warps[SCAN / 128];
+// scan writes start [F+1], the list of extra segments and, where dying is not null, the list
+// of dying latents in rising order.
+extern "C" __global__ void scan(const int *hits, const u8 *dying, int f, int segment, const int *sums, int *start,
+                                int2 *extra, int *dyingList, StepTotals *t) {
+    __shared__ Counts warps[SCAN / 128];
     __shared__ int base[3];
-    // The blocks before this one, in one warp.
+    // One warp sums the blocks before this one.
     if (threadIdx.x < 32) {
-        Sum3 b = {0, 0, 0};
-        for (int i = threadIdx.x; i < (int)blockIdx.x; i += 32) b = add3(b, {sums[3 * i], sums[3 * i + 1], sums[3 * i + 2]});
+        Counts b = {0, 0, 0};
+        for (int i = threadIdx.x; i < (int)blockIdx.x; i += 32) {
+            b = add(b, {sums[3 * i], sums[3 * i + 1], sums[3 * i + 2]});
+        }
 #pragma unroll
         for (int o = 16; o > 0; o >>= 1) {
             b.hits += __shfl_xor_sync(FULL, b.hits, o);
@@ -67,19 +90,19 @@ extern "C" __global__ void scan(const int *hits, const u8 *dying, int f, int seg
             base[2] = b.dying;
         }
     }
-    Sum3 each[4], v = {0, 0, 0};
+    Counts each[4], v = {0, 0, 0};
     int first = blockIdx.x * SCAN + threadIdx.x * 4;
     for (int j = 0; j < 4; j++) {
-        each[j] = ofLatent(hits, dying, first + j, f, segment);
-        v = add3(v, each[j]);
+        each[j] = countsOf(hits, dying, first + j, f, segment);
+        v = add(v, each[j]);
     }
-    Sum3 s = before3(v, warps);  // its barrier also publishes base
-    s = add3(s, {base[0], base[1], base[2]});
+    Counts s = sumBefore(v, warps);  // its barrier also publishes base
+    s = add(s, {base[0], base[1], base[2]});
     for (int j = 0; j < 4 && first + j < f; j++) {
         start[first + j] = s.hits;
         for (int e = 0; e < each[j].extras; e++) extra[s.extras + e] = make_int2(first + j, e + 1);
         if (each[j].dying) dyingList[s.dying] = first + j;
-        s = add3(s, each[j]);
+        s = add(s, each[j]);
         if (first + j == f - 1) {
             start[f] = s.hits;
             t->extras = s.extras;
@@ -87,9 +110,11 @@ extern "C" __global__ void scan(const int *hits, const u8 *dying, int f, int seg
     }
 }
 
-// scatter puts the hits of [rows,k] in their latents' places, in any order, and
-// counts left down to 0.
-extern "C" __global__ void scatter(const float *acts, const int *latents, i64 n, int k, const int *start, int *left, int *token, float *act) {
+// scatter writes the hits among acts, [rows,k] with n = rows * k numbers, to their latents'
+// entries, in any order. left holds each latent's number of hits that are not written yet,
+// which becomes 0.
+extern "C" __global__ void scatter(const float *acts, const int *latents, i64 n, int k, const int *start, int *left,
+                                   int *token, float *act) {
     i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     float a = acts[i];
@@ -100,13 +125,16 @@ extern "C" __global__ void scatter(const float *acts, const int *latents, i64 n,
     act[p] = a;
 }
 
-// order sorts each latent's hits by token; the tokens of a latent differ. One
-// warp, one latent: by comparison up to 32 hits, and above that by the place of
-// a token's bit in a map of the batch, a window of which is in shared memory.
+// order sorts each latent's hits by token. The tokens of a latent differ. One warp works on
+// one latent. Up to 32 hits, a hit's rank is the number of hits with a smaller token. With
+// more, the tokens are bits of a map of the batch, of which shared memory holds a window at a
+// time. Tokens 6 1 4 set bits 1, 4 and 6; the rank of token 4 is the number of set bits below
+// bit 4, which is 1.
 #define ORDER_WARPS 4
-#define WINDOW 128  // words of the map: 4096 tokens
+#define WINDOW 128  // words of a window: 4096 tokens
 
-extern "C" __global__ void order(const int *start, int f, int b, const int *token, const float *act, int *toToken, float *toAct) {
+extern "C" __global__ void order(const int *start, int f, int b, const int *token, const float *act, int *toToken,
+                                 float *toAct) {
     __shared__ u32 maps[ORDER_WARPS][WINDOW];
     __shared__ int ranks[ORDER_WARPS][WINDOW];
     int i = blockIdx.x * ORDER_WARPS + threadIdx.y, lane = threadIdx.x;
@@ -127,7 +155,7 @@ extern "C" __global__ void order(const int *start, int f, int b, const int *toke
         return;
     }
     u32 *map = maps[threadIdx.y];
-    int *rank = ranks[threadIdx.y];
+    int *rank = ranks[threadIdx.y];  // rank[w]: hits with tokens below those of word w
     int done = 0;
     for (int window = 0; window < b; window += 32 * WINDOW) {
         for (int w = lane; w < WINDOW; w += 32) map[w] = 0;

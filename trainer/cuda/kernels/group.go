@@ -2,57 +2,58 @@
 
 package kernels
 
-import "github.com/topksweep/sweep/trainer/cuda/driver"
+// Scan, Scatter and Order, in this order, group the hits of a batch by latent; group.cu has an
+// example.
 
-// scanBlock is how many latents a block of the scan takes (SCAN).
+// scanBlock is the number of latents of a block of the scan: SCAN of group.cu.
 const scanBlock = 1024
 
-// ScanBytes is the scratch that Scan needs.
-func ScanBytes(f int) int64 { return 12 * int64(over(f, scanBlock)) }
+// ScanBytes is the size of Scan's scratch: three int32 for each block.
+func ScanBytes(f int) int64 { return 3 * 4 * int64(over(f, scanBlock)) }
 
-// Scan finds each latent's place among the hits, from their counts.
+// Scan finds where each latent's hits begin, from their counts.
 type Scan struct {
-	Hits    ptr // [F]
+	Hits    ptr // [F] int32: counts
 	Dying   ptr // [F] bytes, or 0
 	F       int
-	Segment int // hits worked on together; a latent's further segments are listed
-	Sums    ptr // ScanBytes
-	Start   ptr // [F+1]
-	Extra   ptr // [hits/Segment] pairs (latent, segment), segments from 1
-	List    ptr // [F] the dying latents, rising
-	Totals  ptr
+	Segment int // hits of a segment
+	Sums    ptr // ScanBytes, scratch
+	Start   ptr // [F+1] int32, result: latent f has hits Start[f] up to Start[f+1] − 1
+	Extra   ptr // [hits/Segment] pairs (latent, segment) of int32, result: segments from 1 on
+	List    ptr // [F] int32, result: the dying latents, rising
+	Totals  ptr // *StepTotals
 }
 
 func (q *Queue) Scan(s Scan) {
-	q.need(s.F > 0 && s.Segment > 0, "scan: %d latents, segments of %d", s.F, s.Segment)
-	shape := linear(over(s.F, scanBlock)*scanBlock/4, scanBlock/4)
-	q.launch("scan_blocks", shape, args(s.Hits, s.Dying, i32(s.F), i32(s.Segment), s.Sums))
-	q.launch("scan", shape, args(s.Hits, s.Dying, i32(s.F), i32(s.Segment), s.Sums, s.Start, s.Extra, s.List, s.Totals))
+	q.require(s.F > 0 && s.Segment > 0, "scan: %d latents, segments of %d", s.F, s.Segment)
+	grid := linear(over(s.F, scanBlock)*scanBlock/4, scanBlock/4)
+	q.launch("scan_blocks", grid, s.Hits, s.Dying, i32(s.F), i32(s.Segment), s.Sums)
+	q.launch("scan", grid, s.Hits, s.Dying, i32(s.F), i32(s.Segment), s.Sums, s.Start, s.Extra, s.List, s.Totals)
 }
 
-// Scatter puts hits in their latents' places, in any order.
+// Scatter writes hits to their latents' entries, in any order inside a latent.
 type Scatter struct {
-	Acts, Latents ptr // [Rows,K]
+	Acts, Latents ptr // [Rows,K]; activations of 0 are no hits
 	Rows, K       int
-	Start         ptr
-	Left          ptr // [F] each latent's count of hits, left at what is not placed yet
-	Token, Act    ptr
+	Start         ptr // result of Scan
+	Left          ptr // [F] int32: each latent's hits that are not written yet
+	Token, Act    ptr // [hits] results
 }
 
 func (q *Queue) Scatter(s Scatter) {
-	q.need(s.Rows > 0 && s.K > 0, "scatter: %d rows of %d", s.Rows, s.K)
-	q.launch("scatter", linear(s.Rows*s.K, 256), args(s.Acts, s.Latents, i64(s.Rows*s.K), i32(s.K), s.Start, s.Left, s.Token, s.Act))
+	q.require(s.Rows > 0 && s.K > 0, "scatter: %d rows of %d", s.Rows, s.K)
+	q.launch("scatter", linear(s.Rows*s.K, 256), s.Acts, s.Latents, i64(s.Rows*s.K), i32(s.K), s.Start, s.Left, s.Token,
+		s.Act)
 }
 
 // Order sorts each latent's hits by token.
 type Order struct {
-	Start          ptr
+	Start          ptr // result of Scan
 	F, B           int
-	Token, Act     ptr
-	ToToken, ToAct ptr
+	Token, Act     ptr // results of Scatter
+	ToToken, ToAct ptr // [hits] results
 }
 
 func (q *Queue) Order(o Order) {
-	q.launch("order", driver.Shape{Grid: [3]uint32{uint32(over(o.F, warps))}, Block: [3]uint32{32, warps}},
-		args(o.Start, i32(o.F), i32(o.B), o.Token, o.Act, o.ToToken, o.ToAct))
+	q.launch("order", warpEach(o.F), o.Start, i32(o.F), i32(o.B), o.Token, o.Act, o.ToToken, o.ToAct)
 }

@@ -8,14 +8,14 @@ import (
 	"testing"
 )
 
-// TestGroup holds the grouping of hits by latent to a stable sort: latents with
-// none, a few, more than a warp, and more than a window of tokens.
+// TestGroup compares the grouping of hits by latent with a stable sort: for latents with no
+// hits, a few, more than a warp has lanes, and for more tokens than a window has.
 func TestGroup(t *testing.T) {
 	for _, c := range []struct{ rows, k, f, segment int }{
 		{1, 1, 1, 64}, {50, 3, 40, 64}, {300, 4, 9, 64}, {700, 2, 3000, 16}, {9000, 2, 5, 64},
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
-			b := newBench(t)
+			b := newGPU(t)
 			acts, latents, counts := make([]float32, c.rows*c.k), make([]int32, c.rows*c.k), make([]int32, c.f)
 			dying := make([]uint8, c.f)
 			type hit struct {
@@ -29,7 +29,7 @@ func TestGroup(t *testing.T) {
 				u := uniform(row+10, j)
 				latents[i] = int32((int(u*u*u*float64(c.f)) + j*(c.f/c.k)) % c.f)
 				if i%c.k > 0 && slices.Contains(latents[row*c.k:i], latents[i]) {
-					continue // no activation
+					continue // an activation of 0
 				}
 				if acts[i] = float32(uniform(3, i) - 0.1); acts[i] > 0 {
 					counts[latents[i]]++
@@ -47,14 +47,19 @@ func TestGroup(t *testing.T) {
 				}
 			}
 			n := len(acts)
-			start, extra, onList, totals := room[int32](b, c.f+1), room[int32](b, 2*n), room[int32](b, c.f), put(b, make([]uint8, 256))
+			start, extra, gotList := room[int32](b, c.f+1), room[int32](b, 2*n), room[int32](b, c.f)
 			hits := put(b, counts)
 			b.Scan(Scan{
-				Hits: hits, Dying: put(b, dying), F: c.f, Segment: c.segment, Sums: room[uint8](b, int(ScanBytes(c.f))), Start: start,
-				Extra: extra, List: onList, Totals: totals,
+				Hits: hits, Dying: put(b, dying), F: c.f, Segment: c.segment,
+				Sums: room[uint8](b, int(ScanBytes(c.f))), Start: start, Extra: extra, List: gotList,
+				Totals: put(b, bytesOf(StepTotals{})),
 			})
-			token, act, toToken, toAct := room[int32](b, n), room[float32](b, n), room[int32](b, n), room[float32](b, n)
-			b.Scatter(Scatter{Acts: put(b, acts), Latents: put(b, latents), Rows: c.rows, K: c.k, Start: start, Left: hits, Token: token, Act: act})
+			token, act := room[int32](b, n), room[float32](b, n)
+			b.Scatter(Scatter{
+				Acts: put(b, acts), Latents: put(b, latents), Rows: c.rows, K: c.k, Start: start, Left: hits,
+				Token: token, Act: act,
+			})
+			toToken, toAct := room[int32](b, n), room[float32](b, n)
 			b.Order(Order{Start: start, F: c.f, B: c.rows, Token: token, Act: act, ToToken: toToken, ToAct: toAct})
 			gotStart, gotTokens, gotActs := get[int32](b, start, c.f+1), get[int32](b, toToken, n), get[float32](b, toAct, n)
 			for f := range want {
@@ -68,11 +73,11 @@ func TestGroup(t *testing.T) {
 					}
 				}
 			}
-			if got := get[int32](b, onList, c.f)[:len(list)]; !slices.Equal(got, list) {
+			if got := get[int32](b, gotList, c.f)[:len(list)]; !slices.Equal(got, list) {
 				t.Errorf("dying latents %v, want %v", got, list)
 			}
 			if got := get[int32](b, extra, 2*n)[:len(extras)]; !slices.Equal(got, extras) {
-				t.Errorf("segments %v, want %v", got, extras)
+				t.Errorf("extra segments %v, want %v", got, extras)
 			}
 		})
 	}

@@ -10,14 +10,14 @@ import (
 	"github.com/topksweep/sweep/trainer/cuda/driver"
 )
 
-// bench is a queue on the first GPU, and memory that goes with the test.
-type bench struct {
+// A gpu is a queue on the first GPU. Memory that a test takes on it is freed with the test.
+type gpu struct {
 	*Queue
 	t   *testing.T
 	dev *driver.Device
 }
 
-func newBench(t *testing.T) *bench {
+func newGPU(t *testing.T) *gpu {
 	t.Helper()
 	must := func(err error) {
 		if err != nil {
@@ -41,15 +41,15 @@ func newBench(t *testing.T) *bench {
 			t.Error(err)
 		}
 	})
-	return &bench{NewQueue(set, s), t, dev}
+	return &gpu{NewQueue(set, s), t, dev}
 }
 
 type number interface {
 	int32 | uint32 | int64 | float32 | float64 | uint8
 }
 
-// put copies numbers to the GPU.
-func put[T number](b *bench, v []T) ptr {
+// put copies numbers to memory on the GPU.
+func put[T number](b *gpu, v []T) ptr {
 	b.t.Helper()
 	p, err := b.dev.Alloc(int64(len(driver.Bytes(v))))
 	if err == nil {
@@ -66,8 +66,8 @@ func put[T number](b *bench, v []T) ptr {
 	return p
 }
 
-// room is memory for n numbers, of undefined content.
-func room[T number](b *bench, n int) ptr {
+// room allocates memory on the GPU for n numbers. All bytes are 0xff: NaN, or −1.
+func room[T number](b *gpu, n int) ptr {
 	b.t.Helper()
 	v := make([]T, n)
 	for i := range driver.Bytes(v) {
@@ -76,8 +76,8 @@ func room[T number](b *bench, n int) ptr {
 	return put(b, v)
 }
 
-// get waits for the queue and copies numbers back.
-func get[T number](b *bench, p ptr, n int) []T {
+// get waits for the queue and copies n numbers from the GPU.
+func get[T number](b *gpu, p ptr, n int) []T {
 	b.t.Helper()
 	v := make([]T, n)
 	err := b.Wait()
@@ -90,11 +90,17 @@ func get[T number](b *bench, p ptr, n int) []T {
 	return v
 }
 
-// uniform is the i-th of a stream of numbers in [0, 1).
+// uniform returns the i-th number of a random stream, in [0, 1).
 func uniform(stream, i int) float64 { return trainer.Uniform(5, uint64(stream), uint64(i)) }
 
-func bytesOf(v float32) []byte { return append([]byte(nil), driver.Bytes([]float32{v})...) }
+// bytesOf returns a copy of the memory of a struct.
+func bytesOf[T StepInput | StepTotals](v T) []uint8 {
+	return append([]uint8(nil), unsafe.Slice((*uint8)(unsafe.Pointer(&v)), unsafe.Sizeof(v))...)
+}
 
-func stepBytes(s Step) []uint8 {
-	return append([]uint8(nil), unsafe.Slice((*uint8)(unsafe.Pointer(&s)), unsafe.Sizeof(s))...)
+// getTotals copies a step's totals from the GPU.
+func getTotals(b *gpu, p ptr) StepTotals {
+	b.t.Helper()
+	bytes := get[uint8](b, p, int(StepTotalsBytes))
+	return *(*StepTotals)(unsafe.Pointer(unsafe.SliceData(bytes)))
 }

@@ -9,33 +9,38 @@ import (
 	"github.com/topksweep/sweep/trainer/cuda/driver"
 )
 
-//go:embed *.ptx
+//go:embed ptx/*.ptx
 var ptx embed.FS
 
-// A Set is all kernels, loaded on one device.
+// A Set holds all kernels by their names, loaded on one device.
 type Set map[string]driver.Function
 
-// names are the kernels of each file.
-var names = map[string][]string{
-	"auxk":     {"auxk_total", "inert", "inert_total"},
-	"backward": {"backward1", "backward2", "backward3", "backward4", "backward_wide", "rejoin1", "rejoin2", "rejoin3", "rejoin4", "rejoin_wide"},
-	"center":   {"center", "to_bf16", "pick"},
-	"columns":  {"columns", "column_totals", "bias_gradient"},
-	"counters": {"counters"},
-	"decode":   {"decode"},
-	"gather":   {"gather"},
-	"group":    {"scan_blocks", "scan", "scatter", "order"},
-	"median":   {"median_weights", "median_columns", "median_next", "median_set"},
-	"sift":     {"sift", "sifted"},
-	"totals":   {"sums", "totals"},
-	"update":   {"update1", "update2", "update3", "update4", "units"},
+// kernelsOf lists the kernels of each .cu file.
+func kernelsOf() map[string][]string {
+	return map[string][]string{
+		"auxk": {"auxk_total", "inert_auxk", "inert_auxk_total"},
+		"backward": {
+			"backward1", "backward2", "backward3", "backward4", "backward_wide",
+			"rejoin1", "rejoin2", "rejoin3", "rejoin4", "rejoin_wide",
+		},
+		"centre":  {"centre", "to_bf16"},
+		"columns": {"column_sums", "column_totals", "bias_gradient"},
+		"decode":  {"decode"},
+		"fired":   {"count_fired"},
+		"gather":  {"gather_batch", "gather_latents"},
+		"group":   {"scan_blocks", "scan", "scatter", "order"},
+		"median":  {"median_weights", "median_columns", "median_next", "median_set"},
+		"topk":    {"topk_chunk", "topk_finish"},
+		"totals":  {"step_sums", "step_totals"},
+		"update":  {"update1", "update2", "update3", "update4", "dec_scales"},
+	}
 }
 
-// Load loads every kernel. The device is entered.
+// Load loads all kernels. The caller has entered the device.
 func Load(d *driver.Device) (Set, error) {
 	set := Set{}
-	for file, kernels := range names {
-		text, err := ptx.ReadFile(file + ".ptx")
+	for file, names := range kernelsOf() {
+		text, err := ptx.ReadFile("ptx/" + file + ".ptx")
 		if err != nil {
 			return nil, fmt.Errorf("kernels: %w", err)
 		}
@@ -43,7 +48,7 @@ func Load(d *driver.Device) (Set, error) {
 		if err != nil {
 			return nil, fmt.Errorf("kernels: %s: %w", file, err)
 		}
-		for _, name := range kernels {
+		for _, name := range names {
 			if set[name], err = module.Function(name); err != nil {
 				return nil, fmt.Errorf("kernels: %s: %w", file, err)
 			}

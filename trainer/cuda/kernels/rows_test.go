@@ -10,7 +10,7 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// near reports numbers further off than tol of the largest one wanted.
+// near reports a number that is off by more than tol times the largest number of want.
 func near[T float32 | float64](t *testing.T, what string, got []T, want []float64, tol float64) {
 	t.Helper()
 	scale := 0.0
@@ -24,7 +24,7 @@ func near[T float32 | float64](t *testing.T, what string, got []T, want []float6
 	}
 }
 
-// numbers are n of a stream in [-1, 1), as float32 and as the float64 they are.
+// numbers returns n float32 of a random stream, in [-1, 1), and the same as float64.
 func numbers(stream, n int) ([]float32, []float64) {
 	v, w := make([]float32, n), make([]float64, n)
 	for i := range v {
@@ -34,19 +34,19 @@ func numbers(stream, n int) ([]float32, []float64) {
 	return v, w
 }
 
-// widths are rows within a warp, of several warps, and of more than a block.
-var widths = []int{4, 96, 256, 384, 520, 1288}
+// widths returns widths of rows that a warp holds, several warps, and several blocks.
+func widths() []int { return []int{4, 96, 256, 384, 520, 1288} }
 
 func TestDecode(t *testing.T) {
-	for _, width := range widths {
+	for _, width := range widths() {
 		for _, k := range []int{1, 7, 600} {
 			t.Run(fmt.Sprintf("width=%d,k=%d", width, k), func(t *testing.T) {
-				b := newBench(t)
+				b := newGPU(t)
 				const rows, f = 3, 40
 				from, from64 := numbers(1, rows*width)
 				w, w64 := numbers(2, f*width)
-				unit, unit64 := numbers(3, f)
-				acts, acts64 := numbers(4, rows*(k+1)) // the last of a row does not count
+				decScale, decScale64 := numbers(3, f)
+				acts, acts64 := numbers(4, rows*(k+1)) // the last one of each row does not count
 				latents := make([]int32, len(acts))
 				for i := range latents {
 					latents[i] = int32(f * uniform(5, i))
@@ -56,9 +56,9 @@ func TestDecode(t *testing.T) {
 					mean[j] = uniform(6, j)
 				}
 				d := Decode{
-					From: put(b, from), Out: room[float32](b, rows*width), WDec: put(b, w), Unit: put(b, unit), Acts: put(b, acts),
-					Latents: put(b, latents), K: k, Stride: k + 1, Rows: rows, D4: width / 4, Norm2: room[float64](b, rows),
-					Mean: put(b, mean), Spread2: room[float64](b, rows),
+					From: put(b, from), Out: room[float32](b, rows*width), WDec: put(b, w), DecScale: put(b, decScale),
+					Acts: put(b, acts), Latents: put(b, latents), K: k, Stride: k + 1, Rows: rows, D4: width / 4,
+					Norm2: room[float64](b, rows), Mean: put(b, mean), Spread2: room[float64](b, rows),
 				}
 				b.Decode(d)
 				norm2, spread2 := make([]float64, rows), make([]float64, rows)
@@ -70,7 +70,7 @@ func TestDecode(t *testing.T) {
 					for i := range k {
 						at := row*(k+1) + i
 						for j := range out {
-							out[j] -= max(0, acts64[at]) * unit64[latents[at]] * w64[int(latents[at])*width+j]
+							out[j] -= max(0, acts64[at]) * decScale64[latents[at]] * w64[int(latents[at])*width+j]
 						}
 					}
 					for _, v := range out {
@@ -86,10 +86,10 @@ func TestDecode(t *testing.T) {
 }
 
 func TestColumns(t *testing.T) {
-	for _, width := range widths {
+	for _, width := range widths() {
 		for _, n := range []int{1, 31, 33, 3000} {
 			t.Run(fmt.Sprintf("width=%d,n=%d", width, n), func(t *testing.T) {
-				b := newBench(t)
+				b := newGPU(t)
 				rows, rows64 := numbers(1, n*width)
 				weight, weight64 := numbers(2, n)
 				for i := range weight {
@@ -104,10 +104,10 @@ func TestColumns(t *testing.T) {
 				for i, v := range rows64 {
 					weighted[i%width] += weight64[i/width] * v
 				}
-				c := Columns{Rows: put(b, rows), Weight: put(b, weight), N: n, D4: width / 4, Part: room[float64](b, MaxParts*width)}
-				out := room[float64](b, width)
-				b.Columns(c)
-				b.ColumnTotals(c.Part, n, width, 0.5, out)
+				sums, out := room[float64](b, MaxParts*width), room[float64](b, width)
+				c := ColumnSums{Rows: put(b, rows), Weight: put(b, weight), N: n, D4: width / 4, Sums: sums}
+				b.ColumnSums(c)
+				b.ColumnTotals(ColumnTotals{Sums: sums, N: n, Width: width, Scale: 0.5, Out: out})
 				for j := range weighted {
 					weighted[j] *= 0.5
 				}
@@ -121,40 +121,34 @@ func TestColumns(t *testing.T) {
 					mean[j] = 3
 				}
 				c.Rows, c.Weight, c.Mean = put(b, rows), 0, put(b, mean)
-				b.Columns(c)
-				b.ColumnTotals(c.Part, n, width, 1, out)
+				b.ColumnSums(c)
+				b.ColumnTotals(ColumnTotals{Sums: sums, N: n, Width: width, Scale: 1, Out: out})
 				near(t, "distance to the mean", get[float64](b, out, width), spread, 1e-12)
 			})
 		}
 	}
 }
 
-// TestUpdate holds Adam's step to its formula, for rows with a gradient and
-// without, and what it leaves of unit norms.
+// TestUpdate compares Adam's step with its formula, for rows with a gradient and without, and
+// the norms and factors of the rows of W_dec after it.
 func TestUpdate(t *testing.T) {
-	for _, width := range widths {
+	for _, width := range widths() {
 		for _, last := range []bool{false, true} {
 			t.Run(fmt.Sprintf("width=%d,normaliseLast=%v", width, last), func(t *testing.T) {
-				b := newBench(t)
+				b := newGPU(t)
 				const f, biases = 9, 300
 				n := f * width
 				start := make([]int32, f+1)
 				for i := range start {
 					start[i] = int32(i / 2) // every other latent has a hit
 				}
-				unit, unit64 := numbers(9, f)
+				decScale, decScale64 := numbers(9, f)
 				if last {
-					for i := range unit {
-						unit[i], unit64[i] = 1, 1
+					for i := range decScale {
+						decScale[i], decScale64[i] = 1, 1
 					}
 				}
-				step := Step{Rate: 3e-3, Root: 1.5}
-				clip := 0.25
-				totals := make([]uint8, 256)
-				onGPU := put(b, totals)
-				if err := b.dev.Upload(onGPU.Add(Threshold+4), bytesOf(float32(clip))); err != nil {
-					t.Fatal(err)
-				}
+				step, clip := StepInput{Rate: 3e-3, Root: 1.5}, 0.25
 				var p [12]ptr
 				var want [12][]float64
 				for i := range p { // W, M, V, G of encoder, decoder, biases
@@ -178,9 +172,11 @@ func TestUpdate(t *testing.T) {
 					p[i], want[i] = put(b, v), w
 				}
 				u := Update{
-					WEnc: p[0], MEnc: p[1], VEnc: p[2], GEnc: p[3], WDec: p[4], MDec: p[5], VDec: p[6], GDec: p[7], Unit: put(b, unit),
-					EncBF: room[uint8](b, 2*n), Start: put(b, start), F: f, D4: width / 4, NormaliseLast: last,
-					W: p[8], M: p[9], V: p[10], G: p[11], Biases: biases, Step: put(b, stepBytes(step)), Totals: onGPU,
+					WEnc: p[0], MEnc: p[1], VEnc: p[2], GEnc: p[3], WDec: p[4], MDec: p[5], VDec: p[6], GDec: p[7],
+					DecScale: put(b, decScale), EncBF: room[uint8](b, 2*n), Start: put(b, start),
+					F: f, D4: width / 4, NormaliseLast: last,
+					WBias: p[8], MBias: p[9], VBias: p[10], GBias: p[11], Biases: biases,
+					Input: put(b, bytesOf(step)), Totals: put(b, bytesOf(StepTotals{Clip: float32(clip)})),
 				}
 				b.Update(u)
 				for k := 0; k < 12; k += 4 {
@@ -188,7 +184,7 @@ func TestUpdate(t *testing.T) {
 					for j := range w {
 						weight := 1.0
 						if k == 4 {
-							weight = unit64[j/width]
+							weight = decScale64[j/width]
 						}
 						m[j] = 0.9*m[j] + 0.1*clip*g[j]
 						v[j] = 0.999*v[j] + 0.001*clip*clip*g[j]*g[j]
@@ -211,22 +207,22 @@ func TestUpdate(t *testing.T) {
 						near(t, name, get[float32](b, p[i], len(want[i])), want[i], 2e-6)
 					}
 				}
-				got, rows := get[float32](b, u.Unit, f), get[float32](b, u.WDec, n)
-				units := make([]float64, f)
-				for i := range units {
+				got, rows := get[float32](b, u.DecScale, f), get[float32](b, u.WDec, n)
+				scales := make([]float64, f)
+				for i := range scales {
 					sum := 0.0
 					for _, v := range rows[i*width : (i+1)*width] {
 						sum += float64(v) * float64(v)
 					}
-					units[i] = 1 / (math.Sqrt(sum) + trainer.Eps32) // 1 where rows are at unit norm
+					scales[i] = 1 / (math.Sqrt(sum) + trainer.Eps32) // 1 where rows are at unit norm
 				}
-				near(t, "units", got, units, 1e-6)
-				if !last { // a run that goes on from here takes the same bits
-					again := room[float32](b, f)
-					b.Units(u.WDec, f, width/4, again)
-					for i, v := range get[float32](b, again, f) {
+				near(t, "factors to unit norm", got, scales, 1e-6)
+				if !last { // a run that goes on from a checkpoint here must have the same bits
+					fresh := room[float32](b, f)
+					b.DecScales(u.WDec, f, width/4, fresh)
+					for i, v := range get[float32](b, fresh, f) {
 						if v != got[i] {
-							t.Errorf("unit %d is %v, then %v", i, got[i], v)
+							t.Errorf("factor %d is %v after Update, %v by DecScales", i, got[i], v)
 						}
 					}
 				}
@@ -243,25 +239,25 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
-// TestRowsMoved holds what copies rows about: center, gather and pick, of widths
-// that are multiples of four and not.
-func TestRowsMoved(t *testing.T) {
+// TestCopiedRows tests GatherBatch, Centre and GatherLatents, for widths that are multiples of
+// four and for others.
+func TestCopiedRows(t *testing.T) {
 	for _, d := range []int{1, 7, 8, 130} {
 		t.Run(fmt.Sprint(d), func(t *testing.T) {
-			b := newBench(t)
-			const table, n = 20, 11
+			b := newGPU(t)
+			const all, n = 20, 11
 			d4 := 2 * over(d, 8)
-			x, x64 := numbers(1, table*d)
+			x, x64 := numbers(1, all*d)
 			bias, bias64 := numbers(2, 4*d4)
-			wide, _ := numbers(3, table*4*d4)
+			wide, _ := numbers(3, all*4*d4)
 			rows, names := make([]int64, n), make([]int32, n)
 			for i := range rows {
-				rows[i] = int64(7 * i % table)
+				rows[i] = int64(7 * i % all)
 				names[i] = int32(rows[i])
 			}
-			picked, centred := room[float32](b, n*d), room[float32](b, n*4*d4)
-			b.Pick(Pick{Table: put(b, x), Rows: put(b, rows), N: n, D: d, Out: picked})
-			b.Center(Center{X: picked, BDec: put(b, bias), Out: centred, Rows: n, D: d, D4: d4})
+			batch, centred := room[float32](b, n*d), room[float32](b, n*4*d4)
+			b.GatherBatch(GatherBatch{Data: put(b, x), Rows: put(b, rows), N: n, D: d, Out: batch})
+			b.Centre(Centre{X: batch, BDec: put(b, bias), Out: centred, Rows: n, D: d, D4: d4})
 			want := make([]float64, n*4*d4)
 			for i := range n * d {
 				want[i/d*4*d4+i%d] = x64[int(rows[i/d])*d+i%d] - bias64[i%d]
@@ -269,11 +265,14 @@ func TestRowsMoved(t *testing.T) {
 			near(t, "centred rows", get[float32](b, centred, len(want)), want, 1e-7)
 
 			out, outBias := room[float32](b, n*4*d4), room[float32](b, n)
-			b.Gather(Gather{W: put(b, wide), Bias: put(b, make([]float32, table)), Names: put(b, names[:4]), N: 4, Bytes: 16 * d4, Out: out, OutBias: outBias})
+			b.GatherLatents(GatherLatents{
+				W: put(b, wide), Bias: put(b, make([]float32, all)), Latents: put(b, names[:4]), N: 4, Bytes: 16 * d4,
+				Out: out, OutBias: outBias,
+			})
 			got := get[float32](b, out, 4*4*d4)
 			for i, v := range got {
 				if v != wide[int(names[i/(4*d4)])*4*d4+i%(4*d4)] {
-					t.Fatalf("row %d of those gathered differs", i/(4*d4))
+					t.Fatalf("gathered row %d differs", i/(4*d4))
 				}
 			}
 		})

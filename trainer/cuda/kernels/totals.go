@@ -4,27 +4,31 @@ package kernels
 
 import "github.com/topksweep/sweep/trainer/cuda/driver"
 
-// sumParts is the number of blocks that sum at most.
+// sumParts is the most parts in which SumStep sums.
 const sumParts = 128
 
-// SumBytes is the scratch that Totals needs.
+// SumBytes is the size of SumStep's scratch: four float64 for each part.
 const SumBytes = 4 * 8 * sumParts
 
-// Finish sums what the latents and the rows have come to.
-type Finish struct {
-	LatentNorm2     ptr // [F] float64
-	F               int
-	RowNorm2, Least ptr // [B] float64, [B] float32
-	B               int
-	BiasNorm2       ptr // [BiasParts] float64
-	BiasParts       int
-	Part            ptr // SumBytes
-	Step, Totals    ptr
-	Beta            float64 // of the threshold's average
+// SumStep sums the numbers of all latents and all tokens to the StepTotals, and updates the
+// threshold.
+type SumStep struct {
+	LatentNorm2 ptr // [F] float64: squared norms of the latents' gradients
+	F           int
+	L2          ptr // [B] float64: squared errors of the tokens
+	Smallest    ptr // [B] smallest positive activation of each token, or +Inf
+	B           int
+	BiasNorm2   ptr // [BiasParts] float64
+	BiasParts   int
+	Sums        ptr     // SumBytes, scratch
+	Input       ptr     // *StepInput
+	Totals      ptr     // *StepTotals
+	Beta        float64 // of the threshold's moving average
 }
 
-func (q *Queue) Finish(f Finish) {
-	parts := min(sumParts, over(max(f.F, f.B), 256))
-	q.launch("sums", driver.Linear(parts, 256, 0), args(f.LatentNorm2, i32(f.F), f.RowNorm2, f.Least, i32(f.B), f.Part))
-	q.launch("totals", driver.Linear(1, 128, 0), args(f.Part, i32(parts), f.BiasNorm2, i32(f.BiasParts), i32(f.B), f.Step, f64(f.Beta), f.Totals))
+func (q *Queue) SumStep(s SumStep) {
+	parts := min(sumParts, over(max(s.F, s.B), 256))
+	q.launch("step_sums", driver.Linear(parts, 256), s.LatentNorm2, i32(s.F), s.L2, s.Smallest, i32(s.B), s.Sums)
+	q.launch("step_totals", driver.Linear(1, 128), s.Sums, i32(parts), s.BiasNorm2, i32(s.BiasParts), i32(s.B), s.Input,
+		f64(s.Beta), s.Totals)
 }

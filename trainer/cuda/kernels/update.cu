@@ -1,8 +1,13 @@
 #include "common.cuh"
 
-// Adam over a latent's rows in one pass: a weight is w * weight - rate * m' /
-// (sqrt(v') * root + eps), with the clip's factor in the gradient. Clip and
-// projection commute, so the projection is done already.
+// Adam's step for all parameters. A latent's rows are read and written once:
+//
+//     m' = beta1 m + (1 - beta1) clip g
+//     v' = beta2 v + (1 - beta2) clip^2 g^2
+//     w' = w * weight - rate * m' / (sqrt(v') * root + eps)
+//
+// g is the gradient before clipping. Its projection is done already: that may come before the
+// clip as well as after it.
 
 #define BETA1 0.9f
 #define BETA2 0.999f
@@ -10,11 +15,11 @@
 
 struct Adam {
     float gain1, gain2, rate, root;
-    __device__ __forceinline__ Adam(const Step *s, const Totals *t) {
+    __device__ __forceinline__ Adam(const StepInput *in, const StepTotals *t) {
         gain1 = (float)((1 - 0.9) * (double)t->clip);
         gain2 = (float)((1 - 0.999) * (double)t->clip * (double)t->clip);
-        rate = s->rate;
-        root = s->root;
+        rate = in->rate;
+        root = in->root;
     }
     __device__ __forceinline__ void one(float &w, float &m, float &v, float g, float weight) const {
         m = BETA1 * m + gain1 * g;
@@ -29,9 +34,9 @@ struct Adam {
     }
 };
 
-// unitOf gives the factor that brings a row to unit norm, from the sums of
-// squares of the threads that work on it.
-__device__ __forceinline__ float unitOf(float sum, float *part) {
+// toUnit returns the factor that brings a row to unit norm. sum is the sum of squares of the
+// numbers that this thread holds; all threads that work on the row call it.
+__device__ __forceinline__ float toUnit(float sum, float *part) {
     sum = warpSum(sum);
     if (blockDim.x > 32) {
         if ((threadIdx.x & 31) == 0) part[threadIdx.x >> 5] = sum;
@@ -42,28 +47,35 @@ __device__ __forceinline__ float unitOf(float sum, float *part) {
     return (float)(1 / (sqrt((double)sum) + 1.1920928955078125e-7));
 }
 
-// update takes latent f's rows on. Rows without hits have no gradient to read.
-// unit is the factor that the decoder row is multiplied by before use; with
-// normaliseLast the row is stored at unit norm and unit stays 1. encBF is the
-// encoder in bfloat16, or null. A team of threadIdx.x works on a latent; teams
-// of more than a warp are alone in their block. The blocks behind those take the
-// n biases on, one a thread.
-#define UPDATE_IN                                                                                                         \
-    float4 *__restrict__ wEnc, float4 *__restrict__ mEnc, float4 *__restrict__ vEnc, const float4 *__restrict__ gEnc,     \
-        float4 *__restrict__ wDec, float4 *__restrict__ mDec, float4 *__restrict__ vDec, const float4 *__restrict__ gDec, \
-        float *__restrict__ unit, uint2 *__restrict__ encBF, const int *__restrict__ start, int f, int d4,                \
-        int normaliseLast, float *w0, float *m0, float *v0, const float *g0, int n, const Step *s, const Totals *t
-#define UPDATE_ON wEnc, mEnc, vEnc, gEnc, wDec, mDec, vDec, gDec, unit, encBF, start, f, d4, normaliseLast, w0, m0, v0, g0, n, s, t
+// update takes Adam's step for the rows of each latent, and for n biases.
+//
+// decScale[f] is the factor by which row f of W_dec is multiplied before it is used. It brings
+// the row to unit norm. With normaliseLast the row itself is stored at unit norm, and the
+// factor stays 1. encBF is W_enc in bfloat16, or null. The gradients of latents without hits
+// (start[f] == start[f+1]) are 0 and are not read.
+//
+// The threads threadIdx.x of a block row are a team, which works on one latent; a team of more
+// than a warp is alone in its block. A thread holds V float4 of each row. The blocks after
+// those of the latents work on the biases, one bias a thread.
+#define UPDATE_PARAMS                                                                                                 \
+    float4 *__restrict__ wEnc, float4 *__restrict__ mEnc, float4 *__restrict__ vEnc, const float4 *__restrict__ gEnc, \
+        float4 *__restrict__ wDec, float4 *__restrict__ mDec, float4 *__restrict__ vDec,                              \
+        const float4 *__restrict__ gDec, float *__restrict__ decScale, uint2 *__restrict__ encBF,                     \
+        const int *__restrict__ start, int f, int d4, int normaliseLast, float *wBias, float *mBias, float *vBias,    \
+        const float *gBias, int n, const StepInput *in, const StepTotals *t
+#define UPDATE_ARGS                                                                                                   \
+    wEnc, mEnc, vEnc, gEnc, wDec, mDec, vDec, gDec, decScale, encBF, start, f, d4, normaliseLast, wBias, mBias, vBias,\
+        gBias, n, in, t
 
 template <int V>
-__device__ __forceinline__ void update(UPDATE_IN) {
+__device__ __forceinline__ void update(UPDATE_PARAMS) {
     __shared__ float part[32];
-    int latent = blockIdx.x * blockDim.y + threadIdx.y, team32 = blockDim.x;
-    Adam adam(s, t);
+    int latent = blockIdx.x * blockDim.y + threadIdx.y, threads = blockDim.x;
+    Adam adam(in, t);
     int blocks = (f + blockDim.y - 1) / blockDim.y;
     if ((int)blockIdx.x >= blocks) {
-        int i = ((blockIdx.x - blocks) * blockDim.y + threadIdx.y) * team32 + threadIdx.x;
-        if (i < n) adam.one(w0[i], m0[i], v0[i], g0[i], 1.f);
+        int i = ((blockIdx.x - blocks) * blockDim.y + threadIdx.y) * threads + threadIdx.x;
+        if (i < n) adam.one(wBias[i], mBias[i], vBias[i], gBias[i], 1.f);
         return;
     }
     if (latent >= f) return;
@@ -71,7 +83,7 @@ __device__ __forceinline__ void update(UPDATE_IN) {
     i64 at = (i64)latent * d4;
 #pragma unroll
     for (int i = 0; i < V; i++) {
-        int c = i * team32 + threadIdx.x;
+        int c = i * threads + threadIdx.x;
         if (c >= d4) continue;
         float4 w = wEnc[at + c], m = mEnc[at + c], v = vEnc[at + c];
         adam.four(w, m, v, hit ? gEnc[at + c] : zero4(), 1.f);
@@ -80,11 +92,11 @@ __device__ __forceinline__ void update(UPDATE_IN) {
         vEnc[at + c] = v;
         if (encBF) encBF[at + c] = bf16x4(w);
     }
-    float weight = unit[latent], sum = 0.f;
+    float weight = decScale[latent], sum = 0.f;
     float4 row[V];
 #pragma unroll
     for (int i = 0; i < V; i++) {
-        int c = i * team32 + threadIdx.x;
+        int c = i * threads + threadIdx.x;
         row[i] = zero4();
         if (c >= d4) continue;
         float4 w = wDec[at + c], m = mDec[at + c], v = vDec[at + c];
@@ -94,26 +106,26 @@ __device__ __forceinline__ void update(UPDATE_IN) {
         row[i] = w;
         sum += dot4(w, w);
     }
-    float toUnit = unitOf(sum, part);
+    float scale = toUnit(sum, part);
 #pragma unroll
     for (int i = 0; i < V; i++) {
-        int c = i * team32 + threadIdx.x;
+        int c = i * threads + threadIdx.x;
         if (c >= d4) continue;
         float4 w = row[i];
-        if (normaliseLast) w = make_float4(w.x * toUnit, w.y * toUnit, w.z * toUnit, w.w * toUnit);
+        if (normaliseLast) w = make_float4(w.x * scale, w.y * scale, w.z * scale, w.w * scale);
         wDec[at + c] = w;
     }
-    if (threadIdx.x == 0 && !normaliseLast) unit[latent] = toUnit;
+    if (threadIdx.x == 0 && !normaliseLast) decScale[latent] = scale;
 }
 
-extern "C" __global__ void __launch_bounds__(128, 1) update1(UPDATE_IN) { update<1>(UPDATE_ON); }
-extern "C" __global__ void __launch_bounds__(128, 1) update2(UPDATE_IN) { update<2>(UPDATE_ON); }
-extern "C" __global__ void __launch_bounds__(128, 1) update3(UPDATE_IN) { update<3>(UPDATE_ON); }
-extern "C" __global__ void __launch_bounds__(1024, 1) update4(UPDATE_IN) { update<4>(UPDATE_ON); }
+extern "C" __global__ void __launch_bounds__(128, 1) update1(UPDATE_PARAMS) { update<1>(UPDATE_ARGS); }
+extern "C" __global__ void __launch_bounds__(128, 1) update2(UPDATE_PARAMS) { update<2>(UPDATE_ARGS); }
+extern "C" __global__ void __launch_bounds__(128, 1) update3(UPDATE_PARAMS) { update<3>(UPDATE_ARGS); }
+extern "C" __global__ void __launch_bounds__(1024, 1) update4(UPDATE_PARAMS) { update<4>(UPDATE_ARGS); }
 
-// units sets each decoder row's factor to unit norm, with the teams and the
-// order of update: a run that starts from a checkpoint repeats its bits.
-extern "C" __global__ void units(const float4 *__restrict__ wDec, int f, int d4, float *unit) {
+// dec_scales computes decScale for all rows of W_dec, with the teams and the order of sums of
+// update. So a run that starts from a checkpoint has the bits of a run that went on.
+extern "C" __global__ void dec_scales(const float4 *__restrict__ wDec, int f, int d4, float *decScale) {
     __shared__ float part[32];
     int latent = blockIdx.x * blockDim.y + threadIdx.y;
     if (latent >= f) return;
@@ -122,6 +134,6 @@ extern "C" __global__ void units(const float4 *__restrict__ wDec, int f, int d4,
         float4 w = wDec[(i64)latent * d4 + c];
         sum += dot4(w, w);
     }
-    float toUnit = unitOf(sum, part);
-    if (threadIdx.x == 0) unit[latent] = toUnit;
+    float scale = toUnit(sum, part);
+    if (threadIdx.x == 0) decScale[latent] = scale;
 }

@@ -1,7 +1,7 @@
-// Put ahead of the toolkit's headers (-I): with headers of CUDA 13 or newer it
-// gives gorgonia.org/cu v0.9.6 the functions that it knows under the signatures
-// of CUDA 12, which drivers of every version still export. With older headers it
-// changes nothing.
+// The compiler finds this file before the toolkit's cuda.h. With headers of CUDA 13 or newer
+// it declares some functions with their signatures of CUDA 12, which gorgonia.org/cu v0.9.6
+// needs and which drivers of all versions still export. With older headers it changes
+// nothing.
 #include_next <cuda.h>
 #ifndef SWEEP_COMPAT_CUDA_H
 #define SWEEP_COMPAT_CUDA_H

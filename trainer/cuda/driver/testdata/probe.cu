@@ -1,5 +1,5 @@
-// Kernels for the tests of the driver and of the emulation. Those named planted_
-// have a bug that a sanitizer must find; sound_ ones are the same without it.
+// Kernels for the tests of the driver and of the emulation. A kernel named planted_X has
+// a bug that a sanitizer must find; sound_X is the same kernel without the bug.
 
 #ifndef __CUDA_CPU__
 #define DYN_SHARED(T, name) extern __shared__ T name[]
@@ -11,17 +11,15 @@ extern "C" __global__ void axpy(float *y, const float *x, float a, int n) {
 }
 
 // Every kind of argument, in an order that mixes their sizes.
-extern "C" __global__ void arguments(double *out, int a, long long b, float c, double d, unsigned e, unsigned long long f) {
+extern "C" __global__ void arguments(double *out, int a, long long b, float c, double d) {
 	out[0] = a;
 	out[1] = double(b);
 	out[2] = c;
 	out[3] = d;
-	out[4] = e;
-	out[5] = double(f);
 }
 
-// out[i] = the place of thread i in its block and grid, all extents in use.
-extern "C" __global__ void places(int *out) {
+// out[i] = i, where i is computed from all three dimensions of block and grid.
+extern "C" __global__ void indices(int *out) {
 	int block = int((blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x);
 	int thread = int((threadIdx.z * blockDim.y + threadIdx.y) * blockDim.x + threadIdx.x);
 	int i = block * int(blockDim.x * blockDim.y * blockDim.z) + thread;
@@ -46,8 +44,8 @@ extern "C" __global__ void planted_deadlock(int *x) {
 	x[threadIdx.x] = 1;
 }
 
-// Sums a warp's numbers through memory that its lanes share, with and without a
-// barrier of the warp.
+// Sums a warp's numbers through memory that its lanes share, with a barrier of the warp
+// or without.
 __device__ void warp_total(int *x, bool barrier) {
 	__shared__ int part[32];
 	int i = int(threadIdx.x);
@@ -60,7 +58,7 @@ __device__ void warp_total(int *x, bool barrier) {
 extern "C" __global__ void sound_warp(int *x) { warp_total(x, true); }
 extern "C" __global__ void planted_warp(int *x) { warp_total(x, false); }
 
-// One number past the end of x, which has one for each thread.
+// planted_bounds reads one number past the end of x, which has one number a thread.
 extern "C" __global__ void sound_bounds(int *x) { x[threadIdx.x] += 1; }
 extern "C" __global__ void planted_bounds(int *x) { x[0] += x[threadIdx.x + 1]; }
 extern "C" __global__ void planted_shared(int *x) {
@@ -70,13 +68,13 @@ extern "C" __global__ void planted_shared(int *x) {
 	x[threadIdx.x] = part[threadIdx.x];
 }
 
-// A vector of four where no multiple of 16 bytes lies.
+// planted_alignment reads a vector of 16 bytes at an address that is no multiple of 16.
 extern "C" __global__ void planted_alignment(int *x) {
 	int4 v = *reinterpret_cast<int4 *>(x + 1);
 	x[0] = v.x;
 }
 
-// All votes and shuffles, each lane's sum of what they should be being 0.
+// Counts the results of votes, shuffles and bit counts that are wrong.
 extern "C" __global__ void warp_functions(int *wrong) {
 	int lane = int(threadIdx.x) % 32, bad = 0;
 	const unsigned all = 0xffffffffu;
