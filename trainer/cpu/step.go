@@ -37,18 +37,18 @@ func (m *model) readBatch(step int64, x []float32) error {
 //	centre           c_BD = x − b_dec
 //	encodeBatch      pre_BF = ReLU(c·W_encᵀ + b_enc), which is never stored whole;
 //	                 the K largest of each row: acts_BK and latents_BK
+//	countFired       sinceFired_F = 0 where the latent fired, else + B; dead_F
 //	decodeBatch      r_BD = c − acts·W_dec = x − x̂, with x̂ = acts·W_dec + b_dec;
 //	                 L2 loss = Σ r² / B
-//	countFired       sinceFired_F = 0 where the latent fired, else + B; dead_F
-//	updateThreshold  moving average of the smallest positive activation of a token,
-//	                 in recipe upstream
 //	auxLoss          AuxK loss of the dead latents; loss = L2 loss + α·AuxK loss
 //	backward         g = ∂loss/∂(W_enc, b_enc, W_dec, b_dec), W_dec's part projected
 //	                 off W_dec's rows; ‖g‖ over all four
+//	updateThreshold  moving average of the smallest positive activation of a token,
+//	                 in recipe upstream
 //	update           Adam with g·min(1, 1/‖g‖), then new unit norms for W_dec's rows
 //
-// countFired and updateThreshold read acts and latents only: their place after
-// encodeBatch is free.
+// Package cuda has the same phases in the same order. countFired and updateThreshold
+// read acts and latents only: they stand where a GPU can do them at no extra cost.
 func (m *model) train(x []float32) (trainer.Stats, error) {
 	if m.step == 0 {
 		m.initBDec(x)
@@ -69,11 +69,11 @@ func (m *model) train(x []float32) (trainer.Stats, error) {
 func (m *model) phases() []func(*trainer.Stats) error {
 	return []func(*trainer.Stats) error{
 		m.encodeBatch,
-		m.decodeBatch,
 		m.countFired,
-		m.updateThreshold,
+		m.decodeBatch,
 		m.auxLoss,
 		m.backward,
+		m.updateThreshold,
 		m.update,
 	}
 }
@@ -115,6 +115,33 @@ func (m *model) encodeBatch(*trainer.Stats) error {
 	return nil
 }
 
+// countFired adds the batch's B tokens to the count of each latent, or sets it to
+// 0 where the latent fired, and lists the dead latents.
+func (m *model) countFired(st *trainer.Stats) error {
+	b := &m.batch
+	clear(b.fired)
+	for i, f := range b.latents {
+		if m.recipe.FiredAtZero || b.acts[i] > 0 {
+			b.fired[f] = true
+		}
+	}
+	deads := m.aux.deads[:0]
+	for f := range m.sinceFired {
+		m.sinceFired[f] += int64(m.z.b)
+		if b.fired[f] {
+			m.sinceFired[f] = 0
+		}
+		b.dead[f] = m.recipe.Dead(m.sinceFired[f], m.c.DeadFeatureThreshold)
+		if b.dead[f] {
+			deads = append(deads, int32(f))
+		}
+		st.MaxSinceFired = max(st.MaxSinceFired, m.sinceFired[f])
+	}
+	m.aux.deads = deads
+	st.Dead = len(deads)
+	return nil
+}
+
 // decodeBatch sets residual_BD = centred − acts·W_dec and the L2 loss, Σ residual² / B.
 // Beside that it groups the kept activations by latent, for backward.
 func (m *model) decodeBatch(st *trainer.Stats) error {
@@ -153,33 +180,6 @@ func (m *model) subtractDecoded(w *scratch, out, from, acts []float32, latents, 
 		}
 	}
 	m.kern.combine(out, from, w.coef, m.w.wDec, w.ids)
-}
-
-// countFired adds the batch's B tokens to the count of each latent, or sets it to
-// 0 where the latent fired, and lists the dead latents.
-func (m *model) countFired(st *trainer.Stats) error {
-	b := &m.batch
-	clear(b.fired)
-	for i, f := range b.latents {
-		if m.recipe.FiredAtZero || b.acts[i] > 0 {
-			b.fired[f] = true
-		}
-	}
-	deads := m.aux.deads[:0]
-	for f := range m.sinceFired {
-		m.sinceFired[f] += int64(m.z.b)
-		if b.fired[f] {
-			m.sinceFired[f] = 0
-		}
-		b.dead[f] = m.recipe.Dead(m.sinceFired[f], m.c.DeadFeatureThreshold)
-		if b.dead[f] {
-			deads = append(deads, int32(f))
-		}
-		st.MaxSinceFired = max(st.MaxSinceFired, m.sinceFired[f])
-	}
-	m.aux.deads = deads
-	st.Dead = len(deads)
-	return nil
 }
 
 // updateThreshold moves the threshold on, in the recipe that has one:

@@ -26,10 +26,9 @@ import (
 //	sumTotals    step.go      the loss, the gradient's norm and clip, and updateThreshold
 //	update       update.go
 //
-// Two phases come at another point than there, which does not change what they compute:
-// countFired comes before decodeBatch, and updateThreshold is part of sumTotals, since it is
-// one more sum over the tokens. A phase only puts kernels on the queue. The host waits once,
-// at the end of the step.
+// sumTotals stands where updateThreshold stands there: the threshold is one more sum over
+// the tokens. A phase only puts kernels on the queue. The host waits once, at the end of the
+// step.
 func (m *model) train(batch func(*driver.Stream) (driver.Ptr, error)) (trainer.Stats, error) {
 	st := trainer.Stats{LR: m.c.LRAt(m.step)}
 	leave, err := m.b.dev.Enter()
