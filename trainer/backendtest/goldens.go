@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/topksweep/sweep/trainer"
@@ -23,6 +24,23 @@ var recorded embed.FS
 // GoldensVariable is the environment variable that names another folder of
 // goldens, in the format that testdata/goldens/README.md describes.
 const GoldensVariable = "SWEEP_GOLDENS"
+
+// compared counts the goldens that this process has compared a backend with. It is a
+// variable of the package because a TestMain knows nothing of the tests that it runs.
+var compared atomic.Int64
+
+// Main runs the tests of a backend's package; its TestMain exits with the status
+// that Main returns. If GoldensVariable names a folder and no golden of it was
+// compared, because -run selects none, the status is 1: otherwise a wrong pattern
+// would look like a backend that agrees.
+func Main(m *testing.M) int {
+	status := m.Run()
+	if dir := os.Getenv(GoldensVariable); dir != "" && status == 0 && compared.Load() == 0 {
+		fmt.Fprintf(os.Stderr, "%s=%s: no golden was compared: -run must select TestBackend/…/goldens\n", GoldensVariable, dir)
+		return 1
+	}
+	return status
+}
 
 // Goldens runs every golden of the folder as a subtest.
 func Goldens(t *testing.T, b trainer.Backend) {
@@ -47,6 +65,7 @@ func Goldens(t *testing.T, b trainer.Backend) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			compared.Add(1)
 			g.run(t, b)
 		})
 	}

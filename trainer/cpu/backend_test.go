@@ -11,6 +11,8 @@ import (
 	"github.com/topksweep/sweep/trainer/cpu"
 )
 
+func TestMain(m *testing.M) { os.Exit(backendtest.Main(m)) }
+
 func TestBackend(t *testing.T) {
 	eachPath(t, func(t *testing.T) { backendtest.Run(t, cpu.New(2)) })
 }

@@ -3,6 +3,7 @@
 package cuda_test
 
 import (
+	"os"
 	"testing"
 
 	"github.com/topksweep/sweep/trainer"
@@ -18,5 +19,7 @@ func open(t testing.TB) trainer.Backend {
 	}
 	return b
 }
+
+func TestMain(m *testing.M) { os.Exit(backendtest.Main(m)) }
 
 func TestBackend(t *testing.T) { backendtest.Run(t, open(t)) }

@@ -39,7 +39,7 @@ func TestOrder(t *testing.T) {
 		return
 	}
 	self := exec.Command(os.Args[0], "-test.run=^TestOrder$", "-test.v")
-	self.Env = append(os.Environ(), reverse+"=1")
+	self.Env = append(os.Environ(), reverse+"=1", backendtest.GoldensVariable+"=")
 	out, err := self.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
