@@ -13,9 +13,9 @@ import (
 
 // A backend trains on one GPU.
 type backend struct {
-	dev      *driver.Device
-	set      kernels.Set
-	datasets datasets
+	dev       *driver.Device
+	set       kernels.Set
+	residents residents
 }
 
 // New returns the backend on the GPU with that number; the driver counts them from 0. The
@@ -25,7 +25,7 @@ func New(ordinal int) (trainer.Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
-	b := &backend{dev: dev, datasets: datasets{held: map[string]*dataset{}}}
+	b := &backend{dev: dev, residents: residents{rows: map[string]*residentRows{}}}
 	leave, err := dev.Enter()
 	if err == nil {
 		defer leave()
@@ -71,7 +71,7 @@ func (b *backend) New(c trainer.Config, s *trainer.State, data trainer.Batches) 
 	}
 	need += libraryBytes
 	if need > free {
-		if free, err = b.datasets.makeRoom(b.dev); err != nil {
+		if free, err = b.residents.makeRoom(b.dev); err != nil {
 			return nil, fmt.Errorf("cuda: %w", err)
 		}
 	}
@@ -92,7 +92,7 @@ func (b *backend) New(c trainer.Config, s *trainer.State, data trainer.Batches) 
 	if data == nil || data.Dataset() == nil {
 		return m, nil
 	}
-	if err := b.hold(m, data.Dataset()); err != nil {
+	if err := b.makeResident(m, data.Dataset()); err != nil {
 		return nil, fmt.Errorf("cuda: %w", errors.Join(err, m.Close()))
 	}
 	return m, nil

@@ -17,7 +17,7 @@ import (
 // into pinned memory, and uploads one batch while the GPU trains on the one before it.
 func (m *model) Steps(ctx context.Context, to int64) iter.Seq2[trainer.Stats, error] {
 	return func(yield func(trainer.Stats, error) bool) {
-		if m.dataset != nil {
+		if m.resident != nil {
 			ahead := trainer.ReadAhead[[]int64]{
 				Buffers: [][]int64{make([]int64, m.z.b), make([]int64, m.z.b)}, Read: m.readRowNumbers, Train: m.trainRows,
 			}
@@ -42,8 +42,8 @@ func (m *model) readRowNumbers(step int64, rows []int64) error {
 // trainRows takes a step on the batch of those B rows of the data set, which the GPU holds.
 func (m *model) trainRows(rows []int64) (trainer.Stats, error) {
 	for _, r := range rows {
-		if r < 0 || r >= m.dataset.rows {
-			return trainer.Stats{}, fmt.Errorf("the batch has row %d of a data set of %d", r, m.dataset.rows)
+		if r < 0 || r >= m.resident.n {
+			return trainer.Stats{}, fmt.Errorf("the batch has row %d of a data set of %d", r, m.resident.n)
 		}
 	}
 	return m.train(func(s *driver.Stream) (driver.Ptr, error) {
@@ -52,7 +52,7 @@ func (m *model) trainRows(rows []int64) (trainer.Stats, error) {
 			return 0, err
 		}
 		x := m.batches[0]
-		m.q.GatherBatch(kernels.GatherBatch{Data: m.dataset.memory, Rows: m.rows, N: m.z.b, D: m.z.d, Out: x})
+		m.q.GatherBatch(kernels.GatherBatch{Data: m.resident.memory, Rows: m.rows, N: m.z.b, D: m.z.d, Out: x})
 		return x, nil
 	})
 }

@@ -75,7 +75,7 @@ func benchmark(b *testing.B, gpu *backend, c trainer.Config, dead float64) {
 	}
 	m := made.(*model)
 	defer m.Close()
-	if m.dataset == nil {
+	if m.resident == nil {
 		b.Fatal("the data is not on the GPU")
 	}
 	next, stop := iter.Pull2(m.Steps(b.Context(), math.MaxInt64))

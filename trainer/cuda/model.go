@@ -19,7 +19,7 @@ type model struct {
 	c         trainer.Config
 	recipe    trainer.Recipe
 	data      trainer.Batches // nil: the model only encodes
-	dataset   *dataset        // data's, if the GPU holds it
+	resident  *residentRows   // rows of data, if the GPU holds them
 	z         sizes
 	precision precision
 
@@ -167,8 +167,8 @@ func (m *model) Close() error {
 		return fmt.Errorf("close: %w", err)
 	}
 	defer leave()
-	if m.dataset != nil {
-		defer m.b.datasets.put(m.dataset)
+	if m.resident != nil {
+		defer m.b.residents.release(m.resident)
 	}
 	if err := m.release(); err != nil {
 		return fmt.Errorf("close: %w", err)

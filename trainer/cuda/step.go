@@ -11,8 +11,8 @@ import (
 	"github.com/topksweep/sweep/trainer/cuda/kernels"
 )
 
-// train takes one step. batch puts the batch x_BD on a stream, as the model's stream does its
-// work, and returns its address on the GPU.
+// train takes one step. batch makes the stream that it gets wait for the batch x_BD, and
+// returns its address on the GPU.
 //
 // A step is the phases of package cpu, whose step.go says what each one computes:
 //

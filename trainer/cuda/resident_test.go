@@ -37,9 +37,9 @@ func (c *counted) BatchRows(seed, step int64, rows []int64) error {
 	return err
 }
 
-// TestDatasets checks that a data set is read once for all runs on it, and that it is freed
+// TestResidentRows checks that a data set is read once for all runs on it, and that its rows are freed
 // for a model that needs its memory.
-func TestDatasets(t *testing.T) {
+func TestResidentRows(t *testing.T) {
 	made, err := New(0)
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +69,7 @@ func TestDatasets(t *testing.T) {
 	for range 2 {
 		one, two := start(c, data), start(c, data)
 		for _, m := range []*model{one, two} {
-			if m.dataset == nil {
+			if m.resident == nil {
 				t.Fatal("the data is not on the GPU")
 			}
 			if err := train(m, 1); err != nil {
@@ -92,8 +92,8 @@ func TestDatasets(t *testing.T) {
 	// A run that trains on a part of the rows only does not wait until all have been read.
 	other := &counted{random: random{d: 8, rows: 2000}}
 	m := start(c, other)
-	if m.dataset != nil || other.read > 0 {
-		t.Errorf("a short run read %d rows, and its data is on the GPU: %v", other.read, m.dataset != nil)
+	if m.resident != nil || other.read > 0 {
+		t.Errorf("a short run read %d rows, and its data is on the GPU: %v", other.read, m.resident != nil)
 	}
 	m.Close()
 
@@ -113,25 +113,25 @@ func TestDatasets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m.(*model).dataset != nil {
+		if m.(*model).resident != nil {
 			t.Errorf("%s: the data is on the GPU", name)
 		}
 		m.Close()
 	}
 
 	// A data set that no model trains on is freed when a model needs its memory.
-	if len(b.datasets.held) != 0 {
-		t.Errorf("%d data sets are on the GPU after one that is too large", len(b.datasets.held))
+	if len(b.residents.rows) != 0 {
+		t.Errorf("%d data sets are on the GPU after one that is too large", len(b.residents.rows))
 	}
 	start(c, data).Close()
-	if data.read != 2000 || len(b.datasets.held) != 1 {
-		t.Errorf("%d rows read, %d data sets held", data.read, len(b.datasets.held))
+	if data.read != 2000 || len(b.residents.rows) != 1 {
+		t.Errorf("%d rows read, %d data sets held", data.read, len(b.residents.rows))
 	}
 	c.ActivationDim, c.DictSize = 4096, 1<<24
 	if _, err := b.New(c, &trainer.State{}, nil); !errors.Is(err, trainer.ErrMemory) {
 		t.Errorf("a model too large: %v", err)
 	}
-	if len(b.datasets.held) != 0 {
-		t.Error("the data set stays although a model needs its memory")
+	if len(b.residents.rows) != 0 {
+		t.Error("the rows stay although a model needs their memory")
 	}
 }

@@ -1,0 +1,157 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/cuda/driver"
+)
+
+// residentRows are the rows of a data set in the memory of a GPU. They stay there when the
+// last model that trains on them is closed, for the next run of the sweep, until their memory
+// is needed.
+type residentRows struct {
+	n      int64
+	memory driver.Ptr // [n,D]
+	users  int        // models that train on them
+}
+
+// residents are all resident rows of one GPU. Those of a data set are there once, however many
+// models train on them.
+type residents struct {
+	mu   sync.Mutex
+	rows map[string]*residentRows // by the data set's fingerprint
+}
+
+// Resident rows may take 1/residentShare of the memory that a model leaves free. So there is
+// room for more models.
+const residentShare = 2
+
+// makeResident sets m.resident to the rows of the data set. It leaves it nil where there are
+// too many, and where they would have to be read first for a run that trains on fewer rows
+// than there are.
+func (b *backend) makeResident(m *model, data trainer.Dataset) error {
+	if tokens := (int64(m.c.Steps) - m.step) * int64(m.c.BatchSize); tokens < data.Rows() && !b.residents.has(data) {
+		return nil
+	}
+	leave, err := b.dev.Enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	m.resident, err = b.residents.get(b.dev, data)
+	return err
+}
+
+// has reports whether the rows of the data set are on the GPU.
+func (rs *residents) has(data trainer.Dataset) bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	return rs.rows[data.Fingerprint()] != nil
+}
+
+// get returns the rows of the data set, and copies them to the GPU if they are not there. It
+// returns nil where there is no room for them. The caller gives them back to release. Other
+// calls wait until get is done.
+func (rs *residents) get(dev *driver.Device, data trainer.Dataset) (*residentRows, error) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if r := rs.rows[data.Fingerprint()]; r != nil {
+		r.users++
+		return r, nil
+	}
+	row := 4 * int64(data.Dim())
+	free, _, err := dev.Memory()
+	if err == nil && data.Rows() > free/residentShare/row {
+		free, err = rs.evict(dev)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if data.Rows() > free/residentShare/row {
+		return nil, nil
+	}
+	r := &residentRows{n: data.Rows(), users: 1}
+	if r.memory, err = dev.Alloc(row * data.Rows()); err != nil {
+		var oom *driver.OutOfMemory
+		if errors.As(err, &oom) { // the memory was taken in the meantime
+			return nil, nil
+		}
+		return nil, err
+	}
+	if err := r.read(dev, data); err != nil {
+		return nil, errors.Join(err, dev.Free(r.memory))
+	}
+	rs.rows[data.Fingerprint()] = r
+	return r, nil
+}
+
+// read copies all rows to the GPU, a part at a time.
+func (r *residentRows) read(dev *driver.Device, data trainer.Dataset) error {
+	d := int64(data.Dim())
+	most := max(1, partBytes/4/d)
+	part := make([]float32, min(most, r.n)*d)
+	for row := int64(0); row < r.n; row += most {
+		part := part[:min(most, r.n-row)*d]
+		err := readRows(data, row, part, d)
+		if err == nil {
+			err = dev.Upload(r.memory.Add(4*row*d), driver.Bytes(part))
+		}
+		if err != nil {
+			return fmt.Errorf("copy the data to %v: %w", dev.Info(), err)
+		}
+	}
+	return nil
+}
+
+// partBytes is the size of a part.
+const partBytes = 64 << 20
+
+// readRows reads x_nD, the rows of the data set from row on, on as many goroutines as there
+// are cores.
+func readRows(data trainer.Dataset, row int64, x []float32, d int64) error {
+	n := int64(len(x)) / d
+	readers := min(int64(runtime.GOMAXPROCS(0)), n)
+	errs := make([]error, readers)
+	var wg sync.WaitGroup
+	for i := range readers {
+		wg.Go(func() {
+			from, to := n*i/readers, n*(i+1)/readers
+			errs[i] = data.ReadRows(row+from, x[from*d:to*d])
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// release says that a model no longer trains on rows of get.
+func (rs *residents) release(r *residentRows) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	r.users--
+}
+
+// makeRoom frees the rows that no model trains on. It returns how much memory is free then.
+func (rs *residents) makeRoom(dev *driver.Device) (free int64, err error) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	return rs.evict(dev)
+}
+
+// evict is makeRoom for callers that hold the lock.
+func (rs *residents) evict(dev *driver.Device) (free int64, err error) {
+	var errs []error
+	for id, r := range rs.rows {
+		if r.users == 0 {
+			delete(rs.rows, id)
+			errs = append(errs, dev.Free(r.memory))
+		}
+	}
+	free, _, err = dev.Memory()
+	return free, errors.Join(append(errs, err)...)
+}
