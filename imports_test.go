@@ -13,39 +13,69 @@ import (
 
 const module = "github.com/topksweep/sweep"
 
-// layout says who may import whom. A package is held to the longest row that it
-// lies in. A pattern that ends in /... allows a whole tree; "std" is the
-// standard library.
+// layout lists the packages that each package may import. A package belongs to the longest row that is its path or a
+// folder above it. A pattern that ends in /... allows a whole tree. "std" is the standard library.
 var layout = []struct {
 	pkg    string
 	allow  []string
-	reason string // why nothing else
+	reason string // why it may import nothing else
 }{
-	{"trainer", []string{"std", "trainer/safetensors"}, "the model is maths: it knows nothing of stores, grids or Temporal, so that every backend and tool can stand on it"},
-	{"trainer/safetensors", []string{"std"}, "a file format stands alone"},
-	{"trainer/plain", []string{"std", "trainer"}, "the step as one reads it: it is compared with backends and knows none"},
-	{"trainer/cpu", []string{"std", "trainer", "golang.org/x/sys/cpu"}, "a backend computes; it neither reads data nor writes checkpoints"},
-	{"trainer/cuda", []string{"std", "trainer", "trainer/cuda/kernels", "trainer/cuda/driver"}, "a backend computes; it neither reads data nor writes checkpoints"},
-	{"trainer/cuda/kernels", []string{"std", "trainer/cuda/driver"}, "kernels know shapes and launches, and nothing of the model"},
-	{"trainer/cuda/driver", []string{"std", "gorgonia.org/cu"}, "the only package with cgo: it reaches the driver and knows no kernel"},
-	{"trainer/data", []string{"std", "trainer", "trainer/safetensors"}, "a source reads local files and knows no store"},
-	{"trainer/backendtest", []string{"std", "trainer", "trainer/plain", "trainer/safetensors"}, "the suite must run against any backend, so it knows none"},
-	{"storage", []string{"std"}, "the checkpoint protocol moves bytes; what they mean is the trainer's matter"},
-	{"storage/dir", []string{"std", "storage"}, "a store knows nothing of what it stores"},
-	{"storage/minio", []string{"std", "storage", "github.com/minio/minio-go/v7/..."}, "a store knows nothing of what it stores"},
-	{"storage/storagetest", []string{"std", "storage"}, "the suite must run against any store, so it knows none"},
-	{"sweep/grid", []string{"std", "trainer", "github.com/goccy/go-yaml/...", "github.com/dustin/go-humanize"}, "a grid is pure: no network, no clock, no store, no Temporal; YAML is read here and nowhere else"},
-	{"sweep/plan", []string{"std", "trainer", "sweep/grid", "github.com/dustin/go-humanize"}, "a plan is pure, so that workflows may compute with it: no network, no clock, no store, no YAML"},
-	{"sweep/protocol", []string{"std", "sweep/plan"}, "what workflows and activities say to each other: names and small structs, nothing that does"},
-	{"sweep/ledger", []string{"std", "trainer", "sweep/grid", "sweep/plan", "storage"}, "a stored sweep is objects in a store: neither Temporal nor a terminal is needed to read one"},
-	{"sweep/report", []string{"std", "trainer", "sweep/plan", "sweep/ledger", "github.com/olekukonko/tablewriter/..."}, "reports are made of results alone: they read no store"},
-	{"workflows", []string{"std", "sweep/plan", "sweep/protocol", "go.temporal.io/sdk/workflow", "go.temporal.io/sdk/temporal"}, "workflow code is deterministic: nothing that trains, stores or reads a file may be within its reach"},
-	{"activities", []string{"std", "activities/hostmem", "sweep/grid", "sweep/plan", "sweep/protocol", "sweep/ledger", "sweep/report", "trainer", "trainer/data", "trainer/safetensors", "storage", "go.temporal.io/sdk/activity", "go.temporal.io/sdk/temporal"}, "concrete backends and stores are handed in, so that one worker binary serves all"},
-	{"deploy/local", []string{"std", "go.temporal.io/...", "github.com/temporalio/...", "google.golang.org/protobuf/...", "golang.org/x/sys/..."}, "the embedded server knows nothing of sweeps; nothing else may import the server"},
-	{"cmd/sweep", []string{"std", module + "/...", "go.temporal.io/api/...", "go.temporal.io/sdk/...", "github.com/spf13/...", "github.com/vbauerster/mpb/v8/...", "golang.org/x/term", "google.golang.org/grpc/..."}, "flags, environment and exit status; the embedded server only through deploy/local"},
+	{"trainer", []string{"std", "trainer/safetensors"},
+		"the model is maths: every backend and tool uses it, so it knows nothing of stores, grids or Temporal"},
+	{"trainer/safetensors", []string{"std"},
+		"a file format needs nothing else"},
+	{"trainer/plain", []string{"std", "trainer"},
+		"the step as one reads it: it is compared with backends and knows none"},
+	{"trainer/cpu", []string{"std", "trainer", "golang.org/x/sys/cpu"},
+		"a backend computes: it neither reads data nor writes checkpoints"},
+	{"trainer/cuda", []string{"std", "trainer", "trainer/cuda/kernels", "trainer/cuda/driver"},
+		"a backend computes: it neither reads data nor writes checkpoints"},
+	{"trainer/cuda/kernels", []string{"std", "trainer/cuda/driver"},
+		"kernels know shapes and launches, and nothing of the model"},
+	{"trainer/cuda/driver", []string{"std", "gorgonia.org/cu"},
+		"the only package with cgo: it reaches the driver and knows no kernel"},
+	{"trainer/data", []string{"std", "trainer", "trainer/safetensors"},
+		"a source reads local files and knows no store"},
+	{"trainer/backendtest", []string{"std", "trainer", "trainer/plain", "trainer/safetensors"},
+		"the suite must run against any backend, so it knows none"},
+	{"storage", []string{"std"},
+		"the checkpoint protocol moves bytes, and only the trainer knows what they mean"},
+	{"storage/dir", []string{"std", "storage"},
+		"a store knows nothing of what it stores"},
+	{"storage/minio", []string{"std", "storage", "github.com/minio/minio-go/v7/..."},
+		"a store knows nothing of what it stores"},
+	{"storage/storagetest", []string{"std", "storage"},
+		"the suite must run against any store, so it knows none"},
+	{"sweep/grid", []string{"std", "trainer", "github.com/goccy/go-yaml/...", "github.com/dustin/go-humanize"},
+		"a grid is pure: no network, no clock, no store, no Temporal; YAML is read here and nowhere else"},
+	{"sweep/plan", []string{"std", "trainer", "sweep/grid", "github.com/dustin/go-humanize"},
+		"a plan is pure, so that workflows may compute with it: no network, no clock, no store, no YAML"},
+	{"sweep/protocol", []string{"std", "sweep/plan"},
+		"workflows and activities exchange names and small structs: no code that does anything"},
+	{"sweep/ledger", []string{"std", "trainer", "sweep/grid", "sweep/plan", "storage"},
+		"a stored sweep is a set of objects: neither Temporal nor a terminal is needed to read one"},
+	{"sweep/report", []string{
+		"std", "trainer", "sweep/plan", "sweep/ledger", "github.com/olekukonko/tablewriter/...",
+	}, "reports are made of results alone: they read no store"},
+	{"workflows", []string{
+		"std", "sweep/plan", "sweep/protocol", "go.temporal.io/sdk/workflow", "go.temporal.io/sdk/temporal",
+	}, "workflow code is deterministic: it must not reach anything that trains, stores or reads a file"},
+	{"activities", []string{
+		"std", "activities/hostmem", "sweep/grid", "sweep/plan", "sweep/protocol", "sweep/ledger",
+		"sweep/report", "trainer", "trainer/data", "trainer/safetensors", "storage",
+		"go.temporal.io/sdk/activity", "go.temporal.io/sdk/temporal",
+	}, "the caller passes concrete backends and stores, so that one worker binary serves all"},
+	{"deploy/local", []string{
+		"std", "go.temporal.io/...", "github.com/temporalio/...", "google.golang.org/protobuf/...",
+		"golang.org/x/sys/...",
+	}, "the embedded server knows nothing of sweeps; nothing else may import the server"},
+	{"cmd/sweep", []string{
+		"std", module + "/...", "go.temporal.io/api/...", "go.temporal.io/sdk/...", "github.com/spf13/...",
+		"github.com/vbauerster/mpb/v8/...", "golang.org/x/term", "google.golang.org/grpc/...",
+	}, "the command line reaches the embedded server only through deploy/local"},
 }
 
-// concrete backends and stores are named by one file of the program.
+// concrete lists the backends and stores that only one file of the program may import.
 var concrete = []string{"trainer/cpu", "trainer/cuda", "storage/dir", "storage/minio"}
 
 func TestImports(t *testing.T) {
@@ -55,7 +85,9 @@ func TestImports(t *testing.T) {
 			return err
 		}
 		if d.IsDir() {
-			if name := d.Name(); path != "." && (name == "testdata" || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") || nestedModule(path)) {
+			name := d.Name()
+			hidden := strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_")
+			if path != "." && (name == "testdata" || hidden || nestedModule(path)) {
 				return filepath.SkipDir
 			}
 			return nil
@@ -101,6 +133,7 @@ func TestImports(t *testing.T) {
 	}
 }
 
+// allowed reports whether one of the patterns allows an import. own is its path in this module.
 func allowed(patterns []string, imported, own string) bool {
 	for _, p := range patterns {
 		tree, isTree := strings.CutSuffix(p, "/...")
@@ -116,8 +149,8 @@ func allowed(patterns []string, imported, own string) bool {
 	return false
 }
 
-// nestedModule reports whether a folder is a Go module of its own, such as a
-// code generator with dependencies that the program must not have.
+// nestedModule reports whether a folder is a Go module of its own, such as a code generator with dependencies that the
+// program must not have.
 func nestedModule(dir string) bool {
 	found, _ := filepath.Glob(filepath.Join(dir, "go.mod"))
 	return len(found) > 0

@@ -7,9 +7,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// tell says in the Web UI where the sweep stands, in Markdown. It leaves nothing
-// in the history.
-func (s *state) tell(ctx workflow.Context) {
+// updateDetails shows the progress of the sweep in the Web UI, in Markdown. It adds nothing to the history.
+func (s *state) updateDetails(ctx workflow.Context) {
 	var b strings.Builder
 	b.WriteString(fmt.Sprintf("**%d of %d runs done**", s.Completed, s.Cells))
 	for _, n := range []struct {

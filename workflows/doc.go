@@ -1,5 +1,17 @@
-// Package workflows says when: the deterministic Temporal workflows of a sweep.
-// They start activities (by the names in package sweep) and count what came of
-// them; they hold no cell, no result and no file, only indices into the stored
-// plan, so that a history stays small whatever the grid.
+// Package workflows decides when each stage of a sweep is trained. It holds the deterministic Temporal workflow, which
+// starts activities and counts their outcomes. Package activities does the work; package protocol holds the names and
+// structs that both use.
+//
+// A workflow holds no settings, results or files, only indices into the stored plan. So its history stays small,
+// whatever the size of the grid.
+//
+// Where to read: sweep.go is the workflow from start to end. window.go decides which stage starts next, and when the
+// history is full. stage.go trains and evaluates one stage. tree_reader.go reads the trees of the plan one after the
+// other. state.go holds what the workflow remembers, and what it passes on when it continues as new.
+//
+// # Determinism
+//
+// Temporal replays a workflow against its recorded history: it must issue the same commands in the same order. So the
+// code here ranges over no map, reads no clock, and starts no goroutine except by workflow.Go. testdata holds histories
+// of older versions, which TestReplay replays. A change of the commands stands behind workflow.GetVersion.
 package workflows

@@ -23,22 +23,22 @@ import (
 
 const testSweep = "grid-0123abcd"
 
-// A fake stands in for the activities: it counts what it is asked to do. Its
-// functions, where set, decide what comes of it.
+// A fake replaces the activities and counts their calls. Its functions decide what the activities return. Those that are
+// nil change nothing: every activity succeeds and no cell has a result.
 type fake struct {
-	prepare func(chunk int) error
-	done    func(cell int) bool
-	train   func(ctx context.Context, cell, attempt int) error
-	eval    func(ctx context.Context, cell, attempt int) error
-	fail    func(protocol.FailInput) error
-	collect func() error
-	dead    int    // step in which the first latent is dead; 0: none ever is
-	label   string // of every cell; the default tells them apart
+	prepare   func(chunk int) error
+	done      func(cell int) bool // the cell has a result already
+	train     func(ctx context.Context, cell, attempt int) error
+	eval      func(ctx context.Context, cell, attempt int) error
+	fail      func(protocol.FailInput) error
+	collect   func() error
+	firstDead int    // step in which the first latent is dead; 0: no latent is ever dead
+	label     string // of every cell; "" gives each cell its own
 
 	mu        sync.Mutex
 	cells     int
 	chunks    [][]plan.Tree
-	spans     []string // of stages that were trained: "cell level to"
+	spans     []string // the stages that were trained: "cell level → reached step"
 	prepared  []int    // chunks
 	started   []int    // cells, in the order of their first training
 	trained   map[int]int
@@ -46,21 +46,33 @@ type fake struct {
 	failures  map[int]protocol.FailInput
 	collected int
 	inFlight  int
-	most      int
-	tries     map[string]int
+	attempts  map[string]int // of each activity of each cell
+
+	maxInFlight int
 }
 
-// newFake has cells that share nothing.
+// newFake returns a fake whose plan has one tree for each cell.
 func newFake(cells int) *fake {
 	var trees []plan.Tree
 	for i := range cells {
-		trees = append(trees, plan.Tree{Family: fmt.Sprint(i), Weight: 1, Cells: []plan.TreeCell{{Cell: i, Decay: 50, Steps: 100}}})
+		trees = append(trees, oneCellTree(fmt.Sprint(i), i, 50))
 	}
 	return newTreeFake(cells, slices.Collect(slices.Chunk(trees, plan.ChunkSize))...)
 }
 
+// oneCellTree returns a tree of one cell, which trains for 100 steps.
+func oneCellTree(family string, cell, decayStart int) plan.Tree {
+	return plan.Tree{
+		Family: family, Weight: 1, Cells: []plan.TreeCell{{Cell: cell, Decay: decayStart, Steps: 100}},
+	}
+}
+
+// newTreeFake returns a fake whose plan has these chunks of trees.
 func newTreeFake(cells int, chunks ...[]plan.Tree) *fake {
-	return &fake{cells: cells, chunks: chunks, trained: map[int]int{}, evaluated: map[int]int{}, failures: map[int]protocol.FailInput{}, tries: map[string]int{}}
+	return &fake{
+		cells: cells, chunks: chunks, trained: map[int]int{}, evaluated: map[int]int{},
+		failures: map[int]protocol.FailInput{}, attempts: map[string]int{},
+	}
 }
 
 func (f *fake) Prepare(_ context.Context, ref protocol.ChunkRef) ([]plan.Tree, error) {
@@ -84,36 +96,39 @@ func (f *fake) Prepare(_ context.Context, ref protocol.ChunkRef) ([]plan.Tree, e
 	return out, nil
 }
 
-// heavy runs an activity that takes a slot and counts its successes.
-func (f *fake) heavy(ctx context.Context, name string, cell int, fn func(context.Context, int, int) error, count map[int]int) error {
+// runInSlot runs fn, if it is set, as an activity that takes a slot, and counts its successes.
+func (f *fake) runInSlot(
+	ctx context.Context, name string, cell int, fn func(ctx context.Context, cell, attempt int) error,
+	successes map[int]int,
+) error {
 	f.mu.Lock()
 	key := fmt.Sprint(name, cell)
-	f.tries[key]++
-	try := f.tries[key]
+	f.attempts[key]++
+	attempt := f.attempts[key]
 	f.inFlight++
-	f.most = max(f.most, f.inFlight)
+	f.maxInFlight = max(f.maxInFlight, f.inFlight)
 	if name == protocol.ActivityTrain && !slices.Contains(f.started, cell) {
 		f.started = append(f.started, cell)
 	}
 	f.mu.Unlock()
 	var err error
 	if fn != nil {
-		err = fn(ctx, cell, try)
+		err = fn(ctx, cell, attempt)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.inFlight--
 	if err == nil {
-		count[cell]++
+		successes[cell]++
 	}
 	return err
 }
 
 func (f *fake) TrainStage(ctx context.Context, ref protocol.StageRef) (protocol.Trained, error) {
-	err := f.heavy(ctx, protocol.ActivityTrain, ref.Cell, f.train, f.trained)
+	err := f.runInSlot(ctx, protocol.ActivityTrain, ref.Cell, f.train, f.trained)
 	out := protocol.Trained{Reached: ref.To}
-	if err == nil && f.dead > 0 && ref.Level.UntilDead() {
-		out.Reached = min(ref.To, f.dead)
+	if err == nil && f.firstDead > 0 && ref.Level.UntilDead() {
+		out.Reached = min(ref.To, f.firstDead)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -124,7 +139,7 @@ func (f *fake) TrainStage(ctx context.Context, ref protocol.StageRef) (protocol.
 }
 
 func (f *fake) Evaluate(ctx context.Context, ref protocol.CellRef) error {
-	return f.heavy(ctx, protocol.ActivityEval, ref.Cell, f.eval, f.evaluated)
+	return f.runInSlot(ctx, protocol.ActivityEval, ref.Cell, f.eval, f.evaluated)
 }
 
 func (f *fake) RecordFailure(_ context.Context, in protocol.FailInput) error {
@@ -162,9 +177,10 @@ func (f *fake) register(r activityRegistry) {
 	}
 }
 
+// statuses returns the cells that were recorded with a status, ascending.
 func (f *fake) statuses(s plan.Status) (cells []int) {
-	for cell, note := range f.failures {
-		if note.Status == s {
+	for cell, in := range f.failures {
+		if in.Status == s {
 			cells = append(cells, cell)
 		}
 	}
@@ -172,7 +188,7 @@ func (f *fake) statuses(s plan.Status) (cells []int) {
 	return cells
 }
 
-// env is a time-skipping environment with the fake in it.
+// env returns a test environment, which skips waiting times, with the fake's activities.
 func (f *fake) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
@@ -183,11 +199,14 @@ func (f *fake) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
 	return env
 }
 
-func (f *fake) input(window int) protocol.SweepInput {
-	return protocol.SweepInput{Sweep: testSweep, Size: plan.Size{Cells: f.cells, TreeChunks: len(f.chunks)}, TrainQueue: protocol.TrainQueue("cpu"), MaxConcurrent: window}
+func (f *fake) input(slots int) protocol.SweepInput {
+	return protocol.SweepInput{
+		Sweep: testSweep, Size: plan.Size{Cells: f.cells, TreeChunks: len(f.chunks)},
+		TrainQueue: protocol.TrainQueue("cpu"), MaxConcurrent: slots,
+	}
 }
 
-// run runs a sweep to its end and returns what it came to.
+// run runs a sweep to its end and returns its summary and its error.
 func (f *fake) run(t *testing.T, in protocol.SweepInput) (protocol.Summary, error) {
 	t.Helper()
 	env := f.env(t)
@@ -198,8 +217,7 @@ func (f *fake) run(t *testing.T, in protocol.SweepInput) (protocol.Summary, erro
 	return outcomeOf(t, env)
 }
 
-// outcomeOf returns the summary of a sweep, which its error carries if it ended
-// with one.
+// outcomeOf returns the summary and the error of a sweep. An error holds the summary as its details.
 func outcomeOf(t *testing.T, env *testsuite.TestWorkflowEnvironment) (s protocol.Summary, err error) {
 	t.Helper()
 	if err := env.GetWorkflowError(); err != nil {
@@ -226,14 +244,15 @@ func progressOf(t *testing.T, env *testsuite.TestWorkflowEnvironment) (p protoco
 	return p
 }
 
-func count(from, to int) (cells []int) {
+// cellRange returns the cells from, from+1, … to-1.
+func cellRange(from, to int) (cells []int) {
 	for i := from; i < to; i++ {
 		cells = append(cells, i)
 	}
 	return cells
 }
 
-// wantEach says that each of the cells, and no other, was counted n times.
+// wantEach checks that each of the cells, and no other, was counted n times.
 func wantEach(t *testing.T, what string, got map[int]int, cells []int, n int) {
 	t.Helper()
 	for _, c := range cells {
@@ -253,24 +272,26 @@ func wantSummary(t *testing.T, got, want protocol.Summary) {
 	}
 }
 
-// later fails an activity that is to be tried again after d.
-func later(d time.Duration) error {
-	return temporal.NewApplicationErrorWithOptions("not yet", "Later", temporal.ApplicationErrorOptions{NextRetryDelay: d})
+// retryAfter returns an error after which an activity is tried again in d.
+func retryAfter(d time.Duration) error {
+	return temporal.NewApplicationErrorWithOptions(
+		"not yet", "Later", temporal.ApplicationErrorOptions{NextRetryDelay: d})
 }
 
-var errNever = temporal.NewNonRetryableApplicationError("step 3: the loss is NaN", "NotFinite", nil)
+// errFinal is an error after which an activity is not tried again.
+var errFinal = temporal.NewNonRetryableApplicationError("step 3: the loss is NaN", "NotFinite", nil)
 
-func startedListener(fn func()) func(*activity.Info, context.Context, converter.EncodedValues) {
+func onStarted(fn func()) func(*activity.Info, context.Context, converter.EncodedValues) {
 	return func(*activity.Info, context.Context, converter.EncodedValues) { fn() }
 }
 
-func completedListener(fn func()) func(*activity.Info, converter.EncodedValue, error) {
+func onCompleted(fn func()) func(*activity.Info, converter.EncodedValue, error) {
 	return func(*activity.Info, converter.EncodedValue, error) { fn() }
 }
 
-func canceledListener(fn func()) func(*activity.Info) { return func(*activity.Info) { fn() } }
+func onCanceled(fn func()) func(*activity.Info) { return func(*activity.Info) { fn() } }
 
-// evaluatedCell says that a cell has its result.
+// evaluatedCell reports whether a cell has its result.
 func (f *fake) evaluatedCell(cell int) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

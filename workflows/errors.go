@@ -9,29 +9,27 @@ import (
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-// canceled says that a run ended because it was told to. Nothing is tried again
-// once it has been told so: an activity that would have been, because its worker
-// had to stop or got lost meanwhile, has not failed for that.
-func canceled(ctx workflow.Context, err error) bool {
+// isCanceled reports whether an activity ended because it was canceled. After the cancellation nothing is retried: an
+// error that would have been retried, such as a lost worker, counts as canceled too, and not as a failure.
+func isCanceled(ctx workflow.Context, err error) bool {
 	var app *temporal.ApplicationError
 	return temporal.IsCanceledError(err) || ctx.Err() != nil && !(errors.As(err, &app) && app.NonRetryable())
 }
 
-// lost says that the checkpoint to evaluate is not there or not whole.
-func lost(err error) bool {
+// isCheckpointLost reports whether the checkpoint to evaluate is missing or damaged.
+func isCheckpointLost(err error) bool {
 	var app *temporal.ApplicationError
 	return errors.As(err, &app) && app.Type() == protocol.ErrTypeLost
 }
 
-// withoutPlan says that there is no plan by which results could be collected.
-func withoutPlan(err error) bool {
+// isPlanMissing reports whether the store has no plan of the sweep. Then there are no results to collect.
+func isPlanMissing(err error) bool {
 	var app *temporal.ApplicationError
 	return errors.As(err, &app) && app.Type() == protocol.ErrTypeNoPlan
 }
 
-// reason is the innermost message that an activity gave, without Temporal's
-// wrapping.
-func reason(err error) string {
+// failureReason returns the message of the activity's own error, without Temporal's wrapping.
+func failureReason(err error) string {
 	var app *temporal.ApplicationError
 	if errors.As(err, &app) {
 		return app.Message()

@@ -6,7 +6,7 @@ import (
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-// Registry is what workflows are registered with: a Temporal worker.
+// A Registry takes workflows: a Temporal worker, or a test environment.
 type Registry interface {
 	RegisterWorkflowWithOptions(w any, o workflow.RegisterOptions)
 }

@@ -20,8 +20,8 @@ func replayer() worker.WorkflowReplayer {
 	return r
 }
 
-// Sweeps that run while the program is replaced go on with the new one: it must
-// do, step by step, what these histories of the old one say.
+// A sweep that runs while the program is replaced goes on with the new program. It must issue the same commands as the
+// old one, whose histories are recorded here.
 func TestReplay(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.json")
 	if err != nil || len(files) < 3 {

@@ -27,13 +27,13 @@ import (
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-var update = flag.Bool("update", false, "record the histories in testdata anew")
+var update = flag.Bool("update", false, "record the histories in testdata again")
 
-// identity is what recorded histories name as client and worker.
-const identity = "recorded"
+// recordedIdentity is the name of the client and of the workers in recorded histories.
+const recordedIdentity = "recorded"
 
-// serve starts a real server and returns a client to it.
-func serve(t *testing.T) client.Client {
+// startServer starts a real server and returns a client to it.
+func startServer(t *testing.T) client.Client {
 	t.Helper()
 	s, err := local.Start(t.Context(), local.Options{Dir: t.TempDir(), GRPCPort: -1, UIPort: -1})
 	if err != nil {
@@ -44,7 +44,8 @@ func serve(t *testing.T) client.Client {
 			t.Error(err)
 		}
 	})
-	c, err := client.DialContext(t.Context(), client.Options{HostPort: s.HostPort, Identity: identity, Logger: silent()})
+	options := client.Options{HostPort: s.HostPort, Identity: recordedIdentity, Logger: silent()}
+	c, err := client.DialContext(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,13 +53,14 @@ func serve(t *testing.T) client.Client {
 	return c
 }
 
-// work runs workers with the fake's activities until the test ends.
-func (f *fake) work(t *testing.T, c client.Client) {
+// startWorkers runs workers with the fake's activities until the test ends.
+func (f *fake) startWorkers(t *testing.T, c client.Client) {
 	t.Helper()
 	for _, queue := range []string{protocol.Queue, protocol.TrainQueue("cpu")} {
 		w := worker.New(c, queue, worker.Options{
-			Identity: identity, DisableWorkflowWorker: queue != protocol.Queue,
-			MaxHeartbeatThrottleInterval: 50 * time.Millisecond, DefaultHeartbeatThrottleInterval: 50 * time.Millisecond,
+			Identity: recordedIdentity, DisableWorkflowWorker: queue != protocol.Queue,
+			MaxHeartbeatThrottleInterval:     50 * time.Millisecond,
+			DefaultHeartbeatThrottleInterval: 50 * time.Millisecond,
 		})
 		if queue == protocol.Queue {
 			Register(w)
@@ -71,9 +73,10 @@ func (f *fake) work(t *testing.T, c client.Client) {
 	}
 }
 
-func start(t *testing.T, c client.Client, id string, in protocol.SweepInput) client.WorkflowRun {
+func startSweep(t *testing.T, c client.Client, id string, in protocol.SweepInput) client.WorkflowRun {
 	t.Helper()
-	run, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: protocol.Queue}, protocol.WorkflowSweep, in)
+	options := client.StartWorkflowOptions{ID: id, TaskQueue: protocol.Queue}
+	run, err := c.ExecuteWorkflow(t.Context(), options, protocol.WorkflowSweep, in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,8 +88,9 @@ func histories(t *testing.T, c client.Client, id, run string) (all []*historypb.
 	t.Helper()
 	for run != "" {
 		h := &historypb.History{}
-		for it := c.GetWorkflowHistory(t.Context(), id, run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); it.HasNext(); {
-			e, err := it.Next()
+		events := c.GetWorkflowHistory(t.Context(), id, run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		for events.HasNext() {
+			e, err := events.Next()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -107,8 +111,8 @@ func recordHistory(t *testing.T, name string, h *historypb.History) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if host, err := os.Hostname(); err == nil { // the SDK names queues after it
-		b = bytes.ReplaceAll(b, []byte(host), []byte(identity))
+	if host, err := os.Hostname(); err == nil { // the SDK puts it into the names of queues
+		b = bytes.ReplaceAll(b, []byte(host), []byte(recordedIdentity))
 	}
 	if err := os.WriteFile(filepath.Join("testdata", name+".json"), append(b, '\n'), 0o644); err != nil {
 		t.Fatal(err)
@@ -129,31 +133,31 @@ func untilCanceled(ctx context.Context) error {
 	}
 }
 
-// A real server takes what the workflow asks of it: failures, retries, reused
-// cells and labels longer than it would show.
+// A real server accepts what the workflow does: failures, retries, reused cells, and labels that are too long for a
+// summary.
 func TestOnServer(t *testing.T) {
-	c := serve(t)
+	c := startServer(t)
 	t.Run("runs", func(t *testing.T) {
 		f := newFake(12)
 		f.label = strings.Repeat("dict_size=4096 ", 100)
 		f.done = func(cell int) bool { return cell == 1 || cell == 8 }
-		f.train = func(_ context.Context, cell, try int) error {
+		f.train = func(_ context.Context, cell, attempt int) error {
 			switch {
 			case cell == 3:
-				return errNever
-			case cell == 5 && try < 4:
-				return later(time.Millisecond)
+				return errFinal
+			case cell == 5 && attempt < 4:
+				return retryAfter(time.Millisecond)
 			}
 			return nil
 		}
-		f.eval = func(_ context.Context, cell, try int) error {
-			if cell == 6 && try == 1 {
+		f.eval = func(_ context.Context, cell, attempt int) error {
+			if cell == 6 && attempt == 1 {
 				return temporal.NewNonRetryableApplicationError("lost", protocol.ErrTypeLost, nil)
 			}
 			return nil
 		}
-		f.work(t, c)
-		run := start(t, c, "runs", f.input(3))
+		f.startWorkers(t, c)
+		run := startSweep(t, c, "runs", f.input(3))
 		var app *temporal.ApplicationError
 		if err := run.Get(t.Context(), nil); !errors.As(err, &app) || app.Type() != protocol.ErrTypeFailed {
 			t.Fatalf("ended with %v", err)
@@ -161,8 +165,8 @@ func TestOnServer(t *testing.T) {
 		wantEach(t, "evaluated", f.evaluated, []int{0, 2, 4, 5, 6, 7, 9, 10, 11}, 1)
 		recordHistory(t, "runs", histories(t, c, "runs", run.GetRunID())[0])
 	})
-	// Canceled runs are waited for: they save their state first. One that its
-	// worker hands back at that moment is canceled all the same.
+	// After a cancellation the workflow waits for the runs, which save their state. A run whose worker stops at that
+	// moment is recorded as canceled too.
 	t.Run("cancel", func(t *testing.T) {
 		f := newFake(12)
 		inFlight := make(chan struct{}, 3)
@@ -173,12 +177,13 @@ func TestOnServer(t *testing.T) {
 			inFlight <- struct{}{}
 			err := untilCanceled(ctx)
 			if cell == 3 {
-				return temporal.NewApplicationErrorWithOptions("the worker is stopping", "WorkerStopping", temporal.ApplicationErrorOptions{})
+				return temporal.NewApplicationErrorWithOptions(
+					"the worker is stopping", "WorkerStopping", temporal.ApplicationErrorOptions{})
 			}
 			return err
 		}
-		f.work(t, c)
-		run := start(t, c, "cancel", f.input(3))
+		f.startWorkers(t, c)
+		run := startSweep(t, c, "cancel", f.input(3))
 		for range 3 {
 			<-inFlight
 		}
@@ -189,7 +194,8 @@ func TestOnServer(t *testing.T) {
 		if err := run.Get(t.Context(), nil); !errors.As(err, &canceled) {
 			t.Errorf("ended with %v, want canceled", err)
 		}
-		if got := f.statuses(plan.Canceled); !slices.Equal(got, []int{2, 3, 4}) || len(f.failures) != 3 || f.collected != 1 {
+		got := f.statuses(plan.Canceled)
+		if !slices.Equal(got, []int{2, 3, 4}) || len(f.failures) != 3 || f.collected != 1 {
 			t.Errorf("recorded %+v, collected %d times", f.failures, f.collected)
 		}
 		recordHistory(t, "cancel", histories(t, c, "cancel", run.GetRunID())[0])
@@ -198,14 +204,14 @@ func TestOnServer(t *testing.T) {
 		f := newFake(12)
 		f.train = func(ctx context.Context, cell, _ int) error {
 			if cell == 2 {
-				return errNever
+				return errFinal
 			}
 			return untilCanceled(ctx)
 		}
-		f.work(t, c)
+		f.startWorkers(t, c)
 		in := f.input(3)
 		in.FailureLimit = 1
-		run := start(t, c, "limit", in)
+		run := startSweep(t, c, "limit", in)
 		var app *temporal.ApplicationError
 		if err := run.Get(t.Context(), nil); !errors.As(err, &app) || app.Type() != protocol.ErrTypeFailed {
 			t.Fatalf("ended with %v", err)
@@ -215,26 +221,26 @@ func TestOnServer(t *testing.T) {
 		}
 		recordHistory(t, "limit", histories(t, c, "limit", run.GetRunID())[0])
 	})
-	// A tree forks by schedule and where a latent dies; the sweep is extended while
-	// it runs.
+	// A tree forks where schedules differ and where a latent dies. The sweep is extended while it runs.
 	t.Run("tree", func(t *testing.T) {
-		f := newTreeFake(4, oneTree(), []plan.Tree{{Family: "f", Weight: 1, Cells: []plan.TreeCell{{Cell: 4, Decay: 40, Steps: 100}}}})
-		f.dead = 70
-		began, extended := make(chan struct{}), make(chan struct{})
-		f.train = func(_ context.Context, cell, try int) error {
-			if cell == 0 && try == 1 {
-				close(began)
+		f := newTreeFake(4, fourCellTree(), []plan.Tree{oneCellTree("f", 4, 40)})
+		f.firstDead = 70
+		started, extended := make(chan struct{}), make(chan struct{})
+		f.train = func(_ context.Context, cell, attempt int) error {
+			if cell == 0 && attempt == 1 {
+				close(started)
 				<-extended
 			}
 			return nil
 		}
-		f.work(t, c)
+		f.startWorkers(t, c)
 		in := f.input(2)
 		in.TreeChunks = 1
-		run := start(t, c, "tree", in)
-		<-began
+		run := startSweep(t, c, "tree", in)
+		<-started
 		h, err := c.UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{
-			WorkflowID: "tree", UpdateName: protocol.UpdateExtend, Args: []any{plan.Size{Cells: 5, TreeChunks: 2}}, WaitForStage: client.WorkflowUpdateStageCompleted,
+			WorkflowID: "tree", UpdateName: protocol.UpdateExtend, Args: []any{plan.Size{Cells: 5, TreeChunks: 2}},
+			WaitForStage: client.WorkflowUpdateStageCompleted,
 		})
 		if err == nil {
 			err = h.Get(t.Context(), nil)
@@ -246,16 +252,16 @@ func TestOnServer(t *testing.T) {
 		if err := run.Get(t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
-		wantEach(t, "evaluated", f.evaluated, count(0, 5), 1)
+		wantEach(t, "evaluated", f.evaluated, cellRange(0, 5), 1)
 		recordHistory(t, "tree", histories(t, c, "tree", run.GetRunID())[0])
 	})
-	// No history of a large grid reaches the length at which Temporal would
-	// suggest a new one, each replays, and no run is lost at the seams.
+	// A large grid takes several histories. Each is shorter than the length at which Temporal suggests to continue as
+	// new, each replays, and no run is lost between two of them.
 	t.Run("large", func(t *testing.T) {
 		f := newFake(800)
-		f.work(t, c)
-		run := start(t, c, "large", f.input(8))
-		first := run.GetRunID() // Get goes on to later ones
+		f.startWorkers(t, c)
+		run := startSweep(t, c, "large", f.input(8))
+		first := run.GetRunID() // Get follows the later histories
 		if err := run.Get(t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
@@ -264,7 +270,7 @@ func TestOnServer(t *testing.T) {
 		}
 		all := histories(t, c, "large", first)
 		if len(all) < 2 {
-			t.Fatalf("%d histories, want a seam", len(all))
+			t.Fatalf("%d histories, want several", len(all))
 		}
 		for i, h := range all {
 			t.Logf("history %d: %d events", i, len(h.Events))

@@ -15,21 +15,22 @@ import (
 )
 
 func TestEveryCellOnce(t *testing.T) {
-	for _, c := range []struct{ cells, window int }{
-		{0, 1}, {1, 1}, {1, 8}, {7, 3}, {16, 16}, {20, 1}, {plan.ChunkSize, 8}, {plan.ChunkSize + 1, 8}, {2*plan.ChunkSize + 5, 50}, {5, 0}, {300, 1000},
+	for _, c := range []struct{ cells, slots int }{
+		{0, 1}, {1, 1}, {1, 8}, {7, 3}, {16, 16}, {20, 1}, {plan.ChunkSize, 8}, {plan.ChunkSize + 1, 8},
+		{2*plan.ChunkSize + 5, 50}, {5, 0}, {300, 1000},
 	} {
 		f := newFake(c.cells)
-		s, err := f.run(t, f.input(c.window))
+		s, err := f.run(t, f.input(c.slots))
 		if err != nil {
 			t.Fatalf("%+v: %v", c, err)
 		}
 		wantSummary(t, s, protocol.Summary{Cells: c.cells, Completed: c.cells})
-		wantEach(t, "trained", f.trained, count(0, c.cells), 1)
-		wantEach(t, "evaluated", f.evaluated, count(0, c.cells), 1)
-		if limit := min(max(1, c.window), maxWindow); f.most > limit {
-			t.Errorf("%+v: %d activities at a time, want at most %d", c, f.most, limit)
+		wantEach(t, "trained", f.trained, cellRange(0, c.cells), 1)
+		wantEach(t, "evaluated", f.evaluated, cellRange(0, c.cells), 1)
+		if limit := min(max(1, c.slots), maxSlots); f.maxInFlight > limit {
+			t.Errorf("%+v: %d activities at a time, want at most %d", c, f.maxInFlight, limit)
 		}
-		if c.window == 1 && !slices.Equal(f.started, count(0, c.cells)) {
+		if c.slots == 1 && !slices.Equal(f.started, cellRange(0, c.cells)) {
 			t.Errorf("%+v: started in the order %v", c, f.started)
 		}
 		if chunks := (c.cells + plan.ChunkSize - 1) / plan.ChunkSize; len(f.prepared) != chunks {
@@ -41,19 +42,19 @@ func TestEveryCellOnce(t *testing.T) {
 	}
 }
 
-// The window is full as long as there are cells to start: with a window of 4 the
-// first four train at once, and the fifth starts when one of them is done.
+// The window is full as long as there are cells to start. With 4 slots the first four cells train at the same time, and
+// the fifth starts when one of them is done.
 func TestWindowIsFilled(t *testing.T) {
 	f := newFake(6)
-	begun, four, release := make(chan struct{}, 3), make(chan struct{}), make(chan struct{})
+	started, four, release := make(chan struct{}, 3), make(chan struct{}), make(chan struct{})
 	f.train = func(_ context.Context, cell, _ int) error {
-		switch { // four in flight at a time, or none of them ends
+		switch { // none of the four ends before all four are in flight
 		case cell < 3:
-			begun <- struct{}{}
+			started <- struct{}{}
 			<-four
 		case cell == 3:
 			for range 3 {
-				<-begun
+				<-started
 			}
 			close(four)
 		}
@@ -70,8 +71,8 @@ func TestWindowIsFilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantSummary(t, s, protocol.Summary{Cells: 6, Completed: 6})
-	if f.most < 4 {
-		t.Errorf("%d activities at a time, want 4", f.most)
+	if f.maxInFlight < 4 {
+		t.Errorf("%d activities at a time, want 4", f.maxInFlight)
 	}
 }
 
@@ -96,7 +97,7 @@ func TestFailedRuns(t *testing.T) {
 	f := newFake(12)
 	f.train = func(_ context.Context, cell, _ int) error {
 		if cell == 3 || cell == 11 {
-			return errNever
+			return errFinal
 		}
 		return nil
 	}
@@ -108,7 +109,8 @@ func TestFailedRuns(t *testing.T) {
 	}
 	s, err := f.run(t, f.input(3))
 	var app *temporal.ApplicationError
-	if !errors.As(err, &app) || app.Type() != protocol.ErrTypeFailed || !app.NonRetryable() || !strings.Contains(app.Message(), "3 of 12 runs failed") {
+	if !errors.As(err, &app) || app.Type() != protocol.ErrTypeFailed || !app.NonRetryable() ||
+		!strings.Contains(app.Message(), "3 of 12 runs failed") {
 		t.Errorf("ended with %v", err)
 	}
 	wantSummary(t, s, protocol.Summary{Cells: 12, Completed: 9, Failed: 3})
@@ -124,15 +126,14 @@ func TestFailedRuns(t *testing.T) {
 	}
 }
 
-// What is worth another try gets it, for as long as it takes. (The environment
-// itself gives up after ten.)
+// An activity that may succeed later is tried again without a limit. (The environment itself stops after ten attempts.)
 func TestRetries(t *testing.T) {
-	if n := retry().MaximumAttempts; n != 0 {
+	if n := retryPolicy().MaximumAttempts; n != 0 {
 		t.Errorf("at most %d attempts, want no limit", n)
 	}
 	f := newFake(4)
-	f.train = func(_ context.Context, cell, try int) error {
-		if cell == 2 && try < 10 {
+	f.train = func(_ context.Context, cell, attempt int) error {
+		if cell == 2 && attempt < 10 {
 			return errors.New("put stages/x: connection refused")
 		}
 		return nil
@@ -148,7 +149,7 @@ func TestFailureLimit(t *testing.T) {
 	f := newFake(50)
 	f.train = func(ctx context.Context, cell, _ int) error {
 		if cell == 4 || cell == 6 {
-			return errNever
+			return errFinal
 		}
 		return nil
 	}
@@ -159,7 +160,7 @@ func TestFailureLimit(t *testing.T) {
 		t.Error("no error")
 	}
 	wantSummary(t, s, protocol.Summary{Cells: 50, Completed: 5, Failed: 2})
-	if !slices.Equal(f.started, count(0, 7)) {
+	if !slices.Equal(f.started, cellRange(0, 7)) {
 		t.Errorf("started %v, want none after the second failure", f.started)
 	}
 	if f.collected != 1 {
@@ -175,13 +176,13 @@ func TestFailureLimitCancelsTheOthers(t *testing.T) {
 	f.train = func(ctx context.Context, cell, _ int) error {
 		if cell < 3 {
 			inFlight <- struct{}{}
-			<-stopped // the environment does not wait for what it cancels
+			<-stopped // the environment does not wait for activities that it cancels
 			return ctx.Err()
 		}
 		for range 3 {
 			<-inFlight
 		}
-		return errNever
+		return errFinal
 	}
 	in := f.input(4)
 	in.FailureLimit = 1
@@ -251,24 +252,28 @@ func TestCancelBeforeAnythingIsPrepared(t *testing.T) {
 }
 
 func TestErrorsThatEndASweep(t *testing.T) {
-	gone := temporal.NewNonRetryableApplicationError("get sweeps/x: written by a newer version of sweep", "NewerVersion", nil)
+	fatal := temporal.NewNonRetryableApplicationError(
+		"get sweeps/x: written by a newer version of sweep", "NewerVersion", nil)
 	for name, c := range map[string]struct {
 		set       func(*fake)
 		want      string
 		completed int
 	}{
-		"prepare": {func(f *fake) { f.prepare = func(chunk int) error { return or(chunk == 1, gone) } }, "prepare", plan.ChunkSize},
+		"prepare": {func(f *fake) {
+			f.prepare = func(chunk int) error { return errIf(chunk == 1, fatal) }
+		}, "prepare", plan.ChunkSize},
 		"record failure": {func(f *fake) {
-			f.train = func(_ context.Context, cell, _ int) error { return or(cell == 2, errNever) }
-			f.fail = func(protocol.FailInput) error { return gone }
+			f.train = func(_ context.Context, cell, _ int) error { return errIf(cell == 2, errFinal) }
+			f.fail = func(protocol.FailInput) error { return fatal }
 		}, "record failure", -1},
-		"collect": {func(f *fake) { f.collect = func() error { return gone } }, "collect", 2 * plan.ChunkSize},
+		"collect": {func(f *fake) { f.collect = func() error { return fatal } }, "collect", 2 * plan.ChunkSize},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFake(2 * plan.ChunkSize)
 			c.set(f)
 			_, err := f.run(t, f.input(4))
-			if err == nil || !strings.Contains(err.Error(), c.want+": ") || !strings.Contains(err.Error(), gone.Error()) {
+			if err == nil || !strings.Contains(err.Error(), c.want+": ") ||
+				!strings.Contains(err.Error(), fatal.Error()) {
 				t.Errorf("ended with %v", err)
 			}
 			if f.collected != 1 {
@@ -281,7 +286,7 @@ func TestErrorsThatEndASweep(t *testing.T) {
 	}
 }
 
-// Without a plan there is nothing to collect by.
+// Without a plan there are no results to collect.
 func TestNoPlan(t *testing.T) {
 	f := newFake(3)
 	f.prepare = func(int) error {
@@ -295,19 +300,18 @@ func TestNoPlan(t *testing.T) {
 	}
 }
 
-func or(is bool, err error) error {
-	if is {
+func errIf(condition bool, err error) error {
+	if condition {
 		return err
 	}
 	return nil
 }
 
-// A final checkpoint that is lost costs the run another training, not the sweep
-// a run; one that gets lost again and again does.
+// A run whose last checkpoint is lost is trained again. It fails if the checkpoint is lost each time.
 func TestLostCheckpoint(t *testing.T) {
 	f := newFake(3)
-	f.eval = func(_ context.Context, cell, try int) error {
-		if cell == 1 && try == 1 || cell == 2 {
+	f.eval = func(_ context.Context, cell, attempt int) error {
+		if cell == 1 && attempt == 1 || cell == 2 {
 			return temporal.NewNonRetryableApplicationError("lost", protocol.ErrTypeLost, nil)
 		}
 		return nil
@@ -327,14 +331,15 @@ func TestProgress(t *testing.T) {
 	f.done = func(cell int) bool { return cell == 0 }
 	var seen []protocol.Progress
 	env := f.env(t)
-	for i := range 4 { // at the hours 0.5, 1.5, …
-		env.RegisterDelayedCallback(func() { seen = append(seen, progressOf(t, env)) }, time.Duration(2*i+1)*30*time.Minute)
+	for i := range 4 { // after 0.5, 1.5, … hours
+		after := time.Duration(2*i+1) * 30 * time.Minute
+		env.RegisterDelayedCallback(func() { seen = append(seen, progressOf(t, env)) }, after)
 	}
-	f.train = func(_ context.Context, cell, try int) error { // takes an hour, of which nobody sees anything pass
-		if try == 1 {
-			return later(time.Hour)
+	f.train = func(_ context.Context, cell, attempt int) error { // takes an hour, which the environment skips
+		if attempt == 1 {
+			return retryAfter(time.Hour)
 		}
-		return or(cell == 2, errNever)
+		return errIf(cell == 2, errFinal)
 	}
 	env.ExecuteWorkflow(protocol.WorkflowSweep, f.input(2))
 	seen = append(seen, progressOf(t, env))
@@ -354,11 +359,12 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-func TestBrief(t *testing.T) {
+func TestShorten(t *testing.T) {
 	for _, label := range []string{"", "k=1", strings.Repeat("a", maxSummary), strings.Repeat("é", maxSummary)} {
-		got := brief(label)
-		if len(got) > maxSummary || len(label) <= maxSummary && got != label || !strings.HasPrefix(label, strings.TrimSuffix(got, "…")) {
-			t.Errorf("brief(%q) = %q", label, got)
+		got := shorten(label)
+		fits, isPrefix := len(label) <= maxSummary, strings.HasPrefix(label, strings.TrimSuffix(got, "…"))
+		if len(got) > maxSummary || fits && got != label || !isPrefix {
+			t.Errorf("shorten(%q) = %q", label, got)
 		}
 	}
 }

@@ -13,9 +13,8 @@ import (
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-// oneTree is a tree of four cells: two settings of AuxK, and two schedules that
-// part at step 31.
-func oneTree() []plan.Tree {
+// fourCellTree returns a tree of four cells: two settings of AuxK, and two schedules that are equal up to step 31.
+func fourCellTree() []plan.Tree {
 	cells := []plan.TreeCell{
 		{Cell: 0, Decay: 30, Steps: 100, AuxK: 0}, {Cell: 1, Decay: 60, Steps: 100, AuxK: 0},
 		{Cell: 2, Decay: 30, Steps: 100, AuxK: 1}, {Cell: 3, Decay: 60, Steps: 100, AuxK: 1},
@@ -32,21 +31,23 @@ func TestTree(t *testing.T) {
 			"0 schedule trunk → 100", "0 trunk → 31", "1 schedule trunk → 100",
 		}},
 		"in the trunk": {20, []string{
-			"0 AuxK trunk → 31", "0 branch → 100", "0 trunk → 20", "1 branch → 100", "2 AuxK trunk → 31", "2 branch → 100", "3 branch → 100",
+			"0 AuxK trunk → 31", "0 branch → 100", "0 trunk → 20", "1 branch → 100", "2 AuxK trunk → 31",
+			"2 branch → 100", "3 branch → 100",
 		}},
 		"in the branches": {70, []string{
-			"0 branch → 100", "0 schedule trunk → 70", "0 trunk → 31", "1 branch → 100", "1 schedule trunk → 70", "2 branch → 100", "3 branch → 100",
+			"0 branch → 100", "0 schedule trunk → 70", "0 trunk → 31", "1 branch → 100", "1 schedule trunk → 70",
+			"2 branch → 100", "3 branch → 100",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newTreeFake(4, oneTree())
-			f.dead = c.dead
+			f := newTreeFake(4, fourCellTree())
+			f.firstDead = c.dead
 			s, err := f.run(t, f.input(2))
 			if err != nil {
 				t.Fatal(err)
 			}
 			wantSummary(t, s, protocol.Summary{Cells: 4, Completed: 4})
-			wantEach(t, "evaluated", f.evaluated, count(0, 4), 1)
+			wantEach(t, "evaluated", f.evaluated, cellRange(0, 4), 1)
 			slices.Sort(f.spans)
 			if !slices.Equal(f.spans, c.want) {
 				t.Errorf("trained %q\nwant    %q", f.spans, c.want)
@@ -55,18 +56,18 @@ func TestTree(t *testing.T) {
 	}
 }
 
-// A trunk that fails is the failure of every run that passes through it; a
-// branch that fails is no other run's.
+// The failure of a trunk is the failure of every run that passes through it. The failure of a branch is the failure of
+// one run.
 func TestFailuresInATree(t *testing.T) {
-	trees := append(oneTree(), plan.Tree{Family: "g", Weight: 1, Cells: []plan.TreeCell{{Cell: 4, Decay: 50, Steps: 100}}})
+	trees := append(fourCellTree(), oneCellTree("g", 4, 50))
 	f := newTreeFake(5, trees)
-	f.train = func(_ context.Context, cell, _ int) error { return or(cell == 0, errNever) }
+	f.train = func(_ context.Context, cell, _ int) error { return errIf(cell == 0, errFinal) }
 	s, err := f.run(t, f.input(4))
 	if err == nil {
 		t.Error("no error")
 	}
 	wantSummary(t, s, protocol.Summary{Cells: 5, Completed: 1, Failed: 4})
-	if got := f.statuses(plan.Failed); !slices.Equal(got, count(0, 4)) {
+	if got := f.statuses(plan.Failed); !slices.Equal(got, cellRange(0, 4)) {
 		t.Errorf("recorded as failed: %v", got)
 	}
 	if got := f.failures[3].Error; got != "step 3: the loss is NaN (in the steps up to 31, which 4 runs share)" {
@@ -74,8 +75,8 @@ func TestFailuresInATree(t *testing.T) {
 	}
 
 	f = newTreeFake(5, trees)
-	f.dead = 20
-	f.train = func(_ context.Context, cell, _ int) error { return or(cell == 3, errNever) }
+	f.firstDead = 20
+	f.train = func(_ context.Context, cell, _ int) error { return errIf(cell == 3, errFinal) }
 	if s, _ = f.run(t, f.input(4)); s.Completed != 4 || s.Failed != 1 {
 		t.Errorf("%+v", s)
 	}
@@ -84,31 +85,33 @@ func TestFailuresInATree(t *testing.T) {
 	}
 }
 
-// Behind a seam only what is left of a tree is walked.
-func TestTreeBehindTheSeam(t *testing.T) {
-	f := newTreeFake(4, oneTree())
+// The next history trains only the cells of a tree that are unfinished.
+func TestTreeAfterContinue(t *testing.T) {
+	f := newTreeFake(4, fourCellTree())
 	f.done = func(cell int) bool { return cell == 0 || cell == 2 }
 	in := f.input(2)
-	in.Resume = &protocol.Continuation{Next: 1, Summary: protocol.Summary{Completed: 1, Failed: 1}, Unfinished: []protocol.UnfinishedTree{{Tree: 0, Cells: []int{1, 2}}}}
+	in.Resume = &protocol.Continuation{
+		Next: 1, Summary: protocol.Summary{Completed: 1, Failed: 1},
+		Unfinished: []protocol.UnfinishedTree{{Tree: 0, Cells: []int{1, 2}}},
+	}
 	s, err := f.run(t, in)
 	if err == nil {
-		t.Error("no error, but one run failed before the seam")
+		t.Error("no error, but one run failed in the earlier history")
 	}
-	// 0 was counted before; 2 has got its result since; 3 failed before.
+	// The earlier history counted the result of cell 0 and the failure of cell 3. Cell 2 has got its result since.
 	wantSummary(t, s, protocol.Summary{Cells: 4, Completed: 3, Failed: 1})
 	if !slices.Equal(f.spans, []string{"1 branch → 100"}) {
 		t.Errorf("trained %q", f.spans)
 	}
 }
 
-// A running sweep takes in what it is extended by, and tries what failed again
-// when it is asked to.
+// A running sweep can be extended, and it trains failed runs again after the update retry.
 func TestUpdates(t *testing.T) {
-	trees := append(oneTree(), plan.Tree{Family: "g", Weight: 1, Cells: []plan.TreeCell{{Cell: 4, Decay: 50, Steps: 100}}})
+	trees := append(fourCellTree(), oneCellTree("g", 4, 50))
 	f := newTreeFake(5, trees)
 	env := f.env(t)
 	in := f.input(1)
-	f.chunks = append(f.chunks, []plan.Tree{{Family: "f", Weight: 1, Cells: []plan.TreeCell{{Cell: 5, Decay: 70, Steps: 100}}}})
+	f.chunks = append(f.chunks, []plan.Tree{oneCellTree("f", 5, 70)})
 	var answered []string
 	callback := func(name string) *testsuite.TestUpdateCallback {
 		return &testsuite.TestUpdateCallback{
@@ -118,13 +121,13 @@ func TestUpdates(t *testing.T) {
 		}
 	}
 	fails := 1
-	f.train = func(_ context.Context, cell, try int) error {
-		if try == 1 {
-			return later(time.Hour)
+	f.train = func(_ context.Context, cell, attempt int) error {
+		if attempt == 1 {
+			return retryAfter(time.Hour)
 		}
 		if cell == 4 && fails > 0 {
 			fails--
-			return errNever
+			return errFinal
 		}
 		return nil
 	}
@@ -139,7 +142,7 @@ func TestUpdates(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantSummary(t, s, protocol.Summary{Cells: 6, Completed: 6})
-	wantEach(t, "evaluated", f.evaluated, count(0, 6), 1)
+	wantEach(t, "evaluated", f.evaluated, cellRange(0, 6), 1)
 	if fails != 0 || !slices.Equal(answered, []string{"extend", "retry"}) {
 		t.Errorf("answered %v, %d failures left", answered, fails)
 	}

@@ -9,16 +9,16 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// A Cell is one fully resolved hyperparameter setting of a grid.
+// A Cell is one fully resolved setting of a grid.
 type Cell struct {
-	ID         string         `json:"id"` // CellID of the settings and the data
+	ID         string         `json:"id"` // CellID of Config and the data
 	Config     trainer.Config `json:"config"`
-	Values     []string       `json:"values,omitempty"`     // of the keys that vary (Grid.Varying, Plan.Axes), as the grid has them
-	Duplicates int            `json:"duplicates,omitempty"` // further settings of the grid that come to this cell
+	Values     []string       `json:"values,omitempty"`     // of the keys that vary (Grid.Varying), as in the file
+	Duplicates int            `json:"duplicates,omitempty"` // further settings of the grid that resolve to this cell
 }
 
-// CellID names what a cell trains: the hash of its resolved settings, the data's
-// fingerprint and the trainer's semantics version. Equal IDs train to equal bits.
+// CellID names what a cell trains: it hashes the resolved settings, the data's fingerprint and
+// trainer.SemanticsVersion. Cells with equal IDs train to equal bits. The ID has 20 hexadecimal digits.
 func CellID(c trainer.Config, fingerprint string) string {
 	b, err := json.Marshal(struct {
 		Semantics int            `json:"semantics"`
@@ -26,7 +26,8 @@ func CellID(c trainer.Config, fingerprint string) string {
 		Config    trainer.Config `json:"config"`
 	}{trainer.SemanticsVersion, fingerprint, c})
 	if err != nil {
-		panic(fmt.Sprintf("sweep: a valid config has no JSON: %v", err)) // NaN or Inf: Validate rejects both
+		// Only NaN and Inf have no JSON, and Config.Validate rejects both.
+		panic(fmt.Sprintf("sweep: a valid config has no JSON: %v", err))
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:10])

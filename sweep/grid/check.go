@@ -2,7 +2,6 @@ package grid
 
 import (
 	"fmt"
-	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,66 +9,67 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// tooMany reports a grid over the size limit.
-func (p *parse) tooMany(n int64) {
+// tooManyCells reports a grid above the limit of ParseOptions.MaxCells. n is the product of the axes.
+func (p *parser) tooManyCells(n int64) {
 	var factors []string
 	for _, gr := range p.grid.groups {
-		factors = append(factors, fmt.Sprintf("%d %s", gr.n, p.grid.Axes[gr.axes[0]].Key))
+		factors = append(factors, fmt.Sprintf("%d %s", gr.length, p.grid.Axes[gr.axes[0]].Key))
 	}
 	what := humanize.Comma(n)
-	if n == math.MaxInt64/2 {
+	if n == manySettings {
 		what = "more than 10^18"
 	}
 	if len(p.grid.include) > 0 {
 		what += fmt.Sprintf(" and %d of include", len(p.grid.include))
 	}
-	p.errorf(p.grid.params, "parameters", "%s cells (%s): more than the limit of %s, which --max-cells raises", what, strings.Join(factors, " × "), humanize.Comma(int64(p.opts.MaxCells)))
+	p.errorf(p.grid.parameters, "parameters",
+		"%s cells (%s): more than the limit of %s, which --max-cells raises",
+		what, strings.Join(factors, " × "), humanize.Comma(int64(p.opts.MaxCells)))
 }
 
-// freeFields are the fields that no rule of trainer.Config.Validate relates to
-// another one: cells that differ in them alone are checked once. A test holds
-// the list against Validate.
-func freeFields() []string {
-	return []string{"auxk_alpha", "batch_size", "lr", "threshold_start_step", "threshold_beta", "dead_feature_threshold", "seed"}
-}
+const (
+	// maxConflictMessages is the number of different messages that are reported at one value.
+	maxConflictMessages = 3
 
-// most bounds the distinct conflicts of one value that are spelt out.
-const most = 3
+	// maxConflictingSettings is the number of settings with a conflict after which check stops.
+	maxConflictingSettings = 20_000
+)
 
-// tooManyConflicts is the number of conflicting settings after which the rest is
-// not looked at.
-const tooManyConflicts = 20_000
-
-// A conflict is what is wrong with one value of the file.
+// A conflict is what is wrong with one value of the file, in one or several settings.
 type conflict struct {
 	value
-	msgs []string
-	more int
+	messages []string
+	more     bool // there are more messages
 }
 
-// check returns what is wrong with the cells on data of width dim (0: not known
-// yet): a conflict is reported once at each value that has one, not once for
-// each cell. With onlyWritten set, conflicts with a default are left out.
+// check checks all settings by the rules of trainer.Config.Validate, on data of width dim (0: not known yet). It
+// reports a conflict once at each value, not once for each setting. With onlyWritten it leaves out conflicts with
+// values that the file does not give. The grid
+//
+//	parameters: {k: [16, 4096], dict_size: [1024, 2048, 8192], seed: [0, 1, 2]}
+//
+// has six settings in which k is larger than dict_size. check reports one error, at the value 4096:
+// 4096 is larger than dict_size 1024; 4096 is larger than dict_size 2048.
 func (g *Grid) check(dim int, onlyWritten bool) Errors {
 	var (
-		conflicts []*conflict
-		index     = map[string]*conflict{}
-		seen      = map[string]bool{}
-		live      = false
-		bad       int
-		visit     = g.visitor()
+		conflicts   []*conflict
+		index       = map[string]*conflict{} // from the position and path of a value
+		reported    = map[string]bool{}      // position, path and message
+		anySetting  = false
+		conflicting int // number of settings
+		isNew       = g.newCombinations()
 	)
-	g.settings(func(setting []value, at []int) bool {
-		live = true
-		if at != nil && !visit(at) {
+	g.settings(func(setting []value, indices []int) bool {
+		anySetting = true
+		if indices != nil && !isNew(indices) {
 			return true
 		}
 		errs := g.schema.config(setting, dim).Validate()
 		if len(errs) > 0 {
-			bad++
+			conflicting++
 		}
 		for _, e := range errs {
-			v, msg, written := g.blame(setting, e.Key, e.Msg)
+			v, msg, written := g.locate(setting, e.Key, e.Msg)
 			if onlyWritten && !written {
 				continue
 			}
@@ -80,68 +80,80 @@ func (g *Grid) check(dim int, onlyWritten bool) Errors {
 				index[at] = c
 				conflicts = append(conflicts, c)
 			}
-			if key := at + msg; !seen[key] {
-				if len(c.msgs) < most {
-					seen[key] = true
-					c.msgs = append(c.msgs, msg)
-				} else {
-					c.more++
-				}
+			switch key := at + msg; {
+			case reported[key]:
+			case len(c.messages) < maxConflictMessages:
+				reported[key] = true
+				c.messages = append(c.messages, msg)
+			default:
+				c.more = true
 			}
 		}
-		return bad < tooManyConflicts
+		return conflicting < maxConflictingSettings
 	})
 	var errs Errors
-	add := func(v value, msg string) {
-		errs = append(errs, Error{g.file, v.pos.line, v.pos.column, v.path, msg})
+	add := func(pos position, path, msg string) {
+		errs = append(errs, Error{g.file, pos.line, pos.column, path, msg})
 	}
-	if !live {
-		add(value{pos: g.exclude[0].pos, path: "exclude"}, "every cell is excluded")
+	if !anySetting {
+		add(g.exclude[0].pos, "exclude", "every cell is excluded")
 	}
 	for _, c := range conflicts {
-		msg := strings.Join(c.msgs, "; ")
-		if c.more > 0 {
+		msg := strings.Join(c.messages, "; ")
+		if c.more {
 			msg += "; and more like it"
 		}
-		add(c.value, msg)
+		add(c.pos, c.path, msg)
 	}
 	return errs
 }
 
-// visitor returns a function that tells whether a setting is the first with its
-// values of the axes that Validate relates to one another.
-func (g *Grid) visitor() func(at []int) bool {
-	free := freeFields()
-	var related []group
+// independentFields lists the fields that no rule of trainer.Config.Validate relates to another field. A test compares
+// the list with Validate.
+func independentFields() []string {
+	return []string{
+		"auxk_alpha", "batch_size", "lr", "threshold_start_step", "threshold_beta", "dead_feature_threshold", "seed",
+	}
+}
+
+// newCombinations returns a function that reports whether a setting is the first with its values of the dependent
+// fields. Settings that differ only in independentFields are checked once, so that a grid of many seeds is checked
+// quickly.
+func (g *Grid) newCombinations() func(indices []int) bool {
+	independent := independentFields()
+	var dependent []group
 	size := 1
 	for _, gr := range g.groups {
-		if slices.ContainsFunc(gr.axes, func(a int) bool { return !slices.Contains(free, g.Axes[a].Key) }) {
-			related = append(related, gr)
-			size *= gr.n
+		if slices.ContainsFunc(gr.axes, func(a int) bool { return !slices.Contains(independent, g.Axes[a].Key) }) {
+			dependent = append(dependent, gr)
+			size *= gr.length
 		}
 	}
-	visited := make([]bool, size)
-	return func(at []int) bool {
+	seen := make([]bool, size)
+	return func(indices []int) bool {
 		i := 0
-		for _, gr := range related {
-			i = i*gr.n + at[gr.axes[0]]
+		for _, gr := range dependent {
+			i = i*gr.length + indices[gr.axes[0]]
 		}
-		first := !visited[i]
-		visited[i] = true
+		first := !seen[i]
+		seen[i] = true
 		return first
 	}
 }
 
 var wordRE = regexp.MustCompile(`[a-z][a-z0-9_]*`)
 
-// blame returns the value of the file that an error about a field is reported
-// at. That of a default is reported at a written value that the message names.
-// written tells whether all fields concerned are written.
-func (g *Grid) blame(setting []value, key, msg string) (v value, text string, written bool) {
+// locate returns the value of the file at which an error about a field is reported, and the message. written reports
+// whether the file gives the values of all fields that the message names.
+//
+// A default has no position in the file. Its error is reported at another value that the message names, else at the
+// section parameters. With parameters: {dict_size: [64]} the field k has its default, and "100 is larger than
+// dict_size 64" becomes "k is 100 by default: 100 is larger than dict_size 64", at the value 64.
+func (g *Grid) locate(setting []value, key, msg string) (v value, text string, written bool) {
 	f := g.schema.index[key]
 	v, text, written = setting[f], msg, true
-	for _, w := range wordRE.FindAllString(msg, -1) {
-		if i, ok := g.schema.index[w]; ok && i != f {
+	for _, word := range wordRE.FindAllString(msg, -1) {
+		if i, ok := g.schema.index[word]; ok && i != f {
 			if setting[i].path == "" {
 				written = false
 			} else if v.path == "" {
@@ -154,7 +166,7 @@ func (g *Grid) blame(setting []value, key, msg string) (v value, text string, wr
 	}
 	text = fmt.Sprintf("%s is %s by default: %s", key, g.schema.fields[f].Default, msg)
 	if v.path == "" {
-		v = value{pos: g.params, path: "parameters"}
+		v = value{pos: g.parameters, path: "parameters"}
 	}
 	return v, text, false
 }

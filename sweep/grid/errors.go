@@ -5,18 +5,20 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
-// An Error is one thing that is wrong with a grid, and where.
+// An Error is one error in a grid, and its position.
 type Error struct {
 	File   string
 	Line   int    // from 1
 	Column int    // from 1, in characters
-	Path   string // the key, as parameters.k or exclude[0].k; "" for the file as a whole
+	Path   string // the key, as in parameters.k or exclude[0].k; "" for the file as a whole
 	Msg    string
 }
 
-// Error prints e as grid.yaml:12:9: parameters.k: 4096 is larger than dict_size 2048.
+// Error returns the message, as in grid.yaml:12:9: parameters.k: 4096 is larger than dict_size 2048.
 func (e Error) Error() string {
 	at := fmt.Sprintf("%s:%d:%d: ", e.File, e.Line, e.Column)
 	if e.Path != "" {
@@ -25,17 +27,18 @@ func (e Error) Error() string {
 	return at + e.Msg
 }
 
-// Errors is everything that is wrong with a grid, in the order of the file.
+// Errors holds every error of a grid, in the order of the file.
 type Errors []Error
 
-// printed bounds how many errors one message holds: a file that is wrong
-// throughout should not fill the terminal.
-const printed = 50
+// maxPrinted is the number of errors that one message lists. A file that is wrong in every line does not fill the
+// terminal.
+const maxPrinted = 50
 
+// Error returns the messages, one a line.
 func (es Errors) Error() string {
 	var b strings.Builder
 	for i, e := range es {
-		if i == printed {
+		if i == maxPrinted {
 			fmt.Fprintf(&b, "\n… and %d more", len(es)-i)
 			break
 		}
@@ -47,10 +50,31 @@ func (es Errors) Error() string {
 	return b.String()
 }
 
-// sorted returns es in the order of the file, each error once.
+// sorted returns es in the order of the file, without repetitions.
 func (es Errors) sorted() Errors {
 	slices.SortStableFunc(es, func(a, b Error) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Msg, b.Msg))
+		return cmp.Or(
+			cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
+			cmp.Compare(a.Path, b.Path), cmp.Compare(a.Msg, b.Msg),
+		)
 	})
 	return slices.Compact(es)
+}
+
+// clip makes s fit for one line of a terminal, whatever the file holds: it replaces control characters by spaces, and
+// cuts s after n bytes, or a little later where a character ends.
+func clip(s string, n int) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+	if len(s) <= n {
+		return s
+	}
+	for !utf8.RuneStart(s[n]) {
+		n++
+	}
+	return s[:n] + "…"
 }

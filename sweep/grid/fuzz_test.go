@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// FuzzParse reads anything as a grid: it is refused with errors that lie inside
-// of the file, or makes sound cells.
+// FuzzParse reads any bytes as a grid. Either there are errors with positions in the file, or there are valid cells.
 func FuzzParse(f *testing.F) {
 	for _, dir := range []string{"../plan/testdata/good", "testdata/bad"} {
 		entries, err := os.ReadDir(dir)

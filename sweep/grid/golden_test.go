@@ -28,11 +28,11 @@ func golden(t *testing.T, path string, got []byte) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s: run go test with -update if this is meant\n--- got\n%s\n--- want\n%s", path, got, want)
+		t.Errorf("%s: run go test with -update if the change is intended\n--- got\n%s\n--- want\n%s", path, got, want)
 	}
 }
 
-// testInfo stands for data that has been opened.
+// testInfo describes data as if it had been opened.
 func testInfo() trainer.DataInfo {
 	return trainer.DataInfo{
 		Rows: 1_000_000, EvalRows: 65_536, Dim: 64, DType: "F32", Shards: 4, Bytes: 256_000_000,
@@ -49,7 +49,7 @@ func files(t *testing.T, pattern string) []string {
 	return paths
 }
 
-// TestBad reads every grid of testdata/bad: the golden file holds its errors.
+// TestBad reads every grid of testdata/bad. The golden file beside it holds its errors.
 func TestBad(t *testing.T) {
 	for _, path := range files(t, "testdata/bad/*.yaml") {
 		t.Run(filepath.Base(path), func(t *testing.T) {
@@ -70,8 +70,8 @@ func TestBad(t *testing.T) {
 	}
 }
 
-// checkErrors holds err to what every error of a grid is: Errors, in order,
-// each with a position inside of the file.
+// checkErrors checks what holds for the errors of any grid: they are Errors, each has a position in the file, and they
+// are in the order of the file.
 func checkErrors(t *testing.T, src []byte, err error) {
 	t.Helper()
 	errs, ok := err.(Errors)

@@ -2,44 +2,40 @@ package grid
 
 import "slices"
 
-// A node is a value of the file: what the YAML says, with aliases followed and
-// merge keys applied, and where it says it. An alias shares the node that it
-// names, so that the tree takes no more memory than the file.
+// A node is one value of the file, with its position. Aliases are resolved and merge keys applied. An alias shares the
+// node of its anchor, so that the tree of nodes takes no more memory than the file.
 type node struct {
-	kind    nodeKind
-	text    string  // scalar: as written, quotes removed
-	quoted  bool    // scalar: written in quotes or as a block of text
-	items   []*node // list
-	entries []entry // dict, in file order
-	lacking bool    // dict: a map that it merges could not be read
-	pos     position
-	size    int64 // nodes below and including this one, were aliases copied
+	kind        nodeKind
+	text        string  // scalarNode: as written, without quotes
+	quoted      bool    // scalarNode: written in quotes, or as a block of text
+	items       []*node // listNode
+	entries     []entry // mapNode, in file order
+	mergeFailed bool    // mapNode: a map that is merged into it could not be read
+	pos         position
+	size        int64 // number of nodes in this subtree, if each alias were a copy
 }
 
-// An entry is one key of a dict.
+// An entry is one key of a map, with its value.
 type entry struct {
 	key   string
-	pos   position
+	pos   position // of the key
 	value *node
 }
 
 type nodeKind int
 
 const (
-	null nodeKind = iota
-	scalar
-	list
-	dict
-	unreadable // an error has been reported for it
+	nullNode nodeKind = iota
+	scalarNode
+	listNode
+	mapNode
+	unreadableNode // its error has been reported
 )
 
-// String names the kind as an error message does.
+// String names the kind as error messages do.
 func (k nodeKind) String() string {
 	return [...]string{"nothing", "a value", "a list", "a map", "an error"}[k]
 }
-
-// A position is a line and a column, both from 1; the column counts characters.
-type position struct{ line, column int }
 
 // get returns the entry of a key, or nil.
 func (n *node) get(key string) *entry {
@@ -51,20 +47,20 @@ func (n *node) get(key string) *entry {
 	return nil
 }
 
-// unclear reports whether something below n, which may be nil, could not be
-// read: then what is not there may have been meant to be.
-func (n *node) unclear() bool {
-	if n == nil {
-		return false
-	}
-	return n.kind == unreadable || n.lacking || slices.ContainsFunc(n.items, (*node).unclear) ||
-		slices.ContainsFunc(n.entries, func(e entry) bool { return e.value.unclear() })
-}
-
 // value returns the value of a key, or nil.
 func (n *node) value(key string) *node {
 	if e := n.get(key); e != nil {
 		return e.value
 	}
 	return nil
+}
+
+// incomplete reports whether something in the subtree could not be read. Then a key that seems to be missing may be in
+// the unreadable part. n may be nil.
+func (n *node) incomplete() bool {
+	if n == nil {
+		return false
+	}
+	return n.kind == unreadableNode || n.mergeFailed || slices.ContainsFunc(n.items, (*node).incomplete) ||
+		slices.ContainsFunc(n.entries, func(e entry) bool { return e.value.incomplete() })
 }

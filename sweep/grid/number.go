@@ -8,14 +8,17 @@ import (
 	"strings"
 )
 
-// number reads a number as people write it in YAML: 16, -3, 0.8, .5, 1e7, 1E+7,
-// 10_000_000. NaN and Inf in any spelling are numbers that are not finite.
-func number(text string) (x float64, err error) {
+// errNotNumber says that a text is no number at all. Other errors say what is wrong with a number.
+var errNotNumber = errors.New("not a number")
+
+// parseFloat reads a number as people write it in YAML: 16, -3, 0.8, .5, 1e7, 1E+7, 10_000_000. NaN and Inf, in any
+// spelling, are errors.
+func parseFloat(text string) (x float64, err error) {
 	t := strings.TrimPrefix(strings.TrimLeft(strings.ToLower(text), "+-"), ".")
 	if t == "nan" || t == "inf" || t == "infinity" {
 		return 0, fmt.Errorf("%s is not a finite number", text)
 	}
-	digits, err := plain(text)
+	digits, err := plainDecimal(text)
 	if err != nil {
 		return 0, err
 	}
@@ -26,13 +29,13 @@ func number(text string) (x float64, err error) {
 	return x, nil
 }
 
-// integer reads a whole number, which may be written as 1e7 or 10_000_000.
-func integer(text string) (int64, error) {
-	x, err := number(text)
+// parseInt reads a whole number, which may be written as 1e7 or 10_000_000.
+func parseInt(text string) (int64, error) {
+	x, err := parseFloat(text)
 	if err != nil {
 		return 0, err
 	}
-	if digits, _ := plain(text); !strings.ContainsAny(digits, ".eE") {
+	if digits, _ := plainDecimal(text); !strings.ContainsAny(digits, ".eE") {
 		i, err := strconv.ParseInt(digits, 10, 64)
 		if err != nil {
 			return 0, fmt.Errorf("%s is too large", text)
@@ -42,23 +45,20 @@ func integer(text string) (int64, error) {
 	if x != math.Trunc(x) {
 		return 0, fmt.Errorf("%s is not a whole number", text)
 	}
-	if math.Abs(x) > 1<<53 {
+	if math.Abs(x) > 1<<53 { // above, a float64 does not hold every integer
 		return 0, fmt.Errorf("%s is too large", text)
 	}
 	return int64(x), nil
 }
 
-var errNotNumber = errors.New("not a number")
-
-// plain takes the underscores out of a decimal number. Anything else that other
-// readers take for a number, such as 0x10 or the octal 010, is an error: it
-// means different things to different people.
-func plain(text string) (string, error) {
+// plainDecimal returns a decimal number without its underscores. Other notations, such as 0x10 or the octal 010, are
+// errors: YAML 1.1, YAML 1.2 and people read them differently.
+func plainDecimal(text string) (string, error) {
 	if text == "" || strings.Trim(text, "0123456789_.eE+-") != "" {
 		return "", errNotNumber
 	}
 	for i := range len(text) {
-		if text[i] == '_' && (i == 0 || i == len(text)-1 || !digit(text[i-1]) || !digit(text[i+1])) {
+		if text[i] == '_' && (i == 0 || i == len(text)-1 || !isDigit(text[i-1]) || !isDigit(text[i+1])) {
 			return "", errNotNumber
 		}
 	}
@@ -66,13 +66,13 @@ func plain(text string) (string, error) {
 	if _, err := strconv.ParseFloat(digits, 64); errors.Is(err, strconv.ErrSyntax) {
 		return "", errNotNumber
 	}
-	if t := strings.TrimLeft(digits, "+-"); len(t) > 1 && t[0] == '0' && digit(t[1]) {
+	if t := strings.TrimLeft(digits, "+-"); len(t) > 1 && t[0] == '0' && isDigit(t[1]) {
 		return "", fmt.Errorf("%s has a leading zero: write %s", text, strings.TrimLeft(t, "0"))
 	}
 	return digits, nil
 }
 
-func digit(c byte) bool { return '0' <= c && c <= '9' }
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// short prints a number in the fewest digits that read back as it.
-func short(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
+// formatFloat prints a number with the fewest digits that read back as the same number.
+func formatFloat(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }

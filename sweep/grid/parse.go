@@ -4,25 +4,22 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
-// ParseOptions bounds what Parse takes on. A zero field is its default.
+// ParseOptions limits what Parse accepts. A field that is 0 means its default.
 type ParseOptions struct {
-	MaxCells int   // size limit of a grid; default MaxCells
-	MaxBytes int64 // size limit of a file; default MaxBytes
+	MaxCells int   // largest number of cells in a grid; default MaxCells
+	MaxBytes int64 // largest size of a file; default MaxBytes
 }
 
-// Defaults of ParseOptions.
+// The defaults of ParseOptions.
 const (
 	MaxCells = 1_000_000
 	MaxBytes = 1 << 20
 )
 
-// Parse reads a grid.yaml; filename is for messages only. What is wrong with it
-// is an Errors: all of it at once, in the order of the file.
+// Parse reads the text of a grid.yaml. filename is used in messages only. An error is of type Errors and holds
+// everything that is wrong with the grid, in the order of the file.
 func Parse(filename string, src []byte, opts ParseOptions) (*Grid, error) {
 	if opts.MaxCells <= 0 {
 		opts.MaxCells = MaxCells
@@ -30,15 +27,15 @@ func Parse(filename string, src []byte, opts ParseOptions) (*Grid, error) {
 	if opts.MaxBytes <= 0 {
 		opts.MaxBytes = MaxBytes
 	}
-	p := &parse{
-		opts: opts, lines: newLines(src), schema: newSchema(),
+	p := &parser{
+		opts: opts, lengths: newLineLengths(src), schema: newSchema(),
 		grid: &Grid{file: filename, Run: DefaultRunOptions()},
 	}
 	p.grid.schema = p.schema
 	if int64(len(src)) > opts.MaxBytes {
 		p.errorf(position{1, 1}, "", "the file has %d bytes: more than the limit of %d", len(src), opts.MaxBytes)
 	} else if root := p.readYAML(src); root != nil {
-		p.document(root)
+		p.readDocument(root)
 	}
 	if len(p.errs) > 0 {
 		return nil, p.errs.sorted()
@@ -46,82 +43,129 @@ func Parse(filename string, src []byte, opts ParseOptions) (*Grid, error) {
 	return p.grid, nil
 }
 
-// A parse is one file on its way to a Grid.
-type parse struct {
-	opts   ParseOptions
-	lines  lines
-	schema *schema
-	grid   *Grid
-	errs   Errors
-	broken []string          // axes without a value that could be read
-	places []place           // of every key, once one is unknown
-	rivals map[string]advice // likewise
-	hints  map[string]string // for the unknown keys so far
+// A parser reads one file into a Grid and collects its errors.
+type parser struct {
+	opts    ParseOptions
+	lengths lineLengths
+	schema  *schema
+	grid    *Grid
+	errs    Errors
+
+	unreadableAxes []string // keys of axes of which no value could be read
+
+	// Used by unknown. They are nil until the first unknown key.
+	keys        []knownKey            // every key of a grid
+	foreignKeys map[string]suggestion // what to write instead of other tools' keys
+	suggestions map[string]string     // for the unknown keys so far
 }
 
-func (p *parse) errorf(at position, path, format string, args ...any) {
-	at = p.lines.clamp(at)
-	p.errs = append(p.errs, Error{p.grid.file, at.line, at.column, clip(path, 100), clip(fmt.Sprintf(format, args...), 400)})
+// errorf adds an error about the key at path.
+func (p *parser) errorf(at position, path, format string, args ...any) {
+	at = p.lengths.clamp(at)
+	msg := clip(fmt.Sprintf(format, args...), 400)
+	p.errs = append(p.errs, Error{p.grid.file, at.line, at.column, clip(path, 100), msg})
 }
 
-// clip makes s fit for a line of a terminal: without control characters, and cut
-// after n bytes or a little more. What a file holds may be anything.
-func clip(s string, n int) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, s)
-	if len(s) <= n {
-		return s
-	}
-	for !utf8.RuneStart(s[n]) {
-		n++
-	}
-	return s[:n] + "…"
-}
-
-// wrong reports a node of the wrong kind, unless it has an error already.
-func (p *parse) wrong(n *node, path, want string) {
-	if n.kind != unreadable {
+// wrongKind reports a node that is not what is wanted, unless the node has an error already.
+func (p *parser) wrongKind(n *node, path, want string) {
+	if n.kind != unreadableNode {
 		p.errorf(n.pos, path, "%s, not %s", want, n.kind)
 	}
 }
 
-var nameRE = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
+// join appends a key to a path.
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
 
-// document reads the top level.
-func (p *parse) document(root *node) {
-	if root.kind != dict {
-		p.wrong(root, "", "a grid is a map with the keys name, data, parameters, …")
+// topLevelKeys lists the sections of a grid.
+func topLevelKeys() []string {
+	return []string{"name", "data", "parameters", "train", "include", "exclude", "zip", "run"}
+}
+
+// readDocument reads all sections.
+func (p *parser) readDocument(root *node) {
+	if root.kind != mapNode {
+		p.wrongKind(root, "", "a grid is a map with the keys name, data, parameters, …")
 		return
 	}
-	known := []string{"name", "data", "parameters", "train", "include", "exclude", "zip", "run"}
+	known := topLevelKeys()
 	for _, e := range root.entries {
 		if !slices.Contains(known, e.key) {
 			p.unknown(e, "", known)
 		}
 	}
-	p.name(root)
-	p.data(root)
-	p.run(root)
-	p.cells(root)
+	p.readName(root)
+	p.readData(root)
+	p.readRun(root)
+	p.readSettings(root)
 }
 
-func (p *parse) name(root *node) {
+var nameRE = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
+
+func (p *parser) readName(root *node) {
 	e := root.get("name")
 	if e == nil {
 		p.errorf(root.pos, "name", "missing: every sweep has a name, such as name: topk-layer8")
 		return
 	}
-	if e.value.kind != scalar || !nameRE.MatchString(e.value.text) {
+	if e.value.kind != scalarNode || !nameRE.MatchString(e.value.text) {
 		shown := e.value.kind.String()
-		if e.value.kind == scalar {
+		if e.value.kind == scalarNode {
 			shown = fmt.Sprintf("%q", e.value.text)
 		}
-		p.errorf(e.value.pos, "name", "%s is not a name: want at most 64 of a-z, 0-9 and -, not beginning with -", shown)
+		p.errorf(e.value.pos, "name",
+			"%s is not a name: want at most 64 of a-z, 0-9 and -, not beginning with -", shown)
 		return
 	}
 	p.grid.Name = e.value.text
+}
+
+// readSettings reads the sections that define the settings: train, parameters, zip, exclude and include. Then it
+// checks the settings.
+func (p *parser) readSettings(root *node) {
+	g := p.grid
+	g.parameters = root.pos
+	var err error
+	if g.base, err = p.schema.defaults(); err != nil {
+		p.errorf(root.pos, "", "%v", err)
+		return
+	}
+	if root.get("parameters") == nil && root.get("train") == nil && root.get("include") == nil {
+		p.errorf(root.pos, "parameters", "missing: it holds the axes, such as k: [16, 32, 64]")
+		return
+	}
+	before := len(p.errs)
+	if n := p.fieldSection(root, "train"); n != nil {
+		p.readTrain(n)
+	}
+	if n := p.fieldSection(root, "parameters"); n != nil {
+		g.parameters = root.get("parameters").pos
+		p.readParameters(n, root)
+	}
+	fieldsOK := len(p.errs) == before &&
+		!root.value("train").incomplete() && !root.value("parameters").incomplete()
+	before = len(p.errs)
+	p.readZip(root.get("zip"))
+	p.checkRepeats()
+	p.readExclude(root.get("exclude"))
+	p.readInclude(root.get("include"))
+	if len(p.errs) > before || root.value("zip").incomplete() ||
+		root.value("exclude").incomplete() || root.value("include").incomplete() {
+		return // which settings there are is not known
+	}
+	if n := g.product(); n+int64(len(g.include)) > int64(p.opts.MaxCells) {
+		p.tooManyCells(n)
+		return
+	}
+	dim := 0 // of file data: not known before the files are opened
+	if g.Data.Synthetic != nil {
+		dim = g.Data.Synthetic.ActivationDim
+	}
+	// After an error in train or parameters, a field may have its default only because its value could not be read.
+	// Then only conflicts between values that the file gives are reported.
+	p.errs = append(p.errs, g.check(dim, !fieldsOK)...)
 }

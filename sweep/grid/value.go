@@ -10,20 +10,24 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// A value is what a grid gives for one field: a number or a word, the word auto,
-// or a fraction of another field, which becomes a step once that is known.
+// A value is what a grid gives for one field. It is resolved for each cell, once the other fields are known:
+//
+//	lr: 0.001            v 0.001
+//	lr: auto             v 0, from which trainer.Config.Resolve computes the learning rate
+//	decay_start: 800     v 800, a step
+//	decay_start: 0.8     v 0.8, fraction: step 800 in a cell with 1000 steps
 type value struct {
 	v        any    // int64, float64 or string, as trainer.Field.Get returns it; 0 for auto
-	fraction bool   // v is a float64 in [0,1)
-	text     string // as a reader sees it: the shortest form, equal for equal settings
+	fraction bool   // v is a float64 in [0, 1) of another field (trainer.Field.Fraction)
+	text     string // v as a person reads it, in the shortest form. Equal values of a field have equal texts
 	pos      position
-	path     string // of the key that gives it; "" for a default
+	path     string // the key that gives the value; "" for a default
 }
 
-// readValue reads one scalar as a value of a field.
+// readValue reads a scalar as a value of a field.
 func readValue(f trainer.Field, n *node) (value, error) {
 	out := value{pos: n.pos, text: n.text}
-	if n.kind != scalar {
+	if n.kind != scalarNode {
 		return out, fmt.Errorf("%s is not a value: want %s", n.kind, wanted(f))
 	}
 	if f.Auto && n.text == "auto" {
@@ -40,7 +44,7 @@ func readValue(f trainer.Field, n *node) (value, error) {
 	if n.quoted {
 		return out, fmt.Errorf("%q is text: want %s, without quotes", n.text, wanted(f))
 	}
-	x, err := number(n.text)
+	x, err := parseFloat(n.text)
 	if errors.Is(err, errNotNumber) {
 		return out, fmt.Errorf("%q: want %s", n.text, wanted(f))
 	}
@@ -48,21 +52,22 @@ func readValue(f trainer.Field, n *node) (value, error) {
 		return out, err
 	}
 	if f.Kind == trainer.Float {
-		out.v, out.text = x, short(x)
+		out.v, out.text = x, formatFloat(x)
 		return out, f.Check(x)
 	}
 	if f.Fraction != "" && isFraction(n.text, x) {
 		if !(x >= 0 && x < 1) {
-			return out, fmt.Errorf("%s is not a fraction in [0, 1); a step is written without a decimal point", n.text)
+			return out, fmt.Errorf(
+				"%s is not a fraction in [0, 1); a step is written without a decimal point", n.text)
 		}
-		// 'f' keeps the decimal point that makes it a fraction: 0.0, not 0.
+		// The decimal point tells the fraction 0.0 from the step 0. The format 'f' keeps it in all other numbers.
 		out.v, out.fraction, out.text = x, true, strconv.FormatFloat(x, 'f', -1, 64)
 		if !strings.Contains(out.text, ".") {
 			out.text += ".0"
 		}
 		return out, nil
 	}
-	i, err := integer(n.text)
+	i, err := parseInt(n.text)
 	if err != nil {
 		return out, err
 	}
@@ -70,7 +75,7 @@ func readValue(f trainer.Field, n *node) (value, error) {
 	return out, f.Check(i)
 }
 
-// isFraction tells a fraction (0.8, 5e-1) from a step (800, 8e2).
+// isFraction reports whether a number is written as a fraction (0.8, 5e-1) rather than as a step (800, 8e2).
 func isFraction(text string, x float64) bool {
 	if x != math.Trunc(x) {
 		return true
@@ -78,7 +83,7 @@ func isFraction(text string, x float64) bool {
 	return strings.Contains(text, ".") && !strings.ContainsAny(text, "eE")
 }
 
-// wanted says what a field takes, for an error message.
+// wanted describes the values of a field, for error messages.
 func wanted(f trainer.Field) string {
 	switch {
 	case f.Kind == trainer.Word:
@@ -93,55 +98,4 @@ func wanted(f trainer.Field) string {
 		return "a number or auto"
 	}
 	return "a number"
-}
-
-// A schema is the fields of trainer.Config that a grid may set.
-type schema struct {
-	fields []trainer.Field
-	index  map[string]int
-}
-
-func newSchema() *schema {
-	s := &schema{index: map[string]int{}}
-	for _, f := range trainer.Fields() {
-		s.index[f.Key] = len(s.fields)
-		s.fields = append(s.fields, f)
-	}
-	return s
-}
-
-// defaults returns the value of every field that the grid does not give. The
-// field that the data sets has none.
-func (s *schema) defaults() ([]value, error) {
-	out := make([]value, len(s.fields))
-	for i, f := range s.fields {
-		if f.FromData {
-			out[i].v = int64(0)
-			continue
-		}
-		var err error
-		if out[i], err = readValue(f, &node{kind: scalar, text: f.Default}); err != nil {
-			return nil, fmt.Errorf("default of %s: %w", f.Key, err)
-		}
-	}
-	return out, nil
-}
-
-// config makes the resolved Config of a setting: one value for each field. dim
-// is the width of the data, or 0 while it is not known.
-func (s *schema) config(setting []value, dim int) trainer.Config {
-	var c trainer.Config
-	for i, f := range s.fields {
-		if !setting[i].fraction {
-			f.Set(&c, setting[i].v)
-		}
-	}
-	for i, f := range s.fields {
-		if setting[i].fraction {
-			whole := s.fields[s.index[f.Fraction]].Get(c).(int64)
-			f.Set(&c, int64(math.Round(setting[i].v.(float64)*float64(whole))))
-		}
-	}
-	c.ActivationDim = dim
-	return c.Resolve()
 }

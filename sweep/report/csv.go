@@ -5,6 +5,7 @@ import (
 	"io"
 )
 
+// writeCSV writes the names of all columns, and then one line for each run. A missing value is an empty field.
 func writeCSV(w io.Writer, rows Rows) error {
 	columns := rows.columns()
 	out := csv.NewWriter(w)
@@ -17,7 +18,7 @@ func writeCSV(w io.Writer, rows Rows) error {
 	}
 	for _, r := range rows.Results {
 		for i, c := range columns {
-			line[i] = exact(c.get(r))
+			line[i] = formatExact(c.get(r))
 		}
 		if err := out.Write(line); err != nil {
 			return err

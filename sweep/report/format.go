@@ -8,13 +8,13 @@ import (
 
 // A Format is one way to write results.
 type Format struct {
-	Name      string // as given to Write
-	Extension string // of a file that holds it, without the dot
+	Name      string // the value of the flag -o, and of the argument of Write
+	Extension string // of a file in this format, without the dot
 	Doc       string
 	write     func(w io.Writer, rows Rows) error
 }
 
-// Formats lists every format, that for a terminal first.
+// Formats lists every format. The first is for a terminal.
 func Formats() []Format {
 	return []Format{
 		{"table", "txt", "a table for a terminal", writeTable},
@@ -24,7 +24,7 @@ func Formats() []Format {
 	}
 }
 
-// Write writes rows in the format of that name.
+// Write writes rows in the format with the given name.
 func Write(w io.Writer, format string, rows Rows) error {
 	var names []string
 	for _, f := range Formats() {

@@ -6,7 +6,8 @@ import (
 	"io"
 )
 
-// writeJSON writes one object a line, its keys in the order of the columns.
+// writeJSON writes an array with one object a line. The keys of an object are in the order of the columns. A missing
+// value is null.
 func writeJSON(w io.Writer, rows Rows) error {
 	columns := rows.columns()
 	var b bytes.Buffer
@@ -21,10 +22,10 @@ func writeJSON(w io.Writer, rows Rows) error {
 				b.WriteString(", ")
 			}
 			v := c.get(r)
-			if absent(v) {
+			if isMissing(v) {
 				v = nil
 			}
-			if err := member(&b, c.Name, v); err != nil {
+			if err := writeMember(&b, c.Name, v); err != nil {
 				return err
 			}
 		}
@@ -35,7 +36,8 @@ func writeJSON(w io.Writer, rows Rows) error {
 	return err
 }
 
-func member(b *bytes.Buffer, name string, v any) error {
+// writeMember writes one key of an object, with its value.
+func writeMember(b *bytes.Buffer, name string, v any) error {
 	key, err := json.Marshal(name)
 	if err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"flag"
-	"fmt"
 	"math"
 	"os"
 	"slices"
@@ -32,23 +31,24 @@ func golden(t *testing.T, path string, got []byte) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s: run go test with -update if this is meant\n--- got\n%s\n--- want\n%s", path, got, want)
+		t.Errorf("%s: run go test with -update if the change is intended\n--- got\n%s\n--- want\n%s", path, got, want)
 	}
 }
 
-func p(x float64) *float64 { return &x }
+func ptr(x float64) *float64 { return &x }
 
-// sample is a small sweep over k and decay_start, with a failed and a pending
-// run.
+// sample returns the results of a small sweep over k and decay_start. Two runs are completed, one failed, one is
+// pending.
 func sample() Rows {
-	config := func(k, decay int) trainer.Config {
+	config := func(k, decayStart int) trainer.Config {
 		return trainer.Config{
-			Recipe: "corrected", ActivationDim: 64, DictSize: 4096, K: k, AuxKAlpha: 0.03125, KAux: 32, DecayStart: decay, Steps: 1000,
-			BatchSize: 2048, LR: 2e-4 / math.Sqrt(0.25), ThresholdStartStep: 1000, ThresholdBeta: 0.999, DeadFeatureThreshold: 1e7, Precision: "f32",
+			Recipe: "corrected", ActivationDim: 64, DictSize: 4096, K: k, AuxKAlpha: 0.03125, KAux: 32,
+			DecayStart: decayStart, Steps: 1000, BatchSize: 2048, LR: 2e-4 / math.Sqrt(0.25), ThresholdStartStep: 1000,
+			ThresholdBeta: 0.999, DeadFeatureThreshold: 1e7, Precision: "f32",
 		}
 	}
-	layer, first := 8, int64(700)
-	done := func(id string, c trainer.Config, m trainer.Metrics) ledger.Result {
+	layer, firstDead := 8, int64(700)
+	completed := func(id string, c trainer.Config, m trainer.Metrics) ledger.Result {
 		return ledger.Result{
 			Cell: id, Config: c, Metrics: m, Status: plan.Completed, Tokens: c.Tokens(), WallSeconds: 12.5,
 			Data: "f00d", LMName: "gpt2-small", Layer: &layer, Submodule: "resid_post",
@@ -57,13 +57,19 @@ func sample() Rows {
 	return Rows{
 		Plan: &plan.Header{Axes: []string{"k", "decay_start"}},
 		Results: []ledger.Result{
-			done("00112233445566778899", config(16, 500), trainer.Metrics{
-				L2Loss: 123.456789, NMSE: p(0.123456), FVU: p(0.123456), ExplainedVariance: p(0.876544), Cosine: p(0.93), L2Ratio: p(0.91),
-				ReconstructionBias: p(0.99), L0: 15.99, AuxKLoss: 0.75, DeadLatents: 12, DeadFraction: 12. / 4096, FirstDeadStep: &first, SilentLatents: 100,
+			completed("00112233445566778899", config(16, 500), trainer.Metrics{
+				L2Loss: 123.456789, NMSE: ptr(0.123456), FVU: ptr(0.123456), ExplainedVariance: ptr(0.876544),
+				Cosine: ptr(0.93), L2Ratio: ptr(0.91), ReconstructionBias: ptr(0.99), L0: 15.99, AuxKLoss: 0.75,
+				DeadLatents: 12, DeadFraction: 12. / 4096, FirstDeadStep: &firstDead, SilentLatents: 100,
 				AliveFraction: 1 - 100./4096, EvalTokens: 65536,
 			}),
-			done("10112233445566778899", config(16, 800), trainer.Metrics{L2Loss: 9.87654321, NMSE: p(0.00987654), L0: 16, AliveFraction: 1, EvalTokens: 65536}),
-			{Cell: "20112233445566778899", Config: config(32, 500), Status: plan.Failed, Error: "step 17: loss is NaN\n| of <1> `run`, " + strings.Repeat("and so on ", 10), Tokens: 34816, Data: "f00d"},
+			completed("10112233445566778899", config(16, 800), trainer.Metrics{
+				L2Loss: 9.87654321, NMSE: ptr(0.00987654), L0: 16, AliveFraction: 1, EvalTokens: 65536,
+			}),
+			{
+				Cell: "20112233445566778899", Config: config(32, 500), Status: plan.Failed, Tokens: 34816, Data: "f00d",
+				Error: "step 17: loss is NaN\n| of <1> `run`, " + strings.Repeat("and so on ", 10),
+			},
 			{Cell: "30112233445566778899", Config: config(32, 800), Status: plan.Pending, Data: "f00d"},
 		},
 	}
@@ -81,8 +87,8 @@ func write(t *testing.T, format string, rows Rows) []byte {
 func TestFormats(t *testing.T) {
 	synthetic := sample()
 	synthetic.Results = synthetic.Results[:2]
-	synthetic.Results[0].Metrics.Recovery = p(0.987)
-	synthetic.Results[0].Metrics.Recovered = p(0.9)
+	synthetic.Results[0].Metrics.Recovery = ptr(0.987)
+	synthetic.Results[0].Metrics.Recovered = ptr(0.9)
 	all := sample()
 	all.AllColumns = true
 	auxk := sample()
@@ -103,12 +109,13 @@ func TestFormats(t *testing.T) {
 			})
 		}
 	}
-	if err := Write(&bytes.Buffer{}, "xml", sample()); err == nil || !strings.Contains(err.Error(), "table, csv, json, md") {
+	err := Write(&bytes.Buffer{}, "xml", sample())
+	if err == nil || !strings.Contains(err.Error(), "table, csv, json, md") {
 		t.Errorf("xml: %v", err)
 	}
 }
 
-// TestTime shows that tables depend on no time and no place.
+// TestTime checks that tables do not depend on the time that the runs took.
 func TestTime(t *testing.T) {
 	a, b := sample(), sample()
 	b.Results[0].WallSeconds = 99
@@ -119,7 +126,7 @@ func TestTime(t *testing.T) {
 	}
 }
 
-// TestReadBack reads CSV and JSON back: numbers are written in full.
+// TestReadBack reads CSV and JSON back: both hold every column, with all digits.
 func TestReadBack(t *testing.T) {
 	rows := sample()
 	lines, err := csv.NewReader(bytes.NewReader(write(t, "csv", rows))).ReadAll()
@@ -140,22 +147,22 @@ func TestReadBack(t *testing.T) {
 			continue
 		}
 		for j, r := range rows.Results {
-			if got := lines[j+1][i]; got != exact(c.get(r)) {
+			if got := lines[j+1][i]; got != formatExact(c.get(r)) {
 				t.Errorf("%s of row %d: %q", c.Name, j, got)
 			}
 			v, ok := objects[j][c.Name]
-			if !ok || (v == nil) != (exact(c.get(r)) == "") {
+			if !ok || (v == nil) != (formatExact(c.get(r)) == "") {
 				t.Errorf("%s of row %d: %v", c.Name, j, v)
 			}
 		}
 	}
 }
 
-// TestNotFinite keeps what JSON has no word for out of it.
+// TestNotFinite checks that no format writes NaN or Inf, which JSON cannot hold.
 func TestNotFinite(t *testing.T) {
 	rows := sample()
 	rows.Results[0].Metrics.L2Loss = math.NaN()
-	rows.Results[1].Metrics.NMSE = p(math.Inf(1))
+	rows.Results[1].Metrics.NMSE = ptr(math.Inf(1))
 	for _, f := range Formats() {
 		out := string(write(t, f.Name, rows))
 		if strings.Contains(out, "NaN,") || strings.Contains(out, "Inf") {
@@ -209,51 +216,9 @@ func TestDecimals(t *testing.T) {
 		for _, x := range c.in {
 			results = append(results, ledger.Result{WallSeconds: x})
 		}
-		column := Column{in: metric, get: func(r ledger.Result) any { return r.WallSeconds }}
-		if got := strings.Join(tableCells(column, results), " "); got != c.want {
+		column := Column{group: groupMetric, get: func(r ledger.Result) any { return r.WallSeconds }}
+		if got := strings.Join(formatColumn(column, results), " "); got != c.want {
 			t.Errorf("%v: %s, want %s", c.in, got, c.want)
 		}
 	}
-}
-
-const resultsDoc = "../../docs/results.md"
-
-// TestDoc keeps the tables of docs/results.md up to date.
-func TestDoc(t *testing.T) {
-	b, err := os.ReadFile(resultsDoc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	formats := "| `-o` | file | what it is |\n|---|---|---|\n"
-	for _, f := range Formats() {
-		formats += fmt.Sprintf("| `%s` | `results.%s` | %s |\n", f.Name, f.Extension, f.Doc)
-	}
-	columns := "| column | what it is | in tables |\n|---|---|---|\n"
-	shown := sample().tableColumns()
-	for _, c := range Columns() {
-		in := ""
-		switch {
-		case c.in == setting:
-			in = "if it varies"
-		case slices.Contains(tableMetrics(), c.Name) && strings.HasPrefix(c.Doc, "synthetic"), c.Name == "error":
-			in = "if there is any"
-		case slices.ContainsFunc(shown, func(s Column) bool { return s.Name == c.Name }):
-			in = "yes"
-		}
-		if c.Name == "steps" {
-			in = "yes"
-		}
-		columns += fmt.Sprintf("| `%s` | %s | %s |\n", c.Name, c.Doc, in)
-	}
-	doc := string(b)
-	for name, table := range map[string]string{"formats": formats, "columns": columns} {
-		head, tail := "<!-- "+name+" -->\n", "<!-- /"+name+" -->\n"
-		before, rest, ok := strings.Cut(doc, head)
-		_, after, ok2 := strings.Cut(rest, tail)
-		if !ok || !ok2 {
-			t.Fatalf("%s: no place for the table %s", resultsDoc, name)
-		}
-		doc = before + head + table + tail + after
-	}
-	golden(t, resultsDoc, []byte(doc))
 }

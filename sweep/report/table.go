@@ -11,8 +11,8 @@ import (
 	"github.com/olekukonko/tablewriter/tw"
 )
 
-// writeTable writes a table without rules but for one under the header: the
-// columns are many and a terminal is narrow.
+// writeTable writes a table for a terminal. Its only line is below the header: there are many columns, and a terminal
+// is narrow.
 func writeTable(w io.Writer, rows Rows) error {
 	return render(w, rows, renderer.NewBlueprint(tw.Rendition{
 		Borders: tw.BorderNone,
@@ -24,10 +24,12 @@ func writeTable(w io.Writer, rows Rows) error {
 	}), strings.NewReplacer())
 }
 
+// writeMarkdown writes a table in Markdown.
 func writeMarkdown(w io.Writer, rows Rows) error {
 	return render(w, rows, renderer.NewMarkdown(), strings.NewReplacer("|", `\|`, "<", `\<`, "`", "\\`"))
 }
 
+// render writes tableColumns and notes. escape is applied to each value.
 func render(w io.Writer, rows Rows, r tw.Renderer, escape *strings.Replacer) error {
 	columns := rows.tableColumns()
 	header := make([]string, len(columns))
@@ -38,8 +40,8 @@ func render(w io.Writer, rows Rows, r tw.Renderer, escape *strings.Replacer) err
 		if c.Text {
 			align[i] = tw.AlignLeft
 		}
-		for j, cell := range tableCells(c, rows.Results) {
-			lines[j] = append(lines[j], escape.Replace(cell))
+		for j, text := range formatColumn(c, rows.Results) {
+			lines[j] = append(lines[j], escape.Replace(text))
 		}
 	}
 	var b bytes.Buffer
