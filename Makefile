@@ -1,7 +1,7 @@
 # Short names for what developers do often; .ci/run is what must pass.
 export CGO_ENABLED = 0
 
-.PHONY: build worker test test-race test-arm64 ci fuzz bench cuda cuda-worker generate-cuda test-cuda vet-cuda gpu-check
+.PHONY: build worker test test-servers test-race test-arm64 ci fuzz bench cuda cuda-worker generate-cuda test-cuda vet-cuda gpu-check
 
 # Without -trimpath, which would compile every package again: so this build, go run
 # and go test share one cache, and after a change of one file only it and what
@@ -14,6 +14,9 @@ worker: ## bin/sweep-worker, without the server: small, for machines that only t
 
 test:
 	go test ./...
+
+test-servers: ## MinIO, once, for the tests that need it: takes minutes
+	storage/minio/miniotest/build.sh
 
 test-race: ## what runs at once, under the race detector: needs gcc
 	CGO_ENABLED=1 go test -race -tags 'netgo osusergo' -skip TestPeakMemory ./trainer ./trainer/data ./trainer/cpu ./storage ./storage/dir ./activities
