@@ -1,7 +1,7 @@
 # Short names for what developers do often; .ci/run is what must pass.
 export CGO_ENABLED = 0
 
-.PHONY: build worker test test-race test-arm64 ci fuzz bench cuda cuda-worker generate-cuda test-cuda vet-cuda gpu-check
+.PHONY: build worker test test-servers test-race test-arm64 ci fuzz bench cuda cuda-worker generate-cuda test-cuda vet-cuda gpu-check
 
 # Without -trimpath, which would compile every package again: so this build, go run
 # and go test share one cache, and after a change of one file only it and what
@@ -15,8 +15,11 @@ worker: ## bin/sweep-worker, without the server: small, for machines that only t
 test:
 	go test ./...
 
+test-servers: ## MinIO, once, for the tests that need it: takes minutes
+	storage/minio/miniotest/build.sh
+
 test-race: ## what runs at once, under the race detector: needs gcc
-	CGO_ENABLED=1 go test -race -tags 'netgo osusergo' -skip TestPeakMemory ./trainer ./trainer/data ./trainer/cpu ./storage ./storage/dir ./activities
+	CGO_ENABLED=1 go test -race -tags 'netgo osusergo' -skip TestPeakMemory ./trainer ./trainer/data ./trainer/cpu ./storage ./storage/dir ./sweep/ledger ./activities/...
 
 test-arm64: ## the CPU backend's NEON path, in emulation: needs qemu-user
 	GOARCH=arm64 go test -exec qemu-aarch64 -run 'TestKernels|TestTopK|TestBackend|TestPathsFound' ./trainer/cpu
@@ -24,16 +27,14 @@ test-arm64: ## the CPU backend's NEON path, in emulation: needs qemu-user
 ci:
 	.ci/run
 
-fuzz: ## each parser, and the choice of latents, for half a minute
-	go test -run '^$$' -fuzz FuzzParse -fuzztime 30s ./sweep
-	go test -run '^$$' -fuzz FuzzDecodeTrees -fuzztime 30s ./sweep
-	go test -run '^$$' -fuzz FuzzReadHeader -fuzztime 30s ./trainer/safetensors
-	go test -run '^$$' -fuzz FuzzTopK -fuzztime 30s ./trainer/cpu
-	go test -run '^$$' -fuzz FuzzDecode -fuzztime 30s -fuzzminimizetime 5x ./trainer
-	go test -run '^$$' -fuzz FuzzShard -fuzztime 30s ./trainer/data
-	go test -run '^$$' -fuzz FuzzNpy -fuzztime 30s ./trainer/data
-	go test -run '^$$' -fuzz FuzzParseManifest -fuzztime 30s ./storage
-	go test -run '^$$' -fuzz FuzzFolder -fuzztime 30s ./storage
+# Finds the fuzz tests itself: a name that no test has would pass.
+fuzz: ## each fuzz test for half a minute
+	for p in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
+		for f in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\).*/\1/p' $$p/*_test.go); do \
+			echo "== $$p $$f"; \
+			go test -run '^$$' -fuzz "^$$f\$$" -fuzztime 30s -fuzzminimizetime 5x ./$$p || exit 1; \
+		done; \
+	done
 
 bench: ## the CPU trainer against its ceilings, measured in the same process; output for benchstat
 	go test -run '^$$' -bench . -benchmem ./trainer/cpu

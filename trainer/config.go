@@ -45,7 +45,7 @@ type Config struct {
 
 	ThresholdBeta float64 `json:"threshold_beta" default:"0.999" min:"0" max:"1" doc:"decay of that average"`
 
-	DeadFeatureThreshold int64 `json:"dead_feature_threshold" default:"10000000" min:"1" doc:"dead after so many tokens"`
+	DeadFeatureThreshold int64 `json:"dead_feature_threshold" default:"10000000" min:"1" doc:"unfired tokens until dead"`
 
 	Seed int64 `json:"seed" default:"0" min:"0" doc:"seed of the initial weights and of the data order"`
 

@@ -7,4 +7,5 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 export SWEEP_STACK_UP=1 SWEEP_TEST_MUST_RUN=1
+../../storage/minio/miniotest/build.sh
 exec go test -count 1 -timeout 0 -v -run '^TestUp$' .

@@ -5,9 +5,7 @@ package miniotest
 
 import (
 	"bufio"
-	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -17,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // Version is the module version of the server, which the Go module proxy has.
@@ -150,9 +147,10 @@ func (s *Server) Log() string {
 	return s.out.String()
 }
 
-// Find returns the server's program: SWEEP_MINIO, or else the one in the user's
-// cache directory, or else, if SWEEP_TEST_MUST_RUN is set, the one that it builds
-// there, which takes some minutes. With none of these the test is skipped.
+// Find returns the server's program: the one that SWEEP_MINIO names, or the one that
+// build.sh has built, which all packages share. Tests do not build it, because that
+// takes minutes and would count against the time limit of their package. If there is
+// none the test is skipped, or fails if SWEEP_TEST_MUST_RUN is set.
 func Find(t testing.TB) string {
 	t.Helper()
 	if exe := os.Getenv("SWEEP_MINIO"); exe != "" {
@@ -161,65 +159,19 @@ func Find(t testing.TB) string {
 		}
 		return exe
 	}
-	exe, err := Path()
+	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(exe); err == nil {
-		return exe
-	}
-	if os.Getenv("SWEEP_TEST_MUST_RUN") == "" {
-		t.Skipf("no MinIO server: set SWEEP_MINIO, or run GOBIN=%s go install github.com/minio/minio@%s",
-			filepath.Dir(exe), Version)
-	}
-	if err := Build(t.Context(), exe); err != nil {
-		t.Fatal(err)
+	exe := filepath.Join(cache, "sweep", "minio-"+Version, "minio")
+	if _, err := os.Stat(exe); err != nil {
+		const how = "no MinIO server: storage/minio/miniotest/build.sh builds one, or name one in SWEEP_MINIO"
+		if os.Getenv("SWEEP_TEST_MUST_RUN") != "" {
+			t.Fatal(how)
+		}
+		t.Skip(how)
 	}
 	return exe
-}
-
-// Path returns where Find looks for the server and Build puts it.
-func Path() (string, error) {
-	cache, err := os.UserCacheDir()
-	return filepath.Join(cache, "sweep", "minio-"+Version, "minio"), err
-}
-
-// Build builds the server from the module proxy.
-func Build(ctx context.Context, exe string) error {
-	tmp, err := os.MkdirTemp("", "minio-build-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(tmp)
-	cmd := exec.CommandContext(ctx, "go", "install", "-ldflags=-s -w", "github.com/minio/minio@"+Version)
-	cmd.Dir = tmp // outside any module
-	cmd.Env = append(os.Environ(), "GOBIN="+tmp, "CGO_ENABLED=0", "GOFLAGS=")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build minio: %w\n%s", err, out)
-	}
-	if err := os.MkdirAll(filepath.Dir(exe), 0o755); err != nil {
-		return err
-	}
-	// Others may build it too, and tests may run it: it appears whole.
-	next := fmt.Sprintf("%s.%d.%d", exe, os.Getpid(), time.Now().UnixNano())
-	if err := copyFile(filepath.Join(tmp, "minio"), next); err != nil {
-		return err
-	}
-	return os.Rename(next, exe)
-}
-
-func copyFile(from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
 }
 
 // A tail keeps the end of what is written to it.
