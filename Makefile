@@ -29,7 +29,7 @@ ci:
 
 # Finds the fuzz tests itself: a name that no test has would pass.
 fuzz: ## each fuzz test for half a minute
-	for p in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
+	@for p in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
 		for f in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\).*/\1/p' $$p/*_test.go); do \
 			echo "== $$p $$f"; \
 			go test -run '^$$' -fuzz "^$$f\$$" -fuzztime 30s -fuzzminimizetime 5x ./$$p || exit 1; \

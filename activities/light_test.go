@@ -122,20 +122,6 @@ func TestBadConfig(t *testing.T) {
 	}
 }
 
-func TestDataChanged(t *testing.T) {
-	b := newBench(t, openDir(t), makePlan(t, func(p *plan.Plan) {
-		other := *p.Data.Synthetic
-		other.Seed++
-		p.Data.Synthetic = &other
-	}))
-	err := b.train()
-	wantType(t, err, "DataChanged", false)
-	if err != nil && !strings.Contains(err.Error(), b.plan.Info.Fingerprint) {
-		t.Errorf("%v does not name the fingerprint", err)
-	}
-	wantType(t, b.train(), "DataChanged", false) // looked at anew
-}
-
 // A plan that is not there may be on its way to this worker's store.
 func TestNoPlan(t *testing.T) {
 	b := newWorker(t, openDir(t), makePlan(t, nil))

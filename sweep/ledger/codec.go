@@ -3,6 +3,8 @@ package ledger
 import (
 	"encoding/json"
 	"fmt"
+	"math"
+	"strings"
 
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/grid"
@@ -16,16 +18,32 @@ func decodeHeader(b []byte) (*plan.Header, error) {
 	if err := json.Unmarshal(b, h); err != nil {
 		return nil, storage.Mark(fmt.Errorf("decode plan: %w", err), storage.ErrCorrupt)
 	}
-	kind := storage.ErrCorrupt
-	switch {
-	case h.Version > plan.Version:
-		kind = storage.ErrNewerVersion
-		fallthrough
-	case h.Version < plan.Version:
+	if h.Version != plan.Version {
+		kind := storage.ErrCorrupt
+		if h.Version > plan.Version {
+			kind = storage.ErrNewerVersion
+		}
 		err := fmt.Errorf("decode plan %s: version %d, want %d", h.ID, h.Version, plan.Version)
 		return nil, storage.Mark(err, kind)
 	}
+	if err := checkHeader(h); err != nil {
+		return nil, storage.Mark(fmt.Errorf("decode plan %s: %w", h.ID, err), storage.ErrCorrupt)
+	}
 	return h, nil
+}
+
+// checkHeader refuses what no plan has, so that a damaged header can be used: the
+// names of runs are parts of the ID, and chunks are counted from the cells.
+func checkHeader(h *plan.Header) error {
+	if !strings.HasPrefix(h.ID, h.Name+"-") {
+		return fmt.Errorf("the name is %q", h.Name)
+	}
+	for _, n := range []int{h.CellCount, h.TreeChunks} {
+		if n < 0 || n > math.MaxInt32 {
+			return fmt.Errorf("%d cells, and trees in %d pieces", h.CellCount, h.TreeChunks)
+		}
+	}
+	return nil
 }
 
 // encodeChunk writes a chunk of cells as it is stored.

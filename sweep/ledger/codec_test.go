@@ -2,49 +2,17 @@ package ledger
 
 import (
 	"encoding/json"
-	"fmt"
+	"errors"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/topksweep/sweep/sweep/grid"
+	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/plan"
-	"github.com/topksweep/sweep/trainer"
 )
 
-const small = "name: small\ndata: {source: acts}\nparameters: {k: [8, 16], seed: [0, 1, 2]}\ntrain: {steps: 10, batch_size: 32}\n"
-
-func mustPlan(t *testing.T, src string, est plan.Estimates) *plan.Plan {
-	t.Helper()
-	g, err := grid.Parse("grid.yaml", []byte(src), grid.ParseOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	info := trainer.DataInfo{
-		Rows:        1_000_000,
-		EvalRows:    65_536,
-		Dim:         64,
-		DType:       "F32",
-		Shards:      4,
-		Bytes:       256_000_000,
-		Scale:       1,
-		MeanNorm:    8,
-		Fingerprint: "f00d",
-	}
-	p, err := plan.New(g, info, est)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-func TestChunks(t *testing.T) {
-	p := mustPlan(
-		t,
-		strings.Replace(small, "[0, 1, 2]", "["+strings.Trim(fmt.Sprint(slices.Collect(seq(300))), "[]")+"]", 1),
-		plan.Estimates{},
-	)
+func TestDecodeHeader(t *testing.T) {
+	p := planOf(t, tinyGrid)
 	b, err := json.Marshal(&p.Header)
 	if err != nil {
 		t.Fatal(err)
@@ -56,113 +24,128 @@ func TestChunks(t *testing.T) {
 	if !reflect.DeepEqual(h, &p.Header) {
 		t.Errorf("header\n%+v\n%+v", h, &p.Header)
 	}
-	var cells []grid.Cell
-	for i := range h.Chunks() {
-		b, err := encodeChunk(p.Chunk(i))
-		if err != nil {
-			t.Fatal(err)
+	for text, want := range map[string]error{
+		"":   storage.ErrCorrupt,
+		"{":  storage.ErrCorrupt,
+		"[]": storage.ErrCorrupt,
+		"{}": storage.ErrCorrupt,
+		`{"version": 0, "name": "a", "id": "a-1"}`:                               storage.ErrCorrupt,
+		`{"version": 2, "name": "a", "id": "a-1"}`:                               storage.ErrNewerVersion,
+		`{"version": 1, "name": "b", "id": "a-1"}`:                               storage.ErrCorrupt,
+		`{"version": 1, "name": "a-1", "id": "a"}`:                               storage.ErrCorrupt,
+		`{"version": 1, "name": "a", "id": "a-1", "cells": -1}`:                  storage.ErrCorrupt,
+		`{"version": 1, "name": "a", "id": "a-1", "cells": 9223372036854775807}`: storage.ErrCorrupt,
+		`{"version": 1, "name": "a", "id": "a-1", "tree_chunks": -1}`:            storage.ErrCorrupt,
+	} {
+		if _, err := decodeHeader([]byte(text)); !errors.Is(err, want) {
+			t.Errorf("header %q: %v, want %v", text, err, want)
 		}
-		chunk, err := decodeChunk(b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cells = append(cells, chunk...)
 	}
-	if !reflect.DeepEqual(cells, p.Cells) {
-		t.Error("cells differ after a round trip")
+	if _, err := decodeHeader([]byte(`{"version": 1, "name": "a", "id": "a-1", "cells": 3}`)); err != nil {
+		t.Error(err)
 	}
-	for _, bad := range []string{"", "{", `{"version": 2, "id": "a-1"}`, "[]"} {
-		if _, err := decodeHeader([]byte(bad)); err == nil {
-			t.Errorf("header %q: no error", bad)
-		}
+}
+
+func TestDecodeChunk(t *testing.T) {
+	p := planOf(t, wideGrid())
+	b, err := encodeChunk(p.Chunk(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cells, err := decodeChunk(b); err != nil || !reflect.DeepEqual(cells, p.Cells[:plan.ChunkSize]) {
+		t.Errorf("%d cells, %v", len(cells), err)
 	}
 	if _, err := encodeChunk(p.Cells[:plan.ChunkSize+1]); err == nil {
-		t.Error("a chunk too long: no error")
+		t.Error("a chunk that is too long: no error")
 	}
-	if _, err := decodeChunk([]byte("[" + strings.Repeat("{},", plan.ChunkSize) + "{}]")); err == nil {
-		t.Error("a chunk too long: no error")
-	}
-}
-
-func TestEncodeTrees(t *testing.T) {
-	p := mustPlan(
-		t,
-		"name: g\ndata: {source: acts}\nparameters: {decay_start: [0.5, 0.6], seed: ["+fmt.Sprint(
-			0,
-		)+", 1, 2]}\ntrain: {steps: 100, batch_size: 32}\n",
-		plan.Estimates{},
-	)
-	first, pieces := p.TreePieces()
-	if first != 0 || len(pieces) != p.TreeChunks {
-		t.Fatal(first, len(pieces))
-	}
-	var trees []plan.Tree
-	for _, piece := range pieces {
-		b, err := encodeTrees(piece)
-		if err != nil {
-			t.Fatal(err)
-		}
-		part, err := decodeTrees(b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		trees = append(trees, part...)
-	}
-	for i := range trees {
-		for j := range trees[i].Cells {
-			if trees[i].Cells[j].Label != p.Label(p.Cells[trees[i].Cells[j].Cell]) {
-				t.Errorf("label %q", trees[i].Cells[j].Label)
-			}
-			trees[i].Cells[j].Label = ""
-		}
-	}
-	if !reflect.DeepEqual(trees, p.Trees) {
-		t.Errorf("%+v\nwant %+v", trees, p.Trees)
-	}
-	for _, bad := range []string{"", "{", "{}", "[{}]", `[{"cells":[{"cell":-1,"decay_start":0,"steps":1}]}]`, `[{"cells":[{"cell":0,"decay_start":3,"steps":3}]}]`} {
-		if _, err := decodeTrees([]byte(bad)); err == nil {
-			t.Errorf("%q: no error", bad)
+	tooLong := "[" + strings.Repeat("{},", plan.ChunkSize) + "{}]"
+	for _, text := range []string{"", "{", "{}", tooLong} {
+		if _, err := decodeChunk([]byte(text)); !errors.Is(err, storage.ErrCorrupt) {
+			t.Errorf("%.20q: %v, want corrupt", text, err)
 		}
 	}
 }
 
+func TestDecodeTrees(t *testing.T) {
+	_, pieces := planOf(t, wideGrid()).TreePieces()
+	b, err := encodeTrees(pieces[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if trees, err := decodeTrees(b); err != nil || !reflect.DeepEqual(trees, pieces[0]) {
+		t.Errorf("%d trees, %v", len(trees), err)
+	}
+	const tree = `{"cells":[{"cell":0,"decay_start":0,"steps":1}]}`
+	const cell = `{"cell":0,"decay_start":0,"steps":1}`
+	for name, text := range map[string]string{
+		"empty":              "",
+		"torn":               "[",
+		"not a list":         "{}",
+		"a tree of no cells": "[{}]",
+		"a negative cell":    `[{"cells":[{"cell":-1,"decay_start":0,"steps":1}]}]`,
+		"a negative decay":   `[{"cells":[{"cell":0,"decay_start":-1,"steps":1}]}]`,
+		"decay at the end":   `[{"cells":[{"cell":0,"decay_start":3,"steps":3}]}]`,
+		"too many trees":     "[" + strings.Repeat(tree+",", plan.ChunkSize) + tree + "]",
+		"too many cells":     `[{"cells":[` + strings.Repeat(cell+",", plan.MaxTreeCells) + cell + "]}]",
+	} {
+		if _, err := decodeTrees([]byte(text)); !errors.Is(err, storage.ErrCorrupt) {
+			t.Errorf("%s: %v, want corrupt", name, err)
+		}
+	}
+}
+
+// Whatever header is read, its chunks can be counted and its cells be named.
+func FuzzDecodeHeader(f *testing.F) {
+	f.Add([]byte(`{"version": 1, "name": "a", "id": "a-1", "cells": 300, "axes": ["k"], "run": {"reuse_results": true}}`),
+		[]byte(`[{"id": "b", "config": {"k": 2, "steps": 9}, "values": ["2"]}]`))
+	f.Fuzz(func(t *testing.T, header, chunk []byte) {
+		h, err := decodeHeader(header)
+		if err != nil {
+			return
+		}
+		if n := h.Chunks(); n < 0 || n*plan.ChunkSize < h.CellCount {
+			t.Errorf("%d chunks of %d cells", n, h.CellCount)
+		}
+		cells, err := decodeChunk(chunk)
+		if err != nil {
+			return
+		}
+		for _, c := range cells {
+			h.Identifies(c)
+			h.Label(c)
+			h.Trajectories(c)
+			h.Origins(c, plan.LevelRun, c.Config.Steps)
+			NewResult(h, c, plan.Pending)
+		}
+	})
+}
+
+// Whatever trees are read, their stages can be walked.
 func FuzzDecodeTrees(f *testing.F) {
-	f.Add(
-		[]byte(
-			`[{"family":"f","weight":1,"cells":[{"cell":0,"decay_start":3,"steps":9},{"cell":1,"decay_start":5,"steps":9,"auxk":1}]}]`,
-		),
-	)
+	f.Add([]byte(`[{"family":"f","weight":1,"cells":[` +
+		`{"cell":0,"decay_start":3,"steps":9},{"cell":1,"decay_start":5,"steps":9,"auxk":1}]}]`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		trees, err := decodeTrees(b)
 		if err != nil {
 			return
 		}
-		for _, tree := range trees { // what is read can be walked
+		const firstDead = 7 // the step in which the first latent is dead
+		for _, tree := range trees {
 			if len(tree.Cells) > 50 {
 				return
 			}
 			n := 0
-			for left := plan.Roots(tree.Cells); len(left) > 0; n++ { // a latent is dead at step 7
-				s := left[len(left)-1]
+			for todo := plan.Roots(tree.Cells); len(todo) > 0; n++ {
+				s := todo[len(todo)-1]
 				reached := s.To
 				if s.Level.UntilDead() {
-					reached = max(s.From, min(s.To, 7))
+					reached = max(s.From, min(s.To, firstDead))
 				}
-				left = append(left[:len(left)-1], s.Next(reached)...)
+				todo = append(todo[:len(todo)-1], s.Next(reached)...)
 			}
 			if n > 4*len(tree.Cells)+4 {
 				t.Fatalf("%d stages of %d cells", n, len(tree.Cells))
 			}
 		}
 	})
-}
-
-func seq(n int) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for i := range n {
-			if !yield(fmt.Sprintf("%d,", i)) {
-				return
-			}
-		}
-	}
 }

@@ -9,5 +9,6 @@
 //	stages/           checkpoints: package storage reads and writes them
 //
 // The package needs a storage.Store and nothing else: neither Temporal nor a
-// terminal. It also says what nothing refers to any more (CollectGarbage).
+// terminal. The example reads a stored sweep. CollectGarbage removes what nothing
+// refers to any more.
 package ledger

@@ -84,7 +84,7 @@ func (l *Ledger) CompletedRuns(ctx context.Context) (map[string]bool, error) {
 // Results reads what every cell of a plan has come to, in the plan's order: its
 // result, the note that it failed or was canceled, or that it is pending.
 func (l *Ledger) Results(ctx context.Context, h *plan.Header) ([]Result, error) {
-	out := make([]Result, 0, h.CellCount)
+	out := []Result{}
 	for i := range h.Chunks() {
 		cells, err := l.Cells(ctx, h, i)
 		if err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/topksweep/sweep/sweep/grid"
 )
 
-// FuzzPlan plans whatever grid can be read: every plan of sound cells can be
+// Whatever grid can be read and gives cells can be planned, and the plan can be
 // written as text and as JSON.
 func FuzzPlan(f *testing.F) {
 	paths, err := os.ReadDir("testdata/good")

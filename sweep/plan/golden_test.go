@@ -28,7 +28,7 @@ func golden(t *testing.T, path string, got []byte) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s: run go test with -update if this is meant\n--- got\n%s\n--- want\n%s", path, got, want)
+		t.Errorf("%s: run go test with -update if this is intended\n--- got\n%s\n--- want\n%s", path, got, want)
 	}
 }
 

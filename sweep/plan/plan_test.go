@@ -8,7 +8,7 @@ import (
 	"github.com/topksweep/sweep/sweep/grid"
 )
 
-// wide is a grid of 100,000·seeds/100 cells.
+// wide is a grid of 1,000 cells for each seed.
 func wide(seeds int) []byte {
 	count := func(n, from int) string {
 		var b strings.Builder
@@ -17,13 +17,15 @@ func wide(seeds int) []byte {
 		}
 		return b.String()
 	}
-	return fmt.Appendf(
-		nil,
-		"name: wide\ndata: {source: acts}\nparameters:\n  k: [%s]\n  dict_size: [%s]\n  seed: [%s]\n  decay_start: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9]\n",
-		count(10, 8),
-		count(10, 1024),
-		count(seeds, 0),
-	)
+	return fmt.Appendf(nil, `
+name: wide
+data: {source: acts}
+parameters:
+  k: [%s]
+  dict_size: [%s]
+  seed: [%s]
+  decay_start: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9]
+`, count(10, 8), count(10, 1024), count(seeds, 0))
 }
 
 func BenchmarkPlan(b *testing.B) {
@@ -57,13 +59,14 @@ func TestWide(t *testing.T) {
 	if len(p.Cells) != grid.MaxCells || p.StepsUnshared != grid.MaxCells*30_000 || p.Chunks() != 3907 {
 		t.Errorf("%d cells, %d steps, %d chunks", len(p.Cells), p.StepsUnshared, p.Chunks())
 	}
-	if _, err := grid.Parse("grid.yaml", wide(1001), grid.ParseOptions{}); err == nil ||
-		!strings.Contains(err.Error(), "1,001,000 cells") {
+	_, err = grid.Parse("grid.yaml", wide(1001), grid.ParseOptions{})
+	if err == nil || !strings.Contains(err.Error(), "1,001,000 cells") {
 		t.Errorf("over the limit: %v", err)
 	}
 }
 
-func mustPlan(t *testing.T, src string, est Estimates) *Plan {
+// planOf plans a grid on the data that testInfo describes.
+func planOf(t *testing.T, src string, est Estimates) *Plan {
 	t.Helper()
 	g, err := grid.Parse("grid.yaml", []byte(src), grid.ParseOptions{})
 	if err != nil {
@@ -76,12 +79,19 @@ func mustPlan(t *testing.T, src string, est Estimates) *Plan {
 	return p
 }
 
-const small = "name: small\ndata: {source: acts}\nparameters: {k: [8, 16], seed: [0, 1, 2]}\ntrain: {steps: 10, batch_size: 32}\n"
+const small = `
+name: small
+data: {source: acts}
+parameters: {k: [8, 16], seed: [0, 1, 2]}
+train: {steps: 10, batch_size: 32}
+`
 
+// Cells that have a result are not counted among what is to be trained, unless the
+// sweep keeps its results apart.
 func TestReused(t *testing.T) {
-	all := mustPlan(t, small, Estimates{})
+	all := planOf(t, small, Estimates{})
 	done := func(id string) bool { return id == all.Cells[1].ID || id == all.Cells[4].ID }
-	p := mustPlan(t, small, Estimates{Reused: done})
+	p := planOf(t, small, Estimates{Reused: done})
 	if p.CellCount != 6 || p.Reused != 2 || p.Stages != 4 || p.StepsUnshared != 40 || p.StepsShared != 40 ||
 		p.Tokens != 40*32 {
 		t.Errorf("%+v", p.Totals)
@@ -89,14 +99,16 @@ func TestReused(t *testing.T) {
 	if p.ID != all.ID {
 		t.Errorf("ID %s depends on what has a result: %s", p.ID, all.ID)
 	}
-	if p := mustPlan(t, small+"run: {reuse_results: false}\n", Estimates{Reused: done}); p.Reused != 0 ||
-		p.Stages != 6 {
+	p = planOf(t, small+"run: {reuse_results: false}\n", Estimates{Reused: done})
+	if p.Reused != 0 || p.Stages != 6 {
 		t.Errorf("reuse_results: false: %+v", p.Totals)
 	}
 }
 
+// A plan's ID depends on its name, its cells in their order and its data, and on
+// nothing else that a grid says.
 func TestPlanID(t *testing.T) {
-	id := mustPlan(t, small, Estimates{}).ID
+	id := planOf(t, small, Estimates{}).ID
 	for _, c := range []struct {
 		from, to string
 		same     bool
@@ -104,11 +116,12 @@ func TestPlanID(t *testing.T) {
 		{"name: small", "name: other", false},
 		{"seed: [0, 1, 2]", "seed: [0, 2, 1]", false},
 		{"steps: 10", "steps: 11", false},
-		{"steps: 10", "steps: 1e1, lr: auto", true}, // what it already is
+		{"steps: 10", "steps: 1e1, lr: auto", true}, // the same values, spelt otherwise
 		{"seed: [0, 1, 2]", "seed: &s [0, 1, 2]", true},
 		{"source: acts", "source: acts, lm_name: gpt2", true},
 	} {
-		if got := mustPlan(t, strings.Replace(small, c.from, c.to, 1), Estimates{}).ID; (got == id) != c.same {
+		got := planOf(t, strings.Replace(small, c.from, c.to, 1), Estimates{}).ID
+		if (got == id) != c.same {
 			t.Errorf("%s → %s: ID %s, was %s", c.from, c.to, got, id)
 		}
 	}

@@ -31,17 +31,17 @@ func randomCells(r *rand.Rand) []grid.Cell {
 	return cells
 }
 
-func header() *Header {
+func testHeader() *Header {
 	return &Header{Name: "x", ID: "x-1", Info: trainer.DataInfo{Fingerprint: "beef"}, Run: grid.DefaultRunOptions()}
 }
 
-// Every cell is trained from its first step to its last, each step of each
-// trajectory once, and only with cells that are alike so far, wherever latents
-// die.
+// Every cell is trained from its first step to its last, and each step of each
+// trajectory once, wherever latents die. Cells share a step only if they train
+// alike up to it.
 func TestTreesCover(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 1))
 	for range 500 {
-		cells, h := randomCells(r), header()
+		cells, h := randomCells(r), testHeader()
 		covered := make([]int, len(cells)) // steps of each cell's run
 		for number, tree := range newTrees(h, cells) {
 			trained := map[string]bool{} // trajectory and step
@@ -59,12 +59,8 @@ func TestTreesCover(t *testing.T) {
 				for _, c := range s.Cells {
 					cell := cells[c.Cell]
 					if covered[c.Cell] != s.From {
-						t.Fatalf(
-							"cell %d has %d steps, and its next stage begins at %d",
-							c.Cell,
-							covered[c.Cell],
-							s.From,
-						)
+						t.Fatalf("cell %d has %d steps, and its next stage begins at %d",
+							c.Cell, covered[c.Cell], s.From)
 					}
 					covered[c.Cell] = reached
 					if h.CheckpointFolder(cell, s.Level) != h.CheckpointFolder(first, s.Level) {
@@ -72,28 +68,17 @@ func TestTreesCover(t *testing.T) {
 					}
 					for step := s.From; step < reached; step++ {
 						if cell.Config.LRAt(int64(step)) != first.Config.LRAt(int64(step)) {
-							t.Fatalf(
-								"cells %d and %d differ in the learning rate of step %d, in a %s %d → %d",
-								c.Cell,
-								s.Cells[0].Cell,
-								step,
-								s.Level,
-								s.From,
-								reached,
-							)
+							t.Fatalf("cells %d and %d differ in the learning rate of step %d, in a %s %d → %d",
+								c.Cell, s.Cells[0].Cell, step, s.Level, s.From, reached)
 						}
 					}
-					if alone := len(s.Cells) == 1; !alone && reached > f.dead &&
-						cell.Config.AuxKAlpha != first.Config.AuxKAlpha {
-						t.Fatalf(
-							"cells of different AuxK share step %d, latents are dead from %d on",
-							reached-1,
-							f.dead,
-						)
+					sameAuxK := cell.Config.AuxKAlpha == first.Config.AuxKAlpha
+					if !sameAuxK && reached > f.dead {
+						t.Fatalf("cells of different AuxK share step %d, and latents are dead from %d on", reached-1, f.dead)
 					}
 					if s.CompletesRuns(reached) {
 						if ended[c.Cell] || reached != cell.Config.Steps {
-							t.Fatalf("cell %d ends at step %d, again %v", c.Cell, reached, ended[c.Cell])
+							t.Fatalf("cell %d ends at step %d, for the second time: %v", c.Cell, reached, ended[c.Cell])
 						}
 						ended[c.Cell] = true
 					}
@@ -108,14 +93,14 @@ func TestTreesCover(t *testing.T) {
 	}
 }
 
-// The trees are the same whatever the order of the cells.
+// The trees do not depend on the order of the cells.
 func TestTreesAreUnordered(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 2))
 	for range 200 {
 		cells := randomCells(r)
 		describe := func(cells []grid.Cell) []string {
 			var all []string
-			for _, tree := range newTrees(header(), cells) {
+			for _, tree := range newTrees(testHeader(), cells) {
 				f := forecast{Tree: tree, dead: 12}
 				f.walk(func(s Stage, reached int) {
 					var ids []string
@@ -123,16 +108,8 @@ func TestTreesAreUnordered(t *testing.T) {
 						ids = append(ids, c.ID)
 					}
 					slices.Sort(ids)
-					all = append(
-						all,
-						fmt.Sprint(
-							header().CheckpointFolder(cells[s.Cells[0].Cell], s.Level),
-							s.From,
-							s.To,
-							reached,
-							ids,
-						),
-					)
+					folder := testHeader().CheckpointFolder(cells[s.Cells[0].Cell], s.Level)
+					all = append(all, fmt.Sprint(folder, s.From, s.To, reached, ids))
 				})
 			}
 			slices.Sort(all)
@@ -146,31 +123,35 @@ func TestTreesAreUnordered(t *testing.T) {
 	}
 }
 
-// productCells are the cells of a grid as people write it: a product.
+// productCells draws the cells of a grid as people write it: a product of lists.
 func productCells(r *rand.Rand) []grid.Cell {
 	var cells []grid.Cell
 	alphas, decays, lengths, dicts := 1+r.IntN(4), 1+r.IntN(6), 1+r.IntN(3), 1+r.IntN(4)
 	for i := range alphas * decays * lengths * dicts {
 		steps := 1000 * (1 + i/alphas/decays%lengths)
 		c := trainer.Config{
-			Recipe: "corrected", ActivationDim: 8, DictSize: 64 << (i / alphas / decays / lengths), K: 8, BatchSize: 16, LR: 1, KAux: 4,
-			DeadFeatureThreshold: 1, Steps: steps, DecayStart: steps * (9 - i/alphas%decays) / 10, AuxKAlpha: float64(i % alphas),
+			Recipe: "corrected", ActivationDim: 8, K: 8, BatchSize: 16, LR: 1, KAux: 4, DeadFeatureThreshold: 1,
+			AuxKAlpha:  float64(i % alphas),
+			DecayStart: steps * (9 - i/alphas%decays) / 10,
+			Steps:      steps,
+			DictSize:   64 << (i / alphas / decays / lengths),
 		}
 		cells = append(cells, grid.Cell{ID: grid.CellID(c, "beef"), Config: c})
 	}
 	return cells
 }
 
-// Sharing saves time on the clock too. Stages are not interrupted, so there are
-// grids on which a trunk forks just when shorter stages have taken the slots:
-// few, and never for long.
+// Sharing saves time on the clock too. There are grids on which it costs time,
+// because stages are not interrupted: a trunk may end just after shorter stages have
+// begun in all slots, and its branches wait for them. Such grids are few, and they
+// lose little.
 func TestMakespan(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))
 	slower, worst, all, gain := 0, 1.0, 0, 0.0
 	for range 500 {
 		var trees []forecast
 		dead := r.IntN(2500)
-		for _, tree := range newTrees(header(), productCells(r)) {
+		for _, tree := range newTrees(testHeader(), productCells(r)) {
 			trees = append(trees, forecast{tree, dead, tree.Weight})
 		}
 		for _, slots := range []int{1, 2, 3, 4, 8, 16, 64} {
@@ -186,26 +167,21 @@ func TestMakespan(t *testing.T) {
 			}
 		}
 	}
-	t.Logf(
-		"%d grids and slots: %.2f× faster in the mean; slower on %d, at most %.2f×",
-		all,
-		gain/float64(all),
-		slower,
-		worst,
-	)
+	t.Logf("%d grids and slots: %.2f× faster in the mean; slower on %d, at most %.2f×",
+		all, gain/float64(all), slower, worst)
 	if slower > all/200 || worst > 1.5 || gain/float64(all) < 1.5 {
 		t.Error("sharing costs time")
 	}
 }
 
-// Four decay_starts by four AuxK settings, of which no latent ever dies.
+// Four decay_starts by four AuxK settings, in which no latent ever dies.
 func TestFourByFour(t *testing.T) {
-	p := mustPlan(
-		t,
-		"name: g\ndata: {source: acts}\nparameters: {decay_start: [0.5, 0.6, 0.7, 0.8], auxk_alpha: [0, 0.01, 0.03125, 0.1]}\n"+
-			"train: {k: 8, dict_size: 64, steps: 1000, batch_size: 32, dead_feature_threshold: 10_000_000}\n",
-		Estimates{},
-	)
+	p := planOf(t, `
+name: g
+data: {source: acts}
+parameters: {decay_start: [0.5, 0.6, 0.7, 0.8], auxk_alpha: [0, 0.01, 0.03125, 0.1]}
+train: {k: 8, dict_size: 64, steps: 1000, batch_size: 32, dead_feature_threshold: 10_000_000}
+`, Estimates{})
 	if p.StepsUnshared != 16_000 || p.StepsShared != p.StepsLeast ||
 		float64(p.StepsUnshared)/float64(p.StepsShared) < 2.5 {
 		t.Errorf("%+v", p.Totals)
@@ -242,20 +218,12 @@ func TestLargeFamily(t *testing.T) {
 	var cells []grid.Cell
 	for i := range 2*MaxTreeCells + 1 {
 		c := trainer.Config{
-			Recipe:               "corrected",
-			ActivationDim:        8,
-			DictSize:             64,
-			K:                    1,
-			BatchSize:            16,
-			Steps:                5000,
-			DecayStart:           i,
-			LR:                   1,
-			KAux:                 4,
-			DeadFeatureThreshold: 1 << 40,
+			Recipe: "corrected", ActivationDim: 8, DictSize: 64, K: 1, BatchSize: 16, LR: 1, KAux: 4,
+			DeadFeatureThreshold: 1 << 40, Steps: 5000, DecayStart: i,
 		}
 		cells = append(cells, grid.Cell{ID: fmt.Sprint(i), Config: c})
 	}
-	trees := newTrees(header(), cells)
+	trees := newTrees(testHeader(), cells)
 	if len(trees) != 3 {
 		t.Fatalf("%d trees", len(trees))
 	}
@@ -271,11 +239,16 @@ func TestLargeFamily(t *testing.T) {
 	}
 }
 
+// gridOf is a grid with some parameters and training settings.
+func gridOf(parameters, train string) string {
+	return fmt.Sprintf("name: g\ndata: {source: acts}\nparameters: {%s}\ntrain: {batch_size: 32, steps: 100, %s}\n",
+		parameters, train)
+}
+
 // What an extension adds comes behind what is there, which keeps its numbers.
 func TestExtend(t *testing.T) {
-	grid := "name: g\ndata: {source: acts}\nparameters: {decay_start: [0.5, 0.6], k: [8, 16]}\ntrain: {steps: 100, batch_size: 32}\n"
-	wider := "name: other\ndata: {source: acts}\nparameters: {decay_start: [0.6, 0.7], k: [8, 16], seed: [0, 1]}\ntrain: {steps: 100, batch_size: 32}\n"
-	p, add := mustPlan(t, grid, Estimates{}), mustPlan(t, wider, Estimates{})
+	p := planOf(t, gridOf("decay_start: [0.5, 0.6], k: [8, 16]", ""), Estimates{})
+	add := planOf(t, gridOf("decay_start: [0.6, 0.7], k: [8, 16], seed: [0, 1]", ""), Estimates{})
 	before := slices.Clone(p.Cells)
 	chunks, id := p.TreeChunks, p.ID
 	n, err := p.Extend(add)
@@ -318,15 +291,17 @@ func TestExtend(t *testing.T) {
 	if _, err := p.Extend(add); err == nil {
 		t.Error("other data: no error")
 	}
-	// A key that is a constant in each, and not the same, varies.
-	q := mustPlan(
-		t,
-		"name: g\ndata: {source: acts}\nparameters: {k: [8, 16]}\ntrain: {steps: 100, batch_size: 32, lr: 0.001}\n",
-		Estimates{},
-	)
-	if _, err := q.Extend(mustPlan(t, "name: g\ndata: {source: acts}\nparameters: {k: [8, 16]}\ntrain: {steps: 100, batch_size: 32, lr: 0.01}\n", Estimates{})); err != nil ||
-		!slices.Equal(q.Axes, []string{"k", "lr"}) ||
-		q.Label(q.Cells[3]) != "k=16 lr=0.01" {
-		t.Errorf("axes %v, %q, %v", q.Axes, q.Label(q.Cells[3]), err)
+}
+
+// A key that is constant in each of two grids, and different in the two, becomes an
+// axis.
+func TestExtendByAnotherConstant(t *testing.T) {
+	p := planOf(t, gridOf("k: [8, 16]", "lr: 0.001"), Estimates{})
+	_, err := p.Extend(planOf(t, gridOf("k: [8, 16]", "lr: 0.01"), Estimates{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if label := p.Label(p.Cells[3]); !slices.Equal(p.Axes, []string{"k", "lr"}) || label != "k=16 lr=0.01" {
+		t.Errorf("axes %v, %q", p.Axes, label)
 	}
 }

@@ -37,8 +37,8 @@ const (
 	ErrTypeFailed = "RunsFailed"
 )
 
-// HeartbeatTimeout is how long TrainStage may be silent before its worker counts
-// as dead. A shorter time finds a dead worker sooner; but a living worker was seen
-// to be silent for ten seconds, on a machine that had many times more to compute
-// than it has cores.
+// HeartbeatTimeout is how long TrainStage may send no heartbeat before its worker
+// counts as dead. A shorter time finds a dead worker sooner. But a living worker was
+// seen to send none for ten seconds, on a machine with many more busy processes than
+// cores.
 const HeartbeatTimeout = 20 * time.Second

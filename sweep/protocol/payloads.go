@@ -17,8 +17,8 @@ type Continuation struct {
 	Next       int // number of the first tree never started
 	Summary    Summary
 	Unfinished []UnfinishedTree `json:"Again,omitempty"` // trees below Next that are started and not done, ascending
-	Retry      bool             `json:",omitempty"`      // go over all trees once more when these are done
-	Pass       int              `json:",omitempty"`      // how often all trees were gone over before
+	Retry      bool             `json:",omitempty"`      // go through all trees once more when these are done
+	Pass       int              `json:",omitempty"`      // how often it went through all trees before
 }
 
 // An UnfinishedTree names a tree and its cells that have neither result nor
@@ -44,9 +44,9 @@ type StageRef struct {
 	Cells int // that pass through it
 }
 
-// Trained is what came of a stage.
+// Trained says how far a stage was trained.
 type Trained struct {
-	Reached int // its end: To, or before the first step in which a latent would be dead
+	Reached int // the steps before it are trained: To, or less if a latent would be dead in that step
 	Steps   int // trained in it: 0 if its checkpoint was in the store
 }
 
@@ -64,7 +64,7 @@ type FailInput struct {
 	Error  string
 }
 
-// Summary is what a sweep came to.
+// Summary counts what a sweep has done.
 type Summary struct {
 	Cells     int   `json:"cells"`
 	Completed int   `json:"completed"` // with a result, reused ones among them

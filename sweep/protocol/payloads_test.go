@@ -17,9 +17,9 @@ import (
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-// What workflows and activities exchange lies in histories, and what a sweep
-// stores lies in stores: the JSON of both must never change. Types and functions
-// may have other names; then only the right sides of these tables follow.
+// What workflows and activities exchange is kept in histories, and what a sweep
+// stores is kept in stores, so the JSON of both must never change. When a type or a
+// function gets another name, only the right sides of these tables follow.
 var payloads = []struct {
 	name string // in testdata/payloads.json
 	of   any    // a pointer to a zero value
@@ -41,12 +41,14 @@ var payloads = []struct {
 	{"stored manifest", new(storage.Manifest)},
 }
 
-// What stands behind the names of payloads with nothing set, but for pointers, and
-// lists of one element: some fields are left out then, others are null or 0.
+// The golden file has each payload four times: with every field set, under its name
+// alone, and three times with less. So it also holds which fields are left out when
+// they are not set, and which are null or 0. These stand behind the names of those
+// with less.
 const (
 	empty    = ", empty"
 	pointers = ", pointers set"
-	lists    = ", pointers and lists set"
+	lists    = ", pointers and lists set" // lists have one element
 )
 
 func TestPayloads(t *testing.T) {
@@ -72,9 +74,9 @@ func TestPayloads(t *testing.T) {
 			}
 		}
 		same(p.name + empty)
-		frame(reflect.ValueOf(p.of).Elem(), false)
+		setPointers(reflect.ValueOf(p.of).Elem(), false)
 		same(p.name + pointers)
-		frame(reflect.ValueOf(p.of).Elem(), true)
+		setPointers(reflect.ValueOf(p.of).Elem(), true)
 		same(p.name + lists)
 		reflect.ValueOf(p.of).Elem().SetZero()
 		want := golden[p.name]
@@ -92,7 +94,8 @@ func TestPayloads(t *testing.T) {
 	}
 }
 
-// Names under which a server, a worker or a store knows something.
+// Names by which a server, a worker or a store finds something. They must not change
+// either.
 var names = []struct{ name, is string }{
 	{"workflow", protocol.WorkflowSweep},
 	{"query: progress", protocol.QueryProgress},
@@ -183,8 +186,7 @@ func encode(t *testing.T, v any) []byte {
 	return text
 }
 
-// filled returns the golden file: every payload with nothing set, pointers set,
-// lists set, and with every field set to a value of its own.
+// filled returns the text of the golden file, with a value of its own for each field.
 func filled(t *testing.T) []byte {
 	t.Helper()
 	var lines []string
@@ -193,9 +195,9 @@ func filled(t *testing.T) []byte {
 		v := reflect.New(reflect.TypeOf(p.of).Elem())
 		add := func(name string) { lines = append(lines, fmt.Sprintf("%q: %s", name, encode(t, v.Interface()))) }
 		add(p.name + empty)
-		frame(v.Elem(), false)
+		setPointers(v.Elem(), false)
 		add(p.name + pointers)
-		frame(v.Elem(), true)
+		setPointers(v.Elem(), true)
 		add(p.name + lists)
 		fill(t, v.Elem(), &n)
 		add(p.name)
@@ -203,21 +205,22 @@ func filled(t *testing.T) []byte {
 	return []byte("{\n" + strings.Join(lines, ",\n") + "\n}\n")
 }
 
-// frame sets the pointers in v. With lists it also gives lists of structs one element.
-func frame(v reflect.Value, lists bool) {
+// setPointers sets the pointers in v to zero values. With lists it also gives lists
+// of structs one element.
+func setPointers(v reflect.Value, lists bool) {
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
-			frame(v.Field(i), lists)
+			setPointers(v.Field(i), lists)
 		}
 	case reflect.Slice:
 		if lists && v.Type().Elem().Kind() == reflect.Struct {
 			v.Set(reflect.MakeSlice(v.Type(), 1, 1))
-			frame(v.Index(0), lists)
+			setPointers(v.Index(0), lists)
 		}
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
-		frame(v.Elem(), lists)
+		setPointers(v.Elem(), lists)
 	}
 }
 

@@ -1,0 +1,143 @@
+package ledger
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/storage/storagetest"
+)
+
+func TestClaimExtension(t *testing.T) {
+	s, root := openDir(t)
+	l := New(s)
+	claim := func(cells int, src string) error {
+		return l.ClaimExtension(t.Context(), "tiny-1", cells, []byte(src))
+	}
+	if err := claim(3, "first"); err != nil {
+		t.Fatal(err)
+	}
+	key := ExtensionKey("tiny-1", 3)
+	setTime(t, root, key, time.Now().Add(time.Hour)) // however slow this test is, the claim is young
+	if err := claim(3, "second"); err == nil || !strings.Contains(err.Error(), "being extended by another grid") {
+		t.Errorf("two grids at a time: %v", err)
+	}
+	if err := claim(3, "first"); err != nil {
+		t.Errorf("the same grid again: %v", err)
+	}
+	if err := claim(4, "second"); err != nil {
+		t.Errorf("after the first extension: %v", err)
+	}
+	if got := get(t, s, key); got != "first" {
+		t.Errorf("the claim is %q's", got)
+	}
+
+	setTime(t, root, key, time.Now().Add(-extendWithin))
+	if err := claim(3, "second"); err != nil {
+		t.Errorf("after the first has died: %v", err)
+	}
+	if got := get(t, s, key); got != "second" {
+		t.Errorf("the claim is %q's", got)
+	}
+}
+
+// Of many processes that extend a sweep at the same time exactly one may.
+func TestClaimExtensionAtOnce(t *testing.T) {
+	s, root := openDir(t)
+	key := ExtensionKey("tiny-1", 3)
+	var claimed atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 8 {
+		src := strings.Repeat("x", i)
+		wg.Go(func() {
+			if New(s).ClaimExtension(t.Context(), "tiny-1", 3, []byte(src)) == nil {
+				claimed.Add(1)
+				setTime(t, root, key, time.Now().Add(time.Hour))
+			}
+		})
+	}
+	wg.Wait()
+	if claimed.Load() != 1 {
+		t.Errorf("%d claimed the extension", claimed.Load())
+	}
+}
+
+// A claim whose outcome is not known is no claim.
+func TestClaimExtensionUnderFaults(t *testing.T) {
+	for n := 1; ; n++ {
+		s := storagetest.NewMemory()
+		put(t, s, ExtensionKey("tiny-1", 3), "of a process that died")
+		faulty := storagetest.NewFaulty(s, storagetest.Before, n)
+		err := New(faulty).ClaimExtension(t.Context(), "tiny-1", 3, []byte("second"))
+		if errors.Is(err, storagetest.ErrInjected) != faulty.Fired() {
+			t.Errorf("operation %d: %v", n, err)
+		}
+		if !faulty.Fired() {
+			if n < 5 {
+				t.Errorf("%d operations", n-1)
+			}
+			return
+		}
+	}
+}
+
+// An extension that died before it stored the header has left cells behind, which
+// the plan does not have. The next extension adds them.
+func TestHalfExtended(t *testing.T) {
+	eachStore(t, func(t *testing.T, s storage.Store) {
+		ctx, p := t.Context(), planOf(t, tinyGrid)
+		l := storePlan(t, s, p)
+		extended := planOf(t, tinyGrid)
+		extend(t, extended)
+		putCells(t, s, p.ID, extended.Cells)
+
+		if chunk, err := l.Chunk(ctx, p.ID, 0); err != nil || len(chunk) != 4 {
+			t.Errorf("the chunk has %d cells, %v", len(chunk), err)
+		}
+		stored, err := l.Plan(ctx, p.ID)
+		if err != nil || len(stored.Cells) != 3 {
+			t.Fatalf("the plan has %d cells, %v", len(stored.Cells), err)
+		}
+		if results, err := l.Results(ctx, &p.Header); err != nil || len(results) != 3 {
+			t.Errorf("%d results, %v", len(results), err)
+		}
+		completed := map[string]bool{}
+		for _, c := range extended.Cells {
+			completed[c.ID] = true
+		}
+		if n, err := l.Count(ctx, &p.Header, completed); err != nil || n.Completed != 3 {
+			t.Errorf("counted %+v, %v", n, err)
+		}
+
+		extend(t, stored)
+		storePlan(t, s, stored)
+		again, err := l.Plan(ctx, p.ID)
+		if err != nil || len(again.Cells) != 4 || again.TreeChunks != 2 {
+			t.Errorf("after the next extension: %d cells, trees in %d pieces, %v", len(again.Cells), again.TreeChunks, err)
+		}
+		for i, want := range []int{3, 1} {
+			if trees, err := l.Trees(ctx, p.ID, i); err != nil || len(trees) != want {
+				t.Errorf("piece %d has %d trees, want %d: %v", i, len(trees), want, err)
+			}
+		}
+	})
+}
+
+// Cells that the header has and the chunk has not are damage.
+func TestMissingCells(t *testing.T) {
+	s, p := storagetest.NewMemory(), planOf(t, tinyGrid)
+	l := storePlan(t, s, p)
+	putCells(t, s, p.ID, p.Cells[:2])
+	for _, name := range []string{"Plan", "Cells", "Results", "Unfinished", "Count"} {
+		if err := planReaders(p)[name](t.Context(), l); !errors.Is(err, storage.ErrCorrupt) {
+			t.Errorf("%s: %v, want corrupt", name, err)
+		}
+	}
+	if chunk, err := l.Chunk(t.Context(), p.ID, 0); err != nil || len(chunk) != 2 {
+		t.Errorf("the chunk has %d cells, %v", len(chunk), err)
+	}
+}
