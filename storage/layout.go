@@ -41,8 +41,7 @@ func dataKey(folder string, at point, sha256 string) string {
 	return kindPrefix(folder, "data") + at.String() + "-" + sha256
 }
 
-// A point says which checkpoint of a folder is meant: after which step, and by
-// which attempt.
+// A point names one checkpoint of a folder by its step and its attempt.
 type point struct {
 	step    int64
 	attempt int

@@ -22,7 +22,7 @@ import (
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-var record = flag.String("record", "", "write what this `program` prints of the store of version 0.1.0 as the golden outputs")
+var record = flag.String("record", "", "write the golden outputs of the store of version 0.1.0 with this `program`")
 
 // store010 is a store that version 0.1.0 wrote; its README.md says how.
 const store010 = "testdata/store-0.1.0"
@@ -53,7 +53,7 @@ func TestStoreOf010(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"trunks-longer", "failed", "interrupted"} {
-		outputs = append(outputs, output{name + "-plan.json", []string{"plan", filepath.Join(store010, "grids", name+".yaml"), "-o", "json"}})
+		outputs = append(outputs, output{name + "-plan.json", []string{"plan", grid010(name), "-o", "json"}})
 	}
 	for _, o := range outputs {
 		got := printed(t, dir, o.args...)
@@ -81,7 +81,7 @@ func TestStoreOf010(t *testing.T) {
 // ends with what it comes to undisturbed.
 func TestGoOnFrom010(t *testing.T) {
 	dir := copyStore(t)
-	got := printed(t, dir, "run", filepath.Join(store010, "grids", "interrupted.yaml"), "--backend", "cpu", "--no-ui", "--slots", "1", "-o", "csv")
+	got := printed(t, dir, "run", grid010("interrupted"), "--backend", "cpu", "--no-ui", "--slots", "1", "-o", "csv")
 	want, err := os.ReadFile(filepath.Join(store010, "outputs", "undisturbed.csv"))
 	if err != nil {
 		t.Fatal(err)
@@ -122,8 +122,9 @@ func TestGoOnFrom010(t *testing.T) {
 // later versions print. The values of these depend on the machine.
 func TestKeysOf010(t *testing.T) {
 	dir := t.TempDir()
+	bench := "bench --activation-dim 8 --dict-size 16 --k 2 --batch-size 16 --time 1ms --threads 1 --backend cpu -o json"
 	outputs := map[string][]byte{
-		"bench":        printed(t, dir, "bench", "--activation-dim", "8", "--dict-size", "16", "--k", "2", "--batch-size", "16", "--time", "1ms", "--threads", "1", "--backend", "cpu", "-o", "json"),
+		"bench":        printed(t, dir, strings.Fields(bench)...),
 		"data inspect": printed(t, dir, "data", "inspect", "../../trainer/data/testdata/minilm-l3", "-o", "json"),
 		"version":      printed(t, dir, "version", "-o", "json"),
 	}
@@ -140,7 +141,8 @@ func TestKeysOf010(t *testing.T) {
 		for verb, out := range outputs {
 			golden[verb] = keys(t, out)
 		}
-		golden["status"] = strings.Fields("id name cells completed failed state planned runs runs.cell runs.label runs.status runs.error runs.progress")
+		golden["status"] = strings.Fields("id name cells completed failed state planned " +
+			"runs runs.cell runs.label runs.status runs.error runs.progress")
 		text, err := json.MarshalIndent(golden, "", " ")
 		if err == nil {
 			err = os.WriteFile(file, append(text, '\n'), 0o644)
@@ -235,6 +237,9 @@ func keys(t *testing.T, text []byte) (all []string) {
 	slices.Sort(all)
 	return slices.Compact(all)
 }
+
+// grid010 is the file of a grid that is in the store.
+func grid010(name string) string { return filepath.Join(store010, "grids", name+".yaml") }
 
 // copyStore copies the store of version 0.1.0 to where a sweep with the state
 // directory dir has its own. Files were written one minute after the other, long

@@ -31,7 +31,8 @@ func TestVersion(t *testing.T) {
 		"no stamp": {nil, "(devel)", "commit not recorded: "},
 	} {
 		lines := strings.Split(versionOf(test.info).String(), "\n")
-		if len(lines) != 2 || !strings.HasPrefix(lines[0], "sweep "+test.version+first) || !strings.HasPrefix(lines[1], test.last) {
+		if len(lines) != 2 || !strings.HasPrefix(lines[0], "sweep "+test.version+first) ||
+			!strings.HasPrefix(lines[1], test.last) {
 			t.Errorf("%s: %q", name, lines)
 		}
 	}

@@ -36,7 +36,8 @@ var compared atomic.Int64
 func Main(m *testing.M) int {
 	status := m.Run()
 	if dir := os.Getenv(GoldensVariable); dir != "" && status == 0 && compared.Load() == 0 {
-		fmt.Fprintf(os.Stderr, "%s=%s: no golden was compared: -run must select TestBackend/…/goldens\n", GoldensVariable, dir)
+		const why = "no golden was compared: -run must select TestBackend/…/goldens"
+		fmt.Fprintf(os.Stderr, "%s=%s: %s\n", GoldensVariable, dir, why)
 		return 1
 	}
 	return status
