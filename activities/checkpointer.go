@@ -12,16 +12,16 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// metaSeconds is the key of a manifest's metadata under which the time spent in
-// training so far stands, over all attempts. It is not in the checkpoint, whose
-// bytes depend on the run alone.
+// metaSeconds is the key in a manifest's metadata for the seconds spent in training
+// up to the checkpoint, over all attempts. They are not in the checkpoint itself,
+// whose bytes depend on the run alone.
 const metaSeconds = "train_seconds"
 
 // checkpointFormat is the format of a checkpoint's data, as its manifest states it.
 const checkpointFormat = "safetensors"
 
 // A checkpointer saves a loop's state while the loop goes on. The loop waits only
-// while its state is copied. At most one checkpoint is in flight.
+// while its state is copied. At most one checkpoint is being saved at a time.
 type checkpointer struct {
 	checkpoints *storage.Checkpoints
 	claim       *storage.Claim
@@ -33,11 +33,11 @@ type checkpointer struct {
 	keep        int
 	log         *slog.Logger
 
-	seconds float64 // in training before this attempt
-	began   time.Time
+	seconds float64        // in training before this attempt
+	began   time.Time      // when this attempt began to train
 	last    time.Time      // when the last checkpoint was begun
 	buffer  *trainer.State // holds the state that is being saved
-	saving  chan error     // gives the outcome of the checkpoint in flight; nil if none is
+	saving  chan error     // gives the outcome of the checkpoint that is being saved; nil if none is
 	saved   int64          // steps of the newest checkpoint that is wholly stored
 }
 
@@ -84,7 +84,8 @@ func (k *checkpointer) finish(ctx context.Context) error {
 	return k.save(ctx, k.buffer.Step, body, k.meta(k.now()))
 }
 
-// forkHere saves the present state as one that other stages begin at.
+// forkHere saves the present state as a fork: other stages begin at it, so it is
+// pinned first.
 func (k *checkpointer) forkHere(ctx context.Context) error {
 	if err := k.claim.Pin(ctx, k.loop.Step()); err != nil {
 		return err
@@ -96,10 +97,10 @@ func (k *checkpointer) forkHere(ctx context.Context) error {
 	return nil
 }
 
-// fork saves an earlier state as one that other stages begin at. own says that the
-// attempt began at a checkpoint of the stage's own trajectory. If it began at s
-// itself, in the folder of another trajectory, the others begin there too, and
-// nothing is saved.
+// fork saves s, an earlier state, as a fork. own says that the attempt began at a
+// checkpoint of the stage's own trajectory. If it began at s itself, and s lies in
+// the folder of another trajectory, the other stages begin there too, and nothing is
+// saved.
 func (k *checkpointer) fork(ctx context.Context, s *trainer.State, own bool) error {
 	if err := k.wait(); err != nil {
 		return err
@@ -130,7 +131,7 @@ func (k *checkpointer) prune(ctx context.Context, keep int) {
 	}
 }
 
-// wait returns when no checkpoint is in flight.
+// wait returns when no checkpoint is being saved any more.
 func (k *checkpointer) wait() error {
 	if k.saving == nil {
 		return nil
@@ -140,9 +141,9 @@ func (k *checkpointer) wait() error {
 	return k.saveDone(err)
 }
 
-// saveDone looks at the outcome of a checkpoint that was saved beside training.
-// Only a fence stops the run: earlier checkpoints are untouched, and the next one
-// may succeed.
+// saveDone decides what the outcome of a checkpoint beside training means for the
+// run. Only a fence stops it. After any other error training goes on: the earlier
+// checkpoints are untouched, and the next one may succeed.
 func (k *checkpointer) saveDone(err error) error {
 	switch {
 	case err == nil:

@@ -22,25 +22,27 @@ import (
 	"github.com/topksweep/sweep/trainer/data"
 )
 
-// BenchmarkCheckpointCost measures what one checkpoint takes from training, and
-// what part of the default interval between two that is: the time of the steps
-// until the checkpoint is there to stay, less that of as many steps without. The
-// part is also given as processor time over all cores, which others on the
-// machine disturb less; MinIO's is not in it.
+// BenchmarkCheckpointCost measures what one checkpoint costs training:
 //
-// stall-s is how long the loop stands still for the copy of the state.
+//	MiB      its size
+//	stall-s  how long the loop waits while the state is copied
+//	save-s   how long it takes until the checkpoint is stored, beside training
+//	lost-s   save-s, less the time of as many steps without a checkpoint
+//	%lost    lost-s as a part of the default interval between checkpoints
+//	%cpu     the same in processor time over all cores, which other programs on the
+//	         machine disturb less; that of MinIO is not in it
 func BenchmarkCheckpointCost(b *testing.B) {
-	for _, shape := range []struct{ dim, dict int }{{768, 16384}, {768, 65536}} {
-		b.Run(fmt.Sprintf("D=%d/F=%d", shape.dim, shape.dict), func(b *testing.B) {
+	for _, size := range []struct{ dim, dict int }{{768, 16384}, {768, 65536}} {
+		b.Run(fmt.Sprintf("D=%d/F=%d", size.dim, size.dict), func(b *testing.B) {
 			b.Run("dir", func(b *testing.B) {
 				s, err := dir.Open(b.TempDir())
 				if err != nil {
 					b.Fatal(err)
 				}
-				checkpointCost(b, s, shape.dim, shape.dict)
+				checkpointCost(b, s, size.dim, size.dict)
 			})
 			b.Run("minio", func(b *testing.B) {
-				checkpointCost(b, openMinIO(b, miniotest.Start(b)), shape.dim, shape.dict)
+				checkpointCost(b, openMinIO(b, miniotest.Start(b)), size.dim, size.dict)
 			})
 		})
 	}
@@ -84,6 +86,7 @@ train: {dict_size: %d, k: 32, batch_size: 512, steps: 1000000}
 		every: p.Run.Checkpoint.Every, keep: p.Run.Checkpoint.Keep, log: slog.New(slog.DiscardHandler),
 		hasResult: func(context.Context) (bool, error) { return false, nil },
 	}
+	// steps trains until enough says so.
 	steps := func(enough func(n int) bool) (n int, wall, busy time.Duration) {
 		began, cpu := time.Now(), processorTime(b)
 		err := loop.Run(b.Context(), int64(cfg.Steps), func(int64, trainer.Stats) error {
@@ -136,7 +139,7 @@ train: {dict_size: %d, k: 32, batch_size: 512, steps: 1000000}
 
 var errEnough = errors.New("enough steps")
 
-// processorTime is what this process has had of all cores.
+// processorTime is how long this process has used processors, summed over all cores.
 func processorTime(b *testing.B) time.Duration {
 	b.Helper()
 	var u syscall.Rusage

@@ -37,7 +37,9 @@ func (a *Activities) data(ctx context.Context, h *plan.Header) (*data.Set, error
 			s.set = nil
 		}
 	})
-	if s.err != nil { // the next attempt looks again; the plan may say by then that the data lies elsewhere
+	// The next attempt looks again. By then the plan may say that the data lies
+	// elsewhere.
+	if s.err != nil {
 		a.forget(h.ID)
 		a.mu.Lock()
 		if a.sets[want] == s {

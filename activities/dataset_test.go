@@ -12,17 +12,17 @@ import (
 
 // A sweep is not trained on data that have changed since it was planned.
 func TestDataChanged(t *testing.T) {
-	b := newBench(t, openDir(t), makePlan(t, func(p *plan.Plan) {
+	w := submit(t, openDir(t), makePlan(t, func(p *plan.Plan) {
 		other := *p.Data.Synthetic
 		other.Seed++
 		p.Data.Synthetic = &other
 	}))
-	err := b.train()
+	err := w.train()
 	wantType(t, err, "DataChanged", false)
-	if err != nil && !strings.Contains(err.Error(), b.plan.Info.Fingerprint) {
+	if err != nil && !strings.Contains(err.Error(), w.plan.Info.Fingerprint) {
 		t.Errorf("%v does not name the fingerprint", err)
 	}
-	wantType(t, b.train(), "DataChanged", false) // the data are looked at again
+	wantType(t, w.train(), "DataChanged", false) // the data are looked at again
 }
 
 // A worker that has read where the data lay looks for it where it lies now.
@@ -30,15 +30,15 @@ func TestMovedData(t *testing.T) {
 	p := makePlan(t, nil)
 	there := p.Data
 	p.Data = trainer.DataSpec{Source: filepath.Join(t.TempDir(), "nowhere")}
-	b := newBench(t, openDir(t), p)
-	if err := b.train(); err == nil {
+	w := submit(t, openDir(t), p)
+	if err := w.train(); err == nil {
 		t.Fatal("trained without data")
 	}
 	p.Data = there
-	if err := ledger.New(b.store).StorePlan(t.Context(), p); err != nil {
+	if err := ledger.New(w.store).StorePlan(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.train(); err != nil {
+	if err := w.train(); err != nil {
 		t.Error(err)
 	}
 }

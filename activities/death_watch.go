@@ -6,8 +6,8 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// errDead ends a stage in the step in which the first latent is dead: that step
-// is one too many.
+// errDead ends a stage after the first step in which a latent was dead. That step is
+// one too many: it does not belong to the stage.
 var errDead = errors.New("a latent is dead")
 
 // A deathWatch ends a stage that several settings of AuxK share before the first
@@ -24,8 +24,8 @@ type deathWatch struct {
 	loop   *trainer.Loop
 	cfg    trainer.Config
 	recipe trainer.Recipe
-	copied bool           // the next step may be one too many, and before holds the state
-	before *trainer.State // before the step under way
+	copied bool           // before holds the state, because the next step may be one too many
+	before *trainer.State // the state before the step in progress
 }
 
 // newDeathWatch begins with the state s that the loop has.

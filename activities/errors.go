@@ -24,8 +24,8 @@ var (
 	// ErrNoPlan says that the worker's store does not hold a sweep's plan. Another
 	// worker may use another store, which holds it.
 	ErrNoPlan = errors.New("this worker's store does not hold the plan")
-	// ErrStopping says that the worker is told to stop. It saves the stage and hands
-	// it back.
+	// ErrStopping says that the worker is told to stop. It has saved the state of the
+	// stage, and another worker goes on from there.
 	ErrStopping = errors.New("the worker is stopping")
 	// ErrLost says that the checkpoint of a run's last step is missing or damaged.
 	// The run is to be trained again, from an earlier checkpoint.
@@ -47,8 +47,9 @@ type errorClass struct {
 func errorClasses() []errorClass {
 	return []errorClass{
 		{is(ErrStopping), "WorkerStopping", true, time.Second},
-		// Temporal hears of a fence only if another sweep trains the same cell at the
-		// same time. Its result is found at the next try, if it has ended by then.
+		// An attempt that was replaced by a later one of the same activity reports to
+		// nobody. So Temporal learns of a fence only if another sweep trains the same
+		// cell. If that one has ended at the next try, its result is found.
 		{is(storage.ErrFenced), "Fenced", true, 5 * time.Minute},
 		{is(ErrConfig), "BadConfig", false, 0},
 		{is(ErrDataChanged), "DataChanged", false, 0},
@@ -64,10 +65,12 @@ func errorClasses() []errorClass {
 	}
 }
 
+// is matches the errors that wrap target.
 func is(target error) func(error) bool {
 	return func(err error) bool { return errors.Is(err, target) }
 }
 
+// as matches the errors that wrap one of type T.
 func as[T error](err error) bool {
 	var t T
 	return errors.As(err, &t)
@@ -77,6 +80,7 @@ func as[T error](err error) bool {
 // data set lists each of its shards.
 const maxMessage = 4 << 10
 
+// brief cuts a message that is longer than maxMessage.
 func brief(message string) string {
 	if len(message) <= maxMessage {
 		return message

@@ -17,8 +17,11 @@ import (
 	"github.com/topksweep/sweep/trainer/data"
 )
 
+// Each class of errors reaches Temporal under its name, and with what to do about it.
 func TestErrorTable(t *testing.T) {
 	refused := errors.New("dial tcp 10.0.0.1:9000: connection refused")
+	noSpace := storage.Wrap("put", "x", storage.ErrNoSpace)
+	fenced := storage.Wrap("write", "stages/x", storage.ErrFenced)
 	seen := map[string]bool{}
 	for _, c := range []struct {
 		err   error
@@ -27,8 +30,8 @@ func TestErrorTable(t *testing.T) {
 		after time.Duration
 	}{
 		{ErrStopping, "WorkerStopping", true, time.Second},
-		{fmt.Errorf("%w; %w", ErrStopping, storage.Wrap("put", "x", storage.ErrNoSpace)), "WorkerStopping", true, time.Second},
-		{fmt.Errorf("checkpoint: %w", storage.Wrap("write", "stages/x", storage.ErrFenced)), "Fenced", true, 5 * time.Minute},
+		{fmt.Errorf("%w; %w", ErrStopping, noSpace), "WorkerStopping", true, time.Second},
+		{fmt.Errorf("checkpoint: %w", fenced), "Fenced", true, 5 * time.Minute},
 		{fmt.Errorf("%w: k: 0 is below 1", ErrConfig), "BadConfig", false, 0},
 		{fmt.Errorf("%w: no", ErrDataChanged), "DataChanged", false, 0},
 		{&data.SourceError{Msg: "no shards"}, "BadData", false, 0},
@@ -40,15 +43,19 @@ func TestErrorTable(t *testing.T) {
 		{fmt.Errorf("%w: %w", ErrLost, storage.ErrNotFound), protocol.ErrTypeLost, false, 0},
 		{storage.Wrap("read", "x", storage.ErrNewerVersion), "NewerVersion", false, 0},
 		{fmt.Errorf("decode: %w", trainer.ErrFormat), "CheckpointFormat", false, 0},
-		{storage.Wrap("put", "x", storage.ErrNoSpace), "NoSpace", true, time.Minute},
+		{noSpace, "NoSpace", true, time.Minute},
 	} {
 		seen[c.name] = true
 		var app *temporal.ApplicationError
-		if got := outcome(t.Context(), c.err); !errors.As(got, &app) || app.Type() != c.name ||
-			app.NonRetryable() == c.retry ||
-			app.NextRetryDelay() != c.after {
+		got := outcome(t.Context(), c.err)
+		if !errors.As(got, &app) {
 			t.Errorf("%v became %#v", c.err, got)
-		} else if app.Message() != c.err.Error() {
+			continue
+		}
+		if app.Type() != c.name || app.NonRetryable() == c.retry || app.NextRetryDelay() != c.after {
+			t.Errorf("%v became %#v", c.err, app)
+		}
+		if app.Message() != c.err.Error() {
 			t.Errorf("%v became %q", c.err, app.Message())
 		}
 	}
@@ -59,7 +66,13 @@ func TestErrorTable(t *testing.T) {
 	}
 
 	// Whatever is not in the table is tried again.
-	for _, err := range []error{refused, storage.Wrap("get", "x", storage.ErrCorrupt), storage.Wrap("get", "plan", storage.ErrNotFound), context.Canceled, context.DeadlineExceeded} {
+	for _, err := range []error{
+		refused,
+		storage.Wrap("get", "x", storage.ErrCorrupt),
+		storage.Wrap("get", "plan", storage.ErrNotFound),
+		context.Canceled,
+		context.DeadlineExceeded,
+	} {
 		if got := outcome(t.Context(), err); got != err {
 			t.Errorf("%v became %v", err, got)
 		}
@@ -74,11 +87,14 @@ func TestErrorTable(t *testing.T) {
 	}
 }
 
+// A long message is cut before it goes into a history.
 func TestLongMessages(t *testing.T) {
-	var app *temporal.ApplicationError
 	err := &data.SourceError{Msg: strings.Repeat("é shard 17 is truncated; ", 1e5)}
-	if !errors.As(outcome(t.Context(), err), &app) || len(app.Message()) > maxMessage+8 ||
-		!strings.HasSuffix(app.Message(), "…") {
-		t.Errorf("a message of %d bytes", len(app.Message()))
+	var app *temporal.ApplicationError
+	if !errors.As(outcome(t.Context(), err), &app) {
+		t.Fatal(err)
+	}
+	if m := app.Message(); len(m) > maxMessage+8 || !strings.HasSuffix(m, "…") {
+		t.Errorf("a message of %d bytes: %.100s", len(m), m)
 	}
 }

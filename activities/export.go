@@ -35,7 +35,8 @@ func (a *Activities) export(ctx context.Context, id string, r ledger.Result, s *
 	if err := a.put(ctx, ledger.ModelKey(id, modelWeights), body, body.Size()); err != nil {
 		return err
 	}
-	// Their config has the activation, and no expansion factor when num_latents is given.
+	// sparsify takes the size of the dictionary from num_latents, and looks at
+	// expansion_factor only if that is 0.
 	cfg := map[string]any{
 		"activation": "topk", "expansion_factor": 32, "normalize_decoder": true, "num_latents": c.DictSize,
 		"k": c.K, "multi_topk": false, "skip_connection": false, "transcode": false, "d_in": c.ActivationDim,

@@ -16,23 +16,23 @@ import (
 	"github.com/topksweep/sweep/trainer/safetensors"
 )
 
-// The exported model takes activations as they are stored: decoded by hand, it
-// gives what the model in training gives on scaled ones, divided by the scale.
+// The exported model takes activations as they are stored. On them, reconstruct
+// gives what the model in training gives on scaled activations, divided by the scale.
 func TestExport(t *testing.T) {
-	b := newBench(t, openDir(t), makePlan(t, nil))
-	if err := b.train(); err != nil {
+	w := submit(t, openDir(t), makePlan(t, nil))
+	if err := w.train(); err != nil {
 		t.Fatal(err)
 	}
-	c := b.plan.Cells[1].Config
+	c := w.plan.Cells[1].Config
 	d, f := c.ActivationDim, c.DictSize
 	state := trainer.NewState(c)
-	if _, err := b.checkpoints().RestoreStep(t.Context(), steps, decoder(c, state)); err != nil {
+	if _, err := w.checkpoints().RestoreStep(t.Context(), steps, decoder(c, state)); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.evaluate(); err != nil {
+	if err := w.evaluate(); err != nil {
 		t.Fatal(err)
 	}
-	file := b.model()
+	file := w.model()
 	tensors := readTensors(t, file)
 	for name, n := range map[string]int{"encoder.weight": f * d, "encoder.bias": f, "W_dec": f * d, "b_dec": d} {
 		if len(tensors[name]) != n {
@@ -40,7 +40,7 @@ func TestExport(t *testing.T) {
 		}
 	}
 
-	spec := b.plan.Data
+	spec := w.plan.Data
 	scaled, err := data.Open(t.Context(), spec, data.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -94,20 +94,22 @@ func TestExport(t *testing.T) {
 	var curve []trainer.Point
 	var result ledger.Result
 	for name, v := range map[string]any{modelConfig: &cfg, modelCurve: &curve, modelResult: &result} {
-		if err := json.Unmarshal(read(t, b.store, ledger.ModelKey(b.id(), name)), v); err != nil {
+		if err := json.Unmarshal(read(t, w.store, ledger.ModelKey(w.id(), name)), v); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 	}
 	if cfg.Activation != "topk" || cfg.K != c.K || cfg.NumLatents != f || cfg.DIn != d {
 		t.Errorf("config %+v", cfg)
 	}
-	if len(curve) != steps || curve[steps-1].Step != steps-1 || result.Cell != b.plan.Cells[1].ID {
+	if len(curve) != steps || curve[steps-1].Step != steps-1 || result.Cell != w.plan.Cells[1].ID {
 		t.Errorf("%d points, result %+v", len(curve), result)
 	}
 }
 
-// reconstruct is the model of the exported file: x̂ = b_dec + Σ over the k
-// largest of ReLU(W_enc (x − b_dec) + b_enc).
+// reconstruct runs the exported model on one activation vector x:
+//
+//	a = ReLU(W_enc (x − b_dec) + b_enc)
+//	x̂ = b_dec + Σ a_f · W_dec[f], over the k latents f with the largest a_f
 func reconstruct(w map[string][]float64, x []float32, f, k int) []float64 {
 	d := len(x)
 	type act struct {
@@ -132,6 +134,7 @@ func reconstruct(w map[string][]float64, x []float32, f, k int) []float64 {
 	return out
 }
 
+// readTensors reads the tensors of a safetensors file of float32, by name.
 func readTensors(t *testing.T, file []byte) map[string][]float64 {
 	t.Helper()
 	h, err := safetensors.ReadHeader(bytes.NewReader(file), int64(len(file)))

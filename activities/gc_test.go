@@ -127,9 +127,9 @@ func wantCollected(t *testing.T, g ledger.Garbage, want map[string]string) {
 func TestCollectGarbage(t *testing.T) {
 	eachStore(t, func(t *testing.T, s storage.Store) {
 		p := makePlan(t, nil)
-		b := newBench(t, s, p)
-		b.finish() // cell 1
-		done, stopped := b.id(), p.RunID(p.Cells[0].ID)
+		w := submit(t, s, p)
+		w.finish() // cell 1
+		done, stopped := w.id(), p.RunID(p.Cells[0].ID)
 		save(t, s, done, []int64{7}, 7, 9)                   // by an attempt that was fenced off, say
 		save(t, s, stopped, []int64{10}, 10, 20, 30, 40, 50) // no result yet
 		save(t, s, "nobody", []int64{1}, 1)                  // of a sweep that is gone, or not there yet
@@ -157,7 +157,7 @@ func TestCollectGarbage(t *testing.T) {
 // collected in between. What results, plans, models and forks refer to stays, and
 // every run ends with the weights of one that nobody disturbed.
 func TestGarbageProperty(t *testing.T) {
-	want := golden(t)
+	want := undisturbedModel(t)
 	seed := uint64(time.Now().UnixNano())
 	if v := os.Getenv("SWEEP_GC_SEED"); v != "" {
 		fmt.Sscan(v, &seed)
@@ -170,14 +170,14 @@ func TestGarbageProperty(t *testing.T) {
 				p.Run.Checkpoint.Keep = 1 + rng.IntN(3)
 				p.ID = fmt.Sprintf("%s-%08x", p.Name, rng.Uint32())
 			})
-			b := newBench(t, s, p)
+			w := submit(t, s, p)
 			firstFork := 1 + rng.Int64N(steps-2)
 			for stop := rng.Int64N(8); stop < steps; stop += 1 + rng.Int64N(10) {
 				if stop > 0 {
 					trainUntil(t, s, p, stop)
 				}
 				if stop >= firstFork && rng.IntN(2) == 0 {
-					c, err := b.checkpoints().Claim(t.Context())
+					c, err := w.checkpoints().Claim(t.Context())
 					if err == nil {
 						err = c.Pin(t.Context(), stop)
 					}
@@ -186,16 +186,16 @@ func TestGarbageProperty(t *testing.T) {
 					}
 				}
 				for rng.IntN(3) > 0 {
-					litter(t, s, rng, b.id())
+					litter(t, s, rng, w.id())
 				}
-				wantHeld(t, b, fmt.Sprintf("seed %d, stopped at %d", seed, stop), func() {
+				wantHeld(t, w, fmt.Sprintf("seed %d, stopped at %d", seed, stop), func() {
 					if _, err := ledger.New(s).CollectGarbage(t.Context(), farAhead(), false); err != nil {
 						t.Fatalf("seed %d: %v", seed, err)
 					}
 				})
 			}
-			b.finish()
-			wantSame(t, fmt.Sprintf("seed %d, trial %d: the model", seed, trial), b.model(), want)
+			w.finish()
+			wantSame(t, fmt.Sprintf("seed %d, trial %d: the model", seed, trial), w.model(), want)
 			if _, err := ledger.New(s).CollectGarbage(t.Context(), farAhead(), false); err != nil {
 				t.Errorf("seed %d: %v", seed, err)
 			}
@@ -208,24 +208,24 @@ func TestGarbageProperty(t *testing.T) {
 
 // wantHeld says that collect removes no plan, result or model, and neither the
 // newest checkpoint of the run nor one of its forks.
-func wantHeld(t *testing.T, b *bench, when string, collect func()) {
+func wantHeld(t *testing.T, w *testWorker, when string, collect func()) {
 	t.Helper()
-	before := keys(t, b.store, "")
-	held, err := b.checkpoints().Pins(t.Context())
+	before := keys(t, w.store, "")
+	held, err := w.checkpoints().Pins(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	newest, _, err := b.checkpoints().Newest(t.Context(), steps)
+	newest, _, err := w.checkpoints().Newest(t.Context(), steps)
 	if err != nil {
 		t.Fatal(err)
 	}
 	held = append(held, newest)
 	collect()
-	after := keys(t, b.store, "")
+	after := keys(t, w.store, "")
 	for _, key := range before {
 		isHeld := !strings.HasPrefix(key, "stages/")
 		for _, step := range held {
-			isHeld = isHeld || strings.HasPrefix(key, fmt.Sprintf("stages/%s/manifests/%012d-", b.id(), step))
+			isHeld = isHeld || strings.HasPrefix(key, fmt.Sprintf("stages/%s/manifests/%012d-", w.id(), step))
 		}
 		if isHeld && !slices.Contains(after, key) {
 			t.Errorf("%s, held %v: %s is gone", when, held, key)

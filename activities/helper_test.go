@@ -52,9 +52,19 @@ run: {checkpoint: {every: 1s, keep: 2}}
 // makePlan plans gridYAML after change, which may be nil.
 func makePlan(t *testing.T, change func(*plan.Plan)) *plan.Plan {
 	t.Helper()
-	g, err := grid.Parse("grid.yaml", []byte(gridYAML), grid.ParseOptions{})
+	p := planOf(t, gridYAML)
+	if change != nil {
+		change(p)
+	}
+	return p
+}
+
+// planOf plans a grid on its data.
+func planOf(t *testing.T, src string) *plan.Plan {
+	t.Helper()
+	g, err := grid.Parse("grid.yaml", []byte(src), grid.ParseOptions{})
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v\n%s", err, src)
 	}
 	set, err := data.Open(t.Context(), g.Data, data.Options{})
 	if err != nil {
@@ -65,21 +75,19 @@ func makePlan(t *testing.T, change func(*plan.Plan)) *plan.Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if change != nil {
-		change(p)
-	}
 	return p
 }
 
-// A bench is a plan in a store, and the activities of one worker on it.
-type bench struct {
+// A testWorker runs the activities of one worker on a sweep, whose plan is in a
+// store.
+type testWorker struct {
 	*testing.T
 	*Activities
 	store storage.Store
 	plan  *plan.Plan
 	hooks *hooks
 
-	ctx    context.Context
+	ctx    context.Context // of the activities
 	cancel context.CancelFunc
 	stop   chan struct{} // closed to stop the worker
 }
@@ -93,9 +101,8 @@ func openDir(t *testing.T) storage.Store {
 	return s
 }
 
-// newBench stores p and returns a worker on it. Its clock stands still, so that
-// no checkpoint is due while it trains.
-func newBench(t *testing.T, store storage.Store, p *plan.Plan) *bench {
+// submit stores a plan and returns a worker on it.
+func submit(t *testing.T, store storage.Store, p *plan.Plan) *testWorker {
 	t.Helper()
 	if err := ledger.New(store).StorePlan(t.Context(), p); err != nil {
 		t.Fatal(err)
@@ -103,110 +110,115 @@ func newBench(t *testing.T, store storage.Store, p *plan.Plan) *bench {
 	return newWorker(t, store, p)
 }
 
-// newWorker is one more worker on a store that has the plan.
-func newWorker(t *testing.T, store storage.Store, p *plan.Plan) *bench {
+// newWorker returns one more worker on a store that has the plan. Its clock stands
+// still, so that no checkpoint is due while it trains.
+func newWorker(t *testing.T, store storage.Store, p *plan.Plan) *testWorker {
 	h := &hooks{Backend: cpu.New(1)}
-	b := &bench{
-		T:          t,
-		Activities: New(store, h, slog.New(slog.DiscardHandler)),
-		store:      store,
-		plan:       p,
-		hooks:      h,
-		stop:       make(chan struct{}),
+	w := &testWorker{
+		T: t, Activities: New(store, h, slog.New(slog.DiscardHandler)),
+		store: store, plan: p, hooks: h, stop: make(chan struct{}),
 	}
-	b.now = func() time.Time { return time.Unix(1e9, 0) }
-	b.memory.Capacity = func() (int64, bool) { return 0, false }
-	b.ctx, b.cancel = context.WithCancel(t.Context())
+	w.now = func() time.Time { return time.Unix(1e9, 0) }
+	w.memory.Capacity = func() (int64, bool) { return 0, false }
+	w.ctx, w.cancel = context.WithCancel(t.Context())
 	t.Cleanup(func() {
-		b.cancel()
-		if err := b.Close(); err != nil {
+		w.cancel()
+		if err := w.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return b
+	return w
 }
 
-// due makes a checkpoint due at every step.
-func (b *bench) due() {
+// saveEveryStep makes a checkpoint due at every step.
+func (w *testWorker) saveEveryStep() {
 	var calls atomic.Int64
-	b.now = func() time.Time { return time.Unix(1e9+calls.Add(1), 0) }
+	w.now = func() time.Time { return time.Unix(1e9+calls.Add(1), 0) }
 }
 
 // run runs an activity once, as a worker would.
-func (b *bench) run(activity string, arg any) error {
-	_, err := b.get(activity, arg)
+func (w *testWorker) run(activity string, arg any) error {
+	_, err := w.get(activity, arg)
 	return err
 }
 
-func (b *bench) get(activity string, arg any) (out converter.EncodedValue, err error) {
+// get is run, with what the activity returns.
+func (w *testWorker) get(activity string, arg any) (out converter.EncodedValue, err error) {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestActivityEnvironment()
-	env.SetWorkerOptions(worker.Options{BackgroundActivityContext: b.ctx})
-	env.SetWorkerStopChannel(b.stop)
-	b.RegisterLight(env)
-	b.RegisterTraining(env)
+	env.SetWorkerOptions(worker.Options{BackgroundActivityContext: w.ctx})
+	env.SetWorkerStopChannel(w.stop)
+	w.RegisterLight(env)
+	w.RegisterTraining(env)
 	return env.ExecuteActivity(activity, arg)
 }
 
-func (b *bench) ref(cell int) protocol.CellRef { return protocol.CellRef{Sweep: b.plan.ID, Cell: cell} }
-
-// stage is the stage of the cell alone, from its first step to its last.
-func (b *bench) stage(cell int) protocol.StageRef {
-	return protocol.StageRef{CellRef: b.ref(cell), Level: plan.LevelRun, To: b.plan.Cells[cell].Config.Steps, Cells: 1}
+func (w *testWorker) ref(cell int) protocol.CellRef {
+	return protocol.CellRef{Sweep: w.plan.ID, Cell: cell}
 }
 
-func (b *bench) train() error    { return b.run(protocol.ActivityTrain, b.stage(1)) }
-func (b *bench) evaluate() error { return b.run(protocol.ActivityEval, b.ref(1)) }
+// stage is the stage of one cell alone, from its first step to its last.
+func (w *testWorker) stage(cell int) protocol.StageRef {
+	return protocol.StageRef{
+		CellRef: w.ref(cell), Level: plan.LevelRun, To: w.plan.Cells[cell].Config.Steps, Cells: 1,
+	}
+}
+
+func (w *testWorker) train() error    { return w.run(protocol.ActivityTrain, w.stage(1)) }
+func (w *testWorker) evaluate() error { return w.run(protocol.ActivityEval, w.ref(1)) }
 
 // finish trains and evaluates cell 1 and fails the test if it cannot.
-func (b *bench) finish() {
-	b.Helper()
-	if err := b.train(); err != nil {
-		b.Fatal(err)
+func (w *testWorker) finish() {
+	w.Helper()
+	if err := w.train(); err != nil {
+		w.Fatal(err)
 	}
-	if err := b.evaluate(); err != nil {
-		b.Fatal(err)
+	if err := w.evaluate(); err != nil {
+		w.Fatal(err)
 	}
 }
 
 // trainUntil trains cell 1 and stops the worker after step n, which saves it.
 func trainUntil(t *testing.T, store storage.Store, p *plan.Plan, n int64) {
 	t.Helper()
-	b := newWorker(t, store, p)
-	b.hooks.after = func(done int64) {
+	w := newWorker(t, store, p)
+	w.hooks.after = func(done int64) {
 		if done == n {
-			close(b.stop)
+			close(w.stop)
 		}
 	}
-	wantType(t, b.train(), "WorkerStopping", true)
+	wantType(t, w.train(), "WorkerStopping", true)
 }
 
-func (b *bench) id() string { return b.plan.RunID(b.plan.Cells[1].ID) }
+// id names the run of cell 1.
+func (w *testWorker) id() string { return w.plan.RunID(w.plan.Cells[1].ID) }
 
-func (b *bench) checkpoints() *storage.Checkpoints {
-	b.Helper()
-	c, err := storage.NewCheckpoints(b.store, b.id(), nil)
+// checkpoints are those of the run of cell 1.
+func (w *testWorker) checkpoints() *storage.Checkpoints {
+	w.Helper()
+	c, err := storage.NewCheckpoints(w.store, w.id(), nil)
 	if err != nil {
-		b.Fatal(err)
+		w.Fatal(err)
 	}
 	return c
 }
 
-// newest reads the newest checkpoint of the run, as a worker that goes on does.
-func (b *bench) newest() (*storage.Manifest, error) {
+// newest reads the newest checkpoint of the run, as a worker does that goes on from it.
+func (w *testWorker) newest() (*storage.Manifest, error) {
 	read := func(*storage.Manifest, io.Reader) error { return nil }
-	return b.checkpoints().RestoreAtMost(b.Context(), math.MaxInt64, read)
+	return w.checkpoints().RestoreAtMost(w.Context(), math.MaxInt64, read)
 }
 
-func (b *bench) model() []byte { return read(b.T, b.store, ledger.ModelKey(b.id(), modelWeights)) }
+// model reads the exported weights of cell 1.
+func (w *testWorker) model() []byte { return read(w.T, w.store, ledger.ModelKey(w.id(), modelWeights)) }
 
-// golden is the model of cell 1 from an undisturbed run.
-func golden(t *testing.T) []byte {
+// undisturbedModel trains cell 1 without any disturbance and returns its weights.
+func undisturbedModel(t *testing.T) []byte {
 	t.Helper()
-	b := newBench(t, openDir(t), makePlan(t, nil))
-	b.finish()
-	return b.model()
+	w := submit(t, openDir(t), makePlan(t, nil))
+	w.finish()
+	return w.model()
 }
 
 func read(t *testing.T, s storage.Store, key string) []byte {
@@ -244,6 +256,7 @@ func keys(t *testing.T, s storage.Store, prefix string) (all []string) {
 	return all
 }
 
+// wantSame says that two runs have come to the same bytes.
 func wantSame(t *testing.T, what string, got, want []byte) {
 	t.Helper()
 	if len(want) == 0 || !bytes.Equal(got, want) {
@@ -251,6 +264,7 @@ func wantSame(t *testing.T, what string, got, want []byte) {
 	}
 }
 
+// wantUnchanged says that two snapshots of a store are the same.
 func wantUnchanged(t *testing.T, what string, got, want map[string]string) {
 	t.Helper()
 	if !maps.Equal(got, want) {
@@ -278,8 +292,8 @@ func wantType(t *testing.T, err error, name string, retry bool) {
 	}
 }
 
-// wantCanceled says that an activity ended because it was told to. (The test
-// environment knows no server that asked for it.)
+// wantCanceled says that an activity ended because it was canceled. The test
+// environment has no server that could have asked for it, so only the text says so.
 func wantCanceled(t *testing.T, err error) {
 	t.Helper()
 	if err == nil || !strings.Contains(err.Error(), "canceled") {
@@ -287,11 +301,11 @@ func wantCanceled(t *testing.T, err error) {
 	}
 }
 
-// hooks is a backend that says when steps are done.
+// hooks is a backend that calls a function before or after each step.
 type hooks struct {
 	trainer.Backend
 	before func(step int64)
-	after  func(done int64)
+	after  func(done int64) // so many steps are done
 }
 
 func (h *hooks) New(c trainer.Config, s *trainer.State, data trainer.Batches) (trainer.Model, error) {

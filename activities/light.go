@@ -42,7 +42,8 @@ func (a *Activities) prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan
 	return trees, nil
 }
 
-// RecordFailure keeps the reason why runs have no result, until they run again.
+// RecordFailure notes in the store why runs have no result. The notes go when the
+// runs are trained again.
 func (a *Activities) RecordFailure(ctx context.Context, in protocol.FailInput) error {
 	defer a.heartbeat(ctx, noDetails)()
 	return outcome(ctx, a.recordFailure(ctx, in))
@@ -50,7 +51,8 @@ func (a *Activities) RecordFailure(ctx context.Context, in protocol.FailInput) e
 
 func (a *Activities) recordFailure(ctx context.Context, in protocol.FailInput) error {
 	for _, cell := range in.Cells {
-		r, err := a.find(ctx, protocol.CellRef{Sweep: in.Sweep, Cell: cell}) // bad settings may be the reason
+		// Not load, which refuses bad settings: they may be the reason.
+		r, err := a.find(ctx, protocol.CellRef{Sweep: in.Sweep, Cell: cell})
 		if err != nil {
 			return err
 		}
@@ -64,11 +66,12 @@ func (a *Activities) recordFailure(ctx context.Context, in protocol.FailInput) e
 }
 
 // noPlanAttempts is the attempt at which an activity gives up on a plan that no
-// worker has in its store. Attempts grow apart: that takes a minute or two.
+// worker has in its store. The intervals between attempts grow, so this takes a
+// minute or two.
 const noPlanAttempts = 8
 
-// outcomeOrNoPlan is outcome for the activities with which a sweep begins and
-// ends: it lets the sweep fail where no worker finds the plan.
+// outcomeOrNoPlan is outcome for the activities with which a sweep begins and ends.
+// It lets the sweep fail if no worker finds the plan.
 func outcomeOrNoPlan(ctx context.Context, err error) error {
 	if errors.Is(err, ErrNoPlan) && activity.GetInfo(ctx).Attempt >= noPlanAttempts {
 		return temporal.NewNonRetryableApplicationError(brief(err.Error()), protocol.ErrTypeNoPlan, nil)

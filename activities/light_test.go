@@ -12,19 +12,23 @@ import (
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-func TestPrepareAndResults(t *testing.T) {
-	b := newBench(t, openDir(t), makePlan(t, nil))
-	b.finish()
-	fail := func(cell int, s plan.Status, reason string) {
-		t.Helper()
-		if err := b.run(protocol.ActivityFail, protocol.FailInput{Sweep: b.plan.ID, Cells: []int{cell}, Status: s, Error: reason}); err != nil {
-			t.Fatal(err)
-		}
+// recordFailure notes that a cell has failed.
+func (w *testWorker) recordFailure(cell int, reason string) {
+	w.Helper()
+	in := protocol.FailInput{Sweep: w.plan.ID, Cells: []int{cell}, Status: plan.Failed, Error: reason}
+	if err := w.run(protocol.ActivityFail, in); err != nil {
+		w.Error(err)
 	}
-	fail(0, plan.Failed, "step 3: the loss is NaN")
-	fail(1, plan.Failed, "of a submission before the one that completed it")
+}
 
-	v, err := b.get(protocol.ActivityPrepare, protocol.ChunkRef{Sweep: b.plan.ID})
+// The activities that begin and end a sweep agree on what each cell has come to.
+func TestPrepareAndResults(t *testing.T) {
+	w := submit(t, openDir(t), makePlan(t, nil))
+	w.finish()
+	w.recordFailure(0, "step 3: the loss is NaN")
+	w.recordFailure(1, "in an earlier submission than the one that completed it")
+
+	v, err := w.get(protocol.ActivityPrepare, protocol.ChunkRef{Sweep: w.plan.ID})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,47 +49,46 @@ func TestPrepareAndResults(t *testing.T) {
 		t.Errorf("prepared %+v", prepared)
 	}
 
-	// Preparing again, as behind a seam of a long sweep, forgets no failure.
+	// Preparing forgets no failure: a long sweep does it again when it continues as new.
 	check := func(status ...plan.Status) []ledger.Result {
 		t.Helper()
-		results, err := ledger.New(b.store).Results(t.Context(), &b.plan.Header)
-		if err != nil || len(results) != 3 {
-			t.Fatalf("%d results, %v", len(results), err)
+		results := w.results(t)
+		if len(results) != 3 {
+			t.Fatalf("%d results", len(results))
 		}
 		for i, r := range results {
-			if r.Cell != b.plan.Cells[i].ID || r.Config != b.plan.Cells[i].Config || r.Status != status[i] ||
-				r.Data != b.plan.Info.Fingerprint {
-				t.Errorf("result %d: %+v", i, r)
+			want := ledger.NewResult(&w.plan.Header, w.plan.Cells[i], status[i])
+			if r.Cell != want.Cell || r.Config != want.Config || r.Status != want.Status || r.Data != want.Data {
+				t.Errorf("result %d: %+v, want %+v", i, r, want)
 			}
 		}
 		return results
 	}
-	if r := check(plan.Failed, plan.Completed, plan.Pending); r[0].Error != "step 3: the loss is NaN" ||
-		r[0].LMName != "toy" ||
-		r[1].Error != "" {
+	r := check(plan.Failed, plan.Completed, plan.Pending)
+	if r[0].Error != "step 3: the loss is NaN" || r[0].LMName != "toy" || r[1].Error != "" {
 		t.Errorf("results %+v", r)
 	}
-	if err := b.run(protocol.ActivityCollect, b.plan.ID); err != nil {
+	if err := w.run(protocol.ActivityCollect, w.plan.ID); err != nil {
 		t.Fatal(err)
 	}
-	files := keys(t, b.store, "sweeps/"+b.plan.ID+"/results/")
+	files := keys(t, w.store, "sweeps/"+w.plan.ID+"/results/")
 	if len(files) < 4 {
 		t.Errorf("collected %v", files)
 	}
 	for _, f := range files {
-		if text := string(read(t, b.store, f)); !strings.Contains(text, "pending") ||
-			!strings.Contains(text, "failed") {
+		text := string(read(t, w.store, f))
+		if !strings.Contains(text, "pending") || !strings.Contains(text, "failed") {
 			t.Errorf("%s lacks a status:\n%s", f, text)
 		}
 	}
-	before := snapshot(t, b.store)
-	if err := b.run(protocol.ActivityCollect, b.plan.ID); err != nil {
+	before := snapshot(t, w.store)
+	if err := w.run(protocol.ActivityCollect, w.plan.ID); err != nil {
 		t.Fatal(err)
 	}
-	wantUnchanged(t, "collecting again", snapshot(t, b.store), before)
+	wantUnchanged(t, "collecting again", snapshot(t, w.store), before)
 
-	// Once the cell runs again, its failure is history.
-	if err := b.run(protocol.ActivityTrain, b.stage(0)); err != nil {
+	// When a cell is trained again, the note of its failure goes.
+	if err := w.run(protocol.ActivityTrain, w.stage(0)); err != nil {
 		t.Fatal(err)
 	}
 	check(plan.Pending, plan.Completed, plan.Pending)
@@ -101,32 +104,31 @@ func TestBadConfig(t *testing.T) {
 		},
 		"other settings than its ID says": func(p *plan.Plan) { p.Cells[1].Config.K++ },
 	} {
-		b := newBench(t, openDir(t), makePlan(t, change))
-		wantType(t, b.train(), "BadConfig", false)
-		wantType(t, b.evaluate(), "BadConfig", false)
-		if err := b.run(protocol.ActivityFail, protocol.FailInput{Sweep: b.plan.ID, Cells: []int{1}, Status: plan.Failed, Error: name}); err != nil {
-			t.Errorf("%s: %v", name, err)
+		w := submit(t, openDir(t), makePlan(t, change))
+		wantType(t, w.train(), "BadConfig", false)
+		wantType(t, w.evaluate(), "BadConfig", false)
+		w.recordFailure(1, name)
+		if r := w.results(t)[1]; r.Status != plan.Failed || r.Error != name {
+			t.Errorf("%s: result %+v", name, r)
 		}
-		if err := b.run(protocol.ActivityTrain, b.stage(0)); err != nil {
+		if err := w.run(protocol.ActivityTrain, w.stage(0)); err != nil {
 			t.Errorf("%s: the cell beside it: %v", name, err)
 		}
 	}
-	b := newBench(t, openDir(t), makePlan(t, nil))
+	w := submit(t, openDir(t), makePlan(t, nil))
 	for _, cell := range []int{-1, 3, plan.ChunkSize - 1} {
-		wantType(
-			t,
-			b.run(protocol.ActivityTrain, protocol.StageRef{CellRef: b.ref(cell), Level: plan.LevelRun, To: steps}),
-			"BadConfig",
-			false,
-		)
+		ref := protocol.StageRef{CellRef: w.ref(cell), Level: plan.LevelRun, To: steps}
+		wantType(t, w.run(protocol.ActivityTrain, ref), "BadConfig", false)
 	}
 }
 
-// A plan that is not there may be on its way to this worker's store.
+// A worker whose store lacks a plan does not fail the sweep: another worker's store
+// may have it.
 func TestNoPlan(t *testing.T) {
-	b := newWorker(t, openDir(t), makePlan(t, nil))
-	if err := b.train(); err == nil || !strings.Contains(err.Error(), storage.ErrNotFound.Error()) ||
-		!strings.Contains(err.Error(), "retryable: true") {
-		t.Errorf("error %v, want not found, to be tried again", err)
+	err := newWorker(t, openDir(t), makePlan(t, nil)).train()
+	for _, want := range []string{storage.ErrNotFound.Error(), "retryable: true"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v lacks %q", err, want)
+		}
 	}
 }

@@ -14,9 +14,9 @@ import (
 // rateWindow is the time over which a run's speed is measured.
 const rateWindow = time.Second
 
-// A progress is how far a run is. It is sent to Temporal at regular intervals,
-// whatever the run is doing: one step of a large dictionary may take longer than
-// the heartbeat timeout.
+// A progress says how far a run is. It is sent to Temporal at regular intervals and
+// not after steps, because one step with a large dictionary may take longer than the
+// heartbeat timeout.
 type progress struct {
 	mu          sync.Mutex
 	beat        protocol.Heartbeat
@@ -73,8 +73,8 @@ func (p *progress) doing(what string) {
 	p.beat.Doing = what
 }
 
-// begin notes the step that training goes on from.
-func (p *progress) begin(step int64) {
+// startAt notes the step that training goes on from.
+func (p *progress) startAt(step int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.beat.From, p.beat.Step = step, step

@@ -14,8 +14,8 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// The heartbeat goes on while a canceled run saves its state, and no longer than
-// its activity.
+// The heartbeat goes on while a canceled run saves its state, and stops with its
+// activity.
 func TestHeartbeat(t *testing.T) {
 	a := &Activities{beat: time.Nanosecond}
 	var suite testsuite.WorkflowTestSuite
@@ -44,6 +44,7 @@ func TestHeartbeat(t *testing.T) {
 	}
 }
 
+// The speed is measured over a window, not over single steps.
 func TestProgressRate(t *testing.T) {
 	p := &progress{beat: protocol.Heartbeat{Cell: 3, Steps: 100}}
 	at := time.Unix(1e9, 0)
@@ -51,7 +52,7 @@ func TestProgressRate(t *testing.T) {
 	if got := p.get(); got.Doing != "opening the data" {
 		t.Errorf("%+v", got)
 	}
-	p.step(at, 40, trainer.Stats{Loss: 9}, 16) // resumed at 39
+	p.step(at, 40, trainer.Stats{Loss: 9}, 16) // the attempt began with step 39
 	p.step(at.Add(rateWindow/2), 50, trainer.Stats{Loss: 8}, 16)
 	if got := p.get(); got.StepsPerSecond != 0 {
 		t.Errorf("a rate from half a window: %+v", got)

@@ -14,12 +14,12 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// origins are the checkpoint folders that a stage may begin in, its own first.
-// Where a checkpoint is lost, an earlier one in any of them does as well: the bits
-// that the stage trains to do not depend on where it begins.
+// origins are the checkpoint folders that a stage may begin in, its own first. If a
+// checkpoint is lost, an earlier one in any of them will do: the bits at the end of
+// the stage do not depend on where it begins.
 type origins []origin
 
-// An origin is one of them.
+// An origin is one checkpoint folder that a stage may begin in.
 type origin struct {
 	plan.Origin
 	*storage.Checkpoints
@@ -113,7 +113,7 @@ func (o origins) last(ctx context.Context, c trainer.Config, s *trainer.State) (
 
 // secondsOf reads the time spent in training from a manifest; 0 if it has none.
 func secondsOf(m *storage.Manifest) float64 {
-	seconds, _ := strconv.ParseFloat(m.Meta[metaSeconds], 64) // only people read it
+	seconds, _ := strconv.ParseFloat(m.Meta[metaSeconds], 64) // no error: it is only a figure for people
 	return seconds
 }
 

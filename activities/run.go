@@ -39,7 +39,7 @@ func (a *Activities) load(ctx context.Context, ref protocol.CellRef) (*run, erro
 	return r, nil
 }
 
-// find reads a run whatever its settings are.
+// find is load without the check of the settings.
 func (a *Activities) find(ctx context.Context, ref protocol.CellRef) (*run, error) {
 	h, err := a.header(ctx, ref.Sweep)
 	if err != nil {
@@ -78,8 +78,8 @@ func (a *Activities) header(ctx context.Context, sweep string) (*plan.Header, er
 	return h, nil
 }
 
-// forget lets a sweep's plan header be read again: it was misread, or it has
-// changed in the store.
+// forget makes header read a sweep's plan header once more, because it was misread or
+// may have changed in the store.
 func (a *Activities) forget(sweep string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

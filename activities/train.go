@@ -15,9 +15,10 @@ import (
 )
 
 // TrainStage trains one stage to its end, from the newest checkpoint that it can
-// begin at, and leaves a checkpoint there. A stage that others share also ends
-// before the first step in which a latent is dead. Told to stop, it saves its
-// state and hands the stage back.
+// begin at, and leaves a checkpoint there. A stage that cells of different AuxK
+// settings may share also ends before the first step in which a latent is dead. When
+// the worker is told to stop, it saves the state and ends with ErrStopping, and another
+// worker goes on.
 func (a *Activities) TrainStage(ctx context.Context, ref protocol.StageRef) (protocol.Trained, error) {
 	t, err := a.trainStage(ctx, ref)
 	return t, outcome(ctx, err)
@@ -46,16 +47,17 @@ type training struct {
 	ref      protocol.StageRef
 	progress *progress
 
-	loop    *trainer.Loop
-	saver   *checkpointer
-	deaths  *deathWatch // nil for a stage that goes on when a latent dies
-	began   int         // the step that the attempt began with
-	ownFork bool        // it began at a checkpoint of the stage's own trajectory
-	release func()      // of the host's memory
+	loop      *trainer.Loop
+	saver     *checkpointer
+	deaths    *deathWatch // nil for a stage that goes on when a latent dies
+	firstStep int         // the step that the attempt began with
+	ownFork   bool        // it began at a checkpoint of the stage's own trajectory
+	release   func()      // of the host's memory
 }
 
-// open checks the stage, claims it and puts its model on the device. todo is
-// false if there is nothing to train.
+// open checks the stage, claims its folder and puts its model on the device. todo is
+// false if there is nothing to train: the run has its result, or the last checkpoint
+// of the stage is stored.
 func (t *training) open(ctx context.Context) (todo bool, err error) {
 	if err := t.checkSpan(); err != nil {
 		return false, err
@@ -93,8 +95,8 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	}
 	t.a.log.Info("training", "stage", from[0].Folder, "cell", t.cell.ID, "level", t.ref.Level,
 		"from", start.Step, "to", t.ref.To, "attempt", claim.Attempt())
-	t.progress.begin(start.Step)
-	t.began, t.ownFork = int(start.Step), start.own
+	t.progress.startAt(start.Step)
+	t.firstStep, t.ownFork = int(start.Step), start.own
 	if t.loop, err = trainer.Start(t.a.backend, cfg, start.State, set); err != nil {
 		return false, err
 	}
@@ -119,10 +121,11 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	return true, nil
 }
 
-// alone says that the stage trains one cell to its end.
+// alone says that the stage is a branch: it trains one cell to its end.
 func (t *training) alone() bool { return t.ref.Level == plan.LevelRun }
 
-// checkSpan refuses a stage that lasts longer than its cells train alike.
+// checkSpan refuses a stage that goes beyond the steps in which its cells train
+// alike: its plan is damaged.
 func (t *training) checkSpan() error {
 	cfg := t.cell.Config
 	most := cfg.Steps
@@ -161,7 +164,7 @@ func (t *training) train(ctx context.Context) error {
 // saveWithin is how long a stage that must stop may take to save its state.
 const saveWithin = 5 * time.Minute
 
-// conclude saves what is trained and says what came of the stage; err is what
+// conclude saves what is trained, and says how far the stage has come. err is what
 // train returned.
 func (t *training) conclude(ctx context.Context, err error) (protocol.Trained, error) {
 	out := protocol.Trained{Reached: t.ref.To}
@@ -170,7 +173,7 @@ func (t *training) conclude(ctx context.Context, err error) (protocol.Trained, e
 	}
 	canceled := ctx.Err() != nil && errors.Is(err, context.Cause(ctx))
 	if err != nil && !errors.Is(err, ErrStopping) && !canceled {
-		t.saver.wait() // the model may be in the middle of a step: it is not to be saved
+		t.saver.wait() // nothing more is saved: the model may be in the middle of a step
 		return out, err
 	}
 	// The stage is done, or told to stop, or canceled: what is trained is kept.
@@ -186,8 +189,10 @@ func (t *training) conclude(ctx context.Context, err error) (protocol.Trained, e
 	default:
 		saved = t.saver.forkHere(ctx)
 	}
-	first := t.began
-	if t.ownFork && out.Reached > first { // what earlier attempts trained of the stage counts
+	// If the attempt began at a checkpoint that an earlier attempt at this stage has
+	// left, the steps of that one count too.
+	first := t.firstStep
+	if t.ownFork && out.Reached > first {
 		first = t.ref.From
 	}
 	out.Steps = out.Reached - max(first, t.ref.From)

@@ -8,18 +8,23 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
-	"github.com/topksweep/sweep/trainer/data"
 )
+
+// toyData is the section data of the grids here.
+const toyData = `
+data:
+  synthetic: {activation_dim: 6, directions: 12, tokens: 2000, active: 3, noise: 0.05, seed: 1}
+  eval_tokens: 64
+`
 
 // treeGrid draws a grid whose cells share prefixes, in which latents die early,
 // late or never.
 func treeGrid(r *rand.Rand) string {
 	steps := []int{24, 40}[r.IntN(2)]
-	axis := func(n int, value func(i int) string) string {
+	axis := func(key string, n int, value func(i int) string) string {
 		var all []string
 		for i := range n {
 			if v := value(i); !slices.Contains(all, v) {
@@ -27,18 +32,18 @@ func treeGrid(r *rand.Rand) string {
 			}
 		}
 		r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-		return "[" + strings.Join(all, ", ") + "]"
+		return "  " + key + ": [" + strings.Join(all, ", ") + "]\n"
 	}
 	pick := func(values ...string) func(int) string {
 		return func(int) string { return values[r.IntN(len(values))] }
 	}
-	grid := "name: tree\ndata: {synthetic: {activation_dim: 6, directions: 12, tokens: 2000, active: 3, noise: 0.05, seed: 1}, eval_tokens: 64}\nparameters:\n"
-	grid += "  auxk_alpha: " + axis(1+r.IntN(3), pick("0", "0.03125", "0.5")) + "\n"
-	grid += "  decay_start: " + axis(1+r.IntN(4), func(int) string { return fmt.Sprint(r.IntN(steps - 1)) }) + "\n"
-	grid += "  steps: " + axis(1+r.IntN(2), func(i int) string { return fmt.Sprint(steps + 7*i) }) + "\n"
-	grid += "  k: " + axis(1, pick("2", "3")) + "\n"
+	src := "name: tree" + toyData + "parameters:\n" +
+		axis("auxk_alpha", 1+r.IntN(3), pick("0", "0.03125", "0.5")) +
+		axis("decay_start", 1+r.IntN(4), func(int) string { return fmt.Sprint(r.IntN(steps - 1)) }) +
+		axis("steps", 1+r.IntN(2), func(i int) string { return fmt.Sprint(steps + 7*i) }) +
+		axis("k", 1, pick("2", "3"))
 	if r.IntN(3) == 0 {
-		grid += "  k_aux: " + axis(2, pick("1", "3", "5")) + "\n"
+		src += axis("k_aux", 2, pick("1", "3", "5"))
 	}
 	recipe := []string{"corrected", "reference", "upstream"}[r.IntN(3)]
 	threshold := []int{80, 150, 300, 400, 100_000}[r.IntN(5)]
@@ -46,33 +51,22 @@ func treeGrid(r *rand.Rand) string {
 	if recipe == "upstream" {
 		extra = ", threshold_start_step: 5"
 	}
-	return grid + fmt.Sprintf(
+	return src + fmt.Sprintf(
 		"train: {recipe: %s, dict_size: 24, batch_size: 16, lr: 0.02, dead_feature_threshold: %d%s}\n",
-		recipe,
-		threshold,
-		extra,
-	)
+		recipe, threshold, extra)
 }
 
-func planOf(t *testing.T, src string) *plan.Plan {
-	t.Helper()
-	g, err := grid.Parse("grid.yaml", []byte(src), grid.ParseOptions{})
-	if err != nil {
-		t.Fatalf("%v\n%s", err, src)
-	}
-	set, err := data.Open(t.Context(), g.Data, data.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer set.Close()
-	p, err := plan.New(g, set.Info(), plan.Estimates{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+// toyGrid is a grid with some parameters. A latent is dead after so many tokens.
+func toyGrid(name, parameters string, threshold int) string {
+	return fmt.Sprintf("name: %s%sparameters: {%s}\n"+
+		"train: {dict_size: 24, k: 2, batch_size: 16, lr: 0.02, dead_feature_threshold: %d}\n",
+		name, toyData, parameters, threshold)
 }
 
-// counts are what a sweep's stages came to.
+// never is a number of tokens after which no run here has a dead latent.
+const never = 1_000_000
+
+// counts say what was trained of a sweep.
 type counts struct {
 	spans int // steps that the stages cover
 	steps int // steps trained
@@ -80,14 +74,68 @@ type counts struct {
 }
 
 // sweepAll trains and evaluates every cell of a plan as the workflow would, one
-// stage at a time, and returns what was trained. kill, if not nil, is asked
-// before each stage for the step after which the worker dies.
-func sweepAll(t *testing.T, b *bench, kill func() int64) (n counts) {
+// stage at a time, and returns what was trained. If kill is not nil, a worker
+// begins each stage and dies after as many steps as kill returns.
+func sweepAll(t *testing.T, w *testWorker, kill func() int64) (n counts) {
 	t.Helper()
-	var f plan.Frontier
-	prepared := map[int]bool{}
-	for chunk := range b.plan.TreeChunks {
-		v, err := b.get(protocol.ActivityPrepare, protocol.ChunkRef{Sweep: b.plan.ID, Chunk: chunk})
+	f, todo := startTrees(t, w)
+	for {
+		ready, ok := f.Next()
+		if !ok {
+			break
+		}
+		stage := ready.Stage
+		ref := protocol.StageRef{
+			CellRef: w.ref(stage.Cells[0].Cell), Level: stage.Level,
+			From: stage.From, To: stage.To, Cells: len(stage.Cells),
+		}
+		if kill != nil {
+			dieAfter(t, w, ref, kill())
+		}
+		v, err := w.get(protocol.ActivityTrain, ref)
+		var trained protocol.Trained
+		if err == nil {
+			err = v.Get(&trained)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.steps += trained.Steps
+		if trained.Reached < ref.To {
+			n.dead++
+		}
+		n.spans += trained.Reached - stage.From
+		if trained.Steps > trained.Reached-stage.From {
+			t.Errorf("stage %s of cell %d, %d → %d, trained %d steps and reached %d",
+				ref.Level, ref.Cell, ref.From, ref.To, trained.Steps, trained.Reached)
+		}
+		if !stage.CompletesRuns(trained.Reached) {
+			f.StageEnded(ready, trained.Reached)
+			continue
+		}
+		for _, c := range stage.Cells {
+			if !todo[c.Cell] {
+				t.Errorf("cell %d was trained to its end twice", c.Cell)
+			}
+			delete(todo, c.Cell)
+			if err := w.run(protocol.ActivityEval, w.ref(c.Cell)); err != nil {
+				t.Fatal(err)
+			}
+			f.CellsDone(ready.Tree, 1)
+		}
+	}
+	if len(todo) > 0 {
+		t.Errorf("%d cells were not trained to their ends", len(todo))
+	}
+	return n
+}
+
+// startTrees starts all trees of a plan, and returns the cells that have no result.
+func startTrees(t *testing.T, w *testWorker) (*plan.Frontier, map[int]bool) {
+	t.Helper()
+	f, all := new(plan.Frontier), map[int]bool{}
+	for chunk := range w.plan.TreeChunks {
+		v, err := w.get(protocol.ActivityPrepare, protocol.ChunkRef{Sweep: w.plan.ID, Chunk: chunk})
 		var trees []plan.Tree
 		if err == nil {
 			err = v.Get(&trees)
@@ -99,112 +147,50 @@ func sweepAll(t *testing.T, b *bench, kill func() int64) (n counts) {
 			todo := slices.DeleteFunc(tree.Cells, func(c plan.TreeCell) bool { return c.Done })
 			f.Start(chunk*plan.ChunkSize+i, tree, todo)
 			for _, c := range todo {
-				prepared[c.Cell] = true
+				all[c.Cell] = true
 			}
 		}
 	}
-	for {
-		it, ok := f.Next()
-		if !ok {
-			break
-		}
-		first := it.Stage.Cells[0]
-		ref := protocol.StageRef{
-			CellRef: b.ref(first.Cell),
-			Level:   it.Stage.Level,
-			From:    it.Stage.From,
-			To:      it.Stage.To,
-			Cells:   len(it.Stage.Cells),
-		}
-		if kill != nil {
-			dieAfter(t, b, ref, kill())
-		}
-		v, err := b.get(protocol.ActivityTrain, ref)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var trained protocol.Trained
-		if err := v.Get(&trained); err != nil {
-			t.Fatal(err)
-		}
-		n.steps += trained.Steps
-		if trained.Reached < ref.To {
-			n.dead++
-		}
-		n.spans += trained.Reached - it.Stage.From
-		if trained.Steps > trained.Reached-it.Stage.From {
-			t.Errorf(
-				"stage %s of cell %d, %d → %d, trained %d steps and reached %d",
-				ref.Level,
-				ref.Cell,
-				it.Stage.From,
-				ref.To,
-				trained.Steps,
-				trained.Reached,
-			)
-		}
-		if !it.Stage.CompletesRuns(trained.Reached) {
-			f.StageEnded(it, trained.Reached)
-			continue
-		}
-		for _, c := range it.Stage.Cells {
-			if !prepared[c.Cell] {
-				t.Errorf("cell %d came to its end twice", c.Cell)
-			}
-			delete(prepared, c.Cell)
-			if err := b.run(protocol.ActivityEval, b.ref(c.Cell)); err != nil {
-				t.Fatal(err)
-			}
-			f.CellsDone(it.Tree, 1)
-		}
-	}
-	if len(prepared) > 0 {
-		t.Errorf("%d cells came to no end", len(prepared))
-	}
-	return n
+	return f, all
 }
 
-// dieAfter runs a stage on a worker that saves every step and dies after some:
-// what it was about to save is lost.
-func dieAfter(t *testing.T, b *bench, ref protocol.StageRef, step int64) {
+// dieAfter runs a stage on a worker that saves every step and dies after some of
+// them. What it was about to save is lost.
+func dieAfter(t *testing.T, w *testWorker, ref protocol.StageRef, steps int64) {
 	t.Helper()
-	w := newWorker(t, b.store, b.plan)
-	w.due()
-	began := int64(-1)
-	w.hooks.before = func(at int64) {
-		if began < 0 {
-			began = at
+	dying := newWorker(t, w.store, w.plan)
+	dying.saveEveryStep()
+	first := int64(-1)
+	dying.hooks.before = func(step int64) {
+		if first < 0 {
+			first = step
 		}
-		if at-began == step {
+		if step-first == steps {
 			panic("killed")
 		}
 	}
-	if err := w.run(protocol.ActivityTrain, ref); err != nil && !strings.Contains(err.Error(), "killed") {
+	if err := dying.run(protocol.ActivityTrain, ref); err != nil && !strings.Contains(err.Error(), "killed") {
 		t.Fatal(err)
 	}
 }
 
-// outcomes are the final weights and results of every cell.
-func outcomes(t *testing.T, b *bench) map[string]string {
+// outcomes are the final weights, curves and results of every cell, and the tables.
+func outcomes(t *testing.T, w *testWorker) map[string]string {
 	t.Helper()
 	all := map[string]string{}
-	for _, c := range b.plan.Cells {
-		id := b.plan.RunID(c.ID)
+	for _, c := range w.plan.Cells {
+		id := w.plan.RunID(c.ID)
 		for _, file := range []string{modelWeights, modelCurve} {
-			all[c.ID+" "+file] = string(read(t, b.store, ledger.ModelKey(id, file)))
+			all[c.ID+" "+file] = string(read(t, w.store, ledger.ModelKey(id, file)))
 		}
 	}
-	if err := b.run(protocol.ActivityCollect, b.plan.ID); err != nil {
+	if err := w.run(protocol.ActivityCollect, w.plan.ID); err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range []string{"results.txt", "results.md"} { // tables: without times
-		all[file] = string(read(t, b.store, ledger.ReportKey(b.plan.ID, file)))
+	for _, file := range []string{"results.txt", "results.md"} { // the formats that have no times
+		all[file] = string(read(t, w.store, ledger.ReportKey(w.plan.ID, file)))
 	}
-	results, err := ledger.New(b.store).Results(t.Context(), &b.plan.Header)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range results {
+	for _, r := range w.results(t) {
 		r.WallSeconds = 0
 		b, err := json.Marshal(r)
 		if err != nil {
@@ -215,70 +201,58 @@ func outcomes(t *testing.T, b *bench) map[string]string {
 	return all
 }
 
-// Sharing shows in no bit: shared and unshared sweeps of random grids end with
-// the same weights, curves and tables, also when a worker dies in every stage.
+// Sharing changes no bit: shared and unshared sweeps of random grids end with the
+// same weights, curves and tables, also when a worker dies in every stage.
 func TestSharedIsUnshared(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 5))
 	var shared, alone, died, forked int
 	for i := range 24 {
-		grid := treeGrid(r)
+		src := treeGrid(r)
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			one := newBench(t, openDir(t), planOf(t, grid+"run: {share_prefixes: false}\n"))
-			a := sweepAll(t, one, nil)
-			want := outcomes(t, one)
+			w := submit(t, openDir(t), planOf(t, src+"run: {share_prefixes: false}\n"))
+			a := sweepAll(t, w, nil)
+			want := outcomes(t, w)
 
-			header := planOf(t, grid)
-			b := newBench(t, openDir(t), header)
-			s := sweepAll(t, b, nil)
-			if got := outcomes(t, b); !sameOutcome(t, got, want) {
-				t.Error(grid)
+			p := planOf(t, src)
+			w = submit(t, openDir(t), p)
+			s := sweepAll(t, w, nil)
+			if got := outcomes(t, w); !sameOutcome(t, got, want) {
+				t.Error(src)
+			}
+			for _, r := range w.results(t) {
+				if r.Metrics.FirstDeadStep != nil {
+					died++
+				}
 			}
 			if s.steps != s.spans || a.steps != a.spans {
 				t.Errorf("trained %d steps of %d, unshared %d of %d", s.steps, s.spans, a.steps, a.spans)
 			}
-			if s.steps > a.steps || int64(s.steps) > header.StepsShared || int64(s.steps) < header.StepsLeast ||
-				int64(a.steps) != header.StepsUnshared {
-				t.Errorf(
-					"trained %d steps, planned %d to %d; unshared %d, planned %d\n%s",
-					s.steps,
-					header.StepsLeast,
-					header.StepsShared,
-					a.steps,
-					header.StepsUnshared,
-					grid,
-				)
+			isPlanned := p.StepsLeast <= int64(s.steps) && int64(s.steps) <= p.StepsShared &&
+				int64(a.steps) == p.StepsUnshared
+			if s.steps > a.steps || !isPlanned {
+				t.Errorf("trained %d steps, planned %d to %d; unshared %d, planned %d\n%s",
+					s.steps, p.StepsLeast, p.StepsShared, a.steps, p.StepsUnshared, src)
 			}
 			shared, alone, forked = shared+s.steps, alone+a.steps, forked+s.dead
-			for _, m := range one.results(t) {
-				if m.Metrics.FirstDeadStep != nil {
-					died++
-				}
-			}
 
-			// Again, while everything gets killed.
-			c := newBench(t, openDir(t), header)
-			sweepAll(t, c, func() int64 { return int64(r.IntN(12)) })
-			if got := outcomes(t, c); !sameOutcome(t, got, want) {
-				t.Errorf("killed: %s", grid)
+			// The same once more, while every worker dies.
+			w = submit(t, openDir(t), p)
+			sweepAll(t, w, func() int64 { return int64(r.IntN(12)) })
+			if got := outcomes(t, w); !sameOutcome(t, got, want) {
+				t.Errorf("killed: %s", src)
 			}
 		})
 	}
-	t.Logf(
-		"%d steps shared, %d alone (%.2f×); latents died in %d runs, %d stages ended for it",
-		shared,
-		alone,
-		float64(alone)/float64(shared),
-		died,
-		forked,
-	)
+	t.Logf("%d steps shared, %d alone (%.2f×); latents died in %d runs, %d stages ended for it",
+		shared, alone, float64(alone)/float64(shared), died, forked)
 	if died < 20 || forked < 10 || shared >= alone {
 		t.Error("the grids do not cover what they are to cover")
 	}
 }
 
-func (b *bench) results(t *testing.T) []ledger.Result {
+func (w *testWorker) results(t *testing.T) []ledger.Result {
 	t.Helper()
-	all, err := ledger.New(b.store).Results(t.Context(), &b.plan.Header)
+	all, err := ledger.New(w.store).Results(t.Context(), &w.plan.Header)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,39 +274,27 @@ func sameOutcome(t *testing.T, got, want map[string]string) bool {
 // What a larger grid shares with what was trained begins at the forks that are
 // there: more decay_starts, more steps, more settings of AuxK.
 func TestLargerGridsBeginAtForks(t *testing.T) {
-	grid := func(decays, steps, alphas string, threshold int) *plan.Plan {
-		return planOf(
-			t,
-			fmt.Sprintf(
-				"name: g\ndata: {synthetic: {activation_dim: 6, directions: 12, tokens: 2000, active: 3, noise: 0.05, seed: 1}, eval_tokens: 64}\n"+
-					"parameters: {decay_start: [%s], steps: [%s], auxk_alpha: [%s]}\ntrain: {dict_size: 24, k: 2, batch_size: 16, lr: 0.02, dead_feature_threshold: %d}\n",
-				decays,
-				steps,
-				alphas,
-				threshold,
-			),
-		)
-	}
-	const never = 1_000_000
+	small := planOf(t, toyGrid("g", "decay_start: [20, 24], steps: [40], auxk_alpha: [0]", never))
 	for name, c := range map[string]struct {
-		plan *plan.Plan
-		want int // steps
+		parameters string
+		want       int // steps
 	}{
-		"the same":           {grid("20, 24", "40", "0", never), 0},
-		"a fork between":     {grid("20, 22, 24", "40", "0", never), 40 - 21},
-		"beyond":             {grid("20, 24, 30", "40", "0", never), 40 - 21},
-		"more steps":         {grid("20, 24", "40, 50", "0", never), 2 * (50 - 21)},
-		"more AuxK":          {grid("20, 24", "40", "0, 0.03125", never), 2 * (40 - 21)},
-		"before all of them": {grid("10, 20, 24", "40", "0", never), 40},
+		"the same":           {"decay_start: [20, 24], steps: [40], auxk_alpha: [0]", 0},
+		"a fork between":     {"decay_start: [20, 22, 24], steps: [40], auxk_alpha: [0]", 40 - 21},
+		"beyond":             {"decay_start: [20, 24, 30], steps: [40], auxk_alpha: [0]", 40 - 21},
+		"more steps":         {"decay_start: [20, 24], steps: [40, 50], auxk_alpha: [0]", 2 * (50 - 21)},
+		"more AuxK":          {"decay_start: [20, 24], steps: [40], auxk_alpha: [0, 0.03125]", 2 * (40 - 21)},
+		"before all of them": {"decay_start: [10, 20, 24], steps: [40], auxk_alpha: [0]", 40},
 	} {
 		t.Run(name, func(t *testing.T) {
+			larger := planOf(t, toyGrid("g", c.parameters, never))
 			store := openDir(t)
-			sweepAll(t, newBench(t, store, grid("20, 24", "40", "0", never)), nil)
-			b := newBench(t, store, c.plan)
-			n := sweepAll(t, b, nil)
-			alone := newBench(t, openDir(t), c.plan)
+			sweepAll(t, submit(t, store, small), nil)
+			w := submit(t, store, larger)
+			n := sweepAll(t, w, nil)
+			alone := submit(t, openDir(t), larger)
 			sweepAll(t, alone, nil)
-			sameOutcome(t, outcomes(t, b), outcomes(t, alone))
+			sameOutcome(t, outcomes(t, w), outcomes(t, alone))
 			if n.steps != c.want {
 				t.Errorf("trained %d steps, want %d", n.steps, c.want)
 			}
@@ -340,42 +302,40 @@ func TestLargerGridsBeginAtForks(t *testing.T) {
 	}
 }
 
-// Two sweeps with a common trunk, at the same time: neither fences the other off.
+// Two sweeps with a common trunk run at the same time: neither fences the other off.
 func TestCommonTrunk(t *testing.T) {
 	store := openDir(t)
-	grid := func(name, decays string) *bench {
-		return newBench(
-			t,
-			store,
-			planOf(
-				t,
-				"name: "+name+"\ndata: {synthetic: {activation_dim: 6, directions: 12, tokens: 2000, active: 3, noise: 0.05, seed: 1}, eval_tokens: 64}\n"+
-					"parameters: {decay_start: ["+decays+"]}\ntrain: {dict_size: 24, k: 2, steps: 40, batch_size: 16, lr: 0.02, dead_feature_threshold: 1_000_000}\n",
-			),
-		)
-	}
-	a, b := grid("a", "20, 30"), grid("b", "24, 34")
-	a.due()
+	one := submit(t, store, planOf(t, toyGrid("one", "decay_start: [20, 30], steps: [40]", never)))
+	other := submit(t, store, planOf(t, toyGrid("other", "decay_start: [24, 34], steps: [40]", never)))
+	one.saveEveryStep()
 	begun := false
-	a.hooks.after = func(done int64) {
+	one.hooks.after = func(done int64) {
 		if done == 10 && !begun {
 			begun = true
-			sweepAll(t, b, nil) // the other one, from its first step to its last
+			sweepAll(t, other, nil) // from its first step to its last
 		}
 	}
-	sweepAll(t, a, nil)
-	for _, s := range []*bench{a, b} {
-		alone := newBench(t, openDir(t), s.plan)
+	sweepAll(t, one, nil)
+	if !begun {
+		t.Error("the other sweep did not run")
+	}
+	for _, w := range []*testWorker{one, other} {
+		alone := submit(t, openDir(t), w.plan)
 		sweepAll(t, alone, nil)
-		sameOutcome(t, outcomes(t, s), outcomes(t, alone))
+		sameOutcome(t, outcomes(t, w), outcomes(t, alone))
 	}
 }
 
 // A stored tree that goes further than its cell shares is refused.
 func TestTreeTooLong(t *testing.T) {
-	b := newBench(t, openDir(t), makePlan(t, nil))
-	for level, most := range map[plan.Level]int{plan.LevelTrunk: steps/2 + 1, plan.LevelAuxK: steps/2 + 1, plan.LevelSchedule: steps, plan.LevelRun: steps} {
-		ref := protocol.StageRef{CellRef: b.ref(1), Level: level, To: most + 1, Cells: 2}
-		wantType(t, b.run(protocol.ActivityTrain, ref), "BadConfig", false)
+	w := submit(t, openDir(t), makePlan(t, nil))
+	for level, most := range map[plan.Level]int{
+		plan.LevelTrunk:    steps/2 + 1,
+		plan.LevelAuxK:     steps/2 + 1,
+		plan.LevelSchedule: steps,
+		plan.LevelRun:      steps,
+	} {
+		ref := protocol.StageRef{CellRef: w.ref(1), Level: level, To: most + 1, Cells: 2}
+		wantType(t, w.run(protocol.ActivityTrain, ref), "BadConfig", false)
 	}
 }

@@ -11,11 +11,12 @@ import (
 	"strings"
 )
 
-// hostCapacity returns the bytes that this process may still take and those that
-// it has. What it may still take is what the kernel counts as available, within the
-// limits of the process's control groups. What it has counts too: the memory of
-// runs that are done is used again before the kernel is asked for more.
-func hostCapacity() (int64, bool) {
+// hostCapacity returns the bytes that the runs of this process may have in all: those
+// that it may still take, and those that it has. It may still take what the kernel
+// counts as available, within the limits of its control groups. What it has counts
+// too, because the memory of runs that are done is used again before the kernel is
+// asked for more. ok is false where the host does not say.
+func hostCapacity() (bytes int64, ok bool) {
 	if runtime.GOOS != "linux" {
 		return 0, false
 	}
@@ -87,15 +88,17 @@ func field(root fs.FS, file, name string, unit int64) (int64, bool) {
 	return 0, false
 }
 
+// number returns the number that a file begins with; a limit of "max" is none.
 func number(root fs.FS, file string) (int64, bool) {
 	r := rows(root, file)
 	if len(r) == 0 {
 		return 0, false
 	}
-	n, err := strconv.ParseInt(strings.TrimSpace(r[0]), 10, 64) // "max" is no limit
+	n, err := strconv.ParseInt(strings.TrimSpace(r[0]), 10, 64)
 	return n, err == nil
 }
 
+// rows returns the lines of a file, or none if it cannot be read.
 func rows(root fs.FS, file string) (all []string) {
 	f, err := root.Open(file)
 	if err != nil {

@@ -1,5 +1,6 @@
-// Package hostmem keeps the runs of one worker within the host's memory: it says
-// what a run takes of it, what the host has, and reserves one out of the other.
+// Package hostmem keeps the runs of one worker within the host's memory. It says how
+// much memory a run needs and how much the host has, and a run reserves what it needs
+// before it begins.
 package hostmem
 
 import (

@@ -10,37 +10,72 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
+// What a process may take is what the host has available and its control groups
+// allow, and besides it what it has taken already.
 func TestCapacity(t *testing.T) {
 	const gib = 1 << 30
-	host := map[string]string{ // 16 GiB available, of 32; 1 GiB is our own
+	type files = map[string]string
+	host := files{ // 16 GiB available, of 32; this process has 1 GiB
 		"proc/meminfo":     "MemTotal:       33554432 kB\nMemFree:        1 kB\nMemAvailable:   16777216 kB\n",
 		"proc/self/status": "Name:\tsweep\nVmRSS:\t 2097152 kB\nRssAnon:\t 1048576 kB\n",
 	}
 	for name, c := range map[string]struct {
-		files map[string]string
-		want  int64
-		not   bool
+		files     files
+		want      int64
+		isUnknown bool
 	}{
-		"host":                {nil, 17 * gib, false},
-		"no limit, version 2": {map[string]string{"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/memory.max": "max\n", "sys/fs/cgroup/a/b/memory.stat": "anon 1\n"}, 17 * gib, false},
-		"limit, version 2":    {map[string]string{"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/memory.max": "4294967296\n", "sys/fs/cgroup/a/b/memory.stat": "anon 1073741824\nfile 9999999999\n"}, 4 * gib, false},
-		"limit above, version 2": {map[string]string{"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/memory.max": "4294967296\n", "sys/fs/cgroup/a/memory.stat": "anon 3221225472\n",
-			"sys/fs/cgroup/a/b/memory.max": "max\n", "sys/fs/cgroup/a/b/memory.stat": "anon 1073741824\n"}, 2 * gib, false},
-		"limit in a container, version 2": {map[string]string{"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "2147483648\n", "sys/fs/cgroup/memory.stat": "anon 1073741824\n"}, 2 * gib, false},
-		"limit, version 1":                {map[string]string{"proc/self/cgroup": "9:cpu,cpuacct:/x\n5:memory:/docker/ab\n1:name=systemd:/x\n", "sys/fs/cgroup/memory/memory.limit_in_bytes": "3221225472\n", "sys/fs/cgroup/memory/memory.stat": "rss 1\ntotal_rss 2147483648\n"}, 2 * gib, false},
-		"no limit, version 1":             {map[string]string{"proc/self/cgroup": "5:memory:/\n", "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n", "sys/fs/cgroup/memory/memory.stat": "total_rss 1\n"}, 17 * gib, false},
-		"over the limit":                  {map[string]string{"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "1073741824\n", "sys/fs/cgroup/memory.stat": "anon 2147483648\n"}, gib, false},
-		"odd files":                       {map[string]string{"proc/self/cgroup": "what\n0:memory\n0::../../x\n", "sys/fs/cgroup/memory.max": "\n"}, 17 * gib, false},
-		"too large":                       {map[string]string{"proc/meminfo": "MemAvailable: 9223372036854775807 kB\n"}, 0, true},
-		"no proc":                         {map[string]string{"proc/meminfo": ""}, 0, true},
+		"host": {nil, 17 * gib, false},
+		"no limit, version 2": {files{
+			"proc/self/cgroup":              "0::/a/b\n",
+			"sys/fs/cgroup/a/b/memory.max":  "max\n",
+			"sys/fs/cgroup/a/b/memory.stat": "anon 1\n",
+		}, 17 * gib, false},
+		"limit, version 2": {files{
+			"proc/self/cgroup":              "0::/a/b\n",
+			"sys/fs/cgroup/a/b/memory.max":  "4294967296\n",
+			"sys/fs/cgroup/a/b/memory.stat": "anon 1073741824\nfile 9999999999\n",
+		}, 4 * gib, false},
+		"limit above, version 2": {files{
+			"proc/self/cgroup":              "0::/a/b\n",
+			"sys/fs/cgroup/a/memory.max":    "4294967296\n",
+			"sys/fs/cgroup/a/memory.stat":   "anon 3221225472\n",
+			"sys/fs/cgroup/a/b/memory.max":  "max\n",
+			"sys/fs/cgroup/a/b/memory.stat": "anon 1073741824\n",
+		}, 2 * gib, false},
+		"limit in a container, version 2": {files{
+			"proc/self/cgroup":          "0::/\n",
+			"sys/fs/cgroup/memory.max":  "2147483648\n",
+			"sys/fs/cgroup/memory.stat": "anon 1073741824\n",
+		}, 2 * gib, false},
+		"limit, version 1": {files{
+			"proc/self/cgroup":                           "9:cpu,cpuacct:/x\n5:memory:/docker/ab\n1:name=systemd:/x\n",
+			"sys/fs/cgroup/memory/memory.limit_in_bytes": "3221225472\n",
+			"sys/fs/cgroup/memory/memory.stat":           "rss 1\ntotal_rss 2147483648\n",
+		}, 2 * gib, false},
+		"no limit, version 1": {files{
+			"proc/self/cgroup":                           "5:memory:/\n",
+			"sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+			"sys/fs/cgroup/memory/memory.stat":           "total_rss 1\n",
+		}, 17 * gib, false},
+		"over the limit": {files{
+			"proc/self/cgroup":          "0::/\n",
+			"sys/fs/cgroup/memory.max":  "1073741824\n",
+			"sys/fs/cgroup/memory.stat": "anon 2147483648\n",
+		}, gib, false},
+		"odd files": {files{
+			"proc/self/cgroup":         "what\n0:memory\n0::../../x\n",
+			"sys/fs/cgroup/memory.max": "\n",
+		}, 17 * gib, false},
+		"too large": {files{"proc/meminfo": "MemAvailable: 9223372036854775807 kB\n"}, 0, true},
+		"no proc":   {files{"proc/meminfo": ""}, 0, true},
 	} {
 		root := fstest.MapFS{}
-		for _, files := range []map[string]string{host, c.files} {
-			for file, text := range files {
+		for _, some := range []files{host, c.files} {
+			for file, text := range some {
 				root[file] = &fstest.MapFile{Data: []byte(text)}
 			}
 		}
-		if got, ok := capacity(root); got != c.want || ok == c.not {
+		if got, ok := capacity(root); got != c.want || ok == c.isUnknown {
 			t.Errorf("%s: %d, %v, want %d", name, got, ok, c.want)
 		}
 	}
@@ -49,6 +84,7 @@ func TestCapacity(t *testing.T) {
 	}
 }
 
+// Runs reserve memory beside each other up to the capacity.
 func TestReserve(t *testing.T) {
 	m := &Pool{Capacity: func() (int64, bool) { return 100, true }}
 	a, err := m.Reserve(60)
