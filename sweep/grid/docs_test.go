@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/topksweep/sweep/sweep/goldentest"
 	"github.com/topksweep/sweep/trainer"
 )
 
@@ -38,7 +39,7 @@ func TestDoc(t *testing.T) {
 		}
 		doc = before + head + table + tail + after
 	}
-	golden(t, gridDoc, []byte(doc))
+	goldentest.Check(t, gridDoc, []byte(doc))
 }
 
 func sub(table []option, key string) []option {

@@ -4,6 +4,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/topksweep/sweep/sweep/goldentest"
 )
 
 // FuzzParse reads any bytes as a grid. Either there are errors with positions in the file, or there are valid cells.
@@ -30,7 +32,7 @@ func FuzzParse(f *testing.F) {
 			checkErrors(t, src, err)
 			return
 		}
-		cells, err := g.Cells(testInfo())
+		cells, err := g.Cells(goldentest.DataInfo())
 		if err != nil {
 			checkErrors(t, src, err)
 			return

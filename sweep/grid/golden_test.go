@@ -1,57 +1,18 @@
 package grid
 
 import (
-	"bytes"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
-	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/sweep/goldentest"
 )
-
-var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
-
-// golden compares got with a file, or writes it.
-func golden(t *testing.T, path string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s: run go test with -update if the change is intended\n--- got\n%s\n--- want\n%s", path, got, want)
-	}
-}
-
-// testInfo describes data as if it had been opened.
-func testInfo() trainer.DataInfo {
-	return trainer.DataInfo{
-		Rows: 1_000_000, EvalRows: 65_536, Dim: 64, DType: "F32", Shards: 4, Bytes: 256_000_000,
-		Scale: 1, MeanNorm: 8, Fingerprint: "f00d",
-	}
-}
-
-func files(t *testing.T, pattern string) []string {
-	t.Helper()
-	paths, err := filepath.Glob(pattern)
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("%s: no files (%v)", pattern, err)
-	}
-	return paths
-}
 
 // TestBad reads every grid of testdata/bad. The golden file beside it holds its errors.
 func TestBad(t *testing.T) {
-	for _, path := range files(t, "testdata/bad/*.yaml") {
+	for _, path := range goldentest.Files(t, "testdata/bad/*.yaml") {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			src, err := os.ReadFile(path)
 			if err != nil {
@@ -59,13 +20,13 @@ func TestBad(t *testing.T) {
 			}
 			g, err := Parse("grid.yaml", src, ParseOptions{})
 			if err == nil {
-				_, err = g.Cells(testInfo())
+				_, err = g.Cells(goldentest.DataInfo())
 			}
 			if err == nil {
 				t.Fatal("no error")
 			}
 			checkErrors(t, src, err)
-			golden(t, strings.TrimSuffix(path, ".yaml")+".txt", []byte(err.Error()+"\n"))
+			goldentest.Check(t, strings.TrimSuffix(path, ".yaml")+".txt", []byte(err.Error()+"\n"))
 		})
 	}
 }

@@ -6,20 +6,21 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/topksweep/sweep/sweep/goldentest"
 	"github.com/topksweep/sweep/trainer"
 )
 
 const smallGrid = "name: small\ndata: {source: acts}\nparameters: {k: [8, 16], seed: [0, 1, 2]}\n" +
 	"train: {steps: 10, batch_size: 32}\n"
 
-// mustCells reads a grid and expands it on the data of testInfo.
+// mustCells reads a grid and expands it on the data of goldentest.DataInfo.
 func mustCells(t *testing.T, src string) []Cell {
 	t.Helper()
 	g, err := Parse("grid.yaml", []byte(src), ParseOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	cells, err := g.Cells(testInfo())
+	cells, err := g.Cells(goldentest.DataInfo())
 	if err != nil {
 		t.Fatal(err)
 	}

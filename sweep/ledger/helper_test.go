@@ -13,9 +13,9 @@ import (
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/storage/dir"
 	"github.com/topksweep/sweep/storage/storagetest"
+	"github.com/topksweep/sweep/sweep/goldentest"
 	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/plan"
-	"github.com/topksweep/sweep/trainer"
 )
 
 // tinyGrid is a grid of three cells, which share nothing: each has a tree alone.
@@ -45,10 +45,7 @@ func planOf(t *testing.T, src string) *plan.Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := plan.New(g, trainer.DataInfo{
-		Rows: 1_000_000, EvalRows: 65_536, Dim: 64, DType: "F32", Shards: 4, Bytes: 256_000_000,
-		Scale: 1, MeanNorm: 8, Fingerprint: "f00d",
-	}, plan.Estimates{})
+	p, err := plan.New(g, goldentest.DataInfo(), plan.Estimates{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/topksweep/sweep/sweep/goldentest"
 	"github.com/topksweep/sweep/sweep/grid"
 )
 
@@ -28,11 +29,11 @@ func FuzzPlan(f *testing.F) {
 		if err != nil {
 			return
 		}
-		cells, err := g.Cells(testInfo())
+		cells, err := g.Cells(goldentest.DataInfo())
 		if err != nil {
 			return
 		}
-		p, err := New(g, testInfo(), testEstimates())
+		p, err := New(g, goldentest.DataInfo(), testEstimates())
 		if err != nil {
 			t.Fatal(err)
 		}

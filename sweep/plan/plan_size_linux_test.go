@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/topksweep/sweep/sweep/goldentest"
 	"github.com/topksweep/sweep/sweep/grid"
 )
 
@@ -24,7 +25,7 @@ func TestPlanSize(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		p, err := New(g, testInfo(), testEstimates())
+		p, err := New(g, goldentest.DataInfo(), testEstimates())
 		if err != nil || len(p.Cells) != 100_000 || p.Stages <= 10_000 {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/topksweep/sweep/sweep/goldentest"
 	"github.com/topksweep/sweep/sweep/grid"
 )
 
@@ -36,7 +37,7 @@ func BenchmarkPlan(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		p, err := New(g, testInfo(), testEstimates())
+		p, err := New(g, goldentest.DataInfo(), testEstimates())
 		if err != nil || len(p.Cells) != 100_000 {
 			b.Fatal(len(p.Cells), err)
 		}
@@ -52,7 +53,7 @@ func TestWide(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := New(g, testInfo(), testEstimates())
+	p, err := New(g, goldentest.DataInfo(), testEstimates())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +73,7 @@ func planOf(t *testing.T, src string, est Estimates) *Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := New(g, testInfo(), est)
+	p, err := New(g, goldentest.DataInfo(), est)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +130,7 @@ func TestPlanID(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	info := testInfo()
+	info := goldentest.DataInfo()
 	info.Fingerprint = "beef"
 	if p, err := New(g, info, Estimates{}); err != nil || p.ID == id {
 		t.Errorf("other data: ID %s, %v", p.ID, err)

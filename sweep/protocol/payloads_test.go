@@ -3,7 +3,6 @@ package protocol_test
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"reflect"
@@ -11,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep/goldentest"
 	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
@@ -53,7 +53,7 @@ const (
 
 func TestPayloads(t *testing.T) {
 	const file = "testdata/payloads.json"
-	if updating() {
+	if goldentest.Updating() {
 		write(t, file, filled(t))
 	}
 	text, err := os.ReadFile(file)
@@ -138,7 +138,7 @@ func TestNames(t *testing.T) {
 	for _, n := range names {
 		fmt.Fprintf(&got, "%s = %s\n", n.name, n.is)
 	}
-	if updating() {
+	if goldentest.Updating() {
 		write(t, file, []byte(got.String()))
 	}
 	want, err := os.ReadFile(file)
@@ -258,12 +258,6 @@ func fill(t *testing.T, v reflect.Value, n *int) {
 		t.Fatalf("no value for a %s", v.Type())
 	}
 }
-
-// update writes the golden files instead of comparing with them: they may only
-// be added to.
-var update = flag.Bool("update", false, "add to the golden files what they lack")
-
-func updating() bool { return *update }
 
 func write(t *testing.T, file string, text []byte) {
 	t.Helper()

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/topksweep/sweep/sweep/goldentest"
 )
 
 const resultsDoc = "../../docs/results.md"
@@ -47,5 +49,5 @@ func TestDoc(t *testing.T) {
 		}
 		doc = before + head + table + tail + after
 	}
-	golden(t, resultsDoc, []byte(doc))
+	goldentest.Check(t, resultsDoc, []byte(doc))
 }

@@ -4,36 +4,16 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
-	"flag"
 	"math"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/topksweep/sweep/sweep/goldentest"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/trainer"
 )
-
-var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
-
-func golden(t *testing.T, path string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s: run go test with -update if the change is intended\n--- got\n%s\n--- want\n%s", path, got, want)
-	}
-}
 
 func ptr(x float64) *float64 { return &x }
 
@@ -105,7 +85,7 @@ func TestFormats(t *testing.T) {
 				if again := write(t, f.Name, rows); !bytes.Equal(got, again) {
 					t.Error("two equal results are written differently")
 				}
-				golden(t, "testdata/"+name+"."+f.Extension, got)
+				goldentest.Check(t, "testdata/"+name+"."+f.Extension, got)
 			})
 		}
 	}
