@@ -78,9 +78,9 @@ func collectGarbage(t *testing.T, s storage.Store, before time.Time) ledger.Garb
 			t.Errorf("%+v: it was %d objects of %d bytes", f, objects, size)
 		}
 	}
-	again, err := ledger.New(s).CollectGarbage(t.Context(), before, false)
+	second, err := ledger.New(s).CollectGarbage(t.Context(), before, false)
 	isYoung := func(f ledger.GarbageFolder) bool { return f.Why == ledger.FolderYoung }
-	if rest := slices.DeleteFunc(again.Folders, isYoung); err != nil || len(rest) > 0 {
+	if rest := slices.DeleteFunc(second.Folders, isYoung); err != nil || len(rest) > 0 {
 		t.Errorf("collected again: %+v, %v", rest, err)
 	}
 	return g

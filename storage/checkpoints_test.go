@@ -142,9 +142,9 @@ func TestSaveTwice(t *testing.T) {
 	l := r.claim()
 	m := r.save(l, 5, "five")
 	before := r.keys()
-	again := r.save(l, 5, "five")
-	if again.SHA256 != m.SHA256 || again.Step != 5 || !slices.Equal(r.keys(), before) {
-		t.Errorf("saving twice: %+v, %q", again, r.keys())
+	second := r.save(l, 5, "five")
+	if second.SHA256 != m.SHA256 || second.Step != 5 || !slices.Equal(r.keys(), before) {
+		t.Errorf("saving twice: %+v, %q", second, r.keys())
 	}
 	if _, err := r.trySave(l, 5, "other"); !errors.Is(err, storage.ErrExists) {
 		t.Errorf("another state for the same step: %v, want ErrExists", err)

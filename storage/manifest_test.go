@@ -206,9 +206,9 @@ func FuzzParseManifest(f *testing.F) {
 		if err := storage.CheckKey(m.Key); err != nil {
 			t.Error(err)
 		}
-		again, err := storage.ParseManifest([]byte(quote(m)))
-		if err != nil || again.Key != m.Key || again.Size != m.Size {
-			t.Errorf("%+v, %v, want %+v", again, err, m)
+		second, err := storage.ParseManifest([]byte(quote(m)))
+		if err != nil || second.Key != m.Key || second.Size != m.Size {
+			t.Errorf("%+v, %v, want %+v", second, err, m)
 		}
 	})
 }

@@ -17,24 +17,24 @@ func TestListen(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer busy.Close()
-	taken := portOf(busy)
+	occupied := portOf(busy)
 	var logged bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&logged, nil))
 
-	if l, err := listen("gRPC", taken, 0, log); err == nil {
+	if l, err := listen("gRPC", occupied, 0, log); err == nil {
 		l.Close()
 		t.Error("a port that was asked for and is busy gave no error")
-	} else if !strings.Contains(err.Error(), strconv.Itoa(taken)) || !strings.Contains(err.Error(), "gRPC") {
+	} else if !strings.Contains(err.Error(), strconv.Itoa(occupied)) || !strings.Contains(err.Error(), "gRPC") {
 		t.Errorf("%q names neither port nor purpose", err)
 	}
 	if logged.Len() != 0 {
 		t.Errorf("log says %s", logged.String())
 	}
-	l, err := listen("gRPC", 0, taken, log)
+	l, err := listen("gRPC", 0, occupied, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if portOf(l) == taken || !strings.Contains(logged.String(), "busy") {
+	if portOf(l) == occupied || !strings.Contains(logged.String(), "busy") {
 		t.Errorf("preferred port is busy: got %d, log %q", portOf(l), logged.String())
 	}
 	free := portOf(l)

@@ -115,9 +115,9 @@ func TestHalfExtended(t *testing.T) {
 
 		extend(t, stored)
 		storePlan(t, s, stored)
-		again, err := l.Plan(ctx, p.ID)
-		if err != nil || len(again.Cells) != 4 || again.TreeChunks != 2 {
-			t.Errorf("after the next extension: %d cells, trees in %d pieces, %v", len(again.Cells), again.TreeChunks, err)
+		second, err := l.Plan(ctx, p.ID)
+		if err != nil || len(second.Cells) != 4 || second.TreeChunks != 2 {
+			t.Errorf("after the next extension: %d cells, trees in %d pieces, %v", len(second.Cells), second.TreeChunks, err)
 		}
 		for i, want := range []int{3, 1} {
 			if trees, err := l.Trees(ctx, p.ID, i); err != nil || len(trees) != want {

@@ -82,7 +82,7 @@ func TestFormats(t *testing.T) {
 		for _, f := range Formats() {
 			t.Run(name+"/"+f.Name, func(t *testing.T) {
 				got := write(t, f.Name, rows)
-				if again := write(t, f.Name, rows); !bytes.Equal(got, again) {
+				if second := write(t, f.Name, rows); !bytes.Equal(got, second) {
 					t.Error("two equal results are written differently")
 				}
 				goldentest.Check(t, "testdata/"+name+"."+f.Extension, got)

@@ -31,8 +31,8 @@ func TestPrecision(t *testing.T) {
 			if !(math.Abs(got-exact) <= p.loss*exact) {
 				t.Errorf("L2 loss %v, in float32 %v", got, exact)
 			}
-			if again := l2(t, b, p.name); again != got {
-				t.Errorf("L2 loss %v, then %v", got, again)
+			if second := l2(t, b, p.name); second != got {
+				t.Errorf("L2 loss %v, then %v", got, second)
 			}
 		})
 	}

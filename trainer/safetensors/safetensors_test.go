@@ -41,8 +41,8 @@ func TestRoundTrip(t *testing.T) {
 	if h.DataStart != int64(len(head)) || h.Metadata["b"] != "\"quoted\"" {
 		t.Errorf("DataStart %d, metadata %v", h.DataStart, h.Metadata)
 	}
-	again, _ := EncodeHeader(in, map[string]string{"b": "\"quoted\"", "format": "pt"})
-	if !bytes.Equal(head, again) {
+	second, _ := EncodeHeader(in, map[string]string{"b": "\"quoted\"", "format": "pt"})
+	if !bytes.Equal(head, second) {
 		t.Error("equal input gave other bytes")
 	}
 }
