@@ -41,6 +41,7 @@ var layout = []struct {
 	{"workflows", []string{"std", "sweep/plan", "sweep/protocol", "go.temporal.io/sdk/workflow", "go.temporal.io/sdk/temporal"}, "workflow code is deterministic: nothing that trains, stores or reads a file may be within its reach"},
 	{"activities", []string{"std", "activities/hostmem", "sweep/grid", "sweep/plan", "sweep/protocol", "sweep/ledger", "sweep/report", "trainer", "trainer/data", "trainer/safetensors", "storage", "go.temporal.io/sdk/activity", "go.temporal.io/sdk/temporal"}, "concrete backends and stores are handed in, so that one worker binary serves all"},
 	{"deploy/local", []string{"std", "go.temporal.io/...", "github.com/temporalio/...", "google.golang.org/protobuf/...", "golang.org/x/sys/..."}, "the embedded server knows nothing of sweeps; nothing else may import the server"},
+	{"cmd/sweep/progress", []string{"std", "sweep/grid", "sweep/plan", "sweep/protocol", "github.com/vbauerster/mpb/v8/..."}, "what a person sees is drawn from snapshots: it asks no server, reads no store and knows no flags"},
 	{"cmd/sweep", []string{"std", module + "/...", "go.temporal.io/api/...", "go.temporal.io/sdk/...", "github.com/spf13/...", "github.com/vbauerster/mpb/v8/...", "golang.org/x/term", "google.golang.org/grpc/..."}, "flags, environment and exit status; the embedded server only through deploy/local"},
 }
 

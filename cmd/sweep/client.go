@@ -152,7 +152,7 @@ func (a *app) settled(ctx context.Context, c client.Client, id string) error {
 		return nil
 	}
 	var p protocol.Progress
-	if !d.GetWorkflowExtendedInfo().GetCancelRequested() && (ask(ctx, c, id, &p) != nil || !p.Ending) {
+	if !d.GetWorkflowExtendedInfo().GetCancelRequested() && (queryProgress(ctx, c, id, &p) != nil || !p.Ending) {
 		return nil
 	}
 	fmt.Fprintf(a.err, "sweep %s is ending: waiting until its runs are saved\n", id)

@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"text/tabwriter"
-	"time"
-
+	
 	"github.com/spf13/cobra"
 
+	"github.com/topksweep/sweep/cmd/sweep/progress"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/data"
 )
@@ -46,7 +46,7 @@ data.eval_tokens too, so give those here as the grid does.`,
 				return inputError{fmt.Errorf("-o %s: want text or json", output)}
 			}
 			spec.Source = args[0]
-			r, err := data.Inspect(c.Context(), spec, data.Options{Workers: workers, Progress: a.scanned()})
+			r, err := data.Inspect(c.Context(), spec, data.Options{Workers: workers, Progress: progress.Percent(a.terminal())})
 			if err != nil {
 				return err
 			}
@@ -68,23 +68,6 @@ data.eval_tokens too, so give those here as the grid does.`,
 	c.Flags().Int64Var(&spec.EvalTokens, "eval-tokens", 0, "data.eval_tokens of the grid (default: auto)")
 	c.Flags().Var(atLeast1(&workers), "workers", "shard readers at a time (default: one per core)")
 	return c
-}
-
-// scanned shows on a terminal how far a long scan is.
-func (a *app) scanned() func(done, total int64) {
-	began, spoke := time.Now(), time.Now()
-	return func(done, total int64) {
-		switch {
-		case !a.tty || total == 0:
-		case done == total:
-			if spoke.After(began) {
-				fmt.Fprint(a.err, "\r\x1b[K")
-			}
-		case time.Since(spoke) > 200*time.Millisecond:
-			spoke = time.Now()
-			fmt.Fprintf(a.err, "\r%d%% of %d rows", 100*done/total, total)
-		}
-	}
 }
 
 func (a *app) writeReport(r data.Report, spec trainer.DataSpec) error {

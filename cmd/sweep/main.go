@@ -19,7 +19,10 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"golang.org/x/term"
 
+	"github.com/topksweep/sweep/cmd/sweep/progress"
 	"github.com/topksweep/sweep/sweep/grid"
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/trainer/data"
 )
 
@@ -66,17 +69,20 @@ func (o *output) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// columns is the width of the terminal.
-func (a *app) columns() int {
-	f, ok := a.err.(*os.File)
-	if !ok {
-		return wide
+// terminal is where progress is shown.
+func (a *app) terminal() progress.Terminal {
+	t := progress.Terminal{Out: a.err, Interactive: a.tty, Columns: progress.Wide}
+	if f, ok := a.err.(*os.File); ok {
+		if columns, _, err := term.GetSize(int(f.Fd())); err == nil {
+			t.Columns = columns
+		}
 	}
-	n, _, err := term.GetSize(int(f.Fd()))
-	if err != nil {
-		return wide
-	}
-	return n
+	return t
+}
+
+// newLabels returns the labels of a stored plan's cells.
+func newLabels(ctx context.Context, l *ledger.Ledger, header *plan.Header) *progress.Labels {
+	return progress.NewLabels(header, func(chunk int) ([]grid.Cell, error) { return l.Chunk(ctx, header.ID, chunk) })
 }
 
 func main() {

@@ -26,14 +26,14 @@ func shrug(ctx context.Context, method string, req, reply any, cc *grpc.ClientCo
 	if method != workflowservice.WorkflowService_RecordActivityTaskHeartbeat_FullMethodName {
 		return err
 	}
-	if silent(status.Code(err)) {
+	if noAnswer(status.Code(err)) {
 		return nil
 	}
 	return err
 }
 
-// silent says that a server gave no answer, rather than one that is bad.
-func silent(c codes.Code) bool {
+// noAnswer says that a server gave no answer, rather than one that is bad.
+func noAnswer(c codes.Code) bool {
 	switch c {
 	case codes.DeadlineExceeded, codes.Unavailable, codes.ResourceExhausted, codes.Aborted, codes.Internal, codes.Unknown:
 		return true

@@ -11,6 +11,7 @@ import (
 
 	"github.com/topksweep/sweep/deploy/local"
 	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 )
 
@@ -161,14 +162,14 @@ func uiNote(url string) string {
 
 // finish follows a sweep to its end and prints its results.
 func (a *app) finish(ctx context.Context, c client.Client, store storage.Store, header *plan.Header, out outputFlags, alive func() bool) error {
-	last, err := a.watch(ctx, c, store, header, alive)
+	last, err := a.watch(ctx, c, ledger.New(store), header, alive)
 	if ctx.Err() != nil {
 		return errInterrupted
 	}
 	if errors.Is(err, errServerGone) {
 		return err
 	}
-	if p := last.progress; last.mute == nil && p.Reused == 0 && p.Completed == header.CellCount && p.Steps < header.StepsUnshared {
+	if p := last.Progress; last.queryErr == nil && p.Reused == 0 && p.Completed == header.CellCount && p.Steps < header.StepsUnshared {
 		fmt.Fprintf(a.err, "trained %d steps of the %d that the runs have: what they share was trained once\n", p.Steps, header.StepsUnshared)
 	}
 	rows, loaded := loadRows(ctx, store, header)

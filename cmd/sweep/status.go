@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
 
+	"github.com/topksweep/sweep/cmd/sweep/progress"
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
@@ -67,10 +68,10 @@ reason. SWEEP is a name or an ID.`,
 			if output == "json" {
 				return writeJSON(a.out, s)
 			}
-			l := newLabels(ctx, store, header)
+			l := newLabels(ctx, ledger.New(store), header)
 			var troubles []string
 			for _, t := range trouble {
-				troubles = append(troubles, l.trouble(t))
+				troubles = append(troubles, l.Retry(t))
 			}
 			a.writeStatus(s, troubles, ui, all)
 			return nil
@@ -83,7 +84,7 @@ reason. SWEEP is a name or an ID.`,
 	return c
 }
 
-func statusOf(ctx context.Context, store storage.Store, tc client.Client, header *plan.Header) (sweepState, []trouble, error) {
+func statusOf(ctx context.Context, store storage.Store, tc client.Client, header *plan.Header) (sweepState, []progress.Retry, error) {
 	done, err := ledger.New(store).CompletedRuns(ctx)
 	if err != nil {
 		return sweepState{}, nil, err
@@ -92,20 +93,20 @@ func statusOf(ctx context.Context, store storage.Store, tc client.Client, header
 	if err != nil {
 		return s, nil, err
 	}
-	var live snapshot
+	var live observation
 	if tc != nil && s.State == "running" {
-		live, err = look(ctx, tc, header.ID)
-		if err = cmp.Or(err, live.mute); err != nil {
+		live, err = observe(ctx, tc, header.ID)
+		if err = cmp.Or(err, live.queryErr); err != nil {
 			return s, nil, fmt.Errorf("status %s: %w", header.ID, err)
 		}
 	}
 	running, beats := map[int]bool{}, map[int]*protocol.Heartbeat{}
-	for _, b := range live.beats {
+	for _, b := range live.Training {
 		beats[b.Cell] = &b
 	}
-	for i, c := range live.progress.Running {
+	for i, c := range live.Progress.Running {
 		running[c] = true
-		if leads := live.progress.FirstCells; i < len(leads) && beats[c] == nil { // it shares the stage of another
+		if leads := live.Progress.FirstCells; i < len(leads) && beats[c] == nil { // it shares the stage of another
 			beats[c] = beats[leads[i]]
 		}
 	}
@@ -133,7 +134,7 @@ func statusOf(ctx context.Context, store storage.Store, tc client.Client, header
 			s.Runs = append(s.Runs, r)
 		}
 	}
-	return s, live.trouble, nil
+	return s, live.Retries, nil
 }
 
 func (a *app) writeStatus(s sweepState, troubles []string, ui string, all bool) {
@@ -152,7 +153,7 @@ func (a *app) writeStatus(s sweepState, troubles []string, ui string, all bool) 
 		}
 		note := r.Error
 		if b := r.Beat; b != nil {
-			note = fmt.Sprintf("%d/%d steps  %s", b.Step, b.Steps, describe(*b))
+			note = fmt.Sprintf("%d/%d steps  %s", b.Step, b.Steps, progress.Describe(*b))
 		} else if r.Status == plan.Running {
 			note = "waiting for a worker"
 		}

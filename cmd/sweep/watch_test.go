@@ -87,9 +87,9 @@ func TestWatchSilence(t *testing.T) {
 		most    time.Duration
 		said    map[string]int // how often
 	}{
-		"killed": {moody{describe: dies, progress: func(int) *protocol.Progress { return some }}, 1, "no answer within 3m0s", patience, patience + 3*lookWithin,
+		"killed": {moody{describe: dies, progress: func(int) *protocol.Progress { return some }}, 1, "no answer within 3m0s", serverTimeout, serverTimeout + 3*pollTimeout,
 			map[string]int{gone: 1, back: 0, "1 of 2 runs done": 1}},
-		"killed, all results there": {moody{describe: dies, progress: func(int) *protocol.Progress { return some }}, 2, "", 0, 2 * lookWithin,
+		"killed, all results there": {moody{describe: dies, progress: func(int) *protocol.Progress { return some }}, 2, "", 0, 2 * pollTimeout,
 			map[string]int{gone: 0, "2 of 2 runs done": 1, "0 of 0": 0}},
 		"restarted": {moody{describe: func(look int) (enums.WorkflowExecutionStatus, error) {
 			switch look {
@@ -104,7 +104,7 @@ func TestWatchSilence(t *testing.T) {
 				return all
 			}
 			return some
-		}}, 1, "", 8 * lookWithin, patience, map[string]int{gone: 1, back: 1, "2 of 2 runs done": 1}},
+		}}, 1, "", 8 * pollTimeout, serverTimeout, map[string]int{gone: 1, back: 1, "2 of 2 runs done": 1}},
 		"worker gone before the end was told": {moody{describe: func(look int) (enums.WorkflowExecutionStatus, error) {
 			if look == 1 {
 				return running, nil
@@ -115,7 +115,7 @@ func TestWatchSilence(t *testing.T) {
 				return some
 			}
 			return nil
-		}}, 2, "", 0, 2 * lookWithin, map[string]int{gone: 0, idle: 0, "2 of 2 runs done": 1, "0 of 0": 0}},
+		}}, 2, "", 0, 2 * pollTimeout, map[string]int{gone: 0, idle: 0, "2 of 2 runs done": 1, "0 of 0": 0}},
 		"no worker for long": {moody{describe: func(look int) (enums.WorkflowExecutionStatus, error) {
 			if look < 200 {
 				return running, nil
@@ -126,20 +126,20 @@ func TestWatchSilence(t *testing.T) {
 				return nil
 			}
 			return all
-		}}, 1, "", 3 * patience, 10 * patience, map[string]int{gone: 0, idle: 1, "a worker answers": 1, "2 of 2 runs done": 1}},
+		}}, 1, "", 3 * serverTimeout, 10 * serverTimeout, map[string]int{gone: 0, idle: 1, "a worker answers": 1, "2 of 2 runs done": 1}},
 		"no slot for long": {moody{untaken: 100, describe: func(look int) (enums.WorkflowExecutionStatus, error) {
 			if look < 200 {
 				return running, nil
 			}
 			return completed, nil
-		}, progress: func(int) *protocol.Progress { return all }}, 1, "", 0, patience, map[string]int{"no worker takes its runs yet": 1, "a worker takes them": 1}},
+		}, progress: func(int) *protocol.Progress { return all }}, 1, "", 0, serverTimeout, map[string]int{"no worker takes its runs yet": 1, "a worker takes them": 1}},
 		"a slot soon": {moody{untaken: 15, describe: func(look int) (enums.WorkflowExecutionStatus, error) {
 			if look < 30 {
 				return running, nil
 			}
 			return completed, nil
-		}, progress: func(int) *protocol.Progress { return all }}, 1, "", 0, patience, map[string]int{"no worker takes": 0, "a worker takes": 0}},
-		"unknown to the server": {moody{describe: always(0, serviceerror.NewNotFound("workflow not found"))}, 1, "workflow not found", 0, pollEvery,
+		}, progress: func(int) *protocol.Progress { return all }}, 1, "", 0, serverTimeout, map[string]int{"no worker takes": 0, "a worker takes": 0}},
+		"unknown to the server": {moody{describe: always(0, serviceerror.NewNotFound("workflow not found"))}, 1, "workflow not found", 0, pollInterval,
 			map[string]int{gone: 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -147,7 +147,7 @@ func TestWatchSilence(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var out bytes.Buffer
 				began := time.Now()
-				_, err := (&app{err: &out}).watch(t.Context(), &x.server, store, header, alwaysThere)
+				_, err := (&app{err: &out}).watch(t.Context(), &x.server, ledger.New(store), header, alwaysThere)
 				if x.err == "" && err != nil || x.err != "" && (err == nil || !strings.Contains(err.Error(), x.err)) {
 					t.Errorf("error %v, want %q", err, x.err)
 				}
