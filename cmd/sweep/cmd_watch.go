@@ -1,14 +1,19 @@
 package main
 
 import (
-	"github.com/spf13/cobra"
+	"context"
 
-	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/spf13/cobra"
 )
 
-func (a *app) watchCmd() *cobra.Command {
-	var p place
-	var conn connection
+type watchOptions struct {
+	location   location
+	connection connection
+	sweep      string // name or ID
+}
+
+func newWatchCommand(env *environment) *cobra.Command {
+	var o watchOptions
 	c := &cobra.Command{
 		Use:   "watch SWEEP",
 		Short: "Follow a running sweep until it ends",
@@ -18,26 +23,28 @@ answer is waited for, for three minutes.`,
 		Example: "  sweep watch topk-demo",
 		Args:    args(cobra.ExactArgs(1)),
 
-		ValidArgsFunction: completeSweep(&p),
+		ValidArgsFunction: completeSweep(&o.location),
 		RunE: func(c *cobra.Command, args []string) error {
-			store, err := readStore(c.Context(), p.storeURL())
-			if err != nil {
-				return err
-			}
-			header, err := findSweep(c.Context(), store, args[0])
-			if err != nil {
-				return err
-			}
-			tc, _, err := conn.dial(c.Context(), p.dir, nil)
-			if err != nil {
-				return err
-			}
-			defer tc.Close()
-			_, err = a.watch(c.Context(), tc, ledger.New(store), header, alwaysThere)
-			return err
+			o.sweep = args[0]
+			return runWatch(c.Context(), env, o)
 		},
 	}
-	p.flags(c.Flags())
-	conn.flags(c.Flags())
+	o.location.addFlags(c.Flags())
+	o.connection.addFlags(c.Flags())
 	return c
+}
+
+// runWatch is the verb watch.
+func runWatch(ctx context.Context, env *environment, o watchOptions) error {
+	l, header, err := openSweep(ctx, o.location, o.sweep)
+	if err != nil {
+		return err
+	}
+	srv, err := o.connection.dial(ctx, o.location.dir, nil)
+	if err != nil {
+		return err
+	}
+	defer srv.close()
+	_, err = watch(ctx, env, srv, l, header)
+	return err
 }

@@ -10,13 +10,16 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// chooseGPUs says which of the GPUs that are there (or why there are none) a
-// process uses, as --backend and --gpus want it. Where it uses none, note says
-// why in a line, if that is worth saying.
-func chooseGPUs(backend string, want []int, there []string, none error, notBuilt bool) (use []int, note string, err error) {
+// chooseGPUs returns the numbers of the GPUs that a process uses. backend and
+// wanted are the flags --backend and --gpus. names are the GPUs of this machine;
+// if there are none, unusable says why, and notBuilt that this program is built
+// without CUDA. If the process uses none, note may say why, in one line.
+func chooseGPUs(backend string, wanted []int, names []string, unusable error, notBuilt bool) (
+	use []int, note string, err error) {
+
 	switch backend {
 	case "cpu":
-		if len(want) > 0 {
+		if len(wanted) > 0 {
 			return nil, "", inputError{errors.New("--gpus: --backend cpu uses none")}
 		}
 		return nil, "", nil
@@ -24,37 +27,37 @@ func chooseGPUs(backend string, want []int, there []string, none error, notBuilt
 	default:
 		return nil, "", inputError{fmt.Errorf("backend %q: want auto, cpu or cuda", backend)}
 	}
-	if none != nil {
+	if unusable != nil {
 		switch {
 		case backend == "cuda":
-			return nil, "", inputError{fmt.Errorf("--backend cuda: %w", none)}
-		case len(want) > 0:
-			return nil, "", inputError{fmt.Errorf("--gpus: %w", none)}
+			return nil, "", inputError{fmt.Errorf("--backend cuda: %w", unusable)}
+		case len(wanted) > 0:
+			return nil, "", inputError{fmt.Errorf("--gpus: %w", unusable)}
 		case notBuilt:
 			return nil, "", nil
 		}
-		return nil, "training on the CPU: " + none.Error(), nil
+		return nil, "training on the CPU: " + unusable.Error(), nil
 	}
-	for i, g := range want {
-		if g < 0 || g >= len(there) {
-			return nil, "", inputError{fmt.Errorf("--gpus %d: this machine has GPUs 0 to %d", g, len(there)-1)}
+	for i, g := range wanted {
+		if g < 0 || g >= len(names) {
+			return nil, "", inputError{fmt.Errorf("--gpus %d: this machine has GPUs 0 to %d", g, len(names)-1)}
 		}
-		if slices.Contains(want[:i], g) {
+		if slices.Contains(wanted[:i], g) {
 			return nil, "", inputError{fmt.Errorf("--gpus: %d comes twice; --slots-per-gpu 2 trains two runs on each", g)}
 		}
 	}
-	if len(want) > 0 {
-		return want, "", nil
+	if len(wanted) > 0 {
+		return wanted, "", nil
 	}
-	for g := range there {
+	for g := range names {
 		use = append(use, g)
 	}
 	return use, "", nil
 }
 
 // A gpuPool is several GPUs as one backend: a run gets the one with the fewest
-// runs, until its model is closed. How many runs there are at a time is the
-// worker's matter.
+// runs, until its model is closed. The worker sees to it that there are no more
+// runs at a time than there are slots.
 type gpuPool struct {
 	gpus []trainer.Backend
 
@@ -99,11 +102,11 @@ func (m leasedModel) Close() error {
 	return m.Model.Close()
 }
 
-// on names the GPUs that are used.
-func on(use []int, there []string) string {
-	names := make([]string, len(use))
+// joinNames lists the names of the GPUs that are used.
+func joinNames(use []int, names []string) string {
+	used := make([]string, len(use))
 	for i, g := range use {
-		names[i] = there[g]
+		used[i] = names[g]
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(used, ", ")
 }

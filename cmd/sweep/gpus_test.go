@@ -15,12 +15,12 @@ func TestChooseGPUs(t *testing.T) {
 	none := errors.New("no NVIDIA driver on this machine")
 	for _, c := range []struct {
 		backend  string
-		want     []int
-		there    []string
-		none     error
+		wanted   []int
+		names    []string
+		unusable error
 		notBuilt bool
 		use      []int
-		says     string // the note or the error
+		message  string // the note or the error
 	}{
 		{"auto", nil, two, nil, false, []int{0, 1}, ""},
 		{"cuda", nil, two, nil, false, []int{0, 1}, ""},
@@ -28,7 +28,7 @@ func TestChooseGPUs(t *testing.T) {
 		{"cuda", []int{1, 0}, two, nil, false, []int{1, 0}, ""},
 		{"cpu", nil, two, nil, false, nil, ""},
 		{"auto", nil, nil, none, false, nil, "training on the CPU: no NVIDIA driver on this machine"},
-		{"auto", nil, nil, none, true, nil, ""}, // a program without CUDA has nothing to say of it
+		{"auto", nil, nil, none, true, nil, ""}, // not built with CUDA: no note
 		{"cuda", nil, nil, none, true, nil, "--backend cuda: no NVIDIA driver on this machine"},
 		{"auto", []int{0}, nil, none, false, nil, "--gpus: no NVIDIA driver on this machine"},
 		{"cpu", []int{0}, two, nil, false, nil, "--gpus: --backend cpu uses none"},
@@ -37,23 +37,25 @@ func TestChooseGPUs(t *testing.T) {
 		{"cuda", []int{0, 0}, two, nil, false, nil, "--gpus: 0 comes twice; --slots-per-gpu 2 trains two runs on each"},
 		{"tpu", nil, two, nil, false, nil, `backend "tpu": want auto, cpu or cuda`},
 	} {
-		use, note, err := chooseGPUs(c.backend, c.want, c.there, c.none, c.notBuilt)
-		says := note
+		use, note, err := chooseGPUs(c.backend, c.wanted, c.names, c.unusable, c.notBuilt)
+		message := note
 		if err != nil {
-			says = err.Error()
+			message = err.Error()
 			if !errors.As(err, new(inputError)) {
 				t.Errorf("%+v: %v does not end with status 2", c, err)
 			}
 		}
-		if !slices.Equal(use, c.use) || says != c.says || strings.Contains(says, "\n") {
-			t.Errorf("%+v: %v, %q", c, use, says)
+		if !slices.Equal(use, c.use) || message != c.message || strings.Contains(message, "\n") {
+			t.Errorf("%+v: %v, %q", c, use, message)
 		}
 	}
 }
 
 func TestGPUPool(t *testing.T) {
 	p := newGPUPool([]trainer.Backend{cpu.New(1), cpu.New(1), cpu.New(1)})
-	c := trainer.Config{ActivationDim: 4, DictSize: 8, K: 2, Steps: 10, BatchSize: 4, DecayStart: 5, Recipe: "corrected"}.Resolve()
+	c := trainer.Config{
+		ActivationDim: 4, DictSize: 8, K: 2, Steps: 10, BatchSize: 4, DecayStart: 5, Recipe: "corrected",
+	}.Resolve()
 	var models []trainer.Model
 	for i, want := range [][]int{{1, 0, 0}, {1, 1, 0}, {1, 1, 1}, {2, 1, 1}} {
 		m, err := p.New(c, trainer.Init(c), nil)
@@ -65,7 +67,7 @@ func TestGPUPool(t *testing.T) {
 			t.Errorf("run %d: %v", i, p.runs)
 		}
 	}
-	// The second GPU is given back, once though closed twice, and taken next.
+	// Closing a model twice gives its GPU back once. The next run gets that one.
 	for range 2 {
 		if err := models[1].Close(); err != nil {
 			t.Fatal(err)
@@ -77,9 +79,10 @@ func TestGPUPool(t *testing.T) {
 	if _, err := p.New(c, trainer.Init(c), nil); err != nil || p.runs[1] != 1 {
 		t.Errorf("%v, %v", p.runs, err)
 	}
-	// A run that cannot be had takes nothing.
+	// A model that cannot be made keeps no GPU.
 	p.gpus[1] = fullGPU{p.gpus[1]}
-	if _, err := p.New(c, trainer.Init(c), nil); !errors.Is(err, trainer.ErrMemory) || !slices.Equal(p.runs, []int{2, 1, 1}) {
+	_, err := p.New(c, trainer.Init(c), nil)
+	if want := []int{2, 1, 1}; !errors.Is(err, trainer.ErrMemory) || !slices.Equal(p.runs, want) {
 		t.Errorf("%v, %v", p.runs, err)
 	}
 }

@@ -14,7 +14,6 @@ import (
 
 	"github.com/topksweep/sweep/cmd/sweep/progress"
 	"github.com/topksweep/sweep/sweep/ledger"
-	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
@@ -28,7 +27,8 @@ type observation struct {
 
 // ended says that the workflow has ended.
 func (o observation) ended() bool {
-	return o.status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING && o.status != enums.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW
+	return o.status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING &&
+		o.status != enums.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW
 }
 
 // observe asks where a sweep stands. An error means that the server did not
@@ -92,7 +92,9 @@ func queryProgress(ctx context.Context, c client.Client, id string, p *protocol.
 
 // withCounts fills in the progress that the workflow did not tell: that of the
 // observation before, or at the end the counts of the store.
-func (o observation) withCounts(ctx context.Context, l *ledger.Ledger, h *plan.Header, before observation) (observation, error) {
+func (o observation) withCounts(ctx context.Context, l *ledger.Ledger, id string, before observation) (
+	observation, error) {
+
 	if o.queryErr == nil {
 		return o, nil
 	}
@@ -101,7 +103,7 @@ func (o observation) withCounts(ctx context.Context, l *ledger.Ledger, h *plan.H
 		return o, nil
 	}
 	// The sweep may have been extended since its header was read.
-	h, err := l.Header(ctx, h.ID)
+	h, err := l.Header(ctx, id)
 	if err != nil {
 		return o, err
 	}

@@ -8,7 +8,6 @@ import (
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/topksweep/sweep/cmd/sweep/progress"
@@ -29,31 +28,33 @@ var errServerGone = errors.New("the server's process has ended")
 
 // A watcher follows one sweep and shows its progress.
 type watcher struct {
-	client client.Client
-	alive  func() bool // whether the server's process is there
+	server *server
 	ledger *ledger.Ledger
 	header *plan.Header
 	view   progress.View
 
-	server, worker, slot progress.Outage
-	waiting              int         // polls in a row that found no stage taken by a worker
-	last                 observation // the newest that was shown
+	noServer, noWorker, noSlot progress.Outage
+
+	waiting int         // polls in a row in which stages waited and none was taken by a worker
+	last    observation // the newest that was shown
 }
 
 // watch shows a sweep's progress until its workflow ends, and returns where it
 // stood then. It waits for a server that restarts. If the server is gone but the
 // store has all results, that is the end too. The error says that runs failed, that
 // the server does not answer, or that watching was interrupted.
-func (a *app) watch(ctx context.Context, c client.Client, l *ledger.Ledger, header *plan.Header, alive func() bool) (observation, error) {
+func watch(ctx context.Context, env *environment, srv *server, l *ledger.Ledger, header *plan.Header) (
+	observation, error) {
+
 	w := &watcher{
-		client: c, alive: alive, ledger: l, header: header,
-		view: progress.NewView(a.terminal(), header, newLabels(ctx, l, header)),
-		server: progress.Outage{
+		server: srv, ledger: l, header: header,
+		view: progress.NewView(env.terminal(), header, newLabels(ctx, l, header)),
+		noServer: progress.Outage{
 			Began: fmt.Sprintf("the server does not answer; waiting for it, up to %v", serverTimeout),
 			Ended: "the server answers again",
 		},
-		worker: progress.Outage{Began: "no worker answers; waiting for one", Ended: "a worker answers"},
-		slot: progress.Outage{
+		noWorker: progress.Outage{Began: "no worker answers; waiting for one", Ended: "a worker answers"},
+		noSlot: progress.Outage{
 			Began: "no worker takes its runs yet: all slots are taken, " +
 				"or no worker trains on the backend that it was submitted for",
 			Ended: "a worker takes them",
@@ -77,19 +78,19 @@ func (a *app) watch(ctx context.Context, c client.Client, l *ledger.Ledger, head
 // poll asks the server once and shows what it tells. ended says that the sweep has
 // ended; the error is then what it ended with.
 func (w *watcher) poll(ctx context.Context) (ended bool, err error) {
-	now, err := observe(ctx, w.client, w.header.ID)
+	now, err := observe(ctx, w.server.client, w.header.ID)
 	if ctx.Err() != nil {
 		return false, errInterrupted
 	}
 	if err != nil {
 		return w.unanswered(ctx, err)
 	}
-	w.server.Update(w.view, false)
+	w.noServer.Update(w.view, false)
 	// A worker that is about to stop may miss one query, which is not worth a line.
 	if !now.ended() && (now.queryErr == nil || w.last.queryErr != nil) {
-		w.worker.Update(w.view, now.queryErr != nil)
+		w.noWorker.Update(w.view, now.queryErr != nil)
 	}
-	now, err = now.withCounts(ctx, w.ledger, w.header, w.last)
+	now, err = now.withCounts(ctx, w.ledger, w.header.ID, w.last)
 	if err != nil {
 		return false, err
 	}
@@ -99,7 +100,7 @@ func (w *watcher) poll(ctx context.Context) (ended bool, err error) {
 	if !now.waiting {
 		w.waiting = 0
 	}
-	w.slot.Update(w.view, w.waiting >= int(slotTimeout/pollInterval))
+	w.noSlot.Update(w.view, w.waiting >= int(slotTimeout/pollInterval))
 	if !now.ended() {
 		return false, nil
 	}
@@ -109,19 +110,19 @@ func (w *watcher) poll(ctx context.Context) (ended bool, err error) {
 // unanswered is the part of poll for a server that did not answer.
 func (w *watcher) unanswered(ctx context.Context, cause error) (ended bool, err error) {
 	completed := observation{status: enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, queryErr: cause}
-	completed, err = completed.withCounts(ctx, w.ledger, w.header, observation{})
+	completed, err = completed.withCounts(ctx, w.ledger, w.header.ID, observation{})
 	switch {
 	case err == nil && completed.Progress.Completed == completed.Progress.Cells:
 		w.last = completed
 		w.view.Show(completed.Snapshot)
 		return true, nil
-	case !w.alive():
+	case !w.server.alive():
 		return false, errServerGone
 	case !noAnswer(serviceerror.ToStatus(cause).Code()):
 		return false, fmt.Errorf("watch %s: %w", w.header.ID, cause)
 	}
-	w.server.Update(w.view, true)
-	if time.Since(w.server.Since) >= serverTimeout {
+	w.noServer.Update(w.view, true)
+	if time.Since(w.noServer.Since) >= serverTimeout {
 		return false, fmt.Errorf("watch %s: no answer within %v: %w", w.header.ID, serverTimeout, cause)
 	}
 	return false, nil
@@ -136,7 +137,7 @@ func (w *watcher) outcome(ctx context.Context) error {
 	case enums.WORKFLOW_EXECUTION_STATUS_CANCELED:
 		return fmt.Errorf("sweep %s was canceled; submit the grid again to go on", id)
 	case enums.WORKFLOW_EXECUTION_STATUS_FAILED:
-		return failure(w.client.GetWorkflow(ctx, id, "").Get(ctx, nil), id)
+		return failure(w.server.client.GetWorkflow(ctx, id, "").Get(ctx, nil), id)
 	}
 	return fmt.Errorf("sweep %s ended as %s", id, w.last.status)
 }

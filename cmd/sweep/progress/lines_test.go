@@ -25,7 +25,10 @@ func TestLines(t *testing.T) {
 			return s
 		}
 		beat := func(cell, cells int, step, steps int64) protocol.Heartbeat {
-			return protocol.Heartbeat{Cell: cell, Cells: cells, Step: step, Steps: steps, Loss: 0.5, StepsPerSecond: 10, TokensPerSecond: 2560}
+			return protocol.Heartbeat{
+				Cell: cell, Cells: cells, Step: step, Steps: steps,
+				Loss: 0.5, StepsPerSecond: 10, TokensPerSecond: 2560,
+			}
 		}
 		trunk := snapshot(0, beat(0, 2, 10, 100))
 		view.Show(trunk)
@@ -82,7 +85,8 @@ func TestOutage(t *testing.T) {
 		}
 		worker.Update(view, false)
 		worker.Update(view, false)
-		if want := "    1:00  no worker answers\n    4:00  a worker answers\n"; out.String() != want || !worker.Since.IsZero() {
+		const want = "    1:00  no worker answers\n    4:00  a worker answers\n"
+		if out.String() != want || !worker.Since.IsZero() {
 			t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 		}
 	})

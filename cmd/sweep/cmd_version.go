@@ -11,7 +11,7 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-func (a *app) versionCmd() *cobra.Command {
+func (a *environment) versionCmd() *cobra.Command {
 	var output string
 	c := &cobra.Command{
 		Use:   "version",

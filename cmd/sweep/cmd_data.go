@@ -1,10 +1,11 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
 	"fmt"
+	"io"
 	"text/tabwriter"
-	
+
 	"github.com/spf13/cobra"
 
 	"github.com/topksweep/sweep/cmd/sweep/progress"
@@ -12,21 +13,25 @@ import (
 	"github.com/topksweep/sweep/trainer/data"
 )
 
-func (a *app) dataCmd() *cobra.Command {
+func newDataCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "data",
 		Short: "Look at activation shards",
 		Args:  unknownVerb,
-		RunE:  help,
+		RunE:  showHelp,
 	}
-	c.AddCommand(a.inspectCmd())
+	c.AddCommand(newDataInspectCommand(env))
 	return c
 }
 
-func (a *app) inspectCmd() *cobra.Command {
-	var output string
-	var workers int
-	var spec trainer.DataSpec
+type dataInspectOptions struct {
+	spec    trainer.DataSpec
+	workers int // 0: one per core
+	output  format
+}
+
+func newDataInspectCommand(env *environment) *cobra.Command {
+	o := dataInspectOptions{output: newFormat("text", "json")}
 	c := &cobra.Command{
 		Use:   "inspect PATH",
 		Short: "Read activation shards whole and say what they hold",
@@ -34,44 +39,45 @@ func (a *app) inspectCmd() *cobra.Command {
 (.safetensors or .npy), and print rows, width, dtype, mean norm and two fingerprints.
 Rows that hold NaN or Inf are listed, and make the exit status 2.
 
-content is the fingerprint of the rows as they are stored. data is that of what a run
-trains on, the column data of its results: it depends on the grid's data.normalize and
-data.eval_tokens too, so give those here as the grid does.`,
+content is the fingerprint of the rows as they are stored. data is the fingerprint of
+what a run trains on, as in the column data of the results. It depends on data.normalize
+and data.eval_tokens of the grid too: give both here as the grid does.`,
 		Example: `  sweep data inspect activations/gpt2-small/l8
   sweep data inspect trainer/data/testdata/minilm-l3 --normalize mean_square --eval-tokens 500
   sweep data inspect 'shards/*.safetensors' -o json`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			if output != "text" && output != "json" {
-				return inputError{fmt.Errorf("-o %s: want text or json", output)}
-			}
-			spec.Source = args[0]
-			r, err := data.Inspect(c.Context(), spec, data.Options{Workers: workers, Progress: progress.Percent(a.terminal())})
-			if err != nil {
-				return err
-			}
-			if output == "json" {
-				e := json.NewEncoder(a.out)
-				e.SetIndent("", "  ")
-				err = e.Encode(r)
-			} else {
-				err = a.writeReport(r, spec)
-			}
-			if err == nil && r.NonFiniteRows > 0 {
-				err = inputError{fmt.Errorf("%s: %d rows hold NaN or Inf: leave such rows out when you write shards", args[0], r.NonFiniteRows)}
-			}
-			return err
+			o.spec.Source = args[0]
+			return runDataInspect(c.Context(), env, o)
 		},
 	}
-	c.Flags().StringVarP(&output, "output", "o", "text", "text or json")
-	c.Flags().StringVar(&spec.Normalize, "normalize", "none", "data.normalize of the grid: none or mean_square")
-	c.Flags().Int64Var(&spec.EvalTokens, "eval-tokens", 0, "data.eval_tokens of the grid (default: auto)")
-	c.Flags().Var(atLeast1(&workers), "workers", "shard readers at a time (default: one per core)")
+	o.output.addFlag(c.Flags())
+	c.Flags().StringVar(&o.spec.Normalize, "normalize", "none", "data.normalize of the grid: none or mean_square")
+	c.Flags().Int64Var(&o.spec.EvalTokens, "eval-tokens", 0, "data.eval_tokens of the grid (default: auto)")
+	c.Flags().Var(atLeast1(&o.workers), "workers", "shard readers at a time (default: one per core)")
 	return c
 }
 
-func (a *app) writeReport(r data.Report, spec trainer.DataSpec) error {
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+// runDataInspect is the verb data inspect.
+func runDataInspect(ctx context.Context, env *environment, o dataInspectOptions) error {
+	r, err := data.Inspect(ctx, o.spec, data.Options{Workers: o.workers, Progress: progress.Percent(env.terminal())})
+	if err != nil {
+		return err
+	}
+	if o.output.name == "json" {
+		err = env.writeJSON(r)
+	} else {
+		err = writeDataReport(env.out, r, o.spec)
+	}
+	if err == nil && r.NonFiniteRows > 0 {
+		err = inputError{fmt.Errorf("%s: %d rows hold NaN or Inf: leave such rows out when you write shards",
+			o.spec.Source, r.NonFiniteRows)}
+	}
+	return err
+}
+
+func writeDataReport(out io.Writer, r data.Report, spec trainer.DataSpec) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "rows\t%d\n", r.Rows)
 	fmt.Fprintf(w, "width\t%d\n", r.Dim)
 	fmt.Fprintf(w, "dtype\t%s\n", r.DType)

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// What sweep data inspect prints as data is what a plan, and so the results, have.
+// The fingerprint that data inspect prints as data is that of the plan, and so of the
+// results.
 func TestInspectAgainstPlan(t *testing.T) {
 	shard := filepath.Join(t.TempDir(), "a.npy")
 	if err := os.WriteFile(shard, npy(40, 8, 1), 0o644); err != nil {
@@ -16,13 +17,13 @@ func TestInspectAgainstPlan(t *testing.T) {
 	var header struct {
 		Info struct{ Fingerprint string } `json:"data_info"`
 	}
-	g := write(t, base(map[string]string{"data": "data: {source: " + shard + ", normalize: mean_square, eval_tokens: 7}"}))
-	if err := json.Unmarshal([]byte(ok(t, t.TempDir(), "plan", g, "-o", "json")), &header); err != nil {
+	g := writeGrid(t, gridWith("data: {source: "+shard+", normalize: mean_square, eval_tokens: 7}"))
+	if err := json.Unmarshal([]byte(mustRun(t, t.TempDir(), "plan", g, "-o", "json")), &header); err != nil {
 		t.Fatal(err)
 	}
 	inspect := func(args ...string) string {
 		var r struct{ Content, Data string }
-		out := ok(t, t.TempDir(), append([]string{"data", "inspect", shard, "-o", "json"}, args...)...)
+		out := mustRun(t, t.TempDir(), append([]string{"data", "inspect", shard, "-o", "json"}, args...)...)
 		if err := json.Unmarshal([]byte(out), &r); err != nil || r.Content == "" || r.Content == r.Data {
 			t.Fatalf("%v in %s", err, out)
 		}
