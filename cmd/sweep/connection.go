@@ -82,6 +82,7 @@ func (c *connection) dial(ctx context.Context, dir string, log *slog.Logger) (*s
 func connect(ctx context.Context, opts client.Options, log *slog.Logger) (*server, error) {
 	opts.Namespace = cmp.Or(opts.Namespace, client.DefaultNamespace)
 	opts.Logger = sdklog.NewStructuredLogger(log)
+	opts.ConnectionOptions = toleratingLostHeartbeats(opts.ConnectionOptions)
 	c, err := client.DialContext(ctx, opts)
 	if err != nil {
 		return nil, err

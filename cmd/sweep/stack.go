@@ -51,10 +51,7 @@ func startStack(ctx context.Context, at location, o serverOptions, device traini
 	// scheduler slots of its own, so that no heartbeat queues behind a step.
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
 	log := slog.New(slog.NewTextHandler(k.log, nil))
-	k.server, err = connect(ctx, client.Options{
-		HostPort: k.embedded.HostPort, Namespace: local.DefaultNamespace,
-		ConnectionOptions: toleratingLostHeartbeats(client.ConnectionOptions{}),
-	}, log)
+	k.server, err = connect(ctx, client.Options{HostPort: k.embedded.HostPort, Namespace: local.DefaultNamespace}, log)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the server just started: %w", err)
 	}
