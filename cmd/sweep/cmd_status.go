@@ -152,7 +152,7 @@ func writeStatus(env *environment, srv *server, s sweepState, all bool) {
 	}
 	fmt.Fprintf(env.out, "  planned %s\n", s.Planned.Local().Format(time.DateTime))
 	if srv != nil && srv.uiURL != "" {
-		fmt.Fprintf(env.out, "%s/namespaces/default/workflows/%s\n", srv.uiURL, s.ID)
+		fmt.Fprintf(env.out, "%s/namespaces/%s/workflows/%s\n", srv.uiURL, srv.namespace, s.ID)
 	}
 	w := tabwriter.NewWriter(env.out, 0, 0, 2, ' ', 0)
 	for _, r := range s.Runs {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"net"
 	"os"
@@ -8,12 +9,15 @@ import (
 	"sync"
 	"testing"
 
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/topksweep/sweep/sweep/plan"
 )
 
 // A grpcServer is a Temporal server with one namespace, research. It accepts
@@ -106,6 +110,43 @@ func TestDialedServerLosesHeartbeats(t *testing.T) {
 	fake.again = cancel // the client would try for a minute
 	if err := srv.client.RecordActivityHeartbeat(ctx, []byte("token"), 7); err != nil || fake.heartbeats != 1 {
 		t.Errorf("after %d calls: %v", fake.heartbeats, err)
+	}
+}
+
+// A sweep gets the search attributes of the namespace that it starts in.
+func TestStartInNamespace(t *testing.T) {
+	fake, srv := dialGRPCServer(t, "research")
+	if srv.namespace != "research" {
+		t.Errorf("namespace %q", srv.namespace)
+	}
+	h := &plan.Header{ID: "demo-1", Name: "demo"}
+	h.CellCount = 4
+	started, err := startWorkflow(t.Context(), srv, h, "", "cpu", enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+	if err != nil || !started {
+		t.Fatalf("started is %t, %v", started, err)
+	}
+	if len(fake.started) != 1 {
+		t.Fatalf("%d workflows were started", len(fake.started))
+	}
+	request := fake.started[0]
+	attributes := request.SearchAttributes.GetIndexedFields()
+	for name, want := range map[string]string{attrName.GetName(): `"demo"`, attrCells.GetName(): "4"} {
+		if got := string(attributes[name].GetData()); got != want {
+			t.Errorf("search attribute %s is %q, want %q", name, got, want)
+		}
+	}
+	if request.Namespace != "research" || request.WorkflowId != "demo-1" {
+		t.Errorf("started %s in the namespace %q", request.WorkflowId, request.Namespace)
+	}
+}
+
+// The address of a sweep in the Web UI has the namespace of the connection.
+func TestStatusNamesNamespace(t *testing.T) {
+	var out bytes.Buffer
+	srv := &server{namespace: "research", uiURL: "http://127.0.0.1:8233"}
+	writeStatus(&environment{out: &out}, srv, sweepState{ID: "demo-1"}, false)
+	if want := "\nhttp://127.0.0.1:8233/namespaces/research/workflows/demo-1\n"; !strings.Contains(out.String(), want) {
+		t.Errorf("no %q in:\n%s", want, out.String())
 	}
 }
 

@@ -33,7 +33,7 @@ func searchAttributes() map[string]enums.IndexedValueType {
 // searchAttributesOf are the search attributes of a sweep that the server's
 // namespace has. A server without them runs sweeps all the same.
 func searchAttributesOf(ctx context.Context, srv *server, h *plan.Header) temporal.SearchAttributes {
-	request := &operatorservice.ListSearchAttributesRequest{Namespace: "default"}
+	request := &operatorservice.ListSearchAttributesRequest{Namespace: srv.namespace}
 	known, err := srv.client.OperatorService().ListSearchAttributes(ctx, request)
 	if err != nil {
 		return temporal.SearchAttributes{}
