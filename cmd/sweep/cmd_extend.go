@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
 )
@@ -48,7 +49,12 @@ func runExtend(ctx context.Context, env *environment, o extendOptions) error {
 	if err != nil {
 		return err
 	}
-	l, header, err := openSweep(ctx, o.location, o.sweep)
+	store, err := readStore(ctx, o.storeURL())
+	if err != nil {
+		return err
+	}
+	l := ledger.New(store)
+	header, err := findSweep(ctx, l, o.sweep)
 	if err != nil {
 		return err
 	}

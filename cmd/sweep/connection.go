@@ -90,11 +90,11 @@ func connect(ctx context.Context, opts client.Options, log *slog.Logger) (*serve
 	return &server{client: c, namespace: opts.Namespace, alive: alwaysAlive, close: c.Close}, nil
 }
 
-// dialIfAny connects for a verb that can do without a server, as the store tells
-// most. Without one srv is nil, and state is that of a sweep with runs to train:
-// stopped if no server runs, and unknown, with a note, if the one that was named
-// does not answer.
-func (c *connection) dialIfAny(ctx context.Context, env *environment, dir string) (srv *server, state string) {
+// dialIfAny connects for a verb that also works without a server: srv is then nil.
+// unfinished is the state of a sweep that has runs to train and is not known to be
+// running: stopped if there is no server, and unknown, with a note to the user, if
+// the server that was named does not answer.
+func (c *connection) dialIfAny(ctx context.Context, env *environment, dir string) (srv *server, unfinished string) {
 	srv, err := c.dial(ctx, dir, nil)
 	if err == nil || errors.Is(err, errNoServer) {
 		return srv, stateStopped

@@ -10,16 +10,17 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// chooseGPUs returns the numbers of the GPUs that a process uses. backend and
-// wanted are the flags --backend and --gpus. names are the GPUs of this machine;
-// if there are none, unusable says why, and notBuilt that this program is built
-// without CUDA. If the process uses none, note may say why, in one line.
-func chooseGPUs(backend string, wanted []int, names []string, unusable error, notBuilt bool) (
-	use []int, note string, err error) {
-
+// chooseGPUs returns the numbers of the GPUs that a process uses. backend and want
+// are the flags --backend and --gpus. present names the GPUs of this machine; none
+// is the error that says why there are none; notBuilt says that the program has no
+// GPU support. note is a line for the user where the process trains on the CPU
+// although it has GPU support.
+func chooseGPUs(
+	backend string, want []int, present []string, none error, notBuilt bool,
+) (use []int, note string, err error) {
 	switch backend {
 	case "cpu":
-		if len(wanted) > 0 {
+		if len(want) > 0 {
 			return nil, "", inputError{errors.New("--gpus: --backend cpu uses none")}
 		}
 		return nil, "", nil
@@ -27,42 +28,43 @@ func chooseGPUs(backend string, wanted []int, names []string, unusable error, no
 	default:
 		return nil, "", inputError{fmt.Errorf("backend %q: want auto, cpu or cuda", backend)}
 	}
-	if unusable != nil {
+	if none != nil {
 		switch {
 		case backend == "cuda":
-			return nil, "", inputError{fmt.Errorf("--backend cuda: %w", unusable)}
-		case len(wanted) > 0:
-			return nil, "", inputError{fmt.Errorf("--gpus: %w", unusable)}
+			return nil, "", inputError{fmt.Errorf("--backend cuda: %w", none)}
+		case len(want) > 0:
+			return nil, "", inputError{fmt.Errorf("--gpus: %w", none)}
 		case notBuilt:
 			return nil, "", nil
 		}
-		return nil, "training on the CPU: " + unusable.Error(), nil
+		return nil, "training on the CPU: " + none.Error(), nil
 	}
-	for i, g := range wanted {
-		if g < 0 || g >= len(names) {
-			return nil, "", inputError{fmt.Errorf("--gpus %d: this machine has GPUs 0 to %d", g, len(names)-1)}
+	for i, g := range want {
+		if g < 0 || g >= len(present) {
+			return nil, "", inputError{fmt.Errorf("--gpus %d: this machine has GPUs 0 to %d", g, len(present)-1)}
 		}
-		if slices.Contains(wanted[:i], g) {
-			return nil, "", inputError{fmt.Errorf("--gpus: %d comes twice; --slots-per-gpu 2 trains two runs on each", g)}
+		if slices.Contains(want[:i], g) {
+			return nil, "", inputError{fmt.Errorf(
+				"--gpus: %d comes twice; --slots-per-gpu 2 trains two runs on each", g)}
 		}
 	}
-	if len(wanted) > 0 {
-		return wanted, "", nil
+	if len(want) > 0 {
+		return want, "", nil
 	}
-	for g := range names {
+	for g := range present {
 		use = append(use, g)
 	}
 	return use, "", nil
 }
 
-// A gpuPool is several GPUs as one backend: a run gets the one with the fewest
-// runs, until its model is closed. The worker sees to it that there are no more
-// runs at a time than there are slots.
+// A gpuPool is several GPUs as one backend. A model goes to the GPU with the fewest
+// models, and is counted there until it is closed. The worker decides how many runs
+// there are at a time.
 type gpuPool struct {
 	gpus []trainer.Backend
 
 	mu   sync.Mutex
-	runs []int // on each
+	runs []int // models on each GPU
 }
 
 func newGPUPool(gpus []trainer.Backend) *gpuPool {
@@ -102,11 +104,11 @@ func (m leasedModel) Close() error {
 	return m.Model.Close()
 }
 
-// joinNames lists the names of the GPUs that are used.
-func joinNames(use []int, names []string) string {
-	used := make([]string, len(use))
+// gpuNames returns the names of the GPUs that are used, for the user.
+func gpuNames(use []int, present []string) string {
+	names := make([]string, len(use))
 	for i, g := range use {
-		used[i] = names[g]
+		names[i] = present[g]
 	}
-	return strings.Join(used, ", ")
+	return strings.Join(names, ", ")
 }

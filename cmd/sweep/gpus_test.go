@@ -15,9 +15,9 @@ func TestChooseGPUs(t *testing.T) {
 	none := errors.New("no NVIDIA driver on this machine")
 	for _, c := range []struct {
 		backend  string
-		wanted   []int
-		names    []string
-		unusable error
+		want     []int
+		present  []string
+		none     error
 		notBuilt bool
 		use      []int
 		message  string // the note or the error
@@ -37,7 +37,7 @@ func TestChooseGPUs(t *testing.T) {
 		{"cuda", []int{0, 0}, two, nil, false, nil, "--gpus: 0 comes twice; --slots-per-gpu 2 trains two runs on each"},
 		{"tpu", nil, two, nil, false, nil, `backend "tpu": want auto, cpu or cuda`},
 	} {
-		use, note, err := chooseGPUs(c.backend, c.wanted, c.names, c.unusable, c.notBuilt)
+		use, note, err := chooseGPUs(c.backend, c.want, c.present, c.none, c.notBuilt)
 		message := note
 		if err != nil {
 			message = err.Error()
@@ -54,7 +54,7 @@ func TestChooseGPUs(t *testing.T) {
 func TestGPUPool(t *testing.T) {
 	p := newGPUPool([]trainer.Backend{cpu.New(1), cpu.New(1), cpu.New(1)})
 	c := trainer.Config{
-		ActivationDim: 4, DictSize: 8, K: 2, Steps: 10, BatchSize: 4, DecayStart: 5, Recipe: "corrected",
+		Recipe: "corrected", ActivationDim: 4, DictSize: 8, K: 2, Steps: 10, BatchSize: 4, DecayStart: 5,
 	}.Resolve()
 	var models []trainer.Model
 	for i, want := range [][]int{{1, 0, 0}, {1, 1, 0}, {1, 1, 1}, {2, 1, 1}} {
@@ -79,10 +79,10 @@ func TestGPUPool(t *testing.T) {
 	if _, err := p.New(c, trainer.Init(c), nil); err != nil || p.runs[1] != 1 {
 		t.Errorf("%v, %v", p.runs, err)
 	}
-	// A model that cannot be made keeps no GPU.
+	// A run that cannot be had takes nothing.
 	p.gpus[1] = fullGPU{p.gpus[1]}
 	_, err := p.New(c, trainer.Init(c), nil)
-	if want := []int{2, 1, 1}; !errors.Is(err, trainer.ErrMemory) || !slices.Equal(p.runs, want) {
+	if !errors.Is(err, trainer.ErrMemory) || !slices.Equal(p.runs, []int{2, 1, 1}) {
 		t.Errorf("%v, %v", p.runs, err)
 	}
 }

@@ -63,16 +63,22 @@ func openLedger(ctx context.Context, at location) (*ledger.Ledger, error) {
 	return ledger.New(store), nil
 }
 
-// openSweep opens the sweeps of a store and reads the plan header of one, given by
-// its ID or its name; of several with one name it is the newest.
+// openSweep opens the sweeps of a store for reading and finds one of them.
 func openSweep(ctx context.Context, at location, sweep string) (*ledger.Ledger, *plan.Header, error) {
 	l, err := openLedger(ctx, at)
 	if err != nil {
 		return nil, nil, err
 	}
+	header, err := findSweep(ctx, l, sweep)
+	return l, header, err
+}
+
+// findSweep reads the plan header of a sweep, given by its ID or its name; of several
+// with one name it is the newest.
+func findSweep(ctx context.Context, l *ledger.Ledger, sweep string) (*plan.Header, error) {
 	header, err := l.Find(ctx, sweep)
 	if unknown := (*ledger.UnknownSweepError)(nil); errors.As(err, &unknown) {
 		err = inputError{err}
 	}
-	return l, header, err
+	return header, err
 }

@@ -173,8 +173,7 @@ func TestKeysOf010(t *testing.T) {
 	}
 }
 
-// keys lists the keys of a JSON text, each with the keys of the objects around it, as
-// in runs.cell.
+// keys lists the keys of a JSON text with those above them, as in runs.cell.
 func keys(t *testing.T, text []byte) (all []string) {
 	t.Helper()
 	var v any

@@ -17,7 +17,7 @@ import (
 )
 
 // openStore opens a store by its URL: s3://bucket/prefix, file:///path or a plain
-// path. The address of S3 and the credentials come from the environment (package
+// path. Where S3 is and who asks comes from the environment (package
 // storage/minio).
 func openStore(ctx context.Context, url string) (storage.Store, error) {
 	path, err := folderOf(url)
@@ -50,11 +50,10 @@ func folderOf(url string) (string, error) {
 	return path, nil
 }
 
-// errNoStore says that a store that is to be read is not there.
+// errNoStore says that there is nothing to read.
 var errNoStore = errors.New("there is no such directory: --dir or --store says where the sweeps are")
 
-// readStore opens a store that must be there. Unlike openStore it makes no folder
-// of a mistyped path.
+// readStore opens a store that must be there: a mistyped path is not made.
 func readStore(ctx context.Context, url string) (storage.Store, error) {
 	path, err := folderOf(url)
 	if err != nil {
@@ -87,12 +86,12 @@ func openBucket(ctx context.Context, url string) (storage.Store, error) {
 // open opens what the process trains on. note is a line about it for the user, or
 // empty.
 func (o *deviceOptions) open() (device trainingDevice, note string, err error) {
-	var names []string
-	var unusable error
+	var present []string
+	var none error
 	if o.backend != "cpu" {
-		names, unusable = cuda.GPUs()
+		present, none = cuda.GPUs()
 	}
-	use, note, err := chooseGPUs(o.backend, o.gpus, names, unusable, errors.Is(unusable, cuda.ErrNotBuilt))
+	use, note, err := chooseGPUs(o.backend, o.gpus, present, none, errors.Is(none, cuda.ErrNotBuilt))
 	if err != nil {
 		return trainingDevice{}, "", err
 	}
@@ -112,7 +111,7 @@ func (o *deviceOptions) open() (device trainingDevice, note string, err error) {
 	if o.slots > 0 {
 		slots = min(slots, o.slots)
 	}
-	return trainingDevice{newGPUPool(gpus), slots}, "training on " + joinNames(use, names), nil
+	return trainingDevice{newGPUPool(gpus), slots}, "training on " + gpuNames(use, present), nil
 }
 
 // backendFor returns the name of the backend of workers elsewhere, and the memory
