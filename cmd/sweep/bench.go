@@ -52,8 +52,8 @@ func measureSteps(ctx context.Context, b trainer.Backend, c trainer.Config, abou
 	r.Steps, r.StepSeconds, r.FastestSeconds = t.Steps, t.Median, t.Fastest
 	r.TokensPerSecond = float64(c.BatchSize) / t.Median
 	r.GFLOPS, r.GBs = c.ProductFlops()/t.Median/1e9, c.SweepBytes()/t.Median/1e9
-	if roofline := r.Roofline; roofline != nil {
-		r.BestSeconds, r.ProductBestSeconds = roofline.StepSeconds(c), roofline.ProductStepSeconds(c)
+	if f := r.Roofline; f != nil {
+		r.BestSeconds, r.ProductBestSeconds = f.StepSeconds(c), f.ProductStepSeconds(c)
 		r.Share = r.BestSeconds / t.Median
 	}
 	return r, nil
