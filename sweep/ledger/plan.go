@@ -152,16 +152,16 @@ const extendWithin = time.Minute
 // cells of it now; src is the grid that the others come from. Of several processes
 // that extend a sweep at a time the first counts, and the others get an error.
 func (l *Ledger) StoreExtension(ctx context.Context, p *plan.Plan, cells int, src []byte) error {
-	if err := l.claimExtension(ctx, p.ID, cells, src); err != nil {
+	if err := l.ClaimExtension(ctx, p.ID, cells, src); err != nil {
 		return err
 	}
 	return l.StorePlan(ctx, p)
 }
 
-// claimExtension makes sure that one process at a time extends a sweep that has
+// ClaimExtension makes sure that one process at a time extends a sweep that has
 // so many cells now: of several the first counts, and the others get an error
 // and are to read the plan again. src is the grid that extends it.
-func (l *Ledger) claimExtension(ctx context.Context, sweep string, cells int, src []byte) error {
+func (l *Ledger) ClaimExtension(ctx context.Context, sweep string, cells int, src []byte) error {
 	key := ExtensionKey(sweep, cells)
 	err := storage.PutNew(ctx, l.store, key, src)
 	if !errors.Is(err, storage.ErrExists) {
