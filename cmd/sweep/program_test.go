@@ -129,6 +129,9 @@ func startServer(t *testing.T, dir string, args ...string) (*program, local.Info
 	p := startProgram(t, dir, append([]string{"up", "--no-ui"}, args...)...)
 	var info local.Info
 	waitFor(t, "the server", func() (running bool) {
+		if len(p.done) > 0 {
+			t.Fatalf("%v has ended:\n%s", p.Args[1:], p.err.String())
+		}
 		var err error
 		info, running, err = local.Running(dir)
 		return err == nil && running && info.HostPort != ""

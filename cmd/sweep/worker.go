@@ -19,8 +19,8 @@ const (
 	// save their state.
 	workerStopTimeout = 6 * time.Minute
 
-	// heartbeatInterval is how often the server gets the heartbeats of a stage. A
-	// person sees the progress of a run in them, so that it is short.
+	// heartbeatInterval is how often the server gets the heartbeats of a stage. It is
+	// short because they show a person the progress of a run.
 	heartbeatInterval = 2 * time.Second
 )
 

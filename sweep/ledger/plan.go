@@ -148,9 +148,10 @@ func (l *Ledger) Trees(ctx context.Context, sweep string, chunk int) ([]plan.Tre
 // earlier and is not there has died.
 const extendWithin = time.Minute
 
-// StoreExtension stores a plan to which cells were added. The store has so many
-// cells of it now; src is the grid that the others come from. Of several processes
-// that extend a sweep at a time the first counts, and the others get an error.
+// StoreExtension stores a plan to which cells were added. cells is how many it has in
+// the store now; src is the grid.yaml that the new ones come from. If several
+// processes extend a sweep at the same time, the first one succeeds and the others
+// get an error.
 func (l *Ledger) StoreExtension(ctx context.Context, p *plan.Plan, cells int, src []byte) error {
 	if err := l.ClaimExtension(ctx, p.ID, cells, src); err != nil {
 		return err
