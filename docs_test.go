@@ -138,3 +138,30 @@ func TestDocumentChecks(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// No line of Go is wider than a screen.
+func TestGoWidth(t *testing.T) {
+	const most = 120
+	files := 0
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && path != "." && (d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".")) {
+			return filepath.SkipDir
+		}
+		if filepath.Ext(path) != ".go" {
+			return nil
+		}
+		files++
+		for i, line := range strings.Split(read(t, path), "\n") {
+			if n := utf8.RuneCountInString(line); n > most {
+				t.Errorf("%s:%d: a line of %d characters, want at most %d", path, i+1, n, most)
+			}
+		}
+		return nil
+	})
+	if err != nil || files < 100 {
+		t.Fatalf("%d files, %v", files, err)
+	}
+}

@@ -23,8 +23,9 @@ import (
 
 const testSweep = "grid-0123abcd"
 
-// A fake replaces the activities and counts their calls. Its functions decide what the activities return. Those that are
-// nil change nothing: every activity succeeds and no cell has a result.
+// A fake replaces the activities and counts their calls. Its functions decide what the
+// activities return. Those that are nil change nothing: every activity succeeds and no
+// cell has a result.
 type fake struct {
 	prepare   func(chunk int) error
 	done      func(cell int) bool // the cell has a result already

@@ -22,9 +22,10 @@ const (
 	maxSlots = 200
 )
 
-// runStages starts stages until all runs are done, the sweep ends, or the history is full. The stages in flight are the
-// window: one for each slot, as long as there are stages to start. runStages returns when no stage is in flight. An error
-// ends the sweep.
+// runStages starts stages until all runs are done, the sweep ends, or the history is
+// full. The stages in flight are the window: one for each slot, as long as there are
+// stages to start. runStages returns when no stage is in flight. An error ends the
+// sweep.
 //
 // For example, let there be two slots and three trees. The longest paths are 100 in tree A, 80 in B, 30 in C; the trunk
 // of A ends at step 50 and two branches follow.

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// emulator returns the folder of the library that is a GPU on the CPU.
+// emulator returns the folder of the library that emulates a GPU on the CPU.
 func emulator(t *testing.T) string {
 	t.Helper()
 	dir := os.Getenv("SWEEP_EMULATE")
@@ -24,27 +24,35 @@ func emulator(t *testing.T) string {
 }
 
 // One binary runs with and without a driver and GPUs, and says in one line what it
-// has. (The worker then fails for want of a server.)
+// has. The worker then fails because there is no server.
 func TestCUDA(t *testing.T) {
+	const (
+		noDriver  = "no NVIDIA driver on this machine (libcuda.so.1 is not installed)\n"
+		noGPU     = "NVIDIA driver for CUDA 13.0 is installed, but there is no GPU\n"
+		oldDriver = "NVIDIA driver for CUDA 11.8 is too old"
+		gpu0      = "GPU 0 (emulated on the CPU)"
+		gpu1      = "GPU 1 (emulated on the CPU)"
+	)
 	emulated := "LD_LIBRARY_PATH=" + emulator(t)
 	for _, c := range []struct {
 		name, args, env, want string
 		status                int
 	}{
-		{"no driver", "", "", "training on the CPU: no NVIDIA driver on this machine (libcuda.so.1 is not installed)\n", 1},
+		{"no driver", "", "", "training on the CPU: " + noDriver, 1},
 		{"no driver, cpu", "--backend cpu", "", "sweep: connect to Temporal", 1},
-		{"no driver, cuda", "--backend cuda", "", "sweep: --backend cuda: no NVIDIA driver on this machine (libcuda.so.1 is not installed)\n", 2},
-		{"no GPU", "", emulated + ",SWEEP_EMULATE_GPUS=0", "training on the CPU: NVIDIA driver for CUDA 13.0 is installed, but there is no GPU\n", 1},
-		{"no GPU, cuda", "--backend cuda", emulated + ",SWEEP_EMULATE_GPUS=0", "sweep: --backend cuda: NVIDIA driver for CUDA 13.0 is installed, but there is no GPU\n", 2},
-		{"one GPU", "", emulated, "training on GPU 0 (emulated on the CPU)\n", 1},
-		{"two GPUs", "--slots-per-gpu 2", emulated + ",SWEEP_EMULATE_GPUS=2", "training on GPU 0 (emulated on the CPU), GPU 1 (emulated on the CPU)\n", 1},
-		{"second GPU", "--gpus 1", emulated + ",SWEEP_EMULATE_GPUS=2", "training on GPU 1 (emulated on the CPU)\n", 1},
+		{"no driver, cuda", "--backend cuda", "", "sweep: --backend cuda: " + noDriver, 2},
+		{"no GPU", "", emulated + ",SWEEP_EMULATE_GPUS=0", "training on the CPU: " + noGPU, 1},
+		{"no GPU, cuda", "--backend cuda", emulated + ",SWEEP_EMULATE_GPUS=0", "sweep: --backend cuda: " + noGPU, 2},
+		{"one GPU", "", emulated, "training on " + gpu0 + "\n", 1},
+		{"two GPUs", "--slots-per-gpu 2", emulated + ",SWEEP_EMULATE_GPUS=2", "training on " + gpu0 + ", " + gpu1 + "\n", 1},
+		{"second GPU", "--gpus 1", emulated + ",SWEEP_EMULATE_GPUS=2", "training on " + gpu1 + "\n", 1},
 		{"third GPU", "--gpus 2", emulated + ",SWEEP_EMULATE_GPUS=2", "sweep: --gpus 2: this machine has GPUs 0 to 1\n", 2},
-		{"old driver", "", emulated + ",SWEEP_EMULATE_VERSION=11080", "training on the CPU: NVIDIA driver for CUDA 11.8 is too old", 1},
+		{"old driver", "", emulated + ",SWEEP_EMULATE_VERSION=11080", "training on the CPU: " + oldDriver, 1},
 		{"old GPU", "", emulated + ",SWEEP_EMULATE_CAPABILITY=75", "has compute capability 7.5: 8.0 or newer is needed\n", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cmd := exec.Command(os.Args[0], append([]string{"worker", "--address", "127.0.0.1:1", "--dir", t.TempDir()}, strings.Fields(c.args)...)...)
+			args := append([]string{"worker", "--address", "127.0.0.1:1", "--dir", t.TempDir()}, strings.Fields(c.args)...)
+			cmd := exec.Command(os.Args[0], args...)
 			cmd.Env = append(append(os.Environ(), asMain+"=1", "LD_LIBRARY_PATH="), strings.Split(c.env, ",")...)
 			out, _ := cmd.CombinedOutput()
 			if !strings.Contains(string(out), c.want) || cmd.ProcessState.ExitCode() != c.status {
@@ -54,9 +62,9 @@ func TestCUDA(t *testing.T) {
 	}
 }
 
-// A sweep on a GPU that is killed outright in the middle ends with the table and
-// the weights of one that nobody disturbed and in which each cell is trained
-// alone, byte for byte. The CPU finds the same losses.
+// A sweep on a GPU that was killed in the middle ends with the same table and weights,
+// byte for byte, as an undisturbed one in which each cell is trained alone. The CPU
+// finds the same losses.
 func TestCUDASweep(t *testing.T) {
 	t.Setenv("LD_LIBRARY_PATH", emulator(t))
 	const shared = `
@@ -66,33 +74,33 @@ parameters: {k: [2, 4], auxk_alpha: [0, 0.03125]}
 train: {dict_size: 128, steps: 120, batch_size: 64, lr: 0.002, dead_feature_threshold: 2000}
 run: {checkpoint: {every: 1s}}
 `
-	alone := write(t, strings.Replace(shared, "run: {", "run: {share_prefixes: false, ", 1))
-	calm, dir := t.TempDir(), t.TempDir()
-	want := ok(t, calm, "run", alone, "--no-ui", "--slots-per-gpu", "2")
+	alone := writeGrid(t, changed(t, shared, "run: {", "run: {share_prefixes: false, "))
+	undisturbed, dir := t.TempDir(), t.TempDir()
+	want := mustRun(t, undisturbed, "run", alone, "--no-ui", "--slots-per-gpu", "2")
 	if strings.Count(want, "completed") != 4 {
 		t.Fatalf("the undisturbed sweep:\n%s", want)
 	}
 
-	grid := write(t, shared)
-	p := begin(t, dir, "run", grid, "--no-ui", "--backend", "cuda")
-	until(t, "a checkpoint in the middle of a run", func() bool { return manifests(t, dir) > 0 })
+	grid := writeGrid(t, shared)
+	p := startProgram(t, dir, "run", grid, "--no-ui", "--backend", "cuda")
+	waitFor(t, "a checkpoint in the middle of a run", func() bool { return countManifests(t, dir) > 0 })
 	p.Process.Kill()
-	if status := p.end(t); status != -1 {
+	if status := p.exitStatus(t); status != -1 {
 		t.Fatalf("the sweep was over before it was killed: status %d\n%s", status, p.err.String())
 	}
-	p = begin(t, dir, "run", grid, "--no-ui", "--backend", "cuda")
-	if status := p.end(t); status != 0 || p.out.String() != want {
+	p = startProgram(t, dir, "run", grid, "--no-ui", "--backend", "cuda")
+	if status := p.exitStatus(t); status != exitOK || p.out.String() != want {
 		t.Errorf("killed: status %d\n%s\nundisturbed:\n%s", status, p.out.String(), want)
 	}
 	if note := "training on GPU 0 (emulated on the CPU)"; !strings.Contains(p.err.String(), note) {
 		t.Errorf("%q is not in\n%s", note, p.err.String())
 	}
-	if !maps.Equal(models(t, dir), models(t, calm)) {
+	if !maps.Equal(readModels(t, dir), readModels(t, undisturbed)) {
 		t.Error("the weights differ from those of the undisturbed sweep")
 	}
 
-	cpu := losses(t, ok(t, t.TempDir(), "run", grid, "--no-ui", "--backend", "cpu", "-o", "json"))
-	for cell, gpu := range losses(t, ok(t, dir, "results", "tiny", "-o", "json")) {
+	cpu := losses(t, mustRun(t, t.TempDir(), "run", grid, "--no-ui", "--backend", "cpu", "-o", "json"))
+	for cell, gpu := range losses(t, mustRun(t, dir, "results", "tiny", "-o", "json")) {
 		if !(math.Abs(gpu-cpu[cell]) <= 1e-3*cpu[cell]) {
 			t.Errorf("%s: loss %g on the GPU, %g on the CPU", cell, gpu, cpu[cell])
 		}

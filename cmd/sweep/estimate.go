@@ -9,56 +9,63 @@ import (
 )
 
 // An estimator says how long runs take on this machine. It times a few steps of
-// each shape, until it has spent its time; what is left, and what is too large to
-// try, it scales from the best possible steps by the last shape timed.
+// each model until its time is spent. For the models that are left, and those that
+// are too large to try, it takes the best possible step and the ratio of the last
+// step timed to its own best possible one.
+//
+// For example, if a step of the last model timed took 1.5 times what the roofline
+// says, and the roofline says 40 ms for the next model, then its steps take 60 ms.
 type estimator struct {
 	ctx     context.Context
 	backend trainer.Backend
 	slots   int // runs that the machine trains at a time
 
-	roofline *trainer.Roofline  // nil: not known
-	known    map[shape]float64  // seconds of a step that has the machine to itself; 0 if it cannot be timed
-	ratio    map[string]float64 // by precision: of the last step timed to the best possible one
-	left     time.Duration
-	notes    []string // why there is no time for some, each reason once
+	roofline *trainer.Roofline     // nil: not known
+	known    map[stepSizes]float64 // seconds of a step that has the machine to itself; 0 if it cannot be timed
+	ratio    map[string]float64    // by precision: of the last step timed to the best possible one
+	left     time.Duration         // to time steps in
+	notes    []string              // why some have no time, each reason once
 }
 
-// shape is what a step's time depends on.
-type shape struct {
-	d, f, k, b int
-	precision  string
+// stepSizes are what the time of a step depends on.
+type stepSizes struct {
+	activationDim, dictSize, k, batchSize int
+	precision                             string
 }
 
 const (
-	estimateTime  = 2 * time.Second // for all shapes together
-	estimateShape = 100 * time.Millisecond
-	estimateBytes = 1 << 30 // a larger model takes too long to make
+	estimateTime      = 2 * time.Second // for all models together
+	estimateModelTime = 100 * time.Millisecond
+	estimateMaxBytes  = 1 << 30 // a larger model takes too long to make
 )
 
 func newEstimator(ctx context.Context, b trainer.Backend, slots int) *estimator {
-	return &estimator{ctx: ctx, backend: b, slots: slots, known: map[shape]float64{}, ratio: map[string]float64{}, left: estimateTime}
+	return &estimator{
+		ctx: ctx, backend: b, slots: slots,
+		known: map[stepSizes]float64{}, ratio: map[string]float64{}, left: estimateTime,
+	}
 }
 
-// note keeps a reason. A plan may be for other workers, so that it is none to
-// refuse the plan.
+// note keeps a reason. It does not refuse the plan, which may be for other workers.
 func (e *estimator) note(err error) {
 	if s := err.Error(); !slices.Contains(e.notes, s) {
 		e.notes = append(e.notes, s)
 	}
 }
 
-// seconds estimates the training time of a run among as many as there are slots. It
-// is 0 where that is not known.
+// seconds estimates the training time of a run when all slots train. It is 0 if that
+// is not known.
 func (e *estimator) seconds(c trainer.Config) float64 {
-	s := shape{c.ActivationDim, c.DictSize, c.K, c.BatchSize, c.Precision}
-	step, ok := e.known[s]
+	sizes := stepSizes{c.ActivationDim, c.DictSize, c.K, c.BatchSize, c.Precision}
+	step, ok := e.known[sizes]
 	if !ok {
 		step = e.step(c)
-		e.known[s] = step
+		e.known[sizes] = step
 	}
 	return step * float64(c.Steps) * float64(e.slots)
 }
 
+// step times a step or estimates its time, in seconds.
 func (e *estimator) step(c trainer.Config) float64 {
 	if len(e.known) == 0 {
 		var err error
@@ -69,10 +76,10 @@ func (e *estimator) step(c trainer.Config) float64 {
 	if e.roofline == nil || e.ctx.Err() != nil {
 		return 0
 	}
-	if bytes, _ := e.backend.Bytes(c); bytes <= estimateBytes && e.left > 0 {
+	if bytes, _ := e.backend.Bytes(c); bytes <= estimateMaxBytes && e.left > 0 {
 		return e.time(c)
 	}
-	if e.ratio[c.Precision] == 0 { // nothing was small enough
+	if e.ratio[c.Precision] == 0 { // no model of this precision was small enough
 		small := c
 		small.ActivationDim, small.DictSize, small.K, small.KAux, small.BatchSize = 256, 2048, min(c.K, 2048), 128, 256
 		e.time(small)
@@ -80,10 +87,10 @@ func (e *estimator) step(c trainer.Config) float64 {
 	return e.roofline.StepSeconds(c) * e.ratio[c.Precision]
 }
 
-// time times a few steps.
+// time times a few steps. It is 0, with a note, if they cannot be trained here.
 func (e *estimator) time(c trainer.Config) float64 {
 	began := time.Now()
-	t, err := trainer.TimeSteps(e.ctx, e.backend, c, estimateShape)
+	t, err := trainer.TimeSteps(e.ctx, e.backend, c, estimateModelTime)
 	if err != nil {
 		e.note(err)
 		return 0

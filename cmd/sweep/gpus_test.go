@@ -16,11 +16,11 @@ func TestChooseGPUs(t *testing.T) {
 	for _, c := range []struct {
 		backend  string
 		want     []int
-		there    []string
+		present  []string
 		none     error
 		notBuilt bool
 		use      []int
-		says     string // the note or the error
+		message  string // the note or the error
 	}{
 		{"auto", nil, two, nil, false, []int{0, 1}, ""},
 		{"cuda", nil, two, nil, false, []int{0, 1}, ""},
@@ -28,7 +28,7 @@ func TestChooseGPUs(t *testing.T) {
 		{"cuda", []int{1, 0}, two, nil, false, []int{1, 0}, ""},
 		{"cpu", nil, two, nil, false, nil, ""},
 		{"auto", nil, nil, none, false, nil, "training on the CPU: no NVIDIA driver on this machine"},
-		{"auto", nil, nil, none, true, nil, ""}, // a program without CUDA has nothing to say of it
+		{"auto", nil, nil, none, true, nil, ""}, // not built with CUDA: no note
 		{"cuda", nil, nil, none, true, nil, "--backend cuda: no NVIDIA driver on this machine"},
 		{"auto", []int{0}, nil, none, false, nil, "--gpus: no NVIDIA driver on this machine"},
 		{"cpu", []int{0}, two, nil, false, nil, "--gpus: --backend cpu uses none"},
@@ -37,16 +37,16 @@ func TestChooseGPUs(t *testing.T) {
 		{"cuda", []int{0, 0}, two, nil, false, nil, "--gpus: 0 comes twice; --slots-per-gpu 2 trains two runs on each"},
 		{"tpu", nil, two, nil, false, nil, `backend "tpu": want auto, cpu or cuda`},
 	} {
-		use, note, err := chooseGPUs(c.backend, c.want, c.there, c.none, c.notBuilt)
-		says := note
+		use, note, err := chooseGPUs(c.backend, c.want, c.present, c.none, c.notBuilt)
+		message := note
 		if err != nil {
-			says = err.Error()
+			message = err.Error()
 			if !errors.As(err, new(inputError)) {
 				t.Errorf("%+v: %v does not end with status 2", c, err)
 			}
 		}
-		if !slices.Equal(use, c.use) || says != c.says || strings.Contains(says, "\n") {
-			t.Errorf("%+v: %v, %q", c, use, says)
+		if !slices.Equal(use, c.use) || message != c.message || strings.Contains(message, "\n") {
+			t.Errorf("%+v: %v, %q", c, use, message)
 		}
 	}
 }
@@ -67,7 +67,7 @@ func TestGPUPool(t *testing.T) {
 			t.Errorf("run %d: %v", i, p.runs)
 		}
 	}
-	// The second GPU is given back, once though closed twice, and taken next.
+	// Closing a model twice gives its GPU back once. The next run gets that one.
 	for range 2 {
 		if err := models[1].Close(); err != nil {
 			t.Fatal(err)

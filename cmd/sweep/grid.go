@@ -12,42 +12,43 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/trainer/data"
 )
 
-// gridFlags bound what a grid may ask for.
-type gridFlags struct{ maxCells int }
-
-func (g *gridFlags) flags(f *pflag.FlagSet) {
-	f.Var(atLeast1(&g.maxCells), "max-cells", "refuse a grid of more cells (default 1,000,000)")
+// gridOptions name a grid file and bound what it may ask for.
+type gridOptions struct {
+	path     string
+	maxCells int // 0: the default
 }
 
-// A planned grid is ready to be stored and started.
-type planned struct {
+func (o *gridOptions) addFlags(f *pflag.FlagSet) {
+	f.Var(atLeast1(&o.maxCells), "max-cells", "refuse a grid of more cells (default 1,000,000)")
+}
+
+// A plannedGrid is ready to be stored and started.
+type plannedGrid struct {
 	src  []byte // the file as it was read
-	grid *grid.Grid
 	plan *plan.Plan
 }
 
-// plan reads a grid file, opens its data and expands it. Nothing is started or
+// planGrid reads a grid file, opens its data and expands it. Nothing is started or
 // written.
-func (g *gridFlags) plan(ctx context.Context, path string, est plan.Estimates) (*planned, error) {
-	src, err := readGrid(path)
+func planGrid(ctx context.Context, o gridOptions, est plan.Estimates) (*plannedGrid, error) {
+	src, err := readGrid(o.path)
 	if err != nil {
 		return nil, inputError{err}
 	}
-	parsed, err := grid.Parse(path, src, grid.ParseOptions{MaxCells: g.maxCells})
+	parsed, err := grid.Parse(o.path, src, grid.ParseOptions{MaxCells: o.maxCells})
 	if err != nil {
 		return nil, err
 	}
-	parsed.Data.Source = absolute(parsed.Data.Source, filepath.Dir(path))
+	parsed.Data.Source = absoluteSource(parsed.Data.Source, filepath.Dir(o.path))
 	set, err := data.Open(ctx, parsed.Data, data.Options{})
 	if errors.Is(err, data.ErrBad) {
-		return nil, parsed.DataErrors(each(err))
+		return nil, parsed.DataErrors(unjoin(err))
 	}
 	if err != nil {
 		return nil, inputError{err}
@@ -56,39 +57,15 @@ func (g *gridFlags) plan(ctx context.Context, path string, est plan.Estimates) (
 	if err := set.Close(); err != nil {
 		return nil, err
 	}
-	whole, err := plan.New(parsed, info, est)
+	p, err := plan.New(parsed, info, est)
 	if err != nil {
 		return nil, err
 	}
-	return &planned{src: src, grid: parsed, plan: whole}, nil
+	return &plannedGrid{src, p}, nil
 }
 
-// each takes joined errors apart.
-func each(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return []error{err}
-	}
-	var out []error
-	for _, e := range joined.Unwrap() {
-		out = append(out, each(e)...)
-	}
-	return out
-}
-
-// maxDetails is how much the Web UI is told of a sweep, in bytes of JSON: a
-// server refuses a workflow with more than 20,000.
-const maxDetails = 19_000
-
-// gridDetails describes a sweep in the Web UI, in Markdown: its grid.
-func gridDetails(id string, src []byte) string {
-	text := "```yaml\n" + strings.TrimSpace(string(src)) + "\n```"
-	if b, err := json.Marshal(text); err != nil || len(b) > maxDetails {
-		return "The grid is in the store: `" + ledger.GridKey(id) + "`"
-	}
-	return text
-}
-
+// readGrid reads a grid file, but no more than one byte over the limit: enough for
+// the parser to refuse it.
 func readGrid(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -98,7 +75,6 @@ func readGrid(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	// One byte over the limit is enough for the parser to say so.
 	b, err := io.ReadAll(io.LimitReader(f, grid.MaxBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
@@ -106,9 +82,9 @@ func readGrid(path string) ([]byte, error) {
 	return b, nil
 }
 
-// absolute makes a source that is relative to the grid's folder mean the same
-// to a worker that runs elsewhere on the machine.
-func absolute(source, base string) string {
+// absoluteSource makes a data source that is relative to the grid's folder mean the
+// same to a worker with another working directory.
+func absoluteSource(source, base string) string {
 	if source == "" || filepath.IsAbs(source) || strings.Contains(source, "://") || strings.HasPrefix(source, "~") {
 		return source
 	}
@@ -118,23 +94,44 @@ func absolute(source, base string) string {
 	return source
 }
 
-// save stores a plan and the file that it was made from. A sweep that has been
-// extended since stays extended. note is something to tell the user, or empty.
-func (p *planned) save(ctx context.Context, store storage.Store) (_ *plan.Header, note string, err error) {
-	h, differs, err := ledger.New(store).Submit(ctx, p.plan, p.src)
-	if differs {
-		note = "the section run differs from that of before: if the sweep is running, it goes on as it was started"
+// unjoin lists the errors that errors.Join has joined.
+func unjoin(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
 	}
-	return h, note, err
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, unjoin(e)...)
+	}
+	return all
 }
 
-// findSweep returns the stored plan of a sweep given by its ID or its name; of
-// several with one name, the newest.
-func findSweep(ctx context.Context, store storage.Store, want string) (*plan.Header, error) {
-	h, err := ledger.New(store).Find(ctx, want)
-	var unknown *ledger.UnknownSweepError
-	if errors.As(err, &unknown) {
-		return nil, inputError{err}
+// store stores the plan and the file that it was made from, prints what is to be
+// noted of it, and returns the header that the store then has. A sweep that has been
+// extended since stays extended.
+func (p *plannedGrid) store(ctx context.Context, env *environment, l *ledger.Ledger) (*plan.Header, error) {
+	for _, w := range p.plan.Warnings {
+		fmt.Fprintln(env.errOut, "note:", w)
 	}
-	return h, err
+	header, runDiffers, err := l.Submit(ctx, p.plan, p.src)
+	if runDiffers {
+		fmt.Fprintln(env.errOut,
+			"note: the section run differs from that of before: if the sweep is running, it goes on as it was started")
+	}
+	return header, err
+}
+
+// maxDetails bounds what the Web UI shows of a sweep, in bytes of JSON: a server
+// refuses a workflow with more than 20,000.
+const maxDetails = 19_000
+
+// gridDetails is what the Web UI shows of a sweep, in Markdown: its grid, or where
+// that is if it is too long.
+func gridDetails(id string, src []byte) string {
+	text := "```yaml\n" + strings.TrimSpace(string(src)) + "\n```"
+	if b, err := json.Marshal(text); err != nil || len(b) > maxDetails {
+		return "The grid is in the store: `" + ledger.GridKey(id) + "`"
+	}
+	return text
 }

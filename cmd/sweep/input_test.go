@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
+	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -11,27 +14,8 @@ import (
 	"testing"
 )
 
-// base is a grid with the named sections replaced.
-func base(change map[string]string) string {
-	sections := map[string]string{
-		"name":       "name: bad",
-		"data":       "data: {synthetic: {activation_dim: 8, directions: 16, tokens: 4000, active: 2}}",
-		"parameters": "parameters: {k: [2, 4]}",
-		"train":      "train: {dict_size: 32, steps: 100, batch_size: 64}",
-		"more":       "",
-	}
-	for k, v := range change {
-		sections[k] = v
-	}
-	var b strings.Builder
-	for _, k := range []string{"name", "data", "parameters", "train", "more"} {
-		b.WriteString(sections[k] + "\n")
-	}
-	return b.String()
-}
-
-// Each kind of bad grid, as the design lists them: exit status 2, an error that
-// says where and what, and nothing started or written.
+// A bad grid of any kind ends with exit status 2 and an error that says where and
+// what, and nothing is started or written.
 func TestBadGrids(t *testing.T) {
 	bomb := "more:\n  a: &a [x, x, x, x, x, x, x, x, x, x]\n"
 	for c := 'b'; c < 'l'; c++ {
@@ -41,36 +25,48 @@ func TestBadGrids(t *testing.T) {
 		grid string
 		want []string
 	}{
-		"k of zero":           {base(map[string]string{"parameters": "parameters: {k: [0, 2]}"}), []string{":3:18:", "parameters.k"}},
-		"k over dict_size":    {base(map[string]string{"parameters": "parameters: {k: [2, 64]}"}), []string{":3:21:", "64", "dict_size", "32"}},
-		"decay_start too big": {base(map[string]string{"parameters": "parameters: {decay_start: [50, 100]}"}), []string{":3:", "decay_start", "100"}},
-		"negative alpha":      {base(map[string]string{"parameters": "parameters: {auxk_alpha: [-1]}"}), []string{":3:", "auxk_alpha", "-1"}},
-		"NaN":                 {base(map[string]string{"parameters": "parameters: {auxk_alpha: .nan}"}), []string{":3:", "auxk_alpha"}},
-		"Inf":                 {base(map[string]string{"parameters": "parameters: {lr: .inf}"}), []string{":3:", "lr"}},
-		"empty axis":          {base(map[string]string{"parameters": "parameters: {k: []}"}), []string{":3:", "parameters.k", "empty"}},
-		"duplicate values":    {base(map[string]string{"parameters": "parameters: {k: [2, 4, 2]}"}), []string{":3:", "parameters.k"}},
-		"too many cells": {base(map[string]string{"parameters": "parameters: {seed: [" + numbers(1100) + "], decay_start: [" + fractions(1000) + "]}"}),
-			[]string{":3:1:", "1,100,000 cells", "limit of 1,000,000"}},
-		"unknown key": {base(map[string]string{"parameters": "parameters: {dict_sizes: [32]}", "train": "train: {k: 2, steps: 100}"}), []string{":3:14:", "dict_size"}},
-		"rival's key": {base(map[string]string{"more": "run: {max_concurrent_trials: 2}"}), []string{":5:7:", "max_concurrent"}},
-		"alias bomb":  {base(map[string]string{"more": bomb}), []string{"alias"}},
-		"too large":   {"name: bad\n#" + strings.Repeat("x", 1<<20), []string{"limit"}},
-		"empty file":  {"", []string{"1:1"}},
-		"bad name":    {base(map[string]string{"name": "name: Bad Name"}), []string{":1:7:", "name"}},
-		"several": {base(map[string]string{"name": "name: BAD", "parameters": "parameters: {k: [0], auxk_alpha: [-1]}"}),
-			[]string{":1:7:", ":3:18:", ":3:"}},
-		"nothing held out": {base(map[string]string{"data": "data: {synthetic: {activation_dim: 8, directions: 16, tokens: 9, active: 2}}"}),
-			[]string{":2:63:", "data.synthetic.tokens", "tenth of 9", "eval_tokens"}},
-		"bad synthetic": {base(map[string]string{"data": "data: {synthetic: {activation_dim: 0, directions: 16, tokens: 10, active: 2}}"}), []string{":2:", "activation_dim"}},
+		"k of zero":           {gridWith("parameters: {k: [0, 2]}"), []string{":3:18:", "parameters.k"}},
+		"k over dict_size":    {gridWith("parameters: {k: [2, 64]}"), []string{":3:21:", "64", "dict_size", "32"}},
+		"decay_start too big": {gridWith("parameters: {decay_start: [50, 100]}"), []string{":3:", "decay_start", "100"}},
+		"negative alpha":      {gridWith("parameters: {auxk_alpha: [-1]}"), []string{":3:", "auxk_alpha", "-1"}},
+		"NaN":                 {gridWith("parameters: {auxk_alpha: .nan}"), []string{":3:", "auxk_alpha"}},
+		"Inf":                 {gridWith("parameters: {lr: .inf}"), []string{":3:", "lr"}},
+		"empty axis":          {gridWith("parameters: {k: []}"), []string{":3:", "parameters.k", "empty"}},
+		"duplicate values":    {gridWith("parameters: {k: [2, 4, 2]}"), []string{":3:", "parameters.k"}},
+		"too many cells": {
+			gridWith("parameters: {seed: [" + numbers(1100) + "], decay_start: [" + fractions(1000) + "]}"),
+			[]string{":3:1:", "1,100,000 cells", "limit of 1,000,000"},
+		},
+		"unknown key": {
+			gridWith("parameters: {dict_sizes: [32]}", "train: {k: 2, steps: 100}"),
+			[]string{":3:14:", "dict_size"},
+		},
+		"another tool's key": {gridWith("run: {max_concurrent_trials: 2}"), []string{":5:7:", "max_concurrent"}},
+		"alias bomb":         {gridWith(bomb), []string{"alias"}},
+		"too large":          {"name: bad\n#" + strings.Repeat("x", 1<<20), []string{"limit"}},
+		"empty file":         {"", []string{"1:1"}},
+		"bad name":           {gridWith("name: Bad Name"), []string{":1:7:", "name"}},
+		"several": {
+			gridWith("name: BAD", "parameters: {k: [0], auxk_alpha: [-1]}"),
+			[]string{":1:7:", ":3:18:", ":3:"},
+		},
+		"nothing held out": {
+			gridWith("data: {synthetic: {activation_dim: 8, directions: 16, tokens: 9, active: 2}}"),
+			[]string{":2:63:", "data.synthetic.tokens", "tenth of 9", "eval_tokens"},
+		},
+		"bad synthetic": {
+			gridWith("data: {synthetic: {activation_dim: 0, directions: 16, tokens: 10, active: 2}}"),
+			[]string{":2:", "activation_dim"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			refused(t, write(t, x.grid), x.want)
+			checkRefused(t, writeGrid(t, x.grid), x.want)
 		})
 	}
 }
 
-// Bad data is refused in the same way, by the name of the file and where the grid
-// names it, a line for each shard.
+// Bad data is refused in the same way. The error names the file and the position in
+// the grid, in a line for each shard.
 func TestBadData(t *testing.T) {
 	dir := t.TempDir()
 	for name, shards := range map[string]map[string][]byte{
@@ -92,51 +88,66 @@ func TestBadData(t *testing.T) {
 				}
 			}
 			want := "a.npy"
-			if name == "no-shards" || name == "nine-rows" { // no one shard is wrong
+			if name == "no-shards" || name == "nine-rows" { // it is no single shard that is wrong
 				want = name
 			}
-			refused(t, write(t, base(map[string]string{"data": "data: {source: " + source + "}"})), []string{"grid.yaml:2:16: ", want})
+			checkRefused(t, gridOfSource(t, source), []string{"grid.yaml:2:16: ", want})
 		})
 	}
-	refused(t, write(t, base(map[string]string{"data": "data: {source: ./nowhere}"})), []string{"grid.yaml:2:16: ", "nowhere"})
-	refused(t, write(t, base(map[string]string{"data": "data: {source: $HOME/nowhere}"})), []string{"grid.yaml:2:16: ", "$HOME are not expanded"})
+	checkRefused(t, gridOfSource(t, "./nowhere"), []string{"grid.yaml:2:16: ", "nowhere"})
+	checkRefused(t, gridOfSource(t, "$HOME/nowhere"), []string{"grid.yaml:2:16: ", "$HOME are not expanded"})
 	for _, file := range []string{"b.npy", "c.npy"} {
 		if err := os.WriteFile(filepath.Join(dir, "empty", file), npy(0, 8, 1), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	empty := filepath.Join(dir, "empty")
-	refused(t, write(t, base(map[string]string{"data": "data: {source: " + empty + "}"})), []string{
-		"grid.yaml:2:16: shard " + empty + "/a.npy", "grid.yaml:2:16: shard " + empty + "/b.npy", "grid.yaml:2:16: shard " + empty + "/c.npy",
+	checkRefused(t, gridOfSource(t, empty), []string{
+		"grid.yaml:2:16: shard " + empty + "/a.npy",
+		"grid.yaml:2:16: shard " + empty + "/b.npy",
+		"grid.yaml:2:16: shard " + empty + "/c.npy",
 	})
 }
 
+// gridOfSource is the file of a grid with a data source.
+func gridOfSource(t *testing.T, source string) string {
+	t.Helper()
+	return writeGrid(t, gridWith("data: {source: "+source+"}"))
+}
+
 func TestBadFlags(t *testing.T) {
-	g := write(t, base(nil))
-	numeric := []string{"--slots", "--slots-per-gpu", "--grpc-port", "--ui-port", "--max-cells", "--workers", "--threads", "--time"}
+	g := writeGrid(t, gridWith())
+	numeric := []string{
+		"--slots", "--slots-per-gpu", "--grpc-port", "--ui-port", "--max-cells", "--workers", "--threads", "--time",
+	}
 	for _, args := range [][]string{
 		{"run"}, {"run", g, "--slots", "-1"}, {"run", g, "--backend", "tpu"}, {"run", g, "-o", "xls"},
 		{"run", "no-such-file.yaml"}, {"run", g, "--nonsense"}, {"fly"}, {"plan", g, "-o", "xls"},
 		{"results", "nothing-here"}, {"status", "nothing-here"}, {"run", g, "--store", "gopher://x"},
-		{"list", "--store", "s3://UPPER/x"}, {"list", "--store", "file://host/x"}, {"list", "--store", "file:x"}, {"gc", "--store", "s3://bucket?adressing=path"},
+		{"list", "--store", "s3://UPPER/x"}, {"list", "--store", "file://host/x"}, {"list", "--store", "file:x"},
+		{"gc", "--store", "s3://bucket?adressing=path"},
 		{"run", g, "--sort", "nsme"}, {"results", "x", "--sort", "-"},
-		{"run", g, "--slots", "0"}, {"up", "--slots", "many"}, {"worker", "--slots-per-gpu", "0"}, {"up", "--grpc-port", "99999"},
+		{"run", g, "--slots", "0"}, {"up", "--slots", "many"}, {"worker", "--slots-per-gpu", "0"},
+		{"up", "--grpc-port", "99999"},
 		{"run", g, "--ui-port", "-1"}, {"up", "--grpc-port", "7300", "--ui-port", "7300"},
 		{"plan", g, "--max-cells", "-1"}, {"submit", g, "--max-cells", "0"}, {"data", "inspect", g, "--workers", "-1"},
 		{"bench", "--threads", "0"}, {"bench", "--time", "0s"}, {"bench", "--time", "-1s"},
 		{"runn", g}, {"runn", g, "--slots", "1"}, {"data", "inspct", g, "-o", "json"},
-		{"help", "nosuch"}, {"help", "data", "inspct"}, {"help", "run", "it"}, {"completion", "foosh"}, {"completion", "bash", "now"},
+		{"help", "nosuch"}, {"help", "data", "inspct"}, {"help", "run", "it"},
+		{"completion", "foosh"}, {"completion", "bash", "now"},
 	} {
-		p := begin(t, t.TempDir(), args...)
-		if status := p.end(t); status != exitBadInput {
+		p := startProgram(t, t.TempDir(), args...)
+		if status := p.exitStatus(t); status != exitBadInput {
 			t.Errorf("%v: status %d, want %d\n%s", args, status, exitBadInput, p.err.String())
 		}
 		if lines := strings.Count(p.err.String(), "\n"); lines != 1 {
 			t.Errorf("%v: %d lines of error:\n%s", args, lines, p.err.String())
 		}
 		if n := len(args); n > 1 && args[0] != "runn" && slices.Contains(numeric, args[n-2]) {
-			if err := p.err.String(); !strings.Contains(err, args[n-2]) || !strings.Contains(err, args[n-1]) || !strings.Contains(err, "want") {
-				t.Errorf("%v: not flag, value and what is wanted: %s", args, err)
+			for _, want := range []string{args[n-2], args[n-1], "want"} { // flag, value and what is allowed
+				if !strings.Contains(p.err.String(), want) {
+					t.Errorf("%v: no %q in %s", args, want, p.err.String())
+				}
 			}
 		}
 		if args[0] == "runn" && !strings.Contains(p.err.String(), "did you mean run") {
@@ -145,24 +156,47 @@ func TestBadFlags(t *testing.T) {
 	}
 }
 
-// Verbs that read make nothing where there is nothing to read.
+// A format that a verb does not have is refused with those that it has.
+func TestFormats(t *testing.T) {
+	for _, x := range []struct{ verb, want string }{
+		{"list", "table or json"},
+		{"status x", "text or json"},
+		{"results x", "one of table, csv, json, md"},
+	} {
+		var messages bytes.Buffer
+		args := append(strings.Fields(x.verb), "-o", "xls")
+		status := execute(t.Context(), &environment{out: io.Discard, errOut: &messages}, args)
+		if want := "sweep: -o xls: want " + x.want + "\n"; status != exitBadInput || messages.String() != want {
+			t.Errorf("%v: status %d, %q, want %q", args, status, messages.String(), want)
+		}
+	}
+}
+
+// Verbs that read a store make no folder if there is no store.
 func TestReadingMakesNothing(t *testing.T) {
-	g := write(t, base(nil))
+	g := writeGrid(t, gridWith())
 	for _, x := range []struct {
 		status int
 		args   []string
 	}{
-		{0, []string{"list"}}, {0, []string{"list", "-o", "json"}}, {0, []string{"plan", g}}, {0, []string{"__complete", "watch", ""}},
-		{exitBadInput, []string{"status", "x"}}, {exitBadInput, []string{"watch", "x"}}, {exitBadInput, []string{"results", "x"}},
-		{exitBadInput, []string{"cancel", "x"}}, {exitBadInput, []string{"retry", "x"}}, {exitBadInput, []string{"extend", "x", g}},
+		{exitOK, []string{"list"}},
+		{exitOK, []string{"list", "-o", "json"}},
+		{exitOK, []string{"plan", g}},
+		{exitOK, []string{"__complete", "watch", ""}},
+		{exitBadInput, []string{"status", "x"}},
+		{exitBadInput, []string{"watch", "x"}},
+		{exitBadInput, []string{"results", "x"}},
+		{exitBadInput, []string{"cancel", "x"}},
+		{exitBadInput, []string{"retry", "x"}},
+		{exitBadInput, []string{"extend", "x", g}},
 		{exitBadInput, []string{"gc"}},
 	} {
 		dir := filepath.Join(t.TempDir(), "typo")
-		p := begin(t, dir, x.args...)
-		if status := p.end(t); status != x.status {
+		p := startProgram(t, dir, x.args...)
+		if status := p.exitStatus(t); status != x.status {
 			t.Errorf("%v: status %d, want %d\n%s", x.args, status, x.status, p.err.String())
 		}
-		if x.status != 0 && !strings.Contains(p.err.String(), dir) {
+		if x.status != exitOK && !strings.Contains(p.err.String(), dir) {
 			t.Errorf("%v: %s", x.args, p.err.String())
 		}
 		if _, err := os.Stat(dir); err == nil {
@@ -171,13 +205,13 @@ func TestReadingMakesNothing(t *testing.T) {
 	}
 }
 
-// refused runs a grid that must be refused with an error that has all of want.
-func refused(t *testing.T, g string, want []string) {
+// checkRefused runs a grid that must be refused with an error that has all of want.
+func checkRefused(t *testing.T, g string, want []string) {
 	t.Helper()
 	for _, verb := range []string{"run", "plan"} {
 		dir := filepath.Join(t.TempDir(), "state")
-		p := begin(t, dir, verb, g)
-		if status := p.end(t); status != exitBadInput {
+		p := startProgram(t, dir, verb, g)
+		if status := p.exitStatus(t); status != exitBadInput {
 			t.Errorf("%s: status %d, want %d", verb, status, exitBadInput)
 		}
 		for _, w := range want {
@@ -196,7 +230,7 @@ func refused(t *testing.T, g string, want []string) {
 
 // npy is a float32 matrix whose numbers are all v.
 func npy(rows, width int, v float64) []byte {
-	head := "{'descr': '<f4', 'fortran_order': False, 'shape': (" + itoa(rows) + ", " + itoa(width) + "), }"
+	head := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", rows, width)
 	for (10+len(head)+1)%64 != 0 {
 		head += " "
 	}
@@ -209,12 +243,10 @@ func npy(rows, width int, v float64) []byte {
 	return b
 }
 
-func itoa(n int) string { return strconv.Itoa(n) }
-
 func numbers(n int) string {
 	list := make([]string, n)
 	for i := range list {
-		list[i] = itoa(i)
+		list[i] = strconv.Itoa(i)
 	}
 	return strings.Join(list, ",")
 }
@@ -227,21 +259,23 @@ func fractions(n int) string {
 	return strings.Join(list, ",")
 }
 
-// What a server that does not answer would know is unknown.
+// The state of a sweep with runs to train is unknown if the server that is named does
+// not answer.
 func TestUnknownState(t *testing.T) {
 	dir := t.TempDir()
-	g := write(t, base(nil))
-	ok(t, dir, "run", g, "--no-ui")
+	g := writeGrid(t, gridWith())
+	mustRun(t, dir, "run", g, "--no-ui")
 	if err := os.RemoveAll(filepath.Join(dir, "store", "results")); err != nil {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{"list"}, {"status", "bad"}} {
-		if out := ok(t, dir, args...); !strings.Contains(out, "stopped") {
+		if out := mustRun(t, dir, args...); !strings.Contains(out, "stopped") {
 			t.Errorf("%v without a server:\n%s", args, out)
 		}
-		p := begin(t, dir, append(args, "--address", "127.0.0.1:1")...)
-		if status := p.end(t); status != 0 || !strings.Contains(p.out.String(), "unknown") || !strings.Contains(p.err.String(), "127.0.0.1:1") {
-			t.Errorf("%v, no answer: status %d\n%s%s", args, status, p.out.String(), p.err.String())
+		p := startProgram(t, dir, append(args, "--address", "127.0.0.1:1")...)
+		status, out, messages := p.exitStatus(t), p.out.String(), p.err.String()
+		if status != exitOK || !strings.Contains(out, "unknown") || !strings.Contains(messages, "127.0.0.1:1") {
+			t.Errorf("%v, no answer: status %d\n%s%s", args, status, out, messages)
 		}
 	}
 }

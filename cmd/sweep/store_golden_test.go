@@ -22,13 +22,16 @@ import (
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-var record = flag.String("record", "", "write the golden outputs of the store of version 0.1.0 with this `program`")
+var record = flag.String("record", "",
+	"write what this `program` prints of the store of version 0.1.0 as the golden outputs")
 
 // store010 is a store that version 0.1.0 wrote; its README.md says how.
 const store010 = "testdata/store-0.1.0"
 
-// What later versions print of a store of version 0.1.0 is what that version
-// printed.
+// grid010 is the file of a grid that was trained into that store.
+func grid010(name string) string { return filepath.Join(store010, "grids", name+".yaml") }
+
+// Later versions print of a store of version 0.1.0 what that version printed.
 func TestStoreOf010(t *testing.T) {
 	dir := copyStore(t)
 	type output struct {
@@ -56,7 +59,7 @@ func TestStoreOf010(t *testing.T) {
 		outputs = append(outputs, output{name + "-plan.json", []string{"plan", grid010(name), "-o", "json"}})
 	}
 	for _, o := range outputs {
-		got := printed(t, dir, o.args...)
+		got := outputOf(t, dir, o.args...)
 		if o.args[0] == "plan" {
 			got = withoutMachine(got)
 		}
@@ -77,11 +80,12 @@ func TestStoreOf010(t *testing.T) {
 	}
 }
 
-// A sweep that version 0.1.0 left in the middle goes on from its checkpoints and
-// ends with what it comes to undisturbed.
+// A sweep that version 0.1.0 left in the middle goes on from its checkpoints and ends
+// with the results of an undisturbed one.
 func TestGoOnFrom010(t *testing.T) {
 	dir := copyStore(t)
-	got := printed(t, dir, "run", grid010("interrupted"), "--backend", "cpu", "--no-ui", "--slots", "1", "-o", "csv")
+	run := strings.Fields("run --backend cpu --no-ui --slots 1 -o csv")
+	got := outputOf(t, dir, append(run, grid010("interrupted"))...)
 	want, err := os.ReadFile(filepath.Join(store010, "outputs", "undisturbed.csv"))
 	if err != nil {
 		t.Fatal(err)
@@ -108,27 +112,28 @@ func TestGoOnFrom010(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	models := models(t, dir)
+	weights := readModels(t, dir)
 	for line := range strings.Lines(string(sums)) {
 		sum, file, _ := strings.Cut(strings.TrimSpace(line), "  ")
 		run := filepath.Dir(file)
-		if fmt.Sprintf("%x", sha256.Sum256([]byte(models[run]))) != sum {
+		if fmt.Sprintf("%x", sha256.Sum256([]byte(weights[run]))) != sum {
 			t.Errorf("the weights of %s differ from those of an undisturbed run", run)
 		}
 	}
 }
 
-// Programs that read what version 0.1.0 printed as JSON find the same keys in what
-// later versions print. The values of these depend on the machine.
+// The JSON of verbs whose values depend on the machine keeps all keys that it had in
+// version 0.1.0.
 func TestKeysOf010(t *testing.T) {
 	dir := t.TempDir()
-	bench := "bench --activation-dim 8 --dict-size 16 --k 2 --batch-size 16 --time 1ms --threads 1 --backend cpu -o json"
+	const bench = "bench --activation-dim 8 --dict-size 16 --k 2 --batch-size 16 " +
+		"--time 1ms --threads 1 --backend cpu -o json"
 	outputs := map[string][]byte{
-		"bench":        printed(t, dir, strings.Fields(bench)...),
-		"data inspect": printed(t, dir, "data", "inspect", "../../trainer/data/testdata/minilm-l3", "-o", "json"),
-		"version":      printed(t, dir, "version", "-o", "json"),
+		"bench":        outputOf(t, dir, strings.Fields(bench)...),
+		"data inspect": outputOf(t, dir, "data", "inspect", "../../trainer/data/testdata/minilm-l3", "-o", "json"),
+		"version":      outputOf(t, dir, "version", "-o", "json"),
 	}
-	if *record == "" { // only a sweep in training shows all of it
+	if *record == "" { // only a sweep in training has all keys of a status
 		training, err := json.Marshal(sweepState{Runs: []runState{{Error: "x", Beat: new(protocol.Heartbeat)}}})
 		if err != nil {
 			t.Fatal(err)
@@ -219,17 +224,17 @@ func keys(t *testing.T, text []byte) (all []string) {
 	if err := json.Unmarshal(text, &v); err != nil {
 		t.Fatalf("%v in %s", err, text)
 	}
-	var walk func(above string, v any)
-	walk = func(above string, v any) {
+	var walk func(prefix string, v any)
+	walk = func(prefix string, v any) {
 		switch v := v.(type) {
 		case map[string]any:
-			for key, below := range v {
-				all = append(all, above+key)
-				walk(above+key+".", below)
+			for key, value := range v {
+				all = append(all, prefix+key)
+				walk(prefix+key+".", value)
 			}
 		case []any:
-			for _, below := range v {
-				walk(above, below)
+			for _, element := range v {
+				walk(prefix, element)
 			}
 		}
 	}
@@ -238,12 +243,9 @@ func keys(t *testing.T, text []byte) (all []string) {
 	return slices.Compact(all)
 }
 
-// grid010 is the file of a grid that is in the store.
-func grid010(name string) string { return filepath.Join(store010, "grids", name+".yaml") }
-
-// copyStore copies the store of version 0.1.0 to where a sweep with the state
-// directory dir has its own. Files were written one minute after the other, long
-// ago, in the order of their keys.
+// copyStore makes a state directory with a copy of the store of version 0.1.0. Its
+// files have times of modification long ago, one minute after the other in the order
+// of their keys.
 func copyStore(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -265,14 +267,14 @@ func copyStore(t *testing.T) (dir string) {
 	return dir
 }
 
-// printed runs the program to its end, which must be good, and returns what it
-// printed. With -record it runs another one.
-func printed(t *testing.T, dir string, args ...string) []byte {
+// outputOf runs the program to its end, which must be good, and returns its output.
+// With -record it runs the program that was given there.
+func outputOf(t *testing.T, dir string, args ...string) []byte {
 	t.Helper()
 	t.Setenv("TZ", "UTC")
-	t.Setenv("SWEEP_CPU", "portable") // whose bits are the same on every machine
+	t.Setenv("SWEEP_CPU", "portable") // the instruction path whose bits are the same on every machine
 	if *record == "" {
-		return []byte(ok(t, dir, args...))
+		return []byte(mustRun(t, dir, args...))
 	}
 	c := exec.CommandContext(t.Context(), *record, args...)
 	c.Env = append(os.Environ(), "SWEEP_DIR="+dir, "SWEEP_STORE=", "TEMPORAL_ADDRESS=")
@@ -303,8 +305,8 @@ func firstDifference(a, b []byte) (line int, inA, inB string) {
 	return 0, "", ""
 }
 
-// withoutMachine leaves out of a plan what depends on the machine: times, and the
-// memory that grows with its cores.
+// withoutMachine removes from a plan what depends on the machine: times, and the
+// memory, which grows with its cores.
 func withoutMachine(plan []byte) []byte {
 	return regexp.MustCompile(`(?m)^ *"(seconds|seconds_unshared|bytes|host_bytes)": .*\n`).ReplaceAll(plan, nil)
 }

@@ -4,59 +4,67 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/api/common/v1"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
-	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
-	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
 const (
-	running   = enums.WORKFLOW_EXECUTION_STATUS_RUNNING
-	completed = enums.WORKFLOW_EXECUTION_STATUS_COMPLETED
+	statusRunning   = enums.WORKFLOW_EXECUTION_STATUS_RUNNING
+	statusCompleted = enums.WORKFLOW_EXECUTION_STATUS_COMPLETED
 )
 
-// A moody server answers, or keeps silent until whoever asked gives up.
-type moody struct {
+// A fakeServer answers polls as a test wants it, or gives no answer until the
+// client gives up. Polls are counted from 1.
+type fakeServer struct {
 	client.Client
-	looks    int
-	describe func(look int) (enums.WorkflowExecutionStatus, error)
-	progress func(look int) *protocol.Progress // nil: no worker answers
-	untaken  int                               // looks at first in which a run waits for a slot
+	polls    int
+	describe func(poll int) (enums.WorkflowExecutionStatus, error)
+	progress func(poll int) *protocol.Progress // nil: no worker answers
+	waiting  int                               // polls at first in which a run waits for a slot
 }
 
-var errSilent = errors.New("silent")
+// errNoAnswer makes the server give no answer.
+var errNoAnswer = errors.New("no answer")
 
-func (m *moody) DescribeWorkflowExecution(ctx context.Context, _, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
-	m.looks++
-	status, err := m.describe(m.looks)
-	if err == errSilent {
+func (f *fakeServer) DescribeWorkflowExecution(ctx context.Context, _, _ string) (
+	*workflowservice.DescribeWorkflowExecutionResponse, error) {
+
+	f.polls++
+	status, err := f.describe(f.polls)
+	if err == errNoAnswer {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	d := &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{Status: status}}
-	if m.looks <= m.untaken {
-		d.PendingActivities = append(d.PendingActivities, &workflowpb.PendingActivityInfo{
-			ActivityType: &commonpb.ActivityType{Name: protocol.ActivityTrain}, State: enums.PENDING_ACTIVITY_STATE_SCHEDULED, Attempt: 1,
+	d := &workflowservice.DescribeWorkflowExecutionResponse{
+		WorkflowExecutionInfo: &workflow.WorkflowExecutionInfo{Status: status},
+	}
+	if f.polls <= f.waiting {
+		d.PendingActivities = append(d.PendingActivities, &workflow.PendingActivityInfo{
+			ActivityType: &common.ActivityType{Name: protocol.ActivityTrain},
+			State:        enums.PENDING_ACTIVITY_STATE_SCHEDULED,
+			Attempt:      1,
 		})
 	}
 	return d, err
 }
 
-func (m *moody) QueryWorkflow(ctx context.Context, _, _, _ string, _ ...any) (converter.EncodedValue, error) {
-	p := m.progress(m.looks)
+func (f *fakeServer) QueryWorkflow(ctx context.Context, _, _, _ string, _ ...any) (converter.EncodedValue, error) {
+	p := f.progress(f.polls)
 	if p == nil {
 		<-ctx.Done()
 		return nil, serviceerror.NewDeadlineExceeded("no poller")
@@ -65,96 +73,130 @@ func (m *moody) QueryWorkflow(ctx context.Context, _, _, _ string, _ ...any) (co
 	return client.NewValue(b), err
 }
 
-// Who watches is told of a server or a worker that is silent, once, goes on when
-// it is back, and ends when it is not, with the results if they are all there.
-func TestWatchSilence(t *testing.T) {
-	const gone, back, idle = "the server does not answer", "the server answers again", "no worker answers"
-	some, all := &protocol.Progress{Summary: protocol.Summary{Cells: 2, Completed: 1}}, &protocol.Progress{Summary: protocol.Summary{Cells: 2, Completed: 2}}
-	always := func(s enums.WorkflowExecutionStatus, err error) func(int) (enums.WorkflowExecutionStatus, error) {
-		return func(int) (enums.WorkflowExecutionStatus, error) { return s, err }
-	}
-	dies := func(look int) (enums.WorkflowExecutionStatus, error) {
-		if look > 1 {
-			return 0, errSilent
+// statusUntil is the status of a workflow that completes with a poll.
+func statusUntil(end int) func(int) (enums.WorkflowExecutionStatus, error) {
+	return func(poll int) (enums.WorkflowExecutionStatus, error) {
+		if poll < end {
+			return statusRunning, nil
 		}
-		return running, nil
+		return statusCompleted, nil
 	}
-	for name, x := range map[string]struct {
-		server  moody
-		results int           // in the store
-		err     string        // that it ends with, or none
-		least   time.Duration // that it takes
-		most    time.Duration
-		said    map[string]int // how often
+}
+
+// watch tells once of a server or a worker that does not answer, and of a run that
+// gets no slot, and once of the end of that. It ends when the server is gone for too
+// long, and at once if the store has all results.
+func TestWatchOutages(t *testing.T) {
+	const noServer, serverBack, noWorker = "the server does not answer", "the server answers again", "no worker answers"
+	one := &protocol.Progress{Summary: protocol.Summary{Cells: 2, Completed: 1}}
+	two := &protocol.Progress{Summary: protocol.Summary{Cells: 2, Completed: 2}}
+	alwaysOne := func(int) *protocol.Progress { return one }
+	alwaysTwo := func(int) *protocol.Progress { return two }
+	killed := func(poll int) (enums.WorkflowExecutionStatus, error) {
+		if poll > 1 {
+			return 0, errNoAnswer
+		}
+		return statusRunning, nil
+	}
+	for _, x := range []struct {
+		name        string
+		server      fakeServer
+		results     int    // in the store
+		err         string // that it ends with, or empty
+		least, most time.Duration
+		lines       map[string]int // how often they come
 	}{
-		"killed": {moody{describe: dies, progress: func(int) *protocol.Progress { return some }}, 1, "no answer within 3m0s", patience, patience + 3*lookWithin,
-			map[string]int{gone: 1, back: 0, "1 of 2 runs done": 1}},
-		"killed, all results there": {moody{describe: dies, progress: func(int) *protocol.Progress { return some }}, 2, "", 0, 2 * lookWithin,
-			map[string]int{gone: 0, "2 of 2 runs done": 1, "0 of 0": 0}},
-		"restarted": {moody{describe: func(look int) (enums.WorkflowExecutionStatus, error) {
-			switch look {
-			case 1, 10:
-				return running, nil
-			case 11:
-				return completed, nil
-			}
-			return 0, errSilent
-		}, progress: func(look int) *protocol.Progress {
-			if look == 11 {
-				return all
-			}
-			return some
-		}}, 1, "", 8 * lookWithin, patience, map[string]int{gone: 1, back: 1, "2 of 2 runs done": 1}},
-		"worker gone before the end was told": {moody{describe: func(look int) (enums.WorkflowExecutionStatus, error) {
-			if look == 1 {
-				return running, nil
-			}
-			return completed, nil
-		}, progress: func(look int) *protocol.Progress {
-			if look == 1 {
-				return some
-			}
-			return nil
-		}}, 2, "", 0, 2 * lookWithin, map[string]int{gone: 0, idle: 0, "2 of 2 runs done": 1, "0 of 0": 0}},
-		"no worker for long": {moody{describe: func(look int) (enums.WorkflowExecutionStatus, error) {
-			if look < 200 {
-				return running, nil
-			}
-			return completed, nil
-		}, progress: func(look int) *protocol.Progress {
-			if look < 199 {
+		{
+			name:    "server killed",
+			server:  fakeServer{describe: killed, progress: alwaysOne},
+			results: 1, err: "no answer within 3m0s", least: serverTimeout, most: serverTimeout + 3*pollTimeout,
+			lines: map[string]int{noServer: 1, serverBack: 0, "1 of 2 runs done": 1},
+		},
+		{
+			name:    "server killed, all results in the store",
+			server:  fakeServer{describe: killed, progress: alwaysOne},
+			results: 2, most: 2 * pollTimeout,
+			lines: map[string]int{noServer: 0, "2 of 2 runs done": 1, "0 of 0": 0},
+		},
+		{
+			name: "server restarted",
+			server: fakeServer{
+				describe: func(poll int) (enums.WorkflowExecutionStatus, error) {
+					switch poll {
+					case 1, 10:
+						return statusRunning, nil
+					case 11:
+						return statusCompleted, nil
+					}
+					return 0, errNoAnswer
+				},
+				progress: func(poll int) *protocol.Progress {
+					if poll == 11 {
+						return two
+					}
+					return one
+				},
+			},
+			results: 1, least: 8 * pollTimeout, most: serverTimeout,
+			lines: map[string]int{noServer: 1, serverBack: 1, "2 of 2 runs done": 1},
+		},
+		{
+			name: "worker gone before it told the end",
+			server: fakeServer{describe: statusUntil(2), progress: func(poll int) *protocol.Progress {
+				if poll == 1 {
+					return one
+				}
 				return nil
-			}
-			return all
-		}}, 1, "", 3 * patience, 10 * patience, map[string]int{gone: 0, idle: 1, "a worker answers": 1, "2 of 2 runs done": 1}},
-		"no slot for long": {moody{untaken: 100, describe: func(look int) (enums.WorkflowExecutionStatus, error) {
-			if look < 200 {
-				return running, nil
-			}
-			return completed, nil
-		}, progress: func(int) *protocol.Progress { return all }}, 1, "", 0, patience, map[string]int{"no worker takes its runs yet": 1, "a worker takes them": 1}},
-		"a slot soon": {moody{untaken: 15, describe: func(look int) (enums.WorkflowExecutionStatus, error) {
-			if look < 30 {
-				return running, nil
-			}
-			return completed, nil
-		}, progress: func(int) *protocol.Progress { return all }}, 1, "", 0, patience, map[string]int{"no worker takes": 0, "a worker takes": 0}},
-		"unknown to the server": {moody{describe: always(0, serviceerror.NewNotFound("workflow not found"))}, 1, "workflow not found", 0, pollEvery,
-			map[string]int{gone: 0}},
+			}},
+			results: 2, most: 2 * pollTimeout,
+			lines: map[string]int{noServer: 0, noWorker: 0, "2 of 2 runs done": 1, "0 of 0": 0},
+		},
+		{
+			name: "no worker for long",
+			server: fakeServer{describe: statusUntil(200), progress: func(poll int) *protocol.Progress {
+				if poll < 199 {
+					return nil
+				}
+				return two
+			}},
+			results: 1, least: 3 * serverTimeout, most: 10 * serverTimeout,
+			lines: map[string]int{noServer: 0, noWorker: 1, "a worker answers": 1, "2 of 2 runs done": 1},
+		},
+		{
+			name:    "no slot for long",
+			server:  fakeServer{waiting: 100, describe: statusUntil(200), progress: alwaysTwo},
+			results: 1, most: serverTimeout,
+			lines: map[string]int{"no worker takes its runs yet": 1, "a worker takes them": 1},
+		},
+		{
+			name:    "a slot soon",
+			server:  fakeServer{waiting: 15, describe: statusUntil(30), progress: alwaysTwo},
+			results: 1, most: serverTimeout,
+			lines: map[string]int{"no worker takes": 0, "a worker takes": 0},
+		},
+		{
+			name: "unknown to the server",
+			server: fakeServer{describe: func(int) (enums.WorkflowExecutionStatus, error) {
+				return 0, serviceerror.NewNotFound("workflow not found")
+			}},
+			results: 1, err: "workflow not found", most: pollInterval,
+			lines: map[string]int{noServer: 0},
+		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			store, header := planAndResults(t, x.results)
+		t.Run(x.name, func(t *testing.T) {
+			l, header := planWithResults(t, x.results)
 			synctest.Test(t, func(t *testing.T) {
 				var out bytes.Buffer
 				began := time.Now()
-				_, err := (&app{err: &out}).watch(t.Context(), &x.server, store, header, alwaysThere)
+				srv := &server{client: &x.server, alive: alwaysAlive}
+				_, err := watch(t.Context(), &environment{errOut: &out}, srv, l, header)
 				if x.err == "" && err != nil || x.err != "" && (err == nil || !strings.Contains(err.Error(), x.err)) {
 					t.Errorf("error %v, want %q", err, x.err)
 				}
 				if took := time.Since(began); took < x.least || took > x.most {
 					t.Errorf("took %v, want %v to %v", took, x.least, x.most)
 				}
-				for line, n := range x.said {
+				for line, n := range x.lines {
 					if got := strings.Count(out.String(), line); got != n {
 						t.Errorf("%q came %d times, want %d:\n%s", line, got, n, out.String())
 					}
@@ -164,8 +206,8 @@ func TestWatchSilence(t *testing.T) {
 	}
 }
 
-// planAndResults is a store with a plan of two cells and results of the first n.
-func planAndResults(t *testing.T, n int) (storage.Store, *plan.Header) {
+// planWithResults is a store with a plan of two cells and results of the first n.
+func planWithResults(t *testing.T, n int) (*ledger.Ledger, *plan.Header) {
 	t.Helper()
 	store, err := openStore(t.Context(), t.TempDir())
 	if err != nil {
@@ -175,18 +217,19 @@ func planAndResults(t *testing.T, n int) (storage.Store, *plan.Header) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	planned, err := (&gridFlags{}).plan(t.Context(), write(t, base(nil)), plan.Estimates{Bytes: bytes})
+	planned, err := planGrid(t.Context(), gridOptions{path: writeGrid(t, gridWith())}, plan.Estimates{Bytes: bytes})
 	if err != nil {
 		t.Fatal(err)
 	}
-	header, _, err := planned.save(t.Context(), store)
+	l := ledger.New(store)
+	header, err := planned.store(t.Context(), &environment{errOut: io.Discard}, l)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range planned.plan.Cells[:n] {
-		if err := storage.PutJSON(t.Context(), store, ledger.ResultKey(header.RunID(c.ID)), ledger.Result{}); err != nil {
+		if err := l.StoreResult(t.Context(), header.RunID(c.ID), ledger.Result{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return store, header
+	return l, header
 }

@@ -56,14 +56,15 @@ func writableStore(ctx context.Context, url string) (storage.Store, error) {
 // folderOf returns the folder of a store by its URL; it is empty for a bucket.
 func folderOf(url string) (string, error) {
 	path, isFile := strings.CutPrefix(url, "file://")
-	scheme, _, other := strings.Cut(path, "://")
+	scheme, _, hasScheme := strings.Cut(path, "://")
 	switch {
 	case strings.HasPrefix(url, "file:") && !strings.HasPrefix(path, "/"):
 		return "", inputError{fmt.Errorf("store %s: want file:///path with three slashes, or the path alone", url)}
-	case !isFile && scheme == "s3" && other:
+	case !isFile && scheme == "s3" && hasScheme:
 		return "", nil
-	case !isFile && other:
-		return "", inputError{fmt.Errorf("store %s: scheme %s is unknown; give s3://bucket/prefix or file:///path", url, scheme)}
+	case !isFile && hasScheme:
+		return "", inputError{fmt.Errorf("store %s: scheme %s is unknown; give s3://bucket/prefix or file:///path",
+			url, scheme)}
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -109,39 +110,39 @@ func openBucket(ctx context.Context, url string) (storage.Store, error) {
 	return s, nil
 }
 
-// open opens what the process trains on and says how many runs at a time; note is
-// a line about it for the user, or empty.
-func (w *workerFlags) open() (t training, note string, err error) {
-	var there []string
-	none := error(nil)
-	if w.backend != "cpu" {
-		there, none = cuda.GPUs()
+// open opens what the process trains on. note is a line about it for the user, or
+// empty.
+func (o *deviceOptions) open() (device trainingDevice, note string, err error) {
+	var present []string
+	var none error
+	if o.backend != "cpu" {
+		present, none = cuda.GPUs()
 	}
-	use, note, err := chooseGPUs(w.backend, w.gpus, there, none, errors.Is(none, cuda.ErrNotBuilt))
+	use, note, err := chooseGPUs(o.backend, o.gpus, present, none, errors.Is(none, cuda.ErrNotBuilt))
 	if err != nil {
-		return training{}, "", err
+		return trainingDevice{}, "", err
 	}
 	if len(use) == 0 {
-		slots, threads := w.cores()
-		return training{cpu.New(threads), slots}, note, nil
+		slots, threads := o.cpuSlots()
+		return trainingDevice{cpu.New(threads), slots}, note, nil
 	}
 	var gpus []trainer.Backend
 	for _, g := range use {
 		b, err := cuda.New(g)
 		if err != nil {
-			return training{}, "", err
+			return trainingDevice{}, "", err
 		}
 		gpus = append(gpus, b)
 	}
-	slots := len(gpus) * w.perGPU
-	if w.slots > 0 {
-		slots = min(slots, w.slots)
+	slots := len(gpus) * o.perGPU
+	if o.slots > 0 {
+		slots = min(slots, o.slots)
 	}
-	return training{newGPUPool(gpus), slots}, "training on " + gpuNames(use, there), nil
+	return trainingDevice{newGPUPool(gpus), slots}, "training on " + gpuNames(use, present), nil
 }
 
-// backendFor returns the name of the backend that runs are meant for and what they
-// take there, without a device at hand.
+// backendFor returns the name of the backend of workers elsewhere, and the memory
+// that a run takes there. The device need not be on this machine.
 func backendFor(name string) (string, func(trainer.Config) (device, host int64), error) {
 	if name == "auto" {
 		name = "cpu"

@@ -148,6 +148,17 @@ func (l *Ledger) Trees(ctx context.Context, sweep string, chunk int) ([]plan.Tre
 // earlier and is not there has died.
 const extendWithin = time.Minute
 
+// StoreExtension stores a plan to which cells were added. cells is how many it has in
+// the store now; src is the grid.yaml that the new ones come from. If several
+// processes extend a sweep at the same time, the first one succeeds and the others
+// get an error.
+func (l *Ledger) StoreExtension(ctx context.Context, p *plan.Plan, cells int, src []byte) error {
+	if err := l.ClaimExtension(ctx, p.ID, cells, src); err != nil {
+		return err
+	}
+	return l.StorePlan(ctx, p)
+}
+
 // ClaimExtension makes sure that one process at a time extends a sweep that has
 // so many cells now: of several the first counts, and the others get an error
 // and are to read the plan again. src is the grid that extends it.

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
+)
+
+type extendOptions struct {
+	remoteOptions
+	sweep string // name or ID
+	grid  gridOptions
+}
+
+func newExtendCommand(env *environment) *cobra.Command {
+	var o extendOptions
+	c := &cobra.Command{
+		Use:   "extend SWEEP grid.yaml",
+		Short: "Add cells to a sweep, running or done",
+		Long: `Add the cells of a grid to a sweep, running or done: more values of an axis, another
+axis, more steps. Cells that the sweep has already stay as they are. Steps that a new
+cell shares with an old one are not trained again, if the checkpoint at which the two
+part is still in the store. The grid must be on the same data; its name and its section
+run do not matter. A sweep that is not running is started again, for all its cells that
+have no result.`,
+		Example: `  sweep extend topk-demo wider.yaml
+  sweep extend topk-demo-1a2b3c4d wider.yaml --wait`,
+		Args: args(cobra.ExactArgs(2)),
+
+		ValidArgsFunction: completeSweepAndGrid(&o.location),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.sweep, o.grid.path = args[0], args[1]
+			return runExtend(c.Context(), env, o)
+		},
+	}
+	o.remoteOptions.addFlags(c.Flags())
+	o.grid.addFlags(c.Flags())
+	return c
+}
+
+// runExtend is the verb extend.
+func runExtend(ctx context.Context, env *environment, o extendOptions) error {
+	backend, bytes, err := backendFor(o.backend)
+	if err != nil {
+		return err
+	}
+	store, err := writableStore(ctx, o.storeURL())
+	if err != nil {
+		return err
+	}
+	l := ledger.New(store)
+	header, err := findSweep(ctx, l, o.sweep)
+	if err != nil {
+		return err
+	}
+	add, err := planGrid(ctx, o.grid, plan.Estimates{Bytes: bytes})
+	if err != nil {
+		return err
+	}
+	srv, err := o.dial(ctx, o.dir, nil)
+	if err != nil {
+		return err
+	}
+	defer srv.close()
+	whole, err := l.Plan(ctx, header.ID)
+	if err != nil {
+		return err
+	}
+	before := whole.CellCount
+	added, err := whole.Extend(add.plan)
+	if err != nil {
+		return inputError{err}
+	}
+	if added > 0 {
+		if err := l.StoreExtension(ctx, whole, before, add.src); err != nil {
+			return err
+		}
+	}
+	if err := waitIfEnding(ctx, env, srv.client, whole.ID); err != nil {
+		return err
+	}
+	// The workflow is told even if no cell is new: an earlier extend may have died
+	// between storing its cells and this.
+	err = updateOrStart(ctx, srv, l, &whole.Header, backend, protocol.UpdateExtend, whole.Size())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(env.errOut, "sweep %s: %d cells more, %d in all\n", whole.ID, added, whole.CellCount)
+	return followOrPrintID(ctx, env, srv, l, &whole.Header, o.remoteOptions)
+}

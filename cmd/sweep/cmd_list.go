@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+type listOptions struct {
+	location   location
+	connection connection
+	output     format
+}
+
+func newListCommand(env *environment) *cobra.Command {
+	o := listOptions{output: newFormat("table", "json")}
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List the sweeps of a store, newest first",
+		Long: `List the sweeps of a store, newest first. Without a server, a sweep that is not done is
+stopped; if the server does not answer, its state is unknown.`,
+		Example: "  sweep list\n  sweep list -o json",
+		Args:    args(cobra.NoArgs),
+		RunE:    func(c *cobra.Command, _ []string) error { return runList(c.Context(), env, o) },
+	}
+	o.location.addFlags(c.Flags())
+	o.connection.addFlags(c.Flags())
+	o.output.addFlag(c.Flags())
+	return c
+}
+
+// runList is the verb list.
+func runList(ctx context.Context, env *environment, o listOptions) error {
+	list, err := listSweeps(ctx, env, o.location, o.connection)
+	if err != nil {
+		return err
+	}
+	if o.output.name == "json" {
+		return env.writeJSON(list)
+	}
+	if len(list) == 0 {
+		fmt.Fprintln(env.errOut, "no sweeps in", o.location.storeURL())
+		return nil
+	}
+	w := tabwriter.NewWriter(env.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "SWEEP\tSTATE\tDONE\tFAILED\tPLANNED")
+	for _, s := range list {
+		planned := s.Planned.Local().Format(time.DateTime)
+		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d\t%s\n", s.ID, s.State, s.Completed, s.Cells, s.Failed, planned)
+	}
+	return w.Flush()
+}
+
+// listSweeps tells where the sweeps of a store stand, newest first. A store that is
+// not there has none.
+func listSweeps(ctx context.Context, env *environment, at location, conn connection) ([]sweepState, error) {
+	list := []sweepState{} // which is [] in JSON, not null
+	l, err := openLedger(ctx, at)
+	if errors.Is(err, errNoStore) {
+		return list, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	ids, err := l.SweepIDs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	completed, err := l.CompletedRuns(ctx)
+	if err != nil {
+		return nil, err
+	}
+	srv, unfinished := conn.dialIfAny(ctx, env, at.dir)
+	if srv != nil {
+		defer srv.close()
+	}
+	for _, id := range ids {
+		s, err := stateOf(ctx, l, srv, id, unfinished, completed)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/topksweep/sweep/deploy/local"
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
+)
+
+type runOptions struct {
+	location location
+	device   deviceOptions
+	server   serverOptions
+	grid     gridOptions
+	output   outputOptions
+}
+
+func newRunCommand(env *environment) *cobra.Command {
+	var o runOptions
+	c := &cobra.Command{
+		Use:   "run grid.yaml",
+		Short: "Train a grid here and now, and print its results",
+		Long: `Train a grid with everything in one process: a real Temporal server on a file in the
+state directory, its Web UI, a worker, live progress and the table of results.
+
+Interrupt it (Ctrl-C) and it saves what is in training and stops; run it again, also
+after a crash or kill -9, and it goes on where it stopped. A grid that has run is not
+trained again: its results are shown. If sweep up runs on the same state directory,
+the grid is handed to it.
+
+A first grid:
+
+  name: hello
+  data: {synthetic: {activation_dim: 32, directions: 64, tokens: 100000, active: 4}}
+  parameters: {k: [2, 4], dict_size: [64, 128]}
+  train: {steps: 500, batch_size: 256, lr: 0.003}`,
+		Example: `  sweep run grid.yaml
+  sweep run grid.yaml -o csv > results.csv
+  sweep run grid.yaml --dir /scratch/me/sweep --slots 8 --no-ui`,
+		Args: args(cobra.ExactArgs(1)),
+
+		ValidArgsFunction: completeGrid,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := o.server.check(); err != nil {
+				return err
+			}
+			o.grid.path = args[0]
+			return runRun(c.Context(), env, o)
+		},
+	}
+	o.location.addFlags(c.Flags())
+	o.device.addFlags(c.Flags())
+	o.server.addFlags(c.Flags())
+	o.grid.addFlags(c.Flags())
+	o.output.addFlags(c.Flags())
+	return c
+}
+
+// runRun is the verb run.
+func runRun(ctx context.Context, env *environment, o runOptions) error {
+	device, err := openDevice(env, o.device)
+	if err != nil {
+		return err
+	}
+	planned, err := planGrid(ctx, o.grid, plan.Estimates{Bytes: device.backend.Bytes})
+	if err != nil {
+		return err
+	}
+	store, err := openStore(ctx, o.location.storeURL())
+	if err != nil {
+		return err
+	}
+	l := ledger.New(store)
+	// The plan is stored before any worker goes on with the sweep: a plan that is there
+	// already may name data that has moved since.
+	header, err := planned.store(ctx, env, l)
+	if err != nil {
+		return err
+	}
+	train := func() error {
+		srv, err := startOrJoin(ctx, env, o, device, store)
+		if err != nil {
+			return err
+		}
+		defer srv.close()
+		if err := startOrAttach(ctx, env, srv, l, header, planned.src, device.backend.Name()); err != nil {
+			return err
+		}
+		return followToResults(ctx, env, srv, l, header, o.output)
+	}
+	err = train()
+	for errors.Is(err, errServerGone) { // the server was that of another process
+		fmt.Fprintln(env.errOut, "the server that this sweep was handed to is gone; going on here")
+		err = train()
+	}
+	return err
+}
+
+// startTimeout is how long the server of another process may take to start, or to
+// stop.
+const startTimeout = time.Minute
+
+// startOrJoin starts everything in this process, or joins the server that another
+// process runs on the state directory. While that starts or stops, it waits.
+func startOrJoin(ctx context.Context, env *environment, o runOptions, device trainingDevice, store storage.Store) (
+	*server, error) {
+
+	began := time.Now()
+	for waiting := false; ; waiting = true {
+		k, err := startStack(ctx, o.location, o.server, device, store)
+		var inUse *local.InUseError
+		switch {
+		case err == nil:
+			fmt.Fprintf(env.errOut, "Temporal server at %s\n", addresses(k.embedded.HostPort, k.embedded.UIURL))
+			srv := *k.server
+			srv.close = func() { stopStack(ctx, env, k) }
+			return &srv, nil
+		case errors.As(err, &inUse) && inUse.Info.HostPort != "":
+			return join(ctx, env, o.location.dir, inUse.Info)
+		case inUse == nil || time.Since(began) >= startTimeout:
+			return nil, err
+		case !waiting:
+			fmt.Fprintf(env.errOut, "waiting for %s, which starts or stops its server\n", inUse.Who())
+		}
+	}
+}
+
+// join connects to the server that another process runs on the state directory.
+func join(ctx context.Context, env *environment, dir string, to local.Info) (*server, error) {
+	named := connection{address: to.HostPort, namespace: to.Namespace}
+	srv, err := named.dial(ctx, dir, nil)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(env.errOut, "joining the server of process %d at %s\n", to.PID, addresses(to.HostPort, to.UIURL))
+	srv.uiURL = to.UIURL
+	srv.alive = func() bool {
+		now, ok, err := local.Running(dir)
+		return err != nil || ok && now.PID == to.PID
+	}
+	return srv, nil
+}
+
+// stopStack saves what is in training and ends the server of this process.
+func stopStack(ctx context.Context, env *environment, k *stack) {
+	if ctx.Err() != nil {
+		fmt.Fprintln(env.errOut, "saving what is in training; interrupt again to stop at once")
+	}
+	k.stop()
+	if ctx.Err() != nil {
+		fmt.Fprintln(env.errOut, "stopped; the same command goes on from here")
+	}
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+type upOptions struct {
+	location location
+	device   deviceOptions
+	server   serverOptions
+}
+
+func newUpCommand(env *environment) *cobra.Command {
+	var o upOptions
+	c := &cobra.Command{
+		Use:   "up",
+		Short: "Run server, Web UI and a worker, and keep them running",
+		Long: `Run the Temporal server, the Web UI and the worker of sweep run, and keep them
+running: submit grids to them from other terminals. Interrupt it (Ctrl-C) and it saves
+what is in training and stops; started again, it goes on.`,
+		Example: `  sweep up
+  sweep up --dir /scratch/me/sweep --slots 8`,
+		Args: args(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.server.check(); err != nil {
+				return err
+			}
+			return runUp(c.Context(), env, o)
+		},
+	}
+	o.location.addFlags(c.Flags())
+	o.device.addFlags(c.Flags())
+	o.server.addFlags(c.Flags())
+	return c
+}
+
+// runUp is the verb up. It returns when ctx is canceled.
+func runUp(ctx context.Context, env *environment, o upOptions) error {
+	store, err := openStore(ctx, o.location.storeURL())
+	if err != nil {
+		return err
+	}
+	device, err := openDevice(env, o.device)
+	if err != nil {
+		return err
+	}
+	k, err := startStack(ctx, o.location, o.server, device, store)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(env.errOut, "Temporal server at %s\nstore %s, %d slots; submit with: sweep submit grid.yaml\n",
+		addresses(k.embedded.HostPort, k.embedded.UIURL), o.location.storeURL(), device.slots)
+	<-ctx.Done()
+	fmt.Fprintln(env.errOut, "saving what is in training; interrupt again to stop at once")
+	k.stop()
+	return nil
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+)
+
+type workerOptions struct {
+	location   location
+	device     deviceOptions
+	connection connection
+}
+
+func newWorkerCommand(env *environment) *cobra.Command {
+	var o workerOptions
+	c := &cobra.Command{
+		Use:   "worker",
+		Short: "Train runs for a Temporal server",
+		Long: `Take runs from a Temporal server and train them, until told to stop (Ctrl-C, SIGTERM):
+then what is in training is saved and handed back. Any number of workers may share a
+server; all must see the same store and the same data paths.`,
+		Example: `  sweep worker --address temporal:7233 --store /mnt/shared/sweep --slots 4
+  sweep worker --backend cuda --gpus 0,1 --slots-per-gpu 2`,
+		Args: args(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return runWorker(c.Context(), env, o) },
+	}
+	o.location.addFlags(c.Flags())
+	o.device.addFlags(c.Flags())
+	o.connection.addFlags(c.Flags())
+	return c
+}
+
+// runWorker is the verb worker. It returns when ctx is canceled.
+func runWorker(ctx context.Context, env *environment, o workerOptions) error {
+	store, err := openStore(ctx, o.location.storeURL())
+	if err != nil {
+		return err
+	}
+	device, err := openDevice(env, o.device)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(env.errOut, nil))
+	srv, err := o.connection.dial(ctx, o.location.dir, log)
+	if err != nil {
+		return err
+	}
+	defer srv.close()
+	workers, err := startWorkers(srv.client, store, device, log)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(env.errOut, "worker with %d slots on %s, store %s\n",
+		device.slots, device.backend.Name(), o.location.storeURL())
+	<-ctx.Done()
+	workers.stop()
+	if errors.Is(context.Cause(ctx), errInterrupted) {
+		return nil
+	}
+	return ctx.Err()
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/topksweep/sweep/sweep/plan"
+)
+
+// A grpcServer is a Temporal server with one namespace, research. It accepts
+// workflows and gives no answer to heartbeats.
+type grpcServer struct {
+	workflowservice.UnimplementedWorkflowServiceServer
+	operatorservice.UnimplementedOperatorServiceServer
+
+	mu         sync.Mutex
+	heartbeats int
+	again      func() // called when a heartbeat is sent again
+	started    []*workflowservice.StartWorkflowExecutionRequest
+}
+
+func (s *grpcServer) GetSystemInfo(context.Context, *workflowservice.GetSystemInfoRequest) (
+	*workflowservice.GetSystemInfoResponse, error) {
+
+	return &workflowservice.GetSystemInfoResponse{}, nil
+}
+
+func (s *grpcServer) RecordActivityTaskHeartbeat(context.Context, *workflowservice.RecordActivityTaskHeartbeatRequest) (
+	*workflowservice.RecordActivityTaskHeartbeatResponse, error) {
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.heartbeats++; s.heartbeats > 1 {
+		s.again()
+	}
+	return nil, status.Error(codes.Unavailable, "the server restarts")
+}
+
+func (s *grpcServer) StartWorkflowExecution(_ context.Context, r *workflowservice.StartWorkflowExecutionRequest) (
+	*workflowservice.StartWorkflowExecutionResponse, error) {
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.started = append(s.started, r)
+	return &workflowservice.StartWorkflowExecutionResponse{RunId: "1", Started: true}, nil
+}
+
+func (s *grpcServer) ListSearchAttributes(_ context.Context, r *operatorservice.ListSearchAttributesRequest) (
+	*operatorservice.ListSearchAttributesResponse, error) {
+
+	if r.Namespace != "research" {
+		return nil, serviceerror.ToStatus(serviceerror.NewNamespaceNotFound(r.Namespace)).Err()
+	}
+	return &operatorservice.ListSearchAttributesResponse{CustomAttributes: searchAttributes()}, nil
+}
+
+// dialGRPCServer starts a grpcServer and dials it as the verbs do.
+func dialGRPCServer(t *testing.T, namespace string) (*grpcServer, *server) {
+	t.Helper()
+	withoutTemporalVariables(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fake, g := &grpcServer{}, grpc.NewServer()
+	workflowservice.RegisterWorkflowServiceServer(g, fake)
+	operatorservice.RegisterOperatorServiceServer(g, fake)
+	go g.Serve(listener)
+	t.Cleanup(g.Stop)
+	named := connection{address: listener.Addr().String(), namespace: namespace}
+	srv, err := named.dial(t.Context(), t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(srv.close)
+	return fake, srv
+}
+
+// withoutTemporalVariables hides Temporal's variables and configuration file from a
+// test.
+func withoutTemporalVariables(t *testing.T) {
+	t.Helper()
+	for _, e := range os.Environ() {
+		if name, _, _ := strings.Cut(e, "="); strings.HasPrefix(name, "TEMPORAL_") {
+			t.Setenv(name, "") // which Cleanup sets back
+			os.Unsetenv(name)
+		}
+	}
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+}
+
+// A heartbeat to a dialed server that gives no answer is no error: training goes on.
+func TestDialedServerLosesHeartbeats(t *testing.T) {
+	fake, srv := dialGRPCServer(t, "research")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	fake.again = cancel // the client would try for a minute
+	if err := srv.client.RecordActivityHeartbeat(ctx, []byte("token"), 7); err != nil || fake.heartbeats != 1 {
+		t.Errorf("after %d calls: %v", fake.heartbeats, err)
+	}
+}
+
+// A sweep gets the search attributes of the namespace that it starts in.
+func TestStartInNamespace(t *testing.T) {
+	fake, srv := dialGRPCServer(t, "research")
+	if srv.namespace != "research" {
+		t.Errorf("namespace %q", srv.namespace)
+	}
+	h := &plan.Header{ID: "demo-1", Name: "demo"}
+	h.CellCount = 4
+	started, err := startWorkflow(t.Context(), srv, h, "", "cpu", enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+	if err != nil || !started {
+		t.Fatalf("started is %t, %v", started, err)
+	}
+	if len(fake.started) != 1 {
+		t.Fatalf("%d workflows were started", len(fake.started))
+	}
+	request := fake.started[0]
+	attributes := request.SearchAttributes.GetIndexedFields()
+	for name, want := range map[string]string{attrName.GetName(): `"demo"`, attrCells.GetName(): "4"} {
+		if got := string(attributes[name].GetData()); got != want {
+			t.Errorf("search attribute %s is %q, want %q", name, got, want)
+		}
+	}
+	if request.Namespace != "research" || request.WorkflowId != "demo-1" {
+		t.Errorf("started %s in the namespace %q", request.WorkflowId, request.Namespace)
+	}
+}
+
+// The address of a sweep in the Web UI has the namespace of the connection.
+func TestStatusNamesNamespace(t *testing.T) {
+	var out bytes.Buffer
+	srv := &server{namespace: "research", uiURL: "http://127.0.0.1:8233"}
+	writeStatus(&environment{out: &out}, srv, sweepState{ID: "demo-1"}, false)
+	if want := "\nhttp://127.0.0.1:8233/namespaces/research/workflows/demo-1\n"; !strings.Contains(out.String(), want) {
+		t.Errorf("no %q in:\n%s", want, out.String())
+	}
+}
+
+// Without a namespace the connection has Temporal's default.
+func TestDefaultNamespace(t *testing.T) {
+	if _, srv := dialGRPCServer(t, ""); srv.namespace != "default" {
+		t.Errorf("namespace %q", srv.namespace)
+	}
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+
+	"golang.org/x/term"
+
+	"github.com/topksweep/sweep/cmd/sweep/progress"
+)
+
+// An environment is what a verb knows of the world around it.
+type environment struct {
+	out    io.Writer // results
+	errOut io.Writer // messages and progress
+	tty    bool      // errOut is a terminal, on which progress is drawn as bars
+}
+
+// terminal is where progress is shown.
+func (e *environment) terminal() progress.Terminal {
+	t := progress.Terminal{Out: e.errOut, Interactive: e.tty, Columns: progress.Wide}
+	if f, ok := e.errOut.(*os.File); ok {
+		if columns, _, err := term.GetSize(int(f.Fd())); err == nil {
+			t.Columns = columns
+		}
+	}
+	return t
+}
+
+// writeJSON writes a value as indented JSON to the results.
+func (e *environment) writeJSON(v any) error {
+	enc := json.NewEncoder(e.out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// An errorWriter remembers its first error, so that not every line printed needs
+// a check.
+type errorWriter struct {
+	to  io.Writer
+	err error
+}
+
+func (w *errorWriter) Write(p []byte) (int, error) {
+	n, err := w.to.Write(p)
+	if w.err == nil {
+		w.err = err
+	}
+	return n, err
+}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"testing"
+
+	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// A server that gives no answer to a heartbeat stops no run; one that says that the
+// activity is gone, or refuses the worker, does.
+func TestLostHeartbeats(t *testing.T) {
+	const (
+		heartbeat = workflowservice.WorkflowService_RecordActivityTaskHeartbeat_FullMethodName
+		other     = workflowservice.WorkflowService_RespondActivityTaskCompleted_FullMethodName
+	)
+	for _, x := range []struct {
+		method string
+		code   codes.Code
+		want   codes.Code
+	}{
+		{heartbeat, codes.OK, codes.OK},
+		{heartbeat, codes.DeadlineExceeded, codes.OK},
+		{heartbeat, codes.Unavailable, codes.OK},
+		{heartbeat, codes.ResourceExhausted, codes.OK},
+		{heartbeat, codes.NotFound, codes.NotFound},
+		{heartbeat, codes.Canceled, codes.Canceled},
+		{heartbeat, codes.PermissionDenied, codes.PermissionDenied},
+		{heartbeat, codes.InvalidArgument, codes.InvalidArgument},
+		{other, codes.DeadlineExceeded, codes.DeadlineExceeded},
+		{other, codes.Unavailable, codes.Unavailable},
+	} {
+		call := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
+			return status.Error(x.code, "from the server")
+		}
+		err := tolerateLostHeartbeat(t.Context(), x.method, nil, nil, nil, call)
+		if got := status.Code(err); got != x.want {
+			t.Errorf("%s: %s became %s, want %s", x.method, x.code, got, x.want)
+		}
+	}
+}

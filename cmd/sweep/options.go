@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/spf13/pflag"
+
+	"github.com/topksweep/sweep/trainer"
+)
+
+// deviceOptions say how a process trains.
+type deviceOptions struct {
+	backend string // auto, cpu or cuda
+	gpus    []int  // empty: all
+	perGPU  int    // runs that each GPU trains at a time
+	slots   int    // runs that the process trains at a time; 0: the default
+}
+
+func (o *deviceOptions) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.backend, "backend", "auto", "what to train on: auto, cpu or cuda; auto is cuda where there is a GPU")
+	f.IntSliceVar(&o.gpus, "gpus", nil, "`numbers` of the GPUs to train on, as in 0,1 (default all)")
+	o.perGPU = 1
+	f.Var(atLeast1(&o.perGPU), "slots-per-gpu", "runs that each GPU trains at a time")
+	f.Var(atLeast1(&o.slots), "slots", "runs that this process trains at a time "+
+		"(default: one per core, at most 4, or what the GPUs have)")
+}
+
+// trainingDevice is what a process trains on, and how many runs at a time.
+type trainingDevice struct {
+	backend trainer.Backend
+	slots   int
+}
+
+// openDevice opens what the options ask for, and prints a note about it if there is
+// one.
+func openDevice(env *environment, o deviceOptions) (trainingDevice, error) {
+	device, note, err := o.open()
+	if err == nil && note != "" {
+		fmt.Fprintln(env.errOut, note)
+	}
+	return device, err
+}
+
+// cpuSlots returns how many runs train on the CPU at a time, and on how many
+// threads each. Results do not depend on either.
+func (o *deviceOptions) cpuSlots() (slots, threads int) {
+	cores := runtime.GOMAXPROCS(0)
+	slots = o.slots
+	if slots == 0 {
+		slots = min(4, cores)
+	}
+	return slots, max(1, cores/slots)
+}
+
+// serverOptions say how the embedded server listens.
+type serverOptions struct {
+	noUI             bool
+	uiPort, grpcPort int // 0: the default
+}
+
+func (o *serverOptions) addFlags(f *pflag.FlagSet) {
+	f.BoolVar(&o.noUI, "no-ui", false, "run without the Temporal Web UI")
+	f.Var(port(&o.uiPort), "ui-port", "`port` of the Web UI on 127.0.0.1 (default 8233, or any free one)")
+	f.Var(port(&o.grpcPort), "grpc-port", "`port` of the Temporal server on 127.0.0.1 (default 7233, or any free one)")
+}
+
+func (o *serverOptions) check() error {
+	if o.uiPort > 0 && o.uiPort == o.grpcPort && !o.noUI {
+		return inputError{fmt.Errorf("--ui-port %d: want another port than --grpc-port", o.uiPort)}
+	}
+	return nil
+}

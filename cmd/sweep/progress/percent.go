@@ -1,0 +1,29 @@
+package progress
+
+import (
+	"fmt"
+	"time"
+)
+
+// percentInterval is how often Percent draws its line.
+const percentInterval = 200 * time.Millisecond
+
+// Percent returns a function that shows how far a long scan of rows is, as a
+// percentage that is drawn anew on one line. It shows nothing if t is not
+// interactive. The line is removed when done is total.
+func Percent(t Terminal) func(done, total int64) {
+	start := time.Now()
+	drawn := start
+	return func(done, total int64) {
+		switch {
+		case !t.Interactive || total == 0:
+		case done == total:
+			if drawn.After(start) {
+				fmt.Fprint(t.Out, "\r\x1b[K")
+			}
+		case time.Since(drawn) > percentInterval:
+			drawn = time.Now()
+			fmt.Fprintf(t.Out, "\r%d%% of %d rows", 100*done/total, total)
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/pflag"
+
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
+)
+
+// remoteOptions are what submit, extend and retry have in common: each gives
+// work to the workers of a running server.
+type remoteOptions struct {
+	location
+	connection
+	output  outputOptions
+	wait    bool
+	backend string // of the workers: auto, cpu or cuda
+}
+
+func (o *remoteOptions) addFlags(f *pflag.FlagSet) {
+	o.location.addFlags(f)
+	o.connection.addFlags(f)
+	o.output.addFlags(f)
+	f.BoolVar(&o.wait, "wait", false, "follow the sweep and print its results")
+	f.StringVar(&o.backend, "backend", "auto",
+		"what the workers train on: auto, cpu or cuda; auto is what this machine has")
+}
+
+// followOrPrintID ends such a verb: with the sweep's results if it is to wait for
+// them, and else with its ID.
+func followOrPrintID(ctx context.Context, env *environment, srv *server, l *ledger.Ledger, header *plan.Header,
+	o remoteOptions) error {
+
+	if o.wait {
+		return followToResults(ctx, env, srv, l, header, o.output)
+	}
+	fmt.Fprintln(env.out, header.ID)
+	return nil
+}
+
+// followToResults shows a sweep's progress to its end and prints its results.
+func followToResults(ctx context.Context, env *environment, srv *server, l *ledger.Ledger, header *plan.Header,
+	o outputOptions) error {
+
+	last, err := watch(ctx, env, srv, l, header)
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
+	if errors.Is(err, errServerGone) {
+		return err
+	}
+	p := last.Progress
+	allTrained := last.queryErr == nil && p.Reused == 0 && p.Completed == header.CellCount
+	if allTrained && p.Steps < header.StepsUnshared {
+		fmt.Fprintf(env.errOut, "trained %d steps of the %d that the runs have: what they share was trained once\n",
+			p.Steps, header.StepsUnshared)
+	}
+	return errors.Join(err, printResults(ctx, env, l, header, o))
+}

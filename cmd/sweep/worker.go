@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/topksweep/sweep/activities"
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep/protocol"
+	"github.com/topksweep/sweep/workflows"
+)
+
+const (
+	// workerStopTimeout is how long a worker that must stop waits for its stages to
+	// save their state.
+	workerStopTimeout = 6 * time.Minute
+
+	// heartbeatInterval is how often the server gets the heartbeats of a stage. It is
+	// short because they show a person the progress of a run.
+	heartbeatInterval = 2 * time.Second
+)
+
+// workers are the two Temporal workers of one process: one for workflows and for
+// activities that only use the store, one with a slot for each run in training.
+type workers struct {
+	light, training worker.Worker
+	activities      *activities.Activities
+}
+
+func startWorkers(c client.Client, store storage.Store, device trainingDevice, log *slog.Logger) (*workers, error) {
+	a := activities.New(store, device.backend, log)
+	light := worker.Options{
+		WorkerStopTimeout:                workerStopTimeout,
+		MaxHeartbeatThrottleInterval:     heartbeatInterval,
+		DefaultHeartbeatThrottleInterval: heartbeatInterval,
+	}
+	training := light
+	training.DisableWorkflowWorker = true
+	training.MaxConcurrentActivityExecutionSize = device.slots
+	w := &workers{
+		light:      worker.New(c, protocol.Queue, light),
+		training:   worker.New(c, protocol.TrainQueue(device.backend.Name()), training),
+		activities: a,
+	}
+	workflows.Register(w.light)
+	a.RegisterLight(w.light)
+	a.RegisterTraining(w.training)
+	if err := w.light.Start(); err != nil {
+		return nil, fmt.Errorf("start worker: %w", err)
+	}
+	if err := w.training.Start(); err != nil {
+		w.light.Stop()
+		return nil, fmt.Errorf("start worker: %w", err)
+	}
+	return w, nil
+}
+
+// stop saves what is in training and ends the workers.
+func (w *workers) stop() {
+	w.training.Stop()
+	w.light.Stop()
+	w.activities.Close()
+}
