@@ -30,8 +30,8 @@ func TestExtend(t *testing.T) {
 	}
 	longer := writeGrid(t, union)
 	id := strings.TrimSpace(mustRun(t, dir, "extend", "tree", longer))
-	if again := strings.TrimSpace(mustRun(t, dir, "extend", "tree", longer)); again != id {
-		t.Errorf("extended again: %s, was %s", again, id)
+	if second := strings.TrimSpace(mustRun(t, dir, "extend", "tree", longer)); second != id {
+		t.Errorf("extended again: %s, was %s", second, id)
 	}
 	watch := startProgram(t, dir, "watch", "tree")
 	if status := watch.exitStatus(t); status != exitOK {

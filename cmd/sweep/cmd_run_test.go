@@ -53,8 +53,8 @@ func TestKilledAndInterrupted(t *testing.T) {
 		t.Errorf("%d checkpoints are left over", countManifests(t, dir))
 	}
 	// The same grid again shows the results, and a larger grid reuses them.
-	if again := mustRun(t, dir, "run", g); again != want {
-		t.Errorf("run again:\n%s", again)
+	if second := mustRun(t, dir, "run", g); second != want {
+		t.Errorf("run again:\n%s", second)
 	}
 	larger := writeGrid(t, changed(t, smallGrid, "k: [2, 4]", "k: [2, 4, 8]", "name: small", "name: larger"))
 	p = startProgram(t, dir, "run", larger)

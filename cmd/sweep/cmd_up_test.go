@@ -32,8 +32,8 @@ func TestUpAndSubmit(t *testing.T) {
 
 	long := writeGrid(t, changed(t, smallGrid, "steps: 1500", "steps: 1000000", "name: small", "name: long"))
 	id := strings.TrimSpace(mustRun(t, dir, "submit", long))
-	if again := strings.TrimSpace(mustRun(t, dir, "submit", long)); again != id {
-		t.Errorf("submitted twice: %s and %s", id, again)
+	if second := strings.TrimSpace(mustRun(t, dir, "submit", long)); second != id {
+		t.Errorf("submitted twice: %s and %s", id, second)
 	}
 	waitFor(t, "both workers in training", func() bool { return training(statusOfSweep(t, dir, "long")) == 2 })
 	checkWebUI(t, info.HostPort, id)

@@ -28,7 +28,7 @@ type grpcServer struct {
 
 	mu         sync.Mutex
 	heartbeats int
-	again      func() // called when a heartbeat is sent again
+	repeated   func() // called when a heartbeat is sent again
 	started    []*workflowservice.StartWorkflowExecutionRequest
 }
 
@@ -44,7 +44,7 @@ func (s *grpcServer) RecordActivityTaskHeartbeat(context.Context, *workflowservi
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.heartbeats++; s.heartbeats > 1 {
-		s.again()
+		s.repeated()
 	}
 	return nil, status.Error(codes.Unavailable, "the server restarts")
 }
@@ -107,7 +107,7 @@ func TestDialedServerLosesHeartbeats(t *testing.T) {
 	fake, srv := dialGRPCServer(t, "research")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	fake.again = cancel // the client would try for a minute
+	fake.repeated = cancel // the client would try for a minute
 	if err := srv.client.RecordActivityHeartbeat(ctx, []byte("token"), 7); err != nil || fake.heartbeats != 1 {
 		t.Errorf("after %d calls: %v", fake.heartbeats, err)
 	}
