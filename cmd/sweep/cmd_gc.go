@@ -25,10 +25,14 @@ func newGCCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "gc",
 		Short: "Remove from a store what nothing refers to",
-		Long: `Remove from a store what nothing refers to: stages (checkpoints, claims, forks) whose
-runs all have their results; stages that belong to no stored plan and were not written
-to for the grace period; checkpoints beyond run.checkpoint.keep, but for forks; and
-unfinished uploads, temporary files and empty folders older than the grace period.
+		Long: `Remove from a store what nothing refers to:
+
+- the checkpoint folders (checkpoints, claims, forks) of stages whose runs all have
+  their results;
+- checkpoint folders that no stored plan needs, if nothing was written to them within
+  the grace period;
+- checkpoints beyond run.checkpoint.keep that are not forks;
+- unfinished uploads, temporary files and empty folders older than the grace period.
 
 Plans, results and models always stay, and so do the checkpoints of every run without a
 result: a sweep that was canceled or that failed can still be resumed. It may run while
