@@ -18,6 +18,15 @@ const SemanticsVersion = 1
 // that the word auto is allowed (held as 0 until Resolve); fraction names the
 // field that a fraction in [0,1) is taken of; source=data says that the data,
 // not the grid, sets it; doc is a line of help.
+//
+// A field that is added must change no ID of a stored cell. So it is a number, its
+// default is 0, with 0 everything trains as without the field, and its tag has
+// omitzero:
+//
+//	Momentum float64 `json:"momentum,omitzero" default:"0" min:"0" doc:"…"`
+//
+// Where it is 0 it is left out of the JSON, and so of the hash; and a stored Config
+// that lacks it is read as 0.
 type Config struct {
 	Recipe string `json:"recipe" default:"corrected" oneof:"corrected reference upstream" doc:"training semantics"`
 

@@ -35,13 +35,16 @@ type Field struct {
 }
 
 // Fields lists the fields of Config in order.
-func Fields() []Field {
-	t := reflect.TypeFor[Config]()
+func Fields() []Field { return fieldsOf(reflect.TypeFor[Config]()) }
+
+// fieldsOf lists the fields of a struct with the tags of Config.
+func fieldsOf(t reflect.Type) []Field {
 	out := make([]Field, 0, t.NumField())
 	for i := range t.NumField() {
 		sf := t.Field(i)
+		key, _, _ := strings.Cut(sf.Tag.Get("json"), ",") // behind a comma may be omitzero
 		f := Field{
-			Key: sf.Tag.Get("json"), Doc: sf.Tag.Get("doc"), Default: sf.Tag.Get("default"),
+			Key: key, Doc: sf.Tag.Get("doc"), Default: sf.Tag.Get("default"),
 			Auto: sf.Tag.Get("auto") != "", Fraction: sf.Tag.Get("fraction"), FromData: sf.Tag.Get("source") == "data",
 			index: i, min: bound(sf.Tag, "min", math.Inf(-1)), max: bound(sf.Tag, "max", math.Inf(1)),
 			over: bound(sf.Tag, "over", math.Inf(-1)),

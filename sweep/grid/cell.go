@@ -19,12 +19,17 @@ type Cell struct {
 
 // CellID names what a cell trains: it hashes the resolved settings, the data's fingerprint and
 // trainer.SemanticsVersion. Cells with equal IDs train to equal bits. The ID has 20 hexadecimal digits.
-func CellID(c trainer.Config, fingerprint string) string {
+//
+// A field of trainer.Config with the tag omitzero is not hashed where it is 0: so fields can be added without a change of
+// the IDs that are stored.
+func CellID(c trainer.Config, fingerprint string) string { return hashSettings(c, fingerprint) }
+
+func hashSettings(config any, fingerprint string) string {
 	b, err := json.Marshal(struct {
-		Semantics int            `json:"semantics"`
-		Data      string         `json:"data"`
-		Config    trainer.Config `json:"config"`
-	}{trainer.SemanticsVersion, fingerprint, c})
+		Semantics int    `json:"semantics"`
+		Data      string `json:"data"`
+		Config    any    `json:"config"`
+	}{trainer.SemanticsVersion, fingerprint, config})
 	if err != nil {
 		// Only NaN and Inf have no JSON, and Config.Validate rejects both.
 		panic(fmt.Sprintf("sweep: a valid config has no JSON: %v", err))
