@@ -42,7 +42,7 @@ type checkpointer struct {
 }
 
 // step is called between two steps. It begins a checkpoint if one is due. The error
-// wraps storage.ErrFenced if another attempt has claimed the stage.
+// wraps storage.ErrFenced if another attempt has claimed the folder.
 func (k *checkpointer) step(ctx context.Context, now time.Time) error {
 	if k.saving != nil {
 		select {
@@ -97,15 +97,14 @@ func (k *checkpointer) forkHere(ctx context.Context) error {
 	return nil
 }
 
-// fork saves s, an earlier state, as a fork. own says that the attempt began at a
-// checkpoint of the stage's own trajectory. If it began at s itself, and s lies in
-// the folder of another trajectory, the other stages begin there too, and nothing is
-// saved.
-func (k *checkpointer) fork(ctx context.Context, s *trainer.State, own bool) error {
+// fork saves s, an earlier state, as a fork. inOwnFolder says that the attempt began at
+// a checkpoint in the stage's own folder. If it began at s itself, and s lies in another
+// folder, the other stages begin there too, and nothing is saved.
+func (k *checkpointer) fork(ctx context.Context, s *trainer.State, inOwnFolder bool) error {
 	if err := k.wait(); err != nil {
 		return err
 	}
-	if s.Step == k.saved && !own {
+	if s.Step == k.saved && !inOwnFolder {
 		return nil
 	}
 	if err := k.claim.Pin(ctx, s.Step); err != nil {

@@ -6,5 +6,5 @@
 // An activity may be tried any number of times, on any worker, also while an
 // earlier attempt is still alive. Each attempt reads what is stored, does what is
 // missing, and writes nothing that another attempt would write otherwise. The table
-// errorClasses says what Temporal is to do about each error.
+// errorKinds says what Temporal is to do about each error.
 package activities

@@ -32,20 +32,20 @@ var (
 	ErrLost = errors.New("the checkpoint of the last step is lost")
 )
 
-// An errorClass says what Temporal is to do about an error.
-type errorClass struct {
+// An errorKind describes errors of one kind, and says what Temporal is to do about an error.
+type errorKind struct {
 	matches func(error) bool
 	name    string // the type that Temporal and its UI show
 	retry   bool
 	after   time.Duration // before the next try; 0 = the activity's retry policy
 }
 
-// errorClasses tells errors apart by whether another try can succeed. The first
-// class that matches counts. An error of no class is tried again, at growing
+// errorKinds tells errors apart by whether another try can succeed. The first
+// kind that matches counts. An error of no kind is tried again, at growing
 // intervals, for as long as it takes: a store that is down today must not cost a
 // run.
-func errorClasses() []errorClass {
-	return []errorClass{
+func errorKinds() []errorKind {
+	return []errorKind{
 		{is(ErrStopping), "WorkerStopping", true, time.Second},
 		// An attempt that was replaced by a later one of the same activity reports to
 		// nobody. So Temporal learns of a fence only if another sweep trains the same
@@ -93,10 +93,10 @@ func outcome(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	for _, c := range errorClasses() {
-		if c.matches(err) {
-			return temporal.NewApplicationErrorWithOptions(brief(err.Error()), c.name, temporal.ApplicationErrorOptions{
-				NonRetryable: !c.retry, NextRetryDelay: c.after,
+	for _, k := range errorKinds() {
+		if k.matches(err) {
+			return temporal.NewApplicationErrorWithOptions(brief(err.Error()), k.name, temporal.ApplicationErrorOptions{
+				NonRetryable: !k.retry, NextRetryDelay: k.after,
 			})
 		}
 	}

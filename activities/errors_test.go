@@ -59,7 +59,7 @@ func TestErrorTable(t *testing.T) {
 			t.Errorf("%v became %q", c.err, app.Message())
 		}
 	}
-	for _, row := range errorClasses() {
+	for _, row := range errorKinds() {
 		if !seen[row.name] {
 			t.Errorf("no case for %s", row.name)
 		}

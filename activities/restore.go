@@ -14,19 +14,19 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// origins are the checkpoint folders that a stage may begin in, its own first. If a
-// checkpoint is lost, an earlier one in any of them will do: the bits at the end of
-// the stage do not depend on where it begins.
+// origins are the checkpoint folders in which a stage may find the checkpoint to begin
+// at, its own first. If a checkpoint is lost, an earlier one in any of them will do: the
+// bits at the end of the stage do not depend on where it begins.
 type origins []origin
 
-// An origin is one checkpoint folder that a stage may begin in.
+// An origin is one of these folders.
 type origin struct {
 	plan.Origin
 	*storage.Checkpoints
 }
 
-// origins returns the folders in which a stage of a run that ends at step to may
-// begin.
+// origins returns the folders in which a stage of a run that ends at step to may find
+// the checkpoint to begin at.
 func (a *Activities) origins(ctx context.Context, r *run, l plan.Level, to int) (origins, error) {
 	var all origins
 	add := func(o plan.Origin) error {
@@ -60,8 +60,8 @@ func (a *Activities) origins(ctx context.Context, r *run, l plan.Level, to int) 
 // A start is the state that a stage begins with.
 type start struct {
 	*trainer.State
-	seconds float64 // spent in training up to it
-	own     bool    // it is a checkpoint of the stage's own trajectory
+	seconds     float64 // spent in training up to it
+	inOwnFolder bool    // it is a checkpoint in the stage's own folder
 }
 
 // restore loads the newest checkpoint that the stage may begin at, or draws the
@@ -69,8 +69,8 @@ type start struct {
 func (o origins) restore(ctx context.Context, c trainer.Config) (*start, error) {
 	type found struct {
 		origin
-		step int64
-		own  bool
+		step        int64
+		inOwnFolder bool
 	}
 	var all []found
 	for i, from := range o {
@@ -92,7 +92,7 @@ func (o origins) restore(ctx context.Context, c trainer.Config) (*start, error) 
 		if err != nil {
 			return nil, err
 		}
-		return &start{s, secondsOf(m), f.own}, nil
+		return &start{s, secondsOf(m), f.inOwnFolder}, nil
 	}
 	return &start{trainer.Init(c), 0, false}, nil
 }
@@ -122,11 +122,11 @@ func decoder(c trainer.Config, s *trainer.State) func(*storage.Manifest, io.Read
 	return func(m *storage.Manifest, r io.Reader) error { return trainer.Decode(r, m.Size, c, s) }
 }
 
-// claim claims a stage's own folder and loads the state to begin with. The claim
-// is nil if there is nothing to train: the stage's last checkpoint is stored.
-func (o origins) claim(ctx context.Context, c trainer.Config, to int) (*start, *storage.Claim, error) {
-	// Look without a claim first. Claiming would stop an attempt that trains the
-	// trajectory beyond this stage.
+// claimAndRestore claims a stage's own folder and loads the state to begin with. The
+// claim is nil if there is nothing to train: the stage's last checkpoint is stored.
+func (o origins) claimAndRestore(ctx context.Context, c trainer.Config, to int) (*start, *storage.Claim, error) {
+	// Look without a claim first. Claiming would stop an attempt that trains a later
+	// stage in the same folder.
 	if step, ok, err := o[0].Newest(ctx, int64(to)); err != nil {
 		return nil, nil, err
 	} else if ok && step == int64(to) {

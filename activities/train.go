@@ -47,12 +47,12 @@ type training struct {
 	ref      protocol.StageRef
 	progress *progress
 
-	loop      *trainer.Loop
-	saver     *checkpointer
-	deaths    *deathWatch // nil for a stage that goes on when a latent dies
-	firstStep int         // the step that the attempt began with
-	ownFork   bool        // it began at a checkpoint of the stage's own trajectory
-	release   func()      // of the host's memory
+	loop        *trainer.Loop
+	saver       *checkpointer
+	deaths      *deathWatch // nil for a stage that goes on when a latent dies
+	firstStep   int         // the step that the attempt began with
+	inOwnFolder bool        // it began at a checkpoint in the stage's own folder
+	release     func()      // of the host's memory
 }
 
 // open checks the stage, claims its folder and puts its model on the device. todo is
@@ -89,14 +89,14 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 		return false, err
 	}
 	t.progress.doing("reading the checkpoint")
-	start, claim, err := from.claim(ctx, cfg, t.ref.To)
+	start, claim, err := from.claimAndRestore(ctx, cfg, t.ref.To)
 	if err != nil || claim == nil {
 		return false, err
 	}
-	t.a.log.Info("training", "stage", from[0].Folder, "cell", t.cell.ID, "level", t.ref.Level,
+	t.a.log.Info("training", "folder", from[0].Folder, "cell", t.cell.ID, "level", t.ref.Level,
 		"from", start.Step, "to", t.ref.To, "attempt", claim.Attempt())
 	t.progress.startAt(start.Step)
-	t.firstStep, t.ownFork = int(start.Step), start.own
+	t.firstStep, t.inOwnFolder = int(start.Step), start.inOwnFolder
 	if t.loop, err = trainer.Start(t.a.backend, cfg, start.State, set); err != nil {
 		return false, err
 	}
@@ -108,7 +108,7 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	now := t.a.now()
 	t.saver = &checkpointer{
 		checkpoints: from[0].Checkpoints, claim: claim, loop: t.loop, cfg: cfg, now: t.a.now,
-		every: t.header.Run.Checkpoint.Every, keep: t.header.Run.Checkpoint.Keep, log: t.a.log.With("stage", from[0].Folder),
+		every: t.header.Run.Checkpoint.Every, keep: t.header.Run.Checkpoint.Keep, log: t.a.log.With("folder", from[0].Folder),
 		seconds: start.seconds, began: now, last: now, saved: start.Step,
 		buffer: start.State, // the loop has its own copy: this memory holds checkpoints from here on
 	}
@@ -130,7 +130,7 @@ func (t *training) checkSpan() error {
 	cfg := t.cell.Config
 	most := cfg.Steps
 	if t.ref.Level < plan.LevelSchedule {
-		most = plan.SharedSteps(cfg)
+		most = plan.PrefixSteps(cfg)
 	}
 	if t.ref.To > most {
 		return fmt.Errorf("%w: the stored trees of %s train a %s of cell %s to step %d, "+
@@ -185,14 +185,20 @@ func (t *training) conclude(ctx context.Context, err error) (protocol.Trained, e
 	case err != nil || t.alone():
 		saved = t.saver.finish(ctx)
 	case out.Reached < t.ref.To:
-		saved = t.saver.fork(ctx, t.deaths.before, t.ownFork)
+		saved = t.saver.fork(ctx, t.deaths.before, t.inOwnFolder)
 	default:
 		saved = t.saver.forkHere(ctx)
 	}
-	// If the attempt began at a checkpoint that an earlier attempt at this stage has
-	// left, the steps of that one count too.
+	// The attempt reports the steps of the stage that were trained in it, for the sweep's total. Where it began at a
+	// checkpoint in the stage's own folder, an earlier attempt at the stage ended before it could report: its steps
+	// count too. Example of a stage from step 100 to 200:
+	//
+	//	began at 150, in the stage's own folder        100 steps, those of the earlier attempt among them
+	//	began at 150, in a folder of another sweep      50 steps: the other sweep counts the first 50
+	//	began at 90, in the trunk's: the fork is lost  100 steps: the first 10 belong to the trunk
+	//	began at 150, and a latent is dead in step 150   0 steps: the stage ends where the attempt began
 	first := t.firstStep
-	if t.ownFork && out.Reached > first {
+	if t.inOwnFolder && out.Reached > first {
 		first = t.ref.From
 	}
 	out.Steps = out.Reached - max(first, t.ref.From)

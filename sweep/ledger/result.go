@@ -44,7 +44,7 @@ func (l *Ledger) Result(ctx context.Context, run string) (r Result, err error) {
 	for range 2 {
 		r = Result{}
 		err = storage.GetJSON(ctx, l.store, key, &r)
-		if err == nil && (r.Status != plan.Completed || plan.TrajectoryOf(run) != r.Cell) {
+		if err == nil && (r.Status != plan.Completed || plan.CellOf(run) != r.Cell) {
 			err = fmt.Errorf("%w: a result of cell %q, %s", storage.ErrCorrupt, r.Cell, r.Status)
 			err = storage.Wrap("get", key, err)
 		}

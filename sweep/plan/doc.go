@@ -15,7 +15,7 @@
 //	cell 1: decay_start 50, auxk_alpha 1/32    cell 3: decay_start 80, auxk_alpha 1/32
 //
 // The learning rate of cells 0 and 1 is constant up to and including step 50, so
-// all four train alike for 51 steps (SharedSteps), unless a latent dies: from that
+// all four train alike for 51 steps (PrefixSteps), unless a latent dies: from that
 // step on AuxK acts, and cells of another auxk_alpha part. Without a death the
 // tree of the family is
 //

@@ -22,12 +22,13 @@ import (
 // ShouldStart says when.
 type Frontier struct {
 	ready    readyStages
-	active   map[int]*activeTree // by number: trees that are started and not done
-	families map[string]bool     // of active trees
-	cells    int                 // in active trees
+	active   map[int]*treeLeft // by number: trees that are started and not done
+	families map[string]bool   // of active trees
+	cells    int               // in active trees
 }
 
-type activeTree struct {
+// A treeLeft is what is left of an active tree.
+type treeLeft struct {
 	family string
 	weight float64
 	cells  int // not done
@@ -49,12 +50,12 @@ const maxActiveCells = 20_000
 // are to be trained.
 func (f *Frontier) Start(number int, t Tree, cells []TreeCell) {
 	if f.active == nil {
-		f.active, f.families = map[int]*activeTree{}, map[string]bool{}
+		f.active, f.families = map[int]*treeLeft{}, map[string]bool{}
 	}
 	if len(cells) == 0 {
 		return
 	}
-	f.active[number] = &activeTree{t.Family, t.Weight, len(cells)}
+	f.active[number] = &treeLeft{t.Family, t.Weight, len(cells)}
 	f.families[t.Family] = true
 	f.cells += len(cells)
 	f.push(number, Roots(cells))

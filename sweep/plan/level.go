@@ -4,7 +4,10 @@ package plan
 // its checkpoints are good.
 type Level int
 
-// The levels, from what most cells share to what one cell has alone.
+// The levels. The numbers are stored and must stay. Up to LevelAuxK the cells of a stage may have several decay_start
+// and steps, and the stage ends where the first learning rate begins to fall (PrefixSteps). From LevelSchedule on all
+// cells of a stage have one decay_start and steps, and the stage may go to the end of their runs. Neither of LevelAuxK
+// and LevelSchedule is above the other: a tree has either after its trunk.
 const (
 	// LevelTrunk trains with the constant learning rate, up to the first step in
 	// which a latent is dead: decay_start, steps and AuxK have no effect yet.

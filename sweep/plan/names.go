@@ -37,6 +37,12 @@ func (h *Header) RunID(cell string) string {
 	return cell + h.suffix()
 }
 
+// CellOf returns the ID of the cell that a run trains: the run's ID begins with it.
+func CellOf(run string) string {
+	cell, _, _ := strings.Cut(run, "-")
+	return cell
+}
+
 // anyAuxK stands for auxk_alpha where a trajectory is good for every setting of
 // it. No config has this value.
 const anyAuxK = -1
@@ -91,8 +97,8 @@ func (h *Header) Trajectories(c grid.Cell) []string {
 	return out
 }
 
-// SharedSteps returns the number of steps for which a run trains as all runs do
+// PrefixSteps returns the number of steps for which a run trains as all runs do
 // that differ from it in decay_start and steps alone: the learning rate is
 // constant up to and including step decay_start. The last step is never shared,
 // because a run's loss curve has a point there.
-func SharedSteps(c trainer.Config) int { return min(c.DecayStart+1, c.Steps-1) }
+func PrefixSteps(c trainer.Config) int { return min(c.DecayStart+1, c.Steps-1) }

@@ -17,7 +17,7 @@ type Origin struct {
 // and of its AuxK trunk and its trunk up to step 51, where the learning rate of
 // other cells goes on being constant.
 func (h *Header) Origins(c grid.Cell, l Level, to int) []Origin {
-	shared := int64(min(to, SharedSteps(c.Config)))
+	shared := int64(min(to, PrefixSteps(c.Config)))
 	origin := func(l Level, atMost int64) Origin {
 		o := Origin{Folder: h.CheckpointFolder(c, l), AtMost: atMost}
 		if l != LevelRun && h.Run.ReuseResults {

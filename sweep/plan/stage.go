@@ -40,7 +40,7 @@ func stageOf(cells []TreeCell, from int, oneAuxK bool) Stage {
 		s.Level = LevelSchedule
 	default:
 		// The first cell shares the fewest steps: cells are sorted by that.
-		s.Level, s.To = LevelTrunk, first.sharedSteps()
+		s.Level, s.To = LevelTrunk, first.prefixSteps()
 		if oneAuxK {
 			s.Level = LevelAuxK
 		}
@@ -67,7 +67,7 @@ func (s Stage) Next(reached int) []Stage {
 	// The learning rate of some cells begins to fall: they go on by schedule. The
 	// others go on together.
 	return split(s.Cells, reached, s.Level == LevelAuxK, func(c TreeCell) TreeCell {
-		if c.sharedSteps() > reached {
+		if c.prefixSteps() > reached {
 			return TreeCell{}
 		}
 		return TreeCell{Decay: c.Decay, Steps: c.Steps}

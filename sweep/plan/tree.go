@@ -28,9 +28,9 @@ type TreeCell struct {
 	Done  bool   `json:"done,omitempty"` // its result is in the store
 }
 
-// sharedSteps is SharedSteps of the cell.
-func (c TreeCell) sharedSteps() int {
-	return SharedSteps(trainer.Config{DecayStart: c.Decay, Steps: c.Steps})
+// prefixSteps returns PrefixSteps of the cell.
+func (c TreeCell) prefixSteps() int {
+	return PrefixSteps(trainer.Config{DecayStart: c.Decay, Steps: c.Steps})
 }
 
 // MaxTreeCells bounds the cells of a tree, because workflows pass trees around. A
@@ -104,7 +104,7 @@ func (h *Header) treeCell(i int, c grid.Cell) TreeCell {
 // not depend on the order of the grid's axes.
 func (c TreeCell) compare(o TreeCell) int {
 	return cmp.Or(
-		cmp.Compare(c.sharedSteps(), o.sharedSteps()),
+		cmp.Compare(c.prefixSteps(), o.prefixSteps()),
 		cmp.Compare(c.Decay, o.Decay),
 		cmp.Compare(c.Steps, o.Steps),
 		cmp.Compare(c.AuxK, o.AuxK),
