@@ -12,7 +12,7 @@ import (
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-// Prepare returns one piece of a plan's trees, with the cells marked whose result
+// Prepare returns one chunk of a plan's trees, with the cells marked whose result
 // is in the store.
 func (a *Activities) Prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan.Tree, error) {
 	defer a.heartbeat(ctx, noDetails)()

@@ -27,8 +27,8 @@ var (
 	ErrNoPutNew = errors.New("the store has no conditional write")
 )
 
-// An OpError is an error of one operation on one key. Its text reads "put
-// ckpt/ab12: connection refused".
+// An OpError is an error of one operation on one key. Its text reads
+// "put sweeps/tree-104406dc/plan.json: connection refused".
 type OpError struct {
 	Op  string // put, putnew, get, list, delete, …
 	Key string // or the prefix of a listing

@@ -9,7 +9,7 @@ import (
 
 // A Folder is what a listing of a store shows of one checkpoint folder, in the
 // order of the keys. A checkpoint folder is the group of all objects under
-// stages/NAME/: claims, states, pins and manifests.
+// stages/NAME/: claims, data (training states), forks (pins) and manifests.
 type Folder struct {
 	Name    string
 	Objects []Object

@@ -16,8 +16,8 @@ var (
 
 // A Store keeps objects under keys: slash-separated paths of [A-Za-z0-9._-]
 // elements, none of them empty, "." or "..". Its methods may be called from many
-// goroutines and processes at once. Errors read "put ckpt/ab12: connection
-// refused": operation, key, cause.
+// goroutines and processes at once. Errors read
+// "put sweeps/tree-104406dc/plan.json: connection refused": operation, key, cause.
 type Store interface {
 	// Put writes size bytes of body under key, all or nothing: no reader ever
 	// sees a part, and after a crash the key holds the old object or the new.

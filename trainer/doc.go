@@ -22,6 +22,6 @@
 // top-k. Weights are stored [F,D] for encoder and decoder alike: row f is
 // latent f.
 //
-// The package uses the standard library only. It knows nothing of files,
+// The package uses the standard library and trainer/safetensors only. It knows nothing of files,
 // networks or Temporal, and its clock only times steps.
 package trainer

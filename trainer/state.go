@@ -45,7 +45,8 @@ func NewState(c Config) *State {
 	}
 }
 
-// Stats are what one step reports. They describe the batch before the update.
+// Stats are what one step reports. They describe the step before its update, except MaxSinceFired and Threshold, which
+// are those after it.
 type Stats struct {
 	Loss          float64 // l2_loss + auxk_alpha · auxk_loss
 	L2Loss        float64 // mean over the batch of the squared norm of the error

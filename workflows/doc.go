@@ -2,8 +2,9 @@
 // starts activities and counts their outcomes. Package activities does the work; package protocol holds the names and
 // structs that both use.
 //
-// A workflow holds no settings, results or files, only indices into the stored plan. So its history stays small,
-// whatever the size of the grid.
+// A workflow holds no results or files, and of a cell only what a stage tree needs: its index in the stored plan, its
+// label for people, decay_start, steps and the number of its AuxK setting (plan.TreeCell). All other settings stay in
+// the store. So its history stays small, whatever the size of the grid.
 //
 // Where to read: sweep.go is the workflow from start to end. window.go decides which stage starts next, and when the
 // history is full. stage.go trains and evaluates one stage. tree_reader.go reads the trees of the plan one after the

@@ -83,7 +83,8 @@ func (s *state) hasWork() bool {
 	return s.inFlight > 0 || len(s.active) > 0 || s.trees.hasNext(s.in.TreeChunks) || s.retry
 }
 
-// limitReached reports whether so many runs failed that no more start.
+// limitReached reports whether so many runs failed that the sweep stops: nothing more starts, the stages in flight save
+// their state and stop, and recordCanceled notes what they leave unfinished.
 func (s *state) limitReached() bool { return s.in.FailureLimit > 0 && s.Failed >= s.in.FailureLimit }
 
 // isEnding reports whether the sweep ends: a stage that is stopped now is not started again.

@@ -20,8 +20,8 @@ type Cell struct {
 // CellID names what a cell trains: it hashes the resolved settings, the data's fingerprint and
 // trainer.SemanticsVersion. Cells with equal IDs train to equal bits. The ID has 20 hexadecimal digits.
 //
-// A field of trainer.Config with the tag omitzero is not hashed where it is 0: so fields can be added without a change of
-// the IDs that are stored.
+// A field of trainer.Config with the tag omitzero is not hashed where it is 0: so fields can be added without a change
+// of the IDs that are stored.
 func CellID(c trainer.Config, fingerprint string) string { return hashSettings(c, fingerprint) }
 
 func hashSettings(config any, fingerprint string) string {

@@ -66,9 +66,9 @@ func runOptions(r *RunOptions) []option {
 		{key: "max_concurrent", fallback: "8", set: setInt(&r.MaxConcurrent, 1, 100_000),
 			doc: "runs at a time, if the workers have slots for them"},
 		{key: "max_failed", set: setInt(&r.MaxFailed, 1, 1<<40),
-			doc: "failed runs at which the sweep starts no more; without it there is no limit"},
+			doc: "failed runs at which the sweep stops and ends; without it there is no limit"},
 		{key: "fail_fast", fallback: "false", set: setBool(&r.FailFast),
-			doc: "start no more at the first failed run: max_failed 1"},
+			doc: "stop at the first failed run: max_failed 1"},
 		{key: "checkpoint", doc: "how each run is saved", sub: []option{
 			{key: "every", fallback: "5m", set: setDuration(&r.Checkpoint.Every, time.Second),
 				doc: "time between two checkpoints of a run, at least 1s"},

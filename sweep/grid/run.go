@@ -32,7 +32,7 @@ func DefaultRunOptions() RunOptions {
 	}
 }
 
-// FailureLimit returns the number of failed runs after which the sweep starts no more, or 0 for no limit.
+// FailureLimit returns the number of failed runs at which the sweep stops and ends, or 0 for no limit.
 func (r RunOptions) FailureLimit() int {
 	if r.FailFast {
 		return 1

@@ -71,7 +71,7 @@ func decodeChunk(b []byte) ([]grid.Cell, error) {
 	return cells, nil
 }
 
-// encodeTrees writes one piece of a plan's trees as it is stored.
+// encodeTrees writes one chunk of a plan's trees as it is stored.
 func encodeTrees(trees []plan.Tree) ([]byte, error) {
 	b, err := json.Marshal(trees)
 	if err != nil {

@@ -67,12 +67,12 @@ func TestDecodeChunk(t *testing.T) {
 }
 
 func TestDecodeTrees(t *testing.T) {
-	_, pieces := planOf(t, wideGrid()).TreePieces()
-	b, err := encodeTrees(pieces[0])
+	_, chunks := planOf(t, wideGrid()).ChunkedTrees()
+	b, err := encodeTrees(chunks[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	if trees, err := decodeTrees(b); err != nil || !reflect.DeepEqual(trees, pieces[0]) {
+	if trees, err := decodeTrees(b); err != nil || !reflect.DeepEqual(trees, chunks[0]) {
 		t.Errorf("%d trees, %v", len(trees), err)
 	}
 	const tree = `{"cells":[{"cell":0,"decay_start":0,"steps":1}]}`

@@ -117,11 +117,11 @@ func TestHalfExtended(t *testing.T) {
 		storePlan(t, s, stored)
 		second, err := l.Plan(ctx, p.ID)
 		if err != nil || len(second.Cells) != 4 || second.TreeChunks != 2 {
-			t.Errorf("after the next extension: %d cells, trees in %d pieces, %v", len(second.Cells), second.TreeChunks, err)
+			t.Errorf("after the next extension: %d cells, trees in %d chunks, %v", len(second.Cells), second.TreeChunks, err)
 		}
 		for i, want := range []int{3, 1} {
 			if trees, err := l.Trees(ctx, p.ID, i); err != nil || len(trees) != want {
-				t.Errorf("piece %d has %d trees, want %d: %v", i, len(trees), want, err)
+				t.Errorf("chunk %d has %d trees, want %d: %v", i, len(trees), want, err)
 			}
 		}
 	})

@@ -2,7 +2,8 @@ package ledger
 
 import "fmt"
 
-// Prefixes of the keys in a store. No other place spells them.
+// Prefixes of the keys in a store. Package storage spells two besides: stages/, whose keys it makes, and probe/, under
+// which it tests a bucket. No other place spells any (keys_test.go in the root of the repository).
 const (
 	sweepsPrefix  = "sweeps/"
 	resultsPrefix = "results/"
@@ -34,7 +35,7 @@ func ChunkKey(sweep string, chunk int) string {
 	return fmt.Sprintf("%s%s/%s%06d.json", sweepsPrefix, sweep, chunkFile, chunk)
 }
 
-// TreesKey is the key of one piece of a sweep's trees.
+// TreesKey is the key of one chunk of a sweep's trees.
 func TreesKey(sweep string, chunk int) string {
 	return fmt.Sprintf("%s%s/trees-%06d.json", sweepsPrefix, sweep, chunk)
 }

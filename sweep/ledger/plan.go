@@ -24,8 +24,8 @@ func (l *Ledger) StorePlan(ctx context.Context, p *plan.Plan) error {
 			return err
 		}
 	}
-	first, pieces := p.TreePieces()
-	for i, trees := range pieces {
+	first, chunks := p.ChunkedTrees()
+	for i, trees := range chunks {
 		b, err := encodeTrees(trees)
 		if err != nil {
 			return err
@@ -133,7 +133,7 @@ func (l *Ledger) Chunk(ctx context.Context, sweep string, chunk int) ([]grid.Cel
 	return cells, storage.Wrap("get", key, err)
 }
 
-// Trees reads one piece of a plan's trees.
+// Trees reads one chunk of a plan's trees.
 func (l *Ledger) Trees(ctx context.Context, sweep string, chunk int) ([]plan.Tree, error) {
 	key := TreesKey(sweep, chunk)
 	b, err := storage.ReadAll(ctx, l.store, key, maxObject)

@@ -56,11 +56,11 @@ func wantWhole(t *testing.T, l *Ledger, p *plan.Plan) {
 	}
 	var trees []plan.Tree
 	for i := range h.TreeChunks {
-		piece, err := l.Trees(t.Context(), p.ID, i)
+		chunk, err := l.Trees(t.Context(), p.ID, i)
 		if err != nil {
 			t.Fatal(err)
 		}
-		trees = append(trees, piece...)
+		trees = append(trees, chunk...)
 	}
 	for _, tree := range trees { // stored trees have labels, those in memory have none
 		for i := range tree.Cells {
@@ -231,8 +231,8 @@ func TestRefusedHeader(t *testing.T) {
 	}
 }
 
-// What is stored in pieces is refused piece by piece.
-func TestRefusedPieces(t *testing.T) {
+// What is stored in chunks is refused chunk by chunk.
+func TestRefusedChunks(t *testing.T) {
 	s, p := storagetest.NewMemory(), planOf(t, tinyGrid)
 	l := storePlan(t, s, p)
 	for key, readers := range map[string][]string{

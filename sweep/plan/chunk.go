@@ -15,9 +15,9 @@ func (p *Plan) Chunk(i int) []grid.Cell {
 	return p.Cells[i*ChunkSize : min((i+1)*ChunkSize, len(p.Cells))]
 }
 
-// chunkTrees cuts the trees into the pieces in which they are stored: at most
+// chunkTrees cuts the trees into the chunks in which they are stored: at most
 // ChunkSize trees, and no more cells than that unless one tree has more. Tree j of
-// piece i has the number i·ChunkSize + j. Example: pieces of 256, 3 and 256 trees
+// chunk i has the number i·ChunkSize + j. Example: chunks of 256, 3 and 256 trees
 // hold the trees 0 to 255, 256 to 258 and 512 to 767; the numbers between are not
 // used.
 func chunkTrees(trees []Tree) (chunks [][]Tree) {
@@ -33,10 +33,10 @@ func chunkTrees(trees []Tree) (chunks [][]Tree) {
 	return chunks
 }
 
-// TreePieces returns the pieces in which the trees are stored, with labels for
+// ChunkedTrees returns the chunks in which the trees are stored, with labels for
 // people. Of an extended plan it returns those that were added; first is the
-// number of the first piece.
-func (p *Plan) TreePieces() (first int, pieces [][]Tree) {
+// number of the first chunk.
+func (p *Plan) ChunkedTrees() (first int, chunks [][]Tree) {
 	trees := p.Trees
 	if p.added != nil {
 		trees = p.added
@@ -51,7 +51,7 @@ func (p *Plan) TreePieces() (first int, pieces [][]Tree) {
 				labelled[i].Cells[j] = c
 			}
 		}
-		pieces = append(pieces, labelled)
+		chunks = append(chunks, labelled)
 	}
-	return p.TreeChunks - len(pieces), pieces
+	return p.TreeChunks - len(chunks), chunks
 }

@@ -5,7 +5,7 @@ import "github.com/topksweep/sweep/sweep/grid"
 // An Origin is a folder of checkpoints at which a stage may begin.
 type Origin struct {
 	Folder     string
-	AtMost     int64  // checkpoints of up to so many steps are states of the stage's cells
+	AtMost     int64  // a checkpoint after more steps is not a state of all cells of the stage
 	Trajectory string // other folders of this trajectory, of other sweeps, do as well; empty for none
 }
 

@@ -30,7 +30,7 @@ type Header struct {
 	Info    trainer.DataInfo `json:"data_info"`
 	Run     grid.RunOptions  `json:"run"`
 
-	TreeChunks int `json:"tree_chunks"` // stored pieces of Plan.Trees
+	TreeChunks int `json:"tree_chunks"` // stored chunks of Plan.Trees
 	Totals
 }
 

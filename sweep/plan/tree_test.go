@@ -266,11 +266,11 @@ func TestExtend(t *testing.T) {
 	if got := p.Label(p.Cells[0]); got != "decay_start=0.5 k=8 seed=0" {
 		t.Errorf("label %q", got)
 	}
-	first, pieces := p.TreePieces()
-	if first != chunks || len(pieces) != 1 {
-		t.Fatal(first, len(pieces))
+	first, added := p.ChunkedTrees()
+	if first != chunks || len(added) != 1 {
+		t.Fatal(first, len(added))
 	}
-	trees := pieces[0]
+	trees := added[0]
 	var numbers []int
 	for _, tree := range trees {
 		for _, c := range tree.Cells {

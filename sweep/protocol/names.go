@@ -19,8 +19,10 @@ const (
 // training device.
 const Queue = "sweep"
 
-// TrainQueue is the task queue of the activities that train on a backend: one
-// queue per hardware class, so that a run stays on the class it began on.
+// TrainQueue is the task queue of the activities that train on a backend. There is one
+// queue per backend, so that a run never moves from a CPU to a GPU. Workers of several
+// classes may share a queue, such as CPUs with AVX2 and with AVX-512, whose last bits
+// differ: for equal bits all workers of a queue are of one class.
 func TrainQueue(backend string) string { return Queue + "-" + backend }
 
 // Types of errors between activities, the workflow and whoever waits for it.

@@ -8,7 +8,7 @@ type SweepInput struct {
 	plan.Size            // of the stored plan
 	TrainQueue    string
 	MaxConcurrent int           // stages in flight at a time
-	FailureLimit  int           // start no more runs when so many failed; 0 = no limit
+	FailureLimit  int           // when so many runs failed, stop what is in flight and end; 0 = no limit
 	Resume        *Continuation // set when the workflow continues as new
 }
 
@@ -46,11 +46,13 @@ type StageRef struct {
 
 // Trained says how far a stage was trained.
 type Trained struct {
-	Reached int // the steps before it are trained: To, or less if a latent would be dead in that step
-	Steps   int // trained in it: 0 if its checkpoint was in the store
+	// Reached is the number of steps that are done: To, or less if a latent is dead in the step of this number (steps
+	// count from 0). That step is not kept: the stages that follow train it, each with its own AuxK.
+	Reached int
+	Steps   int // trained for this sweep in the stage; 0 if its last checkpoint was in the store
 }
 
-// ChunkRef names one piece of a stored plan's trees.
+// ChunkRef names one chunk of a stored plan's trees.
 type ChunkRef struct {
 	Sweep string
 	Chunk int
@@ -82,8 +84,8 @@ type Progress struct {
 	Ending     bool  `json:"ending"`  // nothing more is started: an update now would come too late
 }
 
-// Heartbeat is what TrainStage reports every few seconds: a hint for people. The
-// truth about progress is the newest verifying checkpoint.
+// Heartbeat is what TrainStage and Evaluate report every second, of which the SDK sends about every other one. It is a hint
+// for people. The truth about progress is the newest verifying checkpoint.
 type Heartbeat struct {
 	Cell            int     `json:"cell"`            // the first of the stage's cells
 	Run             string  `json:"run"`             // that cell's label

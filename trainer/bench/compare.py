@@ -11,7 +11,7 @@ On a machine with much other work, --clock cpu --threads 1 compares the processo
 of a step instead (Linux).
 
 The floor is the least time of a step with a float32 product, from rates that sweep
-measures in the same run (Floor.Seconds in package trainer). A step can take less: see
+measures in the same run (Roofline.StepSeconds in package trainer). A step can take less: see
 trainer/cpu/PERFORMANCE.md.
 """
 

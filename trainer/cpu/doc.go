@@ -1,7 +1,7 @@
 // Package cpu is the backend that needs nothing but a CPU.
 //
-// A step is a list of phases, which the comment of the model's Step gives with their
-// formulas and shapes. One of them makes a dense product, the encoder's; screen.go says
+// A step is a list of phases, which the comment of the model's train (step.go) gives with
+// their formulas and shapes. One of them makes a dense product, the encoder's; screen.go says
 // how most of it is done in 16-bit integers with the same results. All other phases
 // touch only the latents that were kept.
 //

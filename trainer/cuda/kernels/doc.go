@@ -2,7 +2,8 @@
 
 // Package kernels has the operations of the CUDA backend. Each .cu file holds kernels. The
 // Go file of the same name has the arguments of each operation, checks them, and says how
-// many threads a launch has.
+// many threads a launch has. kernelsOf (ptx.go) lists the kernels that Load finds: a kernel
+// that is not in it cannot be launched.
 //
 // Matrices are row-major float32 unless their comment says otherwise. Rows of width D are
 // padded with zeros to D4 float4. An address of 0 means that an argument is left out, where
