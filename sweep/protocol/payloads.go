@@ -84,8 +84,8 @@ type Progress struct {
 	Ending     bool  `json:"ending"`  // nothing more is started: an update now would come too late
 }
 
-// Heartbeat is what TrainStage and Evaluate report every second, of which the SDK sends about every other one. It is a hint
-// for people. The truth about progress is the newest verifying checkpoint.
+// Heartbeat is what TrainStage and Evaluate report every second; the SDK sends about
+// every other one. It is a hint for people. The truth about progress is the newest verifying checkpoint.
 type Heartbeat struct {
 	Cell            int     `json:"cell"`            // the first of the stage's cells
 	Run             string  `json:"run"`             // that cell's label
