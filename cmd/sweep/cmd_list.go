@@ -33,16 +33,16 @@ stopped; if the server does not answer, its state is unknown.`,
 	return c
 }
 
-// runList is the verb list.
+// runList is the verb list. It prints the sweeps that it can read before it returns
+// the errors of others.
 func runList(ctx context.Context, env *environment, o listOptions) error {
-	list, err := listSweeps(ctx, env, o.location, o.connection)
-	if err != nil {
-		return err
-	}
-	if o.output.name == "json" {
-		return env.writeJSON(list)
-	}
-	if len(list) == 0 {
+	list, unread := listSweeps(ctx, env, o.location, o.connection)
+	switch {
+	case list == nil:
+		return unread
+	case o.output.name == "json":
+		return errors.Join(env.writeJSON(list), unread)
+	case len(list) == 0 && unread == nil:
 		fmt.Fprintln(env.errOut, "no sweeps in", o.location.storeURL())
 		return nil
 	}
@@ -52,11 +52,12 @@ func runList(ctx context.Context, env *environment, o listOptions) error {
 		planned := s.Planned.Local().Format(time.DateTime)
 		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d\t%s\n", s.ID, s.State, s.Completed, s.Cells, s.Failed, planned)
 	}
-	return w.Flush()
+	return errors.Join(w.Flush(), unread)
 }
 
 // listSweeps tells where the sweeps of a store stand, newest first. A store that is
-// not there has none.
+// not there has none. The error joins those of sweeps that cannot be read; the list
+// has all others.
 func listSweeps(ctx context.Context, env *environment, at location, conn connection) ([]sweepState, error) {
 	list := []sweepState{} // which is [] in JSON, not null
 	l, err := openLedger(ctx, at)
@@ -78,12 +79,17 @@ func listSweeps(ctx context.Context, env *environment, at location, conn connect
 	if srv != nil {
 		defer srv.close()
 	}
+	var unreadable []error
 	for _, id := range ids {
 		s, err := stateOf(ctx, l, srv, id, unfinished, completed)
-		if err != nil {
+		if ctx.Err() != nil {
 			return nil, err
+		}
+		if err != nil {
+			unreadable = append(unreadable, fmt.Errorf("sweep %s is left out: %w", id, err))
+			continue
 		}
 		list = append(list, s)
 	}
-	return list, nil
+	return list, errors.Join(unreadable...)
 }

@@ -78,7 +78,8 @@ func versionOf(info *debug.BuildInfo) version {
 
 // String is what sweep version prints: two lines, the second about the commit.
 func (v version) String() string {
-	commit := "commit not recorded: go run records none, and neither does a build outside of a git checkout"
+	commit := "commit not recorded: go run records none, " +
+		"nor does a build outside of a git checkout or with -buildvcs=false"
 	if v.Commit != "" {
 		commit = "commit " + v.Commit + " of " + v.Date
 	}

@@ -18,13 +18,13 @@ func decodeHeader(b []byte) (*plan.Header, error) {
 	if err := json.Unmarshal(b, h); err != nil {
 		return nil, storage.Mark(fmt.Errorf("decode plan: %w", err), storage.ErrCorrupt)
 	}
+	if h.Version > plan.Version {
+		return nil, fmt.Errorf("decode plan %s: version %d, this build knows %d: %w",
+			h.ID, h.Version, plan.Version, storage.ErrNewerVersion)
+	}
 	if h.Version != plan.Version {
-		kind := storage.ErrCorrupt
-		if h.Version > plan.Version {
-			kind = storage.ErrNewerVersion
-		}
-		err := fmt.Errorf("decode plan %s: version %d, want %d", h.ID, h.Version, plan.Version)
-		return nil, storage.Mark(err, kind)
+		err := fmt.Errorf("decode plan: version %d, want %d", h.Version, plan.Version)
+		return nil, storage.Mark(err, storage.ErrCorrupt)
 	}
 	if err := checkHeader(h); err != nil {
 		return nil, storage.Mark(fmt.Errorf("decode plan %s: %w", h.ID, err), storage.ErrCorrupt)
