@@ -2,6 +2,7 @@ package plain
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/topksweep/sweep/trainer"
@@ -18,23 +19,25 @@ func TestGradientsAgainstFiniteDifferences(t *testing.T) {
 				t.Fatalf("%d dead latents and AuxK %v: the case exercises nothing", base.nDead, base.auxK)
 			}
 			g := m.Gradients(x_BD)
-			weights, scale := m.W.rows(), 0.0
+			all := 0.0 // the largest gradient of all tensors
 			for _, row := range g.rows() {
-				for _, v := range row {
-					scale = max(scale, math.Abs(v))
-				}
+				all = max(all, largest(row))
 			}
-			for i, row := range g.rows() {
-				for j, got := range row {
-					const h = 1e-6
-					at := weights[i][j]
-					weights[i][j] = at + h
-					up := m.forward(x_BD, base.detached).loss
-					weights[i][j] = at - h
-					down := m.forward(x_BD, base.detached).loss
-					weights[i][j] = at
-					if want := (up - down) / (2 * h); !(math.Abs(got-want) <= 1e-7*scale) {
-						t.Fatalf("row %d, column %d: the gradient is %v, want %v (the largest: %v)", i, j, got, want, scale)
+			for i, tensor := range g.tensors() {
+				weights := m.W.tensors()[i]
+				most := min(1e-7*all, 1e-6*largest(slices.Concat(tensor...)))
+				for j, row := range tensor {
+					for k, got := range row {
+						const h = 1e-6
+						at := weights[j][k]
+						weights[j][k] = at + h
+						up := m.forward(x_BD, base.detached).loss
+						weights[j][k] = at - h
+						down := m.forward(x_BD, base.detached).loss
+						weights[j][k] = at
+						if want := (up - down) / (2 * h); !(math.Abs(got-want) <= most) {
+							t.Fatalf("tensor %d, row %d, column %d: the gradient is %v, want %v within %v", i, j, k, got, want, most)
+						}
 					}
 				}
 			}
@@ -83,4 +86,18 @@ func gradientCase(t *testing.T, recipe string) (*Model, [][]float64) {
 		x[i] = float32(2*trainer.Uniform(3, 1, uint64(i)) - 1)
 	}
 	return m, Rows(x, c.ActivationDim)
+}
+
+// tensors returns the rows of each tensor: encoder, its bias, decoder, its bias.
+func (p Params) tensors() [4][][]float64 {
+	return [4][][]float64{p.Enc_FD, {p.EncBias_F}, p.Dec_FD, {p.DecBias_D}}
+}
+
+// largest returns the largest absolute value; NaN if there is one.
+func largest(v []float64) float64 {
+	most := 0.0
+	for _, x := range v {
+		most = max(most, math.Abs(x))
+	}
+	return most
 }
