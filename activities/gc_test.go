@@ -1,8 +1,6 @@
 package activities
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -17,6 +15,7 @@ import (
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/storage/minio"
 	"github.com/topksweep/sweep/storage/minio/miniotest"
+	"github.com/topksweep/sweep/storage/storagetest"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 )
@@ -86,32 +85,6 @@ func collectGarbage(t *testing.T, s storage.Store, before time.Time) ledger.Garb
 	return g
 }
 
-// save leaves checkpoints of some steps in a folder. Those of pins are forks.
-func save(t *testing.T, s storage.Store, folder string, pins []int64, steps ...int64) {
-	t.Helper()
-	c, err := storage.NewCheckpoints(s, folder, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	claim, err := c.Claim(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, step := range pins {
-		err = errors.Join(err, claim.Pin(t.Context(), step))
-	}
-	for _, step := range steps {
-		body := fmt.Append(nil, "state ", step)
-		_, saveErr := claim.Save(t.Context(), storage.Checkpoint{
-			Step: step, Format: "test/1", Body: bytes.NewReader(body), Size: int64(len(body)),
-		})
-		err = errors.Join(err, saveErr)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // wantCollected says why each folder has gone, or stays.
 func wantCollected(t *testing.T, g ledger.Garbage, want map[string]string) {
 	t.Helper()
@@ -130,10 +103,11 @@ func TestCollectGarbage(t *testing.T) {
 		w := submit(t, s, p)
 		w.finish() // cell 1
 		done, stopped := w.id(), p.RunID(p.Cells[0].ID)
-		save(t, s, done, []int64{7}, 7, 9)                   // by an attempt that was fenced off, say
-		save(t, s, stopped, []int64{10}, 10, 20, 30, 40, 50) // no result yet
-		save(t, s, "nobody", []int64{1}, 1)                  // of a sweep that is gone, or not there yet
-		save(t, s, p.RunID(p.Cells[2].ID), nil, 1)           // no result yet, and nothing to spare
+		storagetest.SaveCheckpoints(t, s, done, []int64{7}, 7, 9)                   // by an attempt that was fenced off, say
+		storagetest.SaveCheckpoints(t, s, stopped, []int64{10}, 10, 20, 30, 40, 50) // no result yet
+		// of a sweep that is gone, or not there yet
+		storagetest.SaveCheckpoints(t, s, "nobody", []int64{1}, 1)
+		storagetest.SaveCheckpoints(t, s, p.RunID(p.Cells[2].ID), nil, 1) // no result yet, and nothing to spare
 		all := keys(t, s, "")
 
 		wantCollected(t, collectGarbage(t, s, longAgo()), map[string]string{
@@ -238,7 +212,7 @@ func litter(t *testing.T, s storage.Store, rng *rand.Rand, run string) {
 	t.Helper()
 	switch rng.IntN(3) {
 	case 0: // a checkpoint folder of a sweep that is gone
-		save(t, s, fmt.Sprintf("litter-%d", rng.IntN(3)), []int64{1}, 1, 2)
+		storagetest.SaveCheckpoints(t, s, fmt.Sprintf("litter-%d", rng.IntN(3)), []int64{1}, 1, 2)
 	case 1: // data without a manifest, of an attempt that is over
 		key := fmt.Sprintf("stages/%s/data/%012d-000001-%064x", run, rng.IntN(2*steps), rng.Uint64())
 		if err := storage.PutBytes(t.Context(), s, key, []byte("half of a st")); err != nil {

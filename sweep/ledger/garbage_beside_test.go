@@ -81,11 +81,11 @@ func collectBeside(t *testing.T, fill, hook func(storage.Store), check func(n in
 func TestGarbageBesideSubmission(t *testing.T) {
 	p := planOf(t, tinyGrid)
 	run := p.RunID(p.Cells[0].ID)
-	fill := func(s storage.Store) { save(t, s, run, []int64{10}, 10) } // of a plan that is gone
+	fill := func(s storage.Store) { storagetest.SaveCheckpoints(t, s, run, []int64{10}, 10) } // of a plan that is gone
 	t.Run("and trains", func(t *testing.T) {
 		hook := func(s storage.Store) {
 			storePlan(t, s, p)
-			save(t, s, run, []int64{20}, 20)
+			storagetest.SaveCheckpoints(t, s, run, []int64{20}, 20)
 		}
 		collectBeside(t, fill, hook, func(n int, s storage.Store, h *hookedStore) {
 			// The old checkpoint may have gone before the run looked for it. What the
@@ -122,14 +122,14 @@ func TestGarbageBesideExtension(t *testing.T) {
 		for cell := range 2 {
 			storeResult(t, s, whole, cell, 1)
 		}
-		save(t, s, run, []int64{10}, 10)
+		storagetest.SaveCheckpoints(t, s, run, []int64{10}, 10)
 	}
 	t.Run("and trains", func(t *testing.T) {
 		var before []string
 		hook := func(s storage.Store) {
 			before = keys(t, s, "stages/"+run+"/manifests/")
 			storeCells(s, 3)
-			save(t, s, run, []int64{20}, 20)
+			storagetest.SaveCheckpoints(t, s, run, []int64{20}, 20)
 		}
 		collectBeside(t, fill, hook, func(n int, s storage.Store, h *hookedStore) {
 			wantHeld(t, s, run, 20)
@@ -172,7 +172,7 @@ func TestGarbageInAnExtension(t *testing.T) {
 	putHeader(t, s, p, 200)
 	cells := []int{0, 199, 200, plan.ChunkSize - 1, plan.ChunkSize, len(p.Cells) - 1}
 	for _, cell := range cells {
-		save(t, s, p.RunID(p.Cells[cell].ID), nil, 1)
+		storagetest.SaveCheckpoints(t, s, p.RunID(p.Cells[cell].ID), nil, 1)
 	}
 	if g, err := l.CollectGarbage(t.Context(), farAhead(), false); err != nil || len(g.Folders) > 0 {
 		t.Errorf("collected %+v, %v", g, err)

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,33 +22,6 @@ import (
 // store in memory says of all its objects that they were written in 1970.
 func longAgo() time.Time  { return time.Unix(0, 0) }
 func farAhead() time.Time { return time.Now().Add(24 * time.Hour) }
-
-// save leaves checkpoints of some steps in a folder, each with a body that names
-// its step. Those of pins are forks.
-func save(t *testing.T, s storage.Store, folder string, pins []int64, steps ...int64) {
-	t.Helper()
-	c, err := storage.NewCheckpoints(s, folder, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	claim, err := c.Claim(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, step := range pins {
-		err = errors.Join(err, claim.Pin(t.Context(), step))
-	}
-	for _, step := range steps {
-		body := fmt.Append(nil, "state ", step)
-		_, saveErr := claim.Save(t.Context(), storage.Checkpoint{
-			Step: step, Format: "test/1", Body: bytes.NewReader(body), Size: int64(len(body)),
-		})
-		err = errors.Join(err, saveErr)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 // wantHeld says that the checkpoints of some steps can be restored.
 func wantHeld(t *testing.T, s storage.Store, folder string, steps ...int64) {
@@ -80,15 +52,15 @@ func TestCollectGarbage(t *testing.T) {
 		storeResult(t, s, p, 0, 1)
 		run := func(cell int) string { return p.RunID(p.Cells[cell].ID) }
 		trunk := func(cell int) string { return p.Trajectory(p.Cells[cell], plan.LevelTrunk) }
-		save(t, s, run(0), []int64{7}, 7, 9)                      // left behind: the run has its result
-		save(t, s, run(1), []int64{10}, 10, 20, 30, 40, 50)       // no result yet
-		save(t, s, run(2), nil, 1)                                // no result yet, and nothing to spare
-		save(t, s, p.CheckpointFolder(p.Cells[0], 0), nil, 5)     // needed by a run that has its result
-		save(t, s, trunk(1)+"-ffffffff", []int64{5}, 5)           // another sweep's, which run 1 may begin at
-		save(t, s, "nobody", []int64{1}, 1)                       // of a sweep that is gone, or not there yet
-		put(t, s, ModelKey("gone", "cfg.json"), "{}")             // models always stay
-		put(t, s, ResultKey("gone"), "{}")                        // and results
-		put(t, s, ReportKey("gone", "results.txt"), "no results") // and whatever lies beside plans
+		storagetest.SaveCheckpoints(t, s, run(0), []int64{7}, 7, 9)                  // left behind: the run has its result
+		storagetest.SaveCheckpoints(t, s, run(1), []int64{10}, 10, 20, 30, 40, 50)   // no result yet
+		storagetest.SaveCheckpoints(t, s, run(2), nil, 1)                            // no result yet, and nothing to spare
+		storagetest.SaveCheckpoints(t, s, p.CheckpointFolder(p.Cells[0], 0), nil, 5) // needed by a run that has its result
+		storagetest.SaveCheckpoints(t, s, trunk(1)+"-ffffffff", []int64{5}, 5)       // run 1 may begin there
+		storagetest.SaveCheckpoints(t, s, "nobody", []int64{1}, 1)                   // of a sweep gone, or to come
+		put(t, s, ModelKey("gone", "cfg.json"), "{}")                                // models always stay
+		put(t, s, ResultKey("gone"), "{}")                                           // and results
+		put(t, s, ReportKey("gone", "results.txt"), "no results")                    // and whatever lies beside plans
 
 		want := snapshot(t, s)
 		goes := func(folder string, contains ...string) {
@@ -161,7 +133,7 @@ func wantCollected(t *testing.T, l *Ledger, before time.Time, why map[string]str
 func TestCollectLeftovers(t *testing.T) {
 	s, root := openDir(t)
 	l := storePlan(t, s, planOf(t, tinyGrid))
-	save(t, s, "nobody", nil, 1)
+	storagetest.SaveCheckpoints(t, s, "nobody", nil, 1)
 	half := filepath.Join(root, "+tmp", "half-written")
 	if err := os.WriteFile(half, []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
@@ -220,8 +192,8 @@ func TestGarbageStaysIfAnythingIsUnreadable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, _ := openDir(t)
 			l := storePlan(t, s, p)
-			save(t, s, "litter", nil, 1)
-			save(t, s, "other-litter", nil, 1)
+			storagetest.SaveCheckpoints(t, s, "litter", nil, 1)
+			storagetest.SaveCheckpoints(t, s, "other-litter", nil, 1)
 			test.spoil(s)
 			before := snapshot(t, s)
 			_, err := l.CollectGarbage(t.Context(), farAhead(), false)
@@ -249,8 +221,8 @@ func TestGarbageUnderFaults(t *testing.T) {
 		for n := 1; ; n++ {
 			s := storagetest.NewMemory()
 			l := storePlan(t, s, p)
-			save(t, s, run, []int64{10}, 10, 20, 30, 40)
-			save(t, s, "litter", nil, 1)
+			storagetest.SaveCheckpoints(t, s, run, []int64{10}, 10, 20, 30, 40)
+			storagetest.SaveCheckpoints(t, s, "litter", nil, 1)
 			faulty := storagetest.NewFaulty(s, fault, n)
 			_, err := New(faulty).CollectGarbage(t.Context(), farAhead(), false)
 			// A wrong read may hit what does not count.
