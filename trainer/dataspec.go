@@ -6,6 +6,8 @@ type DataSpec struct {
 	Synthetic     *Synthetic `json:"synthetic,omitempty"` // or sparse sums of known directions
 	Normalize     string     `json:"normalize"`           // none | mean_square
 	EvalTokens    int64      `json:"eval_tokens"`         // rows held out; 0 is auto: min(65,536, a tenth of the rows)
+	MaxNorm       string     `json:"max_norm,omitempty"`  // leave longer rows out: a norm, or 10x_median
+	Verify        string     `json:"verify,omitempty"`    // whole (or empty) | sample: what the fingerprint covers
 	LMName        string     `json:"lm_name,omitempty"`   // recorded in results and exports
 	Layer         *int       `json:"layer,omitempty"`
 	SubmoduleName string     `json:"submodule_name,omitempty"`
@@ -35,4 +37,11 @@ type DataInfo struct {
 	Scale       float64 `json:"scale"`       // rows are multiplied by it (normalize); 1 = as stored
 	MeanNorm    float64 `json:"mean_norm"`   // of the rows as stored, over a sample
 	Fingerprint string  `json:"fingerprint"` // of all that training sees: content, order, scale, held-out slice
+
+	MedianNorm   float64  `json:"median_norm,omitempty"`        // of the rows as stored, over the same sample as MeanNorm
+	MaxNorm      float64  `json:"max_norm,omitempty"`           // rows longer than this are left out; 0 = none
+	LeftOut      int64    `json:"rows_left_out,omitempty"`      // rows that MaxNorm leaves out; Rows is without them
+	HugeShare    float64  `json:"huge_rows_share,omitempty"`    // of the mean square, in rows of over 10 median norms
+	EvalRepeated int64    `json:"eval_rows_repeated,omitempty"` // held-out rows that are training rows too
+	Notes        []string `json:"notes,omitempty"`              // what a person should know of the data, a sentence each
 }
