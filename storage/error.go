@@ -22,6 +22,10 @@ var (
 	// ErrNoSpace is returned when the disk, the quota or the bucket is full.
 	ErrNoSpace = errors.New("no space left")
 
+	// ErrReadOnly is returned for a write to a disk that is mounted read-only, as a
+	// system does by itself when a disk gives errors.
+	ErrReadOnly = errors.New("read-only")
+
 	// ErrNoPutNew is returned for a store without NewPutter, and for one whose PutNew
 	// overwrites.
 	ErrNoPutNew = errors.New("the store has no conditional write")

@@ -24,6 +24,7 @@ import (
 	"syscall"
 
 	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/storage/disk"
 )
 
 // Only their owner may read the files: activations and weights may be confidential.
@@ -53,13 +54,13 @@ func Open(root string) (*Store, error) {
 	}
 	s := &Store{root: abs, tmp: filepath.Join(abs, "+tmp")}
 	if err := mkdir(s.tmp); err != nil {
-		return nil, storage.Wrap("open", root, explain(err))
+		return nil, storage.Wrap("open", root, s.explain(err))
 	}
 	if s.root, err = filepath.EvalSymlinks(abs); err != nil { // walks don't follow links
 		return nil, storage.Wrap("open", root, err)
 	}
 	if _, err := s.cleanTemp(false); err != nil {
-		return nil, storage.Wrap("open", root, explain(err))
+		return nil, storage.Wrap("open", root, s.explain(err))
 	}
 	return s, nil
 }
@@ -70,9 +71,9 @@ func (s *Store) path(key string) string { return filepath.Join(s.root, filepath.
 func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, error) {
 	f, err := s.open(ctx, key)
 	if err != nil {
-		return nil, storage.Wrap("get", key, explain(err))
+		return nil, storage.Wrap("get", key, s.explain(err))
 	}
-	return &reader{ctx: ctx, f: f, key: key}, nil
+	return &reader{ctx: ctx, s: s, f: f, key: key}, nil
 }
 
 func (s *Store) open(ctx context.Context, key string) (*os.File, error) {
@@ -101,6 +102,7 @@ func (s *Store) open(ctx context.Context, key string) (*os.File, error) {
 // reads the object that was there when it was opened.
 type reader struct {
 	ctx context.Context
+	s   *Store
 	f   *os.File
 	key string
 }
@@ -111,7 +113,7 @@ func (r *reader) Read(p []byte) (int, error) {
 	}
 	n, err := r.f.Read(p)
 	if err != nil && err != io.EOF {
-		err = storage.Wrap("get", r.key, explain(err))
+		err = storage.Wrap("get", r.key, r.s.explain(err))
 	}
 	return n, err
 }
@@ -161,7 +163,7 @@ func (s *Store) List(ctx context.Context, prefix string) ([]storage.Object, erro
 		return nil
 	})
 	if err != nil {
-		return nil, storage.Wrap("list", prefix, explain(err))
+		return nil, storage.Wrap("list", prefix, s.explain(err))
 	}
 	// A walk goes by elements, keys by bytes: "a-b" < "a/b".
 	slices.SortFunc(objects, func(a, b storage.Object) int { return cmp.Compare(a.Key, b.Key) })
@@ -179,7 +181,7 @@ func ignoreMissing(err error) error {
 
 // Delete removes the file under key. Folders that become empty stay until Clean.
 func (s *Store) Delete(ctx context.Context, key string) error {
-	return storage.Wrap("delete", key, explain(s.remove(ctx, key)))
+	return storage.Wrap("delete", key, s.explain(s.remove(ctx, key)))
 }
 
 func (s *Store) remove(ctx context.Context, key string) error {
@@ -205,11 +207,13 @@ func check(ctx context.Context, key string) error {
 	return storage.CheckKey(key)
 }
 
-// explain marks the errors that callers distinguish.
-func explain(err error) error {
+// explain marks the errors that callers distinguish, and names the disk that takes no more.
+func (s *Store) explain(err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
-		return storage.Mark(err, storage.ErrNoSpace)
+		return storage.Mark(disk.Explain(s.root, err), storage.ErrNoSpace)
+	case errors.Is(err, syscall.EROFS):
+		return storage.Mark(disk.Explain(s.root, err), storage.ErrReadOnly)
 	case errors.Is(err, syscall.EIO):
 		// The disk cannot give back what was written.
 		return storage.Mark(err, storage.ErrCorrupt)

@@ -1,0 +1,120 @@
+// Package disk says whether a folder's disk has room, and names the disk when it has
+// none: its device, where it is mounted, and how much of it is free.
+//
+// The package may touch nothing but one small file of its own, which it removes again.
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// An Info describes the disk that a folder lies on. What is not known is empty or -1.
+type Info struct {
+	Dir    string // the folder
+	Device string // such as /dev/sda1, or tmpfs
+	Mount  string // where the disk is mounted
+
+	Free, Size   int64 // bytes, as a user without special rights has them
+	Inodes, Most int64 // files that may still be created, and that there may be in all; Most is 0 without a limit
+}
+
+// Of returns what is known of the disk of a folder. The folder need not be there: then
+// the disk is that of the nearest folder above it that is.
+func Of(dir string) Info {
+	dir = existing(dir)
+	i := Info{Dir: dir, Free: -1, Size: -1, Inodes: -1, Most: -1}
+	i.Device, i.Mount = mountOf(dir)
+	i.measure()
+	return i
+}
+
+// String reads "the disk of /srv/sweep (/dev/sda1 on /srv) has 0 B free of 1.8 TiB".
+func (i Info) String() string {
+	s := "the disk of " + i.Dir
+	switch {
+	case i.Mount != "" && i.Device != "":
+		s += fmt.Sprintf(" (%s on %s)", i.Device, i.Mount)
+	case i.Mount != "":
+		s += fmt.Sprintf(" (mounted on %s)", i.Mount)
+	}
+	if i.Size < 0 {
+		return s
+	}
+	s += fmt.Sprintf(" has %s free of %s", bytes(i.Free), bytes(i.Size))
+	if i.Most > 0 && i.Inodes == 0 {
+		s += fmt.Sprintf(", and no inode free of %d: it can take no more files", i.Most)
+	}
+	return s
+}
+
+// An Error says why nothing can be written to a folder. It wraps the kernel's error.
+type Error struct {
+	Disk  Info
+	Cause syscall.Errno // ENOSPC, EDQUOT or EROFS
+}
+
+// Error reads "no space left on device: the disk of /srv/sweep has 0 B free of 1.8 TiB".
+func (e *Error) Error() string { return fmt.Sprintf("%v: %v", e.Cause, e.Disk) }
+
+// Unwrap returns the kernel's error.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// Full says that the disk or the quota is full. Room may come by itself. It is false
+// for a disk that is read-only.
+func (e *Error) Full() bool { return e.Cause != syscall.EROFS }
+
+// cause returns the kernel's error in err if it says that a disk takes no more.
+func cause(err error) (syscall.Errno, bool) {
+	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS} {
+		if errors.Is(err, errno) {
+			return errno, true
+		}
+	}
+	return 0, false
+}
+
+// Explain adds to an error of a write in dir which disk takes no more and what is free
+// on it. It returns any other error as it is.
+func Explain(dir string, err error) error {
+	if _, ok := cause(err); !ok || errors.As(err, new(*Error)) || errors.As(err, new(*explained)) {
+		return err
+	}
+	return &explained{err, Of(dir)}
+}
+
+type explained struct {
+	err  error
+	disk Info
+}
+
+func (e *explained) Error() string { return fmt.Sprintf("%v: %v", e.err, e.disk) }
+func (e *explained) Unwrap() error { return e.err }
+
+// probeSize is how many bytes Probe writes: what a small transaction of a database takes.
+const probeSize = 256 << 10
+
+// Probe writes a small file in dir and removes it. The error is an *[Error] if the disk
+// took none of it or too little: it is full, a quota is used up, or it is read-only. The
+// free bytes that a disk states are not enough to know that. Any other failure, as that
+// of a missing right, says nothing about room, and is no error here.
+func Probe(dir string) error {
+	if errno, ok := cause(probe(dir)); ok {
+		return &Error{Disk: Of(dir), Cause: errno}
+	}
+	return nil
+}
+
+func probe(dir string) error {
+	f, err := os.CreateTemp(dir, ".probe-*")
+	if err != nil {
+		return err
+	}
+	// Where the system lets it, the name goes at once: a killed process leaves nothing.
+	os.Remove(f.Name())
+	defer os.Remove(f.Name())
+	_, err = f.Write(make([]byte, probeSize))
+	return errors.Join(err, f.Close()) // a network file system may say it only at the close
+}
