@@ -24,6 +24,7 @@ type Activities struct {
 	memory  *hostmem.Pool
 	now     func() time.Time
 	beat    time.Duration // between two heartbeats
+	room    time.Duration // before a stage tries again to save what it has trained in a full store
 
 	mu      sync.Mutex
 	headers map[string]*plan.Header // by sweep
@@ -35,7 +36,7 @@ type Activities struct {
 func New(store storage.Store, backend trainer.Backend, log *slog.Logger) *Activities {
 	return &Activities{
 		store: store, ledger: ledger.New(store), backend: backend, log: log,
-		memory: hostmem.New(), now: time.Now, beat: time.Second,
+		memory: hostmem.New(), now: time.Now, beat: time.Second, room: 5 * time.Second,
 		headers: map[string]*plan.Header{}, sets: map[string]*openSet{},
 	}
 }

@@ -62,6 +62,7 @@ func errorKinds() []errorKind {
 		{is(storage.ErrNewerVersion), "NewerVersion", false, 0},
 		{is(trainer.ErrFormat), "CheckpointFormat", false, 0},
 		{is(storage.ErrNoSpace), "NoSpace", true, time.Minute},
+		{is(storage.ErrReadOnly), "ReadOnly", true, time.Minute},
 	}
 }
 

@@ -44,6 +44,7 @@ func TestErrorTable(t *testing.T) {
 		{storage.Wrap("read", "x", storage.ErrNewerVersion), "NewerVersion", false, 0},
 		{fmt.Errorf("decode: %w", trainer.ErrFormat), "CheckpointFormat", false, 0},
 		{noSpace, "NoSpace", true, time.Minute},
+		{storage.Wrap("put", "x", storage.ErrReadOnly), "ReadOnly", true, time.Minute},
 	} {
 		seen[c.name] = true
 		var app *temporal.ApplicationError

@@ -161,11 +161,11 @@ func (t *training) train(ctx context.Context) error {
 	})
 }
 
-// saveWithin is how long a stage that must stop may take to save its state.
+// saveWithin is how long a stage may take to save its state once.
 const saveWithin = 5 * time.Minute
 
 // conclude saves what is trained, and says how far the stage has come. err is what
-// train returned.
+// train returned. If the store is full it waits for room, unless the stage must end.
 func (t *training) conclude(ctx context.Context, err error) (protocol.Trained, error) {
 	out := protocol.Trained{Reached: t.ref.To}
 	if errors.Is(err, errDead) {
@@ -178,16 +178,11 @@ func (t *training) conclude(ctx context.Context, err error) (protocol.Trained, e
 	}
 	// The stage is done, or told to stop, or canceled: what is trained is kept.
 	t.progress.doing("saving the checkpoint")
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
-	defer cancel()
-	var saved error
-	switch {
-	case err != nil || t.alone():
-		saved = t.saver.finish(ctx)
-	case out.Reached < t.ref.To:
-		saved = t.saver.fork(ctx, t.deaths.before, t.inOwnFolder)
-	default:
-		saved = t.saver.forkHere(ctx)
+	early := err != nil
+	save := func() error { return t.save(ctx, early, out.Reached) }
+	saved := save()
+	if !early {
+		saved, err = t.awaitRoom(ctx, saved, save)
 	}
 	// The attempt reports the steps of the stage that were trained in it, for the sweep's total. Where it began at a
 	// checkpoint in the stage's own folder, an earlier attempt at the stage ended before it could report: its steps
@@ -209,6 +204,20 @@ func (t *training) conclude(ctx context.Context, err error) (protocol.Trained, e
 		return out, saved
 	}
 	return out, fmt.Errorf("%w; %w", err, saved)
+}
+
+// save stores what is trained. early says that the stage ends before its end; reached is
+// the step to which it is trained. It also saves when ctx is canceled.
+func (t *training) save(ctx context.Context, early bool, reached int) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
+	defer cancel()
+	switch {
+	case early || t.alone():
+		return t.saver.finish(ctx)
+	case reached < t.ref.To:
+		return t.saver.fork(ctx, t.deaths.before, t.inOwnFolder)
+	}
+	return t.saver.forkHere(ctx)
 }
 
 // close frees what open took.
