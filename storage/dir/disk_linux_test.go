@@ -54,7 +54,7 @@ func badDisks(root string) error {
 	if err := storage.PutBytes(ctx, s, "ckpt/old", make([]byte, 2<<20)); err != nil {
 		return err
 	}
-	if err := disk.Probe(root); err != nil {
+	if err := disk.Probe(root, 256<<10); err != nil {
 		return fmt.Errorf("a disk with room: %v", err)
 	}
 	if err := fullDisk(ctx, s, root); err != nil {
@@ -71,7 +71,7 @@ func badDisks(root string) error {
 		return fmt.Errorf("put on a read-only disk: %v", err)
 	}
 	var full *disk.Error
-	if err := disk.Probe(root); !errors.As(err, &full) || full.Full() || !errors.Is(err, syscall.EROFS) {
+	if err := disk.Probe(root, 256<<10); !errors.As(err, &full) || full.Full() || !errors.Is(err, syscall.EROFS) {
 		return fmt.Errorf("probe of a read-only disk: %v", err)
 	}
 	if b, err := storage.ReadAll(ctx, s, "ckpt/old", 8<<20); err != nil || len(b) != 2<<20 {
@@ -113,7 +113,7 @@ func fullDisk(ctx context.Context, s *dir.Store, root string) error {
 	if err := storage.PutBytes(ctx, s, "ckpt/small", make([]byte, 1<<20)); err != nil {
 		return err
 	}
-	if err := disk.Probe(root); err != nil {
+	if err := disk.Probe(root, 256<<10); err != nil {
 		return fmt.Errorf("a disk with 1 MiB of room: %v", err)
 	}
 	// What the program leaves free is no room if it is less than a small write needs.
@@ -128,7 +128,7 @@ func fullDisk(ctx context.Context, s *dir.Store, root string) error {
 
 // probeFull wants Probe to say that the disk is full, how, and which, and to leave nothing.
 func probeFull(root, how string) error {
-	err := disk.Probe(root)
+	err := disk.Probe(root, 256<<10)
 	var full *disk.Error
 	if !errors.As(err, &full) || !full.Full() || !errors.Is(err, syscall.ENOSPC) || !namesDisk(err, root, how) {
 		return fmt.Errorf("probe of a full disk, %s: %v", how, err)

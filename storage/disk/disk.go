@@ -52,12 +52,18 @@ func (i Info) String() string {
 
 // An Error says why nothing can be written to a folder. It wraps the kernel's error.
 type Error struct {
-	Disk  Info
-	Cause syscall.Errno // ENOSPC, EDQUOT or EROFS
+	Disk   Info
+	Wanted int64         // bytes that were to be written
+	Cause  syscall.Errno // ENOSPC, EDQUOT or EROFS
 }
 
-// Error reads "no space left on device: the disk of /srv/sweep has 0 B free of 1.8 TiB".
-func (e *Error) Error() string { return fmt.Sprintf("%v: %v", e.Cause, e.Disk) }
+// Error reads "no space left on device for 256 KiB: the disk of /srv/sweep has 0 B free of 1.8 TiB".
+func (e *Error) Error() string {
+	if !e.Full() {
+		return fmt.Sprintf("%v: %v", e.Cause, e.Disk)
+	}
+	return fmt.Sprintf("%v for %s: %v", e.Cause, bytes(e.Wanted), e.Disk)
+}
 
 // Unwrap returns the kernel's error.
 func (e *Error) Unwrap() error { return e.Cause }
@@ -93,21 +99,18 @@ type explained struct {
 func (e *explained) Error() string { return fmt.Sprintf("%v: %v", e.err, e.disk) }
 func (e *explained) Unwrap() error { return e.err }
 
-// probeSize is how many bytes Probe writes: what a small transaction of a database takes.
-const probeSize = 256 << 10
-
-// Probe writes a small file in dir and removes it. The error is an *[Error] if the disk
-// took none of it or too little: it is full, a quota is used up, or it is read-only. The
-// free bytes that a disk states are not enough to know that. Any other failure, as that
-// of a missing right, says nothing about room, and is no error here.
-func Probe(dir string) error {
-	if errno, ok := cause(probe(dir)); ok {
-		return &Error{Disk: Of(dir), Cause: errno}
+// Probe writes a file of some bytes in dir and removes it. The error is an *[Error] if the
+// disk did not take it: it is full, a quota is used up, or it is read-only. The free bytes
+// that a disk states are not enough to know that. Any other failure, as that of a missing
+// right, says nothing about room, and is no error here.
+func Probe(dir string, size int64) error {
+	if errno, ok := cause(probe(dir, size)); ok {
+		return &Error{Disk: Of(dir), Wanted: size, Cause: errno}
 	}
 	return nil
 }
 
-func probe(dir string) error {
+func probe(dir string, size int64) error {
 	f, err := os.CreateTemp(dir, ".probe-*")
 	if err != nil {
 		return err
@@ -115,6 +118,6 @@ func probe(dir string) error {
 	// Where the system lets it, the name goes at once: a killed process leaves nothing.
 	os.Remove(f.Name())
 	defer os.Remove(f.Name())
-	_, err = f.Write(make([]byte, probeSize))
+	_, err = f.Write(make([]byte, size))
 	return errors.Join(err, f.Close()) // a network file system may say it only at the close
 }

@@ -97,7 +97,7 @@ func TestExplain(t *testing.T) {
 		if !errors.Is(err, errno) || strings.Count(err.Error(), "the disk of ") != 1 {
 			t.Errorf("%v", err)
 		}
-		full := &Error{Disk: Of(dir), Cause: errno}
+		full := &Error{Disk: Of(dir), Wanted: 1 << 18, Cause: errno}
 		if got := Explain(dir, full); got != error(full) {
 			t.Errorf("explained twice: %v", got)
 		}
@@ -117,7 +117,7 @@ func TestExplain(t *testing.T) {
 func TestProbe(t *testing.T) {
 	dir := t.TempDir()
 	for _, d := range []string{dir, filepath.Join(dir, "missing")} {
-		if err := Probe(d); err != nil {
+		if err := Probe(d, 1<<10); err != nil {
 			t.Errorf("%s: %v", d, err)
 		}
 	}
