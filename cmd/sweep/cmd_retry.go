@@ -70,7 +70,7 @@ func runRetry(ctx context.Context, env *environment, o retryOptions) error {
 		return err
 	}
 	if err := updateOrStart(ctx, srv, l, header, backend, protocol.UpdateRetry); err != nil {
-		return err
+		return explain(srv.folders, err)
 	}
 	fmt.Fprintf(env.errOut,
 		"sweep %s: %d of %d runs have no result, %d of them failed: these and canceled ones are trained again\n",

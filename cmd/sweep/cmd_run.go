@@ -91,7 +91,7 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 		}
 		defer srv.close()
 		if err := startOrAttach(ctx, env, srv, l, header, planned.src, device.backend.Name()); err != nil {
-			return err
+			return explain(srv.folders, err)
 		}
 		return followToResults(ctx, env, srv, l, header, o.output)
 	}
@@ -114,7 +114,7 @@ func startOrJoin(ctx context.Context, env *environment, o runOptions, device tra
 
 	began := time.Now()
 	for waiting := false; ; waiting = true {
-		k, err := startStack(ctx, o.location, o.server, device, store)
+		k, err := startStack(ctx, env, o.location, o.server, device, store)
 		var inUse *local.InUseError
 		switch {
 		case err == nil:
@@ -155,6 +155,7 @@ func stopStack(ctx context.Context, env *environment, k *stack) {
 	}
 	k.stop()
 	if ctx.Err() != nil {
+		noteNoRoom(env, k.folders)
 		fmt.Fprintln(env.errOut, "stopped; the same command goes on from here")
 	}
 }

@@ -63,7 +63,7 @@ func runSubmit(ctx context.Context, env *environment, o submitOptions) error {
 		return err
 	}
 	if err := startOrAttach(ctx, env, srv, l, header, planned.src, backend); err != nil {
-		return err
+		return explain(srv.folders, err)
 	}
 	return followOrPrintID(ctx, env, srv, l, header, o.remoteOptions)
 }

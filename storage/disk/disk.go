@@ -57,12 +57,25 @@ type Error struct {
 	Cause  syscall.Errno // ENOSPC, EDQUOT or EROFS
 }
 
-// Error reads "no space left on device for 256 KiB: the disk of /srv/sweep has 0 B free of 1.8 TiB".
+// Error reads "no space left on device for 256 KiB: the disk of /srv/sweep has 0 B free of
+// 1.8 TiB; make room there".
 func (e *Error) Error() string {
-	if !e.Full() {
-		return fmt.Sprintf("%v: %v", e.Cause, e.Disk)
+	wanted := ""
+	if e.Full() {
+		wanted = " for " + bytes(e.Wanted)
 	}
-	return fmt.Sprintf("%v for %s: %v", e.Cause, bytes(e.Wanted), e.Disk)
+	return fmt.Sprintf("%v%s: %v; %s", e.Cause, wanted, e.Disk, remedy(e.Cause))
+}
+
+// remedy says what to do about a disk that takes no more.
+func remedy(errno syscall.Errno) string {
+	switch errno {
+	case syscall.EROFS:
+		return "make it writable"
+	case syscall.EDQUOT:
+		return "make room within the quota"
+	}
+	return "make room there"
 }
 
 // Unwrap returns the kernel's error.
@@ -83,20 +96,22 @@ func cause(err error) (syscall.Errno, bool) {
 }
 
 // Explain adds to an error of a write in dir which disk takes no more and what is free
-// on it. It returns any other error as it is.
+// on it, and what to do. It returns any other error as it is.
 func Explain(dir string, err error) error {
-	if _, ok := cause(err); !ok || errors.As(err, new(*Error)) || errors.As(err, new(*explained)) {
+	errno, ok := cause(err)
+	if !ok || errors.As(err, new(*Error)) || errors.As(err, new(*explained)) {
 		return err
 	}
-	return &explained{err, Of(dir)}
+	return &explained{err, errno, Of(dir)}
 }
 
 type explained struct {
-	err  error
-	disk Info
+	err   error
+	errno syscall.Errno
+	disk  Info
 }
 
-func (e *explained) Error() string { return fmt.Sprintf("%v: %v", e.err, e.disk) }
+func (e *explained) Error() string { return fmt.Sprintf("%v: %v; %s", e.err, e.disk, remedy(e.errno)) }
 func (e *explained) Unwrap() error { return e.err }
 
 // Probe writes a file of some bytes in dir and removes it. The error is an *[Error] if the

@@ -101,6 +101,9 @@ func TestExplain(t *testing.T) {
 		if got := Explain(dir, full); got != error(full) {
 			t.Errorf("explained twice: %v", got)
 		}
+		if err.Error() != fmt.Sprintf("write x: write x: %v: %v; %s", errno, full.Disk, remedy(errno)) {
+			t.Errorf("%v", err)
+		}
 		if full.Full() != (errno != syscall.EROFS) || !errors.Is(full, errno) {
 			t.Errorf("%v: full %t", full, full.Full())
 		}
