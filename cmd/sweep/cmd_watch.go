@@ -19,7 +19,8 @@ func newWatchCommand(env *environment) *cobra.Command {
 		Short: "Follow a running sweep until it ends",
 		Long: `Follow a running sweep until it ends: bars on a terminal, plain lines otherwise.
 SWEEP is a name or an ID. Leaving does not stop the sweep. A server that does not
-answer is waited for, for three minutes.`,
+answer is waited for, for three minutes; while its disk, on this machine, is full, for as
+long as that takes.`,
 		Example: "  sweep watch topk-demo",
 		Args:    args(cobra.ExactArgs(1)),
 

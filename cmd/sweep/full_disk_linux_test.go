@@ -126,7 +126,8 @@ func TestFullDisk(t *testing.T) {
 	if status := p.exitStatus(t); status != exitInterrupted {
 		t.Errorf("interrupted: status %d\n%s", status, p.err.String())
 	}
-	for _, line := range []string{full + dir + " (tmpfs on " + dir + ") has ", "may not be saved", "stopped; the same command"} {
+	named := full + dir + " (tmpfs on " + dir + ") has "
+	for _, line := range []string{named, "may not be saved", "stopped; the same command"} {
 		if !strings.Contains(p.err.String(), line) {
 			t.Errorf("interrupted, no %q in:\n%s", line, p.err.String())
 		}

@@ -25,7 +25,7 @@ func diskError(path string, errno syscall.Errno) error {
 // any other. The limit begins anew when there is room.
 func TestWatchFullDisk(t *testing.T) {
 	const (
-		full      = "no space left on device for 1 B: the disk of /state (tmpfs on /m) has 0 B free of 24 MiB; make room there"
+		full      = "for 1 B: the disk of /state (tmpfs on /m) has 0 B free of 24 MiB; make room there"
 		reminder  = "still waiting: no space left"
 		roomAgain = "there is room again on the disk of /state"
 		silent    = "the server does not answer"
