@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -26,7 +25,7 @@ func (t *training) awaitRoom(ctx context.Context, saved error, save func() error
 	}
 	pause := t.a.room
 	for noRoom(saved) && ended == nil {
-		t.progress.doing(fmt.Sprintf("waiting for room in the store: %v", saved))
+		t.progress.doing("waiting for room in the store: " + whyNoRoom(saved))
 		ended = sleep(ctx, pause)
 		began := time.Now()
 		saved = save()
@@ -38,6 +37,15 @@ func (t *training) awaitRoom(ctx context.Context, saved error, save func() error
 		return nil, nil
 	}
 	return saved, ended
+}
+
+// whyNoRoom says why the store takes no more, in a few words if its error names the disk.
+func whyNoRoom(err error) string {
+	var of interface{ Disk() string }
+	if errors.As(err, &of) {
+		return of.Disk()
+	}
+	return err.Error()
 }
 
 // sleep returns after d, or at once with the reason if the activity must end.

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 	"go.temporal.io/sdk/testsuite"
 
 	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/storage/disk"
 )
 
 // A crampedStore refuses objects of checkpoints as refuse wants it, by their keys.
@@ -97,6 +100,11 @@ func TestSaysThatItWaitsForRoom(t *testing.T) {
 	}, activity.RegisterOptions{Name: "wait"})
 	if _, err := env.ExecuteActivity("wait"); err != nil || tries != 3 {
 		t.Errorf("%d tries: %v", tries, err)
+	}
+	named := disk.Explain(t.TempDir(), fmt.Errorf("write +tmp/x: %w", syscall.ENOSPC))
+	why := whyNoRoom(storage.Wrap("put", "x", storage.Mark(named, storage.ErrNoSpace)))
+	if !strings.HasPrefix(why, "no space left on device: the disk of ") {
+		t.Errorf("a named disk: %s", why)
 	}
 	if n := strings.Count(log.String(), "no room for the last checkpoint"); n != 1 {
 		t.Errorf("logged %d times:\n%s", n, log.String())

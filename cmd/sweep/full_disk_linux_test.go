@@ -171,7 +171,7 @@ func TestFullStore(t *testing.T) {
 	p := startProgram(t, dir, "run", g, "--no-ui")
 	waitFor(t, "training", func() bool { return strings.Contains(p.err.String(), "training ") })
 	disk.fillUntil(t, p, "; checkpoints and results wait for that")
-	disk.fillUntil(t, p, "waiting for room in the store: checkpoint at step ")
+	disk.fillUntil(t, p, "waiting for room in the store: no space left on device: the disk of "+store)
 	disk.free(t)
 	if status, got := p.exitStatus(t), p.out.String(); status != exitOK || got != want {
 		t.Errorf("status %d\n%s%s\nundisturbed:\n%s", status, p.err.String(), got, want)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/topksweep/sweep/storage/disk"
@@ -25,6 +26,9 @@ type folder struct {
 }
 
 func newFolder(path string, server, store bool) folder {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
 	return folder{path, server, store, func(size int64) error { return disk.Probe(path, size) }}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -192,6 +193,9 @@ func TestRoomWatch(t *testing.T) {
 // The store is a folder of its own only on a disk of its own.
 func TestFoldersOf(t *testing.T) {
 	dir := t.TempDir()
+	if runtime.GOOS != "linux" {
+		t.Skip("needs /proc, which is a disk of its own")
+	}
 	for _, x := range []struct {
 		store string
 		want  []folder

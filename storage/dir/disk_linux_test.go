@@ -133,7 +133,7 @@ func probeFull(root, how string) error {
 	if !errors.As(err, &full) || !full.Full() || !errors.Is(err, syscall.ENOSPC) || !namesDisk(err, root, how) {
 		return fmt.Errorf("probe of a full disk, %s: %v", how, err)
 	}
-	if left, err := filepath.Glob(filepath.Join(root, ".probe*")); err != nil || len(left) > 0 {
+	if left, err := filepath.Glob(filepath.Join(root, "+probe*")); err != nil || len(left) > 0 {
 		return fmt.Errorf("the probe left %v, %v", left, err)
 	}
 	return nil

@@ -114,6 +114,9 @@ type explained struct {
 func (e *explained) Error() string { return fmt.Sprintf("%v: %v; %s", e.err, e.disk, remedy(e.errno)) }
 func (e *explained) Unwrap() error { return e.err }
 
+// Disk is the part of Error that says what is the matter with which disk.
+func (e *explained) Disk() string { return fmt.Sprintf("%v: %v; %s", e.errno, e.disk, remedy(e.errno)) }
+
 // Probe writes a file of some bytes in dir and removes it. The error is an *[Error] if the
 // disk did not take it: it is full, a quota is used up, or it is read-only. The free bytes
 // that a disk states are not enough to know that. Any other failure, as that of a missing
@@ -126,7 +129,7 @@ func Probe(dir string, size int64) error {
 }
 
 func probe(dir string, size int64) error {
-	f, err := os.CreateTemp(dir, ".probe-*")
+	f, err := os.CreateTemp(dir, "+probe-*") // a name that no key of a store has
 	if err != nil {
 		return err
 	}
