@@ -82,8 +82,12 @@ func (w *roomWatch) look(silent bool) {
 
 func (o *outage) update(f folder, err error, now time.Time, silent bool, say func(string)) {
 	if err == nil {
-		if !o.said.IsZero() {
+		switch {
+		case o.said.IsZero():
+		case isFull(o.err):
 			say("there is room again on the disk of " + f.path)
+		default:
+			say("the disk of " + f.path + " can be written again")
 		}
 		*o = outage{}
 		return

@@ -177,7 +177,7 @@ func TestRoomWatch(t *testing.T) {
 			t.Error("a read-only disk is taken for a full one")
 		}
 		errs["/state"] = nil
-		look(false, "there is room again on the disk of /state")
+		look(false, "the disk of /state can be written again")
 		errs["/state"] = errors.New("other")
 		look(true, "other")
 		if w.full() {
@@ -185,7 +185,7 @@ func TestRoomWatch(t *testing.T) {
 		}
 		delete(errs, "/state")
 		delete(errs, "/store")
-		look(false, "room again on the disk of /state", "room again on the disk of /store")
+		look(false, "the disk of /state can be written again", "room again on the disk of /store")
 		look(true)
 	})
 }
