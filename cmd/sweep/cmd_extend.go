@@ -88,7 +88,7 @@ func runExtend(ctx context.Context, env *environment, o extendOptions) error {
 	// between storing its cells and this.
 	err = updateOrStart(ctx, srv, l, &whole.Header, backend, protocol.UpdateExtend, whole.Size())
 	if err != nil {
-		return err
+		return explain(srv.folders, err)
 	}
 	fmt.Fprintf(env.errOut, "sweep %s: %d cells more, %d in all\n", whole.ID, added, whole.CellCount)
 	return followOrPrintID(ctx, env, srv, l, &whole.Header, o.remoteOptions)
