@@ -171,7 +171,8 @@ func TestSourceNotes(t *testing.T) {
 			t.Errorf("%s: %q, %v\n\twant %q", tt.source, notes, err, tt.want)
 		}
 	}
-	if _, _, err := find(t, "only"); err == nil || !strings.Contains(err.Error(), "not read are x.pth, y.h5: convert them") {
+	_, _, err := find(t, "only")
+	if err == nil || !strings.Contains(err.Error(), "not read are x.pth, y.h5: convert them") {
 		t.Error(err)
 	}
 }
@@ -179,7 +180,8 @@ func TestSourceNotes(t *testing.T) {
 // Links are followed, to files and folders. One that leads nowhere, or back, is an error
 // that names it, and so is one in a folder that a pattern goes through.
 func TestLinks(t *testing.T) {
-	plant(t, "acts/a.npy", "store/b.npy", "store/sub/c.npy", "bad/x.npy", "loop/y.npy", "far/z.npy", "self/w.npy", "dot/v.npy")
+	plant(t, "acts/a.npy", "store/b.npy", "store/sub/c.npy",
+		"bad/x.npy", "loop/y.npy", "far/z.npy", "self/w.npy", "dot/v.npy")
 	link(t, "../store/sub", "acts/sub")
 	link(t, "../store/b.npy", "acts/b.npy")
 	link(t, "nowhere", "bad/gone.npy")
@@ -220,43 +222,47 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// failingTree fails at one path.
+// failingTree fails at one path, in one of its methods.
 type failingTree struct {
 	fstest.MapFS
-	path string
-	err  error
+	op, path string
+	err      error
+}
+
+func (f failingTree) fail(op, path string) error {
+	if op == f.op && path == f.path {
+		return &fs.PathError{Op: op, Path: path, Err: f.err}
+	}
+	return nil
 }
 
 func (f failingTree) ReadDir(name string) ([]fs.DirEntry, error) {
-	if name == f.path {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: f.err}
+	if err := f.fail("ReadDir", name); err != nil {
+		return nil, err
 	}
 	return f.MapFS.ReadDir(name)
 }
 
 func (f failingTree) Stat(name string) (fs.FileInfo, error) {
-	if name == f.path {
-		return nil, &fs.PathError{Op: "stat", Path: name, Err: f.err}
+	if err := f.fail("Stat", name); err != nil {
+		return nil, err
 	}
 	return f.MapFS.Stat(name)
 }
 
 // A folder that cannot be read is never left out.
 func TestUnreadableFolder(t *testing.T) {
-	files := fstest.MapFS{"acts/a.npy": {}, "acts/sub/deep/b.npy": {}}
+	files := fstest.MapFS{"acts/a.npy": {}, "acts/sub/deep/b.npy": {}, "acts/sub/deep/er/c.npy": {}}
+	type kind struct{ bad, missing bool }
 	for _, source := range []string{"acts", "acts/**/*.npy", "acts/*", "a*/*/deep/*.npy", "acts/sub/deep", "acts/*/deep"} {
-		for _, path := range []string{"acts/sub/deep", "acts"} {
-			for _, e := range []struct {
-				err          error
-				bad, missing bool
-			}{{syscall.EIO, false, false}, {syscall.ESTALE, false, false}, {syscall.EACCES, true, true}} {
-				_, err := list(t.Context(), failingTree{files, path, e.err}, source, source)
-				if source == "acts/sub/deep" && path == "acts" {
-					continue // need not be read
-				}
-				if !errors.Is(err, e.err) || errors.Is(err, ErrBad) != e.bad || errors.Is(err, ErrMissing) != e.missing ||
-					!strings.Contains(err.Error(), path) && e.bad == false {
-					t.Errorf("%s with %v at %s: %v", source, e.err, path, err)
+		for cause, want := range map[error]kind{
+			syscall.EIO: {}, syscall.ESTALE: {}, syscall.EACCES: {true, true}, syscall.ELOOP: {true, false},
+		} {
+			for _, op := range []string{"ReadDir", "Stat"} {
+				_, err := list(t.Context(), failingTree{files, op, "acts/sub/deep", cause}, source, source)
+				if got := (kind{errors.Is(err, ErrBad), errors.Is(err, ErrMissing)}); got != want || !errors.Is(err, cause) ||
+					!strings.Contains(err.Error(), "acts/sub/deep") {
+					t.Errorf("%s with %v in %s: %v", source, cause, op, err)
 				}
 			}
 		}

@@ -79,8 +79,8 @@ func baseError(source, path string, err error) error {
 	}
 	switch gone := errors.Is(err, fs.ErrNotExist) && e.Msg == ""; {
 	case gone && strings.Contains(path, "$"):
-		return &SourceError{Source: source, Missing: true, Msg: "there is no such file, and variables such as $HOME are not " +
-			"expanded: write the path out, or begin it with ~/"}
+		return &SourceError{Source: source, Missing: true, Msg: "there is no such file, and variables such as $HOME are " +
+			"not expanded: write the path out, or begin it with ~/"}
 	case gone:
 		return &SourceError{Source: source, Missing: true, Msg: patternHint(path), Err: e.Err}
 	case e.Msg == "":

@@ -53,12 +53,11 @@ func (m *mappedFile) ReadAt(p []byte, off int64) (n int, err error) {
 	if off < 0 || off > int64(len(m.data)) {
 		return 0, io.EOF
 	}
-	n, ok := m.copy(p, off)
+	n, zeros, ok := m.copy(p, off)
 	if !ok {
 		return m.readFile(p, off)
 	}
-	// Behind the end of a file that was cut short, the rest of its last page reads as zeros.
-	if n > 0 && p[n-1] == 0 {
+	if zeros {
 		if info, err := m.Stat(); err == nil && info.Size() < off+int64(n) {
 			return int(max(0, info.Size()-off)), io.EOF
 		}
@@ -69,19 +68,32 @@ func (m *mappedFile) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// copy copies from the mapping. It reports false if a page cannot be had, which would
-// otherwise end the process.
-func (m *mappedFile) copy(p []byte, off int64) (n int, ok bool) {
+// copy copies from the mapping. It reports !ok if a page cannot be had, which would
+// otherwise end the process. zeros says that the last byte is 0, and so is the rest of
+// its page: so it reads behind the end of a file that was cut short.
+func (m *mappedFile) copy(p []byte, off int64) (n int, zeros, ok bool) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if e := recover(); e != nil {
 			if _, fault := e.(interface{ Addr() uintptr }); !fault {
 				panic(e)
 			}
-			n, ok = 0, false
+			n, zeros, ok = 0, false, false
 		}
 	}()
-	return copy(p, m.data[off:]), true
+	n = copy(p, m.data[off:])
+	return n, n > 0 && p[n-1] == 0 && m.zeroToPageEnd(int(off)+n), true
+}
+
+func (m *mappedFile) zeroToPageEnd(off int) bool {
+	page := os.Getpagesize()
+	end := min(len(m.data), (off+page-1)/page*page)
+	for _, b := range m.data[off:end] {
+		if b != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // readFile reads with system calls what could not be read from the mapping. They say why:

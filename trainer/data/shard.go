@@ -160,7 +160,7 @@ func openShards(ctx context.Context, files opener, source string, workers int) (
 		s.Close()
 		return nil, joinErrors(errs)
 	}
-	if errs := s.index(); len(errs) > 0 {
+	if errs := s.check(ctx, source, workers); len(errs) > 0 {
 		s.Close()
 		return nil, joinErrors(errs)
 	}
@@ -198,6 +198,18 @@ func (s *shards) open(ctx context.Context, files opener, names []string, workers
 	return errs
 }
 
+// check looks at the shards together, and adds to the notes.
+func (s *shards) check(ctx context.Context, source string, workers int) []error {
+	if errs := s.index(); len(errs) > 0 {
+		return errs
+	}
+	if err := s.checkShape(source); err != nil {
+		return []error{err}
+	}
+	s.notes = append(s.notes, s.shapeNotes()...)
+	return s.copies(ctx, workers)
+}
+
 // index numbers the rows and checks that all shards have rows of the same width.
 func (s *shards) index() (errs []error) {
 	s.width = s.list[0].dim
@@ -206,8 +218,7 @@ func (s *shards) index() (errs []error) {
 		sh.first = s.count
 		s.count += sh.rows
 		if sh.dim != s.width {
-			errs = append(errs, &ShardError{sh.name, fmt.Sprintf(
-				"its rows have %d numbers, those of %s have %d: all shards need one width", sh.dim, s.list[0].name, s.width)})
+			errs = append(errs, widthError(sh, &s.list[0]))
 		}
 	}
 	return errs
