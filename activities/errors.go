@@ -53,6 +53,8 @@ func errorKinds() []errorKind {
 		{is(storage.ErrFenced), "Fenced", true, 5 * time.Minute},
 		{is(ErrConfig), "BadConfig", false, 0},
 		{is(ErrDataChanged), "DataChanged", false, 0},
+		// Before BadData: where some shards cannot be read, the others count at the next try.
+		{as[*data.ReadError], "ReadFailed", true, 10 * time.Second},
 		{is(data.ErrBad), "BadData", false, 0},
 		{as[*trainer.NumericError], "NotFinite", false, 0},
 		{is(trainer.ErrUnsupported), "Unsupported", false, 0},

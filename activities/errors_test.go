@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ func TestErrorTable(t *testing.T) {
 	refused := errors.New("dial tcp 10.0.0.1:9000: connection refused")
 	noSpace := storage.Wrap("put", "x", storage.ErrNoSpace)
 	fenced := storage.Wrap("write", "stages/x", storage.ErrFenced)
+	eio := &data.ReadError{File: "acts/a.npy", Offset: 4096, Err: syscall.EIO}
 	seen := map[string]bool{}
 	for _, c := range []struct {
 		err   error
@@ -36,6 +38,8 @@ func TestErrorTable(t *testing.T) {
 		{fmt.Errorf("%w: no", ErrDataChanged), "DataChanged", false, 0},
 		{&data.SourceError{Msg: "no shards"}, "BadData", false, 0},
 		{errors.Join(&data.SourceError{Msg: "no shards"}, refused), "BadData", false, 0},
+		{fmt.Errorf("read training rows: %w", eio), "ReadFailed", true, 10 * time.Second},
+		{errors.Join(&data.SourceError{Msg: "no shards"}, eio), "ReadFailed", true, 10 * time.Second},
 		{fmt.Errorf("x: %w", &trainer.NumericError{Step: 3, What: "the loss is NaN"}), "NotFinite", false, 0},
 		{fmt.Errorf("start on cpu: %w: precision bf16", trainer.ErrUnsupported), "Unsupported", false, 0},
 		{fmt.Errorf("start on cuda: %w: 80 GB", trainer.ErrMemory), "OutOfMemory", false, 0},

@@ -35,8 +35,9 @@ func newDataInspectCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "inspect PATH",
 		Short: "Read activation shards whole and say what they hold",
-		Long: `Read every row of the activation shards at PATH, a directory, a glob or a file
-(.safetensors or .npy), and print rows, width, dtype, mean norm and two fingerprints.
+		Long: `Read every row of the activation shards at PATH, and print rows, width, dtype, mean
+norm and two fingerprints. PATH is a folder, with its subfolders, a pattern such as
+'shards/**/*.npy' or a file (.safetensors or .npy).
 Rows that hold NaN or Inf are listed, and make the exit status 2.
 
 content is the fingerprint of the rows as they are stored. data is the fingerprint of
@@ -44,7 +45,7 @@ what a run trains on, as in the column data of the results. It depends on data.n
 and data.eval_tokens of the grid too: give both here as the grid does.`,
 		Example: `  sweep data inspect activations/gpt2-small/l8
   sweep data inspect trainer/data/testdata/minilm-l3 --normalize mean_square --eval-tokens 500
-  sweep data inspect 'shards/*.safetensors' -o json`,
+  sweep data inspect 'shards/**/*.safetensors' -o json`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.spec.Source = args[0]

@@ -88,10 +88,14 @@ func absoluteSource(source, base string) string {
 	if source == "" || filepath.IsAbs(source) || strings.Contains(source, "://") || strings.HasPrefix(source, "~") {
 		return source
 	}
-	if abs, err := filepath.Abs(filepath.Join(base, source)); err == nil {
-		return abs
+	abs, err := filepath.Abs(filepath.Join(base, source))
+	if err != nil {
+		return source
 	}
-	return source
+	if os.IsPathSeparator(source[len(source)-1]) {
+		abs += string(filepath.Separator) // it says that the source is a folder
+	}
+	return abs
 }
 
 // unjoin lists the errors that errors.Join has joined.

@@ -24,7 +24,7 @@ type option struct {
 func dataOptions(d *trainer.DataSpec, s *trainer.Synthetic) []option {
 	return []option{
 		{key: "source", set: setText(&d.Source),
-			doc: "a directory, a glob or a file of activation shards, on local disks"},
+			doc: "activation shards on local disk: a folder and its subfolders, a pattern, a file"},
 		{key: "synthetic", sub: syntheticOptions(s),
 			doc: "instead of source: sparse sums of known directions"},
 		{key: "normalize", fallback: "none", set: setWord(&d.Normalize, "none", "mean_square"),

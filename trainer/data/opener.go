@@ -43,7 +43,7 @@ func (localFiles) List(ctx context.Context, source string) (listing, error) {
 // home directory, and refuses other schemes.
 func localPath(source string) (string, error) {
 	if source == "" {
-		return "", &SourceError{Msg: "no source: give a directory, a glob or a file"}
+		return "", &SourceError{Msg: "no source: give a folder, a pattern or a file"}
 	}
 	if strings.Contains(source, "\x00") {
 		return "", &SourceError{Source: source, Msg: "no path holds a zero byte"}
