@@ -148,15 +148,16 @@ func TestSourceNotes(t *testing.T) {
 		want   []string
 	}{
 		{"acts", []string{
-			"3 of 4 shards lie in subfolders of acts: deep/er, sub.",
-			"Not read, as only .safetensors and .npy are: m.zarr, n.parquet, o.bin, sub/B.NPY, x.pt and 2 more."}},
+			"Subfolders of acts hold 3 of the 4 shards: deep/er, sub.",
+			"Only .safetensors and .npy are read, which leaves out 7: m.zarr, n.parquet, o.bin, sub/B.NPY, x.pt and 2 more."}},
 		{filepath.Join(root, "acts"), []string{
-			"3 of 4 shards lie in subfolders of " + filepath.Join(root, "acts") + ": deep/er, sub.",
-			"Not read, as only .safetensors and .npy are: m.zarr, n.parquet, o.bin, sub/B.NPY, x.pt and 2 more."}},
+			"Subfolders of " + filepath.Join(root, "acts") + " hold 3 of the 4 shards: deep/er, sub.",
+			"Only .safetensors and .npy are read, which leaves out 7: m.zarr, n.parquet, o.bin, sub/B.NPY, x.pt and 2 more."}},
 		{"acts/*", []string{
-			"3 of 4 shards lie in subfolders of acts: deep/er, sub.",
-			"Not read, as only .safetensors and .npy are: n.parquet, o.bin, sub/B.NPY, x.pt, y.Safetensors and 1 more."}},
-		{"acts/**/*.npy", []string{"3 of 4 shards lie in subfolders of acts: deep/er, sub."}},
+			"Subfolders of acts hold 3 of the 4 shards: deep/er, sub.",
+			"Only .safetensors and .npy are read, which leaves out 6: " +
+				"n.parquet, o.bin, sub/B.NPY, x.pt, y.Safetensors and 1 more."}},
+		{"acts/**/*.npy", []string{"Subfolders of acts hold 3 of the 4 shards: deep/er, sub."}},
 		{"acts/*/*.npy", nil},
 		{"acts/*.npy", nil},
 		{"flat", nil},

@@ -65,8 +65,8 @@ func (f *finder) oneFile(path string) (listing, error) {
 	case f.foldersOnly:
 		return listing{}, &SourceError{Source: f.source, Missing: true, Err: syscall.ENOTDIR}
 	case !isShard(path):
-		return listing{}, &SourceError{Source: f.source, Msg: "is neither .safetensors nor .npy: convert it to one of " +
-			"them; the name ends so, in small letters"}
+		return listing{}, &SourceError{Source: f.source, Msg: "is neither .safetensors nor .npy (in small letters): " +
+			"convert it to one of them"}
 	}
 	return listing{[]string{path}, f.notes(filepath.Dir(path))}, nil
 }
@@ -127,11 +127,12 @@ func (f *finder) notes(base string) (notes []string) {
 		}
 	}
 	if n := f.inside(deep); f.below && n > 0 {
-		notes = append(notes, fmt.Sprintf("%d of %d shards lie in subfolders of %s: %s.",
-			n, len(f.shards), base, f.few(base, deep)))
+		notes = append(notes, fmt.Sprintf("Subfolders of %s hold %d of the %d shards: %s.",
+			base, n, len(f.shards), f.few(base, deep)))
 	}
 	if len(f.unread) > 0 {
-		notes = append(notes, fmt.Sprintf("Not read, as only .safetensors and .npy are: %s.", f.few(base, f.unread)))
+		notes = append(notes, fmt.Sprintf("Only .safetensors and .npy are read, which leaves out %d: %s.",
+			len(f.unread), f.few(base, f.unread)))
 	}
 	return notes
 }
