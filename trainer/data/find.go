@@ -84,15 +84,24 @@ func (f *finder) match(ctx context.Context, dir string, elems []string, over []f
 		}
 		return found(path, folderOf(info))
 	case !isGlob(elem):
-		if err := f.statError(path, err); !errors.Is(err, fs.ErrNotExist) || isLink(f.tree, path) {
-			return err
+		if errors.Is(err, fs.ErrNotExist) && !isLink(f.tree, path) {
+			return nil
 		}
-		return nil
+		return f.statError(path, err)
 	}
 	if err := checkElem(elem); err != nil {
 		return &SourceError{Source: f.source, Err: err}
 	}
-	return f.each(ctx, dir, func(name string) bool { return matchElem(elem, name) }, found)
+	wanted := func(name string) bool { return matchElem(elem, name) || len(rest) == 0 && matchCapitals(elem, name) }
+	return f.each(ctx, dir, wanted, func(path string, folder fs.FileInfo) error {
+		switch {
+		case matchElem(elem, filepath.Base(path)):
+			return found(path, folder)
+		case folder == nil:
+			f.file(path) // A.NPY, for *.npy: it is not read, and a note says so
+		}
+		return nil
+	})
 }
 
 // matchDeep is match for elems that begin with **.
@@ -204,7 +213,7 @@ func (f *finder) statError(path string, err error) error {
 	case e != nil:
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return &SourceError{Source: path, Missing: true, Msg: "is a link to " + target + ", which does not exist: " +
-			"remove the link, or bring back what it leads to", Err: cause(err)}
+			"remove the link, or bring back what it leads to"}
 	case errors.Is(err, syscall.ELOOP):
 		return &SourceError{Source: path, Msg: "is a link to " + target + ", which leads back to itself: remove the link"}
 	}

@@ -45,6 +45,9 @@ func find(t *testing.T, source string) (names string, notes []string, err error)
 }
 
 func TestFind(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("names hold characters that Windows does not allow")
+	}
 	plant(t,
 		"acts/b.npy", "acts/a.safetensors", "acts/a/z.npy", "acts/a-b/y.npy", "acts/a/deep/er/x.npy",
 		"acts/notes.txt", "acts/.git/g.npy", "acts/.part.npy", "acts/a/.hidden/h.npy", "acts/empty/readme.md",
@@ -157,8 +160,10 @@ func TestSourceNotes(t *testing.T) {
 			"Subfolders of acts hold 3 of the 4 shards: deep/er, sub.",
 			"Only .safetensors and .npy are read, which leaves out 6: " +
 				"n.parquet, o.bin, sub/B.NPY, x.pt, y.Safetensors and 1 more."}},
-		{"acts/**/*.npy", []string{"Subfolders of acts hold 3 of the 4 shards: deep/er, sub."}},
-		{"acts/*/*.npy", nil},
+		{"acts/**/*.npy", []string{
+			"Subfolders of acts hold 3 of the 4 shards: deep/er, sub.",
+			"Only .safetensors and .npy are read, which leaves out 1: sub/B.NPY."}},
+		{"acts/*/*.npy", []string{"Only .safetensors and .npy are read, which leaves out 1: sub/B.NPY."}},
 		{"acts/*.npy", nil},
 		{"flat", nil},
 		{"flat/a.npy", nil},

@@ -83,6 +83,14 @@ func matchElem(elem, name string) bool {
 	return ok && err == nil
 }
 
+// matchCapitals reports whether a name would match and be that of a shard if its ending
+// were in small letters.
+func matchCapitals(elem, name string) bool {
+	ext := filepath.Ext(name)
+	small := strings.TrimSuffix(name, ext) + strings.ToLower(ext)
+	return small != name && isShard(small) && matchElem(elem, small)
+}
+
 // visible reports whether a name does not begin with a dot. Others are files that are
 // being written, or that file managers and version control leave.
 func visible(name string) bool { return !strings.HasPrefix(name, ".") }
