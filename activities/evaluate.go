@@ -70,6 +70,11 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) error {
 	if err := a.ledger.StoreResult(ctx, r.id, result); err != nil {
 		return err
 	}
+	// The checkpoints go only if the result can be read. There may have been one, and a
+	// damaged one is found by the next try.
+	if _, err := a.ledger.Result(ctx, r.id); err != nil {
+		return err
+	}
 	if err := a.ledger.DeleteFailure(ctx, ref.Sweep, r.cell.ID); err != nil {
 		return err
 	}

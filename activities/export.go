@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"io"
 
 	"github.com/topksweep/sweep/storage"
@@ -67,21 +67,11 @@ func (a *Activities) put(ctx context.Context, key string, body io.ReaderAt, size
 	if err := a.store.Put(ctx, key, body, size); err != nil {
 		return err
 	}
-	r, err := a.store.Get(ctx, key)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	want, got := sha256.New(), sha256.New()
+	want := sha256.New()
 	if _, err := io.Copy(want, io.NewSectionReader(body, 0, size)); err != nil {
 		return storage.Wrap("verify", key, err)
 	}
-	if n, err := io.Copy(got, r); err != nil {
-		return storage.Wrap("verify", key, err)
-	} else if n != size || !bytes.Equal(got.Sum(nil), want.Sum(nil)) {
-		return storage.Wrap("verify", key, fmt.Errorf("%w: it does not hold what was written", storage.ErrCorrupt))
-	}
-	return nil
+	return storage.VerifyObject(ctx, a.store, key, size, hex.EncodeToString(want.Sum(nil)))
 }
 
 // modelTensors returns a model's tensors with the data's scale folded into the

@@ -9,7 +9,7 @@ import (
 )
 
 // Read reads the object under key, of at most limit bytes, and returns what parse
-// makes of it. parse must keep nothing of the bytes.
+// makes of it.
 //
 // A wrong read proves nothing: a bit may have flipped on the way, or a connection may
 // have ended early. So an object that parse refuses is read once more, from its

@@ -38,19 +38,18 @@ func NewResult(h *plan.Header, c grid.Cell, s plan.Status) Result {
 
 // Result reads the result of a completed run. The error wraps
 // storage.ErrNotFound if there is none, and storage.ErrCorrupt if it is damaged
-// or another run's. A damaged one is read twice: it may have been misread.
+// or another run's, as storage.Read proves it.
 func (l *Ledger) Result(ctx context.Context, run string) (r Result, err error) {
-	key := ResultKey(run)
-	for range 2 {
-		r = Result{}
-		err = storage.GetJSON(ctx, l.store, key, &r)
-		if err == nil && (r.Status != plan.Completed || plan.CellOf(run) != r.Cell) {
-			err = fmt.Errorf("%w: a result of cell %q, %s", storage.ErrCorrupt, r.Cell, r.Status)
-			err = storage.Wrap("get", key, err)
-		}
-		if !errors.Is(err, storage.ErrCorrupt) {
-			break
-		}
+	return storage.Read(ctx, l.store, ResultKey(run), maxNote, func(b []byte) (Result, error) {
+		return parseResult(b, run)
+	})
+}
+
+// parseResult reads a stored result of a run. The error wraps storage.ErrCorrupt.
+func parseResult(b []byte, run string) (Result, error) {
+	r, err := storage.ParseJSON[Result](b)
+	if err == nil && (r.Status != plan.Completed || plan.CellOf(run) != r.Cell) {
+		err = fmt.Errorf("%w: a result of cell %q, %s", storage.ErrCorrupt, r.Cell, r.Status)
 	}
 	return r, err
 }
@@ -60,6 +59,23 @@ func (l *Ledger) Result(ctx context.Context, run string) (r Result, err error) {
 func (l *Ledger) StoreResult(ctx context.Context, run string, r Result) error {
 	_, err := storage.PutJSONOnce(ctx, l.store, ResultKey(run), r)
 	return err
+}
+
+// RemoveDamagedResult removes the result of a run if it is damaged, which it proves
+// anew: another attempt may have replaced the result since it was read. It returns what
+// it removed, nil if the result is sound or not there. The run is trained again.
+func (l *Ledger) RemoveDamagedResult(ctx context.Context, run string) (removed []byte, err error) {
+	_, err = storage.Read(ctx, l.store, ResultKey(run), maxNote, func(b []byte) (Result, error) {
+		removed = b
+		return parseResult(b, run)
+	})
+	switch {
+	case errors.Is(err, storage.ErrCorrupt):
+		return removed, l.DeleteResult(ctx, run)
+	case errors.Is(err, storage.ErrNotFound):
+		err = nil
+	}
+	return nil, err
 }
 
 // DeleteResult removes the result of a run, which is then trained again.
@@ -109,7 +125,11 @@ func (l *Ledger) outcome(ctx context.Context, h *plan.Header, c grid.Cell) (Resu
 		r.Error = "its result in the store is damaged: sweep retry trains the run again"
 	}
 	if errors.Is(err, storage.ErrNotFound) {
-		r, err = l.Failure(ctx, h.ID, c.ID)
+		r, err = l.note(ctx, h.ID, c.ID)
+		if errors.Is(err, storage.ErrCorrupt) {
+			r, err = NewResult(h, c, plan.Failed), nil
+			r.Error = damagedNote
+		}
 	}
 	if errors.Is(err, storage.ErrNotFound) {
 		r, err = NewResult(h, c, plan.Pending), nil

@@ -104,10 +104,12 @@ func (c *readCounter) Get(ctx context.Context, key string) (io.ReadCloser, error
 }
 
 // A result that was misread is read once more, and one that is damaged no more
-// than that.
+// than that. Reads that end before the end of the object prove nothing.
 func TestMisreadResult(t *testing.T) {
 	p, s := planOf(t, tinyGrid), storagetest.NewMemory()
 	storeResult(t, s, p, 0, 0.5)
+	damaged := storagetest.NewMemory()
+	put(t, damaged, ResultKey(p.Cells[0].ID), get(t, s, ResultKey(p.Cells[0].ID))[:100])
 	for name, c := range map[string]struct {
 		store storage.Store
 		run   string
@@ -116,7 +118,9 @@ func TestMisreadResult(t *testing.T) {
 	}{
 		"sound":        {s, p.Cells[0].ID, 1, nil},
 		"misread once": {storagetest.NewFaulty(s, storagetest.ShortRead, 1), p.Cells[0].ID, 2, nil},
-		"damaged":      {storagetest.NewFailing(s, storagetest.ShortRead, 1), p.Cells[0].ID, 2, storage.ErrCorrupt},
+		"flipped once": {storagetest.NewFaulty(s, storagetest.FlippedRead, 1), p.Cells[0].ID, 2, nil},
+		"read short":   {storagetest.NewFailing(s, storagetest.ShortRead, 1), p.Cells[0].ID, 2, io.ErrUnexpectedEOF},
+		"damaged":      {damaged, p.Cells[0].ID, 2, storage.ErrCorrupt},
 		"not there":    {s, p.Cells[1].ID, 1, storage.ErrNotFound},
 		"no answer":    {storagetest.NewFailing(s, storagetest.Before, 1), p.Cells[0].ID, 1, storagetest.ErrInjected},
 	} {
