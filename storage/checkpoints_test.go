@@ -516,3 +516,7 @@ func TestProbe(t *testing.T) {
 		t.Errorf("left %v, %v", objects, err)
 	}
 }
+
+func TestCheckpointsUnderReadFaults(t *testing.T) { storagetest.RunReads(t, memory) }
+
+func TestObjectsUnderReadFaults(t *testing.T) { storagetest.RunObjects(t, storagetest.NewMemory()) }
