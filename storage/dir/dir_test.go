@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -316,5 +317,25 @@ func TestFileEndsEarly(t *testing.T) {
 	}
 	if n, err := io.Copy(io.Discard, r); n != 100 || !errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, storage.ErrCorrupt) {
 		t.Errorf("%d bytes, %v", n, err)
+	}
+}
+
+// Whoever restores an earlier checkpoint, for whatever reason, leaves the higher one there.
+func TestPruneLeavesHigherSteps(t *testing.T) {
+	s := openAt(t, t.TempDir())
+	storagetest.SaveCheckpoints(t, s, "run", nil, 10, 20)
+	storagetest.SaveCheckpoints(t, s, "run", nil, 11, 12)
+	c, err := storage.NewCheckpoints(s, "run", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, keep := range []int{2, 1, 0} {
+		if _, err := c.Prune(t.Context(), keep); err != nil {
+			t.Fatal(err)
+		}
+		all, err := c.Manifests(t.Context())
+		if err != nil || len(all) != 1+keep || !slices.ContainsFunc(all, func(m *storage.Manifest) bool { return m.Step == 20 }) {
+			t.Errorf("keep %d: left %v, %v, want step 20 among them", keep, all, err)
+		}
 	}
 }

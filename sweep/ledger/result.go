@@ -48,6 +48,9 @@ func (l *Ledger) Result(ctx context.Context, run string) (r Result, err error) {
 // parseResult reads a stored result of a run. The error wraps storage.ErrCorrupt.
 func parseResult(b []byte, run string) (Result, error) {
 	r, err := storage.ParseJSON[Result](b)
+	if err == nil {
+		err = checkSeal(b)
+	}
 	if err == nil && (r.Status != plan.Completed || plan.CellOf(run) != r.Cell) {
 		err = fmt.Errorf("%w: a result of cell %q, %s", storage.ErrCorrupt, r.Cell, r.Status)
 	}
@@ -55,9 +58,16 @@ func parseResult(b []byte, run string) (Result, error) {
 }
 
 // StoreResult stores the result of a completed run, unless there is one: of
-// several attempts the first to finish counts.
+// several attempts the first to finish counts. The error wraps storage.ErrCorrupt if the
+// one that is there is damaged.
 func (l *Ledger) StoreResult(ctx context.Context, run string, r Result) error {
-	_, err := storage.PutJSONOnce(ctx, l.store, ResultKey(run), r)
+	b, err := sealed(r)
+	if err != nil {
+		return storage.Wrap("putnew", ResultKey(run), err)
+	}
+	if err = storage.PutNew(ctx, l.store, ResultKey(run), b); errors.Is(err, storage.ErrExists) {
+		_, err = l.Result(ctx, run) // of another attempt, or of this one, if the answer got lost
+	}
 	return err
 }
 
