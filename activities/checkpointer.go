@@ -167,24 +167,42 @@ func (k *checkpointer) meta(now time.Time) map[string]string {
 	return map[string]string{metaSeconds: strconv.FormatFloat(k.seconds+now.Sub(k.began).Seconds(), 'f', 3, 64)}
 }
 
-// save stores a checkpoint, and removes older ones.
-func (k *checkpointer) save(ctx context.Context, step int64, body *trainer.Body, meta map[string]string) error {
+// saveTries is how often a checkpoint is tried to be saved, one try at once after the
+// other. At the end of a stage all that was trained since the last checkpoint hangs on it.
+const saveTries = 3
+
+// save stores a checkpoint, and removes older ones. A fence, and the end of ctx, end the
+// tries.
+func (k *checkpointer) save(ctx context.Context, step int64, body *trainer.Body, meta map[string]string) (err error) {
+	for range saveTries {
+		err = k.trySave(ctx, step, body, meta)
+		if err == nil || errors.Is(err, storage.ErrFenced) || ctx.Err() != nil {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("checkpoint at step %d: %w", step, err)
+	}
+	k.prune(ctx, k.keep)
+	return nil
+}
+
+func (k *checkpointer) trySave(ctx context.Context, step int64, body *trainer.Body, meta map[string]string) error {
 	// Evaluation removes the folder of a run that has a result, claims and all. An
 	// attempt that wakes up after that finds no newer claim that would fence it off.
 	if k.hasResult != nil {
 		if done, err := k.hasResult(ctx); done {
-			return fmt.Errorf("checkpoint at step %d: the run is done: %w", step, storage.ErrFenced)
+			return fmt.Errorf("the run is done: %w", storage.ErrFenced)
 		} else if err != nil {
-			return fmt.Errorf("checkpoint at step %d: %w", step, err)
+			return err
 		}
 	}
 	m, err := k.claim.Save(ctx, storage.Checkpoint{
 		Step: step, Format: checkpointFormat, Meta: meta, Body: body, Size: body.Size(),
 	})
 	if err != nil {
-		return fmt.Errorf("checkpoint at step %d: %w", step, err)
+		return err
 	}
 	k.saved = m.Step
-	k.prune(ctx, k.keep)
 	return nil
 }

@@ -44,6 +44,11 @@ type errorKind struct {
 // kind that matches counts. An error of no kind is tried again, at growing
 // intervals, for as long as it takes: a store that is down today must not cost a
 // run.
+//
+// What is final must be proved. ErrConfig and ErrNewerVersion come of two reads that gave
+// the same, ErrLost of checkpoints that two reads proved to be damaged, and ErrFormat of
+// data whose SHA-256 is right. storage.ErrCorrupt is of no kind: a damaged plan can be
+// stored again while its runs wait.
 func errorKinds() []errorKind {
 	return []errorKind{
 		{is(ErrStopping), "WorkerStopping", true, time.Second},

@@ -63,7 +63,8 @@ var objects = []string{
 
 // Reads go wrong in the middle of a run, at any of its objects: one read, or all from one
 // on until some attempts have failed. Then the run completes to the same bytes, nothing
-// is removed that is needed, no step is trained that was stored, and nothing is final.
+// is removed that is needed, no step is trained that was stored, and nothing is final. If
+// one read goes wrong, no step is trained twice either.
 func TestReadsGoWrong(t *testing.T) {
 	want := undisturbedModel(t)
 	for _, fault := range storagetest.ReadFaults() {
@@ -115,7 +116,9 @@ func readTrial(
 	flaky := storagetest.NewFlaky(clean, fault, match, n, forever)
 	kept := &keeper{flaky, clean, t, what, p.RunID(p.Cells[1].ID)}
 	w := newWorker(t, kept, p)
+	trained := 0
 	w.hooks.before = func(step int64) {
+		trained++
 		if stored := w.stored(clean); step < stored && !t.Failed() {
 			t.Errorf("%s: step %d is trained, and step %d is stored", what, step, stored)
 		}
@@ -144,6 +147,9 @@ func readTrial(
 		}
 	}
 	flaky.Heal()
+	if !forever && trained != steps-20 {
+		t.Errorf("%s: %d steps are trained, want %d", what, trained, steps-20)
+	}
 	wantSame(t, what+": the model", read(t, clean, ledger.ModelKey(w.id(), modelWeights)), want)
 	for i, r := range w.results(t) {
 		if r.Status != []plan.Status{plan.Failed, plan.Completed, plan.Pending}[i] || i == 0 && r.Error != "why" {

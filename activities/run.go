@@ -123,7 +123,7 @@ func (a *Activities) result(ctx context.Context, run string) (*ledger.Result, er
 	case errors.Is(err, storage.ErrNotFound):
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("the result of run %s cannot be read, so it stays and nothing is trained: %w", run, err)
+		return nil, fmt.Errorf("the result of run %s cannot be read: it stays, and reading it is tried again: %w", run, err)
 	}
 	return &r, nil
 }

@@ -72,8 +72,8 @@ func (c *Checkpoints) restore(
 		case ctx.Err() != nil, errors.Is(err, ErrNewerVersion):
 			return nil, err
 		case !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrNotFound):
-			return nil, fmt.Errorf("%w (no older checkpoint is taken unless that of step %d is proved to be damaged; "+
-				"if this stays so, delete %s)", err, f.step, f.Key)
+			return nil, fmt.Errorf("%w (another read may succeed, so no checkpoint older than that of step %d is taken; "+
+				"if this stays so, delete %s: then it is given up)", err, f.step, f.Key)
 		}
 		skipped++
 		c.log.Warn("checkpoint skipped", "step", f.step, "attempt", f.attempt, "error", err)
