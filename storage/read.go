@@ -161,7 +161,8 @@ func shortRead(key string, n, size int64) error {
 // unsteady says that two reads were wrong, each in its own way. The kind of err is not
 // kept: nothing is proved.
 func unsteady(err error) error {
-	return fmt.Errorf("two reads gave different bytes, both wrong: the disk or the network changes what it carries (%v)", err)
+	return fmt.Errorf("two reads gave different bytes, both wrong: "+
+		"the disk or the network changes what it carries (%v)", err)
 }
 
 // A certain store looks twice before it says that an object is not there: a listing

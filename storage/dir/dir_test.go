@@ -315,7 +315,8 @@ func TestFileEndsEarly(t *testing.T) {
 	if err := os.Truncate(filepath.Join(root, "a"), 100); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := io.Copy(io.Discard, r); n != 100 || !errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, storage.ErrCorrupt) {
+	n, err := io.Copy(io.Discard, r)
+	if n != 100 || !errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, storage.ErrCorrupt) {
 		t.Errorf("%d bytes, %v", n, err)
 	}
 }
@@ -334,7 +335,8 @@ func TestPruneLeavesHigherSteps(t *testing.T) {
 			t.Fatal(err)
 		}
 		all, err := c.Manifests(t.Context())
-		if err != nil || len(all) != 1+keep || !slices.ContainsFunc(all, func(m *storage.Manifest) bool { return m.Step == 20 }) {
+		isHigher := func(m *storage.Manifest) bool { return m.Step == 20 }
+		if err != nil || len(all) != 1+keep || !slices.ContainsFunc(all, isHigher) {
 			t.Errorf("keep %d: left %v, %v, want step 20 among them", keep, all, err)
 		}
 	}

@@ -46,7 +46,8 @@ func TestFileGivesEIO(t *testing.T) {
 		if !errors.Is(err, syscall.EIO) || errors.Is(err, storage.ErrCorrupt) {
 			t.Errorf("%s: restored %v, %v", kind, m, err)
 		}
-		for _, part := range []string{"get stages/run/" + kind + "/", "input/output error", "step 20", "delete stages/run/manifests/"} {
+		get, remove := "get stages/run/"+kind+"/", "delete stages/run/manifests/"
+		for _, part := range []string{get, "input/output error", "step 20", remove} {
 			if !strings.Contains(fmt.Sprint(err), part) {
 				t.Errorf("%s: %v lacks %q", kind, err, part)
 			}
