@@ -162,6 +162,25 @@ func readTrial(
 	return flaky.Fired()
 }
 
+// A run that has its result is not trained again, whatever reading the result gives.
+func TestResultIsThere(t *testing.T) {
+	for _, fault := range storagetest.ReadFaults() {
+		w := submit(t, openDir(t), makePlan(t, nil))
+		w.finish()
+		before := snapshot(t, w.store)
+		isResult := func(key string) bool { return key == ledger.ResultKey(w.id()) }
+		flaky := storagetest.NewFlaky(w.store, fault, isResult, 1, !fault.Proves())
+		next := newWorker(t, flaky, w.plan)
+		next.hooks.before = func(step int64) { t.Errorf("%s: step %d is trained", fault.Name, step) }
+		for _, do := range []func() error{next.train, next.evaluate} {
+			if err := do(); (err == nil) != fault.Proves() {
+				t.Errorf("%s: %v", fault.Name, err)
+			}
+		}
+		wantUnchanged(t, fault.Name, snapshot(t, w.store), before)
+	}
+}
+
 // Only a result that is proved to be damaged is removed, and the log says what it was.
 func TestDamagedResultIsRemoved(t *testing.T) {
 	w := submit(t, openDir(t), makePlan(t, nil))

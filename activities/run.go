@@ -105,10 +105,17 @@ func (a *Activities) forget(sweep string) {
 	delete(a.headers, sweep)
 }
 
-// result reads the result of a run; it is nil if there is none. A result that is proved
-// to be damaged is removed, and the run is trained again. One that cannot be read stays.
+// result reads the result of a run that is trained if there is none; it is nil then. A
+// result that is proved to be damaged is removed, and the run is trained again. One that
+// cannot be read stays.
 func (a *Activities) result(ctx context.Context, run string) (*ledger.Result, error) {
-	r, err := a.ledger.Result(ctx, run)
+	r, err := a.ledger.CertainResult(ctx, run)
+	return a.sound(ctx, run, r, err)
+}
+
+// sound returns the result of a run as it was read, or nil if there is none. It removes one
+// that is damaged.
+func (a *Activities) sound(ctx context.Context, run string, r ledger.Result, err error) (*ledger.Result, error) {
 	switch {
 	case errors.Is(err, storage.ErrCorrupt):
 		removed, deleteErr := a.ledger.RemoveDamagedResult(ctx, run)

@@ -165,8 +165,11 @@ func unsteady(err error) error {
 		"the disk or the network changes what it carries (%v)", err)
 }
 
-// A certain store looks twice before it says that an object is not there: a listing
-// must not show it either. It is for objects that a listing has shown before.
+// Certain returns a store that reads like s, but looks twice before it says that an
+// object is not there: a listing must not show it either. It is for objects that should
+// be there, because a listing costs more than a read.
+func Certain(s Store) Store { return certain{s} }
+
 type certain struct{ Store }
 
 // Get implements Store.

@@ -256,6 +256,8 @@ func BenchmarkStore(b *testing.B) {
 
 func TestCheckpointsUnderReadFaults(t *testing.T) { storagetest.RunReads(t, open) }
 
+func TestObjectsUnderReadFaults(t *testing.T) { storagetest.RunObjects(t, open(t)) }
+
 // A file system that is no longer mounted leaves an empty folder, in which nothing seems
 // to be stored. That is an error, and nothing is written beside the store.
 func TestUnmounted(t *testing.T) {

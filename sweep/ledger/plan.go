@@ -79,7 +79,7 @@ func (l *Ledger) header(ctx context.Context, sweep string) (*plan.Header, [sha25
 		*plan.Header
 		sum [sha256.Size]byte
 	}
-	h, err := storage.ReadSteady(ctx, l.store, PlanKey(sweep), maxObject, func(b []byte) (header, error) {
+	h, err := storage.ReadSteady(ctx, storage.Certain(l.store), PlanKey(sweep), maxObject, func(b []byte) (header, error) {
 		h, err := decodeHeader(b)
 		if err == nil && h.ID != sweep {
 			err = fmt.Errorf("%w: it is the plan of sweep %q", storage.ErrCorrupt, h.ID)

@@ -45,6 +45,12 @@ func (l *Ledger) Result(ctx context.Context, run string) (r Result, err error) {
 	})
 }
 
+// CertainResult is Result for a run that may be trained if it has no result: the error wraps
+// storage.ErrNotFound only if a listing does not show one either.
+func (l *Ledger) CertainResult(ctx context.Context, run string) (Result, error) {
+	return New(storage.Certain(l.store)).Result(ctx, run)
+}
+
 // parseResult reads a stored result of a run. The error wraps storage.ErrCorrupt.
 func parseResult(b []byte, run string) (Result, error) {
 	r, err := storage.ParseJSON[Result](b)
