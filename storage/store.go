@@ -24,7 +24,8 @@ type Store interface {
 	Put(ctx context.Context, key string, body io.ReaderAt, size int64) error
 
 	// Get opens the object under key. The error wraps ErrNotFound if there is
-	// none.
+	// none. The reader returns io.EOF only at the end of the object: if a file or a
+	// connection ends before the size that the object has, that is another error.
 	Get(ctx context.Context, key string) (io.ReadCloser, error)
 
 	// List returns the objects whose key begins with prefix, in the order of
