@@ -41,6 +41,9 @@ func ReadSteady[T any](
 ) (T, error) {
 	var before, now reading[T]
 	for i := range steadyReads {
+		if i > 0 {
+			refresh(ctx, s, key)
+		}
 		var err error
 		if now, err = readProved(ctx, s, key, limit, parse); err != nil {
 			return now.value, err
@@ -96,6 +99,7 @@ func readProved[T any](
 	if err != nil || first.wrong == nil {
 		return first, err
 	}
+	refresh(ctx, s, key)
 	second, err := readOnce(ctx, s, key, limit, parse)
 	switch {
 	case err != nil || second.wrong == nil:
@@ -153,6 +157,13 @@ func sizeOf(ctx context.Context, s Store, key string) (int64, error) {
 	return objects[0].Size, nil
 }
 
+// refresh makes the next read of an object one of the disk or the server, if it can.
+func refresh(ctx context.Context, s Store, key string) {
+	if f, ok := s.(Fresher); ok {
+		f.Fresh(ctx, key)
+	}
+}
+
 // shortRead says that a read ended before or behind the end of the object.
 func shortRead(key string, n, size int64) error {
 	return Wrap("get", key, fmt.Errorf("the read gave %d bytes of an object of %d: %w", n, size, io.ErrUnexpectedEOF))
@@ -171,6 +182,9 @@ func unsteady(err error) error {
 func Certain(s Store) Store { return certain{s} }
 
 type certain struct{ Store }
+
+// Fresh implements Fresher.
+func (c certain) Fresh(ctx context.Context, key string) { refresh(ctx, c.Store, key) }
 
 // Get implements Store.
 func (c certain) Get(ctx context.Context, key string) (io.ReadCloser, error) {

@@ -52,6 +52,13 @@ type NewPutter interface {
 	PutNew(ctx context.Context, key string, data []byte) error
 }
 
+// A Fresher is a store that may keep in memory what it has read. Fresh makes the next Get
+// of a key read it anew, as far as the store can. It is called before a second read is to
+// prove that an object is damaged; without it the second read proves less.
+type Fresher interface {
+	Fresh(ctx context.Context, key string)
+}
+
 // A Cleaner is a store in which writers that crash leave something behind that
 // readers never see, such as temporary files.
 type Cleaner interface {

@@ -75,6 +75,7 @@ func provedWrong(ctx context.Context, s Store, read func() error) error {
 	if err := read(); !errors.As(err, &first) {
 		return err
 	}
+	refresh(ctx, s, first.want.key)
 	if err := read(); !errors.As(err, &second) {
 		return err
 	}

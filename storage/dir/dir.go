@@ -43,6 +43,7 @@ var _ interface {
 	storage.Store
 	storage.NewPutter
 	storage.Cleaner
+	storage.Fresher
 } = (*Store)(nil)
 
 // Open returns the store under root, which it creates if need be, and removes the
@@ -102,6 +103,15 @@ func (s *Store) open(ctx context.Context, key string) (f *os.File, size int64, e
 		return nil, 0, err
 	}
 	return f, info.Size(), nil
+}
+
+// Fresh makes the kernel forget the file under key, as far as it can: a wrong page in
+// memory would be wrong in every read.
+func (s *Store) Fresh(ctx context.Context, key string) {
+	if f, _, err := s.open(ctx, key); err == nil {
+		dropCached(f)
+		f.Close()
+	}
 }
 
 // A reader is an open object. Writers replace files and never change them, so it
