@@ -39,7 +39,7 @@ func sample() Rows {
 		Results: []ledger.Result{
 			completed("00112233445566778899", config(16, 500), trainer.Metrics{
 				L2Loss: 123.456789, NMSE: ptr(0.123456), FVU: ptr(0.123456), ExplainedVariance: ptr(0.876544),
-				Cosine: ptr(0.93), L2Ratio: ptr(0.91), ReconstructionBias: ptr(0.99), L0: 15.99, AuxKLoss: 0.75,
+				Cosine: ptr(0.93), L2Ratio: ptr(0.91), ReconstructionBias: ptr(0.99), L0: 15.99, AuxKLoss: ptr(0.75),
 				DeadLatents: 12, DeadFraction: 12. / 4096, FirstDeadStep: &firstDead, SilentLatents: 100,
 				AliveFraction: 1 - 100./4096, EvalTokens: 65536,
 			}),
