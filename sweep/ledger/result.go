@@ -23,6 +23,8 @@ type Result struct {
 	Tokens      int64           `json:"tokens"`
 	WallSeconds float64         `json:"wall_seconds"` // spent in training steps, over all attempts
 	Data        string          `json:"data"`         // fingerprint
+	Scale       float64         `json:"scale,omitzero"`
+	Threshold   *float64        `json:"threshold,omitempty"` // in units of the activations as stored
 	LMName      string          `json:"lm_name,omitempty"`
 	Layer       *int            `json:"layer,omitempty"`
 	Submodule   string          `json:"submodule_name,omitempty"`
@@ -31,7 +33,7 @@ type Result struct {
 // NewResult returns the result of a cell that has a status and nothing else yet.
 func NewResult(h *plan.Header, c grid.Cell, s plan.Status) Result {
 	return Result{
-		Cell: c.ID, Config: c.Config, Status: s, Data: h.Info.Fingerprint,
+		Cell: c.ID, Config: c.Config, Status: s, Data: h.Info.Fingerprint, Scale: h.Info.Scale,
 		LMName: h.Data.LMName, Layer: h.Data.Layer, Submodule: h.Data.SubmoduleName,
 	}
 }
@@ -113,6 +115,9 @@ func (l *Ledger) outcome(ctx context.Context, h *plan.Header, c grid.Cell) (Resu
 	}
 	if errors.Is(err, storage.ErrNotFound) {
 		r, err = NewResult(h, c, plan.Pending), nil
+	}
+	if r.Scale == 0 && r.Data == h.Info.Fingerprint {
+		r.Scale = h.Info.Scale // an older version stored the result; the fingerprint covers the scale
 	}
 	// The names of the activations are those of this plan's grid. The sweep that
 	// trained the run may have had others.

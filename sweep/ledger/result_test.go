@@ -258,3 +258,24 @@ func TestResultsNameTheActivations(t *testing.T) {
 		t.Errorf("result %+v", r)
 	}
 }
+
+// The scale is that of the data, whichever version of sweep stored the result.
+func TestResultsHaveTheScale(t *testing.T) {
+	p, s := planOf(t, tinyGrid), storagetest.NewMemory()
+	p.Info.Scale = 0.25
+	l := storePlan(t, s, p)
+	old := completed(p, 0, 0.5)
+	old.Scale = 0
+	if err := l.StoreResult(t.Context(), p.Cells[0].ID, old); err != nil {
+		t.Fatal(err)
+	}
+	results, err := l.Results(t.Context(), &p.Header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results {
+		if r.Scale != p.Info.Scale {
+			t.Errorf("cell %s, %s: scale %v, want %v", r.Cell, r.Status, r.Scale, p.Info.Scale)
+		}
+	}
+}

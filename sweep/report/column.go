@@ -45,6 +45,15 @@ func Columns() []Column {
 	out = append(out, metricColumns()...)
 	return append(out,
 		Column{
+			Name: "threshold", Doc: "recipe upstream: keep what is above it instead of the top k; for stored activations",
+			group: groupMetric, get: func(r ledger.Result) any {
+				if r.Status != plan.Completed || r.Threshold == nil {
+					return nil
+				}
+				return *r.Threshold
+			},
+		},
+		Column{
 			Name: "tokens", Doc: "tokens trained on: steps × batch_size",
 			group: groupRun, get: func(r ledger.Result) any {
 				if r.Tokens == 0 && r.Status != plan.Completed {
@@ -66,6 +75,15 @@ func Columns() []Column {
 			Name: "data", Text: true,
 			Doc:   "fingerprint of what the run trained on: rows, normalisation, held-out rows",
 			group: groupData, get: func(r ledger.Result) any { return textOrNil(r.Data) },
+		},
+		Column{
+			Name: "scale", Doc: "what normalize multiplied the stored activations by",
+			group: groupData, get: func(r ledger.Result) any {
+				if r.Scale == 0 {
+					return nil
+				}
+				return r.Scale
+			},
 		},
 		Column{
 			Name: "lm_name", Doc: "the language model, as the grid names it", Text: true,

@@ -31,7 +31,7 @@ func sample() Rows {
 	completed := func(id string, c trainer.Config, m trainer.Metrics) ledger.Result {
 		return ledger.Result{
 			Cell: id, Config: c, Metrics: m, Status: plan.Completed, Tokens: c.Tokens(), WallSeconds: 12.5,
-			Data: "f00d", LMName: "gpt2-small", Layer: &layer, Submodule: "resid_post",
+			Data: "f00d", Scale: 0.125, LMName: "gpt2-small", Layer: &layer, Submodule: "resid_post",
 		}
 	}
 	return Rows{
@@ -44,7 +44,7 @@ func sample() Rows {
 				AliveFraction: 1 - 100./4096, EvalTokens: 65536,
 			}),
 			completed("10112233445566778899", config(16, 800), trainer.Metrics{
-				L2Loss: 9.87654321, NMSE: ptr(0.00987654), L0: 16, AliveFraction: 1, EvalTokens: 65536,
+				L2Loss: 9.87654321, NMSE: ptr(0.00987654), L0: 16, AuxKLoss: ptr(0), AliveFraction: 1, EvalTokens: 65536,
 			}),
 			{
 				Cell: "20112233445566778899", Config: config(32, 500), Status: plan.Failed, Tokens: 34816, Data: "f00d",
@@ -71,6 +71,7 @@ func TestFormats(t *testing.T) {
 	synthetic.Results[0].Metrics.Recovered = ptr(0.9)
 	all := sample()
 	all.AllColumns = true
+	all.Results[1].Threshold = ptr(0.0625)
 	auxk := sample()
 	auxk.Plan = &plan.Header{Axes: []string{"auxk_alpha", "k"}}
 	steps := sample()
