@@ -45,11 +45,11 @@ func Evaluate(
 			return Metrics{}, fmt.Errorf("evaluate: %w", err)
 		}
 		if err := e.group(x[:n*d]); err != nil {
-			return Metrics{}, fmt.Errorf("evaluate: %w", err)
+			return Metrics{}, fmt.Errorf("evaluate: %w", e.blame(err, data, row, x[:n*d]))
 		}
 	}
 	out := e.metrics()
-	if math.IsNaN(out.L2Loss) || math.IsInf(out.L2Loss, 0) {
+	if !isFinite(out.L2Loss) {
 		return Metrics{}, fmt.Errorf("evaluate: %w", &NumericError{
 			Step: s.Step, What: fmt.Sprintf("the loss on the held-out rows is %v", out.L2Loss),
 		})
@@ -138,11 +138,20 @@ func (e *evaluation) group(x []float32) error {
 	return e.auxK(x, residual)
 }
 
-// encode returns the k largest activations of each row, and their latents.
+// encode returns the k largest activations of each row, and their latents. The error
+// is a *NumericError where an activation is not finite.
 func (e *evaluation) encode(x []float32, k int, among []bool) (acts []float32, latents []int32, err error) {
 	n := len(x) / e.c.ActivationDim * k
 	acts, latents = make([]float32, n), make([]int32, n)
-	return acts, latents, e.m.Encode(x, k, among, acts, latents)
+	if err := e.m.Encode(x, k, among, acts, latents); err != nil {
+		return nil, nil, err
+	}
+	for _, a := range acts {
+		if !(a <= math.MaxFloat32) {
+			return nil, nil, &NumericError{Step: e.s.Step, What: fmt.Sprintf("an activation is %v", a)}
+		}
+	}
+	return acts, latents, nil
 }
 
 // decode adds Σ acts · W_dec rows to y_D, in the order of the latents so that
@@ -192,7 +201,7 @@ func (e *evaluation) metrics() Metrics {
 // quotient is a/b, or nil where that is not a finite number.
 func quotient(a, b float64) *float64 {
 	q := a / b
-	if b == 0 || math.IsNaN(q) || math.IsInf(q, 0) {
+	if b == 0 || !isFinite(q) {
 		return nil
 	}
 	return &q
