@@ -31,8 +31,12 @@ func (l *Loop) explain(e *NumericError, s Stats) *NumericError {
 		return out
 	}
 	if l.dividesByVariance(s) {
-		if why := constantDimensions(x, l.cfg.ActivationDim); why != "" {
+		hardly := !(l.cfg.AuxKAlpha*s.AuxKLoss <= 1e6*s.L2Loss) // also where they are NaN
+		if why := constantDimensions(x, l.cfg.ActivationDim, hardly); why != "" {
 			out.What, out.Why = "the AuxK loss is not finite", why
+			if hardly && isFinite(s.AuxKLoss) {
+				out.What = fmt.Sprintf("%s, and the AuxK loss is %.3g", e.What, s.AuxKLoss)
+			}
 			return out
 		}
 	}
@@ -109,36 +113,45 @@ func describeBad(name, place string, v float32, col int) (what, why string) {
 }
 
 // constantDimensions names the dimensions of x_BD that do not vary, for a recipe that
-// divides by their variance. It returns "" if all do.
-func constantDimensions(x []float32, d int) string {
+// divides by their variance; with hardly also those that vary much less than others. It
+// returns "" if there are none.
+func constantDimensions(x []float32, d int, hardly bool) string {
+	const divides = "recipe reference divides by the variance of each dimension in the batch, and "
 	if len(x) == d {
-		return "recipe reference divides by the variance of each dimension in the batch, and a batch of one row has none: " +
-			"raise batch_size, or use another recipe"
+		return divides + "a batch of one row has none: raise batch_size, or use another recipe"
+	}
+	shift := make([]float64, d)
+	for j, v := range x[:d] {
+		shift[j] = float64(v)
+	}
+	m, least, varies := momentsOf(x, shift), 0.0, "constant"
+	if hardly {
+		least = 1e-12 * m.variance() / float64(d)
 	}
 	const most = 5
 	var names []string
 	count := 0
-	for j := range d {
-		constant := true
-		for at := j + d; at < len(x) && constant; at += d {
-			constant = x[at] == x[j]
+	for j, v := range m.m2 {
+		if v > least {
+			continue
 		}
-		if constant {
-			if count++; count <= most {
-				names = append(names, fmt.Sprint(j))
-			}
+		if v > 0 {
+			varies = "nearly constant"
+		}
+		if count++; count <= most {
+			names = append(names, fmt.Sprint(j))
 		}
 	}
-	if count == 0 {
+	switch {
+	case count == 0:
 		return ""
-	}
-	if count > most {
+	case count > most:
 		names = append(names, fmt.Sprintf("%d more", count-most))
 	}
-	what := "dimension %s is constant there"
+	what := "dimension %s is %s there"
 	if count > 1 {
-		what = "dimensions %s are constant there"
+		what = "dimensions %s are %s there"
 	}
-	return "recipe reference divides by the variance of each dimension in the batch, and " +
-		fmt.Sprintf(what, strings.Join(names, ", ")) + ": use another recipe, or leave such dimensions out of the data"
+	return divides + fmt.Sprintf(what, strings.Join(names, ", "), varies) +
+		": use another recipe, or leave such dimensions out of the data"
 }

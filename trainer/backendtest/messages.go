@@ -58,6 +58,7 @@ func Messages(t *testing.T, b trainer.Backend) {
 			}
 		}
 	}
+	nearlyConstant(t, b, small("reference"))
 	const divides = ": the AuxK loss is not finite: recipe reference divides by the variance of each dimension in the batch, and "
 	for name, v := range map[string]struct {
 		constant []int
@@ -88,6 +89,23 @@ func Messages(t *testing.T, b trainer.Backend) {
 				t.Errorf("%s, %s: %v", name, recipe, err)
 			}
 		}
+	}
+}
+
+// nearlyConstant checks the message about a dimension that hardly varies, where that is
+// too much for float32.
+func nearlyConstant(t *testing.T, b trainer.Backend, c trainer.Config) {
+	d := c.ActivationDim
+	_, err := loop(t, b, c, 40, batches{d, func(_, s int64, x []float32) error {
+		Batch(c, s, x)
+		for at := 0; at < len(x); at += d {
+			x[at+1] *= 1e-30
+		}
+		return nil
+	}})
+	const want = "dimension 1 is nearly constant there: use another recipe, or leave such dimensions out of the data"
+	if err != nil && !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("error %v\nwant  … %s", err, want)
 	}
 }
 
