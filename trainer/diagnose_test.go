@@ -106,16 +106,19 @@ func TestDivergedRunNamesTheRate(t *testing.T) {
 		defer l.Close()
 		s := trainer.NewState(c)
 		err = l.Run(t.Context(), 30, func(int64, trainer.Stats) error { return l.Save(s) })
-		want := fmt.Sprintf("the run has diverged; the last finite loss was %.4g, in step %d", s.Curve[len(s.Curve)-1].Loss, s.Step-1)
-		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasSuffix(err.Error(), "and lr was 1e+37: lower lr?") {
-			t.Errorf("%s: error %v\nwant  %s", r.Name, err, want)
+		last := s.Curve[len(s.Curve)-1].Loss
+		want := fmt.Sprintf("the run has diverged; the last finite loss was %.4g, in step %d", last, s.Step-1)
+		if err == nil || !strings.Contains(err.Error(), want) ||
+			!strings.HasSuffix(err.Error(), "and lr was 1e+37: lower lr?") {
+			t.Fatalf("%s: error %v\nwant  %s", r.Name, err, want)
 		}
 		again, err2 := trainer.Start(cpu.New(2), c, s, &noise{d: c.ActivationDim})
 		if err2 != nil {
 			t.Fatal(err2)
 		}
 		defer again.Close()
-		if err2 := again.Run(t.Context(), 30, func(int64, trainer.Stats) error { return nil }); err2 == nil || err2.Error() != err.Error() {
+		err2 = again.Run(t.Context(), 30, func(int64, trainer.Stats) error { return nil })
+		if err2 == nil || err2.Error() != err.Error() {
 			t.Errorf("%s: from a checkpoint: %v\nwant %v", r.Name, err2, err)
 		}
 	}

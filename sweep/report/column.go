@@ -45,7 +45,7 @@ func Columns() []Column {
 	out = append(out, metricColumns()...)
 	return append(out,
 		Column{
-			Name: "threshold", Doc: "recipe upstream: keep what is above it instead of the top k; for stored activations",
+			Name: "threshold", Doc: "recipe upstream: keep activations above it, instead of the top k",
 			group: groupMetric, get: func(r ledger.Result) any {
 				if r.Status != plan.Completed || r.Threshold == nil {
 					return nil

@@ -46,8 +46,8 @@ func Messages(t *testing.T, b trainer.Backend) {
 		}
 		c := small(recipe)
 		if _, err := loop(t, b, c, 3, spoilt(c, 1, func(x []float32) { x[5*d+2] = -3e38 })); err != nil {
-			says(t, err, "step 1: row 5 of the batch has -3e+38 in column 2: float32 arithmetic overflows with numbers as large "+
-				"as that: set normalize: mean_square, or leave such rows out")
+			says(t, err, "step 1: row 5 of the batch has -3e+38 in column 2: float32 arithmetic overflows with numbers as "+
+				"large as that: set normalize: mean_square, or leave such rows out")
 		}
 		c.LR = 1e36
 		if _, err := loop(t, b, c, 30, Data(c)); err != nil {
@@ -59,14 +59,18 @@ func Messages(t *testing.T, b trainer.Backend) {
 		}
 	}
 	nearlyConstant(t, b, small("reference"))
-	const divides = ": the AuxK loss is not finite: recipe reference divides by the variance of each dimension in the batch, and "
+	const (
+		divides = ": the AuxK loss is not finite: recipe reference divides by the variance of each dimension " +
+			"in the batch, and "
+		instead = ": use another recipe, or leave such dimensions out of the data"
+	)
 	for name, v := range map[string]struct {
 		constant []int
 		batch    int
 		says     string
 	}{
-		"one":                {[]int{2}, 64, "dimension 2 is constant there: use another recipe, or leave such dimensions out of the data"},
-		"two":                {[]int{0, 3}, 64, "dimensions 0, 3 are constant there: use another recipe, or leave such dimensions out of the data"},
+		"one":                {[]int{2}, 64, "dimension 2 is constant there" + instead},
+		"two":                {[]int{0, 3}, 64, "dimensions 0, 3 are constant there" + instead},
 		"a batch of one row": {nil, 1, "a batch of one row has none: raise batch_size, or use another recipe"},
 	} {
 		for _, recipe := range recipes() {
