@@ -20,8 +20,15 @@ type rows struct {
 	x []float32
 }
 
-func (r rows) Eval(row int64, x []float32) error { copy(x, r.x[int(row)*r.d:]); return nil }
-func (r rows) EvalRows() int64                   { return int64(len(r.x) / r.d) }
+func (r rows) Eval(row int64, x []float32) error {
+	if n := len(x) / r.d; n > 1024 {
+		return fmt.Errorf("%d rows at once: memory must not grow with the held-out rows", n)
+	}
+	copy(x, r.x[int(row)*r.d:])
+	return nil
+}
+
+func (r rows) EvalRows() int64 { return int64(len(r.x) / r.d) }
 
 // numbersOf are metrics as JSON has them: by name, nil for null.
 func numbersOf(t *testing.T, m trainer.Metrics) map[string]any {
