@@ -61,8 +61,14 @@ type Config struct {
 	Precision string `json:"precision" default:"f32" oneof:"f32 tf32 bf16" doc:"arithmetic of the encoder's product"`
 }
 
-// Resolve returns c with every auto replaced by its value.
+// Resolve returns c with every auto replaced by its value, and with 0 for -0: equal
+// settings then have equal JSON, and so equal IDs.
 func (c Config) Resolve() Config {
+	for _, x := range []*float64{&c.AuxKAlpha, &c.LR, &c.ThresholdBeta} {
+		if *x == 0 {
+			*x = 0
+		}
+	}
 	if c.LR == 0 {
 		// Reference: lr = 2e-4 / (dict_size / 2**14)**0.5.
 		c.LR = 2e-4 / math.Sqrt(float64(c.DictSize)/(1<<14))

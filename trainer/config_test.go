@@ -1,6 +1,7 @@
 package trainer_test
 
 import (
+	"encoding/json"
 	"math"
 	"reflect"
 	"strings"
@@ -131,5 +132,28 @@ func TestStateBytes(t *testing.T) {
 	want += 8 * int64(len(s.SinceFired))
 	if got := c.StateBytes(); got != want {
 		t.Errorf("%d bytes, want %d", got, want)
+	}
+}
+
+// -0 is 0: equal settings have equal JSON, whichever field holds the number.
+func TestResolveZero(t *testing.T) {
+	minus := config(t, nil)
+	plus := minus
+	for _, f := range trainer.Fields() {
+		if f.Kind == trainer.Float {
+			f.Set(&plus, 0.0)
+			f.Set(&minus, math.Copysign(0, -1))
+		}
+	}
+	a, err := json.Marshal(minus.Resolve())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(plus.Resolve())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(a) != string(b) {
+		t.Errorf("-0: %s\n 0: %s", a, b)
 	}
 }
