@@ -29,6 +29,25 @@ func TestLRAt(t *testing.T) {
 	}
 }
 
+// With decay_start at steps, which is the word none, the learning rate stays constant.
+func TestConstantLR(t *testing.T) {
+	c := config(t, func(c *trainer.Config) { c.Recipe, c.LR, c.WarmupSteps, c.DecayStart = "upstream", 2, 2, c.Steps })
+	for step := range int64(c.Steps) + 1 {
+		want := 2.0
+		if step < 2 {
+			want = float64(step)
+		}
+		if got := c.LRAt(step); got != want {
+			t.Errorf("step %d: %v, want %v", step, got, want)
+		}
+	}
+	for _, f := range trainer.Fields() {
+		if got := f.Text(c); (got == "none") != (f.Key == "decay_start") {
+			t.Errorf("%s: %s", f.Key, got)
+		}
+	}
+}
+
 func TestValidate(t *testing.T) {
 	for _, x := range []struct {
 		change func(*trainer.Config)
@@ -36,7 +55,7 @@ func TestValidate(t *testing.T) {
 	}{
 		{func(c *trainer.Config) { c.K = 0 }, "k"},
 		{func(c *trainer.Config) { c.K = c.DictSize + 1 }, "k"},
-		{func(c *trainer.Config) { c.DecayStart = c.Steps }, "decay_start"},
+		{func(c *trainer.Config) { c.DecayStart = c.Steps + 1 }, "decay_start"},
 		{func(c *trainer.Config) { c.DecayStart = -1 }, "decay_start"},
 		{func(c *trainer.Config) { c.AuxKAlpha = -1 }, "auxk_alpha"},
 		{func(c *trainer.Config) { c.AuxKAlpha = math.NaN() }, "auxk_alpha"},

@@ -56,8 +56,8 @@ func formatColumn(c Column, results []ledger.Result) []string {
 		switch x := v.(type) {
 		case float64:
 			switch {
-			case c.group == groupSetting:
-				out[i] = strconv.FormatFloat(x, 'g', 6, 64)
+			case c.group == groupSetting: // in full: two settings that differ never look equal
+				out[i] = formatExact(x)
 			case fixed:
 				out[i] = strconv.FormatFloat(x, 'f', decimals, 64)
 			default:
