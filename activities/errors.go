@@ -80,12 +80,14 @@ func as[T error](err error) bool {
 // data set lists each of its shards.
 const maxMessage = 4 << 10
 
-// brief cuts a message that is longer than maxMessage.
+// brief leaves out the middle of a message that is longer than maxMessage: what went
+// wrong is at its beginning, and the cause at its end.
 func brief(message string) string {
 	if len(message) <= maxMessage {
 		return message
 	}
-	return strings.ToValidUTF8(message[:maxMessage], "") + "…"
+	head, tail := message[:maxMessage/2], message[len(message)-maxMessage/2:]
+	return strings.ToValidUTF8(head, "") + " … " + strings.ToValidUTF8(tail, "")
 }
 
 // outcome turns an activity's error into the one that Temporal is to act on.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"go.temporal.io/sdk/temporal"
 
@@ -87,14 +88,14 @@ func TestErrorTable(t *testing.T) {
 	}
 }
 
-// A long message is cut before it goes into a history.
+// The middle of a long message is left out before it goes into a history, and its cause stays.
 func TestLongMessages(t *testing.T) {
-	err := &data.SourceError{Msg: strings.Repeat("é shard 17 is truncated; ", 1e5)}
+	err := &data.SourceError{Msg: strings.Repeat("é shard 17 is truncated; ", 1e5) + "the cause"}
 	var app *temporal.ApplicationError
 	if !errors.As(outcome(t.Context(), err), &app) {
 		t.Fatal(err)
 	}
-	if m := app.Message(); len(m) > maxMessage+8 || !strings.HasSuffix(m, "…") {
+	if m := app.Message(); len(m) > maxMessage+8 || !strings.HasPrefix(m, "é shard") || !strings.HasSuffix(m, "the cause") || !utf8.ValidString(m) {
 		t.Errorf("a message of %d bytes: %.100s", len(m), m)
 	}
 }

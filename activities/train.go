@@ -71,6 +71,9 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 			return false, err
 		}
 	}
+	if err := t.a.backend.Unsupported(t.cell.Config); err != nil {
+		return false, fmt.Errorf("train on %s: %w", t.a.backend.Name(), err)
+	}
 	t.progress.doing("opening the data")
 	set, err := t.a.data(ctx, t.header)
 	if err != nil {

@@ -69,7 +69,9 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	planned, err := planGrid(ctx, o.grid, plan.Estimates{Bytes: device.backend.Bytes})
+	planned, err := planGrid(ctx, o.grid, plan.Estimates{
+		Bytes: device.backend.Bytes, Unsupported: refusal(ctx, o.location, device.workerBackend()),
+	})
 	if err != nil {
 		return err
 	}

@@ -40,11 +40,13 @@ be the one that the workers use.`,
 
 // runSubmit is the verb submit.
 func runSubmit(ctx context.Context, env *environment, o submitOptions) error {
-	backend, bytes, err := backendFor(o.backend)
+	backend, err := backendFor(o.backend)
 	if err != nil {
 		return err
 	}
-	planned, err := planGrid(ctx, o.grid, plan.Estimates{Bytes: bytes})
+	planned, err := planGrid(ctx, o.grid, plan.Estimates{
+		Bytes: backend.bytes, Unsupported: refusal(ctx, o.location, backend),
+	})
 	if err != nil {
 		return err
 	}
@@ -62,7 +64,7 @@ func runSubmit(ctx context.Context, env *environment, o submitOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := startOrAttach(ctx, env, srv, l, header, planned.src, backend); err != nil {
+	if err := startOrAttach(ctx, env, srv, l, header, planned.src, backend.name); err != nil {
 		return err
 	}
 	return followOrPrintID(ctx, env, srv, l, header, o.remoteOptions)

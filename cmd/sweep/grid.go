@@ -9,12 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/spf13/pflag"
 
 	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/data"
 )
 
@@ -58,10 +60,30 @@ func planGrid(ctx context.Context, o gridOptions, est plan.Estimates) (*plannedG
 		return nil, err
 	}
 	p, err := plan.New(parsed, info, est)
+	if errors.As(err, new(*plan.UnsupportedError)) {
+		return nil, inputError{fmt.Errorf("%s: %w", o.path, err)}
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &plannedGrid{src, p}, nil
+}
+
+// refusal returns plan.Estimates.Unsupported for a backend: a run that has its result in the
+// store at a location need not be trained. The store is looked at only for runs that cannot
+// be trained.
+func refusal(ctx context.Context, at location, b workerBackend) func(string, trainer.Config) error {
+	completed := sync.OnceValues(func() (map[string]bool, error) { return completedRuns(ctx, at) })
+	return func(run string, c trainer.Config) error {
+		err := b.unsupported(c)
+		if err == nil {
+			return nil
+		}
+		if runs, storeErr := completed(); storeErr == nil && runs[run] {
+			return nil
+		}
+		return fmt.Errorf("backend %s: %w", b.name, err)
+	}
 }
 
 // readGrid reads a grid file, but no more than one byte over the limit: enough for

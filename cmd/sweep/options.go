@@ -32,6 +32,11 @@ type trainingDevice struct {
 	slots   int
 }
 
+// workerBackend describes the device as one elsewhere.
+func (d trainingDevice) workerBackend() workerBackend {
+	return workerBackend{d.backend.Name(), d.backend.Bytes, d.backend.Unsupported}
+}
+
 // openDevice opens what the options ask for, and prints a note about it if there is
 // one.
 func openDevice(env *environment, o deviceOptions) (trainingDevice, error) {

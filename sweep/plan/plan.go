@@ -37,7 +37,8 @@ type Header struct {
 // Version is the version of the stored form of plans. The first is 1.
 const Version = 1
 
-// New lays out the cells of g on the data that info describes.
+// New lays out the cells of g on the data that info describes. The error is of type
+// grid.Errors, or *UnsupportedError.
 func New(g *grid.Grid, info trainer.DataInfo, est Estimates) (*Plan, error) {
 	cells, err := g.Cells(info)
 	if err != nil {
@@ -62,6 +63,9 @@ func New(g *grid.Grid, info trainer.DataInfo, est Estimates) (*Plan, error) {
 		Info:    info,
 		Run:     g.Run,
 	}}
+	if err := p.checkSupported(est); err != nil {
+		return nil, err
+	}
 	p.count(est)
 	p.warn()
 	return p, nil

@@ -202,3 +202,51 @@ func TestDecimals(t *testing.T) {
 		}
 	}
 }
+
+// Two settings that differ never look equal in a table, however many digits tell them apart.
+func TestSettingsInFull(t *testing.T) {
+	rows := sample()
+	for i, lr := range []float64{0.0010000001, 0.0010000002, 0.001, math.Nextafter(0.001, 1)} {
+		rows.Results[i].Config.LR = lr
+	}
+	rows.Plan = &plan.Header{Axes: []string{"lr"}}
+	for _, format := range []string{"table", "md"} {
+		out := string(write(t, format, rows))
+		for _, want := range []string{"0.0010000001", "0.0010000002", " 0.001 ", "0.0010000000000000002"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s has no %s:\n%s", format, want, out)
+			}
+		}
+	}
+}
+
+// A table shows the cause of a failure, which stands at the end of its error, and below it the errors that it
+// shortens.
+func TestReasons(t *testing.T) {
+	chain := "train stage: restore checkpoint 0123456789: open the data: " + strings.Repeat("a link: ", 20)
+	cause := "step 17: the loss is NaN"
+	long := strings.Repeat("a cause without a link ", 8) + "ends"
+	for _, c := range []struct{ message, want string }{
+		{cause, cause},
+		{"a\n\tb", "a b"},
+		{chain + cause, "… a link: a link: a link: a link: a link: " + cause},
+		{chain + "é" + long, "… é" + long},
+		{long, long},
+		{strings.Repeat("x", 72), strings.Repeat("x", 72)},
+		{"a: " + strings.Repeat("x", 72), "… " + strings.Repeat("x", 72)},
+	} {
+		if got := Cause(c.message); got != c.want {
+			t.Errorf("%q: %q, want %q", c.message, got, c.want)
+		}
+	}
+	rows := sample()
+	rows.Results[2].Error, rows.Results[3].Error = chain+cause+"\nand more", "short: cause"
+	for format, bullet := range map[string]string{"table": "", "md": "- "} {
+		out := string(write(t, format, rows))
+		whole := "\n" + bullet + "2011223344  " + chain + cause + " and more\n"
+		if !strings.Contains(out, whole) || strings.Count(out, cause+" and more") != 2 ||
+			strings.Count(out, "short: cause") != 1 {
+			t.Errorf("%s:\n%s", format, out)
+		}
+	}
+}
