@@ -95,7 +95,9 @@ func TestLongMessages(t *testing.T) {
 	if !errors.As(outcome(t.Context(), err), &app) {
 		t.Fatal(err)
 	}
-	if m := app.Message(); len(m) > maxMessage+8 || !strings.HasPrefix(m, "é shard") || !strings.HasSuffix(m, "the cause") || !utf8.ValidString(m) {
+	m := app.Message()
+	if len(m) > maxMessage+8 || !utf8.ValidString(m) || !strings.HasPrefix(m, "data: é shard") ||
+		!strings.HasSuffix(m, "the cause") {
 		t.Errorf("a message of %d bytes: %.100s", len(m), m)
 	}
 }

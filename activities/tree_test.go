@@ -337,6 +337,17 @@ func TestCommonTrunk(t *testing.T) {
 	}
 }
 
+// What the backend cannot train fails for good before the stage's folder is claimed.
+func TestUnsupportedCell(t *testing.T) {
+	w := submit(t, openDir(t), planOf(t, toyGrid("g", "precision: bf16, steps: 40", never)))
+	ref := protocol.StageRef{CellRef: w.ref(0), Level: plan.LevelRun, To: 40, Cells: 1}
+	wantType(t, w.run(protocol.ActivityTrain, ref), "Unsupported", false)
+	stored, err := w.store.List(t.Context(), "stages/")
+	if err != nil || len(stored) > 0 {
+		t.Errorf("stored %v, %v", stored, err)
+	}
+}
+
 // A stored tree that goes further than its cell shares is refused.
 func TestTreeTooLong(t *testing.T) {
 	w := submit(t, openDir(t), makePlan(t, nil))

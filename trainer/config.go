@@ -16,8 +16,8 @@ const SemanticsVersion = 1
 // Tags: json is the key; default is the value of an absent key; min, max, over
 // (exclusive lower bound) bound it; oneof lists the words allowed; auto says
 // that the word auto is allowed (held as 0 until Resolve); fraction names the
-// field that a fraction in [0,1) is taken of; none says that the word none is allowed
-// (held as the value of that field); source=data says that the data,
+// field that a fraction in [0,1) is taken of, and behind a comma that the word none is
+// allowed (held as the value of that field); source=data says that the data,
 // not the grid, sets it; doc is a line of help.
 //
 // A field that is added must change no ID of a stored cell. So it is a number, its
@@ -41,7 +41,7 @@ type Config struct {
 
 	KAux int `json:"k_aux" default:"auto" auto:"true" min:"1" max:"1048576" doc:"latents of AuxK per token; auto is D/2"`
 
-	DecayStart int `json:"decay_start" default:"0.8" fraction:"steps" none:"true" min:"0" doc:"step at which lr begins to fall to 0"`
+	DecayStart int `json:"decay_start" default:"0.8" fraction:"steps,none" min:"0" doc:"step from which lr falls to 0"`
 
 	Steps int `json:"steps" default:"30000" min:"1" max:"1000000000" doc:"optimizer steps"`
 

@@ -44,9 +44,10 @@ func fieldsOf(t reflect.Type) []Field {
 	for i := range t.NumField() {
 		sf := t.Field(i)
 		key, _, _ := strings.Cut(sf.Tag.Get("json"), ",") // behind a comma may be omitzero
+		fraction, none, _ := strings.Cut(sf.Tag.Get("fraction"), ",")
 		f := Field{
 			Key: key, Doc: sf.Tag.Get("doc"), Default: sf.Tag.Get("default"),
-			Auto: sf.Tag.Get("auto") != "", Fraction: sf.Tag.Get("fraction"), None: sf.Tag.Get("none") != "",
+			Auto: sf.Tag.Get("auto") != "", Fraction: fraction, None: none == "none",
 			FromData: sf.Tag.Get("source") == "data",
 			index:    i, min: bound(sf.Tag, "min", math.Inf(-1)), max: bound(sf.Tag, "max", math.Inf(1)),
 			over: bound(sf.Tag, "over", math.Inf(-1)),

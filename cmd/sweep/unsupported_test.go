@@ -43,7 +43,8 @@ func TestPlanForGPUs(t *testing.T) {
 	}
 	g := writeGrid(t, gridWith("parameters: {precision: [f32, bf16]}"))
 	p := startProgram(t, t.TempDir(), "plan", g, "--backend", "cuda")
-	if status := p.exitStatus(t); status != exitOK || !strings.Contains(p.err.String(), "note: there is no time: --backend cuda") ||
+	const note = "note: there is no time: --backend cuda"
+	if status := p.exitStatus(t); status != exitOK || !strings.Contains(p.err.String(), note) ||
 		!strings.Contains(p.out.String(), "bf16") {
 		t.Errorf("status %d\n%s%s", status, p.err.String(), p.out.String())
 	}
@@ -80,7 +81,8 @@ func TestUnsupportedWithResult(t *testing.T) {
 		t.Error(err)
 	}
 	var b bytes.Buffer
-	if status := execute(t.Context(), &environment{out: &b, errOut: &b}, []string{"plan", "x", "--backend", "tpu"}); status != exitBadInput {
+	status := execute(t.Context(), &environment{out: &b, errOut: &b}, []string{"plan", "x", "--backend", "tpu"})
+	if status != exitBadInput {
 		t.Errorf("status %d\n%s", status, b.String())
 	}
 }

@@ -217,7 +217,8 @@ func planWithResults(t *testing.T, n int) (*ledger.Ledger, *plan.Header) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	planned, err := planGrid(t.Context(), gridOptions{path: writeGrid(t, gridWith())}, plan.Estimates{Bytes: backend.bytes})
+	grid := gridOptions{path: writeGrid(t, gridWith())}
+	planned, err := planGrid(t.Context(), grid, plan.Estimates{Bytes: backend.bytes})
 	if err != nil {
 		t.Fatal(err)
 	}

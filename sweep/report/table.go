@@ -29,8 +29,8 @@ func writeMarkdown(w io.Writer, rows Rows) error {
 	return render(w, rows, renderer.NewMarkdown(), strings.NewReplacer("|", `\|`, "<", `\<`, "`", "\\`"), "- ")
 }
 
-// render writes tableColumns, the errors that are too long for it, each behind a bullet, and notes. escape is applied to
-// each value and error.
+// render writes tableColumns, the errors that are too long for it, each behind a bullet, and notes. escape is applied
+// to each value and error.
 func render(w io.Writer, rows Rows, r tw.Renderer, escape *strings.Replacer, bullet string) error {
 	columns := rows.tableColumns()
 	header := make([]string, len(columns))

@@ -15,12 +15,14 @@ const maxWidth = 16384
 // a sweep can be planned anywhere.
 func Unsupported(c trainer.Config) error {
 	if c.ActivationDim > maxWidth {
-		return fmt.Errorf("activation_dim %d: %w, whose kernels hold rows of up to %d: use the CPU backend, or narrower data",
+		return fmt.Errorf(
+			"activation_dim %d: %w, whose kernels hold rows of up to %d: use the CPU backend, or narrower data",
 			c.ActivationDim, trainer.ErrUnsupported, maxWidth)
 	}
 	k := c.K + auxLatents(c)
 	if n := int64(c.BatchSize) * int64(k); n > math.MaxInt32 {
-		return fmt.Errorf("batch_size %d with %d latents a token: %w, whose kernels count up to 2^31: use a smaller batch_size",
+		return fmt.Errorf(
+			"batch_size %d with %d latents a token: %w, whose kernels count up to 2^31: use a smaller batch_size",
 			c.BatchSize, k, trainer.ErrUnsupported)
 	}
 	return nil

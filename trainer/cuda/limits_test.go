@@ -9,7 +9,7 @@ import (
 )
 
 // What no GPU can train is known without one, and in a program without CUDA too.
-func TestUnsupported(t *testing.T) {
+func TestLimits(t *testing.T) {
 	fits := trainer.Config{
 		Recipe: "corrected", ActivationDim: 16384, DictSize: 1 << 20, K: 64, AuxKAlpha: 1, KAux: 64, BatchSize: 1 << 22,
 	}
