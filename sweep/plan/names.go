@@ -99,6 +99,7 @@ func (h *Header) Trajectories(c grid.Cell) []string {
 
 // PrefixSteps returns the number of steps for which a run trains as all runs do
 // that differ from it in decay_start and steps alone: the learning rate is
-// constant up to and including step decay_start. The last step is never shared,
-// because a run's loss curve has a point there.
+// constant up to and including step decay_start, or to the end if that is none (held
+// as steps). The last step is never shared, because a run's loss curve has a point
+// there.
 func PrefixSteps(c trainer.Config) int { return min(c.DecayStart+1, c.Steps-1) }
