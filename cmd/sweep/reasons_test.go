@@ -20,7 +20,7 @@ func TestReasonsInFull(t *testing.T) {
 		{Cell: "10112233445566778899", Status: plan.Failed, Label: "k=2", Error: "short"},
 	}}, false)
 	lines := strings.Split(out.String(), "\n")
-	if !strings.HasSuffix(lines[1], oneLine) || !strings.Contains(lines[1], "… ") || len(lines[1]) > 130 ||
+	if !strings.HasSuffix(lines[1], oneLine) || !strings.Contains(lines[1], "… ") || len(lines[1]) > 180 ||
 		!strings.HasSuffix(lines[2], "short") || lines[4] != "00112233445566778899  "+chain+oneLine {
 		t.Errorf("status:\n%s", out.String())
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // maxReasonLength is the number of characters of an error in a table, unless its last link is longer.
-const maxReasonLength = 72
+const maxReasonLength = 120
 
 // OneLine returns an error's message without line breaks.
 func OneLine(message string) string { return strings.Join(strings.Fields(message), " ") }

@@ -226,14 +226,15 @@ func TestReasons(t *testing.T) {
 	chain := "train stage: restore checkpoint 0123456789: open the data: " + strings.Repeat("a link: ", 20)
 	cause := "step 17: the loss is NaN"
 	long := strings.Repeat("a cause without a link ", 8) + "ends"
+	full := strings.Repeat("x", maxReasonLength)
 	for _, c := range []struct{ message, want string }{
 		{cause, cause},
 		{"a\n\tb", "a b"},
-		{chain + cause, "… a link: a link: a link: a link: a link: " + cause},
+		{chain + cause, "… " + strings.Repeat("a link: ", 11) + cause},
 		{chain + "é" + long, "… é" + long},
 		{long, long},
-		{strings.Repeat("x", 72), strings.Repeat("x", 72)},
-		{"a: " + strings.Repeat("x", 72), "… " + strings.Repeat("x", 72)},
+		{full, full},
+		{"a: " + full, "… " + full},
 	} {
 		if got := Cause(c.message); got != c.want {
 			t.Errorf("%q: %q, want %q", c.message, got, c.want)
