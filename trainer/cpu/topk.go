@@ -90,6 +90,13 @@ func (w *encodeWorker) finish(s *selection, row int, keys []key) {
 func (w *encodeWorker) scan(sels []selection, t0, t1, p0, p1, rows int) {
 	e, m := w.e, w.e.m
 	words := m.kern.screen.words(m.z.d)
+	outliers := false
+	for t := t0; t < t1; t++ {
+		outliers = outliers || len(e.outliers[t].columns) > 0
+	}
+	if outliers {
+		w.columns.reset(m.z.dPad)
+	}
 	for p := p0; p < p1; p++ {
 		wanted := uint32(0)
 		for i := range sels {
@@ -99,6 +106,9 @@ func (w *encodeWorker) scan(sels []selection, t0, t1, p0, p1, rows int) {
 			continue
 		}
 		latents := m.screen.panel(m.z, p)[:words*nr]
+		if outliers {
+			w.columns.start(m, p)
+		}
 		for t := t0; t < t1; t++ {
 			tokens := e.words[t*mr*words : (t+1)*mr*words]
 			clear(w.out[:])
@@ -112,6 +122,10 @@ func (w *encodeWorker) scan(sels []selection, t0, t1, p0, p1, rows int) {
 				cutoff := (*[mr]float32)(c.cutoff[first:])
 				if i == 0 {
 					m.kern.bound(&w.out, &e.bounds[t], &m.screen.bounds[p], cutoff, &w.hit)
+					if o := &e.outliers[t]; len(o.columns) > 0 {
+						m.kern.gemm(o.x, w.columns.of(m, p, o.columns), &w.out)
+						m.kern.over(&w.out, cutoff, &w.hit)
+					}
 				} else if allowed != 0 {
 					m.kern.over(&w.out, cutoff, &w.hit)
 				} else {

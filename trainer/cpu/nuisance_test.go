@@ -1,0 +1,185 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/topksweep/sweep/trainer"
+)
+
+// A nuisance is data of which a few coordinates dominate, or a state of the weights in
+// which they do.
+type nuisance struct {
+	name   string
+	within float64 // candidates of a row at most, in those of an ordinary row
+	row    func(x []float32, u func(int) float64)
+	weight func(w []float32, latent int) // nil: as initialised
+}
+
+// ignored sets the weights of the first n coordinates to 0, as training does with
+// coordinates that are of no use.
+func ignored(n int) func(w []float32, _ int) {
+	return func(w []float32, _ int) { clear(w[:n]) }
+}
+
+// nuisances returns the cases. u returns numbers in [0, 1) of the row.
+func nuisances() []nuisance {
+	scaled := func(by float32) func([]float32, func(int) float64) {
+		return func(x []float32, _ func(int) float64) { x[3] *= by }
+	}
+	several := func(n, magnitude int) func([]float32, func(int) float64) {
+		return func(x []float32, u func(int) float64) {
+			for j := range n {
+				x[j] = float32(float64(magnitude) * (1 + u(j)) * math.Copysign(1, u(n+j)-0.5))
+			}
+		}
+	}
+	own := func(n int) func([]float32, func(int) float64) {
+		return func(x []float32, u func(int) float64) {
+			for j := range n {
+				x[int(u(j)*float64(len(x)/4))] = 1000
+			}
+		}
+	}
+	return []nuisance{
+		{"ordinary", 1, func([]float32, func(int) float64) {}, nil},
+		{"100 times", 1.2, scaled(100), nil},
+		{"1000 times", 1.2, scaled(1000), nil},
+		{"100 times, ignored", 1.2, scaled(100), ignored(4)},
+		{"1000 times, ignored", 1.2, scaled(1000), ignored(4)},
+		{"-1000 to 1000, ignored", 1.2, several(1, 500), ignored(1)},
+		{"4 coordinates, ignored", 1.2, several(4, 500), ignored(4)},
+		{"as many as can be split off, ignored", 1.3, func(x []float32, u func(int) float64) {
+			several(mostOutliers(len(x)), 100)(x, u)
+		}, func(w []float32, _ int) { clear(w[:mostOutliers(len(w))]) }},
+		{"another coordinate in each row, ignored", 1.2, own(1), func(w []float32, _ int) { clear(w[:len(w)/4]) }},
+		{"3 others in each row, ignored", 1.3, own(3), func(w []float32, _ int) { clear(w[:len(w)/4]) }},
+		{"weights alike", 1.2, several(1, 500), func(w []float32, _ int) { w[0] = 0.1 }},
+		{"mean of 100", 1.2, func(x []float32, _ func(int) float64) {
+			for j := range x {
+				x[j] += 100
+			}
+		}, nil},
+		{"scales of 1, 30, 300, 3000, ignored", 1.3, func(x []float32, _ func(int) float64) {
+			x[0], x[1], x[2] = 3e3*x[0], 300*x[1], 30*x[2]
+		}, ignored(3)},
+	}
+}
+
+// nuisanceModel returns a model of a shape (D, F, K, B), and a batch of the nuisance.
+func nuisanceModel(tb testing.TB, kern *kernels, shape [4]int, n nuisance, threads int) (*model, []float32) {
+	tb.Helper()
+	c := trainer.Config{
+		Recipe: "corrected", ActivationDim: shape[0], DictSize: shape[1], K: shape[2], BatchSize: shape[3],
+		Steps: 1 << 30, DecayStart: 1 << 29, AuxKAlpha: 1.0 / 32, DeadFeatureThreshold: 1 << 40, Precision: "f32",
+		LR: 1e-12, // so low that the weights stay what they are
+	}.Resolve()
+	s := trainer.Init(c)
+	s.Step = 1
+	for f := range c.DictSize {
+		if n.weight != nil {
+			n.weight(s.W.WEnc[f*c.ActivationDim:(f+1)*c.ActivationDim], f)
+		}
+	}
+	recipe, err := trainer.RecipeByName(c.Recipe)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	m, err := newModel(c, recipe, s, nil, kern, threads)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	x := make([]float32, c.BatchSize*c.ActivationDim)
+	gaussian(x, 0)
+	for r := range c.BatchSize {
+		n.row(x[r*c.ActivationDim:(r+1)*c.ActivationDim], func(i int) float64 {
+			return trainer.Uniform(11, uint64(i), uint64(r))
+		})
+	}
+	return m, x
+}
+
+// candidatesPerRow returns how many latents of a row are computed in float32.
+func candidatesPerRow(tb testing.TB, m *model, x []float32) float64 {
+	tb.Helper()
+	for _, w := range m.enc.workers {
+		w.evaluated = 0
+	}
+	m.centre(x)
+	if err := m.encodeBatch(nil); err != nil {
+		tb.Fatal(err)
+	}
+	n := 0
+	for _, w := range m.enc.workers {
+		n += w.evaluated
+	}
+	return float64(n) / float64(m.z.b)
+}
+
+// Rows with a nuisance have hardly more candidates than ordinary rows.
+func TestNuisanceCandidates(t *testing.T) {
+	for _, path := range Paths() {
+		kern := kernelsOf(path)
+		if kern == nil {
+			continue
+		}
+		for _, shape := range [][4]int{{512, 2048, 32, 48}, {768, 2048, 64, 48}, {64, 1024, 16, 48}} {
+			ordinary := 0.0
+			for _, n := range nuisances() {
+				m, x := nuisanceModel(t, kern, shape, n, 1)
+				got := candidatesPerRow(t, m, x)
+				if ordinary == 0 {
+					ordinary = got
+				}
+				t.Logf("%s, %v, %s: %.1f candidates, %.2f times", path, shape, n.name, got, got/ordinary)
+				if !(got <= n.within*ordinary) {
+					t.Errorf("%s, D, F, K, B = %v, %s: %.1f candidates of a row, over %v times the ordinary %.1f",
+						path, shape, n.name, got, n.within, ordinary)
+				}
+			}
+		}
+	}
+}
+
+// BenchmarkNuisance times whole steps on rows with a nuisance, in turn with steps on
+// ordinary rows, in processor time, which other programs disturb less than the clock.
+// ratio is that of the fastest steps, median-ratio the median of the pairs of steps.
+func BenchmarkNuisance(b *testing.B) {
+	kern, err := kernelsFor("")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, shape := range [][4]int{{384, 3072, 32, 512}, {512, 8192, 32, 1024}, {768, 16384, 64, 1024}} {
+		for _, n := range nuisances() {
+			name := fmt.Sprintf("D=%d/F=%d/K=%d/B=%d/%s", shape[0], shape[1], shape[2], shape[3], n.name)
+			b.Run(name, func(b *testing.B) {
+				threads := backend{}.threadCount()
+				ordinary, plain := nuisanceModel(b, kern, shape, nuisances()[0], threads)
+				m, x := nuisanceModel(b, kern, shape, n, threads)
+				var ratios []float64
+				step := func(m *model, x []float32) float64 {
+					before := cpuSeconds()
+					if _, err := m.train(x); err != nil {
+						b.Fatal(err)
+					}
+					return cpuSeconds() - before
+				}
+				fastest := [2]float64{math.Inf(1), math.Inf(1)}
+				step(ordinary, plain)
+				step(m, x)
+				for b.Loop() {
+					one, other := step(ordinary, plain), step(m, x)
+					fastest[0], fastest[1] = min(fastest[0], one), min(fastest[1], other)
+					ratios = append(ratios, other/one)
+				}
+				slices.Sort(ratios)
+				b.ReportMetric(fastest[1]/fastest[0], "ratio")
+				b.ReportMetric(ratios[len(ratios)/2], "median-ratio")
+				b.ReportMetric(1e3*fastest[0], "ordinary-ms")
+				b.ReportMetric(candidatesPerRow(b, m, x)/candidatesPerRow(b, ordinary, plain), "candidates-ratio")
+			})
+		}
+	}
+}
