@@ -59,16 +59,15 @@ func (e *encoder) pack(x, centred []float32) {
 				clear(to)
 				continue
 			}
-			out, largest := centred[row*z.dPad:][:z.dPad], uint32(0)
+			out := centred[row*z.dPad:][:z.dPad]
 			for j, v := range x[row*z.d : (row+1)*z.d] {
-				v -= m.w.bDec[j]
-				out[j] = v
-				if bits := math.Float32bits(v) &^ (1 << 31); bits > largest { // rises with |v|
-					largest = bits
-				}
+				out[j] = v - m.w.bDec[j]
 			}
-			rest, outliers := w.splitRow(out, math.Float32frombits(largest), &e.outliers[i], r)
-			norm := s.normBound(m.kern, rest, blocks)
+			norm, rest, outliers := s.normBound(m.kern, out, blocks), out, 0.0
+			if hasOutliers(m.kern, out, norm*norm/float64(blocks), mostOutliers(z.d)) {
+				rest, outliers = w.splitRow(out, &e.outliers[i], r)
+				norm = s.normBound(m.kern, rest, blocks)
+			}
 			scale, unscale := s.scale(norm, blocks)
 			s.quantize(to, rest, scale)
 			b[0][r], b[1][r] = unscale, factor.token(norm, outliers, latents)
@@ -77,17 +76,12 @@ func (e *encoder) pack(x, centred []float32) {
 	})
 }
 
-// splitRow splits the outliers off a centred row, of which largest is the largest
-// absolute value, and notes them as those of row r of the panel. It returns the rest,
-// which is the row itself if there are none, and the outliers' norm.
-func (w *encodeWorker) splitRow(row []float32, largest float32, to *outlierPanel, r int) ([]float32, float64) {
-	z := w.e.m.z
-	square := w.e.m.kern.sumSquares(row)
-	if !hasOutliers(square, largest, mostOutliers(z.d)) {
-		return row, 0
-	}
+// splitRow splits the outliers off a centred row, and notes them as those of row r of
+// the panel. It returns the rest, which is the row itself if there are none, and the
+// outliers' norm.
+func (w *encodeWorker) splitRow(row []float32, to *outlierPanel, r int) ([]float32, float64) {
 	copy(w.rest, row)
-	w.found = splitOutliers(w.rest, square, mostOutliers(z.d), w.found)
+	w.found = splitOutliers(w.rest, w.e.m.kern.sumSquares(row), mostOutliers(w.e.m.z.d), w.found)
 	if len(w.found) == 0 {
 		return row, 0
 	}

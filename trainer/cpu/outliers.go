@@ -46,11 +46,25 @@ func mostOutliers(d int) int { return max(4, min(d/32, 16)) }
 // if at most n coordinates hold three quarters of it, one of them holds 3/(4n).
 func outlierShare(most int) float64 { return 3 / (4 * float64(most)) }
 
-// hasOutliers reports whether a row may have outliers, of which square is the squared
-// norm and largest the largest absolute value. This is all that ordinary rows cost.
-func hasOutliers(square float64, largest float32, most int) bool {
-	return float64(largest)*float64(largest) >= outlierShare(most)*square &&
-		square >= minNorm*minNorm && square < maxNorm*maxNorm
+// hasOutliers reports whether a row may have outliers. square is at most its squared
+// norm. Ordinary rows cost no more than this, so it looks at numbers one by one only
+// where a few of them together hold enough.
+func hasOutliers(k *kernels, row []float32, square float64, most int) bool {
+	if !(square >= minNorm*minNorm && square < maxNorm*maxNorm) {
+		return false
+	}
+	enough := outlierShare(most) * square
+	for ; len(row) >= lane; row = row[lane:] {
+		if k.sumSquares(row[:lane]) < enough {
+			continue
+		}
+		for _, v := range row[:lane] {
+			if float64(v)*float64(v) >= enough {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // splitOutliers sets outliers in rest to 0, appends their coordinates to found[:0], and
