@@ -13,6 +13,7 @@ type encoder struct {
 	m        *model
 	words    []float32        // [rows/mr][words(D)][mr], rows/mr rounded up; without the outliers
 	bounds   [][2][mr]float32 // [rows/mr]: of each token unscale, and marginFactor.token
+	wide     [][mr]float32    // [rows/mr]: of each token γ·(r(s) + ‖o‖), if there are wide columns
 	outliers []outlierPanel   // [rows/mr]
 	centred  []float32        // [rows,dPad] x − b_dec
 	workers  []*encodeWorker
@@ -39,10 +40,12 @@ type encodeWorker struct {
 // for screening.
 func (e *encoder) pack(x, centred []float32) {
 	m := e.m
+	m.chooseColumns()
 	z, s := m.z, &m.kern.screen
 	rows, words, width := len(x)/z.d, s.words(z.d), z.dPad/s.perWord
 	panels := roundUp(rows, mr) / mr
 	e.words, e.bounds, e.centred = resize(e.words, panels*mr*words), resize(e.bounds, panels), centred
+	e.wide = resize(e.wide, panels)
 	e.outliers = append(e.outliers, make([]outlierPanel, max(0, panels-len(e.outliers)))...)
 	for len(e.workers) < int(m.workers) {
 		w := &encodeWorker{e: e, rows: make([]float32, mr*z.dPad), rest: make([]float32, z.dPad)}
@@ -51,7 +54,7 @@ func (e *encoder) pack(x, centred []float32) {
 	latents, blocks, factor := slices.Max(m.screen.norms), s.blocks(z.d), s.factor(z.d, m.kern.dotSums)
 	m.workers.do(panels, func(worker, i int) {
 		w, b := e.workers[worker], &e.bounds[i]
-		*b = [2][mr]float32{}
+		*b, e.wide[i] = [2][mr]float32{}, [mr]float32{}
 		e.outliers[i].reset()
 		for r := range mr {
 			row, to := i*mr+r, w.rows[r*width:(r+1)*width]
@@ -71,6 +74,13 @@ func (e *encoder) pack(x, centred []float32) {
 			scale, unscale := s.scale(norm, blocks)
 			s.quantize(to, rest, scale)
 			b[0][r], b[1][r] = unscale, factor.token(norm, outliers, latents)
+			if len(m.screen.columns) > 0 {
+				e.wide[i][r] = float32(factor.gamma * (norm + outliers))
+				e.outliers[i].add(marginColumn, r, e.wide[i][r])
+				for _, c := range m.screen.columns {
+					e.outliers[i].add(c, r, out[c])
+				}
+			}
 		}
 		m.kern.transpose(e.words[i*mr*words:(i+1)*mr*words], w.rows[:mr*width], mr)
 	})
@@ -97,7 +107,8 @@ func (w *encodeWorker) splitRow(row []float32, to *outlierPanel, r int) ([]float
 // the margin.
 func (w *encodeWorker) lowerBound(row int, bounds []key, exactTo int) float32 {
 	token := w.first + row
-	margin, latents := w.e.bounds[token/mr][1][token%mr], w.e.m.screen.bounds
+	screen := &w.e.m.screen
+	margin, wide := w.e.bounds[token/mr][1][token%mr], w.e.wide[token/mr][token%mr]
 	least := float32(math.Inf(1))
 	for _, x := range bounds {
 		v, f := x.act(), x.latent()
@@ -105,8 +116,8 @@ func (w *encodeWorker) lowerBound(row int, bounds []key, exactTo int) float32 {
 			if !(v <= math.MaxFloat32) { // NaN or overflow: the value may be anything
 				return 0
 			}
-			b := &latents[f/nr]
-			v -= 2 * (margin*b[1][f%nr] + b[3][f%nr])
+			b := &screen.bounds[f/nr]
+			v -= 2 * (margin*b[1][f%nr] + b[3][f%nr] + wide*screen.wide[f/nr][f%nr])
 		}
 		if v < least { // false for NaN, which is selected whatever the cutoff
 			least = v

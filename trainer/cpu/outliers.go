@@ -19,10 +19,11 @@ import "slices"
 //	row 1: 200 at 1, −90 at 5    x at 1  300 200 0 …
 //	the other rows: none         x at 5    0 −90 0 …
 
-// An outlierPanel holds the outliers of a panel of tokens.
+// An outlierPanel holds what is split off a panel of tokens: the rows' outliers, and
+// all rows' numbers at the encoder's wide columns (see columns.go).
 type outlierPanel struct {
 	columns []int32   // [n] the coordinates, each once
-	x       []float32 // [n][mr] their values; 0 where they are not outliers of the row
+	x       []float32 // [n][mr] the rows' numbers; 0 where nothing is split off the row
 }
 
 // reset empties p.
@@ -93,51 +94,4 @@ func splitOutliers(rest []float32, square float64, most int, found []int32) []in
 		return found[:0]
 	}
 	return found
-}
-
-// weightColumns are the encoder's weights at some coordinates, for one panel of latents
-// at a time.
-type weightColumns struct {
-	w        []float32 // [dPad][nr]
-	panel    []int32   // [dPad] the panel of latents that w has at a coordinate, or -1
-	gathered int       // coordinates of the last panel
-	some     []float32 // [n][nr]
-}
-
-// reset forgets the weights, which may have changed, of rows padded to width dPad.
-func (c *weightColumns) reset(dPad int) {
-	c.w, c.panel, c.gathered = resize(c.w, dPad*nr), resize(c.panel, dPad), 0
-	for j := range c.panel {
-		c.panel[j] = -1
-	}
-}
-
-// start makes ready for panel p. Where the last panel needed many coordinates, all are
-// transposed at once, which is faster.
-func (c *weightColumns) start(m *model, p int) {
-	if c.gathered > m.z.dPad/lane {
-		m.kern.transpose(c.w, m.w.wEnc[p*nr*m.z.dPad:(p+1)*nr*m.z.dPad], nr)
-		for j := range c.panel {
-			c.panel[j] = int32(p)
-		}
-		return
-	}
-	c.gathered = 0
-}
-
-// of returns the weights of panel p's latents at the columns, [len(columns)][nr].
-func (c *weightColumns) of(m *model, p int, columns []int32) []float32 {
-	c.some = resize(c.some, len(columns)*nr)
-	for i, j := range columns {
-		w := c.w[int(j)*nr:][:nr]
-		if c.panel[j] != int32(p) {
-			c.panel[j] = int32(p)
-			c.gathered++
-			for l := range w {
-				w[l] = m.w.wEnc[(p*nr+l)*m.z.dPad+int(j)]
-			}
-		}
-		copy(c.some[i*nr:], w)
-	}
-	return c.some
 }

@@ -127,9 +127,9 @@ type marginFactor struct{ beta, gamma float64 }
 // factor returns the factors for rows of width d, whose dots add in dotSums partial sums.
 func (s *screenProduct) factor(d, dotSums int) marginFactor {
 	n := s.blocks(d)
-	// The roundings in a row: the partial sums of dots, the blocks, and 96 for what is
-	// done once and for the outliers, two for each of them.
-	c, roundings := 0.0, float64(d)/float64(dotSums)+float64(n)+96
+	// The roundings in a row: the partial sums of dots, the blocks, 64 for what is done
+	// once, and two for each column that is split off.
+	c, roundings := 0.0, float64(d)/float64(dotSums)+float64(n+64+2*(mostOutliers(d)+mostColumns+1))
 	gamma := 1.02 * roundings * 0x1p-24
 	if s.perWord == 1 {
 		roundings += float64(min(d, blockWords))
@@ -160,7 +160,10 @@ func (f marginFactor) token(rest, outliers, latents float64) float32 {
 type encoderScreen struct {
 	words  []float32        // [panels][words(D)][nr], each panel at a multiple of dPad·nr
 	bounds [][4][nr]float32 // [panels]: of each latent unscale, r(w), bias + slack, and slack
-	norms  []float64        // [panels] the largest r(w) of a panel's rows
+	norms  []float64        // [panels] the largest r(w) of a panel's rows, with the wide columns
+
+	columns []int32       // the wide columns, at which the words are 0 (see columns.go)
+	wide    [][nr]float32 // [panels]: of each latent the norm of its weights there
 }
 
 // panel returns the words of panel p.
@@ -168,22 +171,36 @@ func (s *encoderScreen) panel(z sizes, p int) []float32 {
 	return s.words[p*z.dPad*nr : (p+1)*z.dPad*nr]
 }
 
+// screenAll fills m.screen from the encoder's rows as they are now.
+func (m *model) screenAll() {
+	m.workers.do(m.z.panels, func(worker, p int) { m.screenPanel(p, m.scratch[worker]) })
+}
+
 // screenPanel fills panel p of m.screen from the encoder's rows as they are now.
-// scratch holds nr·dPad numbers.
-func (m *model) screenPanel(p int, scratch []float32) {
+func (m *model) screenPanel(p int, w *scratch) {
 	z, s, b := m.z, &m.kern.screen, &m.screen.bounds[p]
 	blocks, width, largest := s.blocks(z.d), z.dPad/s.perWord, 0.0
 	for j := range nr {
 		f := p*nr + j
-		row, bias := m.w.encRow(z, f), m.w.bEnc[f]
+		row, bias, wide := m.w.encRow(z, f), m.w.bEnc[f], 0.0
+		if len(m.screen.columns) > 0 {
+			copy(w.rest, row)
+			row = w.rest
+			for _, c := range m.screen.columns {
+				wide += float64(row[c]) * float64(row[c])
+				row[c] = 0
+			}
+			wide = math.Sqrt(wide)
+		}
+		m.screen.wide[p][j] = float32(wide)
 		norm := s.normBound(m.kern, row, blocks)
-		largest = max(largest, norm)
+		largest = max(largest, norm+wide)
 		scale, unscale := s.scale(norm, blocks)
-		s.quantize(scratch[j*width:(j+1)*width], row, scale)
+		s.quantize(w.rows[j*width:(j+1)*width], row, scale)
 		b[0][j], b[1][j] = unscale, float32(max(norm, minLatentNorm))
 		slack := float32(biasSlack * math.Abs(float64(bias)))
 		b[2][j], b[3][j] = bias+slack, slack
 	}
 	m.screen.norms[p] = largest
-	m.kern.transpose(m.screen.panel(z, p)[:s.words(z.d)*nr], scratch[:nr*width], nr)
+	m.kern.transpose(m.screen.panel(z, p)[:s.words(z.d)*nr], w.rows[:nr*width], nr)
 }
