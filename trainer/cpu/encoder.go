@@ -17,6 +17,7 @@ type encoder struct {
 	outliers []outlierPanel   // [rows/mr]
 	centred  []float32        // [rows,dPad] x − b_dec
 	workers  []*encodeWorker
+	tooMany  bool // the last encoding evaluated too many candidates
 }
 
 // An encodeWorker is what one goroutine keeps between tasks.
@@ -40,8 +41,9 @@ type encodeWorker struct {
 // for screening.
 func (e *encoder) pack(x, centred []float32) {
 	m := e.m
+	m.chooseProduct()
 	m.chooseColumns()
-	z, s := m.z, &m.kern.screen
+	z, s := m.z, &m.screen.product
 	rows, words, width := len(x)/z.d, s.words(z.d), z.dPad/s.perWord
 	panels := roundUp(rows, mr) / mr
 	e.words, e.bounds, e.centred = resize(e.words, panels*mr*words), resize(e.bounds, panels), centred

@@ -15,8 +15,8 @@ func kernelsOf(name string) *kernels {
 		return &kernels{
 			name:   name,
 			screen: screenProduct{perWord: 2, quantize: quantizeAVX2, product: productPairsAVX2}, gemm: productAVX2,
-			bound: boundAVX2, over: overAVX2, dots: dotsAVX2, dotSums: 16, combine: combineAVX2, axpy: axpyAVX2, scale: scaleAVX2,
-			sumSquares: sumSquaresAVX2, adam: adamAVX2, transpose: transposeAVX,
+			bound: boundAVX2, over: overAVX2, dots: dotsAVX2, dotSums: 16, combine: combineAVX2, axpy: axpyAVX2,
+			scale: scaleAVX2, sumSquares: sumSquaresAVX2, adam: adamAVX2, transpose: transposeAVX,
 		}
 	case name == "avx512" && avx512, name == "avx512vnni" && avx512 && x.HasAVX512VNNI:
 		k := &kernels{

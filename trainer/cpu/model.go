@@ -96,7 +96,7 @@ func newModel(
 		})
 	}
 	m.screen = encoderScreen{
-		words: m.g.wEnc, bounds: make([][4][nr]float32, z.panels), norms: make([]float64, z.panels),
+		product: kern.screen, words: m.g.wEnc, bounds: make([][4][nr]float32, z.panels), norms: make([]float64, z.panels),
 		wide: make([][nr]float32, z.panels),
 	}
 	m.screenAll()

@@ -68,7 +68,7 @@ func nuisances() []nuisance {
 		}, nil},
 		{"weights of 100 times", func([]float32, func(int) float64) {}, wide(100, 1)},
 		{"weights of 1000 times", func([]float32, func(int) float64) {}, wide(1000, 1)},
-		{"4 weights of 1000 times, ignored by the rows", func(x []float32, _ func(int) float64) { clear(x[:4]) }, wide(1000, 4)},
+		{"4 weights of 1000 times, no use", func(x []float32, _ func(int) float64) { clear(x[:4]) }, wide(1000, 4)},
 		{"weights of 1000 times and 100 times", scaled(100), func(w []float32, _ int) { w[3] *= 1000 }},
 		{"scales of 1, 30, 100, 1000, ignored", func(x []float32, _ func(int) float64) {
 			x[0], x[1], x[2] = 1e3*x[0], 100*x[1], 30*x[2]
@@ -112,9 +112,6 @@ func nuisanceModel(tb testing.TB, kern *kernels, shape [4]int, n nuisance, threa
 // candidatesPerRow returns how many latents of a row are computed in float32.
 func candidatesPerRow(tb testing.TB, m *model, x []float32) float64 {
 	tb.Helper()
-	for _, w := range m.enc.workers {
-		w.evaluated = 0
-	}
 	m.centre(x)
 	if err := m.encodeBatch(nil); err != nil {
 		tb.Fatal(err)
@@ -188,6 +185,39 @@ func BenchmarkNuisance(b *testing.B) {
 				b.ReportMetric(1e3*fastest[0], "ordinary-ms")
 				b.ReportMetric(candidatesPerRow(b, m, x)/candidatesPerRow(b, ordinary, plain), "candidates-ratio")
 			})
+		}
+	}
+}
+
+// Where rows have more outliers than can be split off, or the latents have many, only the
+// first batch is screened in integers. The next have few candidates.
+func TestScreeningFallsBack(t *testing.T) {
+	for _, path := range []string{"avx2", "avx512vnni"} {
+		kern := kernelsOf(path)
+		if kern == nil {
+			continue
+		}
+		many := func(x []float32, u func(int) float64) {
+			for j := range 100 {
+				x[j] = float32(2000 * (u(j) - 0.5))
+			}
+		}
+		m, x := nuisanceModel(t, kern, [4]int{512, 2048, 32, judgedRows}, nuisance{"many", many, ignored(100)}, 1)
+		first := candidatesPerRow(t, m, x)
+		if first < 300 {
+			t.Errorf("%s: %.1f candidates of a row: the case is too easy", path, first)
+		}
+		for i := range switchAfter {
+			if got := candidatesPerRow(t, m, x); !(got < first/5) {
+				t.Fatalf("%s: %.1f candidates of a row in encoding %d", path, got, i+1)
+			}
+		}
+		gaussian(x, 0) // now ordinary rows
+		for range 2 {
+			candidatesPerRow(t, m, x)
+		}
+		if m.screen.product.perWord != kern.screen.perWord {
+			t.Errorf("%s: still screened in float32", path)
 		}
 	}
 }

@@ -158,6 +158,9 @@ func (f marginFactor) token(rest, outliers, latents float64) float32 {
 // An encoderScreen holds what screening needs of the encoder's rows. The words lie
 // in the memory of W_enc's gradient, which a step fills only after it has encoded.
 type encoderScreen struct {
+	product screenProduct // that of the path, or float32 (see fallback.go)
+	wait    int           // encodings until the other may be chosen
+
 	words  []float32        // [panels][words(D)][nr], each panel at a multiple of dPad·nr
 	bounds [][4][nr]float32 // [panels]: of each latent unscale, r(w), bias + slack, and slack
 	norms  []float64        // [panels] the largest r(w) of a panel's rows, with the wide columns
@@ -178,7 +181,7 @@ func (m *model) screenAll() {
 
 // screenPanel fills panel p of m.screen from the encoder's rows as they are now.
 func (m *model) screenPanel(p int, w *scratch) {
-	z, s, b := m.z, &m.kern.screen, &m.screen.bounds[p]
+	z, s, b := m.z, &m.screen.product, &m.screen.bounds[p]
 	blocks, width, largest := s.blocks(z.d), z.dPad/s.perWord, 0.0
 	for j := range nr {
 		f := p*nr + j

@@ -20,7 +20,7 @@ func (e *encoder) topK(rows int, sels ...selection) int {
 	blocks, splits := e.partition(tokens, panels, sels)
 	for _, w := range e.workers {
 		w.candidates = resize(w.candidates, len(sels))
-		w.nanRow = rows
+		w.nanRow, w.evaluated = rows, 0
 	}
 	var parts [][]key // [rows·splits][selections]: what each split selected
 	if splits > 1 {
@@ -50,6 +50,7 @@ func (e *encoder) topK(rows int, sels ...selection) int {
 	if splits > 1 {
 		e.m.workers.do(rows, func(worker, row int) { e.workers[worker].merge(sels, row, splits, parts) })
 	}
+	e.judge(rows, splits, sels)
 	first := rows
 	for _, w := range e.workers {
 		first = min(first, w.nanRow)
@@ -89,7 +90,7 @@ func (w *encodeWorker) finish(s *selection, row int, keys []key) {
 // in all, and gathers the candidates.
 func (w *encodeWorker) scan(sels []selection, t0, t1, p0, p1, rows int) {
 	e, m := w.e, w.e.m
-	words := m.kern.screen.words(m.z.d)
+	words := m.screen.product.words(m.z.d)
 	outliers := false
 	for t := t0; t < t1; t++ {
 		outliers = outliers || len(e.outliers[t].columns) > 0
@@ -114,7 +115,7 @@ func (w *encodeWorker) scan(sels []selection, t0, t1, p0, p1, rows int) {
 			clear(w.out[:])
 			for from := 0; from < words; from += blockWords {
 				to := min(from+blockWords, words)
-				m.kern.screen.product(tokens[from*mr:to*mr], latents[from*nr:to*nr], &w.out)
+				m.screen.product.product(tokens[from*mr:to*mr], latents[from*nr:to*nr], &w.out)
 			}
 			first := (t - t0) * mr
 			for i := range sels {
@@ -157,7 +158,7 @@ func (e *encoder) partition(tokens, panels int, sels []selection) (blocks, split
 		candidateBytes += 8 * candidateRoom(sels[i].k, sels[i].count)
 	}
 	threads := int(e.m.workers)
-	tokenBytes := 4 * e.m.kern.screen.words(e.m.z.d)
+	tokenBytes := 4 * e.m.screen.product.words(e.m.z.d)
 	perTask := max(1, min(taskBytes/(mr*tokenBytes), 2*taskBytes/(mr*candidateBytes)))
 	blocks = (tokens + perTask - 1) / perTask
 	blocks = min(tokens, roundUp(blocks, threads))
