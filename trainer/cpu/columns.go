@@ -68,7 +68,7 @@ type weightColumns struct {
 	some     []float32 // [n][nr]
 }
 
-// reset forgets the weights, which may have changed, of rows padded to width dPad.
+// reset forgets the weights, which may have changed.
 func (c *weightColumns) reset(dPad int) {
 	c.w, c.panel, c.gathered = resize(c.w, dPad*nr), resize(c.panel, dPad), 0
 	for j := range c.panel {

@@ -108,8 +108,7 @@ func (w *encodeWorker) splitRow(row []float32, to *outlierPanel, r int) ([]float
 // lowerBound implements evaluator. A value is at least its upper bound less twice
 // the margin.
 func (w *encodeWorker) lowerBound(row int, bounds []key, exactTo int) float32 {
-	token := w.first + row
-	screen := &w.e.m.screen
+	token, screen := w.first+row, &w.e.m.screen
 	margin, wide := w.e.bounds[token/mr][1][token%mr], w.e.wide[token/mr][token%mr]
 	least := float32(math.Inf(1))
 	for _, x := range bounds {
@@ -119,7 +118,10 @@ func (w *encodeWorker) lowerBound(row int, bounds []key, exactTo int) float32 {
 				return 0
 			}
 			b := &screen.bounds[f/nr]
-			v -= 2 * (margin*b[1][f%nr] + b[3][f%nr] + wide*screen.wide[f/nr][f%nr])
+			v -= 2 * (margin*b[1][f%nr] + b[3][f%nr])
+			if wide != 0 {
+				v -= 2 * wide * screen.wide[f/nr][f%nr]
+			}
 		}
 		if v < least { // false for NaN, which is selected whatever the cutoff
 			least = v

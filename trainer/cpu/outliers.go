@@ -55,12 +55,13 @@ func hasOutliers(k *kernels, row []float32, square float64, most int) bool {
 		return false
 	}
 	enough := outlierShare(most) * square
+	enough32 := float32(enough)
 	for ; len(row) >= lane; row = row[lane:] {
 		if k.sumSquares(row[:lane]) < enough {
 			continue
 		}
 		for _, v := range row[:lane] {
-			if float64(v)*float64(v) >= enough {
+			if v*v >= enough32 {
 				return true
 			}
 		}
