@@ -43,10 +43,17 @@ import "math"
 //	margin = (β·r(s) + γ·‖o‖)·r(w) + biasSlack·|b|
 //	u      = ŝ·ŵ + b + margin + o·w
 //
-// γ holds only roundings of float32. With D = 512, β is 7.1e-4 and γ is 7.8e-6. Let one
+// γ holds only roundings of float32. With D = 512, β is 7.2e-4 and γ is 9.9e-6. Let one
 // coordinate be 1000 and the others have norm 22. The margin of the whole row is
-// 0.71·r(w), where values without the outlier differ by about ‖w‖: it can tell little.
-// With the outlier split off, it is 0.024·r(w). Without an outlier it is 0.016·r(w).
+// 0.72·r(w), where values without the outlier differ by about ‖w‖: it can tell little.
+// With the outlier split off, it is 0.026·r(w). Without an outlier it is 0.016·r(w).
+//
+// Latents can be split too (see columns.go): w = p + q, where q is zero except at the
+// encoder's wide columns, and p is zero there. Only p is rounded to integers. All of the
+// token at the wide columns is multiplied in float32. In the same way
+//
+//	margin = (β·r(s) + γ·‖o‖)·r(p) + γ·(r(s) + ‖o‖)·‖q‖ + biasSlack·|b|
+//	u      = ŝ·p̂ + b + margin + o·w + (s at the wide columns)·q
 //
 // # An example
 //
