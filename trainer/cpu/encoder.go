@@ -7,8 +7,9 @@ import (
 
 // An encoder selects, for rows of x, the k largest ReLU pre-activations among some
 // latents: screening bounds all of them from above, and the candidates that are left
-// are computed in float32 (see screen.go). It never stores the pre-activations as a
-// whole: the bounds live in registers and in one tile of [mr,nr] at a time.
+// are computed in float32 (see screen.go, and outliers.go for what is split off). It
+// never stores the pre-activations as a whole: the bounds live in registers and in one
+// tile of [mr,nr] at a time.
 type encoder struct {
 	m        *model
 	words    []float32        // [rows/mr][words(D)][mr], rows/mr rounded up; without the outliers
