@@ -38,7 +38,8 @@ func (m memory) Open(_ context.Context, name string) (shardFile, error) {
 
 type memoryFile struct{ *bytes.Reader }
 
-func (memoryFile) Close() error { return nil }
+func (memoryFile) Close() error   { return nil }
+func (f memoryFile) stamp() stamp { return stamp{Size: f.Size()} }
 
 func (m memory) open(t testing.TB, spec trainer.DataSpec) *Set {
 	t.Helper()

@@ -62,32 +62,27 @@ func Inspect(ctx context.Context, spec trainer.DataSpec, o Options) (Report, err
 }
 
 func inspectFrom(ctx context.Context, files opener, spec trainer.DataSpec, o Options) (Report, error) {
-	o = o.filled()
-	if err := checkSpec(spec); err != nil {
-		return Report{}, err
-	}
-	s, err := openShards(ctx, files, spec.Source, o.Workers)
+	s, err := newSet(ctx, files, spec, o.filled())
 	if err != nil {
 		return Report{}, err
 	}
 	defer s.Close()
-	content, err := s.digest(ctx, o.Workers)
-	if err != nil {
-		return Report{}, err
+	if s.shards == nil {
+		return Report{}, &SourceError{Msg: "synthetic data have no files to inspect: sweep plan describes them"}
 	}
-	r := Report{Rows: s.count, Dim: s.width, DType: s.dtypes(), Bytes: s.bytes(), Content: content.String()}
+	r := Report{Rows: s.shards.count, Dim: s.shards.width, DType: s.info.DType, Bytes: s.info.Bytes}
 	var all rowStats
 	var mu sync.Mutex
 	var done int64
-	progress := func(rows int64) {
+	after := func(bytes int64) {
 		mu.Lock()
 		defer mu.Unlock()
-		done += rows
-		o.Progress(done, s.count)
+		done += bytes
+		s.opts.Progress(done, s.info.Bytes)
 	}
-	for i := range s.list {
-		sh := &s.list[i]
-		m, err := s.scan(ctx, sh, o.Workers, progress)
+	for i := range s.shards.list {
+		sh := &s.shards.list[i]
+		m, err := s.shards.scan(ctx, sh, s.opts.Workers, func(rows int64) { after(rows * sh.rowBytes()) })
 		if err != nil {
 			return Report{}, err
 		}
@@ -103,14 +98,18 @@ func inspectFrom(ctx context.Context, files opener, spec trainer.DataSpec, o Opt
 	for _, b := range all.bad {
 		r.NonFinite = append(r.NonFinite, BadRow{b.File, b.Row, b.Col})
 	}
-	set := &Set{src: s}
-	switch err := set.prepare(ctx, spec, sampleRows, content, o.Workers); {
-	case errors.Is(err, ErrBad):
-		r.NoData = err.Error()
-	case err != nil:
+	err = s.prepare(ctx)
+	if err != nil && !errors.Is(err, ErrBad) {
 		return Report{}, err
-	default:
-		r.Data, r.EvalRows = set.info.Fingerprint, set.info.EvalRows
+	}
+	if err != nil {
+		r.NoData = err.Error()
+	}
+	if err := s.hashAll(ctx, files); err != nil {
+		return Report{}, err
+	}
+	if r.Content = s.content.String(); err == nil {
+		r.Data, r.EvalRows = s.info.Fingerprint, s.info.EvalRows
 	}
 	return r, nil
 }

@@ -21,7 +21,7 @@ func TestInspectGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if last != 30 || total != 30 {
+	if last != 352 || total != 352 {
 		t.Errorf("progress ends at %d of %d", last, total)
 	}
 	b, err := json.MarshalIndent(r, "", "  ")

@@ -19,7 +19,7 @@ type mappedFile struct {
 }
 
 // mapFile maps a file of size bytes. It returns false if that is not possible.
-func mapFile(f *os.File, size int64) (shardFile, bool) {
+func mapFile(f *os.File, size int64) (sizedFile, bool) {
 	if size <= 0 || size > math.MaxInt {
 		return nil, false
 	}

@@ -24,6 +24,12 @@ type opener interface {
 
 // A shardFile is an open shard. Several goroutines read it at once, at any offset.
 type shardFile interface {
+	sizedFile
+	stamp() stamp // of the file when it was opened
+}
+
+// A sizedFile is a file without a stamp.
+type sizedFile interface {
 	io.ReaderAt
 	io.Closer
 	Size() int64 // in bytes
@@ -128,11 +134,12 @@ func (localFiles) Open(ctx context.Context, name string) (shardFile, error) {
 		f.Close()
 		return nil, err
 	}
+	st := stampOf(info)
 	if m, ok := mapFile(f, info.Size()); ok {
 		f.Close() // the mapping stays valid, and thousands of shards need no descriptors
-		return m, nil
+		return stampedFile{m, st}, nil
 	}
-	return plainFile{f, info.Size()}, nil
+	return stampedFile{plainFile{f, info.Size()}, st}, nil
 }
 
 // A plainFile is a file that cannot be mapped: it is read with system calls.

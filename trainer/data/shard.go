@@ -143,6 +143,7 @@ type shards struct {
 	width int   // numbers in a row
 	count int64 // rows
 	half  *f16Values
+	notes []string // what a person should know of the files, a sentence each
 }
 
 // openShards opens all shards of a source. The error joins those of all shards.
@@ -211,17 +212,22 @@ func (s *shards) read(row int64, x []float32, scale float32, buf []byte) error {
 	buf = buf[:sh.rowBytes()]
 	row -= sh.first
 	if n, err := sh.file.ReadAt(buf, sh.start+row*sh.rowBytes()); n < len(buf) {
-		if err == io.EOF {
-			return &ShardError{sh.name, fmt.Sprintf(
-				"row %d is not there any more: the file was cut short after it was opened", row)}
-		}
-		return fmt.Errorf("read %s: %w", sh.name, err)
+		return sh.readError(row, err)
 	}
 	if sh.dtype.decode(x, buf, scale, s.half) {
 		return nil
 	}
 	col := slices.IndexFunc(x, func(v float32) bool { return !(math.Abs(float64(v)) <= math.MaxFloat32) })
 	return &BadRowError{File: sh.name, Row: row, Col: col, Value: x[col]}
+}
+
+// readError returns what to say where a row of the shard cannot be read.
+func (sh *shard) readError(row int64, err error) error {
+	if err == io.EOF {
+		return &ShardError{sh.name, fmt.Sprintf(
+			"row %d is not there any more: the file was cut short after it was opened", row)}
+	}
+	return fmt.Errorf("read %s: %w", sh.name, err)
 }
 
 // shardOf returns the shard that holds a row of the source.
