@@ -132,3 +132,8 @@ func (o failingOpener) Open(ctx context.Context, name string) (shardFile, error)
 	f, err := o.opener.Open(ctx, name)
 	return failing{f, o.left}, err
 }
+
+// tensors describes a shard of one tensor.
+func tensors(rows, dim int64, dt, name string) []safetensors.Tensor {
+	return []safetensors.Tensor{{Name: name, DType: dt, Shape: []int64{rows, dim}}}
+}

@@ -86,7 +86,7 @@ func (w *watch) verify(ctx context.Context, since int64) error {
 	suspects := w.suspects(again.stamps())
 	// Where nothing was written, a hash that began after this call, by a goroutine that was
 	// before it, answers for it too.
-	if suspects.written || suspects.shards != nil && w.hashes.Load() == before {
+	if suspects.written != nil || suspects.racy != nil && w.hashes.Load() == before {
 		if err := w.compare(ctx, again, suspects); err != nil {
 			return w.judge(err)
 		}
@@ -106,25 +106,21 @@ func (w *watch) judge(err error) error {
 	return err
 }
 
-// suspects are shards that may hold other rows than before.
+// suspects are indexes of shards that may hold other rows than before.
 type suspects struct {
-	shards  []int // their indexes
-	written bool  // they were written to or replaced; else it is that they may have been
+	written []int // written to or replaced
+	racy    []int // written to perhaps
 }
 
 func (w *watch) suspects(now []stamp) (out suspects) {
-	var racy []int
 	for i, st := range now {
 		switch {
 		case st != w.stamps[i]:
-			out.shards = append(out.shards, i)
+			out.written = append(out.written, i)
 		case st.racy(w.began):
-			racy = append(racy, i)
+			out.racy = append(out.racy, i)
 		}
 	}
-	out.written = out.shards != nil
-	// A racy shard beside a written one is as suspect.
-	out.shards = append(out.shards, racy...)
 	return out
 }
 
@@ -175,7 +171,7 @@ func worst(errs []error) error {
 
 // relook reads the header of a shard that was opened again, if it may have changed.
 func (w *watch) relook(i int, sh *shard) error {
-	now, was := sh.file.stamp(), w.stamps[i]
+	now, was := sh.file.stamp(), w.shards.list[i].file.stamp()
 	if now == was && !now.racy(w.began) {
 		return nil
 	}
@@ -206,7 +202,7 @@ func (w *watch) compare(ctx context.Context, again *shards, s suspects) error {
 	if c.digest != w.content.digest {
 		return &changedError{files: w.blame(again, c, s)}
 	}
-	if s.written {
+	if s.written != nil {
 		w.generation.Add(1)
 	}
 	w.stamps, w.began, w.content = again.stamps(), began, c
@@ -214,9 +210,13 @@ func (w *watch) compare(ctx context.Context, again *shards, s suspects) error {
 }
 
 // blame returns the names of the suspects that are in a block whose hash changed, or of
-// all where the hashes of blocks are not known.
+// all where the hashes of blocks are not known. A block may be of several shards: those
+// that were written to are named first, and others only if there are none.
 func (w *watch) blame(again *shards, c content, s suspects) (names []string) {
 	other := func(sh *shard) bool {
+		if len(w.content.blocks) != len(c.blocks) {
+			return true
+		}
 		for i, sum := range c.blocks {
 			from, to := again.block(int64(i), c.sampled)
 			if sum != w.content.blocks[i] && from < sh.first+sh.rows && sh.first < to {
@@ -225,10 +225,14 @@ func (w *watch) blame(again *shards, c content, s suspects) (names []string) {
 		}
 		return false
 	}
-	for _, i := range s.shards {
-		sh := &again.list[i]
-		if len(w.content.blocks) != len(c.blocks) || other(sh) {
-			names = append(names, sh.name)
+	for _, indexes := range [][]int{s.written, s.racy} {
+		for _, i := range indexes {
+			if sh := &again.list[i]; other(sh) {
+				names = append(names, sh.name)
+			}
+		}
+		if names != nil {
+			break
 		}
 	}
 	return names
