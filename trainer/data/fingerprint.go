@@ -190,16 +190,19 @@ func (s *shards) bytes() (n int64) {
 
 // hashedBytes returns how many bytes hash reads.
 func (s *shards) hashedBytes(sampled bool) (n int64) {
-	if !sampled {
-		return s.bytes()
+	for i := range s.blockCount(sampled) {
+		n += s.storedBytes(s.block(i, sampled))
 	}
-	for i := range s.blockCount(true) {
-		for row, to := s.block(i, true); row < to; {
-			sh := s.shardOf(row)
-			end := min(to, sh.first+sh.rows)
-			n += (end - row) * sh.rowBytes()
-			row = end
-		}
+	return n
+}
+
+// storedBytes returns the size of the rows [from, to) as stored.
+func (s *shards) storedBytes(from, to int64) (n int64) {
+	for from < to {
+		sh := s.shardOf(from)
+		end := min(to, sh.first+sh.rows)
+		n += (end - from) * sh.rowBytes()
+		from = end
 	}
 	return n
 }

@@ -12,7 +12,7 @@ import (
 func TestInspectGolden(t *testing.T) {
 	var last, total int64
 	progress := func(done, of int64) {
-		if done <= last {
+		if done <= last && last != total { // the next scan begins where one has ended
 			t.Errorf("progress %d after %d", done, last)
 		}
 		last, total = done, of

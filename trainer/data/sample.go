@@ -73,10 +73,11 @@ func (s *Set) readSample(ctx context.Context) (m sampleStats, err error) {
 	if err == nil && !(m.square <= math.MaxFloat64) {
 		err = s.errorf("the rows hold numbers that are not finite: make them smaller")
 	}
-	if err == nil {
-		m.finish()
+	if err != nil {
+		return sampleStats{}, err
 	}
-	return m, err
+	m.finish()
+	return m, nil
 }
 
 // addRow counts a row, like add.

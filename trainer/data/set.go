@@ -28,8 +28,9 @@ type Options struct {
 	// be written to, that is no error.
 	Cache string
 
-	// Progress is called with how many bytes of how many are read by scans of all rows, and
-	// at last with done = total; never by two goroutines at once. nil for none.
+	// Progress is called during a scan of all bytes with how many of how many are read, and
+	// at the scan's end with done = total; never by two goroutines at once. There may be
+	// several scans, one after the other. nil for none.
 	Progress func(done, total int64)
 
 	clock func() time.Time // for tests; nil for time.Now
@@ -47,6 +48,19 @@ func (o Options) filled() Options {
 		o.clock = time.Now
 	}
 	return o
+}
+
+// meter returns a function that several goroutines call with how many bytes of total they
+// have read.
+func (o Options) meter(total int64) func(bytes int64) {
+	var mu sync.Mutex
+	var done int64
+	return func(bytes int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		done += bytes
+		o.Progress(done, total)
+	}
 }
 
 // A source holds rows, numbered from 0.
@@ -74,8 +88,10 @@ type Set struct {
 	bufs   sync.Pool // of *[]byte, scratch of source.read
 
 	sample  sampleStats // of the training rows
+	held    float64     // share of huge rows in the held-out rows' sum of squares
 	content content
-	watch   *watch // nil for synthetic data
+	cache   *cache // nil for synthetic data, as is watch
+	watch   *watch
 }
 
 // Open opens the data of spec. It checks every shard's header, reads the held-out rows and
@@ -120,6 +136,7 @@ func newSet(ctx context.Context, files opener, spec trainer.DataSpec, o Options)
 	s.src, s.shards = sh, sh
 	s.info.DType, s.info.Shards, s.info.Bytes = sh.dtypes(), len(sh.list), sh.bytes()
 	s.info.Notes = sh.notes
+	s.cache = newCache(sh, spec.Verify == verifySample, o)
 	return s, nil
 }
 
@@ -128,21 +145,58 @@ func (s *Set) open(ctx context.Context, files opener) error {
 	if err := s.prepare(ctx); err != nil {
 		return err
 	}
-	return s.hashAll(ctx, files)
+	if err := s.readContent(ctx, files, true); err != nil {
+		return err
+	}
+	s.describe()
+	return nil
 }
 
-// hashAll computes the fingerprint. The rows are held out by then.
-func (s *Set) hashAll(ctx context.Context, files opener) error {
+// readContent finds the content's digest, in the cache or by hashing, and with it the
+// fingerprint. If rows are held out, it counts those that are repeated.
+func (s *Set) readContent(ctx context.Context, files opener, heldOut bool) error {
 	if s.shards != nil {
-		began := s.opts.clock()
-		c, err := s.shards.hash(ctx, s.spec.Verify == verifySample, s.opts.Workers, func(int64) {}, nil)
-		if err != nil {
+		if err := s.hashShards(ctx, heldOut && s.spec.Verify != verifySample); err != nil {
 			return err
 		}
-		s.content = c
-		s.watch = newWatch(files, s.shards, c, began, s.opts)
+		s.watch = newWatch(files, s.shards, s.content, time.Unix(0, s.cache.entry.Began), s.opts)
 	}
 	s.info.Fingerprint = s.content.fingerprint(s.normalize(), s.info.Scale, s.info.EvalRows, s.info.MaxNorm)
+	return nil
+}
+
+// hashShards sets content, and if it is to count them, the number of repeated rows.
+func (s *Set) hashShards(ctx context.Context, count bool) (err error) {
+	var known, counted bool
+	s.content, known = s.cache.content()
+	if count {
+		s.info.EvalRepeated, counted = s.cache.entry.Repeated[s.repeatedKey()]
+	}
+	if known && (counted || !count) {
+		return nil
+	}
+	var visit rowVisitor
+	var r *repeats
+	if count {
+		if r, err = s.newRepeats(ctx); err != nil {
+			return err
+		}
+		visit = r.visit
+	}
+	sampled := s.spec.Verify == verifySample
+	after := s.opts.meter(s.shards.hashedBytes(sampled))
+	if s.content, err = s.shards.hash(ctx, sampled, s.opts.Workers, after, visit); err != nil {
+		return err
+	}
+	if count {
+		s.info.EvalRepeated = r.count()
+	}
+	s.cache.put(func(e *cacheEntry) {
+		e.Content = fmt.Sprintf("%x", s.content.digest[:])
+		if count {
+			e.Repeated = keep(e.Repeated, s.repeatedKey(), s.info.EvalRepeated)
+		}
+	})
 	return nil
 }
 
@@ -160,6 +214,8 @@ func checkSpec(spec trainer.DataSpec) error {
 		return &SourceError{Msg: fmt.Sprintf("normalize: %q is neither none nor mean_square", spec.Normalize)}
 	case spec.EvalTokens < 0:
 		return &SourceError{Msg: fmt.Sprintf("eval_tokens: %d is negative", spec.EvalTokens)}
+	case spec.MaxNorm != "" && spec.Synthetic != nil:
+		return &SourceError{Msg: "max_norm: synthetic rows are not left out: remove max_norm, or write the rows to shards"}
 	case spec.Verify != "" && spec.Verify != "whole" && spec.Verify != verifySample:
 		return &SourceError{Msg: fmt.Sprintf("verify: %q is neither whole nor sample", spec.Verify)}
 	}
@@ -168,9 +224,12 @@ func checkSpec(spec trainer.DataSpec) error {
 
 func (s *Set) normalize() string { return cmp.Or(s.spec.Normalize, "none") }
 
-// prepare holds out rows, reads them and a sample of the others, and fills in info but
+// prepare leaves rows out and holds rows out, reads the held-out rows and a sample of the others, and fills in info but
 // for the fingerprint.
 func (s *Set) prepare(ctx context.Context) error {
+	if err := s.leaveOut(ctx); err != nil {
+		return err
+	}
 	if err := s.holdOut(); err != nil {
 		return err
 	}
@@ -187,11 +246,10 @@ func (s *Set) prepare(ctx context.Context) error {
 		}
 	}
 	s.info.Scale = float64(s.scale)
-	held, err := s.readHeldOut(ctx)
-	if err != nil {
+	if s.held, err = s.readHeldOut(ctx); err != nil {
 		return err
 	}
-	s.info.HugeShare = max(s.sample.hugeShare, held)
+	s.info.HugeShare = max(s.sample.hugeShare, s.held)
 	return nil
 }
 
