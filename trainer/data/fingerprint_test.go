@@ -2,12 +2,9 @@ package data
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/topksweep/sweep/trainer"
@@ -244,41 +241,5 @@ func TestSampledDigest(t *testing.T) {
 			}
 			last = from
 		}
-	}
-}
-
-// BenchmarkDigest hashes 256 MiB as Open does. BenchmarkSHA256 is the fastest that it can
-// be: SHA-256 of bytes in memory, on all cores.
-func BenchmarkDigest(b *testing.B) {
-	for _, dim := range []int{64, 512, 4096} {
-		b.Run(fmt.Sprint(dim), func(b *testing.B) {
-			path := write(b, b.TempDir(), "a.safetensors", sparse(b, dim, 1<<27/dim)["a.safetensors"])
-			s := open(b, trainer.DataSpec{Source: path, Verify: "sample"}, Options{})
-			b.SetBytes(s.shards.bytes())
-			for b.Loop() {
-				_, err := s.shards.hash(b.Context(), false, runtime.GOMAXPROCS(0), func(int64) {}, nil)
-				if err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
-func BenchmarkSHA256(b *testing.B) {
-	buf := make([]byte, hashBuffer)
-	n := runtime.GOMAXPROCS(0)
-	b.SetBytes(256 << 20)
-	for b.Loop() {
-		var wg sync.WaitGroup
-		for range n {
-			wg.Go(func() {
-				h := sha256.New()
-				for range (256 << 20) / hashBuffer / n {
-					h.Write(buf)
-				}
-			})
-		}
-		wg.Wait()
 	}
 }

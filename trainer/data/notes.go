@@ -68,6 +68,7 @@ func (m *sampleStats) largeDims() (dims []int, share float64) {
 		}
 		dims = append(dims, dim)
 		if share += m.dims[dim]; share > hugeNote {
+			slices.Sort(dims)
 			return dims, min(1, share)
 		}
 	}

@@ -15,12 +15,16 @@ import (
 // each takes memory.
 const maxCompared = 1 << 22
 
+// firstBytes is how many bytes of a row the filter looks at. Hashing all of them would take
+// a third of the time of SHA-256.
+const firstBytes = 64
+
 // repeats counts the held-out rows that are training rows too. Rows are compared as they
 // are stored, or in float32 where shards differ in dtype.
 //
 // A row is looked up by a hash of 64 bits, and then compared byte by byte. Before that, a
-// filter of one bit for each of so many values of the hash says at once of most rows that
-// they are no held-out row.
+// filter says of most rows that they are no held-out row, after a look at their first
+// bytes: it has a bit for each value of a short hash of these.
 type repeats struct {
 	shards *shards
 	mixed  bool    // shards differ in dtype
@@ -82,21 +86,24 @@ func newRepeats(ctx context.Context, s *shards, held, left []int64, workers int)
 	return r, failed
 }
 
+// bit returns which bit of the filter stands for a row.
+func (r *repeats) bit(key []byte) uint64 {
+	return maphash.Bytes(r.seed, key[:min(len(key), firstBytes)]) % uint64(64*len(r.filter))
+}
+
 // group adds a held-out row to the group of those that are equal to it.
 func (r *repeats) group(row int64, sum uint64) error {
-	bit := sum % uint64(64*len(r.filter))
+	key, err := r.keyOf(row)
+	if err != nil {
+		return err
+	}
+	bit := r.bit(key)
 	r.filter[bit/64] |= 1 << (bit % 64)
 	groups := r.groups[sum]
-	if groups != nil {
-		key, err := r.keyOf(row)
-		if err != nil {
+	for _, g := range groups {
+		if equal, err := r.equal(g, key); err != nil || equal {
+			g.count++
 			return err
-		}
-		for _, g := range groups {
-			if equal, err := r.equal(g, key); err != nil || equal {
-				g.count++
-				return err
-			}
 		}
 	}
 	r.groups[sum] = append(groups, &heldGroup{row: row, count: 1})
@@ -106,11 +113,10 @@ func (r *repeats) group(row int64, sum uint64) error {
 // visit is a rowVisitor: it looks a row up, if it is a training row.
 func (r *repeats) visit(sh *shard, row int64, raw []byte) error {
 	key := r.key(sh, raw)
-	sum := maphash.Bytes(r.seed, key)
-	if bit := sum % uint64(64*len(r.filter)); r.filter[bit/64]&(1<<(bit%64)) == 0 {
+	if bit := r.bit(key); r.filter[bit/64]&(1<<(bit%64)) == 0 {
 		return nil
 	}
-	for _, g := range r.groups[sum] {
+	for _, g := range r.groups[maphash.Bytes(r.seed, key)] {
 		if g.found.Load() || contains(r.held, row) || contains(r.left, row) {
 			continue
 		}
