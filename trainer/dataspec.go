@@ -1,5 +1,12 @@
 package trainer
 
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
 // DataSpec says what to train on: the data section of grid.yaml.
 type DataSpec struct {
 	Source        string     `json:"source,omitempty"`    // a directory or a glob of activation shards
@@ -11,6 +18,20 @@ type DataSpec struct {
 	LMName        string     `json:"lm_name,omitempty"`   // recorded in results and exports
 	Layer         *int       `json:"layer,omitempty"`
 	SubmoduleName string     `json:"submodule_name,omitempty"`
+}
+
+// ParseMaxNorm reads DataSpec.MaxNorm: a norm, or a number of median norms, such as
+// 10x_median. One of the results is more than 0, and the other is 0.
+func ParseMaxNorm(text string) (norm, medians float64, err error) {
+	number, ofMedian := strings.CutSuffix(text, "x_median")
+	v, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(v > 0 && v <= math.MaxFloat64) {
+		return 0, 0, fmt.Errorf("%q is neither a positive number nor one followed by x_median, such as 10x_median", text)
+	}
+	if ofMedian {
+		return 0, v, nil
+	}
+	return v, 0, nil
 }
 
 // Synthetic describes data whose true directions are known: each row is a

@@ -172,8 +172,8 @@ func (s *shards) hashRows(h hash.Hash, sh *shard, row int64, buf []byte, visit r
 	if visit == nil {
 		return nil
 	}
-	for ; len(buf) > 0; row, buf = row+1, buf[sh.rowBytes():] {
-		if err := visit(sh, row, buf[:sh.rowBytes()]); err != nil {
+	for size := sh.rowBytes(); len(buf) > 0; row, buf = row+1, buf[size:] {
+		if err := visit(sh, row, buf[:size]); err != nil {
 			return err
 		}
 	}
