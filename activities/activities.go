@@ -17,6 +17,10 @@ import (
 
 // Activities are the activities of one worker. They are used by many goroutines.
 type Activities struct {
+	// DataCache is the folder that data.Options.Cache names; "" for none. It is set before
+	// the first activity.
+	DataCache string
+
 	store   storage.Store // for checkpoints and models
 	ledger  *ledger.Ledger
 	backend trainer.Backend

@@ -29,7 +29,7 @@ func (a *Activities) data(ctx context.Context, h *plan.Header) (*data.Set, error
 	}
 	a.mu.Unlock()
 	s.once.Do(func() {
-		s.set, s.err = data.Open(context.WithoutCancel(ctx), h.Data, data.Options{})
+		s.set, s.err = data.Open(context.WithoutCancel(ctx), h.Data, data.Options{Cache: a.DataCache})
 		if s.err == nil && s.set.Info().Fingerprint != want {
 			s.err = fmt.Errorf("%w: its fingerprint is %s, planned was %s; submit the grid again",
 				ErrDataChanged, s.set.Info().Fingerprint, want)

@@ -58,7 +58,7 @@ func runExtend(ctx context.Context, env *environment, o extendOptions) error {
 	if err != nil {
 		return err
 	}
-	add, err := planGrid(ctx, o.grid, plan.Estimates{Bytes: bytes})
+	add, err := planGrid(ctx, env, o.grid, plan.Estimates{Bytes: bytes})
 	if err != nil {
 		return err
 	}

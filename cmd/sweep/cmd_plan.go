@@ -63,7 +63,7 @@ func runPlan(ctx context.Context, env *environment, o planOptions) error {
 		return err
 	}
 	e := newEstimator(ctx, alone.backend, device.slots)
-	planned, err := planGrid(ctx, o.grid, plan.Estimates{
+	planned, err := planGrid(ctx, env, o.grid, plan.Estimates{
 		Bytes: device.backend.Bytes, Slots: device.slots, Seconds: e.seconds,
 		Reused: func(cell string) bool { return completed[cell] },
 	})

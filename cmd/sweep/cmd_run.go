@@ -69,7 +69,7 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	planned, err := planGrid(ctx, o.grid, plan.Estimates{Bytes: device.backend.Bytes})
+	planned, err := planGrid(ctx, env, o.grid, plan.Estimates{Bytes: device.backend.Bytes})
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func runSubmit(ctx context.Context, env *environment, o submitOptions) error {
 	if err != nil {
 		return err
 	}
-	planned, err := planGrid(ctx, o.grid, plan.Estimates{Bytes: bytes})
+	planned, err := planGrid(ctx, env, o.grid, plan.Estimates{Bytes: bytes})
 	if err != nil {
 		return err
 	}

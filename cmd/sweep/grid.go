@@ -36,7 +36,7 @@ type plannedGrid struct {
 
 // planGrid reads a grid file, opens its data and expands it. Nothing is started or
 // written.
-func planGrid(ctx context.Context, o gridOptions, est plan.Estimates) (*plannedGrid, error) {
+func planGrid(ctx context.Context, env *environment, o gridOptions, est plan.Estimates) (*plannedGrid, error) {
 	src, err := readGrid(o.path)
 	if err != nil {
 		return nil, inputError{err}
@@ -46,7 +46,7 @@ func planGrid(ctx context.Context, o gridOptions, est plan.Estimates) (*plannedG
 		return nil, err
 	}
 	parsed.Data.Source = absoluteSource(parsed.Data.Source, filepath.Dir(o.path))
-	set, err := data.Open(ctx, parsed.Data, data.Options{})
+	set, err := data.Open(ctx, parsed.Data, env.dataOptions())
 	if errors.Is(err, data.ErrBad) {
 		return nil, parsed.DataErrors(unjoin(err))
 	}

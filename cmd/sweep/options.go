@@ -30,6 +30,7 @@ func (o *deviceOptions) addFlags(f *pflag.FlagSet) {
 type trainingDevice struct {
 	backend trainer.Backend
 	slots   int
+	cache   string // as environment.cache
 }
 
 // openDevice opens what the options ask for, and prints a note about it if there is
@@ -39,6 +40,7 @@ func openDevice(env *environment, o deviceOptions) (trainingDevice, error) {
 	if err == nil && note != "" {
 		fmt.Fprintln(env.errOut, note)
 	}
+	device.cache = env.cache
 	return device, err
 }
 

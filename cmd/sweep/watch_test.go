@@ -217,7 +217,7 @@ func planWithResults(t *testing.T, n int) (*ledger.Ledger, *plan.Header) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	planned, err := planGrid(t.Context(), gridOptions{path: writeGrid(t, gridWith())}, plan.Estimates{Bytes: bytes})
+	planned, err := planGrid(t.Context(), &environment{errOut: io.Discard}, gridOptions{path: writeGrid(t, gridWith())}, plan.Estimates{Bytes: bytes})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -124,7 +124,7 @@ func (o *deviceOptions) open() (device trainingDevice, note string, err error) {
 	}
 	if len(use) == 0 {
 		slots, threads := o.cpuSlots()
-		return trainingDevice{cpu.New(threads), slots}, note, nil
+		return trainingDevice{backend: cpu.New(threads), slots: slots}, note, nil
 	}
 	var gpus []trainer.Backend
 	for _, g := range use {
@@ -138,7 +138,7 @@ func (o *deviceOptions) open() (device trainingDevice, note string, err error) {
 	if o.slots > 0 {
 		slots = min(slots, o.slots)
 	}
-	return trainingDevice{newGPUPool(gpus), slots}, "training on " + gpuNames(use, present), nil
+	return trainingDevice{backend: newGPUPool(gpus), slots: slots}, "training on " + gpuNames(use, present), nil
 }
 
 // backendFor returns the name of the backend of workers elsewhere, and the memory

@@ -8,7 +8,7 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// warn adds warnings about settings that are valid and probably a mistake.
+// warn adds warnings about settings that are valid and probably a mistake, and about the data.
 func (p *Plan) warn() {
 	var neverDead, noAuxK, bigBatch int
 	rows := p.Info.Rows - p.Info.EvalRows
@@ -39,6 +39,9 @@ func (p *Plan) warn() {
 		warn(neverDead, "train on fewer tokens than dead_feature_threshold: no latent can be dead")
 	}
 	warn(bigBatch, "have a batch_size above the %s rows to train on", humanize.Comma(rows))
+	for _, note := range p.Info.Notes {
+		p.Warnings = append(p.Warnings, "data: "+note)
+	}
 	if p.EpochsMax > 1 {
 		p.Warnings = append(p.Warnings, fmt.Sprintf("a run sees each row up to %.3g times: the data has %s rows to train on",
 			p.EpochsMax, humanize.Comma(rows)))

@@ -3,12 +3,14 @@ package progress
 import (
 	"fmt"
 	"time"
+
+	"github.com/dustin/go-humanize"
 )
 
 // percentInterval is how often Percent draws its line.
 const percentInterval = 200 * time.Millisecond
 
-// Percent returns a function that shows how far a long scan of rows is, as a
+// Percent returns a function that shows how far a long scan of data is, in bytes, as a
 // percentage that is drawn anew on one line. It shows nothing if t is not
 // interactive. The line is removed when done is total.
 func Percent(t Terminal) func(done, total int64) {
@@ -23,7 +25,7 @@ func Percent(t Terminal) func(done, total int64) {
 			}
 		case time.Since(drawn) > percentInterval:
 			drawn = time.Now()
-			fmt.Fprintf(t.Out, "\r%d%% of %d rows", 100*done/total, total)
+			fmt.Fprintf(t.Out, "\r\x1b[Kreading the data: %d%% of %s", 100*done/total, humanize.Bytes(uint64(total)))
 		}
 	}
 }
