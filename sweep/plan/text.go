@@ -80,8 +80,12 @@ func (p *Plan) dataLine() string {
 	if p.Data.Synthetic != nil {
 		from = fmt.Sprintf("synthetic, %d directions", p.Data.Synthetic.Directions)
 	}
-	return fmt.Sprintf("%s: %s rows of %d, %s of them held out",
+	line := fmt.Sprintf("%s: %s rows of %d, %s of them held out",
 		from, humanize.Comma(p.Info.Rows), p.Info.Dim, humanize.Comma(p.Info.EvalRows))
+	if p.Info.MaxNorm > 0 {
+		line += fmt.Sprintf("; %s with a norm above %.4g left out", humanize.Comma(p.Info.LeftOut), p.Info.MaxNorm)
+	}
+	return line
 }
 
 // stepsLine says what is trained, and what sharing saves of it.

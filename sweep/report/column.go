@@ -16,6 +16,7 @@ type Column struct {
 
 	group columnGroup
 	get   func(r ledger.Result) any // int64, float64, string, or nil where the result has no value
+	above float64                   // of groupRows: tables show the column where a value is larger
 }
 
 // A columnGroup says what a column is about. The order of the columns, and which of them a table shows, depend on it.
@@ -28,6 +29,7 @@ const (
 	groupRun                        // about the run as a whole
 	groupTime                       // differs between two equal runs; never in tables
 	groupData                       // what the run trained on; in tables only with Rows.AllColumns
+	groupRows                       // what is said of the data's rows; in tables where it is much
 )
 
 // Columns lists every column in order.
@@ -85,6 +87,25 @@ func Columns() []Column {
 			group: groupData, get: func(r ledger.Result) any { return textOrNil(r.Submodule) },
 		},
 		Column{
+			Name: "huge_rows_share", above: tableHugeShare,
+			Doc:   "share of the mean square in rows of over 10 median norms, as data inspect says",
+			group: groupRows, get: func(r ledger.Result) any {
+				if !measured(r) {
+					return nil
+				}
+				return r.Info.HugeShare
+			},
+		},
+		Column{
+			Name: "rows_left_out", Doc: "rows that data.max_norm left out, of training and held-out rows together",
+			group: groupRows, get: func(r ledger.Result) any {
+				if !measured(r) {
+					return nil
+				}
+				return r.Info.LeftOut
+			},
+		},
+		Column{
 			Name: "status", Doc: "pending, running, completed, failed or canceled", Text: true,
 			group: groupRun, get: func(r ledger.Result) any { return textOrNil(string(r.Status)) },
 		},
@@ -94,6 +115,16 @@ func Columns() []Column {
 		},
 	)
 }
+
+// tableHugeShare is the share of huge rows above which tables show it, and noteHugeShare the one above which a note
+// says what it means.
+const (
+	tableHugeShare = 0.1
+	noteHugeShare  = 0.5
+)
+
+// measured reports whether the plan knows the norms of the rows: those of version 0.1.0 do not.
+func measured(r ledger.Result) bool { return r.Info != nil && r.Info.MedianNorm > 0 }
 
 // metricColumns returns a column for each field of trainer.Metrics. Only completed runs have metrics.
 func metricColumns() []Column {

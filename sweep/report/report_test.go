@@ -71,12 +71,16 @@ func TestFormats(t *testing.T) {
 	synthetic.Results[0].Metrics.Recovered = ptr(0.9)
 	all := sample()
 	all.AllColumns = true
+	sinks := sample()
+	for i := range sinks.Results {
+		sinks.Results[i].Info = &trainer.DataInfo{MedianNorm: 3, HugeShare: 0.987, LeftOut: 3}
+	}
 	auxk := sample()
 	auxk.Plan = &plan.Header{Axes: []string{"auxk_alpha", "k"}}
 	steps := sample()
 	steps.Plan = &plan.Header{Axes: []string{"steps", "k"}}
 	for name, rows := range map[string]Rows{
-		"sample": sample(), "synthetic": synthetic, "all": all, "steps": steps, "auxk": auxk,
+		"sample": sample(), "synthetic": synthetic, "all": all, "sinks": sinks, "steps": steps, "auxk": auxk,
 		"none": {Plan: &plan.Header{}}, "unplanned": {Results: sample().Results},
 	} {
 		for _, f := range Formats() {
@@ -199,6 +203,40 @@ func TestDecimals(t *testing.T) {
 		column := Column{group: groupMetric, get: func(r ledger.Result) any { return r.WallSeconds }}
 		if got := strings.Join(formatColumn(column, results), " "); got != c.want {
 			t.Errorf("%v: %s, want %s", c.in, got, c.want)
+		}
+	}
+}
+
+// The columns about huge rows are in tables where they say something, and a note where they say much.
+func TestHugeRowsInTables(t *testing.T) {
+	for _, tt := range []struct {
+		info               *trainer.DataInfo
+		share, left, noted bool
+	}{
+		{nil, false, false, false},
+		{&trainer.DataInfo{HugeShare: 0.9}, false, false, false}, // a plan of version 0.1.0 has no median norm
+		{&trainer.DataInfo{MedianNorm: 2}, false, false, false},
+		{&trainer.DataInfo{MedianNorm: 2, HugeShare: 0.1}, false, false, false},
+		{&trainer.DataInfo{MedianNorm: 2, HugeShare: 0.11, LeftOut: 1}, true, true, false},
+		{&trainer.DataInfo{MedianNorm: 2, HugeShare: 0.5}, true, false, false},
+		{&trainer.DataInfo{MedianNorm: 2, HugeShare: 0.51}, true, false, true},
+		{&trainer.DataInfo{MedianNorm: 2, LeftOut: 7}, false, true, false},
+	} {
+		rows := sample()
+		for i := range rows.Results {
+			rows.Results[i].Info = tt.info
+		}
+		for _, format := range []string{"table", "md"} {
+			text := string(write(t, format, rows))
+			header, _, _ := strings.Cut(text, "status")
+			if strings.Contains(header, "huge_rows_share") != tt.share || strings.Contains(header, "rows_left_out") != tt.left ||
+				strings.Contains(text, "about those rows") != tt.noted {
+				t.Errorf("%+v: %s", tt, text)
+			}
+		}
+		known := tt.info != nil && tt.info.MedianNorm > 0
+		if text := string(write(t, "json", rows)); strings.Contains(text, `"rows_left_out": null`) == known {
+			t.Errorf("%+v: %s", tt, text)
 		}
 	}
 }

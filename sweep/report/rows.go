@@ -73,6 +73,8 @@ func (rows Rows) tableColumns() []Column {
 			return c.Name != "steps" && !rows.AllColumns && !slices.Contains(axes, c.Name)
 		case groupMetric:
 			return !rows.AllColumns && !slices.Contains(tableMetrics(), c.Name) || !rows.hasValue(c)
+		case groupRows:
+			return !rows.AllColumns && !rows.hasMore(c) || !rows.hasValue(c)
 		case groupRun:
 			return c.Name == "error" && !rows.hasValue(c)
 		}
@@ -85,9 +87,43 @@ func (rows Rows) hasValue(c Column) bool {
 	return slices.ContainsFunc(rows.Results, func(r ledger.Result) bool { return c.get(r) != nil })
 }
 
-// notes returns the sentences below a table. AuxK acts on dead latents only. Where it varies, but no latent of a run
-// was ever dead, the runs that differ in AuxK alone are equal, and a note says so.
-func (rows Rows) notes() []string {
+// hasMore reports whether any row has a value in the column that is above what is worth showing.
+func (rows Rows) hasMore(c Column) bool {
+	return slices.ContainsFunc(rows.Results, func(r ledger.Result) bool {
+		switch v := c.get(r).(type) {
+		case int64:
+			return float64(v) > c.above
+		case float64:
+			return v > c.above
+		}
+		return false
+	})
+}
+
+// notes returns the sentences below a table.
+func (rows Rows) notes() []string { return slices.Concat(rows.hugeNotes(), rows.auxkNotes()) }
+
+// hugeNotes says where metrics are about a few rows of huge norms.
+func (rows Rows) hugeNotes() []string {
+	share, hint := 0.0, "data.max_norm: 10x_median leaves them out"
+	for _, r := range rows.Results {
+		if measured(r) && r.Info.HugeShare > share {
+			share = r.Info.HugeShare
+			if r.Info.MaxNorm > 0 {
+				hint = "a smaller data.max_norm leaves them out"
+			}
+		}
+	}
+	if !(share > noteHugeShare) {
+		return nil
+	}
+	return []string{fmt.Sprintf("%.0f%% of the mean square of the data is in rows of over 10 median norms "+
+		"(huge_rows_share): the losses and metrics are about those rows; %s.", 100*share, hint)}
+}
+
+// auxkNotes is about AuxK, which acts on dead latents only. Where it varies, but no latent of a run was ever dead, the
+// runs that differ in AuxK alone are equal, and a note says so.
+func (rows Rows) auxkNotes() []string {
 	var varying []string
 	for _, key := range []string{"auxk_alpha", "k_aux"} {
 		if slices.Contains(rows.axes(), key) {

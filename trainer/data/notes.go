@@ -25,8 +25,8 @@ func (s *Set) describe() {
 	add := func(format string, a ...any) { notes = append(notes, fmt.Sprintf(format, a...)) }
 	huge := s.info.HugeShare > hugeNote
 	if huge {
-		where := "the training rows"
-		if s.held > s.sample.hugeShare {
+		where := "the rows"
+		if s.sample.hugeShare <= hugeNote {
 			where = "the held-out rows"
 		}
 		hint := "data.max_norm: 10x_median leaves them out"
