@@ -26,10 +26,6 @@ type Result struct {
 	LMName      string          `json:"lm_name,omitempty"`
 	Layer       *int            `json:"layer,omitempty"`
 	Submodule   string          `json:"submodule_name,omitempty"`
-
-	// Info describes the data. Results sets it from the plan; it is not stored with a
-	// result.
-	Info *trainer.DataInfo `json:"-"`
 }
 
 // NewResult returns the result of a cell that has a status and nothing else yet.
@@ -121,7 +117,6 @@ func (l *Ledger) outcome(ctx context.Context, h *plan.Header, c grid.Cell) (Resu
 	// The names of the activations are those of this plan's grid. The sweep that
 	// trained the run may have had others.
 	r.LMName, r.Layer, r.Submodule = h.Data.LMName, h.Data.Layer, h.Data.SubmoduleName
-	r.Info = &h.Info
 	return r, err
 }
 

@@ -16,7 +16,11 @@ type Column struct {
 
 	group columnGroup
 	get   func(r ledger.Result) any // int64, float64, string, or nil where the result has no value
-	above float64                   // of groupRows: tables show the column where a value is larger
+
+	// Of groupRows: info takes the place of get where there is a plan, and tables show the column where a value is above
+	// a limit.
+	info  func(i trainer.DataInfo) any
+	above float64
 }
 
 // A columnGroup says what a column is about. The order of the columns, and which of them a table shows, depend on it.
@@ -89,21 +93,11 @@ func Columns() []Column {
 		Column{
 			Name: "huge_rows_share", above: tableHugeShare,
 			Doc:   "share of the mean square in rows of over 10 median norms, as data inspect says",
-			group: groupRows, get: func(r ledger.Result) any {
-				if !measured(r) {
-					return nil
-				}
-				return r.Info.HugeShare
-			},
+			group: groupRows, get: noValue, info: func(i trainer.DataInfo) any { return i.HugeShare },
 		},
 		Column{
 			Name: "rows_left_out", Doc: "rows that data.max_norm left out, of training and held-out rows together",
-			group: groupRows, get: func(r ledger.Result) any {
-				if !measured(r) {
-					return nil
-				}
-				return r.Info.LeftOut
-			},
+			group: groupRows, get: noValue, info: func(i trainer.DataInfo) any { return i.LeftOut },
 		},
 		Column{
 			Name: "status", Doc: "pending, running, completed, failed or canceled", Text: true,
@@ -122,9 +116,6 @@ const (
 	tableHugeShare = 0.1
 	noteHugeShare  = 0.5
 )
-
-// measured reports whether the plan knows the norms of the rows: those of version 0.1.0 do not.
-func measured(r ledger.Result) bool { return r.Info != nil && r.Info.MedianNorm > 0 }
 
 // metricColumns returns a column for each field of trainer.Metrics. Only completed runs have metrics.
 func metricColumns() []Column {
@@ -151,6 +142,8 @@ func metricColumns() []Column {
 	}
 	return out
 }
+
+func noValue(ledger.Result) any { return nil }
 
 func textOrNil(s string) any {
 	if s == "" {

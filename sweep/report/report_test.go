@@ -72,9 +72,7 @@ func TestFormats(t *testing.T) {
 	all := sample()
 	all.AllColumns = true
 	sinks := sample()
-	for i := range sinks.Results {
-		sinks.Results[i].Info = &trainer.DataInfo{MedianNorm: 3, HugeShare: 0.987, LeftOut: 3}
-	}
+	sinks.Plan.Info = trainer.DataInfo{MedianNorm: 3, HugeShare: 0.987, LeftOut: 3}
 	auxk := sample()
 	auxk.Plan = &plan.Header{Axes: []string{"auxk_alpha", "k"}}
 	steps := sample()
@@ -210,22 +208,20 @@ func TestDecimals(t *testing.T) {
 // The columns about huge rows are in tables where they say something, and a note where they say much.
 func TestHugeRowsInTables(t *testing.T) {
 	for _, tt := range []struct {
-		info               *trainer.DataInfo
+		info               trainer.DataInfo
 		share, left, noted bool
 	}{
-		{nil, false, false, false},
-		{&trainer.DataInfo{HugeShare: 0.9}, false, false, false}, // a plan of version 0.1.0 has no median norm
-		{&trainer.DataInfo{MedianNorm: 2}, false, false, false},
-		{&trainer.DataInfo{MedianNorm: 2, HugeShare: 0.1}, false, false, false},
-		{&trainer.DataInfo{MedianNorm: 2, HugeShare: 0.11, LeftOut: 1}, true, true, false},
-		{&trainer.DataInfo{MedianNorm: 2, HugeShare: 0.5}, true, false, false},
-		{&trainer.DataInfo{MedianNorm: 2, HugeShare: 0.51}, true, false, true},
-		{&trainer.DataInfo{MedianNorm: 2, LeftOut: 7}, false, true, false},
+		{trainer.DataInfo{}, false, false, false},
+		{trainer.DataInfo{HugeShare: 0.9}, false, false, false}, // a plan of version 0.1.0 has no median norm
+		{trainer.DataInfo{MedianNorm: 2}, false, false, false},
+		{trainer.DataInfo{MedianNorm: 2, HugeShare: 0.1}, false, false, false},
+		{trainer.DataInfo{MedianNorm: 2, HugeShare: 0.11, LeftOut: 1}, true, true, false},
+		{trainer.DataInfo{MedianNorm: 2, HugeShare: 0.5}, true, false, false},
+		{trainer.DataInfo{MedianNorm: 2, HugeShare: 0.51}, true, false, true},
+		{trainer.DataInfo{MedianNorm: 2, LeftOut: 7}, false, true, false},
 	} {
 		rows := sample()
-		for i := range rows.Results {
-			rows.Results[i].Info = tt.info
-		}
+		rows.Plan.Info = tt.info
 		for _, format := range []string{"table", "md"} {
 			text := string(write(t, format, rows))
 			header, _, _ := strings.Cut(text, "status")
@@ -234,7 +230,7 @@ func TestHugeRowsInTables(t *testing.T) {
 				t.Errorf("%+v: %s", tt, text)
 			}
 		}
-		known := tt.info != nil && tt.info.MedianNorm > 0
+		known := tt.info.MedianNorm > 0
 		if text := string(write(t, "json", rows)); strings.Contains(text, `"rows_left_out": null`) == known {
 			t.Errorf("%+v: %s", tt, text)
 		}

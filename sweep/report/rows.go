@@ -40,6 +40,16 @@ func (rows Rows) columns() []Column {
 		return len(axes) + 2
 	}
 	out := Columns()
+	for i, c := range out {
+		if c.info != nil {
+			out[i].get = func(ledger.Result) any {
+				if !rows.measured() {
+					return nil
+				}
+				return c.info(rows.Plan.Info)
+			}
+		}
+	}
 	slices.SortStableFunc(out, func(a, b Column) int { return cmp.Compare(rank(a), rank(b)) })
 	return out
 }
@@ -87,6 +97,9 @@ func (rows Rows) hasValue(c Column) bool {
 	return slices.ContainsFunc(rows.Results, func(r ledger.Result) bool { return c.get(r) != nil })
 }
 
+// measured reports whether the plan knows the norms of the rows: those of version 0.1.0 do not.
+func (rows Rows) measured() bool { return rows.Plan != nil && rows.Plan.Info.MedianNorm > 0 }
+
 // hasMore reports whether any row has a value in the column that is above what is worth showing.
 func (rows Rows) hasMore(c Column) bool {
 	return slices.ContainsFunc(rows.Results, func(r ledger.Result) bool {
@@ -105,17 +118,12 @@ func (rows Rows) notes() []string { return slices.Concat(rows.hugeNotes(), rows.
 
 // hugeNotes says where metrics are about a few rows of huge norms.
 func (rows Rows) hugeNotes() []string {
-	share, hint := 0.0, "data.max_norm: 10x_median leaves them out"
-	for _, r := range rows.Results {
-		if measured(r) && r.Info.HugeShare > share {
-			share = r.Info.HugeShare
-			if r.Info.MaxNorm > 0 {
-				hint = "a smaller data.max_norm leaves them out"
-			}
-		}
-	}
-	if !(share > noteHugeShare) {
+	if !rows.measured() || !(rows.Plan.Info.HugeShare > noteHugeShare) {
 		return nil
+	}
+	share, hint := rows.Plan.Info.HugeShare, "data.max_norm: 10x_median leaves them out"
+	if rows.Plan.Info.MaxNorm > 0 {
+		hint = "a smaller data.max_norm leaves them out"
 	}
 	return []string{fmt.Sprintf("%.0f%% of the mean square of the data is in rows of over 10 median norms "+
 		"(huge_rows_share): the losses and metrics are about those rows; %s.", 100*share, hint)}
