@@ -217,7 +217,9 @@ func planWithResults(t *testing.T, n int) (*ledger.Ledger, *plan.Header) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	planned, err := planGrid(t.Context(), &environment{errOut: io.Discard}, gridOptions{path: writeGrid(t, gridWith())}, plan.Estimates{Bytes: bytes})
+	env := &environment{errOut: io.Discard}
+	o := gridOptions{path: writeGrid(t, gridWith())}
+	planned, err := planGrid(t.Context(), env, o, plan.Estimates{Bytes: bytes})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,8 @@ func TestMaxNorm(t *testing.T) {
 			t.Errorf("%s: %+v, %v", text, g, err)
 			continue
 		}
-		if norm, medians, err := trainer.ParseMaxNorm(g.Data.MaxNorm); err != nil || !(norm+medians > 0) || norm*medians != 0 {
+		norm, medians, err := trainer.ParseMaxNorm(g.Data.MaxNorm)
+		if err != nil || !(norm+medians > 0) || norm*medians != 0 {
 			t.Errorf("%s: %v, %v, %v", text, norm, medians, err)
 		}
 	}
@@ -36,7 +37,8 @@ func TestMaxNorm(t *testing.T) {
 // What is the default is not stored: plans without it are those of before.
 func TestVerify(t *testing.T) {
 	for text, want := range map[string]string{"whole": "", "sample": "sample"} {
-		g, err := Parse("g.yaml", []byte("name: x\ndata: {source: a, verify: "+text+"}\nparameters: {k: [4]}\n"), ParseOptions{})
+		src := "name: x\ndata: {source: a, verify: " + text + "}\nparameters: {k: [4]}\n"
+		g, err := Parse("g.yaml", []byte(src), ParseOptions{})
 		if err != nil || g.Data.Verify != want {
 			t.Errorf("%s: %+v, %v", text, g, err)
 		}

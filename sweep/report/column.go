@@ -92,11 +92,11 @@ func Columns() []Column {
 		},
 		Column{
 			Name: "huge_rows_share", above: tableHugeShare,
-			Doc:   "share of the mean square in rows of over 10 median norms, as data inspect says",
+			Doc:   "share of the mean square in rows of over 10 median norms",
 			group: groupRows, get: noValue, info: func(i trainer.DataInfo) any { return i.HugeShare },
 		},
 		Column{
-			Name: "rows_left_out", Doc: "rows that data.max_norm left out, of training and held-out rows together",
+			Name: "rows_left_out", Doc: "rows that data.max_norm left out",
 			group: groupRows, get: noValue, info: func(i trainer.DataInfo) any { return i.LeftOut },
 		},
 		Column{

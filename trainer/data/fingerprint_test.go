@@ -181,12 +181,15 @@ func TestDigestDependsOnDType(t *testing.T) {
 	raw := bytes.Repeat([]byte{0, 0x3c, 0, 0x40}, 64)
 	seen := map[string]string{}
 	for name, m := range map[string]memory{
-		"f16":         {"a.safetensors": shardBytes(t, false, f16, 4, raw)},
-		"bf16":        {"a.safetensors": shardBytes(t, false, bf16, 4, raw)},
-		"f32":         {"a.safetensors": shardBytes(t, false, f32, 4, raw)},
-		"f32 by two":  {"a.safetensors": shardBytes(t, false, f32, 2, raw)},
-		"f16 by two":  {"a.safetensors": shardBytes(t, false, f16, 2, raw)},
-		"half of f16": {"a.npy": shardBytes(t, true, f16, 4, raw[:128]), "b.safetensors": shardBytes(t, false, bf16, 4, raw[128:])},
+		"f16":        {"a.safetensors": shardBytes(t, false, f16, 4, raw)},
+		"bf16":       {"a.safetensors": shardBytes(t, false, bf16, 4, raw)},
+		"f32":        {"a.safetensors": shardBytes(t, false, f32, 4, raw)},
+		"f32 by two": {"a.safetensors": shardBytes(t, false, f32, 2, raw)},
+		"f16 by two": {"a.safetensors": shardBytes(t, false, f16, 2, raw)},
+		"half of f16": {
+			"a.npy":         shardBytes(t, true, f16, 4, raw[:128]),
+			"b.safetensors": shardBytes(t, false, bf16, 4, raw[128:]),
+		},
 	} {
 		d := contentOf(t, m, false).String()
 		if seen[d] != "" {

@@ -63,7 +63,8 @@ func TestHeldOutRowOverflows(t *testing.T) {
 	clean := shardOf(t, dim, gaussian(rows, dim, ones)).open(t, trainer.DataSpec{})
 	x := gaussian(rows, dim, func(int) float64 { return 1e-30 })
 	x[clean.base.at(3)*dim] = 1e20
-	_, err := openFrom(t.Context(), shardOf(t, dim, x), trainer.DataSpec{Source: "memory", Normalize: "mean_square"}, Options{})
+	spec := trainer.DataSpec{Source: "memory", Normalize: "mean_square"}
+	_, err := openFrom(t.Context(), shardOf(t, dim, x), spec, Options{})
 	if bad := (*BadRowError)(nil); !errors.As(err, &bad) || bad.Row != clean.base.at(3) {
 		t.Errorf("%v", err)
 	}

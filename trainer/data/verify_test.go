@@ -72,7 +72,8 @@ func (w watched) wantChanged(names ...string) {
 			w.t.Fatalf("changed rows: %v", err)
 		}
 		for i := range 4 {
-			if want := strings.Contains(strings.Join(names, " "), fmt.Sprint(i)); want != strings.Contains(err.Error(), w.name(i)) {
+			want := strings.Contains(strings.Join(names, " "), fmt.Sprint(i))
+			if want != strings.Contains(err.Error(), w.name(i)) {
 				w.t.Errorf("shards %v changed: %v", names, err)
 			}
 		}
@@ -225,7 +226,8 @@ func TestVerifyRacy(t *testing.T) {
 	b := files.memory["s0.safetensors"]
 	b[len(b)-1] ^= 1
 	now = now.Add(1)
-	if err := w.verify(0); !errors.Is(err, ErrChanged) || hashes() != 3 || !strings.Contains(err.Error(), "s0.safetensors") {
+	err := w.verify(0)
+	if !errors.Is(err, ErrChanged) || hashes() != 3 || !strings.Contains(err.Error(), "s0.safetensors") {
 		t.Errorf("changed without a sign: %v, %d hashes", err, hashes())
 	}
 

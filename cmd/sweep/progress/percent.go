@@ -3,8 +3,6 @@ package progress
 import (
 	"fmt"
 	"time"
-
-	"github.com/dustin/go-humanize"
 )
 
 // percentInterval is how often Percent draws its line.
@@ -25,7 +23,7 @@ func Percent(t Terminal) func(done, total int64) {
 			}
 		case time.Since(drawn) > percentInterval:
 			drawn = time.Now()
-			fmt.Fprintf(t.Out, "\r\x1b[Kreading the data: %d%% of %s", 100*done/total, humanize.Bytes(uint64(total)))
+			fmt.Fprintf(t.Out, "\r\x1b[Kreading the data: %d%% of %.1f GB", 100*done/total, float64(total)/1e9)
 		}
 	}
 }
