@@ -53,7 +53,7 @@ func startProgram(t *testing.T, dir string, args ...string) *program {
 			p.Env = append(p.Env, e)
 		}
 	}
-	p.Env = append(p.Env, asMain+"=1", "SWEEP_DIR="+dir, "XDG_CACHE_HOME="+dir)
+	p.Env = append(p.Env, asMain+"=1", "SWEEP_DIR="+dir, "XDG_CACHE_HOME="+t.TempDir())
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
