@@ -2,9 +2,11 @@ package data
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -150,6 +152,17 @@ func TestCacheOfNewFiles(t *testing.T) {
 	e, ok := readEntry(c.file())
 	if !ok {
 		t.Fatal("no entry")
+	}
+	e.Shards[1].MTime = c.stamp(1).MTime
+	e.Content = strings.Repeat("0", 64)
+	e.Began = max(e.Shards[0].MTime, e.Shards[1].MTime) + int64(racyTime) - 1
+	body, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, c.cache, filepath.Base(c.file()), []byte(cacheHeader+checksum(body)+"\n"+string(body)))
+	if c.open(trainer.DataSpec{}); c.scans != 1 {
+		t.Errorf("%d scans", c.scans)
 	}
 	e.Began = e.Shards[1].MTime + int64(racyTime) - 1
 	if !e.racy() {

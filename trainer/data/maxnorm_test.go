@@ -154,3 +154,29 @@ func TestMaxNormErrors(t *testing.T) {
 		}
 	}
 }
+
+// A row that is not finite, and in neither the sample nor the held-out rows, is not left
+// out in silence.
+func TestMaxNormFindsBadRow(t *testing.T) {
+	const rows = sampleRows + 1000
+	x := make([]byte, 2*rows)
+	for i := range x {
+		x[i] = 0x38
+	}
+	m := memory{"a.npy": shardBytes(t, true, f16, 1, x)}
+	spec := trainer.DataSpec{Source: "memory", EvalTokens: 10}
+	s := openWith(t, m, spec, Options{})
+	row := s.trainRow(sampleRows + 77)
+	b := m["a.npy"][len(m["a.npy"])-len(x):]
+	b[2*row+1] = 0x7e // NaN
+	if _, err := openFrom(t.Context(), m, spec, Options{}); err != nil {
+		t.Errorf("without max_norm: %v", err)
+	}
+	for _, maxNorm := range []string{"10x_median", "3"} {
+		spec.MaxNorm = maxNorm
+		_, err := openFrom(t.Context(), m, spec, Options{})
+		if bad := (*BadRowError)(nil); !errors.As(err, &bad) || bad.Row != row {
+			t.Errorf("%s: %v", maxNorm, err)
+		}
+	}
+}

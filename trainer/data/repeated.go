@@ -27,7 +27,6 @@ const maxCompared = 1 << 22
 type repeats struct {
 	shards *shards
 	mixed  bool    // shards differ in dtype
-	left   []int64 // rows that are neither: sorted
 	held   []int64 // held-out rows, sorted
 	seed   maphash.Seed
 	filter []uint64
@@ -41,10 +40,9 @@ type heldGroup struct {
 	found atomic.Bool // a training row is equal
 }
 
-// newRepeats reads held, the numbers of the held-out rows as stored. left are the numbers
-// of the rows that are left out, rising.
-func newRepeats(ctx context.Context, s *shards, held, left []int64, workers int) (*repeats, error) {
-	r := &repeats{shards: s, left: left, held: slices.Sorted(slices.Values(held)),
+// newRepeats reads held, the numbers of the held-out rows as stored.
+func newRepeats(ctx context.Context, s *shards, held []int64, workers int) (*repeats, error) {
+	r := &repeats{shards: s, held: slices.Sorted(slices.Values(held)),
 		mixed: slices.ContainsFunc(s.list, func(sh shard) bool { return sh.dtype != s.list[0].dtype }),
 		seed:  maphash.MakeSeed(), groups: map[uint64][]*heldGroup{}}
 	size := 64
@@ -117,14 +115,15 @@ func (r *repeats) group(row int64, sum uint64) error {
 	return nil
 }
 
-// visit is a rowVisitor: it looks a row up, if it is a training row.
+// visit is a rowVisitor: it looks a row up, if it is a training row. A row that max_norm
+// leaves out is equal to no held-out row, as its norm is larger.
 func (r *repeats) visit(sh *shard, row int64, raw []byte) error {
 	key := r.key(sh, raw)
 	if bit := r.bit(key); r.filter[bit/64]&(1<<(bit%64)) == 0 {
 		return nil
 	}
 	for _, g := range r.groups[maphash.Bytes(r.seed, key)] {
-		if g.found.Load() || contains(r.held, row) || contains(r.left, row) {
+		if g.found.Load() || r.isHeld(row) {
 			continue
 		}
 		equal, err := r.equal(g, key)
@@ -179,8 +178,8 @@ func (r *repeats) key(sh *shard, raw []byte) []byte {
 	return key
 }
 
-func contains(sorted []int64, row int64) bool {
-	_, ok := slices.BinarySearch(sorted, row)
+func (r *repeats) isHeld(row int64) bool {
+	_, ok := slices.BinarySearch(r.held, row)
 	return ok
 }
 
@@ -192,15 +191,11 @@ func (s *Set) repeatedKey() string {
 // newRepeats returns what counts the set's held-out rows.
 func (s *Set) newRepeats(ctx context.Context) (*repeats, error) {
 	held := make([]int64, min(s.info.EvalRows, maxCompared))
-	var left []int64
 	k, _ := s.src.(*kept)
-	if k != nil {
-		left = k.out
-	}
 	for i := range held {
 		if held[i] = s.base.at(int64(i)); k != nil {
 			held[i] = k.stored(held[i])
 		}
 	}
-	return newRepeats(ctx, s.shards, held, left, s.opts.Workers)
+	return newRepeats(ctx, s.shards, held, s.opts.Workers)
 }

@@ -68,7 +68,12 @@ func newWatch(files opener, s *shards, c content, began time.Time, o Options) *w
 }
 
 func (w *watch) verify(ctx context.Context, since int64) error {
-	before := w.hashes.Load()
+	return w.look(ctx, since, w.hashes.Load())
+}
+
+// look does what Set.Verify does. Of the hashes that it knows of, before had begun when it
+// was asked for.
+func (w *watch) look(ctx context.Context, since, before int64) error {
 	select {
 	case w.busy <- struct{}{}:
 		defer func() { <-w.busy }()
@@ -84,8 +89,8 @@ func (w *watch) verify(ctx context.Context, since int64) error {
 	}
 	defer again.Close()
 	suspects := w.suspects(again.stamps())
-	// Where nothing was written, a hash that began after this call, by a goroutine that was
-	// before it, answers for it too.
+	// Where nothing was written, a hash that another goroutine began after this one asked
+	// answers for it too.
 	if suspects.written != nil || suspects.racy != nil && w.hashes.Load() == before {
 		if err := w.compare(ctx, again, suspects); err != nil {
 			return w.judge(err)

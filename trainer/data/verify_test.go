@@ -223,15 +223,22 @@ func TestVerifyRacy(t *testing.T) {
 	if err := w.verify(0); err != nil || hashes() != 2 {
 		t.Fatalf("the last hash was close to the file's time: %v, %d hashes", err, hashes())
 	}
+	// A hash answers for all who asked before it began.
+	for _, tt := range []struct{ before, hashes int64 }{{2, 3}, {2, 3}, {0, 3}, {3, 4}} {
+		now = now.Add(-1)
+		if err := w.set.watch.look(t.Context(), 0, tt.before); err != nil || hashes() != tt.hashes {
+			t.Fatalf("asked after %d hashes: %v, %d hashes, want %d", tt.before, err, hashes(), tt.hashes)
+		}
+	}
 	b := files.memory["s0.safetensors"]
 	b[len(b)-1] ^= 1
-	now = now.Add(1)
 	err := w.verify(0)
-	if !errors.Is(err, ErrChanged) || hashes() != 3 || !strings.Contains(err.Error(), "s0.safetensors") {
+	if !errors.Is(err, ErrChanged) || hashes() != 5 || !strings.Contains(err.Error(), "s0.safetensors") {
 		t.Errorf("changed without a sign: %v, %d hashes", err, hashes())
 	}
 
 	b[len(b)-1] ^= 1
+	now = now.Add(racyTime)
 	w.set = openWith(t, files, trainer.DataSpec{Source: "memory"}, Options{clock: func() time.Time { return now }})
 	b[len(b)-1] ^= 1
 	if err := w.verify(0); err != nil || hashes() != 0 {
