@@ -114,8 +114,15 @@ func TestInspectAgainstOpen(t *testing.T) {
 	if err != nil || r.Rows != 9 || r.Data != "" || r.NoData == "" {
 		t.Errorf("nine rows: %+v, %v", r, err)
 	}
-	spec.Normalize = "l2"
-	if _, err := inspectFrom(t.Context(), few, spec, Options{}); !errors.Is(err, ErrBad) {
-		t.Error(err)
+	for _, bad := range []trainer.DataSpec{
+		{Normalize: "l2"}, {MaxNorm: "ten"}, {Verify: "half"}, {EvalTokens: -1},
+		{Synthetic: &trainer.Synthetic{ActivationDim: 4, Directions: 8, Tokens: 100, Active: 2}},
+	} {
+		if bad.Synthetic == nil {
+			bad.Source = "memory"
+		}
+		if _, err := inspectFrom(t.Context(), few, bad, Options{}); !errors.Is(err, ErrBad) {
+			t.Errorf("%+v: %v", bad, err)
+		}
 	}
 }

@@ -219,6 +219,11 @@ func checkSpec(spec trainer.DataSpec) error {
 	case spec.Verify != "" && spec.Verify != "whole" && spec.Verify != verifySample:
 		return &SourceError{Msg: fmt.Sprintf("verify: %q is neither whole nor sample", spec.Verify)}
 	}
+	if spec.MaxNorm != "" {
+		if _, _, err := trainer.ParseMaxNorm(spec.MaxNorm); err != nil {
+			return &SourceError{Msg: "max_norm: " + err.Error()}
+		}
+	}
 	return nil
 }
 
