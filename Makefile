@@ -22,7 +22,7 @@ test-race: ## what runs at once, under the race detector: needs gcc
 	CGO_ENABLED=1 go test -race -tags 'netgo osusergo' -skip TestPeakMemory ./trainer ./trainer/data ./trainer/cpu ./storage ./storage/dir ./sweep/ledger ./activities/...
 
 test-arm64: ## the CPU backend's NEON path, in emulation: needs qemu-user
-	GOARCH=arm64 go test -exec qemu-aarch64 -run 'TestKernels|TestTopK|TestBackend|TestPathsFound' ./trainer/cpu
+	GOARCH=arm64 go test -exec qemu-aarch64 -run 'TestKernels|TestTopK|TestBound|TestBackend|TestPathsFound' ./trainer/cpu
 
 ci:
 	.ci/run

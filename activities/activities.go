@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"time"
@@ -17,6 +18,10 @@ import (
 
 // Activities are the activities of one worker. They are used by many goroutines.
 type Activities struct {
+	// DataCache is the folder that data.Options.Cache names; "" for none. It is set before
+	// the first activity.
+	DataCache string
+
 	store   storage.Store // for checkpoints and models
 	ledger  *ledger.Ledger
 	backend trainer.Backend
@@ -24,6 +29,10 @@ type Activities struct {
 	memory  *hostmem.Pool
 	now     func() time.Time
 	beat    time.Duration // between two heartbeats
+	room    time.Duration // before a stage tries again to save what it has trained in a full store
+
+	ctx    context.Context // ends when the worker closes; data sets are opened under it
+	cancel context.CancelFunc
 
 	mu      sync.Mutex
 	headers map[string]*plan.Header // by sweep
@@ -31,11 +40,13 @@ type Activities struct {
 }
 
 // New returns the activities of a worker that trains on backend and keeps
-// everything in store.
+// everything in store. Close ends them.
 func New(store storage.Store, backend trainer.Backend, log *slog.Logger) *Activities {
+	ctx, cancel := context.WithCancel(context.Background())
 	return &Activities{
+		ctx: ctx, cancel: cancel,
 		store: store, ledger: ledger.New(store), backend: backend, log: log,
-		memory: hostmem.New(), now: time.Now, beat: time.Second,
+		memory: hostmem.New(), now: time.Now, beat: time.Second, room: 5 * time.Second,
 		headers: map[string]*plan.Header{}, sets: map[string]*openSet{},
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/data"
 )
 
 // metaSeconds is the key in a manifest's metadata for the seconds spent in training
@@ -29,6 +30,7 @@ type checkpointer struct {
 	loop        *trainer.Loop
 	now         func() time.Time
 	hasResult   func(context.Context) (bool, error) // of the run; nil for a shared stage
+	verify      func(context.Context) error         // see attemptData.verify
 	every       time.Duration
 	keep        int
 	log         *slog.Logger
@@ -141,17 +143,20 @@ func (k *checkpointer) wait() error {
 }
 
 // saveDone decides what the outcome of a checkpoint beside training means for the
-// run. Only a fence stops it. After any other error training goes on: the earlier
-// checkpoints are untouched, and the next one may succeed.
+// run. After most errors training goes on: the earlier checkpoints are untouched, and the
+// next one may succeed.
 func (k *checkpointer) saveDone(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, storage.ErrFenced):
+	if err == nil || endsAttempt(err) {
 		return err
 	}
 	k.log.Warn("checkpoint not saved, training goes on", "error", err)
 	return nil
+}
+
+// endsAttempt says that an attempt must not train on: another one has claimed the folder,
+// or the rows were written to.
+func endsAttempt(err error) bool {
+	return errors.Is(err, storage.ErrFenced) || errors.Is(err, ErrDataChanged) || errors.Is(err, data.ErrTouched)
 }
 
 // copy copies the present state into the buffer.
@@ -167,24 +172,45 @@ func (k *checkpointer) meta(now time.Time) map[string]string {
 	return map[string]string{metaSeconds: strconv.FormatFloat(k.seconds+now.Sub(k.began).Seconds(), 'f', 3, 64)}
 }
 
-// save stores a checkpoint, and removes older ones.
-func (k *checkpointer) save(ctx context.Context, step int64, body *trainer.Body, meta map[string]string) error {
+// saveTries is how often a checkpoint is tried to be saved, one try at once after the
+// other. At the end of a stage all that was trained since the last checkpoint hangs on it.
+const saveTries = 3
+
+// save stores a checkpoint, and removes older ones. What another try at once would not
+// mend ends the tries: a fence, rows that were written to, a full disk, the end of ctx.
+func (k *checkpointer) save(ctx context.Context, step int64, body *trainer.Body, meta map[string]string) (err error) {
+	for range saveTries {
+		err = k.trySave(ctx, step, body, meta)
+		if err == nil || endsAttempt(err) || noRoom(err) || ctx.Err() != nil {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("checkpoint at step %d: %w", step, err)
+	}
+	k.prune(ctx, k.keep)
+	return nil
+}
+
+func (k *checkpointer) trySave(ctx context.Context, step int64, body *trainer.Body, meta map[string]string) error {
 	// Evaluation removes the folder of a run that has a result, claims and all. An
 	// attempt that wakes up after that finds no newer claim that would fence it off.
 	if k.hasResult != nil {
 		if done, err := k.hasResult(ctx); done {
-			return fmt.Errorf("checkpoint at step %d: the run is done: %w", step, storage.ErrFenced)
+			return fmt.Errorf("the run is done: %w", storage.ErrFenced)
 		} else if err != nil {
-			return fmt.Errorf("checkpoint at step %d: %w", step, err)
+			return err
 		}
+	}
+	if err := k.verify(ctx); err != nil {
+		return err
 	}
 	m, err := k.claim.Save(ctx, storage.Checkpoint{
 		Step: step, Format: checkpointFormat, Meta: meta, Body: body, Size: body.Size(),
 	})
 	if err != nil {
-		return fmt.Errorf("checkpoint at step %d: %w", step, err)
+		return err
 	}
 	k.saved = m.Step
-	k.prune(ctx, k.keep)
 	return nil
 }

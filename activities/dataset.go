@@ -4,58 +4,169 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.temporal.io/sdk/activity"
 
 	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/data"
 )
 
 // An openSet is a data set that all runs of a worker read from.
 type openSet struct {
-	once sync.Once
-	set  *data.Set
-	err  error
+	ready chan struct{} // closed when set or err is there
+	set   *data.Set
+	err   error
+
+	read, bytes atomic.Int64 // how far it is read for its fingerprint
 }
 
-// data opens what a sweep trains on, once for all its runs on this worker. The
-// error wraps ErrDataChanged if it is not the data of the plan.
-func (a *Activities) data(ctx context.Context, h *plan.Header) (*data.Set, error) {
+// attemptData is the data of one attempt at a stage or an evaluation.
+type attemptData struct {
+	*data.Set
+	since int64  // Generation of the set when the attempt began
+	drop  func() // makes later attempts open the data anew
+}
+
+// verify fails if the rows that the attempt has read may be others than those of the
+// plan, since a shard was written to. It is called before anything that the attempt
+// computed from the rows is stored. The error wraps ErrDataChanged if the content is
+// other than planned now, and data.ErrTouched if it is the same again: then the attempt
+// is to be repeated from the last checkpoint.
+func (d *attemptData) verify(ctx context.Context) error {
+	err := d.Verify(ctx, d.since)
+	if errors.Is(err, data.ErrChanged) {
+		d.drop()
+		return fmt.Errorf("%w: %w", ErrDataChanged, err)
+	}
+	return err
+}
+
+// explain returns err, or what verify says in its place: rows that were written to are
+// the reason of a NaN, or of a shard that is cut short. After a failed read later attempts
+// open the data anew: of a file that was replaced, the old one may be gone.
+func (d *attemptData) explain(ctx context.Context, err error) error {
+	var failed *data.ReadError
+	if errors.As(err, &failed) {
+		d.drop()
+		return err
+	}
+	var numeric *trainer.NumericError
+	if errors.Is(err, data.ErrBad) || errors.As(err, &numeric) {
+		if changed := d.verify(ctx); changed != nil {
+			return fmt.Errorf("%w (%w)", changed, err)
+		}
+	}
+	return err
+}
+
+// data opens what a sweep trains on, once for all its runs on this worker. Reading all
+// rows of it may take long: progress shows how far that is, and a worker that is to stop
+// does not wait for it. The error wraps ErrDataChanged if it is not the data of the plan.
+func (a *Activities) data(ctx context.Context, h *plan.Header, progress *progress) (*attemptData, error) {
+	s, err := a.openOnce(ctx, h, progress)
+	if err != nil {
+		return nil, err
+	}
+	d := &attemptData{s.set, s.set.Generation(), func() { a.dropData(h, s) }}
+	err = d.verify(ctx) // the files may have changed since they were opened
+	if errors.Is(err, data.ErrTouched) {
+		d.since, err = s.set.Generation(), nil // this attempt has read nothing yet
+	}
+	return d, err
+}
+
+// openOnce opens a data set unless it is open, and waits until it is.
+func (a *Activities) openOnce(ctx context.Context, h *plan.Header, progress *progress) (*openSet, error) {
 	want := h.Info.Fingerprint
 	a.mu.Lock()
 	s := a.sets[want]
 	if s == nil {
-		s = new(openSet)
+		s = &openSet{ready: make(chan struct{})}
 		a.sets[want] = s
+		go func() {
+			defer close(s.ready)
+			s.set, s.err = a.openData(h, s)
+		}()
 	}
 	a.mu.Unlock()
-	s.once.Do(func() {
-		s.set, s.err = data.Open(context.WithoutCancel(ctx), h.Data, data.Options{})
-		if s.err == nil && s.set.Info().Fingerprint != want {
-			s.err = fmt.Errorf("%w: its fingerprint is %s, planned was %s; submit the grid again",
-				ErrDataChanged, s.set.Info().Fingerprint, want)
-			s.set.Close()
-			s.set = nil
-		}
-	})
-	// The next attempt looks again. By then the plan may say that the data lies
-	// elsewhere.
-	if s.err != nil {
-		a.forget(h.ID)
-		a.mu.Lock()
-		if a.sets[want] == s {
-			delete(a.sets, want)
-		}
-		a.mu.Unlock()
+	opened, err := s.wait(ctx, a.beat, progress)
+	if opened && err != nil {
+		a.dropData(h, s)
 	}
-	return s.set, s.err
+	return s, err
 }
 
-// Close closes the data sets that are open.
+// wait waits until the set is open or its opening has failed, and notes how far it is
+// read. It returns early, with opened false, if the activity or the worker is to stop.
+func (s *openSet) wait(ctx context.Context, every time.Duration, progress *progress) (opened bool, err error) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.ready: // also where the worker is to stop: what is in work may need it
+			return true, s.err
+		default:
+		}
+		select {
+		case <-s.ready:
+			return true, s.err
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		case <-activity.GetWorkerStopChannel(ctx):
+			return false, ErrStopping
+		case <-tick.C:
+			if bytes := s.bytes.Load(); bytes > 0 {
+				progress.doing(fmt.Sprintf("reading the data, %d%%", 100*s.read.Load()/bytes))
+			}
+		}
+	}
+}
+
+// openData opens the data of a plan and compares it with what was planned.
+func (a *Activities) openData(h *plan.Header, s *openSet) (*data.Set, error) {
+	set, err := data.Open(a.ctx, h.Data, data.Options{Cache: a.DataCache, Progress: func(read, bytes int64) {
+		s.read.Store(read)
+		s.bytes.Store(bytes)
+	}})
+	if err != nil {
+		return nil, err
+	}
+	got := set.Info().Fingerprint
+	if h.SemanticsVersion() < 2 {
+		got, err = set.FingerprintV1(a.ctx)
+	}
+	if err == nil && got != h.Info.Fingerprint {
+		err = fmt.Errorf("%w: its fingerprint is %s, planned was %s; submit the grid again",
+			ErrDataChanged, got, h.Info.Fingerprint)
+	}
+	if err != nil {
+		return nil, errors.Join(err, set.Close())
+	}
+	return set, nil
+}
+
+// dropData makes the next attempt open the data of a plan anew. By then the plan may say
+// that it lies elsewhere. Other runs may still read from s: it stays open.
+func (a *Activities) dropData(h *plan.Header, s *openSet) {
+	a.forget(h.ID)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.sets[h.Info.Fingerprint] == s {
+		delete(a.sets, h.Info.Fingerprint)
+	}
+}
+
+// Close closes the data sets that are open, and stops opening others.
 func (a *Activities) Close() error {
+	a.cancel()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var errs []error
 	for fingerprint, s := range a.sets {
+		<-s.ready
 		if s.set != nil {
 			errs = append(errs, s.set.Close())
 		}

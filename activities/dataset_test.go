@@ -1,6 +1,11 @@
 package activities
 
 import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -41,4 +46,40 @@ func TestMovedData(t *testing.T) {
 	if err := w.train(); err != nil {
 		t.Error(err)
 	}
+}
+
+// Data that could not be opened are opened anew by the next attempt.
+func TestDataTriedAnew(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.npy")
+	write := func() {
+		if err := os.WriteFile(path, someRows(2000, 6), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write()
+	from := strings.Index(gridYAML, "  synthetic:")
+	to := strings.Index(gridYAML, "  normalize:")
+	w := submit(t, openDir(t), planOf(t, gridYAML[:from]+"  source: "+path+"\n"+gridYAML[to:]))
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		wantType(t, w.train(), "BadData", false)
+	}
+	write()
+	if err := w.train(); err != nil {
+		t.Error(err)
+	}
+}
+
+// someRows returns a .npy file of rows that differ.
+func someRows(rows, dim int) []byte {
+	header := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d)}\n", rows, dim)
+	b := append([]byte("\x93NUMPY\x01\x00"), byte(len(header)), 0)
+	b = append(b, header...)
+	r := rand.New(rand.NewPCG(1, 2))
+	for range rows * dim {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(r.NormFloat64())))
+	}
+	return b
 }

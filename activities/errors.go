@@ -44,6 +44,11 @@ type errorKind struct {
 // kind that matches counts. An error of no kind is tried again, at growing
 // intervals, for as long as it takes: a store that is down today must not cost a
 // run.
+//
+// What is final must be proved. ErrConfig and ErrNewerVersion come of two reads that gave
+// the same, ErrLost of checkpoints that two reads proved to be damaged, and ErrFormat of
+// data whose SHA-256 is right. storage.ErrCorrupt is of no kind: a damaged plan can be
+// stored again while its runs wait.
 func errorKinds() []errorKind {
 	return []errorKind{
 		{is(ErrStopping), "WorkerStopping", true, time.Second},
@@ -53,6 +58,9 @@ func errorKinds() []errorKind {
 		{is(storage.ErrFenced), "Fenced", true, 5 * time.Minute},
 		{is(ErrConfig), "BadConfig", false, 0},
 		{is(ErrDataChanged), "DataChanged", false, 0},
+		{is(data.ErrTouched), "DataTouched", true, time.Second},
+		// Before BadData: where some shards cannot be read, the others count at the next try.
+		{as[*data.ReadError], "ReadFailed", true, 10 * time.Second},
 		{is(data.ErrBad), "BadData", false, 0},
 		{as[*trainer.NumericError], "NotFinite", false, 0},
 		{is(trainer.ErrUnsupported), "Unsupported", false, 0},
@@ -62,6 +70,7 @@ func errorKinds() []errorKind {
 		{is(storage.ErrNewerVersion), "NewerVersion", false, 0},
 		{is(trainer.ErrFormat), "CheckpointFormat", false, 0},
 		{is(storage.ErrNoSpace), "NoSpace", true, time.Minute},
+		{is(storage.ErrReadOnly), "ReadOnly", true, time.Minute},
 	}
 }
 
@@ -80,12 +89,14 @@ func as[T error](err error) bool {
 // data set lists each of its shards.
 const maxMessage = 4 << 10
 
-// brief cuts a message that is longer than maxMessage.
+// brief leaves out the middle of a message that is longer than maxMessage: what went
+// wrong is at its beginning, and the cause at its end.
 func brief(message string) string {
 	if len(message) <= maxMessage {
 		return message
 	}
-	return strings.ToValidUTF8(message[:maxMessage], "") + "…"
+	head, tail := message[:maxMessage/2], message[len(message)-maxMessage/2:]
+	return strings.ToValidUTF8(head, "") + " … " + strings.ToValidUTF8(tail, "")
 }
 
 // outcome turns an activity's error into the one that Temporal is to act on.

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"go.temporal.io/sdk/temporal"
 
@@ -22,6 +24,7 @@ func TestErrorTable(t *testing.T) {
 	refused := errors.New("dial tcp 10.0.0.1:9000: connection refused")
 	noSpace := storage.Wrap("put", "x", storage.ErrNoSpace)
 	fenced := storage.Wrap("write", "stages/x", storage.ErrFenced)
+	eio := &data.ReadError{File: "acts/a.npy", Offset: 4096, Err: syscall.EIO}
 	seen := map[string]bool{}
 	for _, c := range []struct {
 		err   error
@@ -34,8 +37,12 @@ func TestErrorTable(t *testing.T) {
 		{fmt.Errorf("checkpoint: %w", fenced), "Fenced", true, 5 * time.Minute},
 		{fmt.Errorf("%w: k: 0 is below 1", ErrConfig), "BadConfig", false, 0},
 		{fmt.Errorf("%w: no", ErrDataChanged), "DataChanged", false, 0},
+		{fmt.Errorf("checkpoint: %w", data.ErrTouched), "DataTouched", true, time.Second},
+		{fmt.Errorf("%w (%w)", data.ErrTouched, &data.SourceError{Msg: "cut short"}), "DataTouched", true, time.Second},
 		{&data.SourceError{Msg: "no shards"}, "BadData", false, 0},
 		{errors.Join(&data.SourceError{Msg: "no shards"}, refused), "BadData", false, 0},
+		{fmt.Errorf("read training rows: %w", eio), "ReadFailed", true, 10 * time.Second},
+		{errors.Join(&data.SourceError{Msg: "no shards"}, eio), "ReadFailed", true, 10 * time.Second},
 		{fmt.Errorf("x: %w", &trainer.NumericError{Step: 3, What: "the loss is NaN"}), "NotFinite", false, 0},
 		{fmt.Errorf("start on cpu: %w: precision bf16", trainer.ErrUnsupported), "Unsupported", false, 0},
 		{fmt.Errorf("start on cuda: %w: 80 GB", trainer.ErrMemory), "OutOfMemory", false, 0},
@@ -44,6 +51,7 @@ func TestErrorTable(t *testing.T) {
 		{storage.Wrap("read", "x", storage.ErrNewerVersion), "NewerVersion", false, 0},
 		{fmt.Errorf("decode: %w", trainer.ErrFormat), "CheckpointFormat", false, 0},
 		{noSpace, "NoSpace", true, time.Minute},
+		{storage.Wrap("put", "x", storage.ErrReadOnly), "ReadOnly", true, time.Minute},
 	} {
 		seen[c.name] = true
 		var app *temporal.ApplicationError
@@ -87,14 +95,16 @@ func TestErrorTable(t *testing.T) {
 	}
 }
 
-// A long message is cut before it goes into a history.
+// The middle of a long message is left out before it goes into a history, and its cause stays.
 func TestLongMessages(t *testing.T) {
-	err := &data.SourceError{Msg: strings.Repeat("é shard 17 is truncated; ", 1e5)}
+	err := &data.SourceError{Msg: strings.Repeat("é shard 17 is truncated; ", 1e5) + "the cause"}
 	var app *temporal.ApplicationError
 	if !errors.As(outcome(t.Context(), err), &app) {
 		t.Fatal(err)
 	}
-	if m := app.Message(); len(m) > maxMessage+8 || !strings.HasSuffix(m, "…") {
+	m := app.Message()
+	if len(m) > maxMessage+8 || !utf8.ValidString(m) || !strings.HasPrefix(m, "data: é shard") ||
+		!strings.HasSuffix(m, "the cause") {
 		t.Errorf("a message of %d bytes: %.100s", len(m), m)
 	}
 }

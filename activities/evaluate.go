@@ -33,7 +33,7 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) error {
 	}
 	progress.trained()
 	progress.doing("evaluating")
-	set, err := a.data(ctx, r.header)
+	set, err := a.data(ctx, r.header, progress)
 	if err != nil {
 		return err
 	}
@@ -56,18 +56,34 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) error {
 		return err
 	}
 	defer model.Close()
+	// The model has its own copy. Without the moments there is room for W_dec at unit norm.
+	state.M, state.V = trainer.Params{}, trainer.Params{}
+	recipe, err := trainer.RecipeByName(cfg.Recipe)
+	if err != nil {
+		return err
+	}
 	metrics, err := trainer.Evaluate(ctx, model, cfg, state, set, set.Directions())
 	if err != nil {
+		return set.explain(ctx, err)
+	}
+	if err := set.verify(ctx); err != nil {
 		return err
 	}
 	result := ledger.NewResult(r.header, r.cell, plan.Completed)
 	result.Metrics, result.Tokens, result.WallSeconds = metrics, cfg.Tokens(), secondsOf(m)
+	result.Scale = set.Info().Scale
+	result.Threshold = state.StoredThreshold(recipe, result.Scale)
 	progress.doing("exporting the model")
-	if err := a.export(ctx, r.id, result, state, set.Info().Scale); err != nil {
+	if err := a.export(ctx, r.id, result, state); err != nil {
 		return err
 	}
 	// The result is stored last: where a result is, the model is complete.
 	if err := a.ledger.StoreResult(ctx, r.id, result); err != nil {
+		return err
+	}
+	// The checkpoints go only if the result can be read. There may have been one, and a
+	// damaged one is found by the next try.
+	if _, err := a.ledger.Result(ctx, r.id); err != nil {
 		return err
 	}
 	if err := a.ledger.DeleteFailure(ctx, ref.Sweep, r.cell.ID); err != nil {

@@ -5,11 +5,15 @@ import (
 	"cmp"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/cpu"
 	"github.com/topksweep/sweep/trainer/data"
@@ -68,16 +72,17 @@ func TestExport(t *testing.T) {
 	if err := m.Encode(xs, c.K, nil, acts, latents); err != nil {
 		t.Fatal(err)
 	}
+	decoder, _ := trainer.UnitRows(state.W.WDec, d)
 	for r := range rows {
 		want := make([]float64, d)
 		for j := range want {
 			want[j] = float64(state.W.BDec[j])
 			for i := r * c.K; i < (r+1)*c.K; i++ {
-				want[j] += float64(acts[i]) * float64(state.W.WDec[int(latents[i])*d+j])
+				want[j] += float64(acts[i]) * float64(decoder[int(latents[i])*d+j])
 			}
 			want[j] /= scale
 		}
-		got := reconstruct(tensors, x[r*d:(r+1)*d], f, c.K)
+		got, _ := reconstruct(tensors, x[r*d:(r+1)*d], f, c.K)
 		for j := range want {
 			if !(math.Abs(got[j]-want[j]) <= 1e-4) {
 				t.Fatalf("row %d: %v, want %v", r, got, want)
@@ -106,11 +111,168 @@ func TestExport(t *testing.T) {
 	}
 }
 
+// A result holds the numbers of the model that is exported: decoding its file on the
+// held-out rows as they are stored gives the metrics, whatever the recipe.
+func TestExportedModelHasTheMetrics(t *testing.T) {
+	for _, recipe := range trainer.Recipes() {
+		t.Run(recipe.Name, func(t *testing.T) {
+			src := strings.Replace(gridYAML, "train: {", "train: {threshold_start_step: 5, recipe: "+recipe.Name+", ", 1)
+			w := submit(t, openDir(t), planOf(t, src))
+			if err := cmp.Or(w.train(), w.evaluate()); err != nil {
+				t.Fatal(err)
+			}
+			c, scale := w.plan.Cells[1].Config, w.plan.Info.Scale
+			result, err := w.ledger.Result(t.Context(), w.id())
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := w.model()
+			checkExport(t, recipe, result, file, read(t, w.store, ledger.ModelKey(w.id(), modelConfig)))
+			if result.Scale != scale {
+				t.Errorf("scale %v, want %v", result.Scale, scale)
+			}
+			spec := w.plan.Data
+			spec.Normalize = "none"
+			raw, err := data.Open(t.Context(), spec, data.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer raw.Close()
+			x := make([]float32, int(raw.EvalRows())*c.ActivationDim)
+			if err := raw.Eval(0, x); err != nil {
+				t.Fatal(err)
+			}
+			m := result.Metrics
+			for name, v := range map[string]float64{
+				"l2_loss": m.L2Loss, "nmse": *m.NMSE, "cosine": *m.Cosine, "l2_ratio": *m.L2Ratio,
+				"relative_reconstruction_bias": *m.ReconstructionBias, "l0": m.L0,
+			} {
+				want := measured(readTensors(t, file), x, c, scale)[name]
+				if !(math.Abs(v-want) <= 1e-5*math.Abs(want)) {
+					t.Errorf("%s is %v, the exported model has %v", name, v, want)
+				}
+			}
+		})
+	}
+}
+
+// checkExport checks the norms of W_dec, the config and the metadata of a model.
+func checkExport(t *testing.T, recipe trainer.Recipe, r ledger.Result, file, config []byte) {
+	t.Helper()
+	d := r.Config.ActivationDim
+	decoder := readTensors(t, file)["W_dec"]
+	for f := range r.Config.DictSize {
+		norm := 0.0
+		for _, v := range decoder[f*d : (f+1)*d] {
+			norm += v * v
+		}
+		if !(math.Abs(math.Sqrt(norm)-1) <= 1e-6) {
+			t.Fatalf("row %d of W_dec has norm %v", f, math.Sqrt(norm))
+		}
+	}
+	var cfg struct {
+		Normalize bool     `json:"normalize_decoder"`
+		Scale     float64  `json:"scale"`
+		Threshold *float64 `json:"threshold"`
+	}
+	if err := json.Unmarshal(config, &cfg); err != nil || !cfg.Normalize || cfg.Scale != r.Scale {
+		t.Errorf("config %s, %v", config, err)
+	}
+	h, err := safetensors.ReadHeader(bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	scale, err := strconv.ParseFloat(h.Metadata["sweep.scale"], 64)
+	if err != nil || scale != r.Scale {
+		t.Errorf("metadata %v", h.Metadata)
+	}
+	threshold, ok := h.Metadata["sweep.threshold"]
+	if has := r.Threshold != nil; has != recipe.Threshold || ok != has || (cfg.Threshold != nil) != has {
+		t.Fatalf("threshold %v, in the config %v, in the metadata %q", r.Threshold, cfg.Threshold, threshold)
+	}
+	if ok {
+		v, err := strconv.ParseFloat(threshold, 64)
+		if err != nil || v != *r.Threshold || *cfg.Threshold != v || !(v > 0) {
+			t.Errorf("threshold %v, in the config %v, in the metadata %q", *r.Threshold, *cfg.Threshold, threshold)
+		}
+	}
+}
+
+// measured are metrics of an exported model on stored rows x_nD, in the units of
+// training: l2_loss is that of scaled rows.
+func measured(w map[string][]float64, x []float32, c trainer.Config, scale float64) map[string]float64 {
+	d := c.ActivationDim
+	n := float64(len(x) / d)
+	mean := make([]float64, d)
+	for i, v := range x {
+		mean[i%d] += float64(v) / n
+	}
+	var e2, variance, cos, ratio, y2, xy, l0 float64
+	for at := 0; at < len(x); at += d {
+		row := x[at : at+d]
+		y, kept := reconstruct(w, row, c.DictSize, c.K)
+		var rx, ry, rxy float64
+		for j, v := range row {
+			xj := float64(v)
+			e2 += (y[j] - xj) * (y[j] - xj)
+			variance += (xj - mean[j]) * (xj - mean[j])
+			rx, ry, rxy = rx+xj*xj, ry+y[j]*y[j], rxy+xj*y[j]
+		}
+		cos, ratio = cos+rxy/math.Sqrt(rx*ry), ratio+math.Sqrt(ry/rx)
+		y2, xy, l0 = y2+ry, xy+rxy, l0+float64(kept)
+	}
+	return map[string]float64{
+		"l2_loss": e2 / n * scale * scale, "nmse": e2 / variance, "cosine": cos / n, "l2_ratio": ratio / n,
+		"relative_reconstruction_bias": y2 / xy, "l0": l0 / n,
+	}
+}
+
+// A row of zeros stays one, and the config does not say then that all norms are 1. A
+// bias that float32 cannot hold is an error.
+func TestExportOfExtremes(t *testing.T) {
+	w := submit(t, openDir(t), makePlan(t, nil))
+	c := w.plan.Cells[1].Config
+	s := trainer.Init(c)
+	clear(s.W.WDec[:c.ActivationDim])
+	for i := range c.ActivationDim {
+		s.W.WDec[c.ActivationDim+i] *= 1e-44
+		s.W.WDec[2*c.ActivationDim+i] *= 1e30
+	}
+	r := ledger.NewResult(&w.plan.Header, w.plan.Cells[1], plan.Completed)
+	if err := w.export(t.Context(), "x", r, s); err != nil {
+		t.Fatal(err)
+	}
+	var cfg map[string]any
+	if err := json.Unmarshal(read(t, w.store, ledger.ModelKey("x", modelConfig)), &cfg); err != nil {
+		t.Fatal(err)
+	}
+	if cfg["normalize_decoder"] != false {
+		t.Errorf("config %v", cfg)
+	}
+	decoder := readTensors(t, read(t, w.store, ledger.ModelKey("x", modelWeights)))["W_dec"]
+	for f, want := range []float64{0, 1, 1, 1} {
+		norm := 0.0
+		for _, v := range decoder[f*c.ActivationDim : (f+1)*c.ActivationDim] {
+			norm += v * v
+		}
+		if !(math.Abs(math.Sqrt(norm)-want) <= 1e-6) {
+			t.Errorf("row %d of W_dec has norm %v, want %v", f, math.Sqrt(norm), want)
+		}
+	}
+	s.W.BDec[2], r.Scale = 1e30, 1e-20
+	var numeric *trainer.NumericError
+	if err := w.export(t.Context(), "y", r, s); !errors.As(err, &numeric) || !strings.Contains(err.Error(), "b_dec") {
+		t.Errorf("1e30 over 1e-20: %v", err)
+	}
+}
+
 // reconstruct runs the exported model on one activation vector x:
 //
 //	a = ReLU(W_enc (x − b_dec) + b_enc)
 //	x̂ = b_dec + Σ a_f · W_dec[f], over the k latents f with the largest a_f
-func reconstruct(w map[string][]float64, x []float32, f, k int) []float64 {
+//
+// It returns x̂ and the number of latents kept with a_f > 0.
+func reconstruct(w map[string][]float64, x []float32, f, k int) (out []float64, kept int) {
 	d := len(x)
 	type act struct {
 		latent int
@@ -125,13 +287,16 @@ func reconstruct(w map[string][]float64, x []float32, f, k int) []float64 {
 		acts[i] = act{i, max(0, sum)}
 	}
 	slices.SortStableFunc(acts, func(a, b act) int { return cmp.Compare(b.value, a.value) })
-	out := slices.Clone(w["b_dec"])
+	out = slices.Clone(w["b_dec"])
 	for _, a := range acts[:k] {
+		if a.value > 0 {
+			kept++
+		}
 		for j := range out {
 			out[j] += a.value * w["W_dec"][a.latent*d+j]
 		}
 	}
-	return out
+	return out, kept
 }
 
 // readTensors reads the tensors of a safetensors file of float32, by name.

@@ -306,6 +306,7 @@ type hooks struct {
 	trainer.Backend
 	before func(step int64)
 	after  func(done int64) // so many steps are done
+	encode func()           // before rows are encoded for an evaluation
 }
 
 func (h *hooks) New(c trainer.Config, s *trainer.State, data trainer.Batches) (trainer.Model, error) {
@@ -333,6 +334,13 @@ func (m *hookedModel) Steps(ctx context.Context, to int64) iter.Seq2[trainer.Sta
 			m.before(to)
 		}
 	}
+}
+
+func (m *hookedModel) Encode(x []float32, k int, only []bool, acts []float32, latents []int32) error {
+	if m.h.encode != nil {
+		m.h.encode()
+	}
+	return m.Model.Encode(x, k, only, acts, latents)
 }
 
 func (m *hookedModel) before(to int64) {

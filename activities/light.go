@@ -32,7 +32,11 @@ func (a *Activities) prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan
 	for _, t := range trees {
 		for i := range t.Cells {
 			c := &t.Cells[i]
-			r, err := a.result(ctx, h.RunID(c.ID))
+			// Nothing is trained for it here: a plain read is enough, and a run in vain is
+			// found out when it begins.
+			id := h.RunID(c.ID)
+			stored, err := a.ledger.Result(ctx, id)
+			r, err := a.sound(ctx, id, stored, err)
 			if err != nil {
 				return nil, err
 			}

@@ -21,26 +21,45 @@ type run struct {
 
 // load reads a run that is to be trained or evaluated, and checks its settings.
 func (a *Activities) load(ctx context.Context, ref protocol.CellRef) (*run, error) {
-	r, err := a.find(ctx, ref)
-	if err == nil && !r.header.Identifies(r.cell) { // the header may have been misread
-		a.forget(ref.Sweep)
-		r, err = a.find(ctx, ref)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if !r.header.Identifies(r.cell) {
-		return nil, fmt.Errorf("%w: cell %s of %s has other settings than its ID says: its plan is damaged, "+
-			"or of another version of sweep; submit the grid again", ErrConfig, r.cell.ID, ref.Sweep)
-	}
-	if errs := r.cell.Config.Validate(); len(errs) > 0 {
-		return nil, fmt.Errorf("%w: cell %s: %w", ErrConfig, r.cell.ID, errs[0])
-	}
-	return r, nil
+	return a.lookTwice(ctx, ref, true)
 }
 
 // find is load without the check of the settings.
 func (a *Activities) find(ctx context.Context, ref protocol.CellRef) (*run, error) {
+	return a.lookTwice(ctx, ref, false)
+}
+
+// lookTwice reads a run. ErrConfig is final, so that the plan is read anew before it is
+// returned: a header that was read before may have been misread, or have changed since.
+func (a *Activities) lookTwice(ctx context.Context, ref protocol.CellRef, check bool) (*run, error) {
+	look := func() (*run, error) {
+		r, err := a.look(ctx, ref)
+		if err == nil && check {
+			err = r.check(ref.Sweep)
+		}
+		return r, err
+	}
+	r, err := look()
+	if errors.Is(err, ErrConfig) {
+		a.forget(ref.Sweep)
+		r, err = look()
+	}
+	return r, err
+}
+
+// check returns an error that wraps ErrConfig if the settings of a run cannot be trained.
+func (r *run) check(sweep string) error {
+	if !r.header.Identifies(r.cell) {
+		return fmt.Errorf("%w: cell %s of %s has other settings than its ID says: its plan is damaged, "+
+			"or of another version of sweep; submit the grid again", ErrConfig, r.cell.ID, sweep)
+	}
+	if errs := r.cell.Config.Validate(); len(errs) > 0 {
+		return fmt.Errorf("%w: cell %s: %w", ErrConfig, r.cell.ID, errs[0])
+	}
+	return nil
+}
+
+func (a *Activities) look(ctx context.Context, ref protocol.CellRef) (*run, error) {
 	h, err := a.header(ctx, ref.Sweep)
 	if err != nil {
 		return nil, err
@@ -86,18 +105,32 @@ func (a *Activities) forget(sweep string) {
 	delete(a.headers, sweep)
 }
 
-// result reads the result of a run; it is nil if there is none. A damaged result
-// is removed, and the run is trained again.
+// result reads the result of a run that is trained if there is none; it is nil then. A
+// result that is proved to be damaged is removed, and the run is trained again. One that
+// cannot be read stays.
 func (a *Activities) result(ctx context.Context, run string) (*ledger.Result, error) {
-	r, err := a.ledger.Result(ctx, run)
+	r, err := a.ledger.CertainResult(ctx, run)
+	return a.sound(ctx, run, r, err)
+}
+
+// sound returns the result of a run as it was read, or nil if there is none. It removes one
+// that is damaged.
+func (a *Activities) sound(ctx context.Context, run string, r ledger.Result, err error) (*ledger.Result, error) {
 	switch {
 	case errors.Is(err, storage.ErrCorrupt):
-		a.log.Warn("a damaged result is removed", "run", run, "error", err)
-		return nil, a.ledger.DeleteResult(ctx, run)
+		removed, deleteErr := a.ledger.RemoveDamagedResult(ctx, run)
+		if deleteErr == nil && removed == nil { // it is sound by now, or gone: the next try finds out
+			return nil, err
+		}
+		if deleteErr == nil {
+			a.log.Warn("a damaged result is removed, and its run is trained again",
+				"run", run, "error", err, "bytes", len(removed), "removed", brief(string(removed)))
+		}
+		return nil, deleteErr
 	case errors.Is(err, storage.ErrNotFound):
 		return nil, nil
 	case err != nil:
-		return nil, err
+		return nil, fmt.Errorf("the result of run %s cannot be read: it stays, and reading it is tried again: %w", run, err)
 	}
 	return &r, nil
 }

@@ -47,6 +47,7 @@ type training struct {
 	ref      protocol.StageRef
 	progress *progress
 
+	data        *attemptData
 	loop        *trainer.Loop
 	saver       *checkpointer
 	deaths      *deathWatch // nil for a stage that goes on when a latent dies
@@ -71,9 +72,11 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 			return false, err
 		}
 	}
+	if err := t.a.backend.Unsupported(t.cell.Config); err != nil {
+		return false, fmt.Errorf("train on %s: %w", t.a.backend.Name(), err)
+	}
 	t.progress.doing("opening the data")
-	set, err := t.a.data(ctx, t.header)
-	if err != nil {
+	if t.data, err = t.a.data(ctx, t.header, t.progress); err != nil {
 		return false, err
 	}
 	from, err := t.a.origins(ctx, t.run, t.ref.Level, t.ref.To)
@@ -97,7 +100,7 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 		"from", start.Step, "to", t.ref.To, "attempt", claim.Attempt())
 	t.progress.startAt(start.Step)
 	t.firstStep, t.inOwnFolder = int(start.Step), start.inOwnFolder
-	if t.loop, err = trainer.Start(t.a.backend, cfg, start.State, set); err != nil {
+	if t.loop, err = trainer.Start(t.a.backend, cfg, start.State, t.data.Set); err != nil {
 		return false, err
 	}
 	if t.ref.Level.UntilDead() {
@@ -107,7 +110,7 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	}
 	now := t.a.now()
 	t.saver = &checkpointer{
-		checkpoints: from[0].Checkpoints, claim: claim, loop: t.loop, cfg: cfg, now: t.a.now,
+		checkpoints: from[0].Checkpoints, claim: claim, loop: t.loop, cfg: cfg, now: t.a.now, verify: t.data.verify,
 		every: t.header.Run.Checkpoint.Every, keep: t.header.Run.Checkpoint.Keep, log: t.a.log.With("folder", from[0].Folder),
 		seconds: start.seconds, began: now, last: now, saved: start.Step,
 		buffer: start.State, // the loop has its own copy: this memory holds checkpoints from here on
@@ -161,11 +164,11 @@ func (t *training) train(ctx context.Context) error {
 	})
 }
 
-// saveWithin is how long a stage that must stop may take to save its state.
+// saveWithin is how long a stage may take to save its state once.
 const saveWithin = 5 * time.Minute
 
 // conclude saves what is trained, and says how far the stage has come. err is what
-// train returned.
+// train returned. If the store is full it waits for room, unless the stage must end.
 func (t *training) conclude(ctx context.Context, err error) (protocol.Trained, error) {
 	out := protocol.Trained{Reached: t.ref.To}
 	if errors.Is(err, errDead) {
@@ -174,20 +177,15 @@ func (t *training) conclude(ctx context.Context, err error) (protocol.Trained, e
 	canceled := ctx.Err() != nil && errors.Is(err, context.Cause(ctx))
 	if err != nil && !errors.Is(err, ErrStopping) && !canceled {
 		t.saver.wait() // nothing more is saved: the model may be in the middle of a step
-		return out, err
+		return out, t.data.explain(ctx, err)
 	}
 	// The stage is done, or told to stop, or canceled: what is trained is kept.
 	t.progress.doing("saving the checkpoint")
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
-	defer cancel()
-	var saved error
-	switch {
-	case err != nil || t.alone():
-		saved = t.saver.finish(ctx)
-	case out.Reached < t.ref.To:
-		saved = t.saver.fork(ctx, t.deaths.before, t.inOwnFolder)
-	default:
-		saved = t.saver.forkHere(ctx)
+	early := err != nil
+	save := func() error { return t.save(ctx, early, out.Reached) }
+	saved := save()
+	if !early {
+		saved, err = t.awaitRoom(ctx, saved, save)
 	}
 	// The attempt reports the steps of the stage that were trained in it, for the sweep's total. Where it began at a
 	// checkpoint in the stage's own folder, an earlier attempt at the stage ended before it could report: its steps
@@ -209,6 +207,20 @@ func (t *training) conclude(ctx context.Context, err error) (protocol.Trained, e
 		return out, saved
 	}
 	return out, fmt.Errorf("%w; %w", err, saved)
+}
+
+// save stores what is trained. early says that the stage ends before its end; reached is
+// the step to which it is trained. It also saves when ctx is canceled.
+func (t *training) save(ctx context.Context, early bool, reached int) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
+	defer cancel()
+	switch {
+	case early || t.alone():
+		return t.saver.finish(ctx)
+	case reached < t.ref.To:
+		return t.saver.fork(ctx, t.deaths.before, t.inOwnFolder)
+	}
+	return t.saver.forkHere(ctx)
 }
 
 // close frees what open took.

@@ -39,7 +39,12 @@ func treeGrid(r *rand.Rand) string {
 	}
 	src := "name: tree" + toyData + "parameters:\n" +
 		axis("auxk_alpha", 1+r.IntN(3), pick("0", "0.03125", "0.5")) +
-		axis("decay_start", 1+r.IntN(4), func(int) string { return fmt.Sprint(r.IntN(steps - 1)) }) +
+		axis("decay_start", 1+r.IntN(4), func(int) string {
+			if r.IntN(4) == 0 {
+				return "none"
+			}
+			return fmt.Sprint(r.IntN(steps - 1))
+		}) +
 		axis("steps", 1+r.IntN(2), func(i int) string { return fmt.Sprint(steps + 7*i) }) +
 		axis("k", 1, pick("2", "3"))
 	if r.IntN(3) == 0 {
@@ -205,9 +210,12 @@ func outcomes(t *testing.T, w *testWorker) map[string]string {
 // same weights, curves and tables, also when a worker dies in every stage.
 func TestSharedIsUnshared(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 5))
-	var shared, alone, died, forked int
+	var shared, alone, died, forked, constant int
 	for i := range 24 {
 		src := treeGrid(r)
+		if strings.Contains(src, "none") {
+			constant++
+		}
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			w := submit(t, openDir(t), planOf(t, src+"run: {share_prefixes: false}\n"))
 			a := sweepAll(t, w, nil)
@@ -245,7 +253,7 @@ func TestSharedIsUnshared(t *testing.T) {
 	}
 	t.Logf("%d steps shared, %d alone (%.2f×); latents died in %d runs, %d stages ended for it",
 		shared, alone, float64(alone)/float64(shared), died, forked)
-	if died < 20 || forked < 10 || shared >= alone {
+	if died < 20 || forked < 10 || constant < 5 || shared >= alone {
 		t.Error("the grids do not cover what they are to cover")
 	}
 }
@@ -285,6 +293,9 @@ func TestLargerGridsBeginAtForks(t *testing.T) {
 		"more steps":         {"decay_start: [20, 24], steps: [40, 50], auxk_alpha: [0]", 2 * (50 - 21)},
 		"more AuxK":          {"decay_start: [20, 24], steps: [40], auxk_alpha: [0, 0.03125]", 2 * (40 - 21)},
 		"before all of them": {"decay_start: [10, 20, 24], steps: [40], auxk_alpha: [0]", 40},
+		"constant":           {"decay_start: [20, 24, none], steps: [40], auxk_alpha: [0]", 40 - 21},
+		// 50 - 21 steps with decay_start 20, 50 - 25 with 24; 39 - 21 for both that are constant, then 1 and 11.
+		"constant, longer": {"decay_start: [20, 24, none], steps: [40, 50], auxk_alpha: [0]", 84},
 	} {
 		t.Run(name, func(t *testing.T) {
 			larger := planOf(t, toyGrid("g", c.parameters, never))
@@ -323,6 +334,17 @@ func TestCommonTrunk(t *testing.T) {
 		alone := submit(t, openDir(t), w.plan)
 		sweepAll(t, alone, nil)
 		sameOutcome(t, outcomes(t, w), outcomes(t, alone))
+	}
+}
+
+// What the backend cannot train fails for good before the stage's folder is claimed.
+func TestUnsupportedCell(t *testing.T) {
+	w := submit(t, openDir(t), planOf(t, toyGrid("g", "precision: bf16, steps: 40", never)))
+	ref := protocol.StageRef{CellRef: w.ref(0), Level: plan.LevelRun, To: 40, Cells: 1}
+	wantType(t, w.run(protocol.ActivityTrain, ref), "Unsupported", false)
+	stored, err := w.store.List(t.Context(), "stages/")
+	if err != nil || len(stored) > 0 {
+		t.Errorf("stored %v, %v", stored, err)
 	}
 }
 

@@ -6,8 +6,12 @@ import (
 )
 
 var (
-	// ErrCorrupt is returned for an object that is not what was written: bytes
-	// missing, too many or changed, or a manifest that does not parse.
+	// ErrCorrupt is returned for an object that is proved not to be what was written:
+	// bytes missing, too many or changed, or a manifest that does not parse. It is
+	// proved by two reads of the object, each to its end, that give the same wrong
+	// bytes. A read that fails, ends early or gives other bytes each time is another
+	// error: it says nothing about the object. Only the reader that a store's Get
+	// returns may say so after one read, if the store keeps a checksum of its own.
 	ErrCorrupt = errors.New("corrupt")
 
 	// ErrFenced is returned to a writer whose folder has a newer claim: it must
@@ -21,6 +25,10 @@ var (
 
 	// ErrNoSpace is returned when the disk, the quota or the bucket is full.
 	ErrNoSpace = errors.New("no space left")
+
+	// ErrReadOnly is returned for a write to a disk that is mounted read-only, as a
+	// system does by itself when a disk gives errors.
+	ErrReadOnly = errors.New("read-only")
 
 	// ErrNoPutNew is returned for a store without NewPutter, and for one whose PutNew
 	// overwrites.

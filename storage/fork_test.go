@@ -100,7 +100,8 @@ func TestPinnedStay(t *testing.T) {
 }
 
 // An attempt that trains an earlier span than the attempt before it keeps its own
-// checkpoints, not the other attempt's.
+// checkpoints. Those of the other attempt stay as long as they are higher: who trains on
+// from there is spared the way.
 func TestPruneKeepsTheNewestAttempts(t *testing.T) {
 	r := newRig(t)
 	first := r.claim()
@@ -114,13 +115,13 @@ func TestPruneKeepsTheNewestAttempts(t *testing.T) {
 		r.save(second, step, fmt.Sprint("state ", step))
 		r.prune(2)
 	}
-	r.wantLeft("10/2", "20/2", "100/1")
+	r.wantLeft("10/2", "20/2", "80/1", "90/1", "100/1")
 	if m, err := r.c.RestoreAtMost(t.Context(), 30, ignore); err != nil || m.Step != 20 {
 		t.Errorf("restored %v, %v, want step 20", m, err)
 	}
 	r.save(second, 30, "state 30")
 	r.prune(0)
-	r.wantLeft("30/2", "100/1")
+	r.wantLeft("30/2", "80/1", "90/1", "100/1")
 	// The data that the newest claim has on its way stays.
 	onItsWay := fmt.Sprintf("stages/ab12/data/%012d-%06d-%064d", 35, 2, 7)
 	r.put(onItsWay, "data")
@@ -128,6 +129,9 @@ func TestPruneKeepsTheNewestAttempts(t *testing.T) {
 	if !slices.Contains(r.keys(), onItsWay) {
 		t.Error("data on its way was pruned")
 	}
+	r.save(second, 85, "state 85") // now it has passed step 80
+	r.prune(0)
+	r.wantLeft("30/2", "90/1", "100/1")
 }
 
 // The example in the comment of Garbage.
@@ -136,6 +140,7 @@ func TestGarbageExample(t *testing.T) {
 	first := r.claim()
 	r.pin(first, 100)
 	r.save(first, 100, "100")
+	r.save(first, 160, "160")
 	r.save(first, 300, "300")
 	second := r.claim()
 	r.save(second, 150, "150")
@@ -145,7 +150,7 @@ func TestGarbageExample(t *testing.T) {
 	r.put(fenced, "data")
 	r.put(onItsWay, "data")
 	r.prune(1)
-	r.wantLeft("100/1", "200/2")
+	r.wantLeft("100/1", "200/2", "300/1")
 	if keys := r.keys(); slices.Contains(keys, fenced) || !slices.Contains(keys, onItsWay) {
 		t.Errorf("data of the fenced attempt must go, data of the newest must stay: %q", keys)
 	}
@@ -272,9 +277,13 @@ func FuzzFolder(f *testing.F) {
 				})
 				left := r.left()
 				valid := 0
+				reached := int64(-1) // by the newest attempt that has a whole checkpoint
+				if i := slices.IndexFunc(all, func(s saved) bool { return !s.torn }); i >= 0 {
+					reached = all[i].step
+				}
 				all = slices.DeleteFunc(all, func(s saved) bool {
 					there := slices.Contains(left, fmt.Sprintf("%d/%d", s.step, s.attempt))
-					must := pins[s.step] || valid < keep
+					must := pins[s.step] || valid < keep || s.step > reached
 					if must && !there || !must && there {
 						t.Fatalf("after pruning to %d: step %d of attempt %d is there: %v; of %+v, pinned %v",
 							keep, s.step, s.attempt, there, all, pins)

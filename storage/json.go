@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 )
 
 // maxJSON bounds what GetJSON reads.
@@ -54,35 +52,19 @@ func PutJSONOnce[T any](ctx context.Context, s Store, key string, v T) (T, error
 }
 
 // GetJSON reads the value under key into v. The error wraps ErrNotFound if there
-// is none and ErrCorrupt if it is not JSON of v's type. Unknown fields are
-// ignored: a newer build may have written them.
-func GetJSON(ctx context.Context, s Store, key string, v any) error {
-	b, err := ReadAll(ctx, s, key, maxJSON)
-	if err != nil {
-		return err
+// is none. It wraps ErrCorrupt if two reads gave the same bytes, and they are no JSON
+// of v's type. Unknown fields are ignored: a newer build may have written them.
+func GetJSON[T any](ctx context.Context, s Store, key string, v *T) error {
+	read, err := Read(ctx, s, key, maxJSON, ParseJSON[T])
+	if err == nil {
+		*v = read
 	}
-	if err := json.Unmarshal(b, v); err != nil {
-		return Wrap("get", key, Mark(err, ErrCorrupt))
-	}
-	return nil
+	return err
 }
 
-// ReadAll reads the object under key, which has at most limit bytes; of a longer
-// one it reads no more than that and returns an error that wraps ErrCorrupt.
-func ReadAll(ctx context.Context, s Store, key string, limit int64) ([]byte, error) {
-	r, err := s.Get(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, limit+1))
-	switch {
-	case err != nil:
-		return nil, Wrap("get", key, err)
-	case int64(len(b)) > limit:
-		return nil, Wrap("get", key, fmt.Errorf("%w: longer than %d bytes", ErrCorrupt, limit))
-	}
-	return b, nil
+// ParseJSON reads a value as GetJSON does. The error wraps ErrCorrupt.
+func ParseJSON[T any](b []byte) (v T, err error) {
+	return v, Mark(json.Unmarshal(b, &v), ErrCorrupt)
 }
 
 func marshal(v any) ([]byte, error) {

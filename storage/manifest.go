@@ -81,17 +81,16 @@ func (m *Manifest) check() error {
 	return nil
 }
 
-// readManifest reads the manifest under key, which a listing showed.
+// readManifest reads the manifest under key, which a listing showed. The errors are those
+// of Read and of ParseManifest.
 func (c *Checkpoints) readManifest(ctx context.Context, key string) (*Manifest, error) {
-	b, err := ReadAll(ctx, c.store, key, maxManifest)
-	if err != nil {
-		return nil, err
-	}
-	m, err := ParseManifest(b)
-	if err == nil && key != manifestKey(c.folder, m.at()) {
-		err = fmt.Errorf("%w: manifest of folder %s, step %d, attempt %d", ErrCorrupt, m.Folder, m.Step, m.Attempt)
-	}
-	return m, Wrap("read", key, err)
+	return Read(ctx, certain{c.store}, key, maxManifest, func(b []byte) (*Manifest, error) {
+		m, err := ParseManifest(b)
+		if err == nil && key != manifestKey(c.folder, m.at()) {
+			err = fmt.Errorf("%w: manifest of folder %s, step %d, attempt %d", ErrCorrupt, m.Folder, m.Step, m.Attempt)
+		}
+		return m, err
+	})
 }
 
 // build names this program for the manifests that it writes.

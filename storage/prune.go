@@ -14,13 +14,18 @@ import (
 // "Newest" goes by attempt first, then by step: an attempt may train an earlier
 // span than the attempt before it, and resumes from its own checkpoints. A
 // checkpoint counts towards keep only if its step is not pinned and its data is
-// there with the right size. With keep 0 only pinned checkpoints stay.
+// there with the right size.
+//
+// Checkpoints of higher steps than the newest attempt has come to are no garbage,
+// whatever keep is, unless their manifest is proved to be damaged: the next attempt
+// may begin there. They become garbage when an attempt has come as far. So with keep 0
+// these stay, and the pinned ones.
 //
 // An example with keep 1, where step 100 is pinned and claim 2 is the newest:
 //
-//	manifests  100-1  300-1  150-2  200-2
-//	stay       100-1 (pinned), 200-2 (the newest)
-//	garbage    150-2, 300-1, with their data
+//	manifests  100-1  160-1  300-1  150-2  200-2
+//	stay       100-1 (pinned), 200-2 (the newest), 300-1 (higher than all of attempt 2)
+//	garbage    150-2, 160-1, with their data
 //	garbage    data of 400-1 without a manifest: attempt 1 is fenced off
 //	stays      data of 250-2 without a manifest: attempt 2 may be writing it now
 //
@@ -57,32 +62,38 @@ func (c *Checkpoints) Garbage(ctx context.Context, keep int) ([]Object, error) {
 	slices.SortFunc(manifests, func(a, b found) int {
 		return cmp.Or(cmp.Compare(b.attempt, a.attempt), cmp.Compare(b.step, a.step))
 	})
+	all, err := c.readAll(ctx, manifests)
+	if err != nil {
+		return nil, err
+	}
+	hasData := func(m *Manifest) bool {
+		size, ok := sizes[m.Key]
+		return ok && size == m.Size
+	}
+	reached := int64(-1) // the step to which the newest attempt with a checkpoint has come
+	for _, f := range all {
+		if f.m != nil && hasData(f.m) {
+			reached = f.step
+			break
+		}
+	}
 
 	var garbage []Object
 	named := make(map[point]bool) // their manifests stay, and so does their data
 	saved := make(map[int]int64)  // the highest step of each attempt with a manifest
 	dropped := make(map[point]bool)
 	valid := 0
-	for _, f := range manifests {
+	for _, f := range all {
 		saved[f.attempt] = max(saved[f.attempt], f.step)
-		m, err := c.readManifest(ctx, f.Key)
-		switch {
-		case errors.Is(err, ErrNotFound): // another process removed it since the listing
-			continue
-		case err != nil && !errors.Is(err, ErrCorrupt):
-			return nil, err
-		}
 		_, pinned := slices.BinarySearch(pins, f.step)
-		if valid >= keep && !pinned {
+		if higher := f.m != nil && f.step > reached; valid >= keep && !pinned && !higher {
 			garbage = append(garbage, f.Object)
 			dropped[f.point] = true
 			continue
 		}
 		named[f.point] = true
-		if err == nil && !pinned {
-			if size, ok := sizes[m.Key]; ok && size == m.Size {
-				valid++
-			}
+		if f.m != nil && !pinned && hasData(f.m) {
+			valid++
 		}
 	}
 	for _, o := range data {
@@ -98,6 +109,27 @@ func (c *Checkpoints) Garbage(ctx context.Context, keep int) ([]Object, error) {
 		return nil, err
 	}
 	return garbage, nil
+}
+
+// readAll reads manifests; m is nil for one that is proved to be damaged. Those that
+// another process has removed since they were listed are left out.
+func (c *Checkpoints) readAll(ctx context.Context, listed []found) (all []listedManifest, err error) {
+	for _, f := range listed {
+		m, err := c.readManifest(ctx, f.Key)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			continue
+		case err != nil && (errors.Is(err, ErrNewerVersion) || !errors.Is(err, ErrCorrupt)):
+			return nil, err
+		}
+		all = append(all, listedManifest{f, m})
+	}
+	return all, nil
+}
+
+type listedManifest struct {
+	found
+	m *Manifest
 }
 
 // Prune deletes the Garbage and returns its size in bytes. What it could not

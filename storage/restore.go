@@ -8,9 +8,10 @@ import (
 )
 
 // RestoreAtMost finds the checkpoint of the highest step up to step, streams its
-// data to load and returns its manifest. If the data proves wrong, the result of
-// load is ignored, and load is called again with the checkpoint before: it must
-// start over then.
+// data to load and returns its manifest. If the data that is read is wrong, the result
+// of load is ignored, and load is called again: first with the same checkpoint, and
+// with the one before it if a second read gave the same wrong bytes. It must start over
+// then.
 //
 // load must not act on what it has read until RestoreAtMost returns, because only
 // the end of the data shows whether it is right. An error of load on right data is
@@ -18,8 +19,8 @@ import (
 //
 // The error wraps ErrNotFound if no checkpoint verifies, so that training starts
 // from step 0, and ErrNewerVersion if a newer build wrote the newest checkpoint. A
-// store that does not answer is an error too, and no reason to take an older
-// checkpoint: trying again costs less than training again.
+// read that fails, or that gives other bytes the second time, is an error too, and no
+// reason to take an older checkpoint: trying again costs less than training again.
 func (c *Checkpoints) RestoreAtMost(
 	ctx context.Context, step int64, load func(m *Manifest, r io.Reader) error,
 ) (*Manifest, error) {
@@ -61,18 +62,18 @@ func (c *Checkpoints) restore(
 		if !match(f.point) {
 			continue
 		}
-		m, err := c.readManifest(ctx, f.Key)
-		if err == nil {
-			err = c.load(ctx, m, load)
-		}
+		m, err := c.load(ctx, f.Key, load)
 		var loaded *loadError
 		switch {
 		case err == nil:
 			return m, nil
 		case errors.As(err, &loaded):
 			return nil, loaded.error
-		case errors.Is(err, ErrNewerVersion) || !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrNotFound):
+		case ctx.Err() != nil, errors.Is(err, ErrNewerVersion):
 			return nil, err
+		case !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrNotFound):
+			return nil, fmt.Errorf("%w (another read may succeed, so no checkpoint older than that of step %d is taken; "+
+				"if this stays so, delete %s: then it is given up)", err, f.step, f.Key)
 		}
 		skipped++
 		c.log.Warn("checkpoint skipped", "step", f.step, "attempt", f.attempt, "error", err)
@@ -84,22 +85,18 @@ func (c *Checkpoints) restore(
 	return nil, Wrap("restore", folderPrefix(c.folder), ErrNotFound)
 }
 
-func (c *Checkpoints) load(ctx context.Context, m *Manifest, load func(*Manifest, io.Reader) error) error {
-	r, err := c.Open(ctx, m)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	loaded := load(m, r)
-	// The end of the data shows whether it is right, and load need not have read
-	// that far.
-	if err := drain(ctx, r); err != nil {
-		return err
-	}
-	if loaded != nil {
-		return &loadError{loaded}
-	}
-	return nil
+// load reads the manifest under key and streams the data that it names. The manifest is
+// read again with the data, because a misread manifest makes the data look wrong.
+func (c *Checkpoints) load(
+	ctx context.Context, key string, load func(*Manifest, io.Reader) error,
+) (m *Manifest, err error) {
+	err = provedWrong(ctx, c.store, func() (err error) {
+		if m, err = c.readManifest(ctx, key); err != nil {
+			return err
+		}
+		return stream(ctx, certain{c.store}, m.content(), func(r io.Reader) error { return load(m, r) })
+	})
+	return m, err
 }
 
 // A loadError is an error that load returned for right data, whatever it wraps.

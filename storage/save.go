@@ -25,7 +25,7 @@ type Checkpoint struct {
 // Save reads the body twice and the stored data once, and keeps none of it in
 // memory. Steps must not go down within a claim, and only one Save may run at a
 // time. The error wraps ErrFenced if there is a newer claim, ErrCorrupt if the
-// store does not hold what was written, and ErrExists if the claim has saved
+// store is proved not to hold what was written, and ErrExists if the claim has saved
 // another state for this step.
 func (l *Claim) Save(ctx context.Context, cp Checkpoint) (*Manifest, error) {
 	c := l.c

@@ -24,7 +24,8 @@ type Store interface {
 	Put(ctx context.Context, key string, body io.ReaderAt, size int64) error
 
 	// Get opens the object under key. The error wraps ErrNotFound if there is
-	// none.
+	// none. The reader returns io.EOF only at the end of the object: if a file or a
+	// connection ends before the size that the object has, that is another error.
 	Get(ctx context.Context, key string) (io.ReadCloser, error)
 
 	// List returns the objects whose key begins with prefix, in the order of
@@ -49,6 +50,13 @@ type NewPutter interface {
 	// PutNew writes data under key, all or nothing. The error wraps ErrExists
 	// if the key holds something.
 	PutNew(ctx context.Context, key string, data []byte) error
+}
+
+// A Fresher is a store that may keep in memory what it has read. Fresh makes the next Get
+// of a key read it anew, as far as the store can. It is called before a second read is to
+// prove that an object is damaged; without it the second read proves less.
+type Fresher interface {
+	Fresh(ctx context.Context, key string)
 }
 
 // A Cleaner is a store in which writers that crash leave something behind that

@@ -4,47 +4,128 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
 )
 
-// Open streams the data of a checkpoint and verifies it on the way. io.EOF proves
-// that the data is what was saved; if it is not, an error that wraps ErrCorrupt
-// comes instead of io.EOF. What is read before that may be wrong.
-func (c *Checkpoints) Open(ctx context.Context, m *Manifest) (io.ReadCloser, error) {
-	r, err := c.store.Get(ctx, m.Key)
-	if err != nil {
-		return nil, err
-	}
-	return &verifier{r: r, m: m, h: sha256.New()}, nil
+// A content is what an object must hold.
+type content struct {
+	key    string
+	size   int64
+	sha256 string // in lower-case hex
 }
 
-// Verify reads the data of a checkpoint and compares it with the manifest: first
-// the size, by a listing, then the SHA-256. The error wraps ErrCorrupt, or
-// ErrNotFound if there is no data.
+func (m *Manifest) content() content { return content{m.Key, m.Size, m.SHA256} }
+
+// Open streams the data of a checkpoint and verifies it on the way. io.EOF proves
+// that the data is what was saved; if it is not, an error comes instead of io.EOF.
+// What is read before that may be wrong. Such an error does not prove that the data is
+// damaged: the read may be at fault. Verify proves it.
+func (c *Checkpoints) Open(ctx context.Context, m *Manifest) (io.ReadCloser, error) {
+	return open(ctx, certain{c.store}, m.content())
+}
+
+// Verify reads the data of a checkpoint and compares it with the manifest, as
+// VerifyObject does.
 func (c *Checkpoints) Verify(ctx context.Context, m *Manifest) error {
-	objects, err := c.store.List(ctx, m.Key)
-	if err != nil {
+	return VerifyObject(ctx, c.store, m.Key, m.Size, m.SHA256)
+}
+
+// VerifyObject reads the object under key and compares it with its size in bytes and its
+// SHA-256 in lower-case hex: first the size, by a listing, then all of it. The error wraps
+// ErrCorrupt if two reads to the end gave the same wrong bytes, as many as the listing
+// says, and ErrNotFound if there is no object. Any other error says nothing about the
+// object.
+func VerifyObject(ctx context.Context, s Store, key string, size int64, sha256 string) error {
+	want := content{key, size, sha256}
+	return Wrap("verify", key, provedWrong(ctx, s, func() error {
+		there, err := sizeOf(ctx, s, key)
+		if err != nil {
+			return err
+		}
+		if err := stream(ctx, certain{s}, want, func(io.Reader) error { return nil }); err != nil {
+			return err
+		}
+		if there != size { // the listing is of before, so this was not proved by reading
+			return fmt.Errorf("a listing shows %d bytes, but %d were read", there, size)
+		}
+		return nil
+	}))
+}
+
+// A wrongRead is the error of a read that came to an end, and gave other bytes than it
+// should. It is not ErrCorrupt: one wrong read proves nothing about the object.
+type wrongRead struct {
+	want content
+	n    int64  // bytes read; those behind the size that it should have are not counted
+	long bool   // there were such bytes
+	sum  string // SHA-256 of the bytes read, in hex
+	why  string
+}
+
+func (w *wrongRead) Error() string { return w.why }
+
+// provedWrong calls read, and once more if the first call ended with a *wrongRead. The
+// error wraps ErrCorrupt if both calls read the same wrong bytes, as many as the listing
+// of the store says that the object has. Else it is the error of the last call.
+func provedWrong(ctx context.Context, s Store, read func() error) error {
+	var first, second *wrongRead
+	if err := read(); !errors.As(err, &first) {
 		return err
 	}
-	if len(objects) == 0 || objects[0].Key != m.Key {
-		return Wrap("verify", m.Key, ErrNotFound)
+	refresh(ctx, s, first.want.key)
+	if err := read(); !errors.As(err, &second) {
+		return err
 	}
-	if objects[0].Size != m.Size {
-		return Wrap("verify", m.Key, fmt.Errorf("%w: %d bytes, not %d", ErrCorrupt, objects[0].Size, m.Size))
+	key := second.want.key
+	if *first != *second {
+		return Wrap("get", key, unsteady(second))
 	}
-	r, err := c.Open(ctx, m)
+	size, err := sizeOf(ctx, s, key)
+	switch {
+	case err != nil:
+		return err
+	case !second.long && size != second.n, second.long && size <= second.want.size:
+		return shortRead(key, second.n, size)
+	}
+	return Wrap("get", key, fmt.Errorf("%w: %w", ErrCorrupt, second))
+}
+
+// stream reads an object to its end and hands it to load on the way. The error is a
+// *wrongRead if the object is not what it must be, whatever load returned, and a
+// *loadError if load returned an error for the right object.
+func stream(ctx context.Context, s Store, want content, load func(io.Reader) error) error {
+	r, err := open(ctx, s, want)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	return Wrap("verify", m.Key, drain(ctx, r))
+	loaded := load(r)
+	// The end of the data shows whether it is right, and load need not have read
+	// that far.
+	if err := drain(ctx, r); err != nil {
+		return err
+	}
+	if loaded != nil {
+		return &loadError{loaded}
+	}
+	return nil
 }
 
+func open(ctx context.Context, s Store, want content) (io.ReadCloser, error) {
+	r, err := s.Get(ctx, want.key)
+	if err != nil {
+		return nil, err
+	}
+	return &verifier{r: r, want: want, h: sha256.New()}, nil
+}
+
+// A verifier reads an object and compares it with what it must hold.
 type verifier struct {
 	r    io.ReadCloser
-	m    *Manifest
+	want content
 	h    hash.Hash
 	n    int64
 	done error // is returned by every further Read
@@ -55,21 +136,33 @@ func (v *verifier) Read(p []byte) (int, error) {
 		return 0, v.done
 	}
 	n, err := v.r.Read(p)
-	v.h.Write(p[:n])
-	v.n += int64(n)
+	long := int64(n) > v.want.size-v.n
+	right := min(int64(n), v.want.size-v.n)
+	v.h.Write(p[:right])
+	v.n += right
 	switch {
-	case v.n > v.m.Size:
-		err = fmt.Errorf("%w: more than %d bytes", ErrCorrupt, v.m.Size)
-	case err == io.EOF && v.n < v.m.Size:
-		err = fmt.Errorf("%w: %d bytes of %d", ErrCorrupt, v.n, v.m.Size)
-	case err == io.EOF && hex.EncodeToString(v.h.Sum(nil)) != v.m.SHA256:
-		err = fmt.Errorf("%w: wrong SHA-256", ErrCorrupt)
+	case long:
+		err = v.wrong(true, fmt.Sprintf("more than %d bytes", v.want.size))
+	case err == io.EOF && v.n < v.want.size:
+		err = v.wrong(false, fmt.Sprintf("%d bytes of %d", v.n, v.want.size))
+	case err == io.EOF && v.sum() != v.want.sha256:
+		err = v.wrong(false, "wrong SHA-256")
+	case errors.Is(err, ErrCorrupt): // the store's own checksum disagrees
+		if err = v.wrong(false, err.Error()); v.n == v.want.size && v.sum() == v.want.sha256 {
+			err = io.EOF // it is the checksum that is wrong
+		}
 	}
 	if err != nil && err != io.EOF {
-		err = Wrap("get", v.m.Key, err)
+		err = Wrap("get", v.want.key, err)
 	}
 	v.done = err
 	return n, err
+}
+
+func (v *verifier) sum() string { return hex.EncodeToString(v.h.Sum(nil)) }
+
+func (v *verifier) wrong(long bool, why string) error {
+	return &wrongRead{want: v.want, n: v.n, long: long, sum: v.sum(), why: why}
 }
 
 func (v *verifier) Close() error { return v.r.Close() }

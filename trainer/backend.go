@@ -16,6 +16,11 @@ type Backend interface {
 	// device, and on the host beside it, where a State is copied for checkpoints.
 	Bytes(c Config) (device, host int64)
 
+	// Unsupported returns an error that wraps ErrUnsupported where the backend cannot
+	// train c, a resolved and valid Config, whatever memory is free; nil where it can.
+	// New returns the same error.
+	Unsupported(c Config) error
+
 	// New puts a model on the device that goes on from s, which it copies, and
 	// that trains on data. The Config is resolved and valid, and data has rows
 	// of its width. data is nil for a model that only encodes: its Steps give

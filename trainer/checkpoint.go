@@ -76,9 +76,14 @@ func tensorsOf(c Config, s *State) []NamedTensor {
 }
 
 // Decode reads a checkpoint of size bytes from r, streaming, into s, made by
-// NewState(c). After an error, what s holds is undefined.
+// NewState(c). After an error, what s holds is undefined. The error wraps ErrFormat if the
+// bytes are no checkpoint that this build reads, and else the error of r. Only who knows
+// that the bytes are those that were written can tell the first from a read gone wrong.
 func Decode(r io.Reader, size int64, c Config, s *State) error {
 	h, err := safetensors.ReadHeader(r, size)
+	if errors.Is(err, safetensors.ErrFormat) {
+		return fmt.Errorf("decode checkpoint: %w: %w", ErrFormat, err)
+	}
 	if err != nil {
 		return fmt.Errorf("decode checkpoint: %w", err)
 	}

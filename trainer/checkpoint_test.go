@@ -2,6 +2,7 @@ package trainer_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -12,7 +13,9 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/iotest"
 
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/safetensors"
@@ -122,8 +125,24 @@ func TestDecodeRefuses(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), x.want) {
 			t.Errorf("%s: got %v, want %q", name, err, x.want)
 		}
-		if name == "future version" && !errors.Is(err, trainer.ErrFormat) {
+		if !errors.Is(err, trainer.ErrFormat) {
 			t.Errorf("%s: not an ErrFormat", name)
+		}
+	}
+}
+
+// A read that fails in the middle of a checkpoint keeps its kind, wherever it fails. It is
+// not an error about the checkpoint's content.
+func TestDecodeKeepsReadErrors(t *testing.T) {
+	c := config(t, func(c *trainer.Config) { c.ActivationDim, c.DictSize, c.K = 2, 3, 1 })
+	good := encode(t, c, trainer.Init(c))
+	for _, cause := range []error{syscall.EIO, syscall.ESTALE, context.DeadlineExceeded, io.ErrUnexpectedEOF} {
+		for n := range good {
+			r := io.MultiReader(bytes.NewReader(good[:n]), iotest.ErrReader(cause))
+			err := trainer.Decode(r, int64(len(good)), c, trainer.NewState(c))
+			if !errors.Is(err, cause) || errors.Is(err, trainer.ErrFormat) {
+				t.Fatalf("%v after %d bytes: %v", cause, n, err)
+			}
 		}
 	}
 }

@@ -6,8 +6,15 @@ import (
 )
 
 // SemanticsVersion is part of every cell's ID. It changes when the same Config
-// trains to different bits, so that an older result is not reused.
-const SemanticsVersion = 1
+// trains to different bits or is measured by different definitions, so that an older
+// result is not reused:
+//
+//	1  version 0.1.0
+//	2  a fingerprint of all rows, held-out rows measured with unit decoder norms,
+//	   variances that do not cancel, auxk_loss over all held-out rows at once
+//
+// What a step trains is the same in both.
+const SemanticsVersion = 2
 
 // Config is one cell's hyperparameters, fully resolved. Each exported field is
 // a key of grid.yaml, an axis, a part of the cell's ID and a column of the
@@ -16,7 +23,8 @@ const SemanticsVersion = 1
 // Tags: json is the key; default is the value of an absent key; min, max, over
 // (exclusive lower bound) bound it; oneof lists the words allowed; auto says
 // that the word auto is allowed (held as 0 until Resolve); fraction names the
-// field that a fraction in [0,1) is taken of; source=data says that the data,
+// field that a fraction in [0,1) is taken of, and behind a comma that the word none is
+// allowed (held as the value of that field); source=data says that the data,
 // not the grid, sets it; doc is a line of help.
 //
 // A field that is added must change no ID of a stored cell. So it is a number, its
@@ -40,7 +48,7 @@ type Config struct {
 
 	KAux int `json:"k_aux" default:"auto" auto:"true" min:"1" max:"1048576" doc:"latents of AuxK per token; auto is D/2"`
 
-	DecayStart int `json:"decay_start" default:"0.8" fraction:"steps" min:"0" doc:"step at which lr begins to fall to 0"`
+	DecayStart int `json:"decay_start" default:"0.8" fraction:"steps,none" min:"0" doc:"step from which lr falls to 0"`
 
 	Steps int `json:"steps" default:"30000" min:"1" max:"1000000000" doc:"optimizer steps"`
 
@@ -61,14 +69,39 @@ type Config struct {
 	Precision string `json:"precision" default:"f32" oneof:"f32 tf32 bf16" doc:"arithmetic of the encoder's product"`
 }
 
-// Resolve returns c with every auto replaced by its value.
+// Resolve returns c with every auto replaced by its value, and with 0 for -0: equal
+// settings then have equal JSON, and so equal IDs.
 func (c Config) Resolve() Config {
+	for _, x := range []*float64{&c.AuxKAlpha, &c.LR, &c.ThresholdBeta} {
+		if *x == 0 {
+			*x = 0
+		}
+	}
 	if c.LR == 0 {
 		// Reference: lr = 2e-4 / (dict_size / 2**14)**0.5.
 		c.LR = 2e-4 / math.Sqrt(float64(c.DictSize)/(1<<14))
 	}
 	if c.KAux == 0 {
 		c.KAux = max(1, c.ActivationDim/2)
+	}
+	return c
+}
+
+// FitDefaults returns c with its defaults brought within what the other fields allow,
+// so that no default makes a Config invalid or pointless whose given values are good.
+// isDefault says whether the field with that key has its default; all other fields stay
+// as they are. Example: 0.8 of 2 steps is step 2, which is no step of the run, so that
+// decay_start becomes 1.
+func (c Config) FitDefaults(isDefault func(key string) bool) Config {
+	if isDefault("k") {
+		c.K = min(c.K, c.DictSize)
+	}
+	if isDefault("decay_start") {
+		c.DecayStart = max(0, min(max(c.DecayStart, c.WarmupSteps), c.Steps-1))
+	}
+	// From other recipes the field keeps its default: it has no effect there, and is part of IDs.
+	if r, err := RecipeByName(c.Recipe); err == nil && r.Threshold && isDefault("threshold_start_step") {
+		c.ThresholdStartStep = min(c.ThresholdStartStep, c.Steps/2)
 	}
 	return c
 }
@@ -103,8 +136,8 @@ func (c Config) Validate() []FieldError {
 	if c.KAux > c.DictSize && c.ActivationDim > 0 && c.KAux != c.ActivationDim/2 {
 		bad("k_aux", "%d is larger than dict_size %d", c.KAux, c.DictSize)
 	}
-	if c.DecayStart >= c.Steps {
-		bad("decay_start", "step %d is outside [0, %d), the steps of the run", c.DecayStart, c.Steps)
+	if c.DecayStart > c.Steps {
+		errs = append(errs, c.OutsideRun())
 	}
 	if r, err := RecipeByName(c.Recipe); err == nil && !r.Warmup && c.WarmupSteps > 0 {
 		bad("warmup_steps", "recipe %s has no warm-up; use recipe upstream or leave it out", c.Recipe)
@@ -115,14 +148,22 @@ func (c Config) Validate() []FieldError {
 	return errs
 }
 
+// OutsideRun returns the error for a decay_start that is no step of the run. Validate
+// takes the one right behind the last step, by which the word none is held; from a person
+// who has written that number it is an error too.
+func (c Config) OutsideRun() FieldError {
+	return FieldError{"decay_start", fmt.Sprintf(
+		"step %d is outside [0, %d), the steps of the run; none keeps the learning rate constant", c.DecayStart, c.Steps)}
+}
+
 // LRAt returns the learning rate of a step, counted from 0: constant until
 // decay_start, then falling linearly to 0 at steps (reference: lr_fn), with the
-// recipe's warm-up before it.
+// recipe's warm-up before it. With decay_start at steps it stays constant.
 func (c Config) LRAt(step int64) float64 {
 	if step < int64(c.WarmupSteps) {
 		return c.LR * (float64(step) / float64(c.WarmupSteps))
 	}
-	if step < int64(c.DecayStart) {
+	if step < int64(c.DecayStart) || c.DecayStart >= c.Steps {
 		return c.LR
 	}
 	return c.LR * (float64(int64(c.Steps)-step) / float64(c.Steps-c.DecayStart))

@@ -1,6 +1,7 @@
 package trainer_test
 
 import (
+	"encoding/json"
 	"math"
 	"reflect"
 	"strings"
@@ -28,6 +29,25 @@ func TestLRAt(t *testing.T) {
 	}
 }
 
+// With decay_start at steps, which is the word none, the learning rate stays constant.
+func TestConstantLR(t *testing.T) {
+	c := config(t, func(c *trainer.Config) { c.Recipe, c.LR, c.WarmupSteps, c.DecayStart = "upstream", 2, 2, c.Steps })
+	for step := range int64(c.Steps) + 1 {
+		want := 2.0
+		if step < 2 {
+			want = float64(step)
+		}
+		if got := c.LRAt(step); got != want {
+			t.Errorf("step %d: %v, want %v", step, got, want)
+		}
+	}
+	for _, f := range trainer.Fields() {
+		if got := f.Text(c); (got == "none") != (f.Key == "decay_start") {
+			t.Errorf("%s: %s", f.Key, got)
+		}
+	}
+}
+
 func TestValidate(t *testing.T) {
 	for _, x := range []struct {
 		change func(*trainer.Config)
@@ -35,7 +55,7 @@ func TestValidate(t *testing.T) {
 	}{
 		{func(c *trainer.Config) { c.K = 0 }, "k"},
 		{func(c *trainer.Config) { c.K = c.DictSize + 1 }, "k"},
-		{func(c *trainer.Config) { c.DecayStart = c.Steps }, "decay_start"},
+		{func(c *trainer.Config) { c.DecayStart = c.Steps + 1 }, "decay_start"},
 		{func(c *trainer.Config) { c.DecayStart = -1 }, "decay_start"},
 		{func(c *trainer.Config) { c.AuxKAlpha = -1 }, "auxk_alpha"},
 		{func(c *trainer.Config) { c.AuxKAlpha = math.NaN() }, "auxk_alpha"},
@@ -131,5 +151,28 @@ func TestStateBytes(t *testing.T) {
 	want += 8 * int64(len(s.SinceFired))
 	if got := c.StateBytes(); got != want {
 		t.Errorf("%d bytes, want %d", got, want)
+	}
+}
+
+// -0 is 0: equal settings have equal JSON, whichever field holds the number.
+func TestResolveZero(t *testing.T) {
+	minus := config(t, nil)
+	plus := minus
+	for _, f := range trainer.Fields() {
+		if f.Kind == trainer.Float {
+			f.Set(&plus, 0.0)
+			f.Set(&minus, math.Copysign(0, -1))
+		}
+	}
+	a, err := json.Marshal(minus.Resolve())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(plus.Resolve())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(a) != string(b) {
+		t.Errorf("-0: %s\n 0: %s", a, b)
 	}
 }

@@ -1,5 +1,12 @@
 package trainer
 
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
 // DataSpec says what to train on: the data section of grid.yaml.
 type DataSpec struct {
 	Source        string     `json:"source,omitempty"`    // a directory or a glob of activation shards
@@ -11,6 +18,20 @@ type DataSpec struct {
 	LMName        string     `json:"lm_name,omitempty"`   // recorded in results and exports
 	Layer         *int       `json:"layer,omitempty"`
 	SubmoduleName string     `json:"submodule_name,omitempty"`
+}
+
+// ParseMaxNorm reads DataSpec.MaxNorm: a norm, or a number of median norms, such as
+// 10x_median. One of the results is more than 0, and the other is 0.
+func ParseMaxNorm(text string) (norm, medians float64, err error) {
+	number, ofMedian := strings.CutSuffix(text, "x_median")
+	v, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(v > 0 && v <= math.MaxFloat64) {
+		return 0, 0, fmt.Errorf("%q is neither a positive number nor one followed by x_median, such as 10x_median", text)
+	}
+	if ofMedian {
+		return 0, v, nil
+	}
+	return v, 0, nil
 }
 
 // Synthetic describes data whose true directions are known: each row is a
@@ -26,7 +47,9 @@ type Synthetic struct {
 	Seed          int64   `json:"seed"`
 }
 
-// DataInfo describes the data of a DataSpec, once it is opened.
+// DataInfo describes the data of a DataSpec, once it is opened. HugeShare is the share of
+// the mean square in rows of over 10 median norms: of the sample, or of the held-out rows
+// if it is larger there.
 type DataInfo struct {
 	Rows        int64   `json:"rows"`           // all of them
 	EvalRows    int64   `json:"eval_rows"`      // of them held out
@@ -36,12 +59,12 @@ type DataInfo struct {
 	Bytes       int64   `json:"bytes"`
 	Scale       float64 `json:"scale"`       // rows are multiplied by it (normalize); 1 = as stored
 	MeanNorm    float64 `json:"mean_norm"`   // of the rows as stored, over a sample
-	Fingerprint string  `json:"fingerprint"` // of all that training sees: content, order, scale, held-out slice
+	Fingerprint string  `json:"fingerprint"` // of all that training sees: rows, order, scale, held-out rows
 
-	MedianNorm   float64  `json:"median_norm,omitempty"`        // of the rows as stored, over the same sample as MeanNorm
+	MedianNorm   float64  `json:"median_norm,omitempty"`        // of the rows that are not all zeros, over the same sample
 	MaxNorm      float64  `json:"max_norm,omitempty"`           // rows longer than this are left out; 0 = none
 	LeftOut      int64    `json:"rows_left_out,omitempty"`      // rows that MaxNorm leaves out; Rows is without them
-	HugeShare    float64  `json:"huge_rows_share,omitempty"`    // of the mean square, in rows of over 10 median norms
+	HugeShare    float64  `json:"huge_rows_share,omitempty"`    // 0 to 1
 	EvalRepeated int64    `json:"eval_rows_repeated,omitempty"` // held-out rows that are training rows too
 	Notes        []string `json:"notes,omitempty"`              // what a person should know of the data, a sentence each
 }

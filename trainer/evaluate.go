@@ -10,10 +10,20 @@ import (
 	"sync"
 )
 
-// Evaluate measures a model on the held-out rows, of which there must be one at
-// least, in batches of batch_size. It reads the model and s, the model's saved
-// state, and changes neither.
-// directions are the true ones of synthetic data, [n,D] unit rows, or nil.
+// groupRows is the number of held-out rows that are encoded at a time, and blockRows
+// the number that one goroutine sums. The groups and blocks of a row follow from its
+// number alone, and their sums are added in order. So the metrics depend neither on
+// batch_size nor on the number of goroutines.
+const (
+	groupRows = 1024
+	blockRows = 64
+)
+
+// Evaluate measures a trained model on the held-out rows, of which there must be one
+// at least. It reads the model and s, the model's saved state, and changes neither.
+// What it measures is the model as it is exported: W_dec is that of s with its rows at
+// unit norm (UnitRows). directions are the true ones of synthetic data, [n,D] unit
+// rows, or nil. The error is a *NumericError where a reconstruction is not finite.
 func Evaluate(
 	ctx context.Context, m Encoder, c Config, s *State, data HeldOut, directions []float32,
 ) (Metrics, error) {
@@ -25,45 +35,45 @@ func Evaluate(
 	if rows < 1 {
 		return Metrics{}, errors.New("evaluate: no rows are held out")
 	}
-	x := make([]float32, min(int64(c.BatchSize), rows)*d)
-	for row := int64(0); row < rows; row += int64(c.BatchSize) {
+	x := make([]float32, min(groupRows, rows)*d)
+	for row := int64(0); row < rows; row += groupRows {
 		if err := ctx.Err(); err != nil {
 			return Metrics{}, context.Cause(ctx)
 		}
-		n := min(int64(c.BatchSize), rows-row)
+		n := min(groupRows, rows-row)
 		if err := data.Eval(row, x[:n*d]); err != nil {
 			return Metrics{}, fmt.Errorf("evaluate: %w", err)
 		}
-		if err := e.batch(x[:n*d]); err != nil {
-			return Metrics{}, fmt.Errorf("evaluate: %w", err)
+		if err := e.group(x[:n*d]); err != nil {
+			return Metrics{}, fmt.Errorf("evaluate: %w", e.blame(err, data, row, x[:n*d]))
 		}
 	}
 	out := e.metrics()
+	if !isFinite(out.L2Loss) {
+		return Metrics{}, fmt.Errorf("evaluate: %w", &NumericError{
+			Step: s.Step, What: fmt.Sprintf("the loss on the held-out rows is %v", out.L2Loss),
+		})
+	}
 	if directions != nil {
-		out.Recovery, out.Recovered = recovery(s.W.WDec, directions, c.ActivationDim)
+		out.Recovery, out.Recovered = recovery(e.wDec, directions, c.ActivationDim)
 	}
 	return out, nil
 }
 
-// evaluation gathers sums over batches.
+// evaluation gathers sums over groups of rows.
 type evaluation struct {
 	m      Encoder
 	c      Config
 	recipe Recipe
 	s      *State
-	dead   []bool // [F]
+	wDec   []float32 // [F,D] as it is exported: rows at unit norm
+	dead   []bool    // [F]
 	nDead  int
-	active []bool // [F] latents with a kept activation > 0
+	active []bool    // [F] latents with a kept activation > 0
+	shift  []float64 // [D] the first row
 	sums   sums
-	auxk   float64 // Σ over batches of the AuxK loss times the batch's rows
-}
-
-// sums are over rows, in float64.
-type sums struct {
-	n, e2, x2, y2, xy, cos, ratio, l0 float64 // y is x̂
-	cosRows                           float64 // rows with x and x̂ both non-zero
-	ratioRows                         float64 // rows with x non-zero
-	x                                 []float64
+	x      moments
+	auxk   auxSums
 }
 
 func newEvaluation(m Encoder, c Config, s *State) (*evaluation, error) {
@@ -74,7 +84,7 @@ func newEvaluation(m Encoder, c Config, s *State) (*evaluation, error) {
 	e := &evaluation{
 		m: m, c: c, recipe: recipe, s: s, dead: make([]bool, c.DictSize), active: make([]bool, c.DictSize),
 	}
-	e.sums.x = make([]float64, c.ActivationDim)
+	e.wDec, _ = UnitRows(s.W.WDec, c.ActivationDim)
 	for f, since := range s.SinceFired {
 		if recipe.Dead(since, c.DeadFeatureThreshold) {
 			e.dead[f] = true
@@ -84,11 +94,12 @@ func newEvaluation(m Encoder, c Config, s *State) (*evaluation, error) {
 	return e, nil
 }
 
-func (e *evaluation) batch(x []float32) error {
+// group adds rows x_nD to the sums.
+func (e *evaluation) group(x []float32) error {
 	d := e.c.ActivationDim
 	n := len(x) / d
-	acts, latents := make([]float32, n*e.c.K), make([]int32, n*e.c.K)
-	if err := e.m.Encode(x, e.c.K, nil, acts, latents); err != nil {
+	acts, latents, err := e.encode(x, e.c.K, nil)
+	if err != nil {
 		return err
 	}
 	for i, f := range latents {
@@ -96,24 +107,51 @@ func (e *evaluation) batch(x []float32) error {
 			e.active[f] = true
 		}
 	}
-	xhat := make([]float64, n*d)
-	blocks := eachBlock(n, func(from, to int, s *sums) {
-		s.x = make([]float64, d)
+	if e.shift == nil {
+		e.shift = make([]float64, d)
+		for i, v := range x[:d] {
+			e.shift[i] = float64(v)
+		}
+	}
+	residual := make([]float64, n*d) // x − x̂
+	type part struct {
+		sums sums
+		x    moments
+	}
+	for _, p := range eachBlock(n, func(from, to int, p *part) {
+		y := make([]float64, d)
 		for r := from; r < to; r++ {
-			y := xhat[r*d : (r+1)*d]
 			for i, b := range e.s.W.BDec {
 				y[i] = float64(b)
 			}
 			e.decode(acts[r*e.c.K:(r+1)*e.c.K], latents[r*e.c.K:(r+1)*e.c.K], y)
-			s.row(x[r*d:(r+1)*d], y, acts[r*e.c.K:(r+1)*e.c.K])
+			p.sums.row(x[r*d:(r+1)*d], y, acts[r*e.c.K:(r+1)*e.c.K])
+			for i, v := range x[r*d : (r+1)*d] {
+				residual[r*d+i] = float64(v) - y[i]
+			}
 		}
-	})
-	for i := range blocks {
-		e.sums.add(&blocks[i])
+		p.x = momentsOf(x[from*d:to*d], e.shift)
+	}) {
+		e.sums.add(p.sums)
+		e.x.add(p.x)
 	}
-	auxk, err := e.auxK(x, xhat)
-	e.auxk += auxk * float64(n)
-	return err
+	return e.auxK(x, residual)
+}
+
+// encode returns the k largest activations of each row, and their latents. The error
+// is a *NumericError where an activation is not finite.
+func (e *evaluation) encode(x []float32, k int, among []bool) (acts []float32, latents []int32, err error) {
+	n := len(x) / e.c.ActivationDim * k
+	acts, latents = make([]float32, n), make([]int32, n)
+	if err := e.m.Encode(x, k, among, acts, latents); err != nil {
+		return nil, nil, err
+	}
+	for _, a := range acts {
+		if !(a <= math.MaxFloat32) {
+			return nil, nil, &NumericError{Step: e.s.Step, What: fmt.Sprintf("an activation is %v", a)}
+		}
+	}
+	return acts, latents, nil
 }
 
 // decode adds Σ acts · W_dec rows to y_D, in the order of the latents so that
@@ -129,55 +167,9 @@ func (e *evaluation) decode(acts []float32, latents []int32, y []float64) {
 	slices.SortFunc(order, func(a, b int) int { return int(latents[a]) - int(latents[b]) })
 	for _, i := range order {
 		a, f := float64(acts[i]), int(latents[i])
-		for j, w := range e.s.W.WDec[f*d : (f+1)*d] {
+		for j, w := range e.wDec[f*d : (f+1)*d] {
 			y[j] += a * float64(w)
 		}
-	}
-}
-
-func (s *sums) row(x []float32, y []float64, acts []float32) {
-	var e2, x2, y2, xy float64
-	for i, v := range x {
-		xv, yv := float64(v), y[i]
-		e2 += (yv - xv) * (yv - xv)
-		x2 += xv * xv
-		y2 += yv * yv
-		xy += xv * yv
-		s.x[i] += xv
-	}
-	s.n++
-	s.e2 += e2
-	s.x2 += x2
-	s.y2 += y2
-	s.xy += xy
-	if x2 > 0 {
-		s.ratioRows++
-		s.ratio += math.Sqrt(y2 / x2)
-		if y2 > 0 {
-			s.cosRows++
-			s.cos += xy / math.Sqrt(x2) / math.Sqrt(y2)
-		}
-	}
-	for _, a := range acts {
-		if a > 0 {
-			s.l0++
-		}
-	}
-}
-
-func (s *sums) add(o *sums) {
-	s.n += o.n
-	s.e2 += o.e2
-	s.x2 += o.x2
-	s.y2 += o.y2
-	s.xy += o.xy
-	s.cos += o.cos
-	s.cosRows += o.cosRows
-	s.ratio += o.ratio
-	s.ratioRows += o.ratioRows
-	s.l0 += o.l0
-	for i, v := range o.x {
-		s.x[i] += v
 	}
 }
 
@@ -193,12 +185,8 @@ func (e *evaluation) metrics() Metrics {
 		}
 	}
 	out.AliveFraction = 1 - float64(out.SilentLatents)/f
-	out.L2Loss, out.L0, out.AuxKLoss = s.e2/s.n, s.l0/s.n, e.auxk/s.n
-	mean2 := 0.0
-	for _, v := range s.x {
-		mean2 += (v / s.n) * (v / s.n)
-	}
-	out.NMSE = quotient(s.e2, s.x2-s.n*mean2)
+	out.L2Loss, out.L0, out.AuxKLoss = s.e2/s.n, s.l0/s.n, e.auxKLoss()
+	out.NMSE = quotient(s.e2, e.x.variance())
 	out.FVU = out.NMSE
 	if out.FVU != nil {
 		ev := 1 - *out.FVU
@@ -213,17 +201,13 @@ func (e *evaluation) metrics() Metrics {
 // quotient is a/b, or nil where that is not a finite number.
 func quotient(a, b float64) *float64 {
 	q := a / b
-	if b == 0 || math.IsNaN(q) || math.IsInf(q, 0) {
+	if b == 0 || !isFinite(q) {
 		return nil
 	}
 	return &q
 }
 
-// blockRows is the number of rows that one goroutine sums. The sums of the blocks
-// are then added in order, so that the result does not depend on how many goroutines
-// there are.
-const blockRows = 64
-
+// eachBlock cuts n rows into blocks and returns what do makes of each, in order.
 func eachBlock[T any](n int, do func(from, to int, out *T)) []T {
 	out := make([]T, (n+blockRows-1)/blockRows)
 	var wg sync.WaitGroup

@@ -1,77 +1,94 @@
 package trainer
 
-// auxK is the recipe's AuxK loss on one batch, given its reconstructions x̂_BD.
-// It is measured whatever auxk_alpha is, so that runs with and without AuxK can
-// be compared.
-func (e *evaluation) auxK(x []float32, xhat []float64) (float64, error) {
-	if e.nDead == 0 {
-		return 0, nil
-	}
-	if e.recipe.InertAuxK {
-		return e.inertAuxK(x, xhat), nil
+// auxSums are what the AuxK loss is made of, over all held-out rows. r is the
+// residual x − x̂.
+type auxSums struct {
+	err   float64   // Σ ‖AuxK's reconstruction of r − r‖²
+	r     moments   // its shift is the first residual
+	shift []float64 // [D]
+	inert []float64 // [D] of the reference's AuxK: Σ (b_dec + r)²
+}
+
+// auxK adds rows x_nD with their residuals r_nD to the sums of the AuxK loss. It is
+// measured whatever auxk_alpha is, so that runs with and without AuxK can be compared.
+func (e *evaluation) auxK(x []float32, residual []float64) error {
+	switch {
+	case e.nDead == 0:
+		return nil
+	case e.recipe.InertAuxK:
+		e.auxk.addInert(e.s.W.BDec, residual)
+		return nil
 	}
 	d := e.c.ActivationDim
-	n, k := len(x)/d, min(e.c.KAux, e.nDead)
-	acts, latents := make([]float32, n*k), make([]int32, n*k)
-	if err := e.m.Encode(x, k, e.dead, acts, latents); err != nil {
-		return 0, err
+	k := min(e.c.KAux, e.nDead)
+	acts, latents, err := e.encode(x, k, e.dead)
+	if err != nil {
+		return err
+	}
+	a := &e.auxk
+	if a.shift == nil {
+		a.shift = append(a.shift, residual[:d]...)
 	}
 	type part struct {
-		err, r2 float64
-		r       []float64
+		err float64
+		r   moments
 	}
-	total := part{r: make([]float64, d)}
-	for _, p := range eachBlock(n, func(from, to int, p *part) {
-		p.r = make([]float64, d)
+	for _, p := range eachBlock(len(x)/d, func(from, to int, p *part) {
 		y := make([]float64, d)
 		for r := from; r < to; r++ {
 			clear(y)
 			e.decode(acts[r*k:(r+1)*k], latents[r*k:(r+1)*k], y)
-			for i := range y {
-				res := float64(x[r*d+i]) - xhat[r*d+i]
-				p.err += (y[i] - res) * (y[i] - res)
-				p.r2 += res * res
-				p.r[i] += res
+			for i, v := range residual[r*d : (r+1)*d] {
+				p.err += (y[i] - v) * (y[i] - v)
 			}
 		}
+		p.r = momentsOf(residual[from*d:to*d], a.shift)
 	}) {
-		total.err += p.err
-		total.r2 += p.r2
-		for i, v := range p.r {
-			total.r[i] += v
-		}
+		a.err += p.err
+		a.r.add(p.r)
 	}
-	mean2 := 0.0
-	for _, v := range total.r {
-		mean2 += (v / float64(n)) * (v / float64(n))
-	}
-	if q := quotient(total.err, total.r2-float64(n)*mean2); q != nil {
-		return *q, nil
-	}
-	return 0, nil // the recipe takes NaN as 0
+	return nil
 }
 
-// inertAuxK is the reference's: min(dead/k_aux, 1) · mean_{B,D}((b_dec − (x̂−x))²
-// ÷ Σ_B (x−x̄)²).
-func (e *evaluation) inertAuxK(x []float32, xhat []float64) float64 {
-	d := e.c.ActivationDim
-	n := len(x) / d
-	sum := 0.0
-	for i := range d {
-		var mean, variance, err float64
-		for r := range n {
-			mean += float64(x[r*d+i])
-		}
-		mean /= float64(n)
-		for r := range n {
-			dx := float64(x[r*d+i]) - mean
-			variance += dx * dx
-			u := float64(e.s.W.BDec[i]) - (xhat[r*d+i] - float64(x[r*d+i]))
-			err += u * u
-		}
-		if q := quotient(err, variance); q != nil {
-			sum += *q
+// addInert adds residuals r_nD to the sums of the reference's AuxK, in the order of
+// the rows.
+func (a *auxSums) addInert(bDec []float32, residual []float64) {
+	d := len(bDec)
+	if a.inert == nil {
+		a.inert = make([]float64, d)
+	}
+	for at := 0; at < len(residual); at += d {
+		for j, r := range residual[at : at+d] {
+			u := float64(bDec[j]) + r
+			a.inert[j] += u * u
 		}
 	}
-	return min(float64(e.nDead)/float64(e.c.KAux), 1) * sum / float64(n*d)
+}
+
+// auxKLoss returns the recipe's AuxK loss with all N held-out rows as one batch: 0
+// without dead latents, and nil where there is nothing to divide by. It is
+//
+//	Σ_N ‖x̂_dead − r‖² ÷ Σ_N ‖r − r̄‖²
+//
+// with r = x − x̂ and x̂_dead the reconstruction of r by dead latents, or in recipe
+// reference
+//
+//	min(dead ÷ k_aux, 1) · 1/(N·D) · Σ_D (Σ_N (b_dec + r)² ÷ Σ_N (x − x̄)²).
+func (e *evaluation) auxKLoss() *float64 {
+	switch {
+	case e.nDead == 0:
+		return new(float64)
+	case !e.recipe.InertAuxK:
+		return quotient(e.auxk.err, e.auxk.r.variance())
+	}
+	sum := 0.0
+	for j, err := range e.auxk.inert {
+		q := quotient(err, e.x.m2[j])
+		if q == nil {
+			return nil
+		}
+		sum += *q
+	}
+	scale := min(float64(e.nDead)/float64(e.c.KAux), 1)
+	return quotient(scale*sum, e.x.n*float64(e.c.ActivationDim))
 }

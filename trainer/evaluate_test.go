@@ -59,7 +59,7 @@ func TestEvaluateAgainstFormulas(t *testing.T) {
 				{"explained_variance", *got.ExplainedVariance, 1 - *want.NMSE}, {"cosine", *got.Cosine, *want.Cosine},
 				{"l2_ratio", *got.L2Ratio, *want.L2Ratio},
 				{"relative_reconstruction_bias", *got.ReconstructionBias, *want.ReconstructionBias},
-				{"l0", got.L0, want.L0}, {"auxk_loss", got.AuxKLoss, want.AuxKLoss},
+				{"l0", got.L0, want.L0}, {"auxk_loss", *got.AuxKLoss, *want.AuxKLoss},
 			} {
 				if !(math.Abs(x.got-x.want) <= 1e-5*math.Abs(x.want)) {
 					t.Errorf("%s: got %v, want %v", x.name, x.got, x.want)
@@ -73,7 +73,7 @@ func dense(c trainer.Config, r trainer.Recipe, s *trainer.State, data *noise) tr
 	d, n := c.ActivationDim, data.rows
 	x := make([]float32, n*d)
 	data.Eval(0, x)
-	dead := make([]bool, c.DictSize)
+	dead, decoder := make([]bool, c.DictSize), unitDecoder(s.W.WDec, d)
 	var out trainer.Metrics
 	nDead := 0
 	for f, since := range s.SinceFired {
@@ -115,7 +115,7 @@ func dense(c trainer.Config, r trainer.Recipe, s *trainer.State, data *noise) tr
 					hit(f)
 				}
 				for j := range d {
-					out[j] += pre[f] * float64(s.W.WDec[f*d+j])
+					out[j] += pre[f] * float64(decoder[f*d+j])
 				}
 			}
 		}
@@ -150,10 +150,7 @@ func dense(c trainer.Config, r trainer.Recipe, s *trainer.State, data *noise) tr
 	p := func(v float64) *float64 { return &v }
 	out.L2Loss, out.L0 = e2/rows, l0/rows
 	out.NMSE, out.Cosine, out.L2Ratio, out.ReconstructionBias = p(e2/variance), p(cos/rows), p(ratio/rows), p(y2/xy)
-	for from := 0; from < n; from += c.BatchSize {
-		batch := auxK(c, r, s, nDead, x[from*d:(from+c.BatchSize)*d], y[from*d:], aux[from*d:])
-		out.AuxKLoss += batch * float64(c.BatchSize) / rows
-	}
+	out.AuxKLoss = p(auxK(c, r, s, nDead, x, y, aux))
 	return out
 }
 

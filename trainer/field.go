@@ -28,6 +28,7 @@ type Field struct {
 	Words    []string // for Word: those allowed
 	Auto     bool     // the word auto is allowed
 	Fraction string   // the field that a fraction in [0,1) is taken of, or ""
+	None     bool     // the word none is allowed; it is held as the value of the field Fraction
 	FromData bool     // set by the data, not by grid.yaml
 
 	index          int
@@ -43,10 +44,12 @@ func fieldsOf(t reflect.Type) []Field {
 	for i := range t.NumField() {
 		sf := t.Field(i)
 		key, _, _ := strings.Cut(sf.Tag.Get("json"), ",") // behind a comma may be omitzero
+		fraction, none, _ := strings.Cut(sf.Tag.Get("fraction"), ",")
 		f := Field{
 			Key: key, Doc: sf.Tag.Get("doc"), Default: sf.Tag.Get("default"),
-			Auto: sf.Tag.Get("auto") != "", Fraction: sf.Tag.Get("fraction"), FromData: sf.Tag.Get("source") == "data",
-			index: i, min: bound(sf.Tag, "min", math.Inf(-1)), max: bound(sf.Tag, "max", math.Inf(1)),
+			Auto: sf.Tag.Get("auto") != "", Fraction: fraction, None: none == "none",
+			FromData: sf.Tag.Get("source") == "data",
+			index:    i, min: bound(sf.Tag, "min", math.Inf(-1)), max: bound(sf.Tag, "max", math.Inf(1)),
 			over: bound(sf.Tag, "over", math.Inf(-1)),
 		}
 		switch sf.Type.Kind() {
@@ -96,6 +99,27 @@ func (f Field) Set(c *Config, value any) {
 	default:
 		panic(fmt.Sprintf("trainer: field %s: no value of type %T", f.Key, value))
 	}
+}
+
+// Text returns the field's value in c as grid.yaml may have it: a number with the fewest
+// digits that read back as the same number, or the word none.
+func (f Field) Text(c Config) string {
+	switch v := f.Get(c).(type) {
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	case int64:
+		if f.None {
+			for _, of := range Fields() {
+				if of.Key == f.Fraction && of.Get(c) == any(v) {
+					return "none"
+				}
+			}
+		}
+		return strconv.FormatInt(v, 10)
+	case string:
+		return v
+	}
+	return ""
 }
 
 // Check returns an error where a value, of the type that Get returns, is outside the

@@ -4,16 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 )
 
 // A Loop trains one model over the steps of a run.
 type Loop struct {
 	cfg       Config
 	model     Model
+	data      Batches
 	step      int64
 	curve     []Point
 	firstDead int64
+
+	lastLoss, leastLoss Point // the last and the smallest so far, as far as is known; Step is −1 where none is
 }
 
 // Start puts a model on the backend that goes on from s, which is copied, and
@@ -27,9 +29,21 @@ func Start(b Backend, c Config, s *State, data Batches) (*Loop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start on %s: %w", b.Name(), err)
 	}
-	return &Loop{
-		cfg: c, model: m, step: s.Step, curve: append([]Point(nil), s.Curve...), firstDead: s.FirstDead,
-	}, nil
+	l := &Loop{
+		cfg: c, model: m, data: data, step: s.Step, curve: append([]Point(nil), s.Curve...), firstDead: s.FirstDead,
+		lastLoss: Point{Step: -1}, leastLoss: Point{Step: -1},
+	}
+	for _, p := range l.curve {
+		l.sawLoss(p)
+	}
+	return l, nil
+}
+
+// sawLoss notes a step's loss, for the message if a later one is not finite.
+func (l *Loop) sawLoss(p Point) {
+	if l.lastLoss = p; l.leastLoss.Step < 0 || p.Loss < l.leastLoss.Loss {
+		l.leastLoss = p
+	}
 }
 
 // Step returns the number of steps done.
@@ -56,17 +70,24 @@ func (l *Loop) Save(s *State) error {
 func (l *Loop) Run(ctx context.Context, steps int64, after func(done int64, s Stats) error) error {
 	for s, err := range l.model.Steps(ctx, steps) {
 		if err != nil {
-			return l.at(ctx, err)
+			return l.at(ctx, err, s)
 		}
-		if math.IsNaN(s.Loss) || math.IsInf(s.Loss, 0) {
-			return &NumericError{Step: l.step, What: fmt.Sprintf("the loss is %v", s.Loss)}
+		for _, v := range []struct {
+			what  string
+			value float64
+		}{{"the loss", s.Loss}, {"the gradient's norm", s.GradNorm}} {
+			if !isFinite(v.value) {
+				return l.explain(&NumericError{What: fmt.Sprintf("%s is %v", v.what, v.value)}, s)
+			}
 		}
 		if s.Dead > 0 && l.firstDead < 0 {
 			l.firstDead = l.step
 		}
+		p := Point{l.step, s.Loss, s.L2Loss, s.AuxKLoss, s.Dead}
 		if OnCurve(l.step) || l.step == int64(l.cfg.Steps)-1 {
-			l.curve = append(l.curve, Point{l.step, s.Loss, s.L2Loss, s.AuxKLoss, s.Dead})
+			l.curve = append(l.curve, p)
 		}
+		l.sawLoss(p)
 		l.step++
 		if err := after(l.step, s); err != nil {
 			return err
@@ -81,11 +102,13 @@ func (l *Loop) Run(ctx context.Context, steps int64, after func(done int64, s St
 	return nil
 }
 
-// at says in which step an error came, unless the error does or is that of a
-// context that is done.
-func (l *Loop) at(ctx context.Context, err error) error {
-	var numeric *NumericError
-	if errors.As(err, &numeric) || ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+// at says in which step an error came and, if a number is not finite, why; unless the
+// error is that of a context that is done. s is what is known of the step.
+func (l *Loop) at(ctx context.Context, err error, s Stats) error {
+	if numeric := (*NumericError)(nil); errors.As(err, &numeric) {
+		return l.explain(numeric, s)
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
 		return err
 	}
 	return fmt.Errorf("step %d: %w", l.step, err)

@@ -4,7 +4,8 @@ package trainer
 // side effect on training. Each field is a column of the results; its name,
 // order and formula stand here and nowhere else. x is a held-out row, x̂ its
 // reconstruction, x̄ the mean of the held-out rows, N their number. What cannot
-// be computed (no rows, zero variance) is null.
+// be computed (no variance, no row that counts) is null. The model is the one that
+// is exported: W_dec has rows of unit norm.
 type Metrics struct {
 	L2Loss float64 `json:"l2_loss" doc:"mean ‖x̂−x‖², as trained"`
 
@@ -22,7 +23,7 @@ type Metrics struct {
 
 	L0 float64 `json:"l0" doc:"mean number of kept activations > 0"`
 
-	AuxKLoss float64 `json:"auxk_loss" doc:"the recipe's AuxK loss, before auxk_alpha; 0 with no dead latent"`
+	AuxKLoss *float64 `json:"auxk_loss" doc:"the recipe's AuxK loss, before auxk_alpha; 0 with no dead latent"`
 
 	DeadLatents int `json:"dead_latents" doc:"latents dead by tokens since fired at the end of training"`
 

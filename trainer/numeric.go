@@ -3,6 +3,7 @@ package trainer
 import (
 	"errors"
 	"fmt"
+	"math"
 )
 
 // A NumericError says that training met a number that is not finite: the data is
@@ -10,11 +11,19 @@ import (
 type NumericError struct {
 	Step int64  // counted from 0
 	What string // e.g. "the gradient norm is NaN"
+	Why  string // the likely cause and what to do; empty where nothing is known
 }
 
 func (e *NumericError) Error() string {
-	return fmt.Sprintf("step %d: %s", e.Step, e.What)
+	msg := fmt.Sprintf("step %d: %s", e.Step, e.What)
+	if e.Why != "" {
+		msg += ": " + e.Why
+	}
+	return msg
 }
+
+// isFinite reports whether v is neither NaN nor infinite.
+func isFinite(v float64) bool { return math.Abs(v) <= math.MaxFloat64 }
 
 // ErrMemory is wrapped by the error of a backend that cannot hold a model: the
 // message says what was needed and what is free. Another attempt would fail too.

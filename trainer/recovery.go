@@ -1,22 +1,10 @@
 package trainer
 
-import "math"
-
 // recovery compares the true directions of synthetic data, [n,D] unit rows,
-// with the decoder rows w_FD: the mean over the directions of the largest
-// cosine with any row, and the share of directions where it is over 0.9.
+// with the decoder rows w_FD, of unit norm: the mean over the directions of the
+// largest cosine with any row, and the share of directions where it is over 0.9.
 func recovery(w, directions []float32, d int) (mean, share *float64) {
 	n, f := len(directions)/d, len(w)/d
-	inverse := make([]float64, f) // of each row's norm
-	for i := range inverse {
-		sum := 0.0
-		for _, v := range w[i*d : (i+1)*d] {
-			sum += float64(v) * float64(v)
-		}
-		if sum > 0 {
-			inverse[i] = 1 / math.Sqrt(sum)
-		}
-	}
 	type part struct{ sum, over float64 }
 	var total part
 	for _, p := range eachBlock(n, func(from, to int, p *part) {
@@ -27,7 +15,7 @@ func recovery(w, directions []float32, d int) (mean, share *float64) {
 				for j, v := range w[i*d : (i+1)*d] {
 					dot += v * dir[j]
 				}
-				best = max(best, float64(dot)*inverse[i])
+				best = max(best, float64(dot))
 			}
 			p.sum += best
 			if best > 0.9 {

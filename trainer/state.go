@@ -45,6 +45,17 @@ func NewState(c Config) *State {
 	}
 }
 
+// StoredThreshold returns the threshold in units of the activations as they are
+// stored, which training saw multiplied by scale: a latent of the exported model is
+// kept where its activation exceeds it. It is nil where the recipe has no threshold
+// or none is set yet.
+func (s *State) StoredThreshold(r Recipe, scale float64) *float64 {
+	if !r.Threshold || !(s.Threshold >= 0) {
+		return nil
+	}
+	return quotient(float64(s.Threshold), scale)
+}
+
 // Stats are what one step reports. They describe the step before its update, except MaxSinceFired and Threshold, which
 // are those after it.
 type Stats struct {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/topksweep/sweep/cmd/sweep/progress"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/data"
 )
@@ -35,16 +34,24 @@ func newDataInspectCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "inspect PATH",
 		Short: "Read activation shards whole and say what they hold",
-		Long: `Read every row of the activation shards at PATH, a directory, a glob or a file
-(.safetensors or .npy), and print rows, width, dtype, mean norm and two fingerprints.
-Rows that hold NaN or Inf are listed, and make the exit status 2.
+		Long: `Read every row of the activation shards at PATH, and print rows, width, dtype, norms
+and two fingerprints. PATH is a folder, with its subfolders, a pattern such as
+'shards/**/*.npy' or a file (.safetensors or .npy). Rows that hold NaN or Inf are
+listed, and make the exit status 2.
 
-content is the fingerprint of the rows as they are stored. data is the fingerprint of
-what a run trains on, as in the column data of the results. It depends on data.normalize
-and data.eval_tokens of the grid too: give both here as the grid does.`,
+content is the fingerprint of the rows as they are stored, in whichever files. data is the
+fingerprint of what a run trains on, as in the column data of the results. It depends on
+normalize, eval_tokens, max_norm and verify in the section data of the grid too: give them
+here as the grid does.
+
+Notes say what makes metrics mislead. A few rows of huge norms, such as attention sinks,
+or a few dimensions may hold most of the mean square: then losses are about them alone.
+data.max_norm: 10x_median leaves rows out. Held-out rows that are training rows too are
+counted. Norms and shares are those of a sample of up to 1,048,576 training rows.`,
 		Example: `  sweep data inspect activations/gpt2-small/l8
   sweep data inspect trainer/data/testdata/minilm-l3 --normalize mean_square --eval-tokens 500
-  sweep data inspect 'shards/*.safetensors' -o json`,
+  sweep data inspect shards --max-norm 10x_median
+  sweep data inspect 'shards/**/*.safetensors' -o json`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.spec.Source = args[0]
@@ -54,13 +61,19 @@ and data.eval_tokens of the grid too: give both here as the grid does.`,
 	o.output.addFlag(c.Flags())
 	c.Flags().StringVar(&o.spec.Normalize, "normalize", "none", "data.normalize of the grid: none or mean_square")
 	c.Flags().Int64Var(&o.spec.EvalTokens, "eval-tokens", 0, "data.eval_tokens of the grid (default: auto)")
+	c.Flags().StringVar(&o.spec.MaxNorm, "max-norm", "",
+		"data.max_norm of the grid: leave out rows with a larger norm, such as 60 or 10x_median")
+	c.Flags().StringVar(&o.spec.Verify, "verify", "whole",
+		"data.verify of the grid: whole, or sample to hash a part of the bytes")
 	c.Flags().Var(atLeast1(&o.workers), "workers", "shard readers at a time (default: one per core)")
 	return c
 }
 
 // runDataInspect is the verb data inspect.
 func runDataInspect(ctx context.Context, env *environment, o dataInspectOptions) error {
-	r, err := data.Inspect(ctx, o.spec, data.Options{Workers: o.workers, Progress: progress.Percent(env.terminal())})
+	options := env.dataOptions()
+	options.Workers = o.workers
+	r, err := data.Inspect(ctx, o.spec, options)
 	if err != nil {
 		return err
 	}
@@ -86,11 +99,21 @@ func writeDataReport(out io.Writer, r data.Report, spec trainer.DataSpec) error 
 	fmt.Fprintf(w, "mean norm\t%.6g\n", r.MeanNorm)
 	fmt.Fprintf(w, "mean squared norm\t%.6g\n", r.MeanSquareNorm)
 	fmt.Fprintf(w, "range\t%.6g to %.6g\n", r.Min, r.Max)
+	writeSample(w, r)
 	fmt.Fprintf(w, "content\t%s\n", r.Content)
 	if r.NoData == "" {
 		fmt.Fprintf(w, "data\t%s  (normalize %s, %d rows held out)\n", r.Data, spec.Normalize, r.EvalRows)
 	} else {
 		fmt.Fprintf(w, "data\tnone: %s\n", r.NoData)
+	}
+	if r.MaxNorm > 0 {
+		fmt.Fprintf(w, "left out\t%d rows with a norm above %.6g\n", r.LeftOut, r.MaxNorm)
+	}
+	if r.NoData == "" && spec.Verify != "sample" {
+		fmt.Fprintf(w, "repeated\t%d of %d held-out rows are training rows too\n", r.EvalRepeated, r.EvalRows)
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintf(w, "note\t%s\n", note)
 	}
 	for _, b := range r.NonFinite {
 		fmt.Fprintf(w, "not finite\t%s: row %d, column %d\n", b.File, b.Row, b.Col)
@@ -102,4 +125,16 @@ func writeDataReport(out io.Writer, r data.Report, spec trainer.DataSpec) error 
 		}
 	}
 	return w.Flush()
+}
+
+// writeSample writes what the sample of the training rows shows.
+func writeSample(w io.Writer, r data.Report) {
+	s := r.Sample
+	if s == nil {
+		return
+	}
+	fmt.Fprintf(w, "median norm\t%.6g  (1%% below %.6g, 99%% below %.6g, 99.9%% below %.6g, largest %.6g)\n",
+		s.MedianNorm, s.Norm1, s.Norm99, s.Norm999, s.LargestNorm)
+	fmt.Fprintf(w, "huge rows\t%.3g%% of the mean square, in rows of over 10 median norms\n", 100*s.HugeShare)
+	fmt.Fprintf(w, "largest dimension\t%d, with %.3g%% of the mean square\n", s.LargestDim, 100*s.LargestShare)
 }

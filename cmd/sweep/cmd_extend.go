@@ -45,7 +45,7 @@ have no result.`,
 
 // runExtend is the verb extend.
 func runExtend(ctx context.Context, env *environment, o extendOptions) error {
-	backend, bytes, err := backendFor(o.backend)
+	backend, err := backendFor(o.backend)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,9 @@ func runExtend(ctx context.Context, env *environment, o extendOptions) error {
 	if err != nil {
 		return err
 	}
-	add, err := planGrid(ctx, o.grid, plan.Estimates{Bytes: bytes})
+	add, err := planGrid(ctx, env, o.grid, plan.Estimates{
+		Bytes: backend.bytes, Unsupported: refusal(ctx, o.location, backend),
+	})
 	if err != nil {
 		return err
 	}
@@ -86,9 +88,9 @@ func runExtend(ctx context.Context, env *environment, o extendOptions) error {
 	}
 	// The workflow is told even if no cell is new: an earlier extend may have died
 	// between storing its cells and this.
-	err = updateOrStart(ctx, srv, l, &whole.Header, backend, protocol.UpdateExtend, whole.Size())
+	err = updateOrStart(ctx, srv, l, &whole.Header, backend.name, protocol.UpdateExtend, whole.Size())
 	if err != nil {
-		return err
+		return explain(srv.folders, err)
 	}
 	fmt.Fprintf(env.errOut, "sweep %s: %d cells more, %d in all\n", whole.ID, added, whole.CellCount)
 	return followOrPrintID(ctx, env, srv, l, &whole.Header, o.remoteOptions)

@@ -36,8 +36,8 @@ func newGCCommand(env *environment) *cobra.Command {
 
 Plans, results and models always stay, and so do the checkpoints of every run without a
 result: a sweep that was canceled or that failed can still be resumed. It may run while
-sweeps run. If any plan or checkpoint's manifest is damaged or of a newer version of
-sweep, nothing is removed.`,
+sweeps run. If any plan or checkpoint's manifest is damaged, cannot be read or is of a
+newer version of sweep, nothing is removed.`,
 		Example: `  sweep gc --dry-run                    what would go
   sweep gc --store s3://sweep/team
   sweep gc -o json`,

@@ -15,6 +15,7 @@ type planOptions struct {
 	grid     gridOptions
 	output   format
 	all      bool
+	backend  string // of the workers: auto, cpu or cuda
 }
 
 func newPlanCommand(env *environment) *cobra.Command {
@@ -26,10 +27,13 @@ func newPlanCommand(env *environment) *cobra.Command {
 which cells have a result already. Nothing is started or written.
 
 The time is that of the training steps on this machine alone: it times a few steps
-of each shape, as sweep bench does, for about two seconds in all. What this machine
-cannot train, a precision or a size, is planned without a time, and a note says why.`,
+of each shape, as sweep bench does, for about two seconds in all. A grid for workers on
+other hardware is planned with their --backend; if this machine lacks it, there is no
+time, and a note says why. Cells that the backend cannot train, for their precision or
+size, are an error that names them.`,
 		Example: `  sweep plan grid.yaml
   sweep plan grid.yaml --all            every cell, not the first few
+  sweep plan grid.yaml --backend cuda   for workers with GPUs, which this machine need not have
   sweep plan grid.yaml -o json          for a program`,
 		Args: args(cobra.ExactArgs(1)),
 
@@ -42,14 +46,14 @@ cannot train, a precision or a size, is planned without a time, and a note says 
 	o.location.addFlags(c.Flags())
 	o.grid.addFlags(c.Flags())
 	o.output.addFlag(c.Flags())
+	addBackendFlag(c.Flags(), &o.backend)
 	c.Flags().BoolVar(&o.all, "all", false, "list every cell")
 	return c
 }
 
 // runPlan is the verb plan.
 func runPlan(ctx context.Context, env *environment, o planOptions) error {
-	// As many runs at a time as a worker on this machine trains without flags.
-	device, _, err := (&deviceOptions{backend: "auto", perGPU: 1}).open()
+	backend, err := backendFor(o.backend)
 	if err != nil {
 		return err
 	}
@@ -57,29 +61,51 @@ func runPlan(ctx context.Context, env *environment, o planOptions) error {
 	if err != nil {
 		return err
 	}
-	// Steps are timed with the machine to themselves.
-	alone, _, err := (&deviceOptions{backend: device.backend.Name(), perGPU: 1, slots: 1}).open()
-	if err != nil {
-		return err
+	est := plan.Estimates{
+		Bytes:       backend.bytes,
+		Reused:      func(cell string) bool { return completed[cell] },
+		Unsupported: refusal(ctx, o.location, backend),
 	}
-	e := newEstimator(ctx, alone.backend, device.slots)
-	planned, err := planGrid(ctx, o.grid, plan.Estimates{
-		Bytes: device.backend.Bytes, Slots: device.slots, Seconds: e.seconds,
-		Reused: func(cell string) bool { return completed[cell] },
-	})
+	e, err := estimatorHere(ctx, backend.name)
+	switch {
+	case err == nil:
+		est.Slots, est.Seconds = e.slots, e.seconds
+	case o.backend == "auto":
+		return err
+	default:
+		fmt.Fprintln(env.errOut, "note: there is no time:", err)
+	}
+	planned, err := planGrid(ctx, env, o.grid, est)
 	if err != nil {
 		return err
 	}
 	if ctx.Err() != nil { // not all shapes were timed
 		return context.Cause(ctx)
 	}
-	for _, n := range e.notes {
-		fmt.Fprintln(env.errOut, "note: the time leaves out cells that cannot be timed on this machine:", n)
+	if e != nil {
+		for _, n := range e.notes {
+			fmt.Fprintln(env.errOut, "note: the time leaves out cells that cannot be timed on this machine:", n)
+		}
 	}
 	if o.output.name == "json" {
 		return planned.plan.WriteJSON(env.out)
 	}
 	return planned.plan.WriteText(env.out, o.all)
+}
+
+// estimatorHere returns an estimator of the times on this machine, for as many runs at a
+// time as a worker on it trains without flags. The error says that it lacks the backend.
+func estimatorHere(ctx context.Context, backend string) (*estimator, error) {
+	device, _, err := (&deviceOptions{backend: backend, perGPU: 1}).open()
+	if err != nil {
+		return nil, err
+	}
+	// Steps are timed with the machine to themselves.
+	alone, _, err := (&deviceOptions{backend: backend, perGPU: 1, slots: 1}).open()
+	if err != nil {
+		return nil, err
+	}
+	return newEstimator(ctx, alone.backend, device.slots), nil
 }
 
 // completedRuns is the set of runs that have a result, none if there is no store.

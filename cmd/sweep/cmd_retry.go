@@ -37,7 +37,7 @@ them after its other runs.`,
 
 // runRetry is the verb retry.
 func runRetry(ctx context.Context, env *environment, o retryOptions) error {
-	backend, _, err := backendFor(o.backend)
+	backend, err := backendFor(o.backend)
 	if err != nil {
 		return err
 	}
@@ -69,8 +69,8 @@ func runRetry(ctx context.Context, env *environment, o retryOptions) error {
 	if err := waitIfEnding(ctx, env, srv.client, header.ID); err != nil {
 		return err
 	}
-	if err := updateOrStart(ctx, srv, l, header, backend, protocol.UpdateRetry); err != nil {
-		return err
+	if err := updateOrStart(ctx, srv, l, header, backend.name, protocol.UpdateRetry); err != nil {
+		return explain(srv.folders, err)
 	}
 	fmt.Fprintf(env.errOut,
 		"sweep %s: %d of %d runs have no result, %d of them failed: these and canceled ones are trained again\n",

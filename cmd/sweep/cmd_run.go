@@ -33,7 +33,7 @@ state directory, its Web UI, a worker, live progress and the table of results.
 Interrupt it (Ctrl-C) and it saves what is in training and stops; run it again, also
 after a crash or kill -9, and it goes on where it stopped. A grid that has run is not
 trained again: its results are shown. If sweep up runs on the same state directory,
-the grid is handed to it.
+the grid is handed to it. If the disk gets full it says so and waits for room.
 
 A first grid:
 
@@ -69,7 +69,9 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	planned, err := planGrid(ctx, o.grid, plan.Estimates{Bytes: device.backend.Bytes})
+	planned, err := planGrid(ctx, env, o.grid, plan.Estimates{
+		Bytes: device.backend.Bytes, Unsupported: refusal(ctx, o.location, device.workerBackend()),
+	})
 	if err != nil {
 		return err
 	}
@@ -91,7 +93,7 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 		}
 		defer srv.close()
 		if err := startOrAttach(ctx, env, srv, l, header, planned.src, device.backend.Name()); err != nil {
-			return err
+			return explain(srv.folders, err)
 		}
 		return followToResults(ctx, env, srv, l, header, o.output)
 	}
@@ -114,7 +116,7 @@ func startOrJoin(ctx context.Context, env *environment, o runOptions, device tra
 
 	began := time.Now()
 	for waiting := false; ; waiting = true {
-		k, err := startStack(ctx, o.location, o.server, device, store)
+		k, err := startStack(ctx, env, o.location, o.server, device, store)
 		var inUse *local.InUseError
 		switch {
 		case err == nil:
@@ -155,6 +157,7 @@ func stopStack(ctx context.Context, env *environment, k *stack) {
 	}
 	k.stop()
 	if ctx.Err() != nil {
+		noteNoRoom(env, k.folders)
 		fmt.Fprintln(env.errOut, "stopped; the same command goes on from here")
 	}
 }

@@ -100,6 +100,23 @@ train: {dict_size: 32, k: 2, steps: 60, batch_size: 64}
 	if !strings.Contains(status, "failed") || !strings.Contains(status, "step ") {
 		t.Errorf("status:\n%s", status)
 	}
+
+	// The note of the failure is damaged. The verbs say so.
+	notes, err := filepath.Glob(filepath.Join(dir, "store", "sweeps", "*", "failures", "*.json"))
+	if err != nil || len(notes) != 1 {
+		t.Fatalf("%d notes, %v", len(notes), err)
+	}
+	if err := os.WriteFile(notes[0], []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"status", "diverges"}, {"results", "diverges", "-o", "csv"}} {
+		text := mustRun(t, dir, args...)
+		for _, part := range []string{"failed", "is damaged: sweep retry"} {
+			if !strings.Contains(text, part) {
+				t.Errorf("%v lacks %q:\n%s", args, part, text)
+			}
+		}
+	}
 }
 
 // Runs that were not tried because of others that failed are not called failed.

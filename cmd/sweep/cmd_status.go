@@ -16,6 +16,7 @@ import (
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
+	"github.com/topksweep/sweep/sweep/report"
 )
 
 type statusOptions struct {
@@ -144,7 +145,7 @@ func runsOf(live observation) (running map[int]bool, beats map[int]*protocol.Hea
 }
 
 // writeStatus prints where a sweep stands and its runs: all of them, or those that
-// are running, failed or canceled.
+// are running, failed or canceled. Errors that the list shortens stand whole below it.
 func writeStatus(env *environment, srv *server, s sweepState, all bool) {
 	fmt.Fprintf(env.out, "%s  %s  %d of %d runs done", s.ID, s.State, s.Completed, s.Cells)
 	if s.Failed > 0 {
@@ -159,7 +160,7 @@ func writeStatus(env *environment, srv *server, s sweepState, all bool) {
 		if !all && (r.Status == plan.Completed || r.Status == plan.Pending) {
 			continue
 		}
-		note := r.Error
+		note := report.Cause(r.Error)
 		if b := r.Beat; b != nil {
 			note = fmt.Sprintf("%d/%d steps  %s", b.Step, b.Steps, progress.Describe(*b))
 		} else if r.Status == plan.Running {
@@ -168,4 +169,14 @@ func writeStatus(env *environment, srv *server, s sweepState, all bool) {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Cell, r.Status, r.Label, note)
 	}
 	w.Flush()
+	first := true
+	for _, r := range s.Runs {
+		if whole := report.OneLine(r.Error); whole != report.Cause(r.Error) {
+			if first {
+				fmt.Fprintln(env.out)
+			}
+			first = false
+			fmt.Fprintf(env.out, "%s  %s\n", r.Cell, whole)
+		}
+	}
 }

@@ -40,11 +40,13 @@ be the one that the workers use.`,
 
 // runSubmit is the verb submit.
 func runSubmit(ctx context.Context, env *environment, o submitOptions) error {
-	backend, bytes, err := backendFor(o.backend)
+	backend, err := backendFor(o.backend)
 	if err != nil {
 		return err
 	}
-	planned, err := planGrid(ctx, o.grid, plan.Estimates{Bytes: bytes})
+	planned, err := planGrid(ctx, env, o.grid, plan.Estimates{
+		Bytes: backend.bytes, Unsupported: refusal(ctx, o.location, backend),
+	})
 	if err != nil {
 		return err
 	}
@@ -62,8 +64,8 @@ func runSubmit(ctx context.Context, env *environment, o submitOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := startOrAttach(ctx, env, srv, l, header, planned.src, backend); err != nil {
-		return err
+	if err := startOrAttach(ctx, env, srv, l, header, planned.src, backend.name); err != nil {
+		return explain(srv.folders, err)
 	}
 	return followOrPrintID(ctx, env, srv, l, header, o.remoteOptions)
 }

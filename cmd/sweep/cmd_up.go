@@ -47,14 +47,15 @@ func runUp(ctx context.Context, env *environment, o upOptions) error {
 	if err != nil {
 		return err
 	}
-	k, err := startStack(ctx, o.location, o.server, device, store)
+	k, err := startStack(ctx, env, o.location, o.server, device, store)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(env.errOut, "Temporal server at %s\nstore %s, %d slots; submit with: sweep submit grid.yaml\n",
 		addresses(k.embedded.HostPort, k.embedded.UIURL), o.location.storeURL(), device.slots)
-	<-ctx.Done()
+	watchRoom(ctx, newRoomWatch(k.folders, func(line string) { fmt.Fprintln(env.errOut, line) }))
 	fmt.Fprintln(env.errOut, "saving what is in training; interrupt again to stop at once")
 	k.stop()
+	noteNoRoom(env, k.folders)
 	return nil
 }

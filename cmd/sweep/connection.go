@@ -20,6 +20,7 @@ type server struct {
 	client    client.Client
 	namespace string
 	uiURL     string      // of its Web UI; empty if there is none or it is not known
+	folders   []folder    // on this machine, that its sweeps need; none of a server elsewhere
 	alive     func() bool // whether its process is there, as far as this process can know
 	close     func()      // ends the connection, and the server if it is this process's own
 }
@@ -50,18 +51,16 @@ func (c *connection) dial(ctx context.Context, dir string, log *slog.Logger) (*s
 		return nil, inputError{fmt.Errorf("configuration of Temporal: %w", err)}
 	}
 	uiURL := ""
+	info, ok, err := local.Running(dir)
 	switch {
 	case c.address != "":
 		opts.HostPort = c.address
 	case opts.HostPort != "": // from the environment
+	case err != nil:
+		return nil, err
+	case !ok || info.HostPort == "":
+		return nil, errNoServer
 	default:
-		info, ok, err := local.Running(dir)
-		if err != nil {
-			return nil, err
-		}
-		if !ok || info.HostPort == "" {
-			return nil, errNoServer
-		}
 		opts.HostPort, opts.Namespace, uiURL = info.HostPort, info.Namespace, info.UIURL
 	}
 	if c.namespace != "" {
@@ -75,6 +74,9 @@ func (c *connection) dial(ctx context.Context, dir string, log *slog.Logger) (*s
 		return nil, fmt.Errorf("connect to Temporal at %s: %w", opts.HostPort, err)
 	}
 	srv.uiURL = uiURL
+	if ok && info.HostPort == opts.HostPort {
+		srv.folders = []folder{newFolder(dir, true, false)}
+	}
 	return srv, nil
 }
 

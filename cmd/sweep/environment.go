@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/term"
 
 	"github.com/topksweep/sweep/cmd/sweep/progress"
+	"github.com/topksweep/sweep/trainer/data"
 )
 
 // An environment is what a verb knows of the world around it.
@@ -15,6 +17,22 @@ type environment struct {
 	out    io.Writer // results
 	errOut io.Writer // messages and progress
 	tty    bool      // errOut is a terminal, on which progress is drawn as bars
+	cache  string    // a folder for what data sets were found to hold; "" for none
+}
+
+// dataCache is the folder for what data sets were found to hold, or "" if the user has no
+// folder for caches.
+func dataCache() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "sweep", "data")
+}
+
+// dataOptions say how a verb reads data: with the cache, and with progress on a terminal.
+func (e *environment) dataOptions() data.Options {
+	return data.Options{Cache: e.cache, Progress: progress.Percent(e.terminal())}
 }
 
 // terminal is where progress is shown.

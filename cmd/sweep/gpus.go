@@ -75,6 +75,16 @@ func (p *gpuPool) Name() string                                { return p.gpus[0
 func (p *gpuPool) Bytes(c trainer.Config) (device, host int64) { return p.gpus[0].Bytes(c) }
 func (p *gpuPool) MeasureRoofline() (*trainer.Roofline, error) { return p.gpus[0].MeasureRoofline() }
 
+// Unsupported implements trainer.Backend. A model may come to any of the GPUs.
+func (p *gpuPool) Unsupported(c trainer.Config) error {
+	for _, g := range p.gpus {
+		if err := g.Unsupported(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (p *gpuPool) New(c trainer.Config, s *trainer.State, data trainer.Batches) (trainer.Model, error) {
 	p.mu.Lock()
 	g := slices.Index(p.runs, slices.Min(p.runs))

@@ -87,6 +87,24 @@ func TestGPUPool(t *testing.T) {
 	}
 }
 
+// A pool refuses what any of its GPUs cannot train: a model may come to that one.
+func TestGPUPoolUnsupported(t *testing.T) {
+	c := trainer.Config{Precision: "bf16"}
+	p := newGPUPool([]trainer.Backend{anyPrecision{cpu.New(1)}, anyPrecision{cpu.New(1)}})
+	if err := p.Unsupported(c); err != nil {
+		t.Error(err)
+	}
+	p.gpus[1] = cpu.New(1)
+	if err := p.Unsupported(c); !errors.Is(err, trainer.ErrUnsupported) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// anyPrecision trains in every precision.
+type anyPrecision struct{ trainer.Backend }
+
+func (anyPrecision) Unsupported(trainer.Config) error { return nil }
+
 // A fullGPU has no memory for another model.
 type fullGPU struct{ trainer.Backend }
 

@@ -9,12 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/spf13/pflag"
 
 	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/data"
 )
 
@@ -36,7 +38,7 @@ type plannedGrid struct {
 
 // planGrid reads a grid file, opens its data and expands it. Nothing is started or
 // written.
-func planGrid(ctx context.Context, o gridOptions, est plan.Estimates) (*plannedGrid, error) {
+func planGrid(ctx context.Context, env *environment, o gridOptions, est plan.Estimates) (*plannedGrid, error) {
 	src, err := readGrid(o.path)
 	if err != nil {
 		return nil, inputError{err}
@@ -46,7 +48,7 @@ func planGrid(ctx context.Context, o gridOptions, est plan.Estimates) (*plannedG
 		return nil, err
 	}
 	parsed.Data.Source = absoluteSource(parsed.Data.Source, filepath.Dir(o.path))
-	set, err := data.Open(ctx, parsed.Data, data.Options{})
+	set, err := data.Open(ctx, parsed.Data, env.dataOptions())
 	if errors.Is(err, data.ErrBad) {
 		return nil, parsed.DataErrors(unjoin(err))
 	}
@@ -58,10 +60,30 @@ func planGrid(ctx context.Context, o gridOptions, est plan.Estimates) (*plannedG
 		return nil, err
 	}
 	p, err := plan.New(parsed, info, est)
+	if errors.As(err, new(*plan.UnsupportedError)) {
+		return nil, inputError{fmt.Errorf("%s: %w", o.path, err)}
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &plannedGrid{src, p}, nil
+}
+
+// refusal returns plan.Estimates.Unsupported for a backend: a run that has its result in the
+// store at a location need not be trained. The store is looked at only for runs that cannot
+// be trained.
+func refusal(ctx context.Context, at location, b workerBackend) func(string, trainer.Config) error {
+	completed := sync.OnceValues(func() (map[string]bool, error) { return completedRuns(ctx, at) })
+	return func(run string, c trainer.Config) error {
+		err := b.unsupported(c)
+		if err == nil {
+			return nil
+		}
+		if runs, storeErr := completed(); storeErr == nil && runs[run] {
+			return nil
+		}
+		return fmt.Errorf("backend %s: %w", b.name, err)
+	}
 }
 
 // readGrid reads a grid file, but no more than one byte over the limit: enough for
@@ -88,10 +110,14 @@ func absoluteSource(source, base string) string {
 	if source == "" || filepath.IsAbs(source) || strings.Contains(source, "://") || strings.HasPrefix(source, "~") {
 		return source
 	}
-	if abs, err := filepath.Abs(filepath.Join(base, source)); err == nil {
-		return abs
+	abs, err := filepath.Abs(filepath.Join(base, source))
+	if err != nil {
+		return source
 	}
-	return source
+	if os.IsPathSeparator(source[len(source)-1]) {
+		abs += string(filepath.Separator) // it says that the source is a folder
+	}
+	return abs
 }
 
 // unjoin lists the errors that errors.Join has joined.
@@ -119,7 +145,10 @@ func (p *plannedGrid) store(ctx context.Context, env *environment, l *ledger.Led
 		fmt.Fprintln(env.errOut,
 			"note: the section run differs from that of before: if the sweep is running, it goes on as it was started")
 	}
-	return header, err
+	if err != nil {
+		return nil, err
+	}
+	return header, noteOlderSweeps(ctx, env, l, header.Name)
 }
 
 // maxDetails bounds what the Web UI shows of a sweep, in bytes of JSON: a server

@@ -76,6 +76,8 @@ func TestBadData(t *testing.T) {
 		"not-finite":  {"a.npy": npy(40, 8, math.NaN())},
 		"no-shards":   {"a.txt": []byte("hello")},
 		"nine-rows":   {"a.npy": npy(9, 8, 1)},
+		"copies":      {"a.npy": npy(40, 8, 1), "b.npy": npy(40, 8, 1)},
+		"transposed":  {"a.npy": npy(8, 40, 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			source := filepath.Join(dir, name)
@@ -88,7 +90,8 @@ func TestBadData(t *testing.T) {
 				}
 			}
 			want := "a.npy"
-			if name == "no-shards" || name == "nine-rows" { // it is no single shard that is wrong
+			switch name {
+			case "no-shards", "nine-rows", "transposed": // it is no single shard that is wrong
 				want = name
 			}
 			checkRefused(t, gridOfSource(t, source), []string{"grid.yaml:2:16: ", want})
@@ -107,6 +110,24 @@ func TestBadData(t *testing.T) {
 		"grid.yaml:2:16: shard " + empty + "/b.npy",
 		"grid.yaml:2:16: shard " + empty + "/c.npy",
 	})
+}
+
+// A relative source is one relative to the grid. A separator at its end says that it is a
+// folder, and stays.
+func TestAbsoluteSource(t *testing.T) {
+	dir := t.TempDir()
+	for source, want := range map[string]string{
+		"acts": "acts", "acts/": "acts/", "acts/*/": "acts/*/", "./a/**/b.npy": "a/**/b.npy", "a/../b": "b", "**": "**",
+	} {
+		if got := absoluteSource(source, dir); got != filepath.Join(dir, "x")[:len(dir)+1]+filepath.FromSlash(want) {
+			t.Errorf("%s became %s", source, got)
+		}
+	}
+	for _, source := range []string{"", "~/acts", "file:///acts", "s3://acts", filepath.Join(dir, "acts")} {
+		if got := absoluteSource(source, dir); got != source {
+			t.Errorf("%s became %s", source, got)
+		}
+	}
 }
 
 // gridOfSource is the file of a grid with a data source.

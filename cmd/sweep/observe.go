@@ -15,6 +15,7 @@ import (
 	"github.com/topksweep/sweep/cmd/sweep/progress"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/protocol"
+	"github.com/topksweep/sweep/sweep/report"
 )
 
 // An observation is what the server tells of a sweep at one moment.
@@ -62,7 +63,8 @@ func (o *observation) addActivity(p *workflow.PendingActivityInfo) {
 		converter.GetDefaultDataConverter().FromPayloads(p.HeartbeatDetails, &beat) == nil && beat.Steps > 0
 	f := p.LastFailure
 	if f != nil && p.Attempt > 1 && f.GetApplicationFailureInfo().GetType() != "WorkerStopping" {
-		r := progress.Retry{Activity: p.ActivityType.GetName(), Cell: -1, Attempt: int(p.Attempt), Cause: f.Message}
+		r := progress.Retry{Activity: p.ActivityType.GetName(), Cell: -1, Attempt: int(p.Attempt)}
+		r.Cause = report.OneLine(f.Message)
 		if f.GetTimeoutFailureInfo().GetTimeoutType() == enums.TIMEOUT_TYPE_HEARTBEAT {
 			r.Cause = "its worker is gone"
 		}

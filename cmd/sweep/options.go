@@ -30,6 +30,12 @@ func (o *deviceOptions) addFlags(f *pflag.FlagSet) {
 type trainingDevice struct {
 	backend trainer.Backend
 	slots   int
+	cache   string // as environment.cache
+}
+
+// workerBackend describes the device as one elsewhere.
+func (d trainingDevice) workerBackend() workerBackend {
+	return workerBackend{d.backend.Name(), d.backend.Bytes, d.backend.Unsupported}
 }
 
 // openDevice opens what the options ask for, and prints a note about it if there is
@@ -39,6 +45,7 @@ func openDevice(env *environment, o deviceOptions) (trainingDevice, error) {
 	if err == nil && note != "" {
 		fmt.Fprintln(env.errOut, note)
 	}
+	device.cache = env.cache
 	return device, err
 }
 

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -34,9 +35,30 @@ const testTimeout = 4 * time.Minute
 // A program is a process of sweep.
 type program struct {
 	*exec.Cmd
-	out, err bytes.Buffer
+	out, err written
 	done     chan error
 }
+
+// written is what a program has written so far.
+type written struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (w *written) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.Write(p)
+}
+
+func (w *written) Bytes() []byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return bytes.Clone(w.b.Bytes())
+}
+
+func (w *written) String() string { return string(w.Bytes()) }
+func (w *written) Len() int       { return len(w.Bytes()) }
 
 // startProgram starts sweep with its state in dir.
 func startProgram(t *testing.T, dir string, args ...string) *program {
@@ -53,7 +75,7 @@ func startProgram(t *testing.T, dir string, args ...string) *program {
 			p.Env = append(p.Env, e)
 		}
 	}
-	p.Env = append(p.Env, asMain+"=1", "SWEEP_DIR="+dir)
+	p.Env = append(p.Env, asMain+"=1", "SWEEP_DIR="+dir, "XDG_CACHE_HOME="+t.TempDir())
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -26,8 +26,12 @@ func (o *remoteOptions) addFlags(f *pflag.FlagSet) {
 	o.connection.addFlags(f)
 	o.output.addFlags(f)
 	f.BoolVar(&o.wait, "wait", false, "follow the sweep and print its results")
-	f.StringVar(&o.backend, "backend", "auto",
-		"what the workers train on: auto, cpu or cuda; auto is what this machine has")
+	addBackendFlag(f, &o.backend)
+}
+
+// addBackendFlag adds the flag that names the backend of workers elsewhere.
+func addBackendFlag(f *pflag.FlagSet, backend *string) {
+	f.StringVar(backend, "backend", "auto", "what the workers train on: auto, cpu or cuda; auto is what this machine has")
 }
 
 // followOrPrintID ends such a verb: with the sweep's results if it is to wait for

@@ -7,11 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 
 	"go.temporal.io/sdk/client"
 
 	"github.com/topksweep/sweep/deploy/local"
 	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/storage/disk"
 )
 
 // A stack is an embedded server, a connection to it and a worker on it.
@@ -20,48 +22,61 @@ type stack struct {
 	server   *server
 	workers  *workers
 	log      *os.File
+	folders  []folder // that it writes to
 }
 
 // startStack starts everything in this process.
-func startStack(ctx context.Context, at location, o serverOptions, device trainingDevice,
+func startStack(ctx context.Context, env *environment, at location, o serverOptions, device trainingDevice,
 	store storage.Store) (_ *stack, err error) {
 
-	k := &stack{}
+	k := &stack{folders: foldersOf(at)}
 	defer func() {
 		if err != nil {
 			k.stop()
 		}
 	}()
 	if err := os.MkdirAll(at.dir, 0o700); err != nil {
-		return nil, fmt.Errorf("state directory: %w", err)
+		return nil, fmt.Errorf("state directory: %w", disk.Explain(at.dir, err))
+	}
+	if err := checkRoom(at.dir); err != nil {
+		return nil, err
 	}
 	// The worker's own log stays out of the progress on the terminal.
+	log := slog.New(slog.DiscardHandler)
 	k.log, err = os.OpenFile(filepath.Join(at.dir, "worker.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("state directory: %w", err)
+		fmt.Fprintf(env.errOut, "note: the worker has no log: %v\n", err)
+	} else {
+		log = slog.New(slog.NewTextHandler(k.log, nil))
 	}
 	opts := local.Options{Dir: at.dir, GRPCPort: o.grpcPort, UIPort: o.uiPort, SearchAttributes: searchAttributes()}
 	if o.noUI {
 		opts.UIPort = -1
 	}
 	if k.embedded, err = local.Start(ctx, opts); err != nil {
-		return nil, err
+		return nil, explain(k.folders, err)
 	}
 	// Training keeps every core busy. The server in the same process gets
 	// scheduler slots of its own, so that no heartbeat queues behind a step.
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
-	log := slog.New(slog.NewTextHandler(k.log, nil))
 	k.server, err = connect(ctx, client.Options{HostPort: k.embedded.HostPort, Namespace: local.DefaultNamespace}, log)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the server just started: %w", err)
 	}
-	k.server.uiURL = k.embedded.UIURL
+	k.server.uiURL, k.server.folders = k.embedded.UIURL, k.folders
+	k.server.close = sync.OnceFunc(k.server.close)
 	k.workers, err = startWorkers(k.server.client, store, device, log)
 	return k, err
 }
 
-// stop saves what is in training, then ends the worker and the server.
+// stop saves what is in training, then ends the worker and the server. A server whose
+// disk is full cannot take what the worker would report, so the worker need not try for
+// long: without the connection its calls end at once. The next server finds the
+// checkpoints.
 func (k *stack) stop() {
+	if k.server != nil && serverFull(k.folders) {
+		k.server.close()
+	}
 	if k.workers != nil {
 		k.workers.stop()
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
@@ -71,7 +72,11 @@ func stateOf(ctx context.Context, l *ledger.Ledger, srv *server, id, unfinished 
 	}
 	d, err := srv.client.DescribeWorkflowExecution(ctx, id, "")
 	if err != nil {
-		return s, nil // another server's sweep, or one past the server's retention
+		// Else it is another server's sweep, or one past the server's retention.
+		if s.State == stateStopped && noAnswer(serviceerror.ToStatus(err).Code()) {
+			s.State = stateUnknown
+		}
+		return s, nil
 	}
 	switch d.WorkflowExecutionInfo.Status {
 	case enums.WORKFLOW_EXECUTION_STATUS_RUNNING:

@@ -35,12 +35,14 @@ type watcher struct {
 
 	noServer, noWorker, noSlot progress.Outage
 
+	room *roomWatch
+
 	waiting int         // polls in a row in which stages waited and none was taken by a worker
 	last    observation // the newest that was shown
 }
 
 // watch shows a sweep's progress until its workflow ends, and returns where it
-// stood then. It waits for a server that restarts. If the server is gone but the
+// stood then. It waits for a server that restarts, and for room on its disk. If the server is gone but the
 // store has all results, that is the end too. The error says that runs failed, that
 // the server does not answer, or that watching was interrupted.
 func watch(ctx context.Context, env *environment, srv *server, l *ledger.Ledger, header *plan.Header) (
@@ -60,6 +62,7 @@ func watch(ctx context.Context, env *environment, srv *server, l *ledger.Ledger,
 			Ended: "a worker takes them",
 		},
 	}
+	w.room = newRoomWatch(srv.folders, w.view.Say)
 	defer w.view.Close()
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
@@ -82,6 +85,7 @@ func (w *watcher) poll(ctx context.Context) (ended bool, err error) {
 	if ctx.Err() != nil {
 		return false, errInterrupted
 	}
+	w.room.look(err != nil)
 	if err != nil {
 		return w.unanswered(ctx, err)
 	}
@@ -121,9 +125,14 @@ func (w *watcher) unanswered(ctx context.Context, cause error) (ended bool, err 
 	case !noAnswer(serviceerror.ToStatus(cause).Code()):
 		return false, fmt.Errorf("watch %s: %w", w.header.ID, cause)
 	}
+	if w.room.full() {
+		w.noServer.Since = time.Time{} // it waits for as long as it takes
+		return false, nil
+	}
 	w.noServer.Update(w.view, true)
 	if time.Since(w.noServer.Since) >= serverTimeout {
-		return false, fmt.Errorf("watch %s: no answer within %v: %w", w.header.ID, serverTimeout, cause)
+		return false, fmt.Errorf("watch %s: no answer within %v: %w", w.header.ID, serverTimeout,
+			explain(w.server.folders, cause))
 	}
 	return false, nil
 }

@@ -213,11 +213,13 @@ func planWithResults(t *testing.T, n int) (*ledger.Ledger, *plan.Header) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, bytes, err := backendFor("cpu")
+	backend, err := backendFor("cpu")
 	if err != nil {
 		t.Fatal(err)
 	}
-	planned, err := planGrid(t.Context(), gridOptions{path: writeGrid(t, gridWith())}, plan.Estimates{Bytes: bytes})
+	env := &environment{errOut: io.Discard}
+	o := gridOptions{path: writeGrid(t, gridWith())}
+	planned, err := planGrid(t.Context(), env, o, plan.Estimates{Bytes: backend.bytes})
 	if err != nil {
 		t.Fatal(err)
 	}

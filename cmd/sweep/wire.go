@@ -124,7 +124,7 @@ func (o *deviceOptions) open() (device trainingDevice, note string, err error) {
 	}
 	if len(use) == 0 {
 		slots, threads := o.cpuSlots()
-		return trainingDevice{cpu.New(threads), slots}, note, nil
+		return trainingDevice{backend: cpu.New(threads), slots: slots}, note, nil
 	}
 	var gpus []trainer.Backend
 	for _, g := range use {
@@ -138,12 +138,18 @@ func (o *deviceOptions) open() (device trainingDevice, note string, err error) {
 	if o.slots > 0 {
 		slots = min(slots, o.slots)
 	}
-	return trainingDevice{newGPUPool(gpus), slots}, "training on " + gpuNames(use, present), nil
+	return trainingDevice{backend: newGPUPool(gpus), slots: slots}, "training on " + gpuNames(use, present), nil
 }
 
-// backendFor returns the name of the backend of workers elsewhere, and the memory
-// that a run takes there. The device need not be on this machine.
-func backendFor(name string) (string, func(trainer.Config) (device, host int64), error) {
+// A workerBackend is what workers elsewhere train on. The device need not be on this machine.
+type workerBackend struct {
+	name        string
+	bytes       func(trainer.Config) (device, host int64) // memory of a run
+	unsupported func(trainer.Config) error                // trainer.Backend.Unsupported
+}
+
+// backendFor returns the backend of that name; auto is what this machine has.
+func backendFor(name string) (workerBackend, error) {
 	if name == "auto" {
 		name = "cpu"
 		if _, err := cuda.GPUs(); err == nil {
@@ -152,9 +158,10 @@ func backendFor(name string) (string, func(trainer.Config) (device, host int64),
 	}
 	switch name {
 	case "cpu":
-		return name, cpu.New(1).Bytes, nil
+		b := cpu.New(1)
+		return workerBackend{name, b.Bytes, b.Unsupported}, nil
 	case "cuda":
-		return name, cuda.Bytes, nil
+		return workerBackend{name, cuda.Bytes, cuda.Unsupported}, nil
 	}
-	return "", nil, inputError{fmt.Errorf("backend %q: want auto, cpu or cuda", name)}
+	return workerBackend{}, inputError{fmt.Errorf("backend %q: want auto, cpu or cuda", name)}
 }

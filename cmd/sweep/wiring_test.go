@@ -20,7 +20,7 @@ func TestWiring(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, _, err := backendFor("tpu"); err == nil {
+	if _, err := backendFor("tpu"); err == nil {
 		t.Error("backend tpu exists")
 	}
 }

@@ -33,6 +33,7 @@ type workers struct {
 
 func startWorkers(c client.Client, store storage.Store, device trainingDevice, log *slog.Logger) (*workers, error) {
 	a := activities.New(store, device.backend, log)
+	a.DataCache = device.cache
 	light := worker.Options{
 		WorkerStopTimeout:                workerStopTimeout,
 		MaxHeartbeatThrottleInterval:     heartbeatInterval,

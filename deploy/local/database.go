@@ -27,7 +27,8 @@ func pragmas() map[string]string {
 	return map[string]string{
 		"journal_mode": "wal",
 		"synchronous":  "normal",
-		"busy_timeout": "10000", // ms
+		"busy_timeout": "10000",  // ms
+		"temp_store":   "memory", // a full /tmp must not stop the server
 	}
 }
 

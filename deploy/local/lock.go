@@ -53,8 +53,12 @@ func writeInfo(dir string, info Info) error {
 	}
 	name := filepath.Join(dir, infoName)
 	tmp := name + ".tmp" // only the process with the lock writes it
-	if err := os.WriteFile(tmp, append(b, '\n'), 0o600); err != nil {
-		return err
+	err = os.WriteFile(tmp, append(b, '\n'), 0o600)
+	if err == nil {
+		err = os.Rename(tmp, name)
 	}
-	return os.Rename(tmp, name)
+	if err != nil {
+		os.Remove(tmp) // on a full disk it may hold a part
+	}
+	return err
 }

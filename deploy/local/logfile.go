@@ -9,20 +9,19 @@ import (
 
 // logFile is a file that is only appended to and is limited in size. When it would grow
 // larger than limit bytes, it is renamed to NAME.1, which replaces an older NAME.1, and a
-// new file is started.
+// new file is started. A file that cannot be opened, as on a full disk, is tried again
+// with the next line: the server runs without a log.
 type logFile struct {
 	name  string
 	limit int64
 
-	mu   sync.Mutex
-	f    *os.File // nil once closed
-	size int64
+	mu     sync.Mutex
+	f      *os.File // nil if it is not open
+	size   int64
+	closed bool
 }
 
-func openLogFile(name string, limit int64) (*logFile, error) {
-	l := &logFile{name: name, limit: limit}
-	return l, l.open()
-}
+func newLogFile(name string, limit int64) *logFile { return &logFile{name: name, limit: limit} }
 
 func (l *logFile) open() error {
 	f, err := os.OpenFile(l.name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
@@ -42,13 +41,18 @@ func (l *logFile) open() error {
 func (l *logFile) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.f != nil && l.size > 0 && l.size+int64(len(p)) > l.limit {
-		if err := l.rotate(); err != nil {
+	if l.closed {
+		return len(p), nil
+	}
+	if l.f == nil {
+		if err := l.open(); err != nil {
 			return 0, err
 		}
 	}
-	if l.f == nil {
-		return len(p), nil
+	if l.size > 0 && l.size+int64(len(p)) > l.limit {
+		if err := l.rotate(); err != nil {
+			return 0, err
+		}
 	}
 	n, err := l.f.Write(p)
 	l.size += int64(n)
@@ -70,6 +74,7 @@ func (l *logFile) rotate() error {
 func (l *logFile) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.closed = true
 	if l.f == nil {
 		return nil
 	}

@@ -56,10 +56,7 @@ func TestLogFileIsBounded(t *testing.T) {
 	const limit = 100
 	line := []byte(strings.Repeat("x", 29) + "\n")
 	for range 3 { // what earlier processes wrote counts too
-		l, err := openLogFile(name, limit)
-		if err != nil {
-			t.Fatal(err)
-		}
+		l := newLogFile(name, limit)
 		for range 5 {
 			if n, err := l.Write(line); n != len(line) || err != nil {
 				t.Fatal(n, err)
@@ -79,5 +76,37 @@ func TestLogFileIsBounded(t *testing.T) {
 		if b, err := os.ReadFile(f); err != nil || len(b) != 3*len(line) {
 			t.Errorf("%s: %d bytes, %v; want %d", f, len(b), err, 3*len(line))
 		}
+	}
+}
+
+// A log whose file cannot be opened, at first or when it is turned over, goes on when it
+// can. Here a folder is in the way.
+func TestLogFileGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "logs", logName)
+	l := newLogFile(name, 10)
+	defer l.Close()
+	write := func(line string, ok bool) {
+		t.Helper()
+		if _, err := l.Write([]byte(line)); (err == nil) != ok {
+			t.Errorf("%q: %v", line, err)
+		}
+	}
+	write("lost\n", false)
+	if err := os.MkdirAll(filepath.Join(name+".1", "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write("first\n", true)
+	write("second\n", false) // the file cannot be renamed
+	write("third\n", false)
+	if err := os.RemoveAll(name + ".1"); err != nil {
+		t.Fatal(err)
+	}
+	write("fourth\n", true)
+	if b, err := os.ReadFile(name); err != nil || string(b) != "fourth\n" {
+		t.Errorf("%q, %v", b, err)
+	}
+	if b, err := os.ReadFile(name + ".1"); err != nil || string(b) != "first\n" {
+		t.Errorf("%q, %v", b, err)
 	}
 }

@@ -63,10 +63,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	undo.add(func() error { return removeIfThere(filepath.Join(o.Dir, infoName)) })
 
-	logFile, err := openLogFile(filepath.Join(o.Dir, logName), logLimit)
-	if err != nil {
-		return nil, err
-	}
+	logFile := newLogFile(filepath.Join(o.Dir, logName), logLimit)
 	undo.add(logFile.Close)
 	log := slog.New(slog.NewTextHandler(logFile, &slog.HandlerOptions{Level: slog.LevelWarn}))
 

@@ -15,7 +15,7 @@ import (
 // the child in the environment.
 const roleVar = "SWEEP_DIR_TEST_ROLE"
 
-var roles = map[string]func(root string) error{"writer": writer, "disk": disk}
+var roles = map[string]func(root string) error{"writer": writer, "disk": badDisks}
 
 func TestMain(m *testing.M) {
 	role, ok := roles[os.Getenv(roleVar)]

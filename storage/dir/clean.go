@@ -24,7 +24,7 @@ func (s *Store) Clean(ctx context.Context, prefixes []string, before time.Time, 
 		n, err = s.cleanFolders(ctx, prefixes, before, dry)
 		removed += n
 	}
-	return removed, storage.Wrap("clean", s.root, explain(err))
+	return removed, storage.Wrap("clean", s.root, s.explain(err))
 }
 
 // cleanTemp removes the temporary files that nobody holds locked. The locks of a

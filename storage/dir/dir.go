@@ -24,6 +24,7 @@ import (
 	"syscall"
 
 	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/storage/disk"
 )
 
 // Only their owner may read the files: activations and weights may be confidential.
@@ -34,14 +35,16 @@ const (
 
 // A Store keeps objects under a directory.
 type Store struct {
-	root string
-	tmp  string
+	root   string
+	tmp    string
+	opened fs.FileInfo // of the root, when the store was opened
 }
 
 var _ interface {
 	storage.Store
 	storage.NewPutter
 	storage.Cleaner
+	storage.Fresher
 } = (*Store)(nil)
 
 // Open returns the store under root, which it creates if need be, and removes the
@@ -53,13 +56,16 @@ func Open(root string) (*Store, error) {
 	}
 	s := &Store{root: abs, tmp: filepath.Join(abs, "+tmp")}
 	if err := mkdir(s.tmp); err != nil {
-		return nil, storage.Wrap("open", root, explain(err))
+		return nil, storage.Wrap("open", root, s.explain(err))
 	}
 	if s.root, err = filepath.EvalSymlinks(abs); err != nil { // walks don't follow links
 		return nil, storage.Wrap("open", root, err)
 	}
+	if s.opened, err = os.Stat(s.root); err != nil {
+		return nil, storage.Wrap("open", root, err)
+	}
 	if _, err := s.cleanTemp(false); err != nil {
-		return nil, storage.Wrap("open", root, explain(err))
+		return nil, storage.Wrap("open", root, s.explain(err))
 	}
 	return s, nil
 }
@@ -68,23 +74,26 @@ func (s *Store) path(key string) string { return filepath.Join(s.root, filepath.
 
 // Get opens the file under key.
 func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, error) {
-	f, err := s.open(ctx, key)
+	f, size, err := s.open(ctx, key)
 	if err != nil {
-		return nil, storage.Wrap("get", key, explain(err))
+		return nil, storage.Wrap("get", key, s.explain(err))
 	}
-	return &reader{ctx: ctx, f: f, key: key}, nil
+	return &reader{ctx: ctx, s: s, f: f, key: key, size: size}, nil
 }
 
-func (s *Store) open(ctx context.Context, key string) (*os.File, error) {
+func (s *Store) open(ctx context.Context, key string) (f *os.File, size int64, err error) {
 	if err := check(ctx, key); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	f, err := os.Open(s.path(key))
+	f, err = os.Open(s.path(key))
 	if err != nil {
 		if ignoreMissing(err) == nil {
 			err = storage.ErrNotFound
+			if gone := s.isThere(); gone != nil {
+				err = gone
+			}
 		}
-		return nil, err
+		return nil, 0, err
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
@@ -92,17 +101,30 @@ func (s *Store) open(ctx context.Context, key string) (*os.File, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, err
+		return nil, 0, err
 	}
-	return f, nil
+	return f, info.Size(), nil
+}
+
+// Fresh makes the kernel forget the file under key, as far as it can: a wrong page in
+// memory would be wrong in every read.
+func (s *Store) Fresh(ctx context.Context, key string) {
+	if f, _, err := s.open(ctx, key); err == nil {
+		dropCached(f)
+		f.Close()
+	}
 }
 
 // A reader is an open object. Writers replace files and never change them, so it
-// reads the object that was there when it was opened.
+// reads the object that was there when it was opened. On a network a read may end
+// early: the size that the file had then tells.
 type reader struct {
-	ctx context.Context
-	f   *os.File
-	key string
+	ctx  context.Context
+	s    *Store
+	f    *os.File
+	key  string
+	size int64
+	off  int64
 }
 
 func (r *reader) Read(p []byte) (int, error) {
@@ -110,8 +132,12 @@ func (r *reader) Read(p []byte) (int, error) {
 		return 0, storage.Wrap("get", r.key, context.Cause(r.ctx))
 	}
 	n, err := r.f.Read(p)
+	r.off += int64(n)
+	if err == io.EOF && r.off < r.size {
+		err = fmt.Errorf("the file ended after %d bytes of %d: %w", r.off, r.size, io.ErrUnexpectedEOF)
+	}
 	if err != nil && err != io.EOF {
-		err = storage.Wrap("get", r.key, explain(err))
+		err = storage.Wrap("get", r.key, r.s.explain(err))
 	}
 	return n, err
 }
@@ -160,12 +186,29 @@ func (s *Store) List(ctx context.Context, prefix string) ([]storage.Object, erro
 		}
 		return nil
 	})
+	if err == nil && len(objects) == 0 {
+		err = s.isThere()
+	}
 	if err != nil {
-		return nil, storage.Wrap("list", prefix, explain(err))
+		return nil, storage.Wrap("list", prefix, s.explain(err))
 	}
 	// A walk goes by elements, keys by bytes: "a-b" < "a/b".
 	slices.SortFunc(objects, func(a, b storage.Object) int { return cmp.Compare(a.Key, b.Key) })
 	return objects, nil
+}
+
+// isThere returns an error if the root is no store any more. A file system that is no
+// longer mounted leaves an empty folder behind, in which no key seems to hold anything:
+// a run would begin again at step 0.
+func (s *Store) isThere() error {
+	info, err := os.Stat(s.root)
+	if err == nil && !os.SameFile(info, s.opened) {
+		_, err = os.Stat(s.tmp) // the store may have been mounted again
+	}
+	if err != nil {
+		return fmt.Errorf("the store at %s is not there any more; is its file system mounted? %w", s.root, err)
+	}
+	return nil
 }
 
 // ignoreMissing drops the errors of files that another process removed meanwhile,
@@ -179,7 +222,7 @@ func ignoreMissing(err error) error {
 
 // Delete removes the file under key. Folders that become empty stay until Clean.
 func (s *Store) Delete(ctx context.Context, key string) error {
-	return storage.Wrap("delete", key, explain(s.remove(ctx, key)))
+	return storage.Wrap("delete", key, s.explain(s.remove(ctx, key)))
 }
 
 func (s *Store) remove(ctx context.Context, key string) error {
@@ -205,14 +248,13 @@ func check(ctx context.Context, key string) error {
 	return storage.CheckKey(key)
 }
 
-// explain marks the errors that callers distinguish.
-func explain(err error) error {
+// explain marks the errors that callers distinguish, and names the disk that takes no more.
+func (s *Store) explain(err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
-		return storage.Mark(err, storage.ErrNoSpace)
-	case errors.Is(err, syscall.EIO):
-		// The disk cannot give back what was written.
-		return storage.Mark(err, storage.ErrCorrupt)
+		return storage.Mark(disk.Explain(s.root, err), storage.ErrNoSpace)
+	case errors.Is(err, syscall.EROFS):
+		return storage.Mark(disk.Explain(s.root, err), storage.ErrReadOnly)
 	}
 	return err
 }

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -250,4 +252,94 @@ func BenchmarkStore(b *testing.B) {
 		b.Fatal(err)
 	}
 	storagetest.Benchmark(b, s)
+}
+
+func TestCheckpointsUnderReadFaults(t *testing.T) { storagetest.RunReads(t, open) }
+
+func TestObjectsUnderReadFaults(t *testing.T) { storagetest.RunObjects(t, open(t)) }
+
+// A file system that is no longer mounted leaves an empty folder, in which nothing seems
+// to be stored. That is an error, and nothing is written beside the store.
+func TestUnmounted(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "store")
+	s := openAt(t, root)
+	if err := storage.PutBytes(t.Context(), s, "a/b", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	away := root + "-away"
+	unmounted := func(how string) {
+		t.Helper()
+		_, getErr := s.Get(t.Context(), "a/b")
+		_, listErr := s.List(t.Context(), "a/")
+		for op, err := range map[string]error{
+			"get": getErr, "list": listErr, "put": storage.PutBytes(t.Context(), s, "a/c", nil),
+			"putnew": storage.PutNew(t.Context(), s, "a/c", nil),
+		} {
+			if err == nil || errors.Is(err, storage.ErrNotFound) || !strings.Contains(err.Error(), "mounted?") {
+				t.Errorf("%s, %s: %v", how, op, err)
+			}
+		}
+	}
+	if err := os.Rename(root, away); err != nil {
+		t.Fatal(err)
+	}
+	unmounted("gone")
+	if err := os.Mkdir(root, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	unmounted("empty")
+	if entries, err := os.ReadDir(root); err != nil || len(entries) > 0 {
+		t.Errorf("left %v, %v", entries, err)
+	}
+	if err := errors.Join(os.Remove(root), os.Rename(away, root)); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := storage.ReadAll(t.Context(), s, "a/b", 100); err != nil || string(b) != "x" {
+		t.Errorf("mounted again: %q, %v", b, err)
+	}
+	if _, err := s.Get(t.Context(), "a/none"); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("mounted again: %v", err)
+	}
+}
+
+// A file that ends before the size that it had when it was opened was not read whole.
+func TestFileEndsEarly(t *testing.T) {
+	root := t.TempDir()
+	s := openAt(t, root)
+	if err := storage.PutBytes(t.Context(), s, "a", make([]byte, 1000)); err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Get(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := os.Truncate(filepath.Join(root, "a"), 100); err != nil {
+		t.Fatal(err)
+	}
+	n, err := io.Copy(io.Discard, r)
+	if n != 100 || !errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, storage.ErrCorrupt) {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+}
+
+// Whoever restores an earlier checkpoint, for whatever reason, leaves the higher one there.
+func TestPruneLeavesHigherSteps(t *testing.T) {
+	s := openAt(t, t.TempDir())
+	storagetest.SaveCheckpoints(t, s, "run", nil, 10, 20)
+	storagetest.SaveCheckpoints(t, s, "run", nil, 11, 12)
+	c, err := storage.NewCheckpoints(s, "run", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, keep := range []int{2, 1, 0} {
+		if _, err := c.Prune(t.Context(), keep); err != nil {
+			t.Fatal(err)
+		}
+		all, err := c.Manifests(t.Context())
+		isHigher := func(m *storage.Manifest) bool { return m.Step == 20 }
+		if err != nil || len(all) != 1+keep || !slices.ContainsFunc(all, isHigher) {
+			t.Errorf("keep %d: left %v, %v, want step 20 among them", keep, all, err)
+		}
+	}
 }

@@ -4,4 +4,4 @@ package dir_test
 
 import "errors"
 
-func disk(string) error { return errors.ErrUnsupported }
+func badDisks(string) error { return errors.ErrUnsupported }

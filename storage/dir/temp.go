@@ -19,6 +19,9 @@ func (s *Store) temp() (*os.File, error) {
 	for {
 		f, err := os.OpenFile(filepath.Join(s.tmp, rand.Text()), os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
 		if errors.Is(err, fs.ErrNotExist) { // somebody removed "+tmp" itself
+			if err := s.isThere(); err != nil {
+				return nil, err
+			}
 			if err := mkdir(s.tmp); err != nil {
 				return nil, err
 			}

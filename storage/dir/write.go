@@ -16,7 +16,7 @@ import (
 // Put writes a temporary file and renames it to key.
 func (s *Store) Put(ctx context.Context, key string, body io.ReaderAt, size int64) error {
 	err := s.write(ctx, key, body, size, os.Rename)
-	return storage.Wrap("put", key, explain(err))
+	return storage.Wrap("put", key, s.explain(err))
 }
 
 // PutNew writes a temporary file and links it to key: of many links to one name
@@ -26,7 +26,7 @@ func (s *Store) PutNew(ctx context.Context, key string, data []byte) error {
 	if errors.Is(err, fs.ErrExist) {
 		err = storage.ErrExists
 	}
-	return storage.Wrap("putnew", key, explain(err))
+	return storage.Wrap("putnew", key, s.explain(err))
 }
 
 // mkdirTries is how often a writer makes its folder again when Clean in another
@@ -38,7 +38,7 @@ const mkdirTries = 10_000
 // or os.Link, to give it its name.
 func (s *Store) write(
 	ctx context.Context, key string, body io.ReaderAt, size int64, rename func(from, to string) error,
-) error {
+) (err error) {
 	if err := check(ctx, key); err != nil {
 		return err
 	}
@@ -47,7 +47,8 @@ func (s *Store) write(
 		return err
 	}
 	defer func() {
-		os.Remove(f.Name()) // after a rename it is gone already
+		err = s.explain(err) // while the file still takes the room that it has found
+		os.Remove(f.Name())  // after a rename it is gone already
 		f.Close()
 	}()
 	if err := fill(ctx, f, body, size); err != nil {
@@ -97,10 +98,11 @@ func fill(ctx context.Context, f *os.File, body io.ReaderAt, size int64) error {
 			}
 			return fmt.Errorf("body at byte %d of %d: %w", off, size, err)
 		}
-		if _, err := f.Write(buf[:n]); err != nil {
-			return err
+		written, err := f.Write(buf[:n])
+		off += int64(written)
+		if err != nil {
+			return fmt.Errorf("%w after %d of %d bytes", err, off, size)
 		}
-		off += int64(n)
 	}
 	return nil
 }

@@ -29,7 +29,8 @@ func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, error) {
 
 // A reader streams an object. When the connection breaks off it goes on where it
 // was, if the object is still the same one. At the end it compares what it has read
-// with the CRC32C that the server keeps for the object, if the server keeps one.
+// with the CRC32C that the server keeps for the object, if the server keeps one. If they
+// disagree, the error wraps storage.ErrCorrupt, and package storage reads once more.
 type reader struct {
 	s      *Store
 	key    string
@@ -72,6 +73,11 @@ func (r *reader) connect() error {
 		if err != nil {
 			cancel(nil)
 			return err
+		}
+		if info.Size < 0 { // without it nothing tells the end of the object from that of the connection
+			body.Close()
+			cancel(nil)
+			return errors.New("the answer does not say how many bytes the object has")
 		}
 		if r.etag == "" {
 			r.etag, r.size = info.ETag, info.Size
@@ -116,7 +122,7 @@ func (r *reader) read(p []byte) (int, error) {
 		r.crc = crc32.Update(r.crc, castagnoli, p[:n])
 		switch {
 		case r.off > r.size:
-			return n, fmt.Errorf("%w: more than %d bytes", storage.ErrCorrupt, r.size)
+			return n, fmt.Errorf("the answer has more bytes than the %d of the object", r.size)
 		case err == io.EOF && r.off == r.size:
 			if r.want != "" && r.want != encode(r.crc) {
 				return n, fmt.Errorf("%w: wrong CRC32C", storage.ErrCorrupt)
@@ -131,7 +137,10 @@ func (r *reader) read(p []byte) (int, error) {
 			return n, nil
 		}
 		if time.Since(started) > r.s.opts.RetryFor {
-			return 0, err
+			if err == io.EOF { // a reader takes that for the end of the object
+				err = io.ErrUnexpectedEOF
+			}
+			return 0, fmt.Errorf("the connection ended after %d bytes of %d: %w", r.off, r.size, err)
 		}
 	}
 }

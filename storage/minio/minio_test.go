@@ -53,6 +53,10 @@ func TestCheckpointsUnderFaults(t *testing.T) {
 	storagetest.RunCheckpoints(t, opener(miniotest.Start(t)))
 }
 
+func TestObjectsUnderReadFaults(t *testing.T) {
+	storagetest.RunObjects(t, opener(miniotest.Start(t))(t))
+}
+
 func BenchmarkStore(b *testing.B) {
 	storagetest.Benchmark(b, open(b, "s3://bench", options(miniotest.Start(b))))
 }

@@ -18,15 +18,16 @@ import (
 
 var errNetwork = errors.New("connection reset")
 
-// A network carries requests; the n-th has a fault.
+// A network carries requests; the n-th has a fault, or all of them.
 type network struct {
 	http.RoundTripper
-	n     atomic.Int64 // requests until the fault
-	fault func(*network, *http.Request) (*http.Response, error)
+	n      atomic.Int64 // requests until the fault
+	always atomic.Bool
+	fault  func(*network, *http.Request) (*http.Response, error)
 }
 
 func (w *network) RoundTrip(req *http.Request) (*http.Response, error) {
-	if w.n.Add(-1) == 0 {
+	if w.n.Add(-1) == 0 || w.always.Load() {
 		return w.fault(w, req)
 	}
 	return w.RoundTripper.RoundTrip(req)
@@ -151,13 +152,17 @@ func pattern(seed, n int) []byte {
 }
 
 // TestFlippedAnswer changes what the server sends: the CRC32C, which it sends ahead,
-// shows it.
+// shows it. One wrong answer is nobody's fault, and the object is read once more; the
+// same wrong answer twice is taken for damage.
 func TestFlippedAnswer(t *testing.T) {
 	o := options(miniotest.Start(t))
 	w := &network{RoundTripper: http.DefaultTransport}
 	w.fault = func(w *network, req *http.Request) (*http.Response, error) {
 		resp, err := w.RoundTripper.RoundTrip(req)
 		if err == nil {
+			if req.URL.Query().Has("list-type") { // a listing, which is not the object
+				return resp, err
+			}
 			resp.Body = io.NopCloser(&flipping{r: resp.Body, at: resp.ContentLength - 1})
 		}
 		return resp, err
@@ -170,11 +175,74 @@ func TestFlippedAnswer(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.n.Store(1)
-		if _, err := storage.ReadAll(t.Context(), s, "object", 1<<30); !errors.Is(err, storage.ErrCorrupt) {
+		r, err := s.Get(t.Context(), "object")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, r); !errors.Is(err, storage.ErrCorrupt) {
 			t.Errorf("object of %d bytes with one flipped: %v, want ErrCorrupt", size, err)
 		}
+		r.Close()
+		w.n.Store(1)
+		if got, err := storage.ReadAll(t.Context(), s, "object", 1<<30); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("object of %d bytes with one flipped once: %v", size, err)
+		}
+		w.always.Store(true)
+		if _, err := storage.ReadAll(t.Context(), s, "object", 1<<30); !errors.Is(err, storage.ErrCorrupt) {
+			t.Errorf("object of %d bytes with one flipped always: %v, want ErrCorrupt", size, err)
+		}
+		w.always.Store(false)
 		if got, err := storage.ReadAll(t.Context(), s, "object", 1<<30); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("object of %d bytes: %v", size, err)
+		}
+	}
+}
+
+// A connection that ends early, however it does, and however often, says nothing about
+// the object: it is an error that is neither its end nor damage.
+func TestCutAnswer(t *testing.T) {
+	o := options(miniotest.Start(t))
+	w := &network{RoundTripper: http.DefaultTransport}
+	o.Transport = w
+	s := open(t, "s3://cut", o)
+	want := pattern(1, 100_000)
+	if err := storage.PutBytes(t.Context(), s, "object", want); err != nil {
+		t.Fatal(err)
+	}
+	o.RetryFor = -1
+	w.n.Store(0)
+	s = open(t, "s3://cut", o)
+	cut := func(change func(*http.Response)) func(*network, *http.Request) (*http.Response, error) {
+		return func(w *network, req *http.Request) (*http.Response, error) {
+			resp, err := w.RoundTripper.RoundTrip(req)
+			if err == nil && !req.URL.Query().Has("list-type") {
+				change(resp)
+			}
+			return resp, err
+		}
+	}
+	for name, fault := range map[string]func(*network, *http.Request) (*http.Response, error){
+		"breaks off": networkFaults["answer cut"],
+		"seems to end": cut(func(resp *http.Response) {
+			resp.Body = io.NopCloser(io.LimitReader(resp.Body, 50_000))
+		}),
+		"goes on": cut(func(resp *http.Response) {
+			resp.Body = io.NopCloser(io.MultiReader(resp.Body, strings.NewReader("more")))
+		}),
+		"without a length": cut(func(resp *http.Response) {
+			resp.Header.Del("Content-Length")
+			resp.Body = io.NopCloser(io.LimitReader(resp.Body, 50_000))
+		}),
+	} {
+		w.fault = fault
+		w.always.Store(true)
+		got, err := storage.ReadAll(t.Context(), s, "object", 1<<30)
+		if err == nil || errors.Is(err, storage.ErrCorrupt) || errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("%s: %d bytes, %v", name, len(got), err)
+		}
+		w.always.Store(false)
+		if got, err := storage.ReadAll(t.Context(), s, "object", 1<<30); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s, and then whole: %d bytes, %v", name, len(got), err)
 		}
 	}
 }

@@ -119,8 +119,6 @@ func explain(err error) error {
 	case response.Code == "XMinioStorageFull", response.Code == "XMinioAdminBucketQuotaExceeded",
 		response.Code == "QuotaExceeded", response.StatusCode == http.StatusInsufficientStorage:
 		return storage.Mark(err, storage.ErrNoSpace)
-	case response.Code == "BadDigest", response.Code == "XAmzContentChecksumMismatch":
-		return storage.Mark(err, storage.ErrCorrupt)
 	case denied(err):
 		return storage.Mark(err, fs.ErrPermission)
 	}

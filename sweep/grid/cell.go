@@ -22,14 +22,21 @@ type Cell struct {
 //
 // A field of trainer.Config with the tag omitzero is not hashed where it is 0: so fields can be added without a change
 // of the IDs that are stored.
-func CellID(c trainer.Config, fingerprint string) string { return hashSettings(c, fingerprint) }
+func CellID(c trainer.Config, fingerprint string) string {
+	return CellIDAt(trainer.SemanticsVersion, c, fingerprint)
+}
 
-func hashSettings(config any, fingerprint string) string {
+// CellIDAt is CellID under the training semantics of a version, which may be an earlier one.
+func CellIDAt(semantics int, c trainer.Config, fingerprint string) string {
+	return hashSettings(semantics, c, fingerprint)
+}
+
+func hashSettings(semantics int, config any, fingerprint string) string {
 	b, err := json.Marshal(struct {
 		Semantics int    `json:"semantics"`
 		Data      string `json:"data"`
 		Config    any    `json:"config"`
-	}{trainer.SemanticsVersion, fingerprint, config})
+	}{semantics, fingerprint, config})
 	if err != nil {
 		// Only NaN and Inf have no JSON, and Config.Validate rejects both.
 		panic(fmt.Sprintf("sweep: a valid config has no JSON: %v", err))

@@ -15,7 +15,8 @@ func TestAddedFieldKeepsIDs(t *testing.T) {
 		Steps: 600, BatchSize: 256, LR: 0.002, ThresholdStartStep: 1000, ThresholdBeta: 0.999,
 		DeadFeatureThreshold: 20_000, Precision: "f32",
 	}
-	const stored = "6ec94be0d964b0392778" // as the versions with these fields alone compute it
+	// As the versions with these fields alone compute it. Before version 2 of the semantics it was first.
+	const stored, first = "f45862e1b5c0727e5904", "6ec94be0d964b0392778"
 	type later struct {
 		trainer.Config
 		Momentum float64 `json:"momentum,omitzero"`
@@ -24,10 +25,13 @@ func TestAddedFieldKeepsIDs(t *testing.T) {
 	if id != stored {
 		t.Errorf("ID %s, want %s", id, stored)
 	}
-	if got := hashSettings(later{Config: c}, "f00d"); got != id {
+	if got := CellIDAt(1, c, "f00d"); got != first {
+		t.Errorf("ID %s under the first semantics, want %s", got, first)
+	}
+	if got := hashSettings(trainer.SemanticsVersion, later{Config: c}, "f00d"); got != id {
 		t.Errorf("with an added field of 0 the ID is %s, want %s", got, id)
 	}
-	if got := hashSettings(later{c, 0.9}, "f00d"); got == id {
+	if got := hashSettings(trainer.SemanticsVersion, later{c, 0.9}, "f00d"); got == id {
 		t.Error("the added field changes no ID")
 	}
 	text, err := json.Marshal(c)

@@ -42,7 +42,7 @@ type conflict struct {
 	more     bool // there are more messages
 }
 
-// check checks all settings by the rules of trainer.Config.Validate, on data of width dim (0: not known yet). It
+// check checks all settings by the rules of schema.check, on data of width dim (0: not known yet). It
 // reports a conflict once at each value, not once for each setting. With onlyWritten it leaves out conflicts with
 // values that the file does not give. The grid
 //
@@ -64,12 +64,12 @@ func (g *Grid) check(dim int, onlyWritten bool) Errors {
 		if indices != nil && !isNew(indices) {
 			return true
 		}
-		errs := g.schema.config(setting, dim).Validate()
+		errs := g.schema.check(setting, g.schema.config(setting, dim))
 		if len(errs) > 0 {
 			conflicting++
 		}
 		for _, e := range errs {
-			v, msg, written := g.locate(setting, e.Key, e.Msg)
+			v, written := g.locate(setting, e.Key, e.Msg)
 			if onlyWritten && !written {
 				continue
 			}
@@ -80,11 +80,11 @@ func (g *Grid) check(dim int, onlyWritten bool) Errors {
 				index[at] = c
 				conflicts = append(conflicts, c)
 			}
-			switch key := at + msg; {
+			switch key := at + e.Msg; {
 			case reported[key]:
 			case len(c.messages) < maxConflictMessages:
 				reported[key] = true
-				c.messages = append(c.messages, msg)
+				c.messages = append(c.messages, e.Msg)
 			default:
 				c.more = true
 			}
@@ -143,15 +143,14 @@ func (g *Grid) newCombinations() func(indices []int) bool {
 
 var wordRE = regexp.MustCompile(`[a-z][a-z0-9_]*`)
 
-// locate returns the value of the file at which an error about a field is reported, and the message. written reports
-// whether the file gives the values of all fields that the message names.
+// locate returns the value of the file at which an error about a field is reported. written reports whether the file
+// gives the values of all fields that the message names.
 //
 // A default has no position in the file. Its error is reported at another value that the message names, else at the
-// section parameters. With parameters: {dict_size: [64]} the field k has its default, and "100 is larger than
-// dict_size 64" becomes "k is 100 by default: 100 is larger than dict_size 64", at the value 64.
-func (g *Grid) locate(setting []value, key, msg string) (v value, text string, written bool) {
+// section parameters.
+func (g *Grid) locate(setting []value, key, msg string) (v value, written bool) {
 	f := g.schema.index[key]
-	v, text, written = setting[f], msg, true
+	v, written = setting[f], setting[f].path != ""
 	for _, word := range wordRE.FindAllString(msg, -1) {
 		if i, ok := g.schema.index[word]; ok && i != f {
 			if setting[i].path == "" {
@@ -161,12 +160,8 @@ func (g *Grid) locate(setting []value, key, msg string) (v value, text string, w
 			}
 		}
 	}
-	if setting[f].path != "" {
-		return v, text, written
-	}
-	text = fmt.Sprintf("%s is %s by default: %s", key, g.schema.fields[f].Default, msg)
 	if v.path == "" {
 		v = value{pos: g.parameters, path: "parameters"}
 	}
-	return v, text, false
+	return v, written
 }

@@ -42,6 +42,9 @@ func (p *parser) readData(root *node) {
 	case synthetic == nil && source == nil:
 		p.errorf(e.pos, "data", "want source or synthetic")
 	}
+	if e := n.get("max_norm"); e != nil && synthetic != nil {
+		p.errorf(e.pos, "data.max_norm", "synthetic rows are not left out: remove it")
+	}
 	if synthetic != nil && synthetic.value.kind == mapNode {
 		p.checkSynthetic(synthetic.value, n.get("eval_tokens"))
 	}

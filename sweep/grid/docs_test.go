@@ -73,7 +73,10 @@ func takes(f trainer.Field) string {
 	case f.Kind == trainer.Int:
 		out = "integer"
 	}
-	if f.Fraction != "" {
+	switch {
+	case f.None:
+		out += ", fraction or `none`"
+	case f.Fraction != "":
 		out += " or fraction"
 	}
 	if f.Auto {

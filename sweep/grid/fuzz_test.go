@@ -40,7 +40,7 @@ func FuzzParse(f *testing.F) {
 		if n := len(cells); n < 1 || n > opts.MaxCells {
 			t.Errorf("%d cells", n)
 		}
-		seen := map[string]bool{}
+		seen, labels := map[string]bool{}, map[string]bool{}
 		for _, c := range cells {
 			if errs := c.Config.Validate(); len(errs) > 0 {
 				t.Errorf("cell %s: %v", c.ID, errs)
@@ -49,6 +49,11 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("cell %s twice", c.ID)
 			}
 			seen[c.ID] = true
+			if label := strings.Join(c.Values, " "); labels[label] {
+				t.Errorf("two cells have the values %s", label)
+			} else {
+				labels[label] = true
+			}
 			if len(c.Values) != len(g.Varying()) {
 				t.Errorf("cell %s has %d values for %d axes", c.ID, len(c.Values), len(g.Varying()))
 			}

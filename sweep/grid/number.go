@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 )
@@ -11,8 +12,9 @@ import (
 // errNotNumber says that a text is no number at all. Other errors say what is wrong with a number.
 var errNotNumber = errors.New("not a number")
 
-// parseFloat reads a number as people write it in YAML: 16, -3, 0.8, .5, 1e7, 1E+7, 10_000_000. NaN and Inf, in any
-// spelling, are errors.
+// parseFloat reads a number as people write it in YAML: 16, -3, 0.8, .5, 1e7, 1E+7, 10_000_000. All spellings of a
+// number give the same float64: -0.0 is 0. NaN and Inf, in any spelling, are errors, and so is a number that is not 0
+// and that float64 would hold as 0.
 func parseFloat(text string) (x float64, err error) {
 	t := strings.TrimPrefix(strings.TrimLeft(strings.ToLower(text), "+-"), ".")
 	if t == "nan" || t == "inf" || t == "infinity" {
@@ -26,29 +28,36 @@ func parseFloat(text string) (x float64, err error) {
 	if err != nil || math.IsInf(x, 0) {
 		return 0, fmt.Errorf("%s is not a finite number", text)
 	}
+	if x == 0 {
+		if mantissa, _, _ := strings.Cut(strings.ToLower(digits), "e"); strings.ContainsAny(mantissa, "123456789") {
+			return 0, fmt.Errorf("%s is too close to 0: write 0", text)
+		}
+		return 0, nil // not -0, which is another float64 and has another cell ID
+	}
 	return x, nil
 }
 
-// parseInt reads a whole number, which may be written as 1e7 or 10_000_000.
+// parseInt reads a whole number, which may be written as 1e7 or 10_000_000. It is exact: a float64 would hold
+// 9007199254740993.0 as 9007199254740992.
 func parseInt(text string) (int64, error) {
 	x, err := parseFloat(text)
+	if x == 0 || err != nil { // of a number that is not 0, the exponent is small enough for big.Rat
+		return 0, err
+	}
+	digits, err := plainDecimal(text)
 	if err != nil {
 		return 0, err
 	}
-	if digits, _ := plainDecimal(text); !strings.ContainsAny(digits, ".eE") {
-		i, err := strconv.ParseInt(digits, 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("%s is too large", text)
-		}
-		return i, nil
-	}
-	if x != math.Trunc(x) {
+	exact, ok := new(big.Rat).SetString(digits)
+	switch {
+	case !ok:
+		return 0, errNotNumber
+	case !exact.IsInt():
 		return 0, fmt.Errorf("%s is not a whole number", text)
-	}
-	if math.Abs(x) > 1<<53 { // above, a float64 does not hold every integer
+	case !exact.Num().IsInt64():
 		return 0, fmt.Errorf("%s is too large", text)
 	}
-	return int64(x), nil
+	return exact.Num().Int64(), nil
 }
 
 // plainDecimal returns a decimal number without its underscores. Other notations, such as 0x10 or the octal 010, are

@@ -24,13 +24,17 @@ type option struct {
 func dataOptions(d *trainer.DataSpec, s *trainer.Synthetic) []option {
 	return []option{
 		{key: "source", set: setText(&d.Source),
-			doc: "a directory, a glob or a file of activation shards, on local disks"},
+			doc: "activation shards on local disk: a folder and its subfolders, a pattern, a file"},
 		{key: "synthetic", sub: syntheticOptions(s),
 			doc: "instead of source: sparse sums of known directions"},
 		{key: "normalize", fallback: "none", set: setWord(&d.Normalize, "none", "mean_square"),
 			doc: "none, or mean_square: scale the rows to unit mean squared norm"},
 		{key: "eval_tokens", fallback: "auto", set: setIntOrAuto(&d.EvalTokens, 1, 1<<40),
 			doc: "rows held out for evaluation, never trained on"},
+		{key: "max_norm", set: setMaxNorm(&d.MaxNorm),
+			doc: "leave out rows with a larger norm: a number, or 10x_median for ten median norms"},
+		{key: "verify", fallback: "whole", set: setVerify(&d.Verify),
+			doc: "whole, or sample: hash only a part of the bytes for the fingerprint"},
 		{key: "lm_name", set: setText(&d.LMName),
 			doc: "the language model, recorded in results and exports"},
 		{key: "layer", set: setOptionalInt(&d.Layer, 0, 1<<20),

@@ -125,6 +125,43 @@ func setPositiveFloat(to *float64) func(*node) error {
 	}
 }
 
+// setMaxNorm reads a norm above 0, or a number of median norms such as 10x_median. It is stored as trainer.ParseMaxNorm
+// reads it.
+func setMaxNorm(to *string) func(*node) error {
+	return func(n *node) error {
+		const unit = "x_median"
+		number, ofMedian := strings.CutSuffix(n.text, unit)
+		x, err := parseFloat(number)
+		switch {
+		case errors.Is(err, errNotNumber) || n.quoted && !ofMedian:
+			return fmt.Errorf("%q: want a number, or a number of median norms such as 10%s", n.text, unit)
+		case err != nil:
+			return err
+		case x <= 0:
+			return fmt.Errorf("%s is not greater than 0", n.text)
+		}
+		if *to = formatFloat(x); ofMedian {
+			*to += unit
+		}
+		return nil
+	}
+}
+
+// setVerify reads whole, which is stored as no text, or sample.
+func setVerify(to *string) func(*node) error {
+	return func(n *node) error {
+		word := ""
+		err := setWord(&word, "whole", "sample")(n)
+		if err == nil && word == "whole" {
+			word = ""
+		}
+		if err == nil {
+			*to = word
+		}
+		return err
+	}
+}
+
 // setDuration reads a time such as 90s or 5m, of at least low.
 func setDuration(to *time.Duration, low time.Duration) func(*node) error {
 	return func(n *node) error {

@@ -52,20 +52,35 @@ func (s *schema) defaults() ([]value, error) {
 // config resolves a setting. dim is the width of the data, or 0 while it is not known.
 //
 // Fractions need the field that they are a fraction of, so that they come second: with steps 1000 and decay_start 0.8,
-// steps is set first, and then decay_start to round(0.8 · 1000) = 800.
+// steps is set first, and then decay_start to round(0.8 · 1000) = 800. A fraction is below 1, and so its step is one of
+// the run, and none is the step after the last: 0.8 of 1 step is step 0, and none is 1. Defaults come last.
 func (s *schema) config(setting []value, dim int) trainer.Config {
 	var c trainer.Config
 	for i, f := range s.fields {
-		if !setting[i].fraction {
+		if setting[i].kind == given {
 			f.Set(&c, setting[i].v)
 		}
 	}
 	for i, f := range s.fields {
-		if setting[i].fraction {
-			whole := s.fields[s.index[f.Fraction]].Get(c).(int64)
-			f.Set(&c, int64(math.Round(setting[i].v.(float64)*float64(whole))))
+		if setting[i].kind == given {
+			continue
 		}
+		step := s.fields[s.index[f.Fraction]].Get(c).(int64) // none
+		if setting[i].kind == fraction {
+			step = max(0, min(int64(math.Round(setting[i].v.(float64)*float64(step))), step-1))
+		}
+		f.Set(&c, step)
 	}
 	c.ActivationDim = dim
-	return c.Resolve()
+	return c.FitDefaults(func(key string) bool { return setting[s.index[key]].path == "" }).Resolve()
+}
+
+// check returns what is wrong with a setting that resolves to c: what trainer.Config.Validate says, and a number that
+// stands where c has the word none.
+func (s *schema) check(setting []value, c trainer.Config) []trainer.FieldError {
+	errs := c.Validate()
+	if setting[s.index["decay_start"]].kind == given && c.DecayStart == c.Steps {
+		errs = append(errs, c.OutsideRun())
+	}
+	return errs
 }

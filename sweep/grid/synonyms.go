@@ -78,6 +78,8 @@ func synonyms() [][2]string {
 		{"synthetic", "toy simulated"},
 		{"normalize", "norm normalise normalization normalisation normalizeactivations"},
 		{"eval_tokens", "evalrows evalsize heldout holdout validationtokens valtokens testtokens numevaltokens"},
+		{"max_norm", "maxnorm normthreshold maxactivationnorm normcutoff normlimit"},
+		{"verify", "verification hashing"},
 		{"lm_name", "model modelname lm llm basemodel"},
 		{"layer", "layers hooklayer layeridx layerindex"},
 		{"submodule_name", "submodule hookname hookpoint hookpoints site modulename"},

@@ -16,13 +16,23 @@ import (
 //	lr: auto             v 0, from which trainer.Config.Resolve computes the learning rate
 //	decay_start: 800     v 800, a step
 //	decay_start: 0.8     v 0.8, fraction: step 800 in a cell with 1000 steps
+//	decay_start: none    none: step 1000 in a cell with 1000 steps
 type value struct {
-	v        any    // int64, float64 or string, as trainer.Field.Get returns it; 0 for auto
-	fraction bool   // v is a float64 in [0, 1) of another field (trainer.Field.Fraction)
-	text     string // v as a person reads it, in the shortest form. Equal values of a field have equal texts
-	pos      position
-	path     string // the key that gives the value; "" for a default
+	kind valueKind
+	v    any    // int64, float64 or string, as trainer.Field.Get returns it; 0 for auto; nil for none
+	text string // v as a person reads it, in the shortest form. Equal values of a field have equal texts
+	pos  position
+	path string // the key that gives the value; "" for a default
 }
+
+// A valueKind says how a value is resolved.
+type valueKind int
+
+const (
+	given    valueKind = iota // v is the field's value
+	fraction                  // v is a float64 in [0, 1) of another field (trainer.Field.Fraction)
+	none                      // the value of that other field
+)
 
 // readValue reads a scalar as a value of a field.
 func readValue(f trainer.Field, n *node) (value, error) {
@@ -35,6 +45,10 @@ func readValue(f trainer.Field, n *node) (value, error) {
 		if f.Kind == trainer.Float {
 			out.v = 0.0
 		}
+		return out, nil
+	}
+	if f.None && n.text == "none" {
+		out.kind = none
 		return out, nil
 	}
 	if f.Kind == trainer.Word {
@@ -61,7 +75,7 @@ func readValue(f trainer.Field, n *node) (value, error) {
 				"%s is not a fraction in [0, 1); a step is written without a decimal point", n.text)
 		}
 		// The decimal point tells the fraction 0.0 from the step 0. The format 'f' keeps it in all other numbers.
-		out.v, out.fraction, out.text = x, true, strconv.FormatFloat(x, 'f', -1, 64)
+		out.kind, out.v, out.text = fraction, x, strconv.FormatFloat(x, 'f', -1, 64)
 		if !strings.Contains(out.text, ".") {
 			out.text += ".0"
 		}
@@ -88,6 +102,8 @@ func wanted(f trainer.Field) string {
 	switch {
 	case f.Kind == trainer.Word:
 		return "one of " + strings.Join(f.Words, ", ")
+	case f.None:
+		return "a whole number, a fraction of " + f.Fraction + " in [0, 1), or none"
 	case f.Fraction != "":
 		return "a whole number or a fraction of " + f.Fraction + " in [0, 1)"
 	case f.Kind == trainer.Int && f.Auto:

@@ -13,15 +13,15 @@ func TestFraction(t *testing.T) {
 	s := newSchema()
 	f := s.fields[s.index["decay_start"]]
 	for _, c := range []struct {
-		text     string
-		fraction bool
-		want     any // nil: an error
+		text string
+		kind valueKind
+		want any // nil: an error
 	}{
-		{"0.8", true, 0.8}, {".8", true, 0.8}, {"8e-1", true, 0.8}, {"0.0", true, 0.0}, {"0.", true, 0.0},
-		{"0", false, int64(0)}, {"800", false, int64(800)}, {"8e2", false, int64(800)},
-		{"8.5e2", false, int64(850)}, {"1_000", false, int64(1000)},
-		{"1.0", false, nil}, {"800.0", false, nil}, {"-0.1", false, nil}, {"1.5", false, nil},
-		{"-1", false, nil}, {".nan", false, nil}, {"auto", false, nil},
+		{"0.8", fraction, 0.8}, {".8", fraction, 0.8}, {"8e-1", fraction, 0.8}, {"0.0", fraction, 0.0}, {"0.", fraction, 0.0},
+		{"0", given, int64(0)}, {"800", given, int64(800)}, {"8e2", given, int64(800)},
+		{"8.5e2", given, int64(850)}, {"1_000", given, int64(1000)},
+		{"1.0", given, nil}, {"800.0", given, nil}, {"-0.1", given, nil}, {"1.5", given, nil},
+		{"-1", given, nil}, {".nan", given, nil}, {"auto", given, nil},
 	} {
 		v, err := readValue(f, &node{kind: scalarNode, text: c.text})
 		if c.want == nil {
@@ -30,7 +30,7 @@ func TestFraction(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || v.fraction != c.fraction || v.v != c.want {
+		if err != nil || v.kind != c.kind || v.v != c.want {
 			t.Errorf("%q: %+v, %v", c.text, v, err)
 		}
 	}

@@ -103,7 +103,7 @@ func parseTrees(b []byte) ([]plan.Tree, error) {
 			return nil, fmt.Errorf("a tree of %d cells, want 1 to %d", len(t.Cells), plan.MaxTreeCells)
 		}
 		for _, c := range t.Cells {
-			if c.Cell < 0 || c.Decay < 0 || c.Decay >= c.Steps {
+			if c.Cell < 0 || c.Decay < 0 || c.Decay > c.Steps || c.Steps < 1 {
 				return nil, fmt.Errorf("cell %d with decay_start %d of %d steps", c.Cell, c.Decay, c.Steps)
 			}
 		}

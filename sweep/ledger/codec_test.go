@@ -84,7 +84,8 @@ func TestDecodeTrees(t *testing.T) {
 		"a tree of no cells": "[{}]",
 		"a negative cell":    `[{"cells":[{"cell":-1,"decay_start":0,"steps":1}]}]`,
 		"a negative decay":   `[{"cells":[{"cell":0,"decay_start":-1,"steps":1}]}]`,
-		"decay at the end":   `[{"cells":[{"cell":0,"decay_start":3,"steps":3}]}]`,
+		"decay behind steps": `[{"cells":[{"cell":0,"decay_start":4,"steps":3}]}]`,
+		"no steps":           `[{"cells":[{"cell":0,"decay_start":0,"steps":0}]}]`,
 		"too many trees":     "[" + strings.Repeat(tree+",", plan.ChunkSize) + tree + "]",
 		"too many cells":     `[{"cells":[` + strings.Repeat(cell+",", plan.MaxTreeCells) + cell + "]}]",
 	} {

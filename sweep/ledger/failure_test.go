@@ -38,9 +38,45 @@ func TestFailure(t *testing.T) {
 		if _, err := l.Failure(ctx, p.ID, cell.ID); !errors.Is(err, storage.ErrNotFound) {
 			t.Errorf("the note was deleted: %v", err)
 		}
-		put(t, s, FailureKey(p.ID, cell.ID), "{")
-		if _, err := l.Failure(ctx, p.ID, cell.ID); !errors.Is(err, storage.ErrCorrupt) {
-			t.Errorf("a torn note: %v", err)
+	})
+}
+
+// A note that is damaged still says that the run failed. A note that cannot be read says
+// nothing yet.
+func TestDamagedFailure(t *testing.T) {
+	eachStore(t, func(t *testing.T, s storage.Store) {
+		ctx, p := t.Context(), planOf(t, tinyGrid)
+		l, cell := storePlan(t, s, p), p.Cells[1]
+		key := FailureKey(p.ID, cell.ID)
+		want := NewResult(&p.Header, cell, plan.Failed)
+		want.Error = "the note in the store that says why is damaged: sweep retry trains the run again"
+		for name, spoil := range map[string]func(){
+			"empty":            func() { put(t, s, key, "") },
+			"torn":             func() { replace(t, s, key, "}", "") },
+			"no JSON":          func() { put(t, s, key, "no JSON") },
+			"other JSON":       func() { put(t, s, key, "{}") },
+			"no object":        func() { put(t, s, key, "null") },
+			"another cell":     func() { replace(t, s, key, cell.ID, p.Cells[0].ID) },
+			"not a failure":    func() { replace(t, s, key, `"failed"`, `"completed"`) },
+			"of another shape": func() { replace(t, s, key, `"status": "failed"`, `"status": 1`) },
+			"a flipped bit":    func() { replace(t, s, key, `"status"`, `"ctatus"`) },
+		} {
+			if err := l.StoreFailure(ctx, p.ID, NewResult(&p.Header, cell, plan.Failed)); err != nil {
+				t.Fatal(err)
+			}
+			spoil()
+			before := snapshot(t, s)
+			note, err := l.Failure(ctx, p.ID, cell.ID)
+			if err != nil || note.Cell != cell.ID || note.Status != plan.Failed || note.Error != want.Error {
+				t.Errorf("%s: %+v, %v", name, note, err)
+			}
+			if all, err := l.Results(ctx, &p.Header); err != nil || !reflect.DeepEqual(all[1], want) {
+				t.Errorf("%s: %+v, %v", name, all, err)
+			}
+			if n, err := l.Count(ctx, &p.Header, nil); err != nil || n.Failed != 1 || n.Notes != 1 {
+				t.Errorf("%s: %+v, %v", name, n, err)
+			}
+			wantUnchanged(t, s, before)
 		}
 	})
 }

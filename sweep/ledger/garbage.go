@@ -57,11 +57,13 @@ type GarbageFolder struct {
 // at F, and F stays.
 //
 // It removes nothing if any plan or manifest is damaged or of a newer version,
-// since nobody knows what that one refers to.
+// since nobody knows what that one refers to. A run whose result is damaged keeps its
+// checkpoints.
 func (l *Ledger) CollectGarbage(ctx context.Context, before time.Time, dryRun bool) (Garbage, error) {
 	g := &collector{
 		ledger: l, store: l.store, before: before, dryRun: dryRun,
 		need: map[string]int{}, folders: map[string][]string{}, headers: map[string][sha256.Size]byte{},
+		runs: map[string][]string{},
 	}
 	out := Garbage{Folders: []GarbageFolder{}, DryRun: dryRun}
 	// Folders are listed before plans: what has come in since is in neither list.
@@ -119,6 +121,7 @@ type collector struct {
 	headers map[string][sha256.Size]byte // hashes of the plan headers read so far, by sweep
 	folders map[string][]string          // names of the folders, by trajectory
 	need    map[string]int               // by folder: checkpoints to keep, or unplanned or finished
+	runs    map[string][]string          // by folder: the runs with a result that needed it
 }
 
 // readPlans notes what the plans need that were not read before, or that have
@@ -157,11 +160,10 @@ func (g *collector) readPlans(ctx context.Context) error {
 // readPlan notes what one plan needs. While a sweep is being extended there may
 // be more chunks of cells, and more cells in them, than its header says.
 func (g *collector) readPlan(ctx context.Context, id string, chunks int, completed map[string]bool) error {
-	h, b, err := g.ledger.header(ctx, id)
+	h, sum, err := g.ledger.header(ctx, id)
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(b)
 	if g.headers[id] == sum {
 		return nil
 	}
@@ -182,12 +184,12 @@ func (g *collector) readPlan(ctx context.Context, id string, chunks int, complet
 					"submit its grid again, or delete the plan", storage.Wrap("get", ChunkKey(id, i), storage.ErrCorrupt), c.ID)
 			}
 			all := h.Trajectories(c)
-			if have, ok := g.need[all[0]]; ok { // the run's own folder
-				g.need[all[0]] = max(have, need)
+			if _, ok := g.need[all[0]]; ok { // the run's own folder
+				g.note(all[0], need, h.RunID(c.ID))
 			}
 			for _, trunk := range all[1:] {
 				for _, folder := range g.folders[trunk] {
-					g.need[folder] = max(g.need[folder], need)
+					g.note(folder, need, h.RunID(c.ID))
 				}
 			}
 		}
@@ -198,6 +200,28 @@ func (g *collector) readPlan(ctx context.Context, id string, chunks int, complet
 	}
 	g.headers[id] = sum
 	return nil
+}
+
+// note notes that a run needs a folder, or that it has finished with it.
+func (g *collector) note(folder string, need int, run string) {
+	g.need[folder] = max(g.need[folder], need)
+	if need == finished {
+		g.runs[folder] = append(g.runs[folder], run)
+	}
+}
+
+// isFinished reports whether all runs that needed a folder have a result that can be read.
+// One that is damaged is trained again, from these checkpoints.
+func (g *collector) isFinished(ctx context.Context, folder string) (bool, error) {
+	for _, run := range g.runs[folder] {
+		switch _, err := g.ledger.Result(ctx, run); {
+		case errors.Is(err, storage.ErrCorrupt), errors.Is(err, storage.ErrNotFound):
+			return false, nil
+		case err != nil:
+			return false, fmt.Errorf("the checkpoints of a run stay while its result cannot be read: %w", err)
+		}
+	}
+	return true, nil
 }
 
 // checkManifests returns an error if a manifest of a folder cannot be read.
@@ -222,6 +246,11 @@ func (g *collector) collect(ctx context.Context, f storage.Folder) (GarbageFolde
 	found := GarbageFolder{Folder: f.Name, Why: FolderPruned}
 	garbage := f.Objects
 	need := g.need[f.Name]
+	if need == finished {
+		if ok, err := g.isFinished(ctx, f.Name); !ok {
+			return found, err
+		}
+	}
 	switch {
 	case need == finished:
 		found.Why = FolderFinished

@@ -210,6 +210,29 @@ func TestGarbageStaysIfAnythingIsUnreadable(t *testing.T) {
 	}
 }
 
+// A run whose result is damaged is trained again, from its checkpoints: they stay.
+func TestDamagedResultKeepsCheckpoints(t *testing.T) {
+	p, s := planOf(t, tinyGrid), storagetest.NewMemory()
+	l := storePlan(t, s, p)
+	run := p.RunID(p.Cells[0].ID)
+	storagetest.SaveCheckpoints(t, s, run, nil, 7)
+	for name, spoil := range spoiltResults(t, s, p) {
+		storeResult(t, s, p, 0, 1)
+		spoil()
+		before := snapshot(t, s)
+		wantCollected(t, l, farAhead(), nil)
+		wantUnchanged(t, s, before)
+		if t.Failed() {
+			t.Fatal(name)
+		}
+		if err := l.DeleteResult(t.Context(), run); err != nil {
+			t.Fatal(err)
+		}
+	}
+	storeResult(t, s, p, 0, 1)
+	wantCollected(t, l, farAhead(), map[string]string{run: FolderFinished})
+}
+
 // Whatever operation of the store fails, nothing is lost that something refers
 // to, and collecting again removes the rest.
 func TestGarbageUnderFaults(t *testing.T) {

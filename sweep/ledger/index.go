@@ -78,8 +78,9 @@ func (l *Ledger) Count(ctx context.Context, h *plan.Header, completed map[string
 		case o.Key == PlanKey(h.ID):
 			c.Planned = o.Modified
 		case strings.HasPrefix(o.Key, failuresPrefix(h.ID)):
-			var note Result
-			if err := storage.GetJSON(ctx, l.store, o.Key, &note); err != nil && !errors.Is(err, storage.ErrNotFound) {
+			cell := strings.TrimSuffix(strings.TrimPrefix(o.Key, failuresPrefix(h.ID)), ".json")
+			note, err := l.Failure(ctx, h.ID, cell)
+			if err != nil && !errors.Is(err, storage.ErrNotFound) {
 				return c, err
 			}
 			if note.Status == plan.Failed {

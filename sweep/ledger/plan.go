@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -60,32 +61,32 @@ func (l *Ledger) Submit(ctx context.Context, p *plan.Plan, src []byte) (h *plan.
 
 // Grid reads the grid.yaml that a sweep was planned from.
 func (l *Ledger) Grid(ctx context.Context, sweep string) ([]byte, error) {
-	return storage.ReadAll(ctx, l.store, GridKey(sweep), grid.MaxBytes)
+	return storage.ReadWhole(ctx, l.store, GridKey(sweep), grid.MaxBytes)
 }
 
 // Header reads a sweep's plan header. The error wraps storage.ErrNotFound if the
 // store has none, storage.ErrNewerVersion if a newer build wrote it, and
-// storage.ErrCorrupt if it is damaged or another sweep's.
+// storage.ErrCorrupt if it is damaged or another sweep's, as storage.Read proves it. It
+// is read until two reads agree: nothing else shows a misread number in it.
 func (l *Ledger) Header(ctx context.Context, sweep string) (*plan.Header, error) {
 	h, _, err := l.header(ctx, sweep)
 	return h, err
 }
 
-// header is Header, with the bytes that were read.
-func (l *Ledger) header(ctx context.Context, sweep string) (*plan.Header, []byte, error) {
-	key := PlanKey(sweep)
-	b, err := storage.ReadAll(ctx, l.store, key, maxObject)
-	if err != nil {
-		return nil, nil, err
+// header is Header, with the SHA-256 of the bytes that were read.
+func (l *Ledger) header(ctx context.Context, sweep string) (*plan.Header, [sha256.Size]byte, error) {
+	type header struct {
+		*plan.Header
+		sum [sha256.Size]byte
 	}
-	h, err := decodeHeader(b)
-	if err == nil && h.ID != sweep {
-		err = fmt.Errorf("%w: it is the plan of sweep %q", storage.ErrCorrupt, h.ID)
-	}
-	if err != nil {
-		return nil, nil, storage.Wrap("get", key, err)
-	}
-	return h, b, nil
+	h, err := storage.ReadSteady(ctx, storage.Certain(l.store), PlanKey(sweep), maxObject, func(b []byte) (header, error) {
+		h, err := decodeHeader(b)
+		if err == nil && h.ID != sweep {
+			err = fmt.Errorf("%w: it is the plan of sweep %q", storage.ErrCorrupt, h.ID)
+		}
+		return header{h, sha256.Sum256(b)}, err
+	})
+	return h.Header, h.sum, err
 }
 
 // Plan reads a stored plan with its cells, but without its trees.
@@ -109,39 +110,29 @@ func (l *Ledger) Plan(ctx context.Context, sweep string) (*plan.Plan, error) {
 // of the header are left out: an extension stored them and died before it stored
 // its header.
 func (l *Ledger) Cells(ctx context.Context, h *plan.Header, chunk int) ([]grid.Cell, error) {
-	cells, err := l.Chunk(ctx, h.ID, chunk)
-	if err != nil {
-		return nil, err
-	}
 	n := min(plan.ChunkSize, h.CellCount-chunk*plan.ChunkSize)
-	if len(cells) < n {
-		err := fmt.Errorf("%w: %d cells of %d", storage.ErrCorrupt, len(cells), n)
-		return nil, storage.Wrap("get", ChunkKey(h.ID, chunk), err)
-	}
-	return cells[:n], nil
+	return storage.Read(ctx, l.store, ChunkKey(h.ID, chunk), maxObject, func(b []byte) ([]grid.Cell, error) {
+		cells, err := decodeChunk(b)
+		if err != nil {
+			return nil, err
+		}
+		if len(cells) < n {
+			return nil, fmt.Errorf("%w: %d cells of %d", storage.ErrCorrupt, len(cells), n)
+		}
+		return cells[:n], nil
+	})
 }
 
 // Chunk reads all cells of one stored chunk, also those that an extension in
 // progress has added to it.
 func (l *Ledger) Chunk(ctx context.Context, sweep string, chunk int) ([]grid.Cell, error) {
-	key := ChunkKey(sweep, chunk)
-	b, err := storage.ReadAll(ctx, l.store, key, maxObject)
-	if err != nil {
-		return nil, err
-	}
-	cells, err := decodeChunk(b)
-	return cells, storage.Wrap("get", key, err)
+	return storage.Read(ctx, l.store, ChunkKey(sweep, chunk), maxObject, decodeChunk)
 }
 
-// Trees reads one chunk of a plan's trees.
+// Trees reads one chunk of a plan's trees. It is read until two reads agree: no ID shows
+// a misread number in it.
 func (l *Ledger) Trees(ctx context.Context, sweep string, chunk int) ([]plan.Tree, error) {
-	key := TreesKey(sweep, chunk)
-	b, err := storage.ReadAll(ctx, l.store, key, maxObject)
-	if err != nil {
-		return nil, err
-	}
-	trees, err := decodeTrees(b)
-	return trees, storage.Wrap("get", key, err)
+	return storage.ReadSteady(ctx, l.store, TreesKey(sweep, chunk), maxObject, decodeTrees)
 }
 
 // extendWithin is how long storing an extension may take. One that was begun
@@ -168,7 +159,7 @@ func (l *Ledger) ClaimExtension(ctx context.Context, sweep string, cells int, sr
 	if !errors.Is(err, storage.ErrExists) {
 		return err
 	}
-	stored, err := storage.ReadAll(ctx, l.store, key, grid.MaxBytes)
+	stored, err := storage.ReadWhole(ctx, l.store, key, grid.MaxBytes)
 	if err != nil || bytes.Equal(stored, src) { // the same grid again
 		return err
 	}

@@ -23,43 +23,83 @@ type Result struct {
 	Tokens      int64           `json:"tokens"`
 	WallSeconds float64         `json:"wall_seconds"` // spent in training steps, over all attempts
 	Data        string          `json:"data"`         // fingerprint
+	Scale       float64         `json:"scale,omitzero"`
+	Threshold   *float64        `json:"threshold,omitempty"` // in units of the activations as stored
+	Semantics   int             `json:"semantics,omitempty"`
 	LMName      string          `json:"lm_name,omitempty"`
 	Layer       *int            `json:"layer,omitempty"`
 	Submodule   string          `json:"submodule_name,omitempty"`
 }
 
+// SemanticsVersion returns the version of the definitions that the metrics follow.
+// Results of before version 2 do not state it.
+func (r Result) SemanticsVersion() int { return max(1, r.Semantics) }
+
 // NewResult returns the result of a cell that has a status and nothing else yet.
 func NewResult(h *plan.Header, c grid.Cell, s plan.Status) Result {
 	return Result{
-		Cell: c.ID, Config: c.Config, Status: s, Data: h.Info.Fingerprint,
+		Semantics: trainer.SemanticsVersion,
+		Cell:      c.ID, Config: c.Config, Status: s, Data: h.Info.Fingerprint, Scale: h.Info.Scale,
 		LMName: h.Data.LMName, Layer: h.Data.Layer, Submodule: h.Data.SubmoduleName,
 	}
 }
 
 // Result reads the result of a completed run. The error wraps
 // storage.ErrNotFound if there is none, and storage.ErrCorrupt if it is damaged
-// or another run's. A damaged one is read twice: it may have been misread.
+// or another run's, as storage.Read proves it.
 func (l *Ledger) Result(ctx context.Context, run string) (r Result, err error) {
-	key := ResultKey(run)
-	for range 2 {
-		r = Result{}
-		err = storage.GetJSON(ctx, l.store, key, &r)
-		if err == nil && (r.Status != plan.Completed || plan.CellOf(run) != r.Cell) {
-			err = fmt.Errorf("%w: a result of cell %q, %s", storage.ErrCorrupt, r.Cell, r.Status)
-			err = storage.Wrap("get", key, err)
-		}
-		if !errors.Is(err, storage.ErrCorrupt) {
-			break
-		}
+	return storage.Read(ctx, l.store, ResultKey(run), maxNote, func(b []byte) (Result, error) {
+		return parseResult(b, run)
+	})
+}
+
+// CertainResult is Result for a run that may be trained if it has no result: the error wraps
+// storage.ErrNotFound only if a listing does not show one either.
+func (l *Ledger) CertainResult(ctx context.Context, run string) (Result, error) {
+	return New(storage.Certain(l.store)).Result(ctx, run)
+}
+
+// parseResult reads a stored result of a run. The error wraps storage.ErrCorrupt.
+func parseResult(b []byte, run string) (Result, error) {
+	r, err := storage.ParseJSON[Result](b)
+	if err == nil {
+		err = checkSeal(b)
+	}
+	if err == nil && (r.Status != plan.Completed || plan.CellOf(run) != r.Cell) {
+		err = fmt.Errorf("%w: a result of cell %q, %s", storage.ErrCorrupt, r.Cell, r.Status)
 	}
 	return r, err
 }
 
 // StoreResult stores the result of a completed run, unless there is one: of
-// several attempts the first to finish counts.
+// several attempts the first to finish counts. The error wraps storage.ErrCorrupt if the
+// one that is there is damaged.
 func (l *Ledger) StoreResult(ctx context.Context, run string, r Result) error {
-	_, err := storage.PutJSONOnce(ctx, l.store, ResultKey(run), r)
+	b, err := sealed(r)
+	if err != nil {
+		return storage.Wrap("putnew", ResultKey(run), err)
+	}
+	if err = storage.PutNew(ctx, l.store, ResultKey(run), b); errors.Is(err, storage.ErrExists) {
+		_, err = l.Result(ctx, run) // of another attempt, or of this one, if the answer got lost
+	}
 	return err
+}
+
+// RemoveDamagedResult removes the result of a run if it is damaged, which it proves
+// anew: another attempt may have replaced the result since it was read. It returns what
+// it removed, nil if the result is sound or not there. The run is trained again.
+func (l *Ledger) RemoveDamagedResult(ctx context.Context, run string) (removed []byte, err error) {
+	_, err = storage.Read(ctx, l.store, ResultKey(run), maxNote, func(b []byte) (Result, error) {
+		removed = b
+		return parseResult(b, run)
+	})
+	switch {
+	case errors.Is(err, storage.ErrCorrupt):
+		return removed, l.DeleteResult(ctx, run)
+	case errors.Is(err, storage.ErrNotFound):
+		err = nil
+	}
+	return nil, err
 }
 
 // DeleteResult removes the result of a run, which is then trained again.
@@ -109,10 +149,17 @@ func (l *Ledger) outcome(ctx context.Context, h *plan.Header, c grid.Cell) (Resu
 		r.Error = "its result in the store is damaged: sweep retry trains the run again"
 	}
 	if errors.Is(err, storage.ErrNotFound) {
-		r, err = l.Failure(ctx, h.ID, c.ID)
+		r, err = l.note(ctx, h.ID, c.ID)
+		if errors.Is(err, storage.ErrCorrupt) {
+			r, err = NewResult(h, c, plan.Failed), nil
+			r.Error = damagedNote
+		}
 	}
 	if errors.Is(err, storage.ErrNotFound) {
 		r, err = NewResult(h, c, plan.Pending), nil
+	}
+	if r.Scale == 0 && r.Data == h.Info.Fingerprint {
+		r.Scale = h.Info.Scale // an older version stored the result; the fingerprint covers the scale
 	}
 	// The names of the activations are those of this plan's grid. The sweep that
 	// trained the run may have had others.

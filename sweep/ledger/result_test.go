@@ -104,10 +104,12 @@ func (c *readCounter) Get(ctx context.Context, key string) (io.ReadCloser, error
 }
 
 // A result that was misread is read once more, and one that is damaged no more
-// than that.
+// than that. Reads that end before the end of the object prove nothing.
 func TestMisreadResult(t *testing.T) {
 	p, s := planOf(t, tinyGrid), storagetest.NewMemory()
 	storeResult(t, s, p, 0, 0.5)
+	damaged := storagetest.NewMemory()
+	put(t, damaged, ResultKey(p.Cells[0].ID), get(t, s, ResultKey(p.Cells[0].ID))[:100])
 	for name, c := range map[string]struct {
 		store storage.Store
 		run   string
@@ -116,7 +118,9 @@ func TestMisreadResult(t *testing.T) {
 	}{
 		"sound":        {s, p.Cells[0].ID, 1, nil},
 		"misread once": {storagetest.NewFaulty(s, storagetest.ShortRead, 1), p.Cells[0].ID, 2, nil},
-		"damaged":      {storagetest.NewFailing(s, storagetest.ShortRead, 1), p.Cells[0].ID, 2, storage.ErrCorrupt},
+		"flipped once": {storagetest.NewFaulty(s, storagetest.FlippedRead, 1), p.Cells[0].ID, 2, nil},
+		"read short":   {storagetest.NewFailing(s, storagetest.ShortRead, 1), p.Cells[0].ID, 2, io.ErrUnexpectedEOF},
+		"damaged":      {damaged, p.Cells[0].ID, 2, storage.ErrCorrupt},
 		"not there":    {s, p.Cells[1].ID, 1, storage.ErrNotFound},
 		"no answer":    {storagetest.NewFailing(s, storagetest.Before, 1), p.Cells[0].ID, 1, storagetest.ErrInjected},
 	} {
@@ -256,5 +260,26 @@ func TestResultsNameTheActivations(t *testing.T) {
 	}
 	if r := results[0]; r.Status != plan.Completed || r.LMName != "gpt2" || *r.Layer != 7 || r.Submodule != "resid_post" {
 		t.Errorf("result %+v", r)
+	}
+}
+
+// The scale is that of the data, whichever version of sweep stored the result.
+func TestResultsHaveTheScale(t *testing.T) {
+	p, s := planOf(t, tinyGrid), storagetest.NewMemory()
+	p.Info.Scale = 0.25
+	l := storePlan(t, s, p)
+	old := completed(p, 0, 0.5)
+	old.Scale = 0
+	if err := l.StoreResult(t.Context(), p.Cells[0].ID, old); err != nil {
+		t.Fatal(err)
+	}
+	results, err := l.Results(t.Context(), &p.Header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results {
+		if r.Scale != p.Info.Scale {
+			t.Errorf("cell %s, %s: scale %v, want %v", r.Cell, r.Status, r.Scale, p.Info.Scale)
+		}
 	}
 }

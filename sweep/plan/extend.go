@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/trainer"
@@ -10,8 +11,14 @@ import (
 
 // Extend adds the cells of another plan that p does not have, and returns how many
 // they are. The cells and trees of p keep their numbers, and p keeps its ID, name
-// and run options. It is an error if the plans are on different data.
+// and run options. It is an error if the plans are on different data, or of different
+// training semantics: their results would stand in one table and not be comparable.
 func (p *Plan) Extend(add *Plan) (int, error) {
+	if have, now := p.SemanticsVersion(), add.SemanticsVersion(); have != now {
+		return 0, fmt.Errorf("extend %s: it was planned under version %d of the training semantics, and this program "+
+			"has version %d, whose results are not comparable: submit a grid of all its cells as a sweep of its own",
+			p.ID, have, now)
+	}
 	if add.Info.Fingerprint != p.Info.Fingerprint {
 		return 0, fmt.Errorf("extend %s: its data has the fingerprint %s, that of the grid has %s",
 			p.ID, p.Info.Fingerprint, add.Info.Fingerprint)
@@ -55,7 +62,10 @@ func (p *Plan) Extend(add *Plan) (int, error) {
 }
 
 // unionOfAxes lists the keys that vary within either plan, then those that are
-// constant in each and differ between the two.
+// constant in each and differ between the two, then what else it takes to tell the
+// cells apart. Example: lr is auto in the one plan and 0.001 in the other, and
+// dict_size varies in both. Then lr is no constant of the first plan, and only lr
+// tells two cells of one dict_size apart.
 func unionOfAxes(p, add *Plan) []string {
 	axes := slices.Clone(p.Axes)
 	for _, key := range add.Axes {
@@ -70,7 +80,28 @@ func unionOfAxes(p, add *Plan) []string {
 			axes = append(axes, f.Key)
 		}
 	}
-	return axes
+	return append(axes, untold(axes, p, add)...)
+}
+
+// untold lists the keys in which cells differ that have the same values of the axes.
+func untold(axes []string, plans ...*Plan) (missing []string) {
+	first := map[string]trainer.Config{} // by the values of the axes
+	for _, part := range plans {
+		for _, c := range part.Cells {
+			label := strings.Join(valuesOf(c, part.Axes, axes), " ")
+			like, seen := first[label]
+			if !seen {
+				first[label] = c.Config
+				continue
+			}
+			for _, f := range trainer.Fields() {
+				if f.Get(like) != f.Get(c.Config) && !slices.Contains(axes, f.Key) && !slices.Contains(missing, f.Key) {
+					missing = append(missing, f.Key)
+				}
+			}
+		}
+	}
+	return missing
 }
 
 // constantOf returns the value of a field in the first cell, and whether all cells
@@ -81,22 +112,27 @@ func constantOf(f trainer.Field, cells []grid.Cell) (any, bool) {
 }
 
 // setAxes changes the cells' Values from those of the keys before to those of the
-// keys after. A key that is not among the keys before gets its resolved value.
+// keys after.
 func setAxes(cells []grid.Cell, before, after []string) {
-	fields := map[string]trainer.Field{}
-	for _, f := range trainer.Fields() {
-		fields[f.Key] = f
-	}
 	for i := range cells {
-		c := &cells[i]
-		values := make([]string, len(after))
-		for j, key := range after {
-			if at := slices.Index(before, key); at >= 0 && at < len(c.Values) {
-				values[j] = c.Values[at]
-			} else {
-				values[j] = fmt.Sprint(fields[key].Get(c.Config))
+		cells[i].Values = valuesOf(cells[i], before, after)
+	}
+}
+
+// valuesOf returns the values that a cell, which has those of the keys before, has of
+// the keys after. Of a key that is not among the keys before it is the resolved value.
+func valuesOf(c grid.Cell, before, after []string) []string {
+	values := make([]string, len(after))
+	for j, key := range after {
+		if at := slices.Index(before, key); at >= 0 && at < len(c.Values) {
+			values[j] = c.Values[at]
+			continue
+		}
+		for _, f := range trainer.Fields() {
+			if f.Key == key {
+				values[j] = f.Text(c.Config)
 			}
 		}
-		c.Values = values
 	}
+	return values
 }

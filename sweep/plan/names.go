@@ -25,7 +25,16 @@ func (h *Header) Label(c grid.Cell) string {
 // data. If it is not, the cell is damaged or was stored by a build whose training
 // semantics are others.
 func (h *Header) Identifies(c grid.Cell) bool {
-	return grid.CellID(c.Config, h.Info.Fingerprint) == c.ID
+	return h.cellID(c.Config) == c.ID
+}
+
+// SemanticsVersion returns the version of the training semantics under which the sweep
+// was planned. Plans of before version 2 do not state it.
+func (h *Header) SemanticsVersion() int { return max(1, h.Semantics) }
+
+// cellID is grid.CellID under the semantics of the plan.
+func (h *Header) cellID(c trainer.Config) string {
+	return grid.CellIDAt(h.SemanticsVersion(), c, h.Info.Fingerprint)
 }
 
 // RunID names a cell's run in the store. With reuse_results: false a sweep keeps
@@ -61,7 +70,7 @@ func (h *Header) Trajectory(c grid.Cell, l Level) string {
 	if l.UntilDead() {
 		cfg.AuxKAlpha, cfg.KAux = anyAuxK, 0
 	}
-	return grid.CellID(cfg, h.Info.Fingerprint)
+	return h.cellID(cfg)
 }
 
 // CheckpointFolder names the folder of the store in which this sweep keeps the
@@ -99,6 +108,7 @@ func (h *Header) Trajectories(c grid.Cell) []string {
 
 // PrefixSteps returns the number of steps for which a run trains as all runs do
 // that differ from it in decay_start and steps alone: the learning rate is
-// constant up to and including step decay_start. The last step is never shared,
-// because a run's loss curve has a point there.
+// constant up to and including step decay_start, or to the end if that is none (held
+// as steps). The last step is never shared, because a run's loss curve has a point
+// there.
 func PrefixSteps(c trainer.Config) int { return min(c.DecayStart+1, c.Steps-1) }

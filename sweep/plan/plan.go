@@ -30,6 +30,10 @@ type Header struct {
 	Info    trainer.DataInfo `json:"data_info"`
 	Run     grid.RunOptions  `json:"run"`
 
+	// Semantics is trainer.SemanticsVersion of the program that planned the sweep. Cell
+	// IDs, and names of trajectories, are those of it.
+	Semantics int `json:"semantics,omitempty"`
+
 	TreeChunks int `json:"tree_chunks"` // stored chunks of Plan.Trees
 	Totals
 }
@@ -37,7 +41,8 @@ type Header struct {
 // Version is the version of the stored form of plans. The first is 1.
 const Version = 1
 
-// New lays out the cells of g on the data that info describes.
+// New lays out the cells of g on the data that info describes. The error is of type
+// grid.Errors, or *UnsupportedError.
 func New(g *grid.Grid, info trainer.DataInfo, est Estimates) (*Plan, error) {
 	cells, err := g.Cells(info)
 	if err != nil {
@@ -61,7 +66,12 @@ func New(g *grid.Grid, info trainer.DataInfo, est Estimates) (*Plan, error) {
 		Data:    g.Data,
 		Info:    info,
 		Run:     g.Run,
+
+		Semantics: trainer.SemanticsVersion,
 	}}
+	if err := p.checkSupported(est); err != nil {
+		return nil, err
+	}
 	p.count(est)
 	p.warn()
 	return p, nil

@@ -1,12 +1,14 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/topksweep/sweep/sweep/goldentest"
 	"github.com/topksweep/sweep/sweep/grid"
+	"github.com/topksweep/sweep/trainer"
 )
 
 // wide is a grid of 1,000 cells for each seed.
@@ -134,5 +136,64 @@ func TestPlanID(t *testing.T) {
 	info.Fingerprint = "beef"
 	if p, err := New(g, info, Estimates{}); err != nil || p.ID == id {
 		t.Errorf("other data: ID %s, %v", p.ID, err)
+	}
+}
+
+// planText plans a grid and returns the plan as text.
+func planText(t *testing.T, src string) string {
+	t.Helper()
+	var b strings.Builder
+	if err := planOf(t, src, Estimates{}).WriteText(&b, true); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// Settings that differ never look equal in a plan.
+func TestTextShowsSettingsInFull(t *testing.T) {
+	text := planText(t, gridOf("lr: [0.0010000001, 0.0010000002, 1e-3], decay_start: [0.5, none]", "")+
+		"run: {checkpoint: {every: 1500ms}}\n")
+	for _, want := range []string{
+		"0.0010000001  ", "0.0010000002  ", " 0.001 ", "  none\n", "every 1.5s,", "decay_start=none",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
+// A plan warns of a k that keeps every latent, whether the grid gives it or it is the default.
+func TestDenseWarning(t *testing.T) {
+	const warning = "1 of 2 cells have a k as large as dict_size"
+	for _, train := range []string{"k: 64", ""} {
+		if text := planText(t, gridOf("dict_size: [64, 128]", train)); !strings.Contains(text, warning) {
+			t.Errorf("no warning with train {%s}:\n%s", train, text)
+		}
+	}
+}
+
+// Cells that cannot be trained are an error that names the first of them and counts the others.
+func TestUnsupportedCells(t *testing.T) {
+	g, err := grid.Parse("grid.yaml", wide(1), grid.ParseOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reason := errors.New("too small")
+	asked := map[string]bool{}
+	_, err = New(g, goldentest.DataInfo(), Estimates{Unsupported: func(run string, c trainer.Config) error {
+		asked[run] = true
+		if c.K == 9 {
+			return reason
+		}
+		return nil
+	}})
+	var e *UnsupportedError
+	if !errors.As(err, &e) || !errors.Is(err, reason) || e.Count != 100 || e.InAll != 1000 || len(asked) != 1000 {
+		t.Fatalf("%d runs asked: %v", len(asked), err)
+	}
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) != 2+maxUnsupported || lines[0] != "100 of 1000 cells cannot be trained:" ||
+		lines[1] != "  k=9 dict_size=1024 decay_start=0.1: too small" || lines[1+maxUnsupported] != "  … and 50 more" {
+		t.Errorf("%v", err)
 	}
 }

@@ -56,7 +56,7 @@ func (p *Plan) WriteText(w io.Writer, all bool) error {
 	}
 	if p.CheckpointBytes > 0 {
 		row("checkpoint", "%s of the largest run, every %s, %d kept",
-			bytesText(p.CheckpointBytes), durationText(p.Run.Checkpoint.Every), p.Run.Checkpoint.Keep)
+			bytesText(p.CheckpointBytes), withoutZeros(p.Run.Checkpoint.Every), p.Run.Checkpoint.Keep)
 	}
 	if p.Forks > 0 {
 		row("forks", "%s checkpoints that branches begin at: %s, kept until sweep gc",
@@ -80,8 +80,12 @@ func (p *Plan) dataLine() string {
 	if p.Data.Synthetic != nil {
 		from = fmt.Sprintf("synthetic, %d directions", p.Data.Synthetic.Directions)
 	}
-	return fmt.Sprintf("%s: %s rows of %d, %s of them held out",
+	line := fmt.Sprintf("%s: %s rows of %d, %s of them held out",
 		from, humanize.Comma(p.Info.Rows), p.Info.Dim, humanize.Comma(p.Info.EvalRows))
+	if p.Info.MaxNorm > 0 {
+		line += fmt.Sprintf("; %s with a norm above %.4g left out", humanize.Comma(p.Info.LeftOut), p.Info.MaxNorm)
+	}
+	return line
 }
 
 // stepsLine says what is trained, and what sharing saves of it.
@@ -149,11 +153,16 @@ func bytesText(n int64) string {
 	return fmt.Sprintf("%.3g %s", x, units[0])
 }
 
-// durationText prints a duration without units that are zero: 5m, not 5m0s.
+// durationText prints a duration of a second or more without fractions of a second.
 func durationText(d time.Duration) string {
 	if d >= time.Second {
 		d = d.Round(time.Second)
 	}
+	return withoutZeros(d)
+}
+
+// withoutZeros prints a duration without units that are zero: 5m, not 5m0s.
+func withoutZeros(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")

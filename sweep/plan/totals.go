@@ -38,6 +38,10 @@ type Estimates struct {
 	Bytes   func(c trainer.Config) (device, host int64) // trainer.Backend.Bytes
 	Seconds func(c trainer.Config) (training float64)   // of a run among as many as there are slots
 
+	// Unsupported says why a run cannot be trained; nil where it can, or need not because
+	// it has its result.
+	Unsupported func(run string, c trainer.Config) error
+
 	// Slots is how many runs train at a time where Seconds is measured; 0: as many
 	// as the grid allows.
 	Slots int

@@ -22,7 +22,7 @@ type TreeCell struct {
 	Cell  int    `json:"cell"` // index in the plan
 	ID    string `json:"id,omitempty"`
 	Label string `json:"label,omitempty"` // for people; set in stored trees
-	Decay int    `json:"decay_start"`
+	Decay int    `json:"decay_start"`     // Steps for none
 	Steps int    `json:"steps"`
 	AuxK  int    `json:"auxk"`           // number of its AuxK setting among those of the tree
 	Done  bool   `json:"done,omitempty"` // its result is in the store

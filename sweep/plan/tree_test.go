@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/topksweep/sweep/sweep/grid"
@@ -21,7 +22,7 @@ func randomCells(r *rand.Rand) []grid.Cell {
 			DeadFeatureThreshold: 200, Precision: "f32", Seed: int64(r.IntN(2)),
 		}
 		c.Steps = []int{1, 2, 30, 45}[r.IntN(4)]
-		c.DecayStart = r.IntN(c.Steps)
+		c.DecayStart = r.IntN(c.Steps + 1) // at Steps it is none
 		c.AuxKAlpha = []float64{0, 0.03125, 0.5}[r.IntN(3)]
 		if !seen[c] {
 			seen[c] = true
@@ -132,7 +133,7 @@ func productCells(r *rand.Rand) []grid.Cell {
 		c := trainer.Config{
 			Recipe: "corrected", ActivationDim: 8, K: 8, BatchSize: 16, LR: 1, KAux: 4, DeadFeatureThreshold: 1,
 			AuxKAlpha:  float64(i % alphas),
-			DecayStart: steps * (9 - i/alphas%decays) / 10,
+			DecayStart: steps * (10 - i/alphas%decays) / 10, // the first is none
 			Steps:      steps,
 			DictSize:   64 << (i / alphas / decays / lengths),
 		}
@@ -293,6 +294,31 @@ func TestExtend(t *testing.T) {
 	}
 }
 
+// A plan of before version 2 of the training semantics says nothing of them. Its cells, trajectories and folders keep
+// their names, and it takes no cells of this version.
+func TestPlanOfFirstSemantics(t *testing.T) {
+	now := planOf(t, gridOf("decay_start: [0.5, 0.6]", ""), Estimates{})
+	old := *now
+	old.Semantics = 0
+	c := now.Cells[0]
+	if !now.Identifies(c) || old.Identifies(c) {
+		t.Error("a cell of this version is told by its ID")
+	}
+	c.ID = grid.CellIDAt(1, c.Config, now.Info.Fingerprint)
+	if now.Identifies(c) || !old.Identifies(c) {
+		t.Error("a cell of the first version is told by its ID")
+	}
+	for l := range LevelRun {
+		if now.Trajectory(c, l) == old.Trajectory(c, l) {
+			t.Errorf("trajectories of two versions have one name at level %s", l)
+		}
+	}
+	_, err := old.Extend(planOf(t, gridOf("decay_start: [0.7]", ""), Estimates{}))
+	if err == nil || !strings.Contains(err.Error(), "version 1 of the training semantics") {
+		t.Errorf("extended: %v", err)
+	}
+}
+
 // A key that is constant in each of two grids, and different in the two, becomes an
 // axis.
 func TestExtendByAnotherConstant(t *testing.T) {
@@ -303,5 +329,73 @@ func TestExtendByAnotherConstant(t *testing.T) {
 	}
 	if label := p.Label(p.Cells[3]); !slices.Equal(p.Axes, []string{"k", "lr"}) || label != "k=16 lr=0.01" {
 		t.Errorf("axes %v, %q", p.Axes, label)
+	}
+}
+
+// Whatever is added to a plan, no two of its cells have one label.
+func TestExtendTellsCellsApart(t *testing.T) {
+	for _, c := range [][2]string{
+		{gridOf("dict_size: [1024, 2048]", ""), gridOf("dict_size: [1024, 2048]", "lr: 0.001")},
+		{gridOf("dict_size: [1024, 2048]", "lr: 0.001"), gridOf("dict_size: [1024, 2048]", "lr: 0.0010000001")},
+		{gridOf("seed: [0, 1]", "k_aux: auto"), gridOf("seed: [0, 1]", "k_aux: 7")},
+		{gridOf("k: [8, 16]", ""), gridOf("k: [8, 16]", "decay_start: none")},
+		{gridOf("decay_start: [0.5, none]", ""), gridOf("decay_start: [0.5, none]", "seed: 1")},
+		{gridOf("decay_start: [0.5, none]", "k: 8"), gridOf("k: [8, 16]", "decay_start: 80")},
+		{
+			"name: g\ndata: {source: acts}\nparameters: {steps: [100, 200]}\n",
+			"name: g\ndata: {source: acts}\nparameters: {steps: [100, 200]}\ntrain: {decay_start: 0.5, k_aux: 3}\n",
+		},
+		{
+			"name: g\ndata: {source: acts}\nparameters: {steps: [100, 200]}\n",
+			"name: g\ndata: {source: acts}\nparameters: {steps: [100, 200]}\ninclude: [{steps: 100, seed: 2, lr: 1}]\n",
+		},
+	} {
+		p := planOf(t, c[0], Estimates{})
+		before := len(p.Cells)
+		n, err := p.Extend(planOf(t, c[1], Estimates{}))
+		if err != nil || n == 0 || len(p.Cells) != before+n {
+			t.Fatalf("%d added: %v", n, err)
+		}
+		labels := map[string]bool{}
+		for _, cell := range p.Cells {
+			label := p.Label(cell)
+			if labels[label] {
+				t.Errorf("two cells are %q, extended by\n%s", label, c[1])
+			}
+			labels[label] = true
+		}
+	}
+}
+
+// A run whose learning rate never falls shares all steps but its last with the longer ones of its family, which begin
+// at its end, and the whole constant phase with the others.
+func TestTreeOfNone(t *testing.T) {
+	p := planOf(t,
+		"name: g\ndata: {source: acts}\nparameters: {steps: [100, 200], decay_start: [0.5, none, 0.9]}\n", Estimates{})
+	if len(p.Trees) != 1 {
+		t.Fatalf("%d trees", len(p.Trees))
+	}
+	var rows []string
+	for _, r := range p.stageRows(p.Trees[0]) {
+		rows = append(rows, strings.Repeat(" ", r.depth)+r.text)
+	}
+	want := []string{
+		"trunk 0 → 51  (6 cells)",
+		" branch 51 → 100  steps=100  decay_start=0.5",
+		" trunk 51 → 91  (5 cells)",
+		"  branch 91 → 100  steps=100  decay_start=0.9",
+		"  trunk 91 → 99  (4 cells)",
+		"   branch 99 → 100  steps=100  decay_start=none",
+		"   trunk 99 → 101  steps=200  (3 cells)",
+		"    branch 101 → 200  decay_start=0.5",
+		"    trunk 101 → 181  (2 cells)",
+		"     branch 181 → 200  decay_start=0.9",
+		"     branch 181 → 200  decay_start=none",
+	}
+	if !slices.Equal(rows, want) {
+		t.Errorf("\n%s\nwant\n%s", strings.Join(rows, "\n"), strings.Join(want, "\n"))
+	}
+	if want := int64(200 + 49 + 9 + 1 + 99 + 19); p.StepsLeast != want {
+		t.Errorf("%d steps, want %d", p.StepsLeast, want)
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// warn adds warnings about settings that are valid and probably a mistake.
+// warn adds warnings about settings that are valid and probably a mistake, and about the data.
 func (p *Plan) warn() {
-	var neverDead, noAuxK, bigBatch int
+	var neverDead, noAuxK, bigBatch, dense int
 	rows := p.Info.Rows - p.Info.EvalRows
 	for _, c := range p.Cells {
 		r, err := trainer.RecipeByName(c.Config.Recipe)
@@ -19,6 +19,9 @@ func (p *Plan) warn() {
 			if c.Config.AuxKAlpha > 0 {
 				noAuxK++
 			}
+		}
+		if c.Config.K == c.Config.DictSize {
+			dense++
 		}
 		if rows > 0 && int64(c.Config.BatchSize) > rows {
 			bigBatch++
@@ -38,7 +41,11 @@ func (p *Plan) warn() {
 	} else {
 		warn(neverDead, "train on fewer tokens than dead_feature_threshold: no latent can be dead")
 	}
+	warn(dense, "have a k as large as dict_size: they keep every activation, and nothing makes them sparse")
 	warn(bigBatch, "have a batch_size above the %s rows to train on", humanize.Comma(rows))
+	for _, note := range p.Info.Notes {
+		p.Warnings = append(p.Warnings, "data: "+note)
+	}
 	if p.EpochsMax > 1 {
 		p.Warnings = append(p.Warnings, fmt.Sprintf("a run sees each row up to %.3g times: the data has %s rows to train on",
 			p.EpochsMax, humanize.Comma(rows)))

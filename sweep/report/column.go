@@ -16,6 +16,11 @@ type Column struct {
 
 	group columnGroup
 	get   func(r ledger.Result) any // int64, float64, string, or nil where the result has no value
+
+	// Of groupRows: info takes the place of get where there is a plan, and tables show the column where a value is above
+	// a limit.
+	info  func(i trainer.DataInfo) any
+	above float64
 }
 
 // A columnGroup says what a column is about. The order of the columns, and which of them a table shows, depend on it.
@@ -28,6 +33,8 @@ const (
 	groupRun                        // about the run as a whole
 	groupTime                       // differs between two equal runs; never in tables
 	groupData                       // what the run trained on; in tables only with Rows.AllColumns
+	groupOld                        // in tables if a result is of an older version than this program's
+	groupRows                       // what is said of the data's rows; in tables where it is much
 )
 
 // Columns lists every column in order.
@@ -44,6 +51,15 @@ func Columns() []Column {
 	}
 	out = append(out, metricColumns()...)
 	return append(out,
+		Column{
+			Name: "threshold", Doc: "recipe upstream: keep activations above it, instead of the top k",
+			group: groupMetric, get: func(r ledger.Result) any {
+				if r.Status != plan.Completed || r.Threshold == nil {
+					return nil
+				}
+				return *r.Threshold
+			},
+		},
 		Column{
 			Name: "tokens", Doc: "tokens trained on: steps × batch_size",
 			group: groupRun, get: func(r ledger.Result) any {
@@ -68,6 +84,24 @@ func Columns() []Column {
 			group: groupData, get: func(r ledger.Result) any { return textOrNil(r.Data) },
 		},
 		Column{
+			Name: "scale", Doc: "what normalize multiplied the stored activations by",
+			group: groupData, get: func(r ledger.Result) any {
+				if r.Scale == 0 {
+					return nil
+				}
+				return r.Scale
+			},
+		},
+		Column{
+			Name: "semantics", Doc: "version of the definitions that the metrics follow; 1 is that of sweep 0.1.0",
+			group: groupOld, get: func(r ledger.Result) any {
+				if r.Status != plan.Completed {
+					return nil
+				}
+				return int64(r.SemanticsVersion())
+			},
+		},
+		Column{
 			Name: "lm_name", Doc: "the language model, as the grid names it", Text: true,
 			group: groupData, get: func(r ledger.Result) any { return textOrNil(r.LMName) },
 		},
@@ -85,6 +119,15 @@ func Columns() []Column {
 			group: groupData, get: func(r ledger.Result) any { return textOrNil(r.Submodule) },
 		},
 		Column{
+			Name: "huge_rows_share", above: tableHugeShare,
+			Doc:   "share of the mean square in rows of over 10 median norms",
+			group: groupRows, get: noValue, info: func(i trainer.DataInfo) any { return i.HugeShare },
+		},
+		Column{
+			Name: "rows_left_out", Doc: "rows that data.max_norm left out",
+			group: groupRows, get: noValue, info: func(i trainer.DataInfo) any { return i.LeftOut },
+		},
+		Column{
 			Name: "status", Doc: "pending, running, completed, failed or canceled", Text: true,
 			group: groupRun, get: func(r ledger.Result) any { return textOrNil(string(r.Status)) },
 		},
@@ -94,6 +137,13 @@ func Columns() []Column {
 		},
 	)
 }
+
+// tableHugeShare is the share of huge rows above which tables show it, and noteHugeShare the one above which a note
+// says what it means.
+const (
+	tableHugeShare = 0.1
+	noteHugeShare  = 0.5
+)
 
 // metricColumns returns a column for each field of trainer.Metrics. Only completed runs have metrics.
 func metricColumns() []Column {
@@ -120,6 +170,8 @@ func metricColumns() []Column {
 	}
 	return out
 }
+
+func noValue(ledger.Result) any { return nil }
 
 func textOrNil(s string) any {
 	if s == "" {

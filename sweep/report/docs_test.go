@@ -29,6 +29,10 @@ func TestDoc(t *testing.T) {
 		switch {
 		case c.group == groupSetting:
 			shown = "if it varies"
+		case c.group == groupRows && c.above > 0:
+			shown = fmt.Sprintf("if over %g", c.above)
+		case c.group == groupRows:
+			shown = "if there is any"
 		case slices.Contains(tableMetrics(), c.Name) && strings.HasPrefix(c.Doc, "synthetic"), c.Name == "error":
 			shown = "if there is any"
 		case slices.ContainsFunc(inTable, func(s Column) bool { return s.Name == c.Name }):

@@ -31,7 +31,8 @@ func sample() Rows {
 	completed := func(id string, c trainer.Config, m trainer.Metrics) ledger.Result {
 		return ledger.Result{
 			Cell: id, Config: c, Metrics: m, Status: plan.Completed, Tokens: c.Tokens(), WallSeconds: 12.5,
-			Data: "f00d", LMName: "gpt2-small", Layer: &layer, Submodule: "resid_post",
+			Data: "f00d", Scale: 0.125, Semantics: trainer.SemanticsVersion,
+			LMName: "gpt2-small", Layer: &layer, Submodule: "resid_post",
 		}
 	}
 	return Rows{
@@ -39,12 +40,12 @@ func sample() Rows {
 		Results: []ledger.Result{
 			completed("00112233445566778899", config(16, 500), trainer.Metrics{
 				L2Loss: 123.456789, NMSE: ptr(0.123456), FVU: ptr(0.123456), ExplainedVariance: ptr(0.876544),
-				Cosine: ptr(0.93), L2Ratio: ptr(0.91), ReconstructionBias: ptr(0.99), L0: 15.99, AuxKLoss: 0.75,
+				Cosine: ptr(0.93), L2Ratio: ptr(0.91), ReconstructionBias: ptr(0.99), L0: 15.99, AuxKLoss: ptr(0.75),
 				DeadLatents: 12, DeadFraction: 12. / 4096, FirstDeadStep: &firstDead, SilentLatents: 100,
 				AliveFraction: 1 - 100./4096, EvalTokens: 65536,
 			}),
 			completed("10112233445566778899", config(16, 800), trainer.Metrics{
-				L2Loss: 9.87654321, NMSE: ptr(0.00987654), L0: 16, AliveFraction: 1, EvalTokens: 65536,
+				L2Loss: 9.87654321, NMSE: ptr(0.00987654), L0: 16, AuxKLoss: ptr(0), AliveFraction: 1, EvalTokens: 65536,
 			}),
 			{
 				Cell: "20112233445566778899", Config: config(32, 500), Status: plan.Failed, Tokens: 34816, Data: "f00d",
@@ -71,12 +72,15 @@ func TestFormats(t *testing.T) {
 	synthetic.Results[0].Metrics.Recovered = ptr(0.9)
 	all := sample()
 	all.AllColumns = true
+	all.Results[1].Threshold = ptr(0.0625)
+	sinks := sample()
+	sinks.Plan.Info = trainer.DataInfo{MedianNorm: 3, HugeShare: 0.987, LeftOut: 3}
 	auxk := sample()
 	auxk.Plan = &plan.Header{Axes: []string{"auxk_alpha", "k"}}
 	steps := sample()
 	steps.Plan = &plan.Header{Axes: []string{"steps", "k"}}
 	for name, rows := range map[string]Rows{
-		"sample": sample(), "synthetic": synthetic, "all": all, "steps": steps, "auxk": auxk,
+		"sample": sample(), "synthetic": synthetic, "all": all, "sinks": sinks, "steps": steps, "auxk": auxk,
 		"none": {Plan: &plan.Header{}}, "unplanned": {Results: sample().Results},
 	} {
 		for _, f := range Formats() {
@@ -96,6 +100,25 @@ func TestFormats(t *testing.T) {
 }
 
 // TestTime checks that tables do not depend on the time that the runs took.
+// Results whose metrics follow older definitions are told apart in tables: by a column and by a note.
+func TestOlderSemantics(t *testing.T) {
+	rows := sample()
+	if got := string(write(t, "table", rows)); strings.Contains(got, "semantics") {
+		t.Errorf("results of this version are told apart:\n%s", got)
+	}
+	rows.Results[1].Semantics = 0 // as version 0.1.0 stored them
+	for _, format := range []string{"table", "md"} {
+		got := string(write(t, format, rows))
+		if !strings.Contains(got, "semantics") || !strings.Contains(got, "1 of 2 results follow definitions of an earlier") {
+			t.Errorf("%s:\n%s", format, got)
+		}
+	}
+	values := string(write(t, "csv", rows))
+	if n := strings.Count(values, "f00d,0.125,1,gpt2-small"); n != 1 {
+		t.Errorf("%d results of version 1:\n%s", n, values)
+	}
+}
+
 func TestTime(t *testing.T) {
 	a, b := sample(), sample()
 	b.Results[0].WallSeconds = 99
@@ -199,6 +222,87 @@ func TestDecimals(t *testing.T) {
 		column := Column{group: groupMetric, get: func(r ledger.Result) any { return r.WallSeconds }}
 		if got := strings.Join(formatColumn(column, results), " "); got != c.want {
 			t.Errorf("%v: %s, want %s", c.in, got, c.want)
+		}
+	}
+}
+
+// Two settings that differ never look equal in a table, however many digits tell them apart.
+func TestSettingsInFull(t *testing.T) {
+	rows := sample()
+	for i, lr := range []float64{0.0010000001, 0.0010000002, 0.001, math.Nextafter(0.001, 1)} {
+		rows.Results[i].Config.LR = lr
+	}
+	rows.Plan = &plan.Header{Axes: []string{"lr"}}
+	for _, format := range []string{"table", "md"} {
+		out := string(write(t, format, rows))
+		for _, want := range []string{"0.0010000001", "0.0010000002", " 0.001 ", "0.0010000000000000002"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s has no %s:\n%s", format, want, out)
+			}
+		}
+	}
+}
+
+// A table shows the cause of a failure, which stands at the end of its error, and below it the errors that it
+// shortens.
+func TestReasons(t *testing.T) {
+	chain := "train stage: restore checkpoint 0123456789: open the data: " + strings.Repeat("a link: ", 20)
+	cause := "step 17: the loss is NaN"
+	long := strings.Repeat("a cause without a link ", 8) + "ends"
+	full := strings.Repeat("x", maxReasonLength)
+	for _, c := range []struct{ message, want string }{
+		{cause, cause},
+		{"a\n\tb", "a b"},
+		{chain + cause, "… " + strings.Repeat("a link: ", 11) + cause},
+		{chain + "é" + long, "… é" + long},
+		{long, long},
+		{full, full},
+		{"a: " + full, "… " + full},
+	} {
+		if got := Cause(c.message); got != c.want {
+			t.Errorf("%q: %q, want %q", c.message, got, c.want)
+		}
+	}
+	rows := sample()
+	rows.Results[2].Error, rows.Results[3].Error = chain+cause+"\nand more", "short: cause"
+	for format, bullet := range map[string]string{"table": "", "md": "- "} {
+		out := string(write(t, format, rows))
+		whole := "\n" + bullet + "2011223344  " + chain + cause + " and more\n"
+		if !strings.Contains(out, whole) || strings.Count(out, cause+" and more") != 2 ||
+			strings.Count(out, "short: cause") != 1 {
+			t.Errorf("%s:\n%s", format, out)
+		}
+	}
+}
+
+// The columns about huge rows are in tables where they say something, and a note where they say much.
+func TestHugeRowsInTables(t *testing.T) {
+	for _, tt := range []struct {
+		info               trainer.DataInfo
+		share, left, noted bool
+	}{
+		{trainer.DataInfo{}, false, false, false},
+		{trainer.DataInfo{HugeShare: 0.9}, false, false, false}, // a plan of version 0.1.0 has no median norm
+		{trainer.DataInfo{MedianNorm: 2}, false, false, false},
+		{trainer.DataInfo{MedianNorm: 2, HugeShare: 0.1}, false, false, false},
+		{trainer.DataInfo{MedianNorm: 2, HugeShare: 0.11, LeftOut: 1}, true, true, false},
+		{trainer.DataInfo{MedianNorm: 2, HugeShare: 0.5}, true, false, false},
+		{trainer.DataInfo{MedianNorm: 2, HugeShare: 0.51}, true, false, true},
+		{trainer.DataInfo{MedianNorm: 2, LeftOut: 7}, false, true, false},
+	} {
+		rows := sample()
+		rows.Plan.Info = tt.info
+		for _, format := range []string{"table", "md"} {
+			text := string(write(t, format, rows))
+			header, _, _ := strings.Cut(text, "status")
+			if strings.Contains(header, "huge_rows_share") != tt.share || strings.Contains(header, "rows_left_out") != tt.left ||
+				strings.Contains(text, "about those rows") != tt.noted {
+				t.Errorf("%+v: %s", tt, text)
+			}
+		}
+		known := tt.info.MedianNorm > 0
+		if text := string(write(t, "json", rows)); strings.Contains(text, `"rows_left_out": null`) == known {
+			t.Errorf("%+v: %s", tt, text)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/trainer"
 )
 
 // Rows are the results of a sweep, one for each run, in the order in which they are written.
@@ -40,6 +41,16 @@ func (rows Rows) columns() []Column {
 		return len(axes) + 2
 	}
 	out := Columns()
+	for i, c := range out {
+		if c.info != nil {
+			out[i].get = func(ledger.Result) any {
+				if !rows.measured() {
+					return nil
+				}
+				return c.info(rows.Plan.Info)
+			}
+		}
+	}
 	slices.SortStableFunc(out, func(a, b Column) int { return cmp.Compare(rank(a), rank(b)) })
 	return out
 }
@@ -69,10 +80,15 @@ func (rows Rows) tableColumns() []Column {
 			return true
 		case groupData:
 			return !rows.AllColumns || !rows.hasValue(c)
+		case groupOld:
+			older, _ := rows.older()
+			return !rows.AllColumns && older == 0
 		case groupSetting:
 			return c.Name != "steps" && !rows.AllColumns && !slices.Contains(axes, c.Name)
 		case groupMetric:
 			return !rows.AllColumns && !slices.Contains(tableMetrics(), c.Name) || !rows.hasValue(c)
+		case groupRows:
+			return !rows.AllColumns && !rows.hasMore(c) || !rows.hasValue(c)
 		case groupRun:
 			return c.Name == "error" && !rows.hasValue(c)
 		}
@@ -85,9 +101,66 @@ func (rows Rows) hasValue(c Column) bool {
 	return slices.ContainsFunc(rows.Results, func(r ledger.Result) bool { return c.get(r) != nil })
 }
 
-// notes returns the sentences below a table. AuxK acts on dead latents only. Where it varies, but no latent of a run
-// was ever dead, the runs that differ in AuxK alone are equal, and a note says so.
+// older counts the results whose metrics follow definitions of an earlier version, of all with metrics.
+func (rows Rows) older() (n, of int) {
+	for _, r := range rows.Results {
+		if r.Status == plan.Completed {
+			of++
+			if r.SemanticsVersion() < trainer.SemanticsVersion {
+				n++
+			}
+		}
+	}
+	return n, of
+}
+
+// oldNotes says which results cannot be compared with those of this version.
+func (rows Rows) oldNotes() []string {
+	n, of := rows.older()
+	if n == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%d of %d results follow definitions of an earlier version (semantics), and cannot be "+
+		"compared with those of version %d: submit the grid again to have them anew.", n, of, trainer.SemanticsVersion)}
+}
+
+// measured reports whether the plan knows the norms of the rows: those of version 0.1.0 do not.
+func (rows Rows) measured() bool { return rows.Plan != nil && rows.Plan.Info.MedianNorm > 0 }
+
+// hasMore reports whether any row has a value in the column that is above what is worth showing.
+func (rows Rows) hasMore(c Column) bool {
+	return slices.ContainsFunc(rows.Results, func(r ledger.Result) bool {
+		switch v := c.get(r).(type) {
+		case int64:
+			return float64(v) > c.above
+		case float64:
+			return v > c.above
+		}
+		return false
+	})
+}
+
+// notes returns the sentences below a table.
 func (rows Rows) notes() []string {
+	return slices.Concat(rows.hugeNotes(), rows.auxkNotes(), rows.oldNotes())
+}
+
+// hugeNotes says where metrics are about a few rows of huge norms.
+func (rows Rows) hugeNotes() []string {
+	if !rows.measured() || !(rows.Plan.Info.HugeShare > noteHugeShare) {
+		return nil
+	}
+	share, hint := rows.Plan.Info.HugeShare, "data.max_norm: 10x_median leaves them out"
+	if rows.Plan.Info.MaxNorm > 0 {
+		hint = "a smaller data.max_norm leaves them out"
+	}
+	return []string{fmt.Sprintf("%.0f%% of the mean square of the data is in rows of over 10 median norms "+
+		"(huge_rows_share): the losses and metrics are about those rows; %s.", 100*share, hint)}
+}
+
+// auxkNotes is about AuxK, which acts on dead latents only. Where it varies, but no latent of a run was ever dead, the
+// runs that differ in AuxK alone are equal, and a note says so.
+func (rows Rows) auxkNotes() []string {
 	var varying []string
 	for _, key := range []string{"auxk_alpha", "k_aux"} {
 		if slices.Contains(rows.axes(), key) {

@@ -21,16 +21,17 @@ func writeTable(w io.Writer, rows Rows) error {
 			Separators: tw.Separators{BetweenColumns: tw.Off, BetweenRows: tw.Off},
 			Lines:      tw.Lines{ShowHeaderLine: tw.On},
 		},
-	}), strings.NewReplacer())
+	}), strings.NewReplacer(), "")
 }
 
 // writeMarkdown writes a table in Markdown.
 func writeMarkdown(w io.Writer, rows Rows) error {
-	return render(w, rows, renderer.NewMarkdown(), strings.NewReplacer("|", `\|`, "<", `\<`, "`", "\\`"))
+	return render(w, rows, renderer.NewMarkdown(), strings.NewReplacer("|", `\|`, "<", `\<`, "`", "\\`"), "- ")
 }
 
-// render writes tableColumns and notes. escape is applied to each value.
-func render(w io.Writer, rows Rows, r tw.Renderer, escape *strings.Replacer) error {
+// render writes tableColumns, the errors that are too long for it, each behind a bullet, and notes. escape is applied
+// to each value and error.
+func render(w io.Writer, rows Rows, r tw.Renderer, escape *strings.Replacer, bullet string) error {
 	columns := rows.tableColumns()
 	header := make([]string, len(columns))
 	align := make(tw.Alignment, len(columns))
@@ -65,8 +66,15 @@ func render(w io.Writer, rows Rows, r tw.Renderer, escape *strings.Replacer) err
 			return err
 		}
 	}
-	for _, note := range rows.notes() {
-		if _, err := fmt.Fprintf(w, "\n%s\n", note); err != nil {
+	var below []string
+	if lines := reasons(rows.Results); len(lines) > 0 {
+		for i := range lines {
+			lines[i] = bullet + escape.Replace(lines[i])
+		}
+		below = append(below, strings.Join(lines, "\n"))
+	}
+	for _, text := range append(below, rows.notes()...) {
+		if _, err := fmt.Fprintf(w, "\n%s\n", text); err != nil {
 			return err
 		}
 	}

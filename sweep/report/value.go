@@ -3,8 +3,6 @@ package report
 import (
 	"math"
 	"strconv"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/topksweep/sweep/sweep/ledger"
 )
@@ -32,10 +30,9 @@ func formatExact(v any) string {
 }
 
 const (
-	missingText   = "–" // a missing value in a table
-	idLength      = 10  // characters of a cell's ID in a table
-	maxTextLength = 72  // characters of a text in a table
-	maxDecimals   = 6   // digits after the point in a table
+	missingText = "–" // a missing value in a table
+	idLength    = 10  // characters of a cell's ID in a table
+	maxDecimals = 6   // digits after the point in a table
 )
 
 // formatColumn prints a column for a table, one text for each result. Measured numbers of a column have the same number
@@ -56,15 +53,15 @@ func formatColumn(c Column, results []ledger.Result) []string {
 		switch x := v.(type) {
 		case float64:
 			switch {
-			case c.group == groupSetting:
-				out[i] = strconv.FormatFloat(x, 'g', 6, 64)
+			case c.group == groupSetting: // in full: two settings that differ never look equal
+				out[i] = formatExact(x)
 			case fixed:
 				out[i] = strconv.FormatFloat(x, 'f', decimals, 64)
 			default:
 				out[i] = strconv.FormatFloat(x, 'g', 4, 64)
 			}
 		case string:
-			out[i] = shorten(c, x)
+			out[i] = textOf(c, x)
 		default:
 			out[i] = formatExact(v)
 		}
@@ -93,14 +90,16 @@ func decimalsOf(c Column, results []ledger.Result) (decimals int, fixed bool) {
 	return min(max(decimals, 0), maxDecimals), true
 }
 
-// shorten makes a text fit into one line of a table.
-func shorten(c Column, s string) string {
-	if c.group == groupID {
-		return s[:min(len(s), idLength)]
+// textOf prints a text in one line of a table.
+func textOf(c Column, s string) string {
+	switch {
+	case c.group == groupID:
+		return shortID(s)
+	case c.group == groupRun:
+		return Cause(s)
 	}
-	s = strings.Join(strings.Fields(s), " ")
-	if utf8.RuneCountInString(s) > maxTextLength {
-		s = string([]rune(s)[:maxTextLength-1]) + "…"
-	}
-	return s
+	return OneLine(s)
 }
+
+// shortID is a cell's ID as tables have it.
+func shortID(id string) string { return id[:min(len(id), idLength)] }

@@ -26,6 +26,8 @@ func Run(t *testing.T, b trainer.Backend) {
 	t.Run("encode", func(t *testing.T) { Encode(t, b) })
 	t.Run("state", func(t *testing.T) { stateRoundTrip(t, b) })
 	t.Run("numbers", func(t *testing.T) { numbers(t, b) })
+	t.Run("rows", func(t *testing.T) { nanRows(t, b) })
+	t.Run("messages", func(t *testing.T) { Messages(t, b) })
 }
 
 func recipes() []string {

@@ -2,6 +2,7 @@ package backendtest
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"reflect"
 	"strings"
@@ -91,6 +92,29 @@ func numbers(t *testing.T, b trainer.Backend) {
 					t.Errorf("%s, %s at step %d: error %q", recipe, name, first, err)
 				}
 			}
+		}
+	}
+}
+
+// nanRows checks that the model itself names the first row with a NaN, also where a batch
+// has more rows than it encodes at a time.
+func nanRows(t *testing.T, b trainer.Backend) {
+	const rows, d = 8300, 4
+	for _, row := range []int{17, 8191, 8192} {
+		c := config("corrected")
+		c.ActivationDim, c.DictSize, c.K, c.KAux, c.BatchSize, c.DeadFeatureThreshold = d, 24, 2, 2, rows, 1
+		m := model(t, b, c, trainer.Init(c), batches{d, func(_, step int64, x []float32) error {
+			Batch(c, step, x)
+			if step == 1 {
+				x[row*d+3], x[(rows-1)*d] = float32(math.NaN()), float32(math.NaN())
+			}
+			return nil
+		}})
+		Train(t, m, 1)
+		_, err := step(t, m, 1)
+		want := fmt.Sprintf("step 1: the pre-activations of row %d of the batch hold a NaN", row)
+		if err == nil || err.Error() != want {
+			t.Errorf("error %v\nwant  %s", err, want)
 		}
 	}
 }

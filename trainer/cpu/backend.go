@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 
@@ -37,6 +38,22 @@ func (b backend) Bytes(c trainer.Config) (device, host int64) {
 	return bytes, c.StateBytes()
 }
 
+// Unsupported implements trainer.Backend.
+func (backend) Unsupported(c trainer.Config) error {
+	if c.Precision != "" && c.Precision != "f32" {
+		return fmt.Errorf("precision %s: %w: use f32, or the CUDA backend", c.Precision, trainer.ErrUnsupported)
+	}
+	k := c.K
+	if c.AuxKAlpha > 0 {
+		k = max(k, min(c.KAux, c.DictSize))
+	}
+	if n := int64(c.BatchSize) * int64(k); n > math.MaxInt32 { // byLatent counts in int32
+		return fmt.Errorf("batch_size %d with %d latents a token: %w, which counts up to 2^31: use a smaller batch_size",
+			c.BatchSize, k, trainer.ErrUnsupported)
+	}
+	return nil
+}
+
 func (b backend) New(c trainer.Config, s *trainer.State, data trainer.Batches) (trainer.Model, error) {
 	kern, err := kernelsFor(os.Getenv(PathVariable))
 	if err != nil {
@@ -49,8 +66,8 @@ func (b backend) New(c trainer.Config, s *trainer.State, data trainer.Batches) (
 	if c.ActivationDim < 1 || c.DictSize < 1 || c.BatchSize < 1 || c.K < 1 || c.K > c.DictSize || c.KAux < 1 {
 		return nil, fmt.Errorf("cpu: config is not resolved and valid: %+v", c)
 	}
-	if c.Precision != "" && c.Precision != "f32" {
-		return nil, fmt.Errorf("cpu: precision %s: %w: use f32, or the CUDA backend", c.Precision, trainer.ErrUnsupported)
+	if err := b.Unsupported(c); err != nil {
+		return nil, fmt.Errorf("cpu: %w", err)
 	}
 	return newModel(c, recipe, s, data, kern, b.threadCount())
 }

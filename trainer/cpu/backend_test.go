@@ -52,6 +52,29 @@ func TestPrecisionOfGPUs(t *testing.T) {
 	}
 }
 
+func TestUnsupported(t *testing.T) {
+	fits := smallest()
+	fits.ActivationDim, fits.DictSize, fits.BatchSize, fits.K = 1<<20, 1<<24, 1<<22, 511
+	for name, x := range map[string]struct {
+		change func(*trainer.Config)
+		ok     bool
+	}{
+		"fits":      {func(c *trainer.Config) {}, true},
+		"f32":       {func(c *trainer.Config) { c.Precision = "f32" }, true},
+		"tf32":      {func(c *trainer.Config) { c.Precision = "tf32" }, false},
+		"bf16":      {func(c *trainer.Config) { c.Precision = "bf16" }, false},
+		"many":      {func(c *trainer.Config) { c.K = 512 }, false},
+		"many AuxK": {func(c *trainer.Config) { c.AuxKAlpha, c.KAux = 1, 512 }, false},
+		"no AuxK":   {func(c *trainer.Config) { c.KAux = 512 }, true},
+	} {
+		c := fits
+		x.change(&c)
+		if err := cpu.New(1).Unsupported(c); (err == nil) != x.ok || err != nil && !errors.Is(err, trainer.ErrUnsupported) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestUnknownPath(t *testing.T) {
 	t.Setenv(cpu.PathVariable, "avx1024")
 	c := smallest()

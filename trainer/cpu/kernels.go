@@ -24,8 +24,9 @@ type kernels struct {
 	over func(out *[mr][nr]float32, above *[mr]float32, hit *[mr]uint32)
 
 	// dots sets dst[i] to the product of v with row rows[i] of base, which has rows as
-	// long as v.
-	dots func(dst, v, base []float32, rows []int32)
+	// long as v. It adds in dotSums partial sums of equal length, then adds these.
+	dots    func(dst, v, base []float32, rows []int32)
+	dotSums int
 
 	// combine sets dst to init + Σ_i coef[i]·base[rows[i]], where base has rows as long
 	// as dst. A nil init is zero; init may be dst.

@@ -15,14 +15,14 @@ func kernelsOf(name string) *kernels {
 		return &kernels{
 			name:   name,
 			screen: screenProduct{perWord: 2, quantize: quantizeAVX2, product: productPairsAVX2}, gemm: productAVX2,
-			bound: boundAVX2, over: overAVX2, dots: dotsAVX2, combine: combineAVX2, axpy: axpyAVX2, scale: scaleAVX2,
-			sumSquares: sumSquaresAVX2, adam: adamAVX2, transpose: transposeAVX,
+			bound: boundAVX2, over: overAVX2, dots: dotsAVX2, dotSums: 16, combine: combineAVX2, axpy: axpyAVX2,
+			scale: scaleAVX2, sumSquares: sumSquaresAVX2, adam: adamAVX2, transpose: transposeAVX,
 		}
 	case name == "avx512" && avx512, name == "avx512vnni" && avx512 && x.HasAVX512VNNI:
 		k := &kernels{
 			name:   name,
 			screen: floats(productAVX512), gemm: productAVX512,
-			bound: boundAVX512, over: overAVX512, dots: dotsAVX512, combine: combineAVX512, axpy: axpyAVX512,
+			bound: boundAVX512, over: overAVX512, dots: dotsAVX512, dotSums: 16, combine: combineAVX512, axpy: axpyAVX512,
 			scale: scaleAVX512, sumSquares: sumSquaresAVX512, adam: adamAVX512, transpose: transposeAVX,
 		}
 		if name == "avx512vnni" {

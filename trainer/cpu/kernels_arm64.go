@@ -9,6 +9,7 @@ func kernelsOf(name string) *kernels {
 		return k
 	case "neon":
 		k.name, k.screen, k.gemm = name, floats(productNEON), productNEON
+		k.dotSums = 16
 		k.bound, k.over, k.dots, k.combine, k.axpy = boundNEON, overNEON, dotsNEON, combineNEON, axpyNEON
 		return k
 	}

@@ -61,6 +61,7 @@ func (b *batch) row(of []float32, token int) []float32 { return of[token*b.dPad 
 // scratch is what one goroutine keeps between tasks.
 type scratch struct {
 	rows []float32 // [nr,dPad] packed words of a panel's encoder rows
+	rest []float32 // [dPad] an encoder row without its outliers
 	bDec []float32 // [dPad] partial gradient of b_dec through the encoder
 	coef []float32 // coefficients and
 	ids  []int32   // rows of a linear combination of rows
@@ -90,10 +91,15 @@ func newModel(
 	}
 	m.all, m.enc, m.batch = allLatents(z), encoder{m: m}, newBatch(c, z)
 	for range threads {
-		m.scratch = append(m.scratch, &scratch{rows: make([]float32, nr*z.dPad), bDec: make([]float32, z.dPad)})
+		m.scratch = append(m.scratch, &scratch{
+			rows: make([]float32, nr*z.dPad), rest: make([]float32, z.dPad), bDec: make([]float32, z.dPad),
+		})
 	}
-	m.screen = encoderScreen{words: m.g.wEnc, bounds: make([][4][nr]float32, z.panels), norms: make([]float64, z.panels)}
-	m.workers.do(z.panels, func(worker, p int) { m.screenPanel(p, m.scratch[worker].rows) })
+	m.screen = encoderScreen{
+		product: kern.screen, words: m.g.wEnc, bounds: make([][4][nr]float32, z.panels), norms: make([]float64, z.panels),
+		wide: make([][nr]float32, z.panels),
+	}
+	m.screenAll()
 	return m, nil
 }
 

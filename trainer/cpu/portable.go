@@ -8,7 +8,7 @@ func portable() *kernels {
 	return &kernels{
 		name:   "portable",
 		screen: floats(productGo), gemm: productGo,
-		bound: boundGo, over: overGo, dots: dotsGo, combine: combineGo, axpy: axpyGo, scale: scaleGo,
+		bound: boundGo, over: overGo, dots: dotsGo, dotSums: 4, combine: combineGo, axpy: axpyGo, scale: scaleGo,
 		sumSquares: sumSquaresGo, adam: adamGo, transpose: transposeGo,
 	}
 }

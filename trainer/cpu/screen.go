@@ -30,9 +30,30 @@ import "math"
 // The float32 sums, over blocks here and in kernel dots, round by at most the number
 // of additions in a row · 2⁻²⁴ · ‖x‖‖w‖, and by a few 2⁻²⁴ of the bias b. Together
 //
-//	margin = β·r(x)·r(w) + biasSlack·|b|      (β: see screenProduct.beta)
+//	margin = β·r(x)·r(w) + biasSlack·|b|      (β: see screenProduct.factor)
 //	u      = x̂·ŵ + b + margin
 //	u − 2·margin ≤ v ≤ u                       for the float32 pre-activation v.
+//
+// A token with outliers (see outliers.go) is a sum x = s + o of its rest s, which is
+// zero at the outliers, and its outliers o, which are zero elsewhere. Only s is rounded
+// to integers; o·w is added in float32. So the error of rounding is (2c + c²)·r(s)·r(w).
+// The float32 sums now add products of s and of o. They round by at most their number of
+// roundings · 2⁻²⁴ · (‖s‖ + ‖o‖)·‖w‖, a few more for the outliers. Together
+//
+//	margin = (β·r(s) + γ·‖o‖)·r(w) + biasSlack·|b|
+//	u      = ŝ·ŵ + b + margin + o·w
+//
+// γ holds only roundings of float32. With D = 512, β is 7.2e-4 and γ is 9.9e-6. Let one
+// coordinate be 1000 and the others have norm 22. The margin of the whole row is
+// 0.72·r(w), where values without the outlier differ by about ‖w‖: it can tell little.
+// With the outlier split off, it is 0.026·r(w). Without an outlier it is 0.016·r(w).
+//
+// Latents can be split too (see columns.go): w = p + q, where q is zero except at the
+// encoder's wide columns, and p is zero there. Only p is rounded to integers. All of the
+// token at the wide columns is multiplied in float32. In the same way
+//
+//	margin = (β·r(s) + γ·‖o‖)·r(p) + γ·(r(s) + ‖o‖)·‖q‖ + biasSlack·|b|
+//	u      = ŝ·p̂ + b + margin + o·w + (s at the wide columns)·q
 //
 // # An example
 //
@@ -106,42 +127,53 @@ func (s *screenProduct) scale(norm float64, blocks int) (scale, unscale float32)
 	return float32(most / norm), float32(norm / most)
 }
 
-// beta returns β: the margin of two rows of width d with norm bounds 1 and no bias.
-func (s *screenProduct) beta(d int) float64 {
+// A marginFactor holds β and γ, for rows of some width: the margin of a token's rest and
+// of its outliers, each with norm 1, and a latent of norm bound 1 without a bias.
+type marginFactor struct{ beta, gamma float64 }
+
+// factor returns the factors for rows of width d, whose dots add in dotSums partial sums.
+func (s *screenProduct) factor(d, dotSums int) marginFactor {
 	n := s.blocks(d)
-	// The additions in a row: the four lanes of dots in the portable path, the blocks,
-	// and 64 for what is done once.
-	c, additions := 0.0, float64(d)/4+float64(n)+64
+	// The roundings in a row: the partial sums of dots, the blocks, 64 for what is done
+	// once, and two for each column that is split off.
+	c, roundings := 0.0, float64(d)/float64(dotSums)+float64(n+64+2*(mostOutliers(d)+mostColumns+1))
+	gamma := 1.02 * roundings * 0x1p-24
 	if s.perWord == 1 {
-		additions += float64(min(d, blockWords))
+		roundings += float64(min(d, blockWords))
 	} else {
 		// The hundredth covers the rounding of the scale and of the product by it.
 		c = 1.01 * math.Sqrt(float64(d)/float64(n)) / 2 / maxQuant
 	}
-	return 1.02 * (2*c + c*c + additions*0x1p-24)
+	return marginFactor{beta: 1.02 * (2*c + c*c + roundings*0x1p-24), gamma: gamma}
 }
 
-// tokenMargin returns β·r(x) of a token x, by which a latent's norm bound is
-// multiplied in the margin. latents is the largest norm bound of any latent. It is
-// NaN where bounds could overflow: no latent is then left out.
-func (s *screenProduct) tokenMargin(norm, latents, beta float64) float32 {
+// token returns β·r(s) + γ·‖o‖ of a token, by which a latent's norm bound is multiplied
+// in the margin. rest is r(s), outliers ‖o‖, and latents the largest norm bound of any
+// latent. It is NaN where bounds could overflow: no latent is then left out.
+func (f marginFactor) token(rest, outliers, latents float64) float32 {
 	switch {
-	case !(norm < maxNorm && latents < maxNorm):
+	case !(rest < maxNorm && latents < maxNorm):
 		return float32(math.NaN())
-	case norm == 0:
-		return 0
-	case norm < minNorm:
-		return 2 * minNorm
+	case rest == 0:
+		return float32(f.gamma * outliers)
+	case rest < minNorm:
+		return float32(2*minNorm + f.gamma*outliers)
 	}
-	return float32(beta * norm)
+	return float32(f.beta*rest + f.gamma*outliers)
 }
 
 // An encoderScreen holds what screening needs of the encoder's rows. The words lie
 // in the memory of W_enc's gradient, which a step fills only after it has encoded.
 type encoderScreen struct {
+	product screenProduct // that of the path, or float32 (see fallback.go)
+	wait    int           // encodings until the other may be chosen
+
 	words  []float32        // [panels][words(D)][nr], each panel at a multiple of dPad·nr
 	bounds [][4][nr]float32 // [panels]: of each latent unscale, r(w), bias + slack, and slack
-	norms  []float64        // [panels] the largest r(w) of a panel's rows
+	norms  []float64        // [panels] the largest r(w) of a panel's rows, with the wide columns
+
+	columns []int32       // the wide columns, at which the words are 0 (see columns.go)
+	wide    [][nr]float32 // [panels]: of each latent the norm of its weights there
 }
 
 // panel returns the words of panel p.
@@ -149,22 +181,36 @@ func (s *encoderScreen) panel(z sizes, p int) []float32 {
 	return s.words[p*z.dPad*nr : (p+1)*z.dPad*nr]
 }
 
+// screenAll fills m.screen from the encoder's rows as they are now.
+func (m *model) screenAll() {
+	m.workers.do(m.z.panels, func(worker, p int) { m.screenPanel(p, m.scratch[worker]) })
+}
+
 // screenPanel fills panel p of m.screen from the encoder's rows as they are now.
-// scratch holds nr·dPad numbers.
-func (m *model) screenPanel(p int, scratch []float32) {
-	z, s, b := m.z, &m.kern.screen, &m.screen.bounds[p]
+func (m *model) screenPanel(p int, w *scratch) {
+	z, s, b := m.z, &m.screen.product, &m.screen.bounds[p]
 	blocks, width, largest := s.blocks(z.d), z.dPad/s.perWord, 0.0
 	for j := range nr {
 		f := p*nr + j
-		row, bias := m.w.encRow(z, f), m.w.bEnc[f]
+		row, bias, wide := m.w.encRow(z, f), m.w.bEnc[f], 0.0
+		if len(m.screen.columns) > 0 {
+			copy(w.rest, row)
+			row = w.rest
+			for _, c := range m.screen.columns {
+				wide += float64(row[c]) * float64(row[c])
+				row[c] = 0
+			}
+			wide = math.Sqrt(wide)
+		}
+		m.screen.wide[p][j] = float32(wide)
 		norm := s.normBound(m.kern, row, blocks)
-		largest = max(largest, norm)
+		largest = max(largest, norm+wide)
 		scale, unscale := s.scale(norm, blocks)
-		s.quantize(scratch[j*width:(j+1)*width], row, scale)
+		s.quantize(w.rows[j*width:(j+1)*width], row, scale)
 		b[0][j], b[1][j] = unscale, float32(max(norm, minLatentNorm))
 		slack := float32(biasSlack * math.Abs(float64(bias)))
 		b[2][j], b[3][j] = bias+slack, slack
 	}
 	m.screen.norms[p] = largest
-	m.kern.transpose(m.screen.panel(z, p)[:s.words(z.d)*nr], scratch[:nr*width], nr)
+	m.kern.transpose(m.screen.panel(z, p)[:s.words(z.d)*nr], w.rows[:nr*width], nr)
 }

@@ -49,8 +49,28 @@ func threads(t *testing.T) {
 }
 
 // Screening in integers does not change the results: with it and without it, AVX-512
-// trains to the same bits, over many steps in which latents die.
+// trains to the same bits, over many steps in which latents die, on ordinary rows and on
+// rows with outliers.
 func TestScreeningIsExact(t *testing.T) {
+	t.Run("ordinary", func(t *testing.T) { screeningIsExact(t, backendtest.Data) })
+	t.Run("outliers", func(t *testing.T) {
+		screeningIsExact(t, func(c trainer.Config) trainer.Batches {
+			x := make([]float32, c.BatchSize*c.ActivationDim)
+			for i := range x {
+				x[i] = float32(trainer.Uniform(7, 1, uint64(i)) - 0.5)
+				switch at, row := i%c.ActivationDim, i/c.ActivationDim; at {
+				case 3:
+					x[i] *= 1000
+				case 10 + row%40: // in each row at another coordinate
+					x[i] = 300
+				}
+			}
+			return backendtest.Repeat(c, x)
+		})
+	})
+}
+
+func screeningIsExact(t *testing.T, data func(trainer.Config) trainer.Batches) {
 	var stats []trainer.Stats
 	var state *trainer.State
 	for _, path := range []string{"avx512", "avx512vnni"} {
@@ -59,7 +79,7 @@ func TestScreeningIsExact(t *testing.T) {
 			Recipe: "corrected", ActivationDim: 70, DictSize: 900, K: 9, BatchSize: 100, Seed: 6, Precision: "f32",
 			Steps: 80, DecayStart: 60, LR: 3e-3, AuxKAlpha: 1.0 / 32, KAux: 35, DeadFeatureThreshold: 900,
 		}
-		m, err := cpu.New(2).New(c, trainer.Init(c), backendtest.Data(c))
+		m, err := cpu.New(2).New(c, trainer.Init(c), data(c))
 		if err != nil {
 			t.Skip(err) // TestPathsFound fails if the processor has the instructions
 		}

@@ -20,7 +20,7 @@ func (e *encoder) topK(rows int, sels ...selection) int {
 	blocks, splits := e.partition(tokens, panels, sels)
 	for _, w := range e.workers {
 		w.candidates = resize(w.candidates, len(sels))
-		w.nanRow = rows
+		w.nanRow, w.evaluated = rows, 0
 	}
 	var parts [][]key // [rows·splits][selections]: what each split selected
 	if splits > 1 {
@@ -50,6 +50,7 @@ func (e *encoder) topK(rows int, sels ...selection) int {
 	if splits > 1 {
 		e.m.workers.do(rows, func(worker, row int) { e.workers[worker].merge(sels, row, splits, parts) })
 	}
+	e.judge(rows, splits, sels)
 	first := rows
 	for _, w := range e.workers {
 		first = min(first, w.nanRow)
@@ -89,7 +90,8 @@ func (w *encodeWorker) finish(s *selection, row int, keys []key) {
 // in all, and gathers the candidates.
 func (w *encodeWorker) scan(sels []selection, t0, t1, p0, p1, rows int) {
 	e, m := w.e, w.e.m
-	words := m.kern.screen.words(m.z.d)
+	words := m.screen.product.words(m.z.d)
+	w.columns.reset(m.z.dPad)
 	for p := p0; p < p1; p++ {
 		wanted := uint32(0)
 		for i := range sels {
@@ -98,20 +100,15 @@ func (w *encodeWorker) scan(sels []selection, t0, t1, p0, p1, rows int) {
 		if wanted == 0 {
 			continue
 		}
+		w.columns.start(m, p)
 		latents := m.screen.panel(m.z, p)[:words*nr]
 		for t := t0; t < t1; t++ {
-			tokens := e.words[t*mr*words : (t+1)*mr*words]
-			clear(w.out[:])
-			for from := 0; from < words; from += blockWords {
-				to := min(from+blockWords, words)
-				m.kern.screen.product(tokens[from*mr:to*mr], latents[from*nr:to*nr], &w.out)
-			}
 			first := (t - t0) * mr
 			for i := range sels {
 				c, allowed := &w.candidates[i], sels[i].allowed[p]
 				cutoff := (*[mr]float32)(c.cutoff[first:])
 				if i == 0 {
-					m.kern.bound(&w.out, &e.bounds[t], &m.screen.bounds[p], cutoff, &w.hit)
+					w.screenTile(e.words[t*mr*words:(t+1)*mr*words], latents, t, p, cutoff)
 				} else if allowed != 0 {
 					m.kern.over(&w.out, cutoff, &w.hit)
 				} else {
@@ -124,6 +121,23 @@ func (w *encodeWorker) scan(sels []selection, t0, t1, p0, p1, rows int) {
 				}
 			}
 		}
+	}
+}
+
+// screenTile sets w.out to the upper bounds of token panel t and latent panel p, whose
+// words are tokens and latents, and w.hit to where they are above the cutoff. w.columns
+// must be at panel p.
+func (w *encodeWorker) screenTile(tokens, latents []float32, t, p int, cutoff *[mr]float32) {
+	e, m := w.e, w.e.m
+	clear(w.out[:])
+	for from := 0; from*nr < len(latents); from += blockWords {
+		to := min(from+blockWords, len(latents)/nr)
+		m.screen.product.product(tokens[from*mr:to*mr], latents[from*nr:to*nr], &w.out)
+	}
+	m.kern.bound(&w.out, &e.bounds[t], &m.screen.bounds[p], cutoff, &w.hit)
+	if o := &e.outliers[t]; len(o.columns) > 0 {
+		m.kern.gemm(o.x, w.columns.of(m, p, o.columns), &w.out)
+		m.kern.over(&w.out, cutoff, &w.hit)
 	}
 }
 
@@ -143,7 +157,7 @@ func (e *encoder) partition(tokens, panels int, sels []selection) (blocks, split
 		candidateBytes += 8 * candidateRoom(sels[i].k, sels[i].count)
 	}
 	threads := int(e.m.workers)
-	tokenBytes := 4 * e.m.kern.screen.words(e.m.z.d)
+	tokenBytes := 4 * e.m.screen.product.words(e.m.z.d)
 	perTask := max(1, min(taskBytes/(mr*tokenBytes), 2*taskBytes/(mr*candidateBytes)))
 	blocks = (tokens + perTask - 1) / perTask
 	blocks = min(tokens, roundUp(blocks, threads))

@@ -23,7 +23,7 @@ type encodeCase struct {
 }
 
 // check compares Encode, on every path and with 1 and 3 threads, bit for bit with a
-// plain sort of all pre-activations.
+// plain sort of all pre-activations. One of the models screens in float32 in every path.
 func (c encodeCase) check(t *testing.T) {
 	t.Helper()
 	for _, path := range Paths() {
@@ -34,6 +34,7 @@ func (c encodeCase) check(t *testing.T) {
 		var want []key
 		for _, threads := range []int{1, 3} {
 			m := c.model(t, kern, threads)
+			m.enc.tooMany = threads == 1 // so that it falls back
 			acts, latents := make([]float32, c.rows*c.k), make([]int32, c.rows*c.k)
 			err := m.Encode(c.x, c.k, c.among, acts, latents)
 			if want == nil {
@@ -198,14 +199,51 @@ func TestTopK(t *testing.T) {
 						c.x[i] *= 1000
 					}
 				},
-				"tiny":       func(c *encodeCase) { scaleBy(1e-20, c.wEnc, c.x); clear(c.bEnc); clear(c.bDec) },
-				"underflow":  func(c *encodeCase) { scaleBy(1e-25, c.wEnc, c.x); clear(c.bEnc); clear(c.bDec) },
-				"denormal":   func(c *encodeCase) { scaleBy(1e-42, c.x, c.bDec, c.bEnc) },
-				"large":      func(c *encodeCase) { scaleBy(1e15, c.wEnc, c.x) },
-				"overflow":   func(c *encodeCase) { scaleBy(1e19, c.wEnc, c.x) },
-				"a NaN":      func(c *encodeCase) { c.x[len(c.x)-1] = float32(math.NaN()) },
-				"a NaN in w": func(c *encodeCase) { c.wEnc[len(c.wEnc)/2] = float32(math.NaN()) },
-				"an Inf":     func(c *encodeCase) { c.x[0] = float32(math.Inf(1)) },
+				"outliers": func(c *encodeCase) {
+					for row := range s.rows { // of other sizes, at other places, in each row
+						for n := range 1 + row%5 {
+							c.x[row*s.d+r.IntN(s.d)] = float32(math.Pow(10, float64(1+n)) * r.NormFloat64())
+						}
+					}
+				},
+				"wide columns": func(c *encodeCase) {
+					for i := range c.wEnc {
+						if i%s.d%50 == 1 {
+							c.wEnc[i] *= 1e4
+						}
+					}
+				},
+				"outliers at wide columns": func(c *encodeCase) {
+					for i := 0; i < len(c.x); i += s.d {
+						c.x[i] *= -1000
+					}
+					for i := 0; i < len(c.wEnc); i += s.d {
+						c.wEnc[i] *= 1e3
+					}
+				},
+				"equal outliers": func(c *encodeCase) { // of equal weights: only the rest tells latents apart
+					for i := range c.x {
+						if i%s.d%40 == 0 {
+							c.x[i] = 1e6
+						}
+					}
+					for i := range c.wEnc {
+						if i%s.d%40 == 0 {
+							c.wEnc[i] = 0.1
+						}
+					}
+				},
+				"only outliers":     func(c *encodeCase) { clear(c.x); clear(c.bDec); c.x[len(c.x)-1] = 3 },
+				"outlier, NaN in w": func(c *encodeCase) { c.x[0] = 1e5; c.wEnc[len(c.wEnc)-1] = float32(math.NaN()) },
+				"outlier, Inf in x": func(c *encodeCase) { c.x[0] = 1e5; c.x[len(c.x)-1] = float32(math.Inf(1)) },
+				"tiny":              func(c *encodeCase) { scaleBy(1e-20, c.wEnc, c.x); clear(c.bEnc); clear(c.bDec) },
+				"underflow":         func(c *encodeCase) { scaleBy(1e-25, c.wEnc, c.x); clear(c.bEnc); clear(c.bDec) },
+				"denormal":          func(c *encodeCase) { scaleBy(1e-42, c.x, c.bDec, c.bEnc) },
+				"large":             func(c *encodeCase) { scaleBy(1e15, c.wEnc, c.x) },
+				"overflow":          func(c *encodeCase) { scaleBy(1e19, c.wEnc, c.x) },
+				"a NaN":             func(c *encodeCase) { c.x[len(c.x)-1] = float32(math.NaN()) },
+				"a NaN in w":        func(c *encodeCase) { c.wEnc[len(c.wEnc)/2] = float32(math.NaN()) },
+				"an Inf":            func(c *encodeCase) { c.x[0] = float32(math.Inf(1)) },
 				"an Inf in w": func(c *encodeCase) {
 					c.wEnc[0] = float32(math.Inf(-1))
 				},

@@ -36,7 +36,7 @@ func (m *model) update(st *trainer.Stats) error {
 			m.kern.adam(m.w.encRow(z, f), m.m.encRow(z, f), m.v.encRow(z, f), enc, &p)
 			m.updateDecoder(f, dec, p)
 		}
-		m.screenPanel(panel, m.scratch[worker].rows) // overwrites the gradients just used
+		m.screenPanel(panel, m.scratch[worker]) // overwrites the gradients just used
 	})
 	m.kern.adam(m.w.bDec, m.m.bDec, m.v.bDec, m.g.bDec, &p)
 	return nil

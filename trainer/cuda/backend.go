@@ -48,6 +48,10 @@ func (b *backend) Bytes(c trainer.Config) (device, host int64) {
 	return space.at + driver.WorkspaceBytes(), c.StateBytes() + z.pinned()
 }
 
+// Unsupported implements trainer.Backend. All GPUs that New opens have the same limits: it
+// refuses those that are too old for tf32 and bf16.
+func (b *backend) Unsupported(c trainer.Config) error { return Unsupported(c) }
+
 // New implements trainer.Backend.
 func (b *backend) New(c trainer.Config, s *trainer.State, data trainer.Batches) (trainer.Model, error) {
 	recipe, err := trainer.RecipeByName(c.Recipe)
@@ -115,25 +119,19 @@ func memoryError(oom *driver.OutOfMemory, c trainer.Config, total int64) error {
 // mebibytes rounds up.
 func mebibytes(n int64) int64 { return (n + 1<<20 - 1) >> 20 }
 
+// maxWidth is that of the kernels: this does not compile if it is not.
+var _ [0]struct{} = [4*kernels.MaxD4 - maxWidth]struct{}{}
+
 // check returns an error for a Config that the kernels cannot train.
 func check(c trainer.Config) error {
-	d, f := c.ActivationDim, c.DictSize
-	if d < 1 || f < 1 || c.BatchSize < 1 || c.K < 1 || c.K > f || c.KAux < 1 {
+	f := c.DictSize
+	if c.ActivationDim < 1 || f < 1 || c.BatchSize < 1 || c.K < 1 || c.K > f || c.KAux < 1 {
 		return fmt.Errorf("config is not resolved and valid: %+v", c)
 	}
 	if _, ok := precisionOf(c.Precision); !ok {
 		return fmt.Errorf("precision %q: want f32, tf32 or bf16", c.Precision)
 	}
-	z := sizesOf(c)
-	if z.d4 > kernels.MaxD4 {
-		return fmt.Errorf("activation_dim %d: %w, whose kernels hold rows of up to %d",
-			d, trainer.ErrUnsupported, 4*kernels.MaxD4)
-	}
-	if n := int64(z.b) * int64(z.k+z.kAux); n >= 1<<31 {
-		return fmt.Errorf("batch_size %d with %d latents a token: %w, whose kernels count up to 2^31",
-			z.b, z.k+z.kAux, trainer.ErrUnsupported)
-	}
-	return nil
+	return Unsupported(c)
 }
 
 // checkState returns an error for a State that does not belong to the Config.

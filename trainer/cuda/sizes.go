@@ -45,12 +45,8 @@ func sizesOf(c trainer.Config) sizes {
 	}
 	z.d4 = 2 * over(z.d, 8)
 	z.fPad = 64 * over(z.f, 64)
-	if c.AuxKAlpha > 0 {
-		z.inert = recipe.InertAuxK
-		if !z.inert {
-			z.kAux = min(c.KAux, z.f)
-		}
-	}
+	z.inert = c.AuxKAlpha > 0 && recipe.InertAuxK
+	z.kAux = auxLatents(c)
 	z.rows = min(z.b, encodeRows)
 	z.chunk = min(128*over(z.f, 128), max(1024, chunkBytes/4/z.rows/128*128))
 	z.room = kernels.Room(max(z.k, z.kAux), z.f)

@@ -36,6 +36,7 @@ func (m *model) topK(rows int, s selection) {
 			m.topKChunk(candidates, s, from, first, min(m.z.chunk, s.n-first))
 		}
 		out := s.out
+		out.Later = rows - from - n
 		at := 4 * int64(from) * int64(s.k)
 		out.Acts, out.Latents = out.Acts.Add(at), out.Latents.Add(at)
 		if out.Smallest != 0 {

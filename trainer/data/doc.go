@@ -8,5 +8,5 @@
 // shards are memory-mapped.
 //
 // The package uses the standard library, trainer and trainer/safetensors. It reads
-// local files only, and never writes.
+// local files only, and writes nothing but what [Options] lets it keep for the next time.
 package data

@@ -5,17 +5,41 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"slices"
+	"syscall"
 )
 
 // ErrBad is in the chain of every error for which trying again does not help: the data
 // are wrong, or the spec asks for what they cannot give.
 var ErrBad = errors.New("bad data")
 
+// ErrMissing is in the chain of errors that say what is not there on this machine, or may
+// not be read here. Another machine may have it. Such errors are ErrBad too.
+var ErrMissing = errors.New("missing data")
+
+// A ReadError says that a read has failed: of a disk or a network, not of what was read.
+// Another try may succeed, so ErrBad is never in its chain.
+type ReadError struct {
+	File   string // or folder
+	Offset int64  // in bytes; −1 if it was not being read
+	Err    error  // the cause, such as syscall.EIO
+}
+
+func (e *ReadError) Error() string {
+	if e.Offset < 0 {
+		return fmt.Sprintf("read %s: %v", e.File, e.Err)
+	}
+	return fmt.Sprintf("read %s at byte %d: %v", e.File, e.Offset, e.Err)
+}
+
+func (e *ReadError) Unwrap() error { return e.Err }
+
 // A SourceError says what is wrong with a data source or with its spec.
 type SourceError struct {
-	Source string // as the spec gives it; may be empty
-	Msg    string // what is wrong and what to do
-	Err    error  // the cause, if there is one
+	Source  string // as the spec gives it, or a path in it; may be empty
+	Msg     string // what is wrong and what to do
+	Err     error  // the cause, if there is one
+	Missing bool   // whether the error is ErrMissing
 }
 
 func (e *SourceError) Error() string {
@@ -32,8 +56,11 @@ func (e *SourceError) Error() string {
 	return msg
 }
 
-func (e *SourceError) Unwrap() error        { return e.Err }
-func (e *SourceError) Is(target error) bool { return target == ErrBad }
+func (e *SourceError) Unwrap() error { return e.Err }
+
+func (e *SourceError) Is(target error) bool {
+	return target == ErrBad || target == ErrMissing && e.Missing
+}
 
 // A ShardError says what is wrong with one shard.
 type ShardError struct {
@@ -67,13 +94,17 @@ func (e *BadRowError) Error() string {
 
 func (e *BadRowError) Is(target error) bool { return target == ErrBad }
 
-// fileError turns a missing or forbidden file into a SourceError: trying again does not
-// help. Other errors it returns as they are: a failing disk or network may recover.
+// fileError turns an error of the file system into one of this package: a SourceError for
+// a path that is wrong, missing or forbidden, and a ReadError for all else, such as a
+// failing disk or network.
 func fileError(file string, err error) error {
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-		return &SourceError{Source: file, Err: cause(err)}
+	switch err = cause(err); {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.ENOTDIR):
+		return &SourceError{Source: file, Missing: true, Err: err}
+	case errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENAMETOOLONG):
+		return &SourceError{Source: file, Err: err}
 	}
-	return err
+	return &ReadError{File: file, Offset: -1, Err: err}
 }
 
 // cause returns the error behind an fs.PathError, without the operation and the path.
@@ -82,4 +113,25 @@ func cause(err error) error {
 		return p.Err
 	}
 	return err
+}
+
+// A mixedError joins errors of which some may pass. Its chain holds only these, so that
+// it is tried again.
+type mixedError struct {
+	msg     string // of all
+	passing []error
+}
+
+func (e *mixedError) Error() string   { return e.msg }
+func (e *mixedError) Unwrap() []error { return e.passing }
+
+// joinErrors joins errors. If one of them is not ErrBad, the whole is not: what is bad
+// shows again when the other has passed.
+func joinErrors(errs []error) error {
+	all := errors.Join(errs...)
+	passing := slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return errors.Is(err, ErrBad) })
+	if len(passing) == 0 || len(passing) == len(errs) {
+		return all
+	}
+	return &mixedError{all.Error(), passing}
 }

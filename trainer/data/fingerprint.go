@@ -5,17 +5,23 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
+	"hash"
 	"slices"
 	"strings"
 )
 
-// A shard of more than wholeContent bytes is hashed in part: blocks blocks of blockBytes
-// each, evenly spread. So a dataset's fingerprint takes seconds, not hours.
+// The content of a source is hashed in blocks of blockNumbers numbers, or of one row
+// where a row has more. They are counted in rows of the whole source, so that the digest
+// does not depend on how the rows are split into files.
+//
+// With verify: sample, at least sampledBlocks blocks and at least one in sampledPart are
+// hashed, evenly spread, with the first and the last. In float32 a block is 4 MiB, so that
+// this is 256 MiB or 1/256 of the bytes, whichever is more.
 const (
-	wholeContent = 16 << 20
-	blockBytes   = 64 << 10
-	blocks       = 256
+	blockNumbers  = 1 << 20
+	sampledBlocks = 64
+	sampledPart   = 256
+	hashBuffer    = 256 << 10 // bytes that are read at a time: they stay in the CPU's cache
 )
 
 // A digest is the SHA-256 of the content of a source. File names, folders and times are
@@ -25,67 +31,178 @@ type digest [sha256.Size]byte
 // String returns the first 32 hexadecimal digits, the form that people compare.
 func (d digest) String() string { return hex.EncodeToString(d[:])[:32] }
 
-// fingerprint returns the fingerprint of the data as training sees them: of the content,
-// its scaling, and the number of held-out rows.
-func (d digest) fingerprint(normalize string, scale float64, eval int64) string {
-	h := sha256.New()
-	fmt.Fprintf(h, "sweep data 1\n%x\n%s %x %d\n", d[:], normalize, scale, eval)
-	return digest(h.Sum(nil)).String()
+// content is what hashing a source finds.
+type content struct {
+	digest
+	sampled bool
+	blocks  []digest // of the blocks that were hashed, in order; nil where the cache had the digest
 }
 
-// digest returns the digest of the shards' shapes, dtypes and bytes, in their order.
-func (s *shards) digest(ctx context.Context, workers int) (d digest, err error) {
+// String returns the form that people compare: "sampled-" comes before the digits where
+// not all bytes were hashed.
+func (c content) String() string { return c.mark(c.digest) }
+
+// mark returns d as text, marked as sampled where c is.
+func (c content) mark(d digest) string {
+	if c.sampled {
+		return "sampled-" + d.String()
+	}
+	return d.String()
+}
+
+// fingerprint returns the fingerprint of the data as training sees them: of the content,
+// its scaling, the number of held-out rows, and the norm above which rows are left out.
+func (c content) fingerprint(normalize string, scale float64, eval int64, maxNorm float64) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "sweep data 2\n%x\n%s %x %d %x\n", c.digest[:], normalize, scale, eval, maxNorm)
+	return c.mark(digest(h.Sum(nil)))
+}
+
+// blockRows returns the number of rows of a block.
+func (s *shards) blockRows() int64 { return max(1, blockNumbers/int64(s.width)) }
+
+// blockCount returns the number of blocks that hashing reads.
+func (s *shards) blockCount(sampled bool) int64 {
+	all := (s.count + s.blockRows() - 1) / s.blockRows()
+	if sampled {
+		return min(all, max(sampledBlocks, (all+sampledPart-1)/sampledPart))
+	}
+	return all
+}
+
+// block returns the rows [from, to) of the i-th block that hashing reads.
+func (s *shards) block(i int64, sampled bool) (from, to int64) {
+	if n := s.blockCount(sampled); sampled && n > 1 {
+		// Of all blocks, n are read. In 128 bits the product could not overflow; in 64 bits
+		// it cannot for less than 2^31 blocks, which are petabytes.
+		i = i * (s.blockCount(false) - 1) / (n - 1)
+	}
+	from = i * s.blockRows()
+	return from, min(s.count, from+s.blockRows())
+}
+
+// A rowVisitor is called with each row that is hashed, as it is stored, by several
+// goroutines at once. The bytes are valid during the call only.
+type rowVisitor func(sh *shard, row int64, raw []byte) error
+
+// hash returns the digest of the content: the SHA-256 of the number of rows, their width,
+// and the SHA-256 of each block. after is called, by several goroutines, with the number
+// of bytes of each block that was read; visit may be nil.
+func (s *shards) hash(ctx context.Context, sampled bool, workers int, after func(bytes int64),
+	visit rowVisitor) (content, error) {
 	type part struct {
-		sum []byte
+		sum digest
 		err error
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c := content{sampled: sampled}
 	h := sha256.New()
-	stop := inOrder(ctx, workers, int64(len(s.list)), 1, func(i, _ int64) (p part) {
-		p.sum, p.err = s.list[i].digest()
+	fmt.Fprintf(h, "sweep content 2\n%d rows of %d\n", s.count, s.width)
+	var failed error
+	n := s.blockCount(sampled)
+	if sampled {
+		fmt.Fprintf(h, "%d blocks\n", n)
+	}
+	stop := inOrder(ctx, workers, n, 1, func(i, _ int64) (p part) {
+		from, to := s.block(i, sampled)
+		if p.sum, p.err = s.hashBlock(from, to, after, visit); p.err != nil {
+			cancel() // the other blocks need not be read
+		}
 		return p
 	}, func(p part) {
-		h.Write(p.sum)
-		if err == nil {
-			err = p.err
+		h.Write(p.sum[:])
+		c.blocks = append(c.blocks, p.sum)
+		if failed == nil {
+			failed = p.err
 		}
 	})
-	if stop != nil {
-		err = stop
+	if failed == nil {
+		failed = stop
 	}
-	return digest(h.Sum(nil)), err
+	c.digest = digest(h.Sum(nil))
+	return c, failed
 }
 
-// digest returns the SHA-256 of the shard's shape, dtype and bytes, or of blocks of them.
-func (sh *shard) digest() ([]byte, error) {
+// hashBlock returns the SHA-256 of the rows [from, to). Before each run of rows of one
+// dtype it hashes the dtype and the number of rows, so that equal bytes of two dtypes are
+// not taken for equal rows.
+func (s *shards) hashBlock(from, to int64, after func(bytes int64), visit rowVisitor) (digest, error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "%d %d %s\n", sh.rows, sh.dim, sh.dtype)
-	size := sh.bytes()
-	if size <= wholeContent {
-		if _, err := io.Copy(h, io.NewSectionReader(sh.file, sh.start, size)); err != nil {
-			return nil, fmt.Errorf("fingerprint %s: %w", sh.name, err)
+	var buf []byte
+	for row := from; row < to; {
+		end, dtype := s.sameDType(row, to)
+		fmt.Fprintf(h, "%s %d\n", dtype, end-row)
+		for row < end {
+			sh := s.shardOf(row)
+			n := min(end, sh.first+sh.rows) - row
+			n = min(n, max(1, hashBuffer/sh.rowBytes()))
+			if size := n * sh.rowBytes(); int64(len(buf)) < size {
+				buf = make([]byte, size)
+			}
+			if err := s.hashRows(h, sh, row, buf[:n*sh.rowBytes()], visit); err != nil {
+				return digest{}, err
+			}
+			after(n * sh.rowBytes())
+			row += n
 		}
-		return h.Sum(nil), nil
 	}
-	buf := make([]byte, blockBytes)
-	for i := range int64(blocks) {
-		// The blocks start (size−blockBytes)/(blocks−1) bytes apart; the last one ends where
-		// the shard ends.
-		off := (size - blockBytes) / (blocks - 1) * i
-		if i == blocks-1 {
-			off = size - blockBytes
+	return digest(h.Sum(nil)), nil
+}
+
+// sameDType returns the end, at most to, of the rows from row on that have its dtype.
+func (s *shards) sameDType(row, to int64) (end int64, t dtype) {
+	sh := s.shardOf(row)
+	for t = sh.dtype; row < to; row = sh.first + sh.rows {
+		if sh = s.shardOf(row); sh.dtype != t {
+			return row, t
 		}
-		if n, err := sh.file.ReadAt(buf, sh.start+off); n < len(buf) {
-			return nil, fmt.Errorf("fingerprint %s: %w", sh.name, err)
-		}
-		h.Write(buf)
 	}
-	return h.Sum(nil), nil
+	return to, t
+}
+
+// hashRows reads the rows of sh that fill buf, from the source's row on, and adds them to
+// h.
+func (s *shards) hashRows(h hash.Hash, sh *shard, row int64, buf []byte, visit rowVisitor) error {
+	off := sh.start + (row-sh.first)*sh.rowBytes()
+	if n, err := sh.file.ReadAt(buf, off); n < len(buf) {
+		return err
+	}
+	h.Write(buf)
+	if visit == nil {
+		return nil
+	}
+	for size := sh.rowBytes(); len(buf) > 0; row, buf = row+1, buf[size:] {
+		if err := visit(sh, row, buf[:size]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // bytes returns the size of all rows as stored.
 func (s *shards) bytes() (n int64) {
 	for _, sh := range s.list {
 		n += sh.layout.bytes()
+	}
+	return n
+}
+
+// hashedBytes returns how many bytes hash reads.
+func (s *shards) hashedBytes(sampled bool) (n int64) {
+	for i := range s.blockCount(sampled) {
+		n += s.storedBytes(s.block(i, sampled))
+	}
+	return n
+}
+
+// storedBytes returns the size of the rows [from, to) as stored.
+func (s *shards) storedBytes(from, to int64) (n int64) {
+	for from < to {
+		sh := s.shardOf(from)
+		end := min(to, sh.first+sh.rows)
+		n += (end - from) * sh.rowBytes()
+		from = end
 	}
 	return n
 }

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/safetensors"
@@ -20,25 +22,37 @@ import (
 // memory is an opener of byte slices.
 type memory map[string][]byte
 
-func (m memory) List(_ context.Context, source string) (names []string, err error) {
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names, nil
+func (m memory) List(context.Context, string) (listing, error) {
+	return listing{names: slices.Sorted(maps.Keys(m))}, nil
 }
 
 func (m memory) Open(_ context.Context, name string) (shardFile, error) {
 	b, ok := m[name]
 	if !ok {
-		return nil, fs.ErrNotExist
+		return nil, fileError(name, fs.ErrNotExist)
 	}
-	return memoryFile{bytes.NewReader(b)}, nil
+	return memoryFile{bytes.NewReader(b), m, name}, nil
 }
 
-type memoryFile struct{ *bytes.Reader }
+type memoryFile struct {
+	*bytes.Reader
+	files memory
+	name  string
+}
 
-func (memoryFile) Close() error { return nil }
+func (memoryFile) Close() error                 { return nil }
+func (f memoryFile) stamp() stamp               { return stamp{Size: f.Size()} }
+func (f memoryFile) Stat() (fs.FileInfo, error) { return memoryInfo(len(f.files[f.name])), nil }
+
+// memoryInfo is the size of a file in memory.
+type memoryInfo int64
+
+func (i memoryInfo) Name() string     { return "" }
+func (i memoryInfo) Size() int64      { return int64(i) }
+func (memoryInfo) Mode() fs.FileMode  { return 0o600 }
+func (memoryInfo) ModTime() time.Time { return time.Time{} }
+func (memoryInfo) IsDir() bool        { return false }
+func (memoryInfo) Sys() any           { return nil }
 
 func (m memory) open(t testing.TB, spec trainer.DataSpec) *Set {
 	t.Helper()
@@ -130,4 +144,9 @@ type failingOpener struct {
 func (o failingOpener) Open(ctx context.Context, name string) (shardFile, error) {
 	f, err := o.opener.Open(ctx, name)
 	return failing{f, o.left}, err
+}
+
+// tensors describes a shard of one tensor.
+func tensors(rows, dim int64, dt, name string) []safetensors.Tensor {
+	return []safetensors.Tensor{{Name: name, DType: dt, Shape: []int64{rows, dim}}}
 }

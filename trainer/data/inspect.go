@@ -3,7 +3,6 @@ package data
 import (
 	"context"
 	"errors"
-	"sync"
 
 	"github.com/topksweep/sweep/trainer"
 )
@@ -31,6 +30,16 @@ type Report struct {
 	Data     string `json:"data,omitempty"`
 	EvalRows int64  `json:"eval_rows,omitempty"`
 
+	// Of the rows that MaxNorm leaves out there are LeftOut; EvalRepeated of the held-out
+	// rows are training rows too. Both are as in trainer.DataInfo, and so are the notes.
+	MaxNorm      float64  `json:"max_norm,omitempty"`
+	LeftOut      int64    `json:"rows_left_out,omitempty"`
+	EvalRepeated int64    `json:"eval_rows_repeated,omitempty"`
+	Notes        []string `json:"notes,omitempty"`
+
+	// Sample describes the training rows; nil if they cannot be used.
+	Sample *SampleReport `json:"sample,omitempty"`
+
 	// NoData says why training cannot use the data with this spec. Data is then empty.
 	NoData string `json:"no_data,omitempty"`
 
@@ -45,6 +54,21 @@ type ShardReport struct {
 	Bytes         int64   `json:"bytes"`
 	MeanNorm      float64 `json:"mean_norm"`
 	NonFiniteRows int64   `json:"non_finite_rows"`
+}
+
+// A SampleReport is about the sample of the training rows that Open reads, as they are
+// stored, without those that max_norm leaves out.
+type SampleReport struct {
+	Rows         int64   `json:"rows"`
+	ZeroRows     int64   `json:"zero_rows"`   // that hold only zeros
+	MedianNorm   float64 `json:"median_norm"` // of the other rows
+	Norm1        float64 `json:"norm_p1"`     // that 1 row in 100 does not exceed
+	Norm99       float64 `json:"norm_p99"`    // that 99 rows in 100 do not exceed
+	Norm999      float64 `json:"norm_p999"`   // that 999 rows in 1,000 do not exceed
+	LargestNorm  float64 `json:"largest_norm"`
+	HugeShare    float64 `json:"huge_rows_share"`   // as in trainer.DataInfo: of the held-out rows, if that is more
+	LargestDim   int     `json:"largest_dimension"` // that holds most of the mean square, from 0
+	LargestShare float64 `json:"largest_dimension_share"`
 }
 
 // A BadRow is a row with a NaN or an infinity; Row and Col are as in BadRowError.
@@ -62,32 +86,20 @@ func Inspect(ctx context.Context, spec trainer.DataSpec, o Options) (Report, err
 }
 
 func inspectFrom(ctx context.Context, files opener, spec trainer.DataSpec, o Options) (Report, error) {
-	o = o.filled()
-	if err := checkSpec(spec); err != nil {
-		return Report{}, err
-	}
-	s, err := openShards(ctx, files, spec.Source, o.Workers)
+	s, err := newSet(ctx, files, spec, o.filled())
 	if err != nil {
 		return Report{}, err
 	}
 	defer s.Close()
-	content, err := s.digest(ctx, o.Workers)
-	if err != nil {
-		return Report{}, err
+	if s.shards == nil {
+		return Report{}, &SourceError{Msg: "synthetic data have no files to inspect: sweep plan describes them"}
 	}
-	r := Report{Rows: s.count, Dim: s.width, DType: s.dtypes(), Bytes: s.bytes(), Content: content.String()}
+	r := Report{Rows: s.shards.count, Dim: s.shards.width, DType: s.info.DType, Bytes: s.info.Bytes}
 	var all rowStats
-	var mu sync.Mutex
-	var done int64
-	progress := func(rows int64) {
-		mu.Lock()
-		defer mu.Unlock()
-		done += rows
-		o.Progress(done, s.count)
-	}
-	for i := range s.list {
-		sh := &s.list[i]
-		m, err := s.scan(ctx, sh, o.Workers, progress)
+	after := s.opts.meter(s.info.Bytes)
+	for i := range s.shards.list {
+		sh := &s.shards.list[i]
+		m, err := s.shards.scan(ctx, sh, s.opts.Workers, func(rows int64) { after(rows * sh.rowBytes()) })
 		if err != nil {
 			return Report{}, err
 		}
@@ -103,16 +115,41 @@ func inspectFrom(ctx context.Context, files opener, spec trainer.DataSpec, o Opt
 	for _, b := range all.bad {
 		r.NonFinite = append(r.NonFinite, BadRow{b.File, b.Row, b.Col})
 	}
-	set := &Set{src: s}
-	switch err := set.prepare(ctx, spec, sampleRows, content, o.Workers); {
-	case errors.Is(err, ErrBad):
-		r.NoData = err.Error()
-	case err != nil:
+	err = s.prepare(ctx)
+	if err != nil && !errors.Is(err, ErrBad) {
 		return Report{}, err
-	default:
-		r.Data, r.EvalRows = set.info.Fingerprint, set.info.EvalRows
 	}
+	if err != nil {
+		r.NoData = err.Error()
+	}
+	if err := s.readContent(ctx, files, err == nil); err != nil {
+		return Report{}, err
+	}
+	r.Content, r.Sample = s.content.String(), s.sampleReport()
+	r.MaxNorm, r.LeftOut = s.info.MaxNorm, s.info.LeftOut
+	if err == nil {
+		r.Data, r.EvalRows, r.EvalRepeated = s.info.Fingerprint, s.info.EvalRows, s.info.EvalRepeated
+		s.describe()
+	}
+	r.Notes = s.info.Notes
 	return r, nil
+}
+
+// sampleReport returns nil if the sample could not be read.
+func (s *Set) sampleReport() *SampleReport {
+	m := &s.sample
+	if m.rows == 0 {
+		return nil
+	}
+	r := &SampleReport{Rows: m.rows, ZeroRows: m.zero, MedianNorm: m.median, Norm1: m.percentile(0.01),
+		Norm99: m.percentile(0.99), Norm999: m.percentile(0.999), LargestNorm: m.percentile(1),
+		HugeShare: max(m.hugeShare, s.held)}
+	for i, share := range m.dims {
+		if share > r.LargestShare {
+			r.LargestDim, r.LargestShare = i, share
+		}
+	}
+	return r
 }
 
 // scan reads all rows of a shard. It calls after, from several goroutines, with the

@@ -12,7 +12,7 @@ import (
 func TestInspectGolden(t *testing.T) {
 	var last, total int64
 	progress := func(done, of int64) {
-		if done <= last {
+		if done <= last && last != total { // the next scan begins where one has ended
 			t.Errorf("progress %d after %d", done, last)
 		}
 		last, total = done, of
@@ -21,7 +21,7 @@ func TestInspectGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if last != 30 || total != 30 {
+	if last != 352 || total != 352 {
 		t.Errorf("progress ends at %d of %d", last, total)
 	}
 	b, err := json.MarshalIndent(r, "", "  ")
@@ -114,8 +114,15 @@ func TestInspectAgainstOpen(t *testing.T) {
 	if err != nil || r.Rows != 9 || r.Data != "" || r.NoData == "" {
 		t.Errorf("nine rows: %+v, %v", r, err)
 	}
-	spec.Normalize = "l2"
-	if _, err := inspectFrom(t.Context(), few, spec, Options{}); !errors.Is(err, ErrBad) {
-		t.Error(err)
+	for _, bad := range []trainer.DataSpec{
+		{Normalize: "l2"}, {MaxNorm: "ten"}, {Verify: "half"}, {EvalTokens: -1},
+		{Synthetic: &trainer.Synthetic{ActivationDim: 4, Directions: 8, Tokens: 100, Active: 2}},
+	} {
+		if bad.Synthetic == nil {
+			bad.Source = "memory"
+		}
+		if _, err := inspectFrom(t.Context(), few, bad, Options{}); !errors.Is(err, ErrBad) {
+			t.Errorf("%+v: %v", bad, err)
+		}
 	}
 }

@@ -3,8 +3,9 @@
 package data
 
 import (
-	"fmt"
+	"errors"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"runtime/debug"
@@ -15,43 +16,102 @@ import (
 // call, and all workers of the machine share the page cache.
 type mappedFile struct {
 	name string
+	info fs.FileInfo // when it was opened
 	data []byte
+	open func(name string) (shardFile, error) // without a mapping
 }
 
-// mapFile maps a file of size bytes. It returns false if that is not possible.
-func mapFile(f *os.File, size int64) (shardFile, bool) {
-	if size <= 0 || size > math.MaxInt {
+// errReplaced says that a mapped file cannot be looked at any more.
+var errReplaced = errors.New("another file has its name now")
+
+// mapFile maps a file. It returns false if that is not possible.
+func mapFile(f *os.File) (shardFile, bool) {
+	info, err := f.Stat()
+	if err != nil || info.Size() <= 0 || info.Size() > math.MaxInt {
 		return nil, false
 	}
-	b, err := syscall.Mmap(int(f.Fd()), 0, int(size), syscall.PROT_READ, syscall.MAP_SHARED)
+	b, err := syscall.Mmap(int(f.Fd()), 0, int(info.Size()), syscall.PROT_READ, syscall.MAP_SHARED)
 	if err != nil {
 		return nil, false // some file systems do not support it
 	}
-	return &mappedFile{f.Name(), b}, true
+	open := func(name string) (shardFile, error) { return openPlain(name) }
+	return &mappedFile{f.Name(), info, b, open}, true
 }
 
-func (m *mappedFile) Size() int64 { return int64(len(m.data)) }
+func (m *mappedFile) Size() int64  { return int64(len(m.data)) }
+func (m *mappedFile) stamp() stamp { return stampOf(m.info) }
 
-// ReadAt implements io.ReaderAt. If the file was truncated since, a page is missing, and
-// reading it would end the process: ReadAt returns an error instead.
+func (m *mappedFile) Stat() (fs.FileInfo, error) {
+	info, err := os.Stat(m.name)
+	if err == nil && !os.SameFile(info, m.info) {
+		return nil, errReplaced
+	}
+	return info, err
+}
+
+// ReadAt implements io.ReaderAt. Where a file was cut short since, it returns io.EOF.
 func (m *mappedFile) ReadAt(p []byte, off int64) (n int, err error) {
 	if off < 0 || off > int64(len(m.data)) {
 		return 0, io.EOF
 	}
+	n, zeros, ok := m.copy(p, off)
+	if !ok {
+		return m.readFile(p, off)
+	}
+	if zeros {
+		if info, err := m.Stat(); err == nil && info.Size() < off+int64(n) {
+			return int(max(0, info.Size()-off)), io.EOF
+		}
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// copy copies from the mapping. It reports !ok if a page cannot be had, which would
+// otherwise end the process. zeros says that the last byte is 0, and so is the rest of
+// its page: so it reads behind the end of a file that was cut short.
+func (m *mappedFile) copy(p []byte, off int64) (n int, zeros, ok bool) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if e := recover(); e != nil {
 			if _, fault := e.(interface{ Addr() uintptr }); !fault {
 				panic(e)
 			}
-			n, err = 0, &ShardError{m.name, fmt.Sprintf(
-				"cannot be read at byte %d: it was cut short after it was opened, or its disk fails", off)}
+			n, zeros, ok = 0, false, false
 		}
 	}()
-	if n = copy(p, m.data[off:]); n < len(p) {
-		return n, io.EOF
+	n = copy(p, m.data[off:])
+	return n, n > 0 && p[n-1] == 0 && m.zeroToPageEnd(int(off)+n), true
+}
+
+func (m *mappedFile) zeroToPageEnd(off int) bool {
+	page := os.Getpagesize()
+	end := min(len(m.data), (off+page-1)/page*page)
+	for _, b := range m.data[off:end] {
+		if b != 0 {
+			return false
+		}
 	}
-	return n, nil
+	return true
+}
+
+// readFile reads with system calls what could not be read from the mapping. They say why:
+// the file was cut short, or the disk or the network fails.
+func (m *mappedFile) readFile(p []byte, off int64) (int, error) {
+	f, err := m.open(m.name)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	switch info, err := f.Stat(); {
+	case err != nil:
+		return 0, err
+	case !os.SameFile(info, m.info):
+		return 0, errReplaced
+	}
+	return f.ReadAt(p, off)
 }
 
 func (m *mappedFile) Close() error {

@@ -5,4 +5,4 @@ package data
 import "os"
 
 // mapFile returns false: files are read without a mapping here.
-func mapFile(*os.File, int64) (shardFile, bool) { return nil, false }
+func mapFile(*os.File) (shardFile, bool) { return nil, false }

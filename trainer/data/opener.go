@@ -2,21 +2,19 @@ package data
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
 // An opener finds and opens the shards of a source.
 type opener interface {
-	// List returns the names of the shards of a source. Their rows are numbered in
-	// this order. Names end in .safetensors or .npy.
-	List(ctx context.Context, source string) ([]string, error)
+	// List finds the shards of a source. Their rows are numbered in the order of its
+	// names.
+	List(ctx context.Context, source string) (listing, error)
 
 	// Open opens a shard by a name that List returned.
 	Open(ctx context.Context, name string) (shardFile, error)
@@ -26,76 +24,30 @@ type opener interface {
 type shardFile interface {
 	io.ReaderAt
 	io.Closer
-	Size() int64 // in bytes
+	Size() int64                // in bytes, when it was opened
+	Stat() (fs.FileInfo, error) // what it is now
+	stamp() stamp               // of when it was opened
 }
 
-// localFiles opens the shards of a local path: a directory, a glob or a file.
+// localFiles opens the shards of a local path: a folder, a pattern or a file.
 type localFiles struct{}
 
-func (localFiles) List(ctx context.Context, source string) ([]string, error) {
+func (localFiles) List(ctx context.Context, source string) (listing, error) {
 	path, err := localPath(source)
 	if err != nil {
-		return nil, err
+		return listing{}, err
 	}
-	info, err := os.Stat(path)
-	switch {
-	case err == nil && info.IsDir():
-		return listDir(source, path)
-	case err == nil:
-		if !isShard(path) {
-			return nil, &SourceError{Source: source, Msg: "is neither .safetensors nor .npy"}
-		}
-		return []string{path}, nil
-	case strings.Contains(path, "$") && errors.Is(err, fs.ErrNotExist):
-		return nil, &SourceError{Source: source, Msg: "there is no such file, and variables such as $HOME are not " +
-			"expanded: write the path out, or begin it with ~/"}
-	case !strings.ContainsAny(path, "*?["):
-		return nil, fileError(source, err)
-	}
-	names, err := filepath.Glob(path)
-	if err != nil {
-		return nil, &SourceError{Source: source, Err: err}
-	}
-	names = slices.DeleteFunc(names, func(name string) bool {
-		info, err := os.Stat(name)
-		return !isShard(name) || err == nil && info.IsDir()
-	})
-	if len(names) == 0 {
-		return nil, &SourceError{Source: source, Msg: "matches no .safetensors or .npy file"}
-	}
-	slices.Sort(names)
-	return names, nil
-}
-
-func listDir(source, dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, fileError(source, err)
-	}
-	var names []string
-	for _, e := range entries {
-		if !e.IsDir() && isShard(e.Name()) {
-			names = append(names, filepath.Join(dir, e.Name()))
-		}
-	}
-	if len(names) == 0 {
-		return nil, &SourceError{Source: source, Msg: "holds no .safetensors or .npy file"}
-	}
-	return names, nil
-}
-
-// isShard reports whether a path has the name of a shard. Names that begin with a dot
-// are not shards: they are files that are being written, or that file managers leave.
-func isShard(path string) bool {
-	name := filepath.Base(path)
-	return !strings.HasPrefix(name, ".") && (strings.HasSuffix(name, ".safetensors") || strings.HasSuffix(name, ".npy"))
+	return list(ctx, disk{}, source, path)
 }
 
 // localPath returns the path that a source names: it strips file://, replaces ~ by the
 // home directory, and refuses other schemes.
 func localPath(source string) (string, error) {
 	if source == "" {
-		return "", &SourceError{Msg: "no source: give a directory, a glob or a file"}
+		return "", &SourceError{Msg: "no source: give a folder, a pattern or a file"}
+	}
+	if strings.Contains(source, "\x00") {
+		return "", &SourceError{Source: source, Msg: "no path holds a zero byte"}
 	}
 	source = strings.TrimPrefix(source, "file://")
 	if scheme, _, ok := strings.Cut(source, "://"); ok {
@@ -120,25 +72,35 @@ func (localFiles) Open(ctx context.Context, name string) (shardFile, error) {
 	if err != nil {
 		return nil, fileError(name, err)
 	}
-	f, err := os.Open(name)
+	f, err := openPlain(name)
 	if err != nil {
 		return nil, fileError(name, err)
 	}
-	if info, err = f.Stat(); err != nil {
-		f.Close()
-		return nil, err
-	}
-	if m, ok := mapFile(f, info.Size()); ok {
+	if m, ok := mapFile(f.File); ok {
 		f.Close() // the mapping stays valid, and thousands of shards need no descriptors
 		return m, nil
 	}
-	return plainFile{f, info.Size()}, nil
+	return f, nil
 }
 
-// A plainFile is a file that cannot be mapped: it is read with system calls.
+// A plainFile is a file that is read with system calls.
 type plainFile struct {
 	*os.File
-	size int64
+	info fs.FileInfo // when it was opened
 }
 
-func (f plainFile) Size() int64 { return f.size }
+func openPlain(name string) (plainFile, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return plainFile{}, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return plainFile{}, err
+	}
+	return plainFile{f, info}, nil
+}
+
+func (f plainFile) Size() int64  { return f.info.Size() }
+func (f plainFile) stamp() stamp { return stampOf(f.info) }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/topksweep/sweep/trainer"
 )
@@ -18,13 +19,21 @@ const (
 	streamEpoch = 0x65706f63 // orders the training rows of an epoch
 )
 
-// Options say how Open and Inspect read. The zero value uses all cores.
+// Options say how Open and Inspect read. The zero value uses all cores and no cache.
 type Options struct {
 	Workers int // goroutines for scans; 0 stands for GOMAXPROCS. Results do not depend on it
 
-	// Progress is called with the number of rows that Inspect has scanned, never by two
-	// goroutines at once; nil for none.
+	// Cache is a folder in which Open and Inspect keep what they found out by reading all
+	// bytes, for the next time; "" for none. It is made if it is not there. If it cannot
+	// be written to, that is no error.
+	Cache string
+
+	// Progress is called during a scan of all bytes with how many of how many are read, and
+	// at the scan's end with done = total; never by two goroutines at once. There may be
+	// several scans, one after the other. nil for none.
 	Progress func(done, total int64)
+
+	clock func() time.Time // for tests; nil for time.Now
 }
 
 // filled returns o with the defaults in place of zero values.
@@ -35,7 +44,23 @@ func (o Options) filled() Options {
 	if o.Progress == nil {
 		o.Progress = func(int64, int64) {}
 	}
+	if o.clock == nil {
+		o.clock = time.Now
+	}
 	return o
+}
+
+// meter returns a function that several goroutines call with how many bytes of total they
+// have read.
+func (o Options) meter(total int64) func(bytes int64) {
+	var mu sync.Mutex
+	var done int64
+	return func(bytes int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		done += bytes
+		o.Progress(done, total)
+	}
 }
 
 // A source holds rows, numbered from 0.
@@ -51,54 +76,132 @@ type source interface {
 // A Set is opened data: rows to train on and held-out rows. All its methods but Close
 // may be called by several goroutines at once.
 type Set struct {
-	src   source
-	info  trainer.DataInfo
-	base  perm      // of all rows: its first EvalRows elements are held out
-	train int64     // number of rows to train on
-	scale float32   // that every row is multiplied by
-	dirs  []float32 // see Directions
-	bufs  sync.Pool // of *[]byte, scratch of source.read
+	spec   trainer.DataSpec
+	opts   Options
+	shards *shards // as they are stored; nil for synthetic data
+	src    source  // the rows to use: without those that max_norm leaves out
+	info   trainer.DataInfo
+	base   perm      // of all rows of src: its first EvalRows elements are held out
+	train  int64     // number of rows to train on
+	scale  float32   // that every row is multiplied by
+	dirs   []float32 // see Directions
+	bufs   sync.Pool // of *[]byte, scratch of source.read
+
+	sample  sampleStats // of the training rows
+	held    float64     // share of huge rows in the held-out rows' sum of squares
+	content content
+	cache   *cache // nil for synthetic data, as is watch
+	watch   *watch
 }
 
-// Open opens the data of spec. It checks every shard's header and a sample of the rows,
-// and computes the scale and the fingerprint; the other rows it does not read. The error
-// joins those of all shards. errors.Is(err, ErrBad) is true where the data or the spec
-// are wrong, and false where, for example, a disk fails.
+// Open opens the data of spec. It checks every shard's header, reads the held-out rows and
+// a sample of the others, and computes the scale. For the fingerprint it hashes all bytes,
+// unless spec says to sample them, or o.Cache holds what they came to. The error joins
+// those of all shards. errors.Is(err, ErrBad) is true where the data or the spec are
+// wrong, and false where, for example, a disk fails.
 func Open(ctx context.Context, spec trainer.DataSpec, o Options) (*Set, error) {
 	return openFrom(ctx, localFiles{}, spec, o)
 }
 
 func openFrom(ctx context.Context, files opener, spec trainer.DataSpec, o Options) (*Set, error) {
-	o = o.filled()
+	s, err := newSet(ctx, files, spec, o.filled())
+	if err != nil {
+		return nil, err
+	}
+	if err := s.open(ctx, files); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// newSet checks spec and opens its source.
+func newSet(ctx context.Context, files opener, spec trainer.DataSpec, o Options) (*Set, error) {
 	if err := checkSpec(spec); err != nil {
 		return nil, err
 	}
-	s := &Set{info: trainer.DataInfo{DType: string(f32)}}
-	var content digest
-	sample := int64(sampleRows)
+	s := &Set{spec: spec, opts: o, info: trainer.DataInfo{DType: string(f32)}}
 	if spec.Synthetic != nil {
 		syn, err := newSynthetic(*spec.Synthetic)
 		if err != nil {
 			return nil, err
 		}
-		s.src, s.dirs, content = syn, syn.dirs, syn.digest()
-		sample = syntheticSample
-	} else {
-		sh, err := openShards(ctx, files, spec.Source, o.Workers)
-		if err != nil {
-			return nil, err
-		}
-		s.src = sh
-		s.info.DType, s.info.Shards, s.info.Bytes = sh.dtypes(), len(sh.list), sh.bytes()
-		if content, err = sh.digest(ctx, o.Workers); err != nil {
-			return nil, errors.Join(err, sh.Close())
-		}
+		s.src, s.dirs = syn, syn.dirs
+		s.content.digest = syn.digest()
+		return s, nil
 	}
-	if err := s.prepare(ctx, spec, sample, content, o.Workers); err != nil {
-		return nil, errors.Join(err, s.src.Close())
+	sh, err := openShards(ctx, files, spec.Source, o.Workers)
+	if err != nil {
+		return nil, err
 	}
+	s.src, s.shards = sh, sh
+	s.info.DType, s.info.Shards, s.info.Bytes = sh.dtypes(), len(sh.list), sh.bytes()
+	s.info.Notes = sh.notes
+	s.cache = newCache(sh, spec.Verify == verifySample, o)
 	return s, nil
 }
+
+// open does what Open does after the source is opened.
+func (s *Set) open(ctx context.Context, files opener) error {
+	if err := s.prepare(ctx); err != nil {
+		return err
+	}
+	if err := s.readContent(ctx, files, true); err != nil {
+		return err
+	}
+	s.describe()
+	return nil
+}
+
+// readContent finds the content's digest, in the cache or by hashing, and with it the
+// fingerprint. If rows are held out, it counts those that are repeated.
+func (s *Set) readContent(ctx context.Context, files opener, heldOut bool) error {
+	if s.shards != nil {
+		if err := s.hashShards(ctx, heldOut && s.spec.Verify != verifySample); err != nil {
+			return err
+		}
+		s.watch = newWatch(files, s.shards, s.content, time.Unix(0, s.cache.entry.Began), s.opts)
+	}
+	s.info.Fingerprint = s.content.fingerprint(s.normalize(), s.info.Scale, s.info.EvalRows, s.info.MaxNorm)
+	return nil
+}
+
+// hashShards sets content, and if it is to count them, the number of repeated rows.
+func (s *Set) hashShards(ctx context.Context, count bool) (err error) {
+	var known, counted bool
+	s.content, known = s.cache.content()
+	if count {
+		s.info.EvalRepeated, counted = s.cache.entry.Repeated[s.repeatedKey()]
+	}
+	if known && (counted || !count) {
+		return nil
+	}
+	var visit rowVisitor
+	var r *repeats
+	if count {
+		if r, err = s.newRepeats(ctx); err != nil {
+			return err
+		}
+		visit = r.visit
+	}
+	sampled := s.spec.Verify == verifySample
+	after := s.opts.meter(s.shards.hashedBytes(sampled))
+	if s.content, err = s.shards.hash(ctx, sampled, s.opts.Workers, after, visit); err != nil {
+		return err
+	}
+	if count {
+		s.info.EvalRepeated = r.count()
+	}
+	s.cache.put(func(e *cacheEntry) {
+		e.Content = fmt.Sprintf("%x", s.content.digest[:])
+		if count {
+			e.Repeated = keep(e.Repeated, s.repeatedKey(), s.info.EvalRepeated)
+		}
+	})
+	return nil
+}
+
+// verifySample is the value of verify that has a part of the bytes hashed.
+const verifySample = "sample"
 
 // checkSpec returns an error for the first setting that makes no sense.
 func checkSpec(spec trainer.DataSpec) error {
@@ -111,43 +214,72 @@ func checkSpec(spec trainer.DataSpec) error {
 		return &SourceError{Msg: fmt.Sprintf("normalize: %q is neither none nor mean_square", spec.Normalize)}
 	case spec.EvalTokens < 0:
 		return &SourceError{Msg: fmt.Sprintf("eval_tokens: %d is negative", spec.EvalTokens)}
+	case spec.MaxNorm != "" && spec.Synthetic != nil:
+		return &SourceError{Msg: "max_norm: synthetic rows are not left out: remove max_norm, or write the rows to shards"}
+	case spec.Verify != "" && spec.Verify != "whole" && spec.Verify != verifySample:
+		return &SourceError{Msg: fmt.Sprintf("verify: %q is neither whole nor sample", spec.Verify)}
+	}
+	if spec.MaxNorm != "" {
+		if _, _, err := trainer.ParseMaxNorm(spec.MaxNorm); err != nil {
+			return &SourceError{Msg: "max_norm: " + err.Error()}
+		}
 	}
 	return nil
 }
 
-// prepare holds out rows, reads a sample of the others for the scale, and fills in info.
-func (s *Set) prepare(ctx context.Context, spec trainer.DataSpec, sample int64, content digest, workers int) error {
+func (s *Set) normalize() string { return cmp.Or(s.spec.Normalize, "none") }
+
+// prepare leaves rows out and holds rows out, reads the held-out rows and a sample of the others, and fills in info but
+// for the fingerprint.
+func (s *Set) prepare(ctx context.Context) error {
+	if err := s.leaveOut(ctx); err != nil {
+		return err
+	}
+	if err := s.holdOut(); err != nil {
+		return err
+	}
+	var err error
+	if s.sample, err = s.readSample(ctx); err != nil {
+		return err
+	}
+	s.info.MeanNorm, s.info.MedianNorm = s.sample.meanNorm(), s.sample.median
+	if s.normalize() == "mean_square" {
+		s.scale = float32(1 / math.Sqrt(s.sample.meanSquare()))
+		if !(s.scale > 0 && s.scale <= math.MaxFloat32) {
+			return s.errorf("normalize: the rows' mean squared norm is %g, which cannot be scaled to 1",
+				s.sample.meanSquare())
+		}
+	}
+	s.info.Scale = float64(s.scale)
+	if s.held, err = s.readHeldOut(ctx); err != nil {
+		return err
+	}
+	s.info.HugeShare = max(s.sample.hugeShare, s.held)
+	return nil
+}
+
+// holdOut chooses the held-out rows from those of src.
+func (s *Set) holdOut() error {
 	rows := s.src.rows()
-	eval := cmp.Or(spec.EvalTokens, min(65536, rows/10))
+	eval := cmp.Or(s.spec.EvalTokens, min(65536, rows/10))
 	if eval == 0 {
-		return &SourceError{Source: spec.Source, Msg: fmt.Sprintf("eval_tokens: auto holds out a tenth of the rows, and a "+
-			"tenth of %d is none: give at least 10 rows, or set eval_tokens", rows)}
+		return s.errorf("eval_tokens: auto holds out a tenth of the rows, and a tenth of %d is none: "+
+			"give at least 10 rows, or set eval_tokens", rows)
 	}
 	if eval >= rows {
-		return &SourceError{Source: spec.Source, Msg: fmt.Sprintf(
-			"eval_tokens: holding out %d of %d rows leaves none to train on", eval, rows)}
+		return s.errorf("eval_tokens: holding out %d of %d rows leaves none to train on", eval, rows)
 	}
 	s.train = rows - eval
 	s.base = newPerm(rows, 0, streamBase, 0)
 	s.scale = 1
 	s.bufs.New = func() any { b := make([]byte, 4*s.src.dim()); return &b }
 	s.info.Rows, s.info.EvalRows, s.info.Dim = rows, eval, s.src.dim()
-
-	m, err := s.sample(ctx, min(s.train, sample, max(1, sampleNumbers/int64(s.src.dim()))), workers)
-	if err != nil {
-		return err
-	}
-	s.info.MeanNorm = m.norm / float64(m.rows)
-	if spec.Normalize == "mean_square" {
-		s.scale = float32(1 / math.Sqrt(m.square/float64(m.rows)))
-		if !(s.scale > 0 && s.scale <= math.MaxFloat32) {
-			return &SourceError{Source: spec.Source, Msg: fmt.Sprintf(
-				"normalize: the rows' mean squared norm is %g, which cannot be scaled to 1", m.square/float64(m.rows))}
-		}
-	}
-	s.info.Scale = float64(s.scale)
-	s.info.Fingerprint = content.fingerprint(cmp.Or(spec.Normalize, "none"), s.info.Scale, eval)
 	return nil
+}
+
+// errorf returns an error about the source or a setting of it.
+func (s *Set) errorf(format string, a ...any) error {
+	return &SourceError{Source: s.spec.Source, Msg: fmt.Sprintf(format, a...)}
 }
 
 // Info returns the numbers of rows, the scale, the fingerprint and so on.

@@ -33,8 +33,8 @@ func (l layout) bytes() int64    { return l.rows * l.rowBytes() }
 type shard struct {
 	layout
 	name  string
-	file  shardFile
-	first int64 // number in the source of the shard's row 0
+	file  shardFile // a checkedFile
+	first int64     // number in the source of the shard's row 0
 }
 
 // readLayout reads the header of a shard and checks it against the file.
@@ -43,7 +43,7 @@ func readLayout(name string, f shardFile) (layout, error) {
 	l, err := w.layout(name, f.Size())
 	switch {
 	case w.err != nil:
-		return l, fmt.Errorf("read %s: %w", name, w.err)
+		return l, w.err
 	case err != nil:
 		return l, &ShardError{name, err.Error()}
 	case l.rows == 0:
@@ -57,8 +57,8 @@ func readLayout(name string, f shardFile) (layout, error) {
 // An errorRecorder records the first error of reading, so that it is not taken for an
 // error of the shard's content.
 type errorRecorder struct {
-	io.ReaderAt
-	err error
+	io.ReaderAt // a checkedFile, whose errors are explained
+	err         error
 }
 
 func (w *errorRecorder) ReadAt(p []byte, off int64) (int, error) {
@@ -143,27 +143,40 @@ type shards struct {
 	width int   // numbers in a row
 	count int64 // rows
 	half  *f16Values
+	notes []string // what a person should know of the source, a sentence each
 }
 
 // openShards opens all shards of a source. The error joins those of all shards.
-func openShards(ctx context.Context, files opener, name string, workers int) (*shards, error) {
-	names, err := files.List(ctx, name)
+func openShards(ctx context.Context, files opener, source string, workers int) (*shards, error) {
+	found, err := files.List(ctx, source)
 	if err != nil {
 		return nil, err
 	}
-	if len(names) == 0 {
-		return nil, &SourceError{Source: name, Msg: "holds no shards"}
+	if len(found.names) == 0 {
+		return nil, &SourceError{Source: source, Msg: "holds no shards"}
 	}
+	s := &shards{half: newF16Values(), notes: found.notes}
+	if errs := s.open(ctx, files, found.names, workers); len(errs) > 0 {
+		s.Close()
+		return nil, joinErrors(errs)
+	}
+	if errs := s.check(ctx, source, workers); len(errs) > 0 {
+		s.Close()
+		return nil, joinErrors(errs)
+	}
+	return s, nil
+}
+
+// open opens the shards and reads their headers.
+func (s *shards) open(ctx context.Context, files opener, names []string, workers int) (errs []error) {
 	// The error of a shard is a result, so that the errors of other shards are seen too.
 	type opened struct {
 		shard
 		err error
 	}
-	s := &shards{half: newF16Values()}
-	var errs []error
-	err = inOrder(ctx, workers, int64(len(names)), 1, func(i, _ int64) (op opened) {
+	err := inOrder(ctx, workers, int64(len(names)), 1, func(i, _ int64) (op opened) {
 		op.name = names[i]
-		if op.file, op.err = files.Open(ctx, op.name); op.err == nil {
+		if op.file, op.err = openChecked(ctx, files, op.name); op.err == nil {
 			op.layout, op.err = readLayout(op.name, op.file)
 		}
 		return op
@@ -176,16 +189,21 @@ func openShards(ctx context.Context, files opener, name string, workers int) (*s
 		}
 	})
 	if err != nil {
-		errs = []error{err}
+		return []error{err}
 	}
-	if len(errs) == 0 {
-		errs = s.index()
+	return errs
+}
+
+// check looks at the shards together, and adds to the notes.
+func (s *shards) check(ctx context.Context, source string, workers int) []error {
+	if errs := s.index(); len(errs) > 0 {
+		return errs
 	}
-	if len(errs) > 0 {
-		s.Close()
-		return nil, errors.Join(errs...)
+	if err := s.checkShape(source); err != nil {
+		return []error{err}
 	}
-	return s, nil
+	s.notes = append(s.notes, s.shapeNotes()...)
+	return s.copies(ctx, workers)
 }
 
 // index numbers the rows and checks that all shards have rows of the same width.
@@ -196,8 +214,7 @@ func (s *shards) index() (errs []error) {
 		sh.first = s.count
 		s.count += sh.rows
 		if sh.dim != s.width {
-			errs = append(errs, &ShardError{sh.name, fmt.Sprintf(
-				"its rows have %d numbers, those of %s have %d: all shards need one width", sh.dim, s.list[0].name, s.width)})
+			errs = append(errs, widthError(sh, &s.list[0]))
 		}
 	}
 	return errs
@@ -211,11 +228,7 @@ func (s *shards) read(row int64, x []float32, scale float32, buf []byte) error {
 	buf = buf[:sh.rowBytes()]
 	row -= sh.first
 	if n, err := sh.file.ReadAt(buf, sh.start+row*sh.rowBytes()); n < len(buf) {
-		if err == io.EOF {
-			return &ShardError{sh.name, fmt.Sprintf(
-				"row %d is not there any more: the file was cut short after it was opened", row)}
-		}
-		return fmt.Errorf("read %s: %w", sh.name, err)
+		return err
 	}
 	if sh.dtype.decode(x, buf, scale, s.half) {
 		return nil

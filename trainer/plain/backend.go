@@ -21,6 +21,9 @@ func (Backend) Bytes(c trainer.Config) (device, host int64) {
 	return 4 * 8 * c.Params(), c.StateBytes()
 }
 
+// Unsupported implements trainer.Backend: all is computed in float64, whatever the precision.
+func (Backend) Unsupported(trainer.Config) error { return nil }
+
 // MeasureRoofline implements trainer.Backend: it is not known.
 func (Backend) MeasureRoofline() (*trainer.Roofline, error) { return nil, nil }
 

@@ -11,3 +11,6 @@ import (
 func TestGoldens(t *testing.T) { backendtest.Goldens(t, plain.Backend{}) }
 
 func TestEncode(t *testing.T) { backendtest.Encode(t, plain.Backend{}) }
+
+// What a run says that meets a number that is not finite.
+func TestMessages(t *testing.T) { backendtest.Messages(t, plain.Backend{}) }

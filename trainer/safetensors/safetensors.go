@@ -75,14 +75,15 @@ func DTypeSize(dtype string) int64 {
 // ReadHeader reads the header from the start of a file of size bytes, and leaves r at the
 // data section. It checks that the tensors' bytes fill the data section without overlap
 // or gap, and that their number agrees with dtype and shape. An error about that has
-// ErrFormat in its chain; other errors are those of r.
+// ErrFormat in its chain. Other errors are those of r, and io.ErrUnexpectedEOF if r ends
+// before size.
 func ReadHeader(r io.Reader, size int64) (*Header, error) {
 	var word [8]byte
 	if size < 8 {
 		return nil, bad("%d bytes are too few for a header", size)
 	}
 	if _, err := io.ReadFull(r, word[:]); err != nil {
-		return nil, fmt.Errorf("read header: %w", err)
+		return nil, fmt.Errorf("read header: %w", noEOF(err))
 	}
 	n := binary.LittleEndian.Uint64(word[:])
 	if n > MaxHeader || n > uint64(size-8) {

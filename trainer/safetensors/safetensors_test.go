@@ -5,11 +5,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"reflect"
 	"runtime"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 func TestRoundTrip(t *testing.T) {
@@ -78,6 +80,25 @@ func TestBadFiles(t *testing.T) {
 		_, err := ReadHeader(bytes.NewReader(c.data), int64(len(c.data)))
 		if !errors.Is(err, ErrFormat) || !strings.Contains(fmt.Sprint(err), c.want) {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+// An error of the reader is not one of the format, and passes as it is.
+func TestReadErrors(t *testing.T) {
+	good := file(`{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}`, 2)
+	header := len(good) - 2
+	for n := range header {
+		for name, c := range map[string]struct {
+			r    io.Reader
+			want error
+		}{
+			"short":  {bytes.NewReader(good[:n]), io.ErrUnexpectedEOF},
+			"broken": {io.MultiReader(bytes.NewReader(good[:n]), iotest.ErrReader(io.ErrClosedPipe)), io.ErrClosedPipe},
+		} {
+			if _, err := ReadHeader(c.r, int64(len(good))); !errors.Is(err, c.want) || errors.Is(err, ErrFormat) {
+				t.Errorf("%s after %d bytes: %v", name, n, err)
+			}
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 // percentInterval is how often Percent draws its line.
 const percentInterval = 200 * time.Millisecond
 
-// Percent returns a function that shows how far a long scan of rows is, as a
+// Percent returns a function that shows how far a long scan of data is, in bytes, as a
 // percentage that is drawn anew on one line. It shows nothing if t is not
 // interactive. The line is removed when done is total.
 func Percent(t Terminal) func(done, total int64) {
@@ -23,7 +23,7 @@ func Percent(t Terminal) func(done, total int64) {
 			}
 		case time.Since(drawn) > percentInterval:
 			drawn = time.Now()
-			fmt.Fprintf(t.Out, "\r%d%% of %d rows", 100*done/total, total)
+			fmt.Fprintf(t.Out, "\r\x1b[Kreading the data: %d%% of %.1f GB", 100*done/total, float64(total)/1e9)
 		}
 	}
 }

@@ -30,7 +30,7 @@ func blockEach(n, width int) driver.Grid { return driver.Linear(n, rowThreads(wi
 // thread holds each float4: D = 512 takes 1 warp of 4 float4 a thread, D = 1040 takes 3 warps.
 type team struct{ warps, each int }
 
-// MaxD4 is the widest row that a team can hold, in float4.
+// MaxD4 is the widest row that a team can hold, in float4. cuda.Unsupported refuses wider ones.
 const MaxD4 = 32 * 32 * 4
 
 func teamOf(d4 int) team {

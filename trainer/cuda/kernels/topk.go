@@ -41,11 +41,17 @@ type Selected struct {
 	Hits          ptr // [F] int32: += 1 for each value above 0; or 0
 	ZeroPicks     ptr // [F] int32: += 1 for each 0 that was selected; or 0
 	Smallest      ptr // [Rows] smallest positive value, or +Inf; or 0
-	NaNRow        ptr // int32: Rows − the first row with a NaN, if that is larger
+	NaNRow        ptr // int32: Rows + Later − the first row with a NaN, if that is larger
+
+	// Later is the number of rows that come in later blocks. Each block's rows count from
+	// 0, and NaNRow is one number for all blocks: the first row with a NaN has the largest.
+	Later int
 }
 
 // TopKFinish ends a selection.
 func (q *Queue) TopKFinish(s Candidates, out Selected) {
-	q.launch("topk_finish", warpEach(s.Rows), i32(s.Rows), i32(s.K), i32(s.Room), s.Bits, s.Latents, s.Count,
+	// The kernel takes one number for both the rows of the grid and those from here on.
+	q.require(out.Later == 0 || s.Rows%warps == 0, "top k: %d rows before %d others", s.Rows, out.Later)
+	q.launch("topk_finish", warpEach(s.Rows), i32(s.Rows+out.Later), i32(s.K), i32(s.Room), s.Bits, s.Latents, s.Count,
 		out.Acts, out.Latents, out.Hits, out.ZeroPicks, out.Smallest, out.NaNRow)
 }

@@ -16,7 +16,6 @@ await() { while [ -z "$(eval "$1" 2>/dev/null)" ]; do sleep 0.01; done; }
 
 mkdir -p outputs
 "$program" run grids/interrupted.yaml --no-ui --slots 1 -o csv >outputs/undisturbed.csv
-(cd "$SWEEP_DIR/store/models" && sha256sum -- */sae.safetensors) >outputs/undisturbed.sha256
 rm -rf "$SWEEP_DIR"/*
 stages=$SWEEP_DIR/store/stages
 

@@ -1,0 +1,199 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/storage/disk"
+)
+
+// A crampedStore refuses objects of checkpoints as refuse wants it, by their keys.
+type crampedStore struct {
+	storage.Store
+	refuse func(key string) error
+}
+
+func (s *crampedStore) Put(ctx context.Context, key string, body io.ReaderAt, size int64) error {
+	if err := s.check("put", key); err != nil {
+		return err
+	}
+	return s.Store.Put(ctx, key, body, size)
+}
+
+func (s *crampedStore) PutNew(ctx context.Context, key string, data []byte) error {
+	if err := s.check("putnew", key); err != nil {
+		return err
+	}
+	return storage.PutNew(ctx, s.Store, key, data)
+}
+
+func (s *crampedStore) check(op, key string) error {
+	for _, part := range []string{"/data/", "/forks/", "/manifests/"} {
+		if strings.Contains(key, part) {
+			return storage.Wrap(op, key, s.refuse(key))
+		}
+	}
+	return nil
+}
+
+// A stage that is done waits while its checkpoint finds no room. Not one step is
+// trained twice.
+func TestWaitsForRoom(t *testing.T) {
+	want := undisturbedModel(t)
+	for _, full := range []error{storage.ErrNoSpace, storage.ErrReadOnly} {
+		tries, trained := 0, 0
+		w := submit(t, &crampedStore{Store: openDir(t), refuse: func(string) error {
+			if tries++; tries < 20 {
+				return full
+			}
+			return nil
+		}}, makePlan(t, nil))
+		w.room = time.Nanosecond
+		w.hooks.after = func(int64) { trained++ }
+		w.finish()
+		if trained != steps {
+			t.Errorf("%v: trained %d steps, want %d", full, trained, steps)
+		}
+		wantSame(t, full.Error()+": the model", w.model(), want)
+	}
+}
+
+// A stage that waits for room says so in its heartbeats, with the reason, and once in
+// the log.
+func TestSaysThatItWaitsForRoom(t *testing.T) {
+	var log lockedBuffer
+	w := newWorker(t, openDir(t), makePlan(t, nil))
+	w.log = slog.New(slog.NewTextHandler(&log, nil))
+	w.room = time.Nanosecond
+	full := storage.Wrap("put", "stages/x/data/y", storage.ErrNoSpace)
+	stage := &training{a: w.Activities, run: &run{cell: w.plan.Cells[1]}, progress: &progress{}}
+	tries := 0
+	save := func() error {
+		const want = "waiting for room in the store: put stages/x/data/y: no space left"
+		if got := stage.progress.get().Doing; got != want {
+			t.Errorf("says %q, want %q", got, want)
+		}
+		if tries++; tries < 3 {
+			return full
+		}
+		return nil
+	}
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	env.RegisterActivityWithOptions(func(ctx context.Context) error {
+		saved, ended := stage.awaitRoom(ctx, full, save)
+		return errors.Join(saved, ended)
+	}, activity.RegisterOptions{Name: "wait"})
+	if _, err := env.ExecuteActivity("wait"); err != nil || tries != 3 {
+		t.Errorf("%d tries: %v", tries, err)
+	}
+	named := disk.Explain(t.TempDir(), fmt.Errorf("write +tmp/x: %w", syscall.ENOSPC))
+	why := whyNoRoom(storage.Wrap("put", "x", storage.Mark(named, storage.ErrNoSpace)))
+	if !strings.HasPrefix(why, "no space left on device: the disk of ") {
+		t.Errorf("a named disk: %s", why)
+	}
+	if n := strings.Count(log.String(), "no room for the last checkpoint"); n != 1 {
+		t.Errorf("logged %d times:\n%s", n, log.String())
+	}
+}
+
+// A stage that waits for room ends when it must. If there is room by then, it is done.
+func TestEndsWhileWaitingForRoom(t *testing.T) {
+	for _, how := range []string{"stop", "cancel", "stop with room", "fenced"} {
+		var w *testWorker
+		tries := 0
+		w = submit(t, &crampedStore{Store: openDir(t), refuse: func(string) error {
+			switch tries++; {
+			case tries == 1 && how == "cancel":
+				w.cancel()
+			case tries == 1 && how != "fenced":
+				close(w.stop)
+			case how == "stop with room":
+				return nil
+			case tries > 1 && how == "fenced":
+				return storage.ErrFenced
+			}
+			return storage.ErrNoSpace
+		}}, makePlan(t, nil))
+		w.room = time.Hour
+		if how == "fenced" {
+			w.room = time.Nanosecond
+		}
+		err := w.train()
+		switch how {
+		case "stop":
+			wantType(t, err, "WorkerStopping", true)
+		case "cancel":
+			wantType(t, err, "NoSpace", true)
+		case "stop with room":
+			if err != nil {
+				t.Error(err)
+			}
+		case "fenced":
+			wantType(t, err, "Fenced", true)
+		}
+		if tries < 2 {
+			t.Errorf("%s: %d tries to save", how, tries)
+		}
+	}
+}
+
+// Whatever of a checkpoint finds no room, and however often, a sweep trains what an
+// undisturbed one trains, and ends with the same bytes.
+func TestRoomProperty(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 11))
+	for range 2 {
+		p := planOf(t, treeGrid(r))
+		calm := submit(t, openDir(t), p)
+		want := sweepAll(t, calm, nil)
+		left := map[string]int{} // refusals to come, by key
+		store := &crampedStore{Store: openDir(t), refuse: func(key string) error {
+			n, ok := left[key]
+			if !ok {
+				n = r.IntN(3)
+			}
+			left[key] = n - 1
+			switch {
+			case n <= 0:
+				return nil
+			case n%2 == 0:
+				return storage.ErrReadOnly
+			}
+			return storage.ErrNoSpace
+		}}
+		w := submit(t, store, p)
+		w.room = time.Nanosecond
+		if got := sweepAll(t, w, nil); got != want {
+			t.Errorf("trained %+v, undisturbed %+v", got, want)
+		}
+		if got, want := outputs(t, w.store), outputs(t, calm.store); !maps.EqualFunc(got, want, bytes.Equal) {
+			t.Errorf("%d models and results, or their bytes, differ from the %d of the undisturbed sweep", len(got), len(want))
+		}
+	}
+}
+
+// outputs are the models in a store.
+func outputs(t *testing.T, s storage.Store) map[string][]byte {
+	t.Helper()
+	all := map[string][]byte{}
+	for _, key := range keys(t, s, "models/") {
+		if strings.HasSuffix(key, modelWeights) || strings.HasSuffix(key, modelCurve) {
+			all[key] = read(t, s, key)
+		}
+	}
+	return all
+}

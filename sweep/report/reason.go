@@ -1,0 +1,41 @@
+package report
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/topksweep/sweep/sweep/ledger"
+)
+
+// maxReasonLength is the number of characters of an error in a table, unless its last link is longer.
+const maxReasonLength = 120
+
+// OneLine returns an error's message without line breaks.
+func OneLine(message string) string { return strings.Join(strings.Fields(message), " ") }
+
+// Cause returns what a table shows of an error's message. The cause is at the end of a chain such as "train stage: step
+// 17: the loss is NaN". So a long chain loses links at its beginning, for which … stands, and the last link is whole.
+func Cause(message string) string {
+	message = OneLine(message)
+	cause := message
+	for utf8.RuneCountInString(cause) > maxReasonLength {
+		_, rest, ok := strings.Cut(strings.TrimPrefix(cause, "… "), ": ")
+		if !ok {
+			break
+		}
+		cause = "… " + rest
+	}
+	return cause
+}
+
+// reasons returns the errors that a table of the results does not show whole, one line each, with the cell as the
+// table names it.
+func reasons(results []ledger.Result) []string {
+	var out []string
+	for _, r := range results {
+		if whole := OneLine(r.Error); whole != Cause(r.Error) {
+			out = append(out, shortID(r.Cell)+"  "+whole)
+		}
+	}
+	return out
+}
