@@ -3,6 +3,7 @@ package activities
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -11,9 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/temporal"
+
 	"github.com/topksweep/sweep/storage/storagetest"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/report"
 	"github.com/topksweep/sweep/trainer"
 )
 
@@ -76,6 +80,24 @@ func (w *testWorker) at(step int64, do func()) {
 	}
 }
 
+// wantReason checks that an error says once that the data have changed, and that a table
+// shows it.
+func wantReason(t *testing.T, err error) {
+	t.Helper()
+	const reason = "the data have changed while they were in use"
+	var e *temporal.ApplicationError
+	if !errors.As(err, &e) {
+		t.Fatalf("%v is no error of an activity", err)
+	}
+	message := e.Message()
+	if n := strings.Count(message, reason); n != 1 {
+		t.Errorf("%q says %d times that the data have changed", message, n)
+	}
+	if cause := report.Cause(message); !strings.Contains(cause, reason) || !strings.Contains(cause, "put the old rows back") {
+		t.Errorf("a table shows %q", cause)
+	}
+}
+
 // Rows that are rewritten in place while a run trains: the run fails, and nothing that
 // was trained on them is stored. Once the rows are the planned ones again, it goes on
 // from its checkpoint to the bits of an undisturbed run.
@@ -106,7 +128,9 @@ func TestRowsRewrittenWhileTraining(t *testing.T) {
 			before := snapshot(t, store)
 			w := newWorker(t, store, p)
 			w.at(20, func() { overwrite(t, file, c.other) })
-			wantType(t, w.train(), "DataChanged", false)
+			err := w.train()
+			wantType(t, err, "DataChanged", false)
+			wantReason(t, err)
 			for key, content := range snapshot(t, store) {
 				if before[key] != content && !strings.Contains(key, "/claims/") {
 					t.Errorf("%s is stored", key)
@@ -137,7 +161,9 @@ func TestNoCheckpointOfRewrittenRows(t *testing.T) {
 	w := submit(t, openDir(t), p)
 	w.saveEveryStep()
 	w.at(3, func() { overwrite(t, file, shardOf(2)) })
-	wantType(t, w.train(), "DataChanged", false)
+	err := w.train()
+	wantType(t, err, "DataChanged", false)
+	wantReason(t, err)
 	if m, err := w.newest(); err == nil && m.Step > 3 {
 		t.Errorf("the checkpoint of step %d is stored", m.Step)
 	}

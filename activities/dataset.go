@@ -44,8 +44,8 @@ func (d *attemptData) verify(ctx context.Context) error {
 	return err
 }
 
-// explain returns err, or what verify says in its place: rows that were written to are
-// the reason of a NaN, or of a shard that is cut short. After a failed read later attempts
+// explain returns err, with what verify says behind it: rows that were written to are the
+// reason of a NaN, or of a shard that is cut short. After a failed read later attempts
 // open the data anew: of a file that was replaced, the old one may be gone.
 func (d *attemptData) explain(ctx context.Context, err error) error {
 	var failed *data.ReadError
@@ -53,10 +53,13 @@ func (d *attemptData) explain(ctx context.Context, err error) error {
 		d.drop()
 		return err
 	}
+	if errors.Is(err, ErrDataChanged) || errors.Is(err, data.ErrTouched) {
+		return err // verify has said it
+	}
 	var numeric *trainer.NumericError
 	if errors.Is(err, data.ErrBad) || errors.As(err, &numeric) {
 		if changed := d.verify(ctx); changed != nil {
-			return fmt.Errorf("%w (%w)", changed, err)
+			return fmt.Errorf("%w: %w", err, changed)
 		}
 	}
 	return err

@@ -183,7 +183,11 @@ func (w *watch) relook(i int, sh *shard) error {
 	l, err := readLayout(sh.name, sh.file)
 	switch {
 	case errors.Is(err, ErrBad):
-		return &changedError{[]string{sh.name}, err.Error()}
+		detail := err.Error()
+		if e := (*ShardError)(nil); errors.As(err, &e) {
+			detail = e.Msg // the name comes before it anyway
+		}
+		return &changedError{[]string{sh.name}, detail}
 	case err != nil:
 		return err
 	case l.rows != sh.rows || l.dim != sh.dim || l.dtype != sh.dtype:
@@ -252,17 +256,16 @@ type changedError struct {
 	detail string // how that shows; may be empty
 }
 
+// Error has the reason and what to do in its last part: of a long message, a table shows that.
 func (e *changedError) Error() string {
 	text := "shard " + strings.Join(e.files[:min(maxNamed, len(e.files))], ", ")
 	if more := len(e.files) - maxNamed; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
-	text += ": " + ErrChanged.Error()
 	if e.detail != "" {
 		text += ": " + e.detail
 	}
-	return text + ": put the old rows back and retry the runs, or submit the grid again; " +
-		"write new rows to new files while a sweep trains"
+	return text + ": " + ErrChanged.Error() + "; put the old rows back and retry the runs, or submit the grid again"
 }
 
 func (e *changedError) Is(target error) bool { return target == ErrChanged || target == ErrBad }
