@@ -35,7 +35,7 @@ func (s *stored) Eval(row int64, x []float32) error {
 }
 
 func (s *stored) Dataset() trainer.Dataset        { return s }
-func (s *stored) Fingerprint() string             { return "" }
+func (s *stored) Identity() string                { return "" }
 func (s *stored) Rows() int64                     { return 1 << 40 }
 func (s *stored) ReadRows(int64, []float32) error { return errors.New("not read") }
 func (s *stored) Locate(row int64) string         { return fmt.Sprintf("shard a, row %d", row) }

@@ -3,6 +3,7 @@ package data
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"math"
@@ -77,6 +78,7 @@ type source interface {
 // may be called by several goroutines at once.
 type Set struct {
 	spec   trainer.DataSpec
+	opened string // random: no other Set has it
 	opts   Options
 	shards *shards // as they are stored; nil for synthetic data
 	src    source  // the rows to use: without those that max_norm leaves out
@@ -119,7 +121,7 @@ func newSet(ctx context.Context, files opener, spec trainer.DataSpec, o Options)
 	if err := checkSpec(spec); err != nil {
 		return nil, err
 	}
-	s := &Set{spec: spec, opts: o, info: trainer.DataInfo{DType: string(f32)}}
+	s := &Set{spec: spec, opened: rand.Text(), opts: o, info: trainer.DataInfo{DType: string(f32)}}
 	if spec.Synthetic != nil {
 		syn, err := newSynthetic(*spec.Synthetic)
 		if err != nil {
