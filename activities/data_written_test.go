@@ -93,7 +93,8 @@ func wantReason(t *testing.T, err error) {
 	if n := strings.Count(message, reason); n != 1 {
 		t.Errorf("%q says %d times that the data have changed", message, n)
 	}
-	if cause := report.Cause(message); !strings.Contains(cause, reason) || !strings.Contains(cause, "put the old rows back") {
+	cause := report.Cause(message)
+	if !strings.Contains(cause, reason) || !strings.Contains(cause, "put the old rows back") {
 		t.Errorf("a table shows %q", cause)
 	}
 }
