@@ -91,6 +91,7 @@ type Set struct {
 
 	sample  sampleStats // of the training rows
 	held    float64     // share of huge rows in the held-out rows' sum of squares
+	far     far         // of the held-out rows
 	content content
 	cache   *cache // nil for synthetic data, as is watch
 	watch   *watch
@@ -253,7 +254,7 @@ func (s *Set) prepare(ctx context.Context) error {
 		}
 	}
 	s.info.Scale = float64(s.scale)
-	if s.held, err = s.readHeldOut(ctx); err != nil {
+	if err = s.readHeldOut(ctx); err != nil {
 		return err
 	}
 	s.info.HugeShare = max(s.sample.hugeShare, s.held)
