@@ -108,7 +108,7 @@ func describeBad(name, place string, v float32, col int) (what, why string) {
 	if !isFinite(float64(v)) {
 		return what, "leave such rows out when you write shards"
 	}
-	return what, "float32 arithmetic overflows with numbers as large as that: set normalize: mean_square, or leave such " +
+	return what, "float32 arithmetic overflows with numbers as large as that; set normalize to mean_square, or leave such " +
 		"rows out (data.max_norm)"
 }
 

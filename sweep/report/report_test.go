@@ -254,10 +254,12 @@ func TestReasons(t *testing.T) {
 		{cause, cause},
 		{"a\n\tb", "a b"},
 		{chain + cause, "… " + strings.Repeat("a link: ", 11) + cause},
-		{chain + "é" + long, "… é" + long},
+		{chain + "é" + long, "… a link: é" + long},
+		{chain + long + ": do that", "… " + long + ": do that"},
 		{long, long},
 		{full, full},
-		{"a: " + full, "… " + full},
+		{"a: " + full, "a: " + full},
+		{"a: b: " + full, "… b: " + full},
 	} {
 		if got := Cause(c.message); got != c.want {
 			t.Errorf("%q: %q, want %q", c.message, got, c.want)
