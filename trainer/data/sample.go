@@ -130,10 +130,14 @@ func (m *sampleStats) percentile(p float64) float64 {
 	return math.Sqrt(m.squares[min(max(i, 0), len(m.squares)-1)])
 }
 
+// maxHeldOut is the size from which on a number of a held-out row is an error. Beyond it,
+// the products of a row with weights of a usual size do not fit in float32.
+const maxHeldOut = 1e30
+
 // readHeldOut reads every held-out row as evaluation will, and returns the share of their
 // sum of squares that is of huge rows. If some are not finite, the error names one in each
-// file: else every run would find that out at its end. Rows of synthetic data are finite
-// by construction, and not read here.
+// file: else every run would find that out at its end. So it would with numbers above
+// maxHeldOut. Rows of synthetic data are finite by construction, and not read here.
 func (s *Set) readHeldOut(ctx context.Context) (hugeShare float64, err error) {
 	if s.shards == nil {
 		return 0, nil
@@ -163,6 +167,10 @@ func (s *Set) readHeldOut(ctx context.Context) (hugeShare float64, err error) {
 	}
 	if err == nil {
 		err = perFile(all.bad)
+	}
+	if largest := max(all.max, -all.min); err == nil && largest > maxHeldOut {
+		err = s.errorf("the held-out rows have numbers as large as %g, with which float32 arithmetic overflows: "+
+			"leave such rows out (data.max_norm), or set normalize to mean_square if all rows are as large", largest)
 	}
 	if err != nil || all.square == 0 {
 		return 0, err
