@@ -208,3 +208,31 @@ func TestRowsRewrittenWhileEvaluating(t *testing.T) {
 		t.Error("the result does not name the data")
 	}
 }
+
+// A shard that is not there for a while, as on a file system that is not mounted, fails no
+// run: what is stored stays, and the stage is tried again until the shard is back.
+func TestShardAwayForAWhile(t *testing.T) {
+	p, file := planOnShard(t)
+	undisturbed := submit(t, openDir(t), p)
+	undisturbed.finish()
+
+	away := file + ".away"
+	move := func(from, to string) {
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := submit(t, openDir(t), p)
+	w.at(20, func() { move(file, away) })
+	wantType(t, w.train(), "ReadFailed", true)
+	wantType(t, w.train(), "ReadFailed", true) // it is still away
+	move(away, file)
+	if err := w.train(); err != nil {
+		t.Fatal(err)
+	}
+	w.hooks.encode = func() { w.hooks.encode = nil; move(file, away) }
+	wantType(t, w.evaluate(), "ReadFailed", true)
+	move(away, file)
+	w.finish()
+	wantSame(t, "the model", w.model(), undisturbed.model())
+}

@@ -143,6 +143,7 @@ func (w *watch) reopen(ctx context.Context) (*shards, error) {
 		if op.file, op.err = openChecked(ctx, w.files, op.name); op.err == nil {
 			op.err = w.relook(int(i), &op.shard)
 		}
+		op.err = missed(op.name, op.err)
 		return op
 	}, func(op opened) {
 		if op.file != nil {
@@ -159,6 +160,17 @@ func (w *watch) reopen(ctx context.Context) (*shards, error) {
 		return nil, errors.Join(err, again.Close())
 	}
 	return again, nil
+}
+
+// missed turns the error of a shard that is missing, or forbidden by now, into that of a
+// failed read: it was there when the set was opened, and what was read then still holds. A
+// file system that is not mounted for a while proves nothing about the rows.
+func missed(name string, err error) error {
+	var missing *SourceError
+	if errors.As(err, &missing) && missing.Missing {
+		return &ReadError{File: name, Offset: -1, Err: missing.Err}
+	}
+	return err
 }
 
 // worst returns an error that wraps ErrChanged if there is one, else all.

@@ -186,7 +186,7 @@ func TestVerifyOtherShape(t *testing.T) {
 	}
 }
 
-// A file that is not there is an error, until it is there again.
+// A file that is not there is the error of a failed read, until it is there again.
 func TestVerifyMissing(t *testing.T) {
 	w := watchFiles(t)
 	away := filepath.Join(t.TempDir(), "away")
@@ -194,7 +194,8 @@ func TestVerifyMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := w.verify(0)
-	if !errors.Is(err, os.ErrNotExist) || errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), w.name(3)) {
+	if !errors.Is(err, os.ErrNotExist) || errors.Is(err, ErrBad) || !errors.As(err, new(*ReadError)) ||
+		!strings.Contains(err.Error(), w.name(3)) {
 		t.Errorf("a missing file: %v", err)
 	}
 	if err := os.Rename(away, w.name(3)); err != nil {
