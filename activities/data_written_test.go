@@ -235,4 +235,17 @@ func TestShardAwayForAWhile(t *testing.T) {
 	move(away, file)
 	w.finish()
 	wantSame(t, "the model", w.model(), undisturbed.model())
+
+	// Its rows cannot be had from memory either.
+	w = submit(t, openDir(t), p)
+	w.at(20, func() {
+		move(file, away)
+		overwrite(t, away, nil)
+	})
+	wantType(t, w.train(), "ReadFailed", true)
+	wantType(t, w.train(), "ReadFailed", true)
+	overwrite(t, away, shardOf(1))
+	move(away, file)
+	w.finish()
+	wantSame(t, "the model", w.model(), undisturbed.model())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync/atomic"
 	"time"
 
@@ -46,11 +47,14 @@ func (d *attemptData) verify(ctx context.Context) error {
 
 // explain returns err, or what verify says in its place: rows that were written to are
 // the reason of a NaN, or of a shard that is cut short. After a failed read later attempts
-// open the data anew: of a file that was replaced, the old one may be gone.
+// open the data anew: of a file that was replaced, the old one may be gone. They do not
+// where a file is away: nobody can open it now, and verify waits until it is back.
 func (d *attemptData) explain(ctx context.Context, err error) error {
 	var failed *data.ReadError
 	if errors.As(err, &failed) {
-		d.drop()
+		if !errors.Is(failed, fs.ErrNotExist) && !errors.Is(failed, fs.ErrPermission) {
+			d.drop()
+		}
 		return err
 	}
 	var numeric *trainer.NumericError
