@@ -37,6 +37,7 @@ type Activities struct {
 	mu      sync.Mutex
 	headers map[string]*plan.Header // by sweep
 	sets    map[string]*openSet     // by fingerprint
+	opened  map[string]bool         // fingerprints of the data that this worker has opened
 	unsaved error                   // see Unsaved
 }
 
@@ -48,7 +49,7 @@ func New(store storage.Store, backend trainer.Backend, log *slog.Logger) *Activi
 		ctx: ctx, cancel: cancel,
 		store: store, ledger: ledger.New(store), backend: backend, log: log,
 		memory: hostmem.New(), now: time.Now, beat: time.Second, room: 5 * time.Second,
-		headers: map[string]*plan.Header{}, sets: map[string]*openSet{},
+		headers: map[string]*plan.Header{}, sets: map[string]*openSet{}, opened: map[string]bool{},
 	}
 }
 

@@ -236,6 +236,24 @@ func TestShardAwayForAWhile(t *testing.T) {
 	w.finish()
 	wantSame(t, "the model", w.model(), undisturbed.model())
 
+	// Another read fails first, so that the data are opened anew.
+	w = submit(t, openDir(t), p)
+	w.at(20, func() {
+		other := file + ".other"
+		move(file, away)
+		if err := os.WriteFile(other, shardOf(1), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		overwrite(t, away, nil)
+		move(other, file) // not the file that is mapped
+	})
+	wantType(t, w.train(), "ReadFailed", true)
+	move(file, away)
+	wantType(t, w.train(), "ReadFailed", true)
+	move(away, file)
+	w.finish()
+	wantSame(t, "the model", w.model(), undisturbed.model())
+
 	// Its rows cannot be had from memory either.
 	w = submit(t, openDir(t), p)
 	w.at(20, func() {

@@ -136,7 +136,7 @@ func (a *Activities) openData(h *plan.Header, s *openSet) (*data.Set, error) {
 		s.bytes.Store(bytes)
 	}})
 	if err != nil {
-		return nil, err
+		return nil, a.away(h, err)
 	}
 	got := set.Info().Fingerprint
 	if h.SemanticsVersion() < 2 {
@@ -149,7 +149,23 @@ func (a *Activities) openData(h *plan.Header, s *openSet) (*data.Set, error) {
 	if err != nil {
 		return nil, errors.Join(err, set.Close())
 	}
+	a.mu.Lock()
+	a.opened[h.Info.Fingerprint] = true
+	a.mu.Unlock()
 	return set, nil
+}
+
+// away turns an error of opening the data of a plan into that of a failed read if they are
+// not there, and this worker has had them open before: they may come back, as those of a
+// file system that is mounted again.
+func (a *Activities) away(h *plan.Header, err error) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !errors.Is(err, data.ErrMissing) || !a.opened[h.Info.Fingerprint] {
+		return err
+	}
+	return &data.ReadError{File: h.Data.Source, Offset: -1,
+		Err: fmt.Errorf("it was there before; is its file system mounted? %v", err)} // not %w: it is not bad data
 }
 
 // dropData makes the next attempt open the data of a plan anew. By then the plan may say
@@ -167,14 +183,15 @@ func (a *Activities) dropData(h *plan.Header, s *openSet) {
 func (a *Activities) Close() error {
 	a.cancel()
 	a.mu.Lock()
-	defer a.mu.Unlock()
+	sets := a.sets
+	a.sets = map[string]*openSet{}
+	a.mu.Unlock() // who opens a set needs the lock before it is ready
 	var errs []error
-	for fingerprint, s := range a.sets {
+	for _, s := range sets {
 		<-s.ready
 		if s.set != nil {
 			errs = append(errs, s.set.Close())
 		}
-		delete(a.sets, fingerprint)
 	}
 	return errors.Join(errs...)
 }
