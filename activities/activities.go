@@ -37,6 +37,8 @@ type Activities struct {
 	mu      sync.Mutex
 	headers map[string]*plan.Header // by sweep
 	sets    map[string]*openSet     // by fingerprint
+	opened  map[string]bool         // fingerprints of the data that this worker has opened
+	unsaved error                   // see Unsaved
 }
 
 // New returns the activities of a worker that trains on backend and keeps
@@ -47,8 +49,16 @@ func New(store storage.Store, backend trainer.Backend, log *slog.Logger) *Activi
 		ctx: ctx, cancel: cancel,
 		store: store, ledger: ledger.New(store), backend: backend, log: log,
 		memory: hostmem.New(), now: time.Now, beat: time.Second, room: 5 * time.Second,
-		headers: map[string]*plan.Header{}, sets: map[string]*openSet{},
+		headers: map[string]*plan.Header{}, sets: map[string]*openSet{}, opened: map[string]bool{},
 	}
+}
+
+// Unsaved says, when the worker has stopped, why a stage could not save what it had trained
+// since its last checkpoint: the newest such error, or nil if all is saved.
+func (a *Activities) Unsaved() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.unsaved
 }
 
 // Registry is what activities are registered with: a Temporal worker.

@@ -3,6 +3,7 @@ package activities
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -11,9 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/temporal"
+
 	"github.com/topksweep/sweep/storage/storagetest"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/report"
 	"github.com/topksweep/sweep/trainer"
 )
 
@@ -76,6 +80,25 @@ func (w *testWorker) at(step int64, do func()) {
 	}
 }
 
+// wantReason checks that an error says once that the data have changed, and that a table
+// shows it.
+func wantReason(t *testing.T, err error) {
+	t.Helper()
+	const reason = "the data have changed while they were in use"
+	var e *temporal.ApplicationError
+	if !errors.As(err, &e) {
+		t.Fatalf("%v is no error of an activity", err)
+	}
+	message := e.Message()
+	if n := strings.Count(message, reason); n != 1 {
+		t.Errorf("%q says %d times that the data have changed", message, n)
+	}
+	cause := report.Cause(message)
+	if !strings.Contains(cause, reason) || !strings.Contains(cause, "put the old rows back") {
+		t.Errorf("a table shows %q", cause)
+	}
+}
+
 // Rows that are rewritten in place while a run trains: the run fails, and nothing that
 // was trained on them is stored. Once the rows are the planned ones again, it goes on
 // from its checkpoint to the bits of an undisturbed run.
@@ -106,7 +129,9 @@ func TestRowsRewrittenWhileTraining(t *testing.T) {
 			before := snapshot(t, store)
 			w := newWorker(t, store, p)
 			w.at(20, func() { overwrite(t, file, c.other) })
-			wantType(t, w.train(), "DataChanged", false)
+			err := w.train()
+			wantType(t, err, "DataChanged", false)
+			wantReason(t, err)
 			for key, content := range snapshot(t, store) {
 				if before[key] != content && !strings.Contains(key, "/claims/") {
 					t.Errorf("%s is stored", key)
@@ -137,7 +162,9 @@ func TestNoCheckpointOfRewrittenRows(t *testing.T) {
 	w := submit(t, openDir(t), p)
 	w.saveEveryStep()
 	w.at(3, func() { overwrite(t, file, shardOf(2)) })
-	wantType(t, w.train(), "DataChanged", false)
+	err := w.train()
+	wantType(t, err, "DataChanged", false)
+	wantReason(t, err)
 	if m, err := w.newest(); err == nil && m.Step > 3 {
 		t.Errorf("the checkpoint of step %d is stored", m.Step)
 	}
@@ -207,4 +234,63 @@ func TestRowsRewrittenWhileEvaluating(t *testing.T) {
 	if !bytes.Contains(read(t, store, ledger.ResultKey(w.id())), []byte(p.Info.Fingerprint)) {
 		t.Error("the result does not name the data")
 	}
+}
+
+// A shard that is not there for a while, as on a file system that is not mounted, fails no
+// run: what is stored stays, and the stage is tried again until the shard is back.
+func TestShardAwayForAWhile(t *testing.T) {
+	p, file := planOnShard(t)
+	undisturbed := submit(t, openDir(t), p)
+	undisturbed.finish()
+
+	away := file + ".away"
+	move := func(from, to string) {
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := submit(t, openDir(t), p)
+	w.at(20, func() { move(file, away) })
+	wantType(t, w.train(), "ReadFailed", true)
+	wantType(t, w.train(), "ReadFailed", true) // it is still away
+	move(away, file)
+	if err := w.train(); err != nil {
+		t.Fatal(err)
+	}
+	w.hooks.encode = func() { w.hooks.encode = nil; move(file, away) }
+	wantType(t, w.evaluate(), "ReadFailed", true)
+	move(away, file)
+	w.finish()
+	wantSame(t, "the model", w.model(), undisturbed.model())
+
+	// Another read fails first, so that the data are opened anew.
+	w = submit(t, openDir(t), p)
+	w.at(20, func() {
+		other := file + ".other"
+		move(file, away)
+		if err := os.WriteFile(other, shardOf(1), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		overwrite(t, away, nil)
+		move(other, file) // not the file that is mapped
+	})
+	wantType(t, w.train(), "ReadFailed", true)
+	move(file, away)
+	wantType(t, w.train(), "ReadFailed", true)
+	move(away, file)
+	w.finish()
+	wantSame(t, "the model", w.model(), undisturbed.model())
+
+	// Its rows cannot be had from memory either.
+	w = submit(t, openDir(t), p)
+	w.at(20, func() {
+		move(file, away)
+		overwrite(t, away, nil)
+	})
+	wantType(t, w.train(), "ReadFailed", true)
+	wantType(t, w.train(), "ReadFailed", true)
+	overwrite(t, away, shardOf(1))
+	move(away, file)
+	w.finish()
+	wantSame(t, "the model", w.model(), undisturbed.model())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync/atomic"
 	"time"
 
@@ -44,19 +45,25 @@ func (d *attemptData) verify(ctx context.Context) error {
 	return err
 }
 
-// explain returns err, or what verify says in its place: rows that were written to are
-// the reason of a NaN, or of a shard that is cut short. After a failed read later attempts
-// open the data anew: of a file that was replaced, the old one may be gone.
+// explain returns err, with what verify says behind it: rows that were written to are the
+// reason of a NaN, or of a shard that is cut short. After a failed read later attempts
+// open the data anew: of a file that was replaced, the old one may be gone. They do not
+// where a file is away: nobody can open it now, and verify waits until it is back.
 func (d *attemptData) explain(ctx context.Context, err error) error {
 	var failed *data.ReadError
 	if errors.As(err, &failed) {
-		d.drop()
+		if !errors.Is(failed, fs.ErrNotExist) && !errors.Is(failed, fs.ErrPermission) {
+			d.drop()
+		}
 		return err
+	}
+	if errors.Is(err, ErrDataChanged) || errors.Is(err, data.ErrTouched) {
+		return err // verify has said it
 	}
 	var numeric *trainer.NumericError
 	if errors.Is(err, data.ErrBad) || errors.As(err, &numeric) {
 		if changed := d.verify(ctx); changed != nil {
-			return fmt.Errorf("%w (%w)", changed, err)
+			return fmt.Errorf("%w: %w", err, changed)
 		}
 	}
 	return err
@@ -132,7 +139,7 @@ func (a *Activities) openData(h *plan.Header, s *openSet) (*data.Set, error) {
 		s.bytes.Store(bytes)
 	}})
 	if err != nil {
-		return nil, err
+		return nil, a.away(h, err)
 	}
 	got := set.Info().Fingerprint
 	if h.SemanticsVersion() < 2 {
@@ -142,10 +149,29 @@ func (a *Activities) openData(h *plan.Header, s *openSet) (*data.Set, error) {
 		err = fmt.Errorf("%w: its fingerprint is %s, planned was %s; submit the grid again",
 			ErrDataChanged, got, h.Info.Fingerprint)
 	}
+	if err == nil { // the passes over the rows while they were opened have all read the same
+		err = set.Verify(a.ctx, set.Generation())
+	}
 	if err != nil {
 		return nil, errors.Join(err, set.Close())
 	}
+	a.mu.Lock()
+	a.opened[h.Info.Fingerprint] = true
+	a.mu.Unlock()
 	return set, nil
+}
+
+// away turns an error of opening the data of a plan into that of a failed read if they are
+// not there, and this worker has had them open before: they may come back, as those of a
+// file system that is mounted again.
+func (a *Activities) away(h *plan.Header, err error) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !errors.Is(err, data.ErrMissing) || !a.opened[h.Info.Fingerprint] {
+		return err
+	}
+	return &data.ReadError{File: h.Data.Source, Offset: -1,
+		Err: fmt.Errorf("it was there before; is its file system mounted? %v", err)} // not %w: it is not bad data
 }
 
 // dropData makes the next attempt open the data of a plan anew. By then the plan may say
@@ -163,14 +189,15 @@ func (a *Activities) dropData(h *plan.Header, s *openSet) {
 func (a *Activities) Close() error {
 	a.cancel()
 	a.mu.Lock()
-	defer a.mu.Unlock()
+	sets := a.sets
+	a.sets = map[string]*openSet{}
+	a.mu.Unlock() // who opens a set needs the lock before it is ready
 	var errs []error
-	for fingerprint, s := range a.sets {
+	for _, s := range sets {
 		<-s.ready
 		if s.set != nil {
 			errs = append(errs, s.set.Close())
 		}
-		delete(a.sets, fingerprint)
 	}
 	return errors.Join(errs...)
 }

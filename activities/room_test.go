@@ -149,6 +149,9 @@ func TestEndsWhileWaitingForRoom(t *testing.T) {
 		if tries < 2 {
 			t.Errorf("%s: %d tries to save", how, tries)
 		}
+		if err := w.Unsaved(); errors.Is(err, storage.ErrNoSpace) != (how == "stop") {
+			t.Errorf("%s: unsaved: %v", how, err)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/topksweep/sweep/activities/hostmem"
+	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
 	"github.com/topksweep/sweep/trainer"
@@ -205,8 +206,18 @@ func (t *training) conclude(ctx context.Context, err error) (protocol.Trained, e
 		return out, err
 	case err == nil:
 		return out, saved
+	case errors.Is(err, ErrStopping) && !errors.Is(saved, storage.ErrFenced): // else another attempt has trained it
+		t.a.notSaved(t.cell.ID, saved)
 	}
 	return out, fmt.Errorf("%w; %w", err, saved)
+}
+
+// notSaved notes that a stage of a cell had to stop, and could not save what it had trained.
+func (a *Activities) notSaved(cell string, err error) {
+	a.log.Warn("what was trained since the last checkpoint is not saved", "cell", cell, "error", err)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.unsaved = err
 }
 
 // save stores what is trained. early says that the stage ends before its end; reached is

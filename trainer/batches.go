@@ -24,8 +24,10 @@ type Dataset interface {
 	// Dim returns the width D of a row.
 	Dim() int
 
-	// Fingerprint names the rows: equal fingerprints, equal rows.
-	Fingerprint() string
+	// Identity names the rows as they are read now: equal identities, equal rows. It becomes
+	// another where what was read before may have been other rows. So a copy of the rows that
+	// was made under another identity is not to be trained on.
+	Identity() string
 
 	// Rows returns the number of rows.
 	Rows() int64

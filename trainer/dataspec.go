@@ -65,6 +65,7 @@ type DataInfo struct {
 	MaxNorm      float64  `json:"max_norm,omitempty"`           // rows longer than this are left out; 0 = none
 	LeftOut      int64    `json:"rows_left_out,omitempty"`      // rows that MaxNorm leaves out; Rows is without them
 	HugeShare    float64  `json:"huge_rows_share,omitempty"`    // 0 to 1
+	FarRows      int64    `json:"far_rows,omitempty"`           // held-out rows with half the variance, if only few
 	EvalRepeated int64    `json:"eval_rows_repeated,omitempty"` // held-out rows that are training rows too
 	Notes        []string `json:"notes,omitempty"`              // what a person should know of the data, a sentence each
 }

@@ -25,7 +25,8 @@ func (l *Loop) explain(e *NumericError, s Stats) *NumericError {
 	if err := l.data.Batch(l.cfg.Seed, l.step, x); err != nil {
 		return out // the numbers of the batch are not known
 	}
-	if at, ok := badNumber(x); ok {
+	at, bad := badNumber(x)
+	if bad {
 		row, col := at/l.cfg.ActivationDim, at%l.cfg.ActivationDim
 		out.What, out.Why = describeBad(fmt.Sprintf("row %d of the batch", row), l.locate(row), x[at], col)
 		return out
@@ -39,6 +40,11 @@ func (l *Loop) explain(e *NumericError, s Stats) *NumericError {
 			}
 			return out
 		}
+	}
+	if largest := math.Abs(float64(x[at])); largest > 0 && largest < tooSmall {
+		out.Why = fmt.Sprintf("the largest number of the batch is %.3g, which is too small to train on; set normalize to "+
+			"mean_square", largest)
+		return out
 	}
 	out.Why = l.diverged()
 	return out
@@ -79,8 +85,12 @@ func (l *Loop) locate(row int) string {
 }
 
 // tooLarge is the size from which on a number makes float32 arithmetic overflow: a
-// gradient has products of two of them.
-const tooLarge = 1e17
+// gradient has products of two of them, and Adam its square. With numbers below tooSmall
+// gradients are far below Adam's ε, and their products underflow.
+const (
+	tooLarge = 1e8
+	tooSmall = 1e-6
+)
 
 // badNumber returns the index of the first number that is not finite, or else of the
 // largest, if that is so large that float32 overflows.
@@ -108,8 +118,8 @@ func describeBad(name, place string, v float32, col int) (what, why string) {
 	if !isFinite(float64(v)) {
 		return what, "leave such rows out when you write shards"
 	}
-	return what, "float32 arithmetic overflows with numbers as large as that: set normalize: mean_square, or leave such " +
-		"rows out (data.max_norm)"
+	return what, "float32 arithmetic overflows with numbers as large as that; set normalize to mean_square, or leave " +
+		"such rows out (data.max_norm)"
 }
 
 // constantDimensions names the dimensions of x_BD that do not vary, for a recipe that

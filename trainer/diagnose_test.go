@@ -35,7 +35,7 @@ func (s *stored) Eval(row int64, x []float32) error {
 }
 
 func (s *stored) Dataset() trainer.Dataset        { return s }
-func (s *stored) Fingerprint() string             { return "" }
+func (s *stored) Identity() string                { return "" }
 func (s *stored) Rows() int64                     { return 1 << 40 }
 func (s *stored) ReadRows(int64, []float32) error { return errors.New("not read") }
 func (s *stored) Locate(row int64) string         { return fmt.Sprintf("shard a, row %d", row) }
@@ -120,6 +120,53 @@ func TestDivergedRunNamesTheRate(t *testing.T) {
 		err2 = again.Run(t.Context(), 30, func(int64, trainer.Stats) error { return nil })
 		if err2 == nil || err2.Error() != err.Error() {
 			t.Errorf("%s: from a checkpoint: %v\nwant %v", r.Name, err2, err)
+		}
+	}
+}
+
+// scaled is noise in units of its own.
+type scaled struct {
+	noise
+	by float32
+}
+
+func (s *scaled) Batch(seed, step int64, x []float32) error {
+	err := s.noise.Batch(seed, step, x)
+	for i := range x {
+		x[i] *= s.by
+	}
+	return err
+}
+
+// Numbers that are too large for float32 arithmetic end a run with an error about them.
+// Before that, a step of Adam with a second moment of 0 made weights a million times as
+// large, and the run went on with them. Numbers that are too small are named too, where they
+// end a run. lr is not at fault.
+func TestSizesOfNumbers(t *testing.T) {
+	for _, r := range trainer.Recipes() {
+		for power := -44; power <= 38; power++ {
+			c := config(t, func(c *trainer.Config) { c.Recipe, c.DeadFeatureThreshold = r.Name, 1 })
+			data := &scaled{noise{d: c.ActivationDim}, float32(math.Pow(10, float64(power)))}
+			l, err := trainer.Start(cpu.New(2), c, trainer.Init(c), data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			first, last := 0.0, 0.0
+			err = l.Run(t.Context(), 10, func(done int64, s trainer.Stats) error {
+				if last = s.L2Loss; done == 1 {
+					first = last
+				}
+				return nil
+			})
+			switch {
+			case err != nil && power > 6 && strings.Contains(err.Error(), "float32 arithmetic overflows with numbers as large"):
+			case err != nil && power < -6 && strings.Contains(err.Error(), "is too small to train on; set normalize"):
+			case err != nil:
+				t.Errorf("%s, 1e%d: %v", r.Name, power, err)
+			case power > 0 && !(last < 2*first):
+				t.Errorf("%s, 1e%d: loss %g after 10 steps, %g after the first", r.Name, power, last, first)
+			}
 		}
 	}
 }

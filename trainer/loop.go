@@ -72,13 +72,8 @@ func (l *Loop) Run(ctx context.Context, steps int64, after func(done int64, s St
 		if err != nil {
 			return l.at(ctx, err, s)
 		}
-		for _, v := range []struct {
-			what  string
-			value float64
-		}{{"the loss", s.Loss}, {"the gradient's norm", s.GradNorm}} {
-			if !isFinite(v.value) {
-				return l.explain(&NumericError{What: fmt.Sprintf("%s is %v", v.what, v.value)}, s)
-			}
+		if what := outOfRange(s); what != "" {
+			return l.explain(&NumericError{What: what}, s)
 		}
 		if s.Dead > 0 && l.firstDead < 0 {
 			l.firstDead = l.step

@@ -22,6 +22,24 @@ func (e *NumericError) Error() string {
 	return msg
 }
 
+// maxGradNorm is the largest norm of a gradient with which Adam works in float32: the
+// second moment has the factor 0.001/norm², which must not underflow. Without it, a step
+// would be up to 10⁷ times as long as lr says, and the run would end with any numbers.
+const maxGradNorm = 2.5e17
+
+// outOfRange names a number of a step with which training cannot go on, or returns "".
+func outOfRange(s Stats) string {
+	switch {
+	case !isFinite(s.Loss):
+		return fmt.Sprintf("the loss is %v", s.Loss)
+	case !isFinite(s.GradNorm):
+		return fmt.Sprintf("the gradient's norm is %v", s.GradNorm)
+	case !(s.GradNorm <= maxGradNorm):
+		return fmt.Sprintf("the gradient's norm is %.3g, too large for float32 arithmetic", s.GradNorm)
+	}
+	return ""
+}
+
 // isFinite reports whether v is neither NaN nor infinite.
 func isFinite(v float64) bool { return math.Abs(v) <= math.MaxFloat64 }
 

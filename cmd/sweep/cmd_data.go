@@ -133,8 +133,8 @@ func writeSample(w io.Writer, r data.Report) {
 	if s == nil {
 		return
 	}
-	fmt.Fprintf(w, "median norm\t%.6g  (1%% below %.6g, 99%% below %.6g, 99.9%% below %.6g, largest %.6g)\n",
-		s.MedianNorm, s.Norm1, s.Norm99, s.Norm999, s.LargestNorm)
+	fmt.Fprintf(w, "median norm\t%.6g  (of %d training rows: 1%% below %.6g, 99%% below %.6g, 99.9%% below %.6g, "+
+		"largest %.6g)\n", s.MedianNorm, s.Rows, s.Norm1, s.Norm99, s.Norm999, s.LargestNorm)
 	fmt.Fprintf(w, "huge rows\t%.3g%% of the mean square, in rows of over 10 median norms\n", 100*s.HugeShare)
 	fmt.Fprintf(w, "largest dimension\t%d, with %.3g%% of the mean square\n", s.LargestDim, 100*s.LargestShare)
 }

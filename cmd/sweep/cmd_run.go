@@ -157,7 +157,7 @@ func stopStack(ctx context.Context, env *environment, k *stack) {
 	}
 	k.stop()
 	if ctx.Err() != nil {
-		noteNoRoom(env, k.folders)
+		k.noteUnsaved(env)
 		fmt.Fprintln(env.errOut, "stopped; the same command goes on from here")
 	}
 }

@@ -56,6 +56,6 @@ func runUp(ctx context.Context, env *environment, o upOptions) error {
 	watchRoom(ctx, newRoomWatch(k.folders, func(line string) { fmt.Fprintln(env.errOut, line) }))
 	fmt.Fprintln(env.errOut, "saving what is in training; interrupt again to stop at once")
 	k.stop()
-	noteNoRoom(env, k.folders)
+	k.noteUnsaved(env)
 	return nil
 }

@@ -52,8 +52,8 @@ func planGrid(ctx context.Context, env *environment, o gridOptions, est plan.Est
 	if errors.Is(err, data.ErrBad) {
 		return nil, parsed.DataErrors(unjoin(err))
 	}
-	if err != nil {
-		return nil, inputError{err}
+	if err != nil { // a failed read, which says nothing about the grid
+		return nil, err
 	}
 	info := set.Info()
 	if err := set.Close(); err != nil {

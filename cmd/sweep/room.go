@@ -142,17 +142,17 @@ func watchRoom(ctx context.Context, w *roomWatch) {
 	}
 }
 
-// noteNoRoom says if the store's disk takes nothing when a worker has stopped: what it
-// had in training may not be saved.
-func noteNoRoom(env *environment, folders []folder) {
+// noRoom returns an error if the disk of a store takes nothing.
+func noRoom(folders []folder) error {
 	for _, f := range folders {
 		if !f.store {
 			continue
 		}
 		if err := f.probe(roomToRun); err != nil {
-			fmt.Fprintf(env.errOut, "note: %v; what was trained since the last checkpoint may not be saved\n", err)
+			return err
 		}
 	}
+	return nil
 }
 
 // explain adds to an error that the disk of a folder takes nothing now, if that is so.

@@ -91,6 +91,18 @@ func (k *stack) stop() {
 	}
 }
 
+// noteUnsaved says, after stop, if a stage could not save what it had trained, or if the
+// store takes nothing now: then a stage may have been cut off before it was saved.
+func (k *stack) noteUnsaved(env *environment) {
+	err := k.workers.activities.Unsaved()
+	if err == nil {
+		err = noRoom(k.folders)
+	}
+	if err != nil {
+		fmt.Fprintf(env.errOut, "note: %v; what was trained since the last checkpoint may not be saved\n", err)
+	}
+}
+
 // addresses names where a server and its Web UI, if it has one, are.
 func addresses(hostPort, uiURL string) string {
 	if uiURL == "" {

@@ -29,7 +29,7 @@ const store010 = "testdata/store-0.1.0"
 // grid010 is the file of a grid that was trained into that store.
 func grid010(name string) string { return filepath.Join(store010, "grids", name+".yaml") }
 
-// Later versions print of a store of version 0.1.0 what that version printed.
+// Later versions print of a store of version 0.1.0 what that version printed, or what was recorded since.
 func TestStoreOf010(t *testing.T) {
 	dir := copyStore(t)
 	type output struct {

@@ -75,8 +75,13 @@ func plainDecimal(text string) (string, error) {
 	if _, err := strconv.ParseFloat(digits, 64); errors.Is(err, strconv.ErrSyntax) {
 		return "", errNotNumber
 	}
-	if t := strings.TrimLeft(digits, "+-"); len(t) > 1 && t[0] == '0' && isDigit(t[1]) {
-		return "", fmt.Errorf("%s has a leading zero: write %s", text, strings.TrimLeft(t, "0"))
+	t := strings.TrimLeft(digits, "+-")
+	sign := strings.TrimSuffix(digits, t)
+	if len(t) > 1 && t[0] == '0' && isDigit(t[1]) {
+		for len(t) > 1 && t[0] == '0' && isDigit(t[1]) {
+			t = t[1:]
+		}
+		return "", fmt.Errorf("%s has a leading zero: write %s", text, sign+t)
 	}
 	return digits, nil
 }

@@ -254,10 +254,12 @@ func TestReasons(t *testing.T) {
 		{cause, cause},
 		{"a\n\tb", "a b"},
 		{chain + cause, "… " + strings.Repeat("a link: ", 11) + cause},
-		{chain + "é" + long, "… é" + long},
+		{chain + "é" + long, "… a link: é" + long},
+		{chain + long + ": do that", "… " + long + ": do that"},
 		{long, long},
 		{full, full},
-		{"a: " + full, "… " + full},
+		{"a: " + full, "a: " + full},
+		{"a: b: " + full, "… b: " + full},
 	} {
 		if got := Cause(c.message); got != c.want {
 			t.Errorf("%q: %q, want %q", c.message, got, c.want)
@@ -299,6 +301,11 @@ func TestHugeRowsInTables(t *testing.T) {
 				strings.Contains(text, "about those rows") != tt.noted {
 				t.Errorf("%+v: %s", tt, text)
 			}
+		}
+		rows.Plan.Info.FarRows, rows.Plan.Info.EvalRows = 7, 800
+		far := tt.info.MedianNorm > 0 && !tt.noted // one note on rows is enough
+		if text := string(write(t, "table", rows)); strings.Contains(text, "is in 7 of 800 of them") != far {
+			t.Errorf("%+v: %s", tt, text)
 		}
 		known := tt.info.MedianNorm > 0
 		if text := string(write(t, "json", rows)); strings.Contains(text, `"rows_left_out": null`) == known {

@@ -145,9 +145,16 @@ func (rows Rows) notes() []string {
 	return slices.Concat(rows.hugeNotes(), rows.auxkNotes(), rows.oldNotes())
 }
 
-// hugeNotes says where metrics are about a few rows of huge norms.
+// hugeNotes says where metrics are about a few rows, of huge norms or far from the mean.
 func (rows Rows) hugeNotes() []string {
-	if !rows.measured() || !(rows.Plan.Info.HugeShare > noteHugeShare) {
+	switch {
+	case !rows.measured():
+		return nil
+	case rows.Plan.Info.HugeShare > noteHugeShare:
+	case rows.Plan.Info.FarRows > 0:
+		return []string{fmt.Sprintf("Half of the variance of the held-out rows is in %d of %d of them: nmse is about such "+
+			"rows; sweep data inspect says more.", rows.Plan.Info.FarRows, rows.Plan.Info.EvalRows)}
+	default:
 		return nil
 	}
 	share, hint := rows.Plan.Info.HugeShare, "data.max_norm: 10x_median leaves them out"

@@ -47,7 +47,7 @@ func Messages(t *testing.T, b trainer.Backend) {
 		c := small(recipe)
 		if _, err := loop(t, b, c, 3, spoilt(c, 1, func(x []float32) { x[5*d+2] = -3e38 })); err != nil {
 			says(t, err, "step 1: row 5 of the batch has -3e+38 in column 2: float32 arithmetic overflows with numbers as "+
-				"large as that: set normalize: mean_square, or leave such rows out (data.max_norm)")
+				"large as that; set normalize to mean_square, or leave such rows out (data.max_norm)")
 		}
 		c.LR = 1e36
 		if _, err := loop(t, b, c, 30, Data(c)); err != nil {

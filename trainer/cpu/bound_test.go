@@ -22,7 +22,16 @@ func (c encodeCase) errors(m *model) (quotient, withoutGamma float64) {
 	for p := range m.z.panels {
 		w.columns.start(m, p)
 		for t := range roundUp(c.rows, mr) / mr {
-			w.screenTile(m.enc.words[t*mr*words:(t+1)*mr*words], m.screen.panel(m.z, p)[:words*nr], t, p, &cutoff)
+			tokens, latents := m.enc.words[t*mr*words:(t+1)*mr*words], m.screen.panel(m.z, p)
+			clear(w.out[:])
+			for from := 0; from < words; from += blockWords {
+				to := min(from+blockWords, words)
+				m.screen.product.product(tokens[from*mr:to*mr], latents[from*nr:to*nr], &w.out)
+			}
+			m.kern.bound(&w.out, &m.enc.bounds[t], &m.screen.bounds[p], &cutoff, &w.hit)
+			if o := &m.enc.outliers[t]; len(o.columns) > 0 {
+				w.addOutliers(o, p, &cutoff)
+			}
 			for r := range min(mr, c.rows-t*mr) {
 				for j := range min(nr, c.f-p*nr) {
 					m.kern.dots(dot, m.rows[(t*mr+r)*m.z.dPad:][:m.z.dPad], m.w.wEnc, []int32{int32(p*nr + j)})

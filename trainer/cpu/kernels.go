@@ -41,6 +41,9 @@ type kernels struct {
 	// sumSquares returns Σ x², in float64.
 	sumSquares func(x []float32) float64
 
+	// largest returns the largest |x|, or any number if there is a NaN.
+	largest func(x []float32) float32
+
 	// adam updates the weights w and the moments m and v, all as long as w, with the
 	// gradient g. A nil g is a gradient of zero.
 	adam func(w, m, v, g []float32, p *adam)

@@ -16,14 +16,14 @@ func kernelsOf(name string) *kernels {
 			name:   name,
 			screen: screenProduct{perWord: 2, quantize: quantizeAVX2, product: productPairsAVX2}, gemm: productAVX2,
 			bound: boundAVX2, over: overAVX2, dots: dotsAVX2, dotSums: 16, combine: combineAVX2, axpy: axpyAVX2,
-			scale: scaleAVX2, sumSquares: sumSquaresAVX2, adam: adamAVX2, transpose: transposeAVX,
+			scale: scaleAVX2, sumSquares: sumSquaresAVX2, largest: largestAVX2, adam: adamAVX2, transpose: transposeAVX,
 		}
 	case name == "avx512" && avx512, name == "avx512vnni" && avx512 && x.HasAVX512VNNI:
 		k := &kernels{
 			name:   name,
 			screen: floats(productAVX512), gemm: productAVX512,
 			bound: boundAVX512, over: overAVX512, dots: dotsAVX512, dotSums: 16, combine: combineAVX512, axpy: axpyAVX512,
-			scale: scaleAVX512, sumSquares: sumSquaresAVX512, adam: adamAVX512, transpose: transposeAVX,
+			scale: scaleAVX512, sumSquares: sumSquaresAVX512, largest: largestAVX512, adam: adamAVX512, transpose: transposeAVX,
 		}
 		if name == "avx512vnni" {
 			k.screen = screenProduct{perWord: 2, quantize: quantizeAVX512, product: productVNNI}
@@ -61,6 +61,9 @@ func scaleAVX512(x []float32, a float32)
 func sumSquaresAVX512(x []float32) float64
 
 //go:noescape
+func largestAVX512(x []float32) float32
+
+//go:noescape
 func adamAVX512(w, m, v, g []float32, p *adam)
 
 //go:noescape
@@ -92,6 +95,9 @@ func scaleAVX2(x []float32, a float32)
 
 //go:noescape
 func sumSquaresAVX2(x []float32) float64
+
+//go:noescape
+func largestAVX2(x []float32) float32
 
 //go:noescape
 func adamAVX2(w, m, v, g []float32, p *adam)

@@ -82,6 +82,15 @@ func rowKernels(t *testing.T, k *kernels, n, rows int) {
 	if got := k.sumSquares(x); !(math.Abs(got-squares) <= 1e-13*squares) {
 		t.Errorf("sumSquares: %v, want %v", got, squares)
 	}
+	for _, sign := range []float32{1, -1} {
+		for _, at := range []int{0, n / 3, n - 1} {
+			y := append([]float32(nil), x...)
+			y[at] = 3 * sign
+			if got := k.largest(y); got != 3 {
+				t.Errorf("largest: %v, want that of %v at %d", got, y[at], at)
+			}
+		}
+	}
 	k.scale(x, 0.5)
 	if got := k.sumSquares(x); !(math.Abs(got-squares/4) <= 1e-13*squares) {
 		t.Errorf("sumSquares of the half: %v, want %v", got, squares/4)

@@ -93,7 +93,10 @@ func tooMany() []nuisance {
 }
 
 // nuisanceModel returns a model of a shape (D, F, K, B), and a batch of the nuisance.
-func nuisanceModel(tb testing.TB, kern *kernels, shape [4]int, n nuisance, threads int, dead float64) (*model, []float32) {
+// Of its latents the share dead is dead, unless they fire.
+func nuisanceModel(
+	tb testing.TB, kern *kernels, shape [4]int, n nuisance, threads int, dead float64,
+) (*model, []float32) {
 	tb.Helper()
 	c := trainer.Config{
 		Recipe: "corrected", ActivationDim: shape[0], DictSize: shape[1], K: shape[2], BatchSize: shape[3],

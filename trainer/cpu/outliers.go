@@ -48,25 +48,10 @@ func mostOutliers(d int) int { return max(4, min(d/32, 16)) }
 func outlierShare(most int) float64 { return 3 / (4 * float64(most)) }
 
 // hasOutliers reports whether a row may have outliers. square is at most its squared
-// norm. Ordinary rows cost no more than this, so it looks at numbers one by one only
-// where a few of them together hold enough.
+// norm. Ordinary rows cost no more than this.
 func hasOutliers(k *kernels, row []float32, square float64, most int) bool {
-	if !(square >= minNorm*minNorm && square < maxNorm*maxNorm) {
-		return false
-	}
-	enough := outlierShare(most) * square
-	enough32 := float32(enough)
-	for ; len(row) >= lane; row = row[lane:] {
-		if k.sumSquares(row[:lane]) < enough {
-			continue
-		}
-		for _, v := range row[:lane] {
-			if v*v >= enough32 {
-				return true
-			}
-		}
-	}
-	return false
+	largest := float64(k.largest(row))
+	return square >= minNorm*minNorm && square < maxNorm*maxNorm && largest*largest >= outlierShare(most)*square
 }
 
 // splitOutliers sets outliers in rest to 0, appends their coordinates to found[:0], and

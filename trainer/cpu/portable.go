@@ -9,7 +9,7 @@ func portable() *kernels {
 		name:   "portable",
 		screen: floats(productGo), gemm: productGo,
 		bound: boundGo, over: overGo, dots: dotsGo, dotSums: 4, combine: combineGo, axpy: axpyGo, scale: scaleGo,
-		sumSquares: sumSquaresGo, adam: adamGo, transpose: transposeGo,
+		sumSquares: sumSquaresGo, largest: largestGo, adam: adamGo, transpose: transposeGo,
 	}
 }
 
@@ -114,6 +114,16 @@ func sumSquaresGo(x []float32) float64 {
 		s1 += b * b
 	}
 	return s0 + s1
+}
+
+func largestGo(x []float32) float32 {
+	largest := uint32(0)
+	for _, v := range x {
+		if bits := math.Float32bits(v) &^ (1 << 31); bits > largest { // they rise with |v|
+			largest = bits
+		}
+	}
+	return math.Float32frombits(largest)
 }
 
 func adamGo(w, m, v, g []float32, p *adam) {

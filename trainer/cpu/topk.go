@@ -103,12 +103,21 @@ func (w *encodeWorker) scan(sels []selection, t0, t1, p0, p1, rows int) {
 		w.columns.start(m, p)
 		latents := m.screen.panel(m.z, p)[:words*nr]
 		for t := t0; t < t1; t++ {
+			tokens := e.words[t*mr*words : (t+1)*mr*words]
+			clear(w.out[:])
+			for from := 0; from < words; from += blockWords {
+				to := min(from+blockWords, words)
+				m.screen.product.product(tokens[from*mr:to*mr], latents[from*nr:to*nr], &w.out)
+			}
 			first := (t - t0) * mr
 			for i := range sels {
 				c, allowed := &w.candidates[i], sels[i].allowed[p]
 				cutoff := (*[mr]float32)(c.cutoff[first:])
 				if i == 0 {
-					w.screenTile(e.words[t*mr*words:(t+1)*mr*words], latents, t, p, cutoff)
+					m.kern.bound(&w.out, &e.bounds[t], &m.screen.bounds[p], cutoff, &w.hit)
+					if o := &e.outliers[t]; len(o.columns) > 0 {
+						w.addOutliers(o, p, cutoff)
+					}
 				} else if allowed != 0 {
 					m.kern.over(&w.out, cutoff, &w.hit)
 				} else {
@@ -124,21 +133,13 @@ func (w *encodeWorker) scan(sels []selection, t0, t1, p0, p1, rows int) {
 	}
 }
 
-// screenTile sets w.out to the upper bounds of token panel t and latent panel p, whose
-// words are tokens and latents, and w.hit to where they are above the cutoff. w.columns
-// must be at panel p.
-func (w *encodeWorker) screenTile(tokens, latents []float32, t, p int, cutoff *[mr]float32) {
-	e, m := w.e, w.e.m
-	clear(w.out[:])
-	for from := 0; from*nr < len(latents); from += blockWords {
-		to := min(from+blockWords, len(latents)/nr)
-		m.screen.product.product(tokens[from*mr:to*mr], latents[from*nr:to*nr], &w.out)
-	}
-	m.kern.bound(&w.out, &e.bounds[t], &m.screen.bounds[p], cutoff, &w.hit)
-	if o := &e.outliers[t]; len(o.columns) > 0 {
-		m.kern.gemm(o.x, w.columns.of(m, p, o.columns), &w.out)
-		m.kern.over(&w.out, cutoff, &w.hit)
-	}
+// addOutliers adds to the bounds in w.out, of some tokens and latent panel p, the
+// products of what is split off the tokens, at least one column, and sets w.hit anew.
+// w.columns must be at panel p.
+func (w *encodeWorker) addOutliers(o *outlierPanel, p int, cutoff *[mr]float32) {
+	m := w.e.m
+	m.kern.gemm(o.x, w.columns.of(m, p, o.columns), &w.out)
+	m.kern.over(&w.out, cutoff, &w.hit)
 }
 
 // Limits of one task of topK: its packed tokens should stay in the L2 cache while

@@ -424,3 +424,34 @@ next:
 
 done:
 	RET
+
+// func largestAVX2(x []float32) float32
+TEXT ·largestAVX2(SB), NOSPLIT, $0-28
+	MOVQ x_base+0(FP), SI
+	MOVQ x_len+8(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y3, Y3, Y3
+	SHRQ $3, CX
+	JZ   done
+
+loop:
+	VMOVUPS (SI), Y2
+	VMAXPS  Y2, Y0, Y0
+	VMINPS  Y2, Y1, Y1
+	ADDQ    $32, SI
+	DECQ    CX
+	JNZ     loop
+
+done:
+	VSUBPS       Y1, Y3, Y1
+	VMAXPS       Y1, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VMAXPS       X1, X0, X0
+	VPERMILPS    $0x4e, X0, X1
+	VMAXPS       X1, X0, X0
+	VPERMILPS    $0xb1, X0, X1
+	VMAXPS       X1, X0, X0
+	VMOVSS       X0, ret+24(FP)
+	VZEROUPPER
+	RET

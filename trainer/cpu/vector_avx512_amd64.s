@@ -407,3 +407,36 @@ loop:
 done:
 	VZEROUPPER
 	RET
+
+// func largestAVX512(x []float32) float32
+TEXT ·largestAVX512(SB), NOSPLIT, $0-28
+	MOVQ x_base+0(FP), SI
+	MOVQ x_len+8(FP), CX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z3, Z3, Z3
+	SHRQ $4, CX
+	JZ   done
+
+loop:
+	VMOVUPS (SI), Z2
+	VMAXPS  Z2, Z0, Z0
+	VMINPS  Z2, Z1, Z1
+	ADDQ    $64, SI
+	DECQ    CX
+	JNZ     loop
+
+done:
+	VSUBPS        Z1, Z3, Z1
+	VMAXPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $1, Z0, Y1
+	VMAXPS        Y1, Y0, Y0
+	VEXTRACTF128  $1, Y0, X1
+	VMAXPS        X1, X0, X0
+	VPERMILPS     $0x4e, X0, X1
+	VMAXPS        X1, X0, X0
+	VPERMILPS     $0xb1, X0, X1
+	VMAXPS        X1, X0, X0
+	VMOVSS        X0, ret+24(FP)
+	VZEROUPPER
+	RET

@@ -218,7 +218,7 @@ type random struct {
 }
 
 func (r *random) Dataset() trainer.Dataset { return r }
-func (r *random) Fingerprint() string      { return fmt.Sprintf("random %d×%d", r.rows, r.d) }
+func (r *random) Identity() string         { return fmt.Sprintf("random %d×%d", r.rows, r.d) }
 func (r *random) Rows() int64              { return r.rows }
 func (r *random) Dim() int                 { return r.d }
 

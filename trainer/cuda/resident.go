@@ -25,7 +25,7 @@ type residentRows struct {
 // models train on them.
 type residents struct {
 	mu   sync.Mutex
-	rows map[string]*residentRows // by the data set's fingerprint
+	rows map[string]*residentRows // by the data set's identity
 }
 
 // Resident rows may take 1/residentShare of the memory that a model leaves free. So there is
@@ -52,7 +52,7 @@ func (b *backend) makeResident(m *model, data trainer.Dataset) error {
 func (rs *residents) has(data trainer.Dataset) bool {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	return rs.rows[data.Fingerprint()] != nil
+	return rs.rows[data.Identity()] != nil
 }
 
 // get returns the rows of the data set, and copies them to the GPU if they are not there. It
@@ -61,7 +61,7 @@ func (rs *residents) has(data trainer.Dataset) bool {
 func (rs *residents) get(dev *driver.Device, data trainer.Dataset) (*residentRows, error) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	if r := rs.rows[data.Fingerprint()]; r != nil {
+	if r := rs.rows[data.Identity()]; r != nil {
 		r.users++
 		return r, nil
 	}
@@ -87,7 +87,7 @@ func (rs *residents) get(dev *driver.Device, data trainer.Dataset) (*residentRow
 	if err := r.read(dev, data); err != nil {
 		return nil, errors.Join(err, dev.Free(r.memory))
 	}
-	rs.rows[data.Fingerprint()] = r
+	rs.rows[data.Identity()] = r
 	return r, nil
 }
 

@@ -5,6 +5,7 @@ package cuda
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -17,7 +18,10 @@ type counted struct {
 	read int64
 	err  error
 	bad  bool // batches have a row that does not exist
+	gen  int  // of the identity
 }
+
+func (c *counted) Identity() string { return fmt.Sprint(c.random.Identity(), " ", c.gen) }
 
 func (c *counted) Dataset() trainer.Dataset { return c }
 
@@ -89,6 +93,19 @@ func TestResidentRows(t *testing.T) {
 		t.Errorf("%d rows were read, want 1000 once", data.read)
 	}
 
+	// Rows of another identity are read anew, also while a model trains on the old ones.
+	old := start(c, data)
+	data.gen++
+	renewed := start(c, data)
+	if data.read != 2000 || renewed.resident == old.resident {
+		t.Errorf("with another identity %d rows were read in all, want 2000", data.read)
+	}
+	for _, m := range []*model{old, renewed} {
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+
 	// A run that trains on a part of the rows only does not wait until all have been read.
 	other := &counted{random: random{d: 8, rows: 2000}}
 	m := start(c, other)
@@ -124,7 +141,7 @@ func TestResidentRows(t *testing.T) {
 		t.Errorf("%d data sets are on the GPU after one that is too large", len(b.residents.rows))
 	}
 	start(c, data).Close()
-	if data.read != 2000 || len(b.residents.rows) != 1 {
+	if data.read != 3000 || len(b.residents.rows) != 1 {
 		t.Errorf("%d rows read, %d data sets held", data.read, len(b.residents.rows))
 	}
 	c.ActivationDim, c.DictSize = 4096, 1<<24

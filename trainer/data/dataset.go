@@ -16,8 +16,12 @@ var (
 // Dataset returns all rows of the set, held-out ones included.
 func (s *Set) Dataset() trainer.Dataset { return s }
 
-// Fingerprint returns that of Info, which covers the scale.
-func (s *Set) Fingerprint() string { return s.info.Fingerprint }
+// Identity is the fingerprint, which of the Sets of that fingerprint this is, and its
+// Generation. The fingerprint alone would also name a copy of rows that were other ones
+// while they were copied, and are put back.
+func (s *Set) Identity() string {
+	return fmt.Sprintf("%s %s %d", s.info.Fingerprint, s.opened, s.Generation())
+}
 
 // Rows returns the number of rows, held-out ones included.
 func (s *Set) Rows() int64 { return s.src.rows() }

@@ -37,6 +37,12 @@ func (s *Set) describe() {
 			"sinks: losses and metrics are about those rows; %s", 100*s.info.HugeShare, where, hugeNorms,
 			s.info.MedianNorm, hint)
 	}
+	s.info.FarRows = s.far.rows
+	if f := s.far; f.rows > 0 && !huge {
+		add("half of the variance of the held-out rows is in %d of %d of them, with norms of %.4g and more (the median is "+
+			"%.4g): nmse is about such rows; data.max_norm leaves out rows of larger norms",
+			f.rows, f.of, f.norm, s.info.MedianNorm)
+	}
 	if dims, share := s.sample.largeDims(); dims != nil && !huge {
 		add("%.0f%% of the mean square of the rows is in %s of %d: losses and metrics are mostly about so few numbers; "+
 			"scale or leave out such dimensions when you write shards", 100*share, plural("dimension", dims), s.info.Dim)

@@ -19,7 +19,8 @@ import (
 const maxCompared = 1 << 22
 
 // repeats counts the held-out rows that are training rows too. Rows are compared as they
-// are stored, or in float32 where shards differ in dtype.
+// are stored. Where shards differ in dtype they are compared in the least exact one, so
+// that a copy that was converted to it is found.
 //
 // A row is looked up by a hash of 64 bits, and then compared byte by byte. Before that, a
 // filter says of most rows that they are no held-out row, after a look at three words of
@@ -27,6 +28,7 @@ const maxCompared = 1 << 22
 type repeats struct {
 	shards *shards
 	mixed  bool    // shards differ in dtype
+	least  dtype   // see leastExact
 	held   []int64 // held-out rows, sorted
 	seed   maphash.Seed
 	filter []uint64
@@ -44,7 +46,7 @@ type heldGroup struct {
 func newRepeats(ctx context.Context, s *shards, held []int64, workers int) (*repeats, error) {
 	r := &repeats{shards: s, held: slices.Sorted(slices.Values(held)),
 		mixed: slices.ContainsFunc(s.list, func(sh shard) bool { return sh.dtype != s.list[0].dtype }),
-		seed:  maphash.MakeSeed(), groups: map[uint64][]*heldGroup{}}
+		least: leastExact(s.list), seed: maphash.MakeSeed(), groups: map[uint64][]*heldGroup{}}
 	size := 64
 	for size < 16*len(held) {
 		size *= 2
@@ -116,7 +118,7 @@ func (r *repeats) group(row int64, sum uint64) error {
 }
 
 // visit is a rowVisitor: it looks a row up, if it is a training row. A row that max_norm
-// leaves out is equal to no held-out row, as its norm is larger.
+// leaves out is equal to no held-out row, as its norm is larger, unless rounding makes it so.
 func (r *repeats) visit(sh *shard, row int64, raw []byte) error {
 	key := r.key(sh, raw)
 	if bit := r.bit(key); r.filter[bit/64]&(1<<(bit%64)) == 0 {
@@ -173,7 +175,7 @@ func (r *repeats) key(sh *shard, raw []byte) []byte {
 	sh.dtype.decode(x, raw, 1, r.shards.half)
 	key := make([]byte, 0, 4*sh.dim)
 	for _, v := range x {
-		key = binary.LittleEndian.AppendUint32(key, math.Float32bits(v))
+		key = binary.LittleEndian.AppendUint32(key, math.Float32bits(r.least.round(v)))
 	}
 	return key
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
+	"sort"
 	"strings"
 	"testing"
 
@@ -104,6 +105,44 @@ func TestAllBesideItsParts(t *testing.T) {
 	if i = shardOf(t, 8, x).open(t, trainer.DataSpec{}).Info(); i.EvalRepeated != 0 {
 		t.Errorf("once: %+v", i)
 	}
+}
+
+// Rows beside a copy of them that was converted to another dtype: the numbers differ in
+// their last digits.
+func TestConvertedCopy(t *testing.T) {
+	x := gaussian(1000, 8, ones)
+	for i := range x {
+		x[i] *= 0x1p-12 // some are subnormals of F16
+	}
+	for dt, from := range map[dtype]func(uint16) float32{f16: fromF16, bf16: fromBF16} {
+		var raw []byte
+		for _, v := range x {
+			raw = binary.LittleEndian.AppendUint16(raw, nearest(from, v))
+		}
+		for name, copied := range map[string][]byte{
+			"all":    append(tensorFileOf(t, tensors(1000, 8, string(dt), "x"), nil), raw...),
+			"a part": append(tensorFileOf(t, tensors(999, 8, string(dt), "x"), nil), raw[16:]...),
+		} {
+			m := memory{"a.safetensors": tensorFile(t, 8, x), "b.safetensors": copied}
+			i := m.open(t, trainer.DataSpec{}).Info()
+			if !(i.EvalRepeated > i.EvalRows*3/4) || len(i.Notes) != 1 {
+				t.Errorf("%s, %s: %+v", dt, name, i)
+			}
+		}
+	}
+}
+
+// nearest returns the bits of the number of a dtype of 16 bits that is nearest to v.
+func nearest(from func(uint16) float32, v float32) (best uint16) {
+	off := func(bits uint16) float64 { return math.Abs(float64(from(bits)) - math.Abs(float64(v))) }
+	best = uint16(sort.Search(0x7f80, func(i int) bool { return from(uint16(i)) >= float32(math.Abs(float64(v))) }))
+	if best > 0 && off(best-1) < off(best) {
+		best--
+	}
+	if v < 0 {
+		best |= 1 << 15
+	}
+	return best
 }
 
 // Equal rows, and held-out rows that are many, take no time that grows with both.

@@ -35,6 +35,7 @@ type sampleStats struct {
 	median    float64
 	hugeShare float64   // of the sum of squares, in rows with a norm over hugeNorms medians
 	dims      []float64 // [D] each dimension's share of the sum of squares
+	mean      []float64 // [D] of the rows
 }
 
 func (m *sampleStats) meanNorm() float64   { return m.norm / float64(m.rows) }
@@ -49,10 +50,10 @@ func (s *Set) readSample(ctx context.Context) (m sampleStats, err error) {
 	}
 	d := s.src.dim()
 	n := min(s.train, most, max(1, sampleNumbers/int64(d)))
-	m.dims = make([]float64, d)
+	m.dims, m.mean = make([]float64, d), make([]float64, d)
 	err = inOrder(ctx, s.opts.Workers, n, scanChunk, func(from, to int64) (m sampleStats) {
 		x, buf := make([]float32, d), make([]byte, 4*d)
-		m.dims = make([]float64, d)
+		m.dims, m.mean = make([]float64, d), make([]float64, d)
 		for i := from; i < to && m.err == nil; i++ {
 			m.addRow(x, s.src.read(s.trainRow(i), x, 1, buf))
 		}
@@ -62,6 +63,7 @@ func (s *Set) readSample(ctx context.Context) (m sampleStats, err error) {
 		m.squares = append(m.squares, o.squares...)
 		for i, v := range o.dims {
 			m.dims[i] += v
+			m.mean[i] += o.mean[i]
 		}
 	})
 	if err == nil {
@@ -89,6 +91,7 @@ func (m *sampleStats) addRow(x []float32, err error) {
 	m.squares = append(m.squares, sum)
 	for i, v := range x {
 		m.dims[i] += float64(v) * float64(v)
+		m.mean[i] += float64(v)
 	}
 }
 
@@ -101,6 +104,9 @@ func (m *sampleStats) finish() {
 		m.median = math.Sqrt(nonzero[(len(nonzero)-1)/2])
 	}
 	m.hugeShare = shareAbove(m.squares, hugeNorms*m.median)
+	for i := range m.mean {
+		m.mean[i] /= float64(m.rows)
+	}
 	if m.square > 0 {
 		for i := range m.dims {
 			m.dims[i] /= m.square
@@ -130,25 +136,34 @@ func (m *sampleStats) percentile(p float64) float64 {
 	return math.Sqrt(m.squares[min(max(i, 0), len(m.squares)-1)])
 }
 
-// readHeldOut reads every held-out row as evaluation will, and returns the share of their
-// sum of squares that is of huge rows. If some are not finite, the error names one in each
-// file: else every run would find that out at its end. Rows of synthetic data are finite
-// by construction, and not read here.
-func (s *Set) readHeldOut(ctx context.Context) (hugeShare float64, err error) {
+// maxHeldOut is the size from which on a number of a held-out row is an error. Beyond it,
+// the products of a row with weights of a usual size do not fit in float32.
+const maxHeldOut = 1e30
+
+// readHeldOut reads every held-out row as evaluation will. It sets held to the share of
+// their sum of squares that is of huge rows, and far. If some are not finite, the error
+// names one in each file: else every run would find that out at its end. So it would with
+// numbers above maxHeldOut. Rows of synthetic data are finite by construction, and not
+// read here.
+func (s *Set) readHeldOut(ctx context.Context) error {
 	if s.shards == nil {
-		return 0, nil
+		return nil
 	}
 	type part struct {
 		rowStats
 		huge float64
+		far  []distance
 	}
 	d := s.src.dim()
 	limit := hugeNorms * s.sample.median * s.info.Scale
 	var all part
-	err = inOrder(ctx, s.opts.Workers, s.info.EvalRows, scanChunk, func(from, to int64) (m part) {
+	err := inOrder(ctx, s.opts.Workers, s.info.EvalRows, scanChunk, func(from, to int64) (m part) {
 		x, buf := make([]float32, d), make([]byte, 4*d)
 		for i := from; i < to && m.err == nil; i++ {
-			sum, _ := m.add(x, s.src.read(s.base.at(i), x, s.scale, buf))
+			sum, ok := m.add(x, s.src.read(s.base.at(i), x, s.scale, buf))
+			if ok && i < maxDistances {
+				m.far = append(m.far, distance{s.fromMean(x), sum})
+			}
 			if math.Sqrt(sum) > limit {
 				m.huge += sum
 			}
@@ -157,6 +172,7 @@ func (s *Set) readHeldOut(ctx context.Context) (hugeShare float64, err error) {
 	}, func(o part) {
 		all.merge(o.rowStats)
 		all.huge += o.huge
+		all.far = append(all.far, o.far...)
 	})
 	if err == nil {
 		err = all.err
@@ -164,8 +180,13 @@ func (s *Set) readHeldOut(ctx context.Context) (hugeShare float64, err error) {
 	if err == nil {
 		err = perFile(all.bad)
 	}
-	if err != nil || all.square == 0 {
-		return 0, err
+	if largest := max(all.max, -all.min); err == nil && largest > maxHeldOut {
+		err = s.errorf("the held-out rows have numbers as large as %g, with which float32 arithmetic overflows: "+
+			"leave such rows out (data.max_norm), or set normalize to mean_square if all rows are as large", largest)
 	}
-	return min(1, all.huge/all.square), nil
+	if err != nil || all.square == 0 {
+		return err
+	}
+	s.held, s.far = min(1, all.huge/all.square), farRows(all.far, s.info.Scale)
+	return nil
 }

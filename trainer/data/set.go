@@ -3,6 +3,7 @@ package data
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"math"
@@ -77,6 +78,7 @@ type source interface {
 // may be called by several goroutines at once.
 type Set struct {
 	spec   trainer.DataSpec
+	opened string // random: no other Set has it
 	opts   Options
 	shards *shards // as they are stored; nil for synthetic data
 	src    source  // the rows to use: without those that max_norm leaves out
@@ -89,6 +91,7 @@ type Set struct {
 
 	sample  sampleStats // of the training rows
 	held    float64     // share of huge rows in the held-out rows' sum of squares
+	far     far         // of the held-out rows
 	content content
 	cache   *cache // nil for synthetic data, as is watch
 	watch   *watch
@@ -119,7 +122,7 @@ func newSet(ctx context.Context, files opener, spec trainer.DataSpec, o Options)
 	if err := checkSpec(spec); err != nil {
 		return nil, err
 	}
-	s := &Set{spec: spec, opts: o, info: trainer.DataInfo{DType: string(f32)}}
+	s := &Set{spec: spec, opened: rand.Text(), opts: o, info: trainer.DataInfo{DType: string(f32)}}
 	if spec.Synthetic != nil {
 		syn, err := newSynthetic(*spec.Synthetic)
 		if err != nil {
@@ -251,7 +254,7 @@ func (s *Set) prepare(ctx context.Context) error {
 		}
 	}
 	s.info.Scale = float64(s.scale)
-	if s.held, err = s.readHeldOut(ctx); err != nil {
+	if err = s.readHeldOut(ctx); err != nil {
 		return err
 	}
 	s.info.HugeShare = max(s.sample.hugeShare, s.held)

@@ -143,6 +143,7 @@ func (w *watch) reopen(ctx context.Context) (*shards, error) {
 		if op.file, op.err = openChecked(ctx, w.files, op.name); op.err == nil {
 			op.err = w.relook(int(i), &op.shard)
 		}
+		op.err = missed(op.name, op.err)
 		return op
 	}, func(op opened) {
 		if op.file != nil {
@@ -159,6 +160,17 @@ func (w *watch) reopen(ctx context.Context) (*shards, error) {
 		return nil, errors.Join(err, again.Close())
 	}
 	return again, nil
+}
+
+// missed turns the error of a shard that is missing, or forbidden by now, into that of a
+// failed read: it was there when the set was opened, and what was read then still holds. A
+// file system that is not mounted for a while proves nothing about the rows.
+func missed(name string, err error) error {
+	var missing *SourceError
+	if errors.As(err, &missing) && missing.Missing {
+		return &ReadError{File: name, Offset: -1, Err: missing.Err}
+	}
+	return err
 }
 
 // worst returns an error that wraps ErrChanged if there is one, else all.
@@ -183,7 +195,11 @@ func (w *watch) relook(i int, sh *shard) error {
 	l, err := readLayout(sh.name, sh.file)
 	switch {
 	case errors.Is(err, ErrBad):
-		return &changedError{[]string{sh.name}, err.Error()}
+		detail := err.Error()
+		if e := (*ShardError)(nil); errors.As(err, &e) {
+			detail = e.Msg // the name comes before it anyway
+		}
+		return &changedError{[]string{sh.name}, detail}
 	case err != nil:
 		return err
 	case l.rows != sh.rows || l.dim != sh.dim || l.dtype != sh.dtype:
@@ -252,17 +268,16 @@ type changedError struct {
 	detail string // how that shows; may be empty
 }
 
+// Error has the reason and what to do in its last part: of a long message, a table shows that.
 func (e *changedError) Error() string {
 	text := "shard " + strings.Join(e.files[:min(maxNamed, len(e.files))], ", ")
 	if more := len(e.files) - maxNamed; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
-	text += ": " + ErrChanged.Error()
 	if e.detail != "" {
 		text += ": " + e.detail
 	}
-	return text + ": put the old rows back and retry the runs, or submit the grid again; " +
-		"write new rows to new files while a sweep trains"
+	return text + ": " + ErrChanged.Error() + "; put the old rows back and retry the runs, or submit the grid again"
 }
 
 func (e *changedError) Is(target error) bool { return target == ErrChanged || target == ErrBad }

@@ -164,6 +164,31 @@ func TestVerifyReplaced(t *testing.T) {
 	w.wantChanged("3")
 }
 
+// A copy of the rows, such as on a GPU, may be of rows that were other ones for a while. It
+// has another name than the rows that are read after Verify found out, and than those of a
+// set that is opened anew once they are put back.
+func TestIdentityOfRowsPutBack(t *testing.T) {
+	w := watchFiles(t)
+	before := w.set.Identity()
+	if err := w.verify(0); err != nil || w.set.Identity() != before {
+		t.Fatalf("nothing was written: %v, identity %s, was %s", err, w.set.Identity(), before)
+	}
+	w.write(2, numbered(7, 50, 4))
+	w.write(2, numbered(100, 50, 4))
+	w.wantTouched()
+	touched := w.set.Identity()
+	w.write(2, numbered(7, 50, 4))
+	w.wantChanged("2")
+	w.write(2, numbered(100, 50, 4))
+	again := open(t, trainer.DataSpec{Source: w.dir}, Options{})
+	if again.Info().Fingerprint != w.set.Info().Fingerprint {
+		t.Fatal("the rows are not put back")
+	}
+	if touched == before || again.Identity() == before || again.Identity() == touched {
+		t.Errorf("equal identities: %s, %s, %s", before, touched, again.Identity())
+	}
+}
+
 // A shard with other rows, of another shape, cut short, or with its rows moved in the file
 // is another; errors do not end the process.
 func TestVerifyOtherShape(t *testing.T) {
@@ -186,7 +211,7 @@ func TestVerifyOtherShape(t *testing.T) {
 	}
 }
 
-// A file that is not there is an error, until it is there again.
+// A file that is not there is the error of a failed read, until it is there again.
 func TestVerifyMissing(t *testing.T) {
 	w := watchFiles(t)
 	away := filepath.Join(t.TempDir(), "away")
@@ -194,7 +219,8 @@ func TestVerifyMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := w.verify(0)
-	if !errors.Is(err, os.ErrNotExist) || errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), w.name(3)) {
+	if !errors.Is(err, os.ErrNotExist) || errors.Is(err, ErrBad) || !errors.As(err, new(*ReadError)) ||
+		!strings.Contains(err.Error(), w.name(3)) {
 		t.Errorf("a missing file: %v", err)
 	}
 	if err := os.Rename(away, w.name(3)); err != nil {
