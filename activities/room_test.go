@@ -72,6 +72,48 @@ func TestWaitsForRoom(t *testing.T) {
 	}
 }
 
+// A smallStore has room for so many objects of data at a time.
+type smallStore struct {
+	storage.Store
+	room, refused int
+}
+
+func (s *smallStore) Put(ctx context.Context, key string, body io.ReaderAt, size int64) error {
+	if strings.Contains(key, "/data/") {
+		objects, err := s.List(ctx, key[:strings.Index(key, "/data/")+len("/data/")])
+		if err != nil {
+			return err
+		}
+		if len(objects) >= s.room {
+			if s.refused++; s.refused == 1000 {
+				s.room = 100 // it would wait for ever
+			}
+			return storage.Wrap("put", key, storage.ErrNoSpace)
+		}
+	}
+	return s.Store.Put(ctx, key, body, size)
+}
+
+func (s *smallStore) PutNew(ctx context.Context, key string, data []byte) error {
+	return storage.PutNew(ctx, s.Store, key, data)
+}
+
+// A stage that waits frees the room of its older checkpoints: nobody else may be able to.
+func TestMakesRoom(t *testing.T) {
+	store, p := &smallStore{Store: openDir(t), room: 2}, makePlan(t, nil)
+	submit(t, store, p)
+	for _, n := range []int64{5, 10, 15} { // the third has no room beside two others
+		trainUntil(t, store, p, n)
+	}
+	w := newWorker(t, store, p)
+	w.room = time.Nanosecond
+	w.finish()
+	if store.refused != 2 {
+		t.Errorf("%d objects were refused, want 2: one of each checkpoint that made room", store.refused)
+	}
+	wantSame(t, "the model", w.model(), undisturbedModel(t))
+}
+
 // A stage that waits for room says so in its heartbeats, with the reason, and once in
 // the log.
 func TestSaysThatItWaitsForRoom(t *testing.T) {

@@ -221,10 +221,22 @@ func (a *Activities) notSaved(cell string, err error) {
 }
 
 // save stores what is trained. early says that the stage ends before its end; reached is
-// the step to which it is trained. It also saves when ctx is canceled.
+// the step to which it is trained. It also saves when ctx is canceled. If the store has
+// no room, it removes older checkpoints of the stage and tries again: what else would
+// free room, such as the evaluation of another run, may be waiting for this slot. The
+// checkpoint that stays is one that this attempt has restored or saved.
 func (t *training) save(ctx context.Context, early bool, reached int) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
 	defer cancel()
+	err := t.saveOnce(ctx, early, reached)
+	if errors.Is(err, storage.ErrNoSpace) {
+		t.saver.prune(ctx, 1)
+		err = t.saveOnce(ctx, early, reached)
+	}
+	return err
+}
+
+func (t *training) saveOnce(ctx context.Context, early bool, reached int) error {
 	switch {
 	case early || t.alone():
 		return t.saver.finish(ctx)
