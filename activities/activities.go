@@ -30,6 +30,8 @@ type Activities struct {
 	now     func() time.Time
 	beat    time.Duration // between two heartbeats
 	room    time.Duration // before a stage tries again to save what it has trained in a full store
+	slotFor time.Duration // for which it keeps its slot at least
+	waiting waitingRoom
 
 	ctx    context.Context // ends when the worker closes; data sets are opened under it
 	cancel context.CancelFunc
@@ -48,7 +50,7 @@ func New(store storage.Store, backend trainer.Backend, log *slog.Logger) *Activi
 	return &Activities{
 		ctx: ctx, cancel: cancel,
 		store: store, ledger: ledger.New(store), backend: backend, log: log,
-		memory: hostmem.New(), now: time.Now, beat: time.Second, room: 5 * time.Second,
+		memory: hostmem.New(), now: time.Now, beat: time.Second, room: 5 * time.Second, slotFor: time.Minute,
 		headers: map[string]*plan.Header{}, sets: map[string]*openSet{}, opened: map[string]bool{},
 	}
 }

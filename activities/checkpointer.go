@@ -41,6 +41,7 @@ type checkpointer struct {
 	buffer  *trainer.State // holds the state that is being saved
 	saving  chan error     // gives the outcome of the checkpoint that is being saved; nil if none is
 	saved   int64          // steps of the newest checkpoint that is wholly stored
+	savedAt time.Time      // when that was, if this attempt stored it
 }
 
 // step is called between two steps. It begins a checkpoint if one is due. The error
@@ -153,6 +154,14 @@ func (k *checkpointer) saveDone(err error) error {
 	return nil
 }
 
+// unsaved returns the time that the attempt has trained since its last checkpoint.
+func (k *checkpointer) unsaved() time.Duration {
+	if k.savedAt.IsZero() {
+		return k.now().Sub(k.began)
+	}
+	return k.now().Sub(k.savedAt)
+}
+
 // endsAttempt says that an attempt must not train on: another one has claimed the folder,
 // or the rows were written to.
 func endsAttempt(err error) bool {
@@ -211,6 +220,6 @@ func (k *checkpointer) trySave(ctx context.Context, step int64, body *trainer.Bo
 	if err != nil {
 		return err
 	}
-	k.saved = m.Step
+	k.saved, k.savedAt = m.Step, k.now()
 	return nil
 }

@@ -26,6 +26,7 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) error {
 	cfg := r.cell.Config
 	progress, stop := a.startProgress(ctx, protocol.StageRef{CellRef: ref, To: cfg.Steps}, r)
 	defer stop()
+	defer a.waiting.begin()()
 	if done, err := a.result(ctx, r.id); err != nil {
 		return err
 	} else if done != nil {

@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -15,16 +16,85 @@ func noRoom(err error) bool {
 	return errors.Is(err, storage.ErrNoSpace) || errors.Is(err, storage.ErrReadOnly)
 }
 
+// A waitingRoom knows which stages of a worker wait for room in the store. They keep their
+// slots. Where all slots wait, nothing frees room any more: the evaluation of a run, which
+// removes its checkpoints, finds no slot. Then one stage gives up, the one that loses least.
+type waitingRoom struct {
+	mu       sync.Mutex
+	attempts int                         // stages and evaluations that the worker has in hand
+	waiting  map[*training]time.Duration // what training again would take
+	gaveUp   time.Time                   // when a stage did last
+}
+
+// begin notes that the worker has an attempt in hand, until end is called.
+func (w *waitingRoom) begin() (end func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.attempts++
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.attempts--
+	}
+}
+
+// wait notes that a stage waits, until end is called. cost is what training again from the
+// last checkpoint would take.
+func (w *waitingRoom) wait(t *training, cost time.Duration) (end func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.waiting == nil {
+		w.waiting = map[*training]time.Duration{}
+	}
+	w.waiting[t] = cost
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.waiting, t)
+	}
+}
+
+// giveUp says that a stage that has waited for some time is to give up its slot. No stage
+// does before it has waited for as long as it would train again, and at most one does
+// within least, so that what finds the slot can free room. Example of two slots, with a
+// least of a minute: the last checkpoint of one stage was 10 s before its end, of the other
+// 8 h. Both wait since 12:00. The first gives up at 12:01, and an evaluation that is due
+// takes its slot. The other waits on: not all attempts wait.
+func (w *waitingRoom) giveUp(t *training, waited, least time.Duration, now time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	cost := w.waiting[t]
+	if len(w.waiting) < w.attempts || waited < max(least, cost) || now.Sub(w.gaveUp) < least {
+		return false
+	}
+	for _, other := range w.waiting {
+		if other < cost {
+			return false
+		}
+	}
+	w.gaveUp = now
+	return true
+}
+
 // awaitRoom calls save again and again until the store has room for what is trained,
 // which exists nowhere else. saved is what save returned before. It returns what save
 // returned last. ended is nil, or why the stage could not wait longer: ErrStopping, or
-// the cause of ctx. Then it has tried once more, in vain.
+// the cause of ctx. Then it has tried once more, in vain. It also ends, with ended nil, if
+// the stage is to give up its slot: another attempt then trains again from the last
+// checkpoint.
 func (t *training) awaitRoom(ctx context.Context, saved error, save func() error) (last, ended error) {
 	if noRoom(saved) { // one line: the log may lie on the same disk
 		t.a.log.Warn("no room for the last checkpoint of a stage, which waits for it", "cell", t.cell.ID, "error", saved)
 	}
-	pause := t.a.room
+	if noRoom(saved) {
+		defer t.a.waiting.wait(t, t.saver.unsaved())()
+	}
+	pause, since := t.a.room, time.Now()
 	for noRoom(saved) && ended == nil {
+		if now := time.Now(); t.a.waiting.giveUp(t, now.Sub(since), t.a.slotFor, now) {
+			t.a.log.Warn("all slots wait for room in the store: a stage gives up its slot", "cell", t.cell.ID)
+			return saved, nil
+		}
 		t.progress.doing("waiting for room in the store: " + whyNoRoom(saved))
 		ended = sleep(ctx, pause)
 		began := time.Now()

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/storage/disk"
+	"github.com/topksweep/sweep/sweep/protocol"
 )
 
 // A crampedStore refuses objects of checkpoints as refuse wants it, by their keys.
@@ -72,18 +74,24 @@ func TestWaitsForRoom(t *testing.T) {
 	}
 }
 
-// A smallStore has room for so many objects of data at a time.
+// A smallStore has room for so many checkpoints in a folder, or in all.
 type smallStore struct {
 	storage.Store
 	room, refused int
+	all           bool // the objects of all folders count, not only those of the object's own
 }
 
 func (s *smallStore) Put(ctx context.Context, key string, body io.ReaderAt, size int64) error {
 	if strings.Contains(key, "/data/") {
-		objects, err := s.List(ctx, key[:strings.Index(key, "/data/")+len("/data/")])
+		prefix := key[:strings.Index(key, "/data/")+len("/data/")]
+		if s.all {
+			prefix = "stages/"
+		}
+		objects, err := s.List(ctx, prefix)
 		if err != nil {
 			return err
 		}
+		objects = slices.DeleteFunc(objects, func(o storage.Object) bool { return !strings.Contains(o.Key, "/data/") })
 		if len(objects) >= s.room {
 			if s.refused++; s.refused == 1000 {
 				s.room = 100 // it would wait for ever
@@ -114,6 +122,62 @@ func TestMakesRoom(t *testing.T) {
 	wantSame(t, "the model", w.model(), undisturbedModel(t))
 }
 
+// Where every attempt of a worker waits for room, the stage that loses least gives its slot up, once it has waited for
+// as long as it has to train again.
+func TestWhoGivesUp(t *testing.T) {
+	const least = time.Minute
+	var w waitingRoom
+	near, far := new(training), new(training)
+	defer w.begin()()
+	defer w.begin()()
+	defer w.wait(near, 10*time.Second)()
+	now := time.Unix(1e9, 0)
+	if w.giveUp(near, time.Hour, least, now) {
+		t.Error("gives up beside an attempt that does not wait")
+	}
+	endOther := w.wait(far, 8*time.Hour)
+	for _, c := range []struct {
+		t      *training
+		waited time.Duration
+		at     time.Duration
+		want   bool
+	}{
+		{near, 59 * time.Second, 0, false},
+		{far, 9 * time.Hour, 0, false}, // it loses more than the other one
+		{near, time.Minute, 0, true},
+		{near, 2 * time.Minute, 59 * time.Second, false}, // the slot is to be used first
+		{near, 2 * time.Minute, time.Minute, true},
+	} {
+		if got := w.giveUp(c.t, c.waited, least, now.Add(c.at)); got != c.want {
+			t.Errorf("%s after %v at %v: gives up %t", map[*training]string{near: "near", far: "far"}[c.t], c.waited, c.at, got)
+		}
+	}
+	endOther()
+	end := w.begin()
+	defer w.wait(far, 8*time.Hour)()
+	if w.giveUp(near, time.Hour, least, now.Add(time.Hour)) {
+		t.Error("gives up beside an attempt that has taken a slot")
+	}
+	end()
+}
+
+// The checkpoint of a run that is not evaluated yet takes the room of another run's. With one slot the evaluation comes
+// to its turn all the same.
+func TestGivesSlotUp(t *testing.T) {
+	store, p := &smallStore{Store: openDir(t), room: 1, all: true}, makePlan(t, nil)
+	w := submit(t, store, p)
+	w.room, w.slotFor = time.Nanosecond, time.Nanosecond
+	if err := w.run(protocol.ActivityTrain, w.stage(0)); err != nil {
+		t.Fatal(err)
+	}
+	wantType(t, w.train(), "NoSpace", true)
+	if err := w.run(protocol.ActivityEval, w.ref(0)); err != nil {
+		t.Fatal(err)
+	}
+	w.finish()
+	wantSame(t, "the model", w.model(), undisturbedModel(t))
+}
+
 // A stage that waits for room says so in its heartbeats, with the reason, and once in
 // the log.
 func TestSaysThatItWaitsForRoom(t *testing.T) {
@@ -122,7 +186,9 @@ func TestSaysThatItWaitsForRoom(t *testing.T) {
 	w.log = slog.New(slog.NewTextHandler(&log, nil))
 	w.room = time.Nanosecond
 	full := storage.Wrap("put", "stages/x/data/y", storage.ErrNoSpace)
-	stage := &training{a: w.Activities, run: &run{cell: w.plan.Cells[1]}, progress: &progress{}}
+	stage := &training{
+		a: w.Activities, run: &run{cell: w.plan.Cells[1]}, progress: &progress{}, saver: &checkpointer{now: w.now},
+	}
 	tries := 0
 	save := func() error {
 		const want = "waiting for room in the store: put stages/x/data/y: no space left"

@@ -33,6 +33,7 @@ func (a *Activities) trainStage(ctx context.Context, ref protocol.StageRef) (pro
 	}
 	progress, stop := a.startProgress(ctx, ref, r)
 	defer stop()
+	defer a.waiting.begin()()
 	t := &training{a: a, run: r, ref: ref, progress: progress}
 	defer t.close()
 	if todo, err := t.open(ctx); !todo || err != nil {
