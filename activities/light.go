@@ -32,8 +32,8 @@ func (a *Activities) prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan
 	for _, t := range trees {
 		for i := range t.Cells {
 			c := &t.Cells[i]
-			// Nothing is trained for it here: a plain read is enough, and a run in vain is
-			// found out when it begins.
+			// A plain read is enough here: a run that seems to have no result is looked at
+			// again when it begins to train.
 			id := h.RunID(c.ID)
 			stored, err := a.ledger.Result(ctx, id)
 			r, err := a.sound(ctx, id, stored, err)

@@ -118,15 +118,16 @@ func (a *Activities) result(ctx context.Context, run string) (*ledger.Result, er
 func (a *Activities) sound(ctx context.Context, run string, r ledger.Result, err error) (*ledger.Result, error) {
 	switch {
 	case errors.Is(err, storage.ErrCorrupt):
-		removed, deleteErr := a.ledger.RemoveDamagedResult(ctx, run)
-		if deleteErr == nil && removed == nil { // it is sound by now, or gone: the next try finds out
+		removed, text, removeErr := a.ledger.RemoveDamagedResult(ctx, run)
+		switch {
+		case removeErr != nil:
+			return nil, removeErr
+		case !removed: // it is sound by now, or gone: the next try finds out
 			return nil, err
 		}
-		if deleteErr == nil {
-			a.log.Warn("a damaged result is removed, and its run is trained again",
-				"run", run, "error", err, "bytes", len(removed), "removed", brief(string(removed)))
-		}
-		return nil, deleteErr
+		a.log.Warn("a damaged result is removed, and its run is trained again",
+			"run", run, "error", err, "bytes", len(text), "removed", brief(string(text)))
+		return nil, nil
 	case errors.Is(err, storage.ErrNotFound):
 		return nil, nil
 	case err != nil:

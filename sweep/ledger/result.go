@@ -86,20 +86,21 @@ func (l *Ledger) StoreResult(ctx context.Context, run string, r Result) error {
 }
 
 // RemoveDamagedResult removes the result of a run if it is damaged, which it proves
-// anew: another attempt may have replaced the result since it was read. It returns what
-// it removed, nil if the result is sound or not there. The run is trained again.
-func (l *Ledger) RemoveDamagedResult(ctx context.Context, run string) (removed []byte, err error) {
+// anew: another attempt may have replaced the result since it was read. It reports whether
+// it has removed one, and what that held, as far as it was read. The run is trained again.
+func (l *Ledger) RemoveDamagedResult(ctx context.Context, run string) (removed bool, text []byte, err error) {
 	_, err = storage.Read(ctx, l.store, ResultKey(run), maxNote, func(b []byte) (Result, error) {
-		removed = b
+		text = b
 		return parseResult(b, run)
 	})
 	switch {
 	case errors.Is(err, storage.ErrCorrupt):
-		return removed, l.DeleteResult(ctx, run)
+		err = l.DeleteResult(ctx, run)
+		return err == nil, text, err
 	case errors.Is(err, storage.ErrNotFound):
 		err = nil
 	}
-	return nil, err
+	return false, nil, err
 }
 
 // DeleteResult removes the result of a run, which is then trained again.

@@ -166,6 +166,35 @@ func TestDamagedResult(t *testing.T) {
 	}
 }
 
+// A result is removed only if it is damaged at that moment.
+func TestRemoveDamagedResult(t *testing.T) {
+	p, s := planOf(t, tinyGrid), storagetest.NewMemory()
+	l, run := New(s), p.RunID(p.Cells[0].ID)
+	if removed, text, err := l.RemoveDamagedResult(t.Context(), run); removed || text != nil || err != nil {
+		t.Errorf("none is there: %v, %q, %v", removed, text, err)
+	}
+	storeResult(t, s, p, 0, 0.5)
+	before := snapshot(t, s)
+	for _, fault := range storagetest.ReadFaults() {
+		flaky := storagetest.NewFlaky(s, fault, func(string) bool { return true }, 1, !fault.Proves())
+		if removed, text, err := New(flaky).RemoveDamagedResult(t.Context(), run); removed || text != nil {
+			t.Errorf("%s: %v, %q, %v", fault.Name, removed, text, err)
+		}
+		wantUnchanged(t, s, before)
+	}
+	for name, spoil := range spoiltResults(t, s, p) {
+		storeResult(t, s, p, 0, 0.5)
+		spoil()
+		want := get(t, s, ResultKey(run))
+		if removed, text, err := l.RemoveDamagedResult(t.Context(), run); !removed || string(text) != want || err != nil {
+			t.Errorf("%s: %v, %q, %v", name, removed, text, err)
+		}
+		if left := keys(t, s, ""); len(left) > 0 {
+			t.Errorf("%s: left %q", name, left)
+		}
+	}
+}
+
 func TestResults(t *testing.T) {
 	eachStore(t, func(t *testing.T, s storage.Store) {
 		ctx, p := t.Context(), planOf(t, tinyGrid)
