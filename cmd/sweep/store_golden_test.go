@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/csv"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -128,6 +131,35 @@ func TestGoOnFrom010(t *testing.T) {
 			}
 		}
 	}
+	sums, err := os.ReadFile(filepath.Join(store010, "outputs", "undisturbed.sha256"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	models := readModels(t, dir)
+	if n := bytes.Count(sums, []byte("\n")); n != 3 {
+		t.Fatalf("%d sums, want 3", n)
+	}
+	for line := range strings.Lines(string(sums)) {
+		sum, run, _ := strings.Cut(strings.TrimSpace(line), "  ")
+		if got := fmt.Sprintf("%x", sha256.Sum256(encoderOf(t, models[run]))); got != sum {
+			t.Errorf("the encoder of %s differs from that of version 0.1.0", run)
+		}
+	}
+}
+
+// encoderOf returns the weights and biases of a model's encoder, which come first behind the header. The decoder is
+// exported with unit norms now.
+func encoderOf(t *testing.T, model string) []byte {
+	t.Helper()
+	const size = 4 * (32*4 + 32)
+	if len(model) < 8 {
+		t.Fatalf("a model of %d bytes", len(model))
+	}
+	from := 8 + binary.LittleEndian.Uint64([]byte(model[:8]))
+	if uint64(len(model)) < from+size {
+		t.Fatalf("a model of %d bytes, its data begin at %d", len(model), from)
+	}
+	return []byte(model[from : from+size])
 }
 
 // Results that an earlier version measured are not reused: their definitions are others.

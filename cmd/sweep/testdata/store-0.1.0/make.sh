@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # make.sh PROGRAM: trains grids/ with a build of sweep. It writes store/, the store
 # with all of the sweeps, and outputs/undisturbed.*, the results of interrupted.yaml
-# and the SHA-256 of its models when nothing interrupts it.
+# and the SHA-256 of its encoders (640 bytes each) when nothing interrupts it.
 set -euo pipefail
 program=$(realpath "$1")
 cd "$(dirname "$0")"
@@ -16,6 +16,11 @@ await() { while [ -z "$(eval "$1" 2>/dev/null)" ]; do sleep 0.01; done; }
 
 mkdir -p outputs
 "$program" run grids/interrupted.yaml --no-ui --slots 1 -o csv >outputs/undisturbed.csv
+# A model's encoder lies behind its header, whose length is in the first eight bytes.
+(cd "$SWEEP_DIR/store/models" && for f in */sae.safetensors; do
+  sum=$(tail -c +$((9 + $(od -An -tu8 -N8 "$f"))) "$f" | head -c 640 | sha256sum)
+  echo "${sum%% *}  ${f%/*}"
+done) >outputs/undisturbed.sha256
 rm -rf "$SWEEP_DIR"/*
 stages=$SWEEP_DIR/store/stages
 
