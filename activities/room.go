@@ -85,8 +85,6 @@ func (w *waitingRoom) giveUp(t *training, waited, least time.Duration, now time.
 func (t *training) awaitRoom(ctx context.Context, saved error, save func() error) (last, ended error) {
 	if noRoom(saved) { // one line: the log may lie on the same disk
 		t.a.log.Warn("no room for the last checkpoint of a stage, which waits for it", "cell", t.cell.ID, "error", saved)
-	}
-	if noRoom(saved) {
 		defer t.a.waiting.wait(t, t.saver.unsaved())()
 	}
 	pause, since := t.a.room, time.Now()

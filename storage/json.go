@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 )
 
 // maxJSON bounds what GetJSON reads.
@@ -32,23 +31,6 @@ func PutNew(ctx context.Context, s Store, key string, data []byte) error {
 		return Wrap("putnew", key, ErrNoPutNew)
 	}
 	return p.PutNew(ctx, key, data)
-}
-
-// PutJSONOnce writes v under key unless the key holds something, and returns what
-// the key holds afterwards. Of many attempts that write one result, the first one
-// counts, and all return the same.
-func PutJSONOnce[T any](ctx context.Context, s Store, key string, v T) (T, error) {
-	b, err := marshal(v)
-	if err != nil {
-		return v, Wrap("putnew", key, err)
-	}
-	err = PutNew(ctx, s, key, b)
-	if !errors.Is(err, ErrExists) {
-		return v, err
-	}
-	var there T
-	err = GetJSON(ctx, s, key, &there)
-	return there, err
 }
 
 // GetJSON reads the value under key into v. The error wraps ErrNotFound if there
