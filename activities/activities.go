@@ -22,6 +22,9 @@ type Activities struct {
 	// the first activity.
 	DataCache string
 
+	// Build names the program, for the results; "" if that is not known. It is set before the first activity.
+	Build string
+
 	store   storage.Store // for checkpoints and models
 	ledger  *ledger.Ledger
 	backend trainer.Backend

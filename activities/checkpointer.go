@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/data"
 )
@@ -36,6 +38,8 @@ type checkpointer struct {
 	log         *slog.Logger
 
 	seconds float64        // in training before this attempt
+	before  []ledger.Span  // those before this attempt
+	attempt ledger.Span    // what this attempt trains, without To and Seconds
 	began   time.Time      // when this attempt began to train
 	last    time.Time      // when the last checkpoint was begun
 	buffer  *trainer.State // holds the state that is being saved
@@ -67,7 +71,7 @@ func (k *checkpointer) step(ctx context.Context, now time.Time) error {
 		return err
 	}
 	k.saving = make(chan error, 1)
-	meta, step := k.meta(now), k.buffer.Step
+	meta, step := k.meta(k.buffer.Step, now), k.buffer.Step
 	go func() { k.saving <- k.save(ctx, step, body, meta) }()
 	return nil
 }
@@ -84,7 +88,7 @@ func (k *checkpointer) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return k.save(ctx, k.buffer.Step, body, k.meta(k.now()))
+	return k.save(ctx, k.buffer.Step, body, k.meta(k.buffer.Step, k.now()))
 }
 
 // forkHere saves the present state as a fork: other stages begin at it, so it is
@@ -118,7 +122,7 @@ func (k *checkpointer) fork(ctx context.Context, s *trainer.State, inOwnFolder b
 		if err != nil {
 			return err
 		}
-		if err := k.save(ctx, s.Step, body, k.meta(k.now())); err != nil {
+		if err := k.save(ctx, s.Step, body, k.meta(s.Step, k.now())); err != nil {
 			return err
 		}
 	}
@@ -176,9 +180,15 @@ func (k *checkpointer) copy() (*trainer.Body, error) {
 	return trainer.Encode(k.cfg, k.buffer)
 }
 
-// meta is what the manifest says of a checkpoint besides its data.
-func (k *checkpointer) meta(now time.Time) map[string]string {
-	return map[string]string{metaSeconds: strconv.FormatFloat(k.seconds+now.Sub(k.began).Seconds(), 'f', 3, 64)}
+// meta is what the manifest says of a checkpoint after a step besides its data.
+func (k *checkpointer) meta(step int64, now time.Time) map[string]string {
+	meta := map[string]string{
+		metaSeconds: strconv.FormatFloat(k.seconds+now.Sub(k.began).Seconds(), 'f', 3, 64),
+	}
+	if spans, err := json.Marshal(k.spans(step, now)); err == nil { // it always is: all numbers are finite
+		meta[metaSpans] = string(spans)
+	}
+	return meta
 }
 
 // saveTries is how often a checkpoint is tried to be saved, one try at once after the

@@ -8,6 +8,7 @@ import (
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/report"
+	"github.com/topksweep/sweep/sweep/table"
 )
 
 // Collect writes a sweep's results to the store, one file for each format.
@@ -23,10 +24,13 @@ func (a *Activities) collect(ctx context.Context, sweep string) error {
 		return err
 	}
 	results, err := a.ledger.Results(ctx, h)
+	if err == nil {
+		err = a.ledger.CountAuxK(ctx, results)
+	}
 	if err != nil {
 		return err
 	}
-	for _, f := range report.Formats() {
+	for _, f := range table.Formats() {
 		var b bytes.Buffer
 		if err := report.Write(&b, f.Name, report.Rows{Plan: h, Results: results}); err != nil {
 			return fmt.Errorf("write %s: %w", f.Name, err)

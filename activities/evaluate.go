@@ -72,6 +72,12 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) error {
 	}
 	result := ledger.NewResult(r.header, r.cell, plan.Completed)
 	result.Metrics, result.Tokens, result.WallSeconds = metrics, cfg.Tokens(), secondsOf(m)
+	result.Spans = spansOf(m)
+	if n := len(result.Spans); n > 0 {
+		last := result.Spans[n-1]
+		result.Class, result.Device, result.Build = last.Class, last.Device, last.Build
+	}
+	result.PeakBytes, _ = a.backend.Bytes(cfg)
 	result.Scale = set.Info().Scale
 	result.Threshold = state.StoredThreshold(recipe, result.Scale)
 	progress.doing("exporting the model")

@@ -21,7 +21,7 @@ const (
 	modelWeights = "sae.safetensors"
 	modelConfig  = "cfg.json"
 	modelResult  = "result.json"
-	modelCurve   = "curve.json"
+	modelCurve   = ledger.CurveFile
 )
 
 // export writes a run's model for use in other tools: the weights under the names,

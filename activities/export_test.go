@@ -145,7 +145,8 @@ func TestExportedModelHasTheMetrics(t *testing.T) {
 			m := result.Metrics
 			for name, v := range map[string]float64{
 				"l2_loss": m.L2Loss, "nmse": *m.NMSE, "cosine": *m.Cosine, "l2_ratio": *m.L2Ratio,
-				"relative_reconstruction_bias": *m.ReconstructionBias, "l0": m.L0,
+				"relative_reconstruction_bias": *m.ReconstructionBias, "l0": m.L0, "l1": *m.L1,
+				"frac_variance_explained": *m.FracVarianceExplained, "decoder_cosine": *m.DecoderCosine,
 			} {
 				want := measured(readTensors(t, file), x, c, scale)[name]
 				if !(math.Abs(v-want) <= 1e-5*math.Abs(want)) {
@@ -207,21 +208,51 @@ func measured(w map[string][]float64, x []float32, c trainer.Config, scale float
 	for i, v := range x {
 		mean[i%d] += float64(v) / n
 	}
-	var e2, variance, cos, ratio, y2, xy, l0 float64
+	var e2, variance, cos, ratio, y2, xy, l0, l1 float64
+	var residuals []float64
 	for at := 0; at < len(x); at += d {
 		row := x[at : at+d]
-		y, kept := reconstruct(w, row, c.DictSize, c.K)
+		y, acts := reconstruct(w, row, c.DictSize, c.K)
 		var rx, ry, rxy float64
 		for j, v := range row {
 			xj := float64(v)
 			e2 += (y[j] - xj) * (y[j] - xj)
 			variance += (xj - mean[j]) * (xj - mean[j])
 			rx, ry, rxy = rx+xj*xj, ry+y[j]*y[j], rxy+xj*y[j]
+			residuals = append(residuals, xj-y[j])
+		}
+		for _, a := range acts {
+			if a > 0 {
+				l0, l1 = l0+1, l1+a
+			}
 		}
 		cos, ratio = cos+rxy/math.Sqrt(rx*ry), ratio+math.Sqrt(ry/rx)
-		y2, xy, l0 = y2+ry, xy+rxy, l0+float64(kept)
+		y2, xy = y2+ry, xy+rxy
+	}
+	centre := make([]float64, d)
+	for i, r := range residuals {
+		centre[i%d] += r / n
+	}
+	unexplained := 0.0
+	for i, r := range residuals {
+		unexplained += (r - centre[i%d]) * (r - centre[i%d])
+	}
+	var rows [][]float64
+	for f := range c.DictSize {
+		rows = append(rows, w["W_dec"][f*d:(f+1)*d])
+	}
+	similar, pairs := 0.0, 0.0
+	for i, a := range rows {
+		for _, b := range rows[:i] {
+			dot := 0.0
+			for j := range a {
+				dot += a[j] * b[j]
+			}
+			similar, pairs = similar+math.Abs(dot), pairs+1
+		}
 	}
 	return map[string]float64{
+		"l1": l1 / n * scale, "frac_variance_explained": 1 - unexplained/variance, "decoder_cosine": similar / pairs,
 		"l2_loss": e2 / n * scale * scale, "nmse": e2 / variance, "cosine": cos / n, "l2_ratio": ratio / n,
 		"relative_reconstruction_bias": y2 / xy, "l0": l0 / n,
 	}
@@ -271,8 +302,8 @@ func TestExportOfExtremes(t *testing.T) {
 //	a = ReLU(W_enc (x − b_dec) + b_enc)
 //	x̂ = b_dec + Σ a_f · W_dec[f], over the k latents f with the largest a_f
 //
-// It returns x̂ and the number of latents kept with a_f > 0.
-func reconstruct(w map[string][]float64, x []float32, f, k int) (out []float64, kept int) {
+// It returns x̂ and the activations of the k latents, of which some may be 0.
+func reconstruct(w map[string][]float64, x []float32, f, k int) (out, kept []float64) {
 	d := len(x)
 	type act struct {
 		latent int
@@ -289,9 +320,7 @@ func reconstruct(w map[string][]float64, x []float32, f, k int) (out []float64, 
 	slices.SortStableFunc(acts, func(a, b act) int { return cmp.Compare(b.value, a.value) })
 	out = slices.Clone(w["b_dec"])
 	for _, a := range acts[:k] {
-		if a.value > 0 {
-			kept++
-		}
+		kept = append(kept, a.value)
 		for j := range out {
 			out[j] += a.value * w["W_dec"][a.latent*d+j]
 		}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/trainer"
 )
@@ -60,8 +61,9 @@ func (a *Activities) origins(ctx context.Context, r *run, l plan.Level, to int) 
 // A start is the state that a stage begins with.
 type start struct {
 	*trainer.State
-	seconds     float64 // spent in training up to it
-	inOwnFolder bool    // it is a checkpoint in the stage's own folder
+	seconds     float64       // spent in training up to it
+	spans       []ledger.Span // of the steps up to it
+	inOwnFolder bool          // it is a checkpoint in the stage's own folder
 }
 
 // restore loads the newest checkpoint that the stage may begin at, or draws the
@@ -92,9 +94,9 @@ func (o origins) restore(ctx context.Context, c trainer.Config) (*start, error) 
 		if err != nil {
 			return nil, err
 		}
-		return &start{s, secondsOf(m), f.inOwnFolder}, nil
+		return &start{s, secondsOf(m), spansOf(m), f.inOwnFolder}, nil
 	}
-	return &start{trainer.Init(c), 0, false}, nil
+	return &start{State: trainer.Init(c)}, nil
 }
 
 // last loads the state after the last step of a run into s.
@@ -111,9 +113,13 @@ func (o origins) last(ctx context.Context, c trainer.Config, s *trainer.State) (
 	return nil, fmt.Errorf("%w: %w", ErrLost, err)
 }
 
-// secondsOf reads the time spent in training from a manifest; 0 if it has none.
+// secondsOf reads the time spent in training from a manifest; 0 if it has none. One that is no time is no error: it is
+// only a figure for people.
 func secondsOf(m *storage.Manifest) float64 {
-	seconds, _ := strconv.ParseFloat(m.Meta[metaSeconds], 64) // no error: it is only a figure for people
+	seconds, err := strconv.ParseFloat(m.Meta[metaSeconds], 64)
+	if err != nil || !isDuration(seconds) {
+		return 0
+	}
 	return seconds
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/topksweep/sweep/activities/hostmem"
 	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
 	"github.com/topksweep/sweep/trainer"
@@ -90,6 +91,7 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	if t.ref.Level.UntilDead() {
 		need += cfg.StateBytes() // the copy before a step in which a latent may die
 	}
+	need += trainer.HeldOutBytes(cfg)
 	if t.release, err = t.a.memory.Reserve(need); err != nil {
 		return false, err
 	}
@@ -114,7 +116,7 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	t.saver = &checkpointer{
 		checkpoints: from[0].Checkpoints, claim: claim, loop: t.loop, cfg: cfg, now: t.a.now, verify: t.data.verify,
 		every: t.header.Run.Checkpoint.Every, keep: t.header.Run.Checkpoint.Keep, log: t.a.log.With("folder", from[0].Folder),
-		seconds: start.seconds, began: now, last: now, saved: start.Step,
+		seconds: start.seconds, before: start.spans, attempt: t.span(), began: now, last: now, saved: start.Step,
 		buffer: start.State, // the loop has its own copy: this memory holds checkpoints from here on
 	}
 	if t.alone() {
@@ -124,6 +126,14 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 		}
 	}
 	return true, nil
+}
+
+// span is what the attempt trains: from which step, for how many runs, on what.
+func (t *training) span() ledger.Span {
+	h := t.loop.Hardware()
+	return ledger.Span{
+		From: t.loop.Step(), Cells: max(0, t.ref.Cells), Class: h.Class, Device: h.Device, Build: t.a.Build,
+	}
 }
 
 // alone says that the stage is a branch: it trains one cell to its end.

@@ -3,6 +3,8 @@ package trainer
 import (
 	"context"
 	"iter"
+	"strings"
+	"unicode"
 )
 
 // A Backend trains models on one kind of device. Its results depend on the
@@ -62,8 +64,37 @@ type Model interface {
 	// and s.FirstDead as they are: Loop keeps them.
 	Save(s *State) error
 
+	// DecoderRows gives the rows of W_dec of n latents, in that order, to rows_nD, and
+	// b_dec to bDec_D, as Save would: the rows are not brought to unit norm. No latent
+	// comes twice. It may be called where Save may, and changes nothing.
+	DecoderRows(latents []int32, rows, bDec []float32) error
+
+	// Hardware names what the model trains on.
+	Hardware() Hardware
+
 	// Close frees the device's memory.
 	Close() error
+}
+
+// Hardware names what a model trains on, for people. It has no name of a machine or a user.
+type Hardware struct {
+	Class  string // hardware whose bits agree: backend, instruction path or GPU, version of the library
+	Device string // what the processor or the GPU calls itself; empty where the system does not say
+}
+
+// PlainName returns the name that a device has for itself as one line of at most 100 printable characters.
+func PlainName(name string) string {
+	printable := strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return ' '
+		}
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(name, ""))
+	words := []rune(strings.Join(strings.Fields(printable), " "))
+	return strings.TrimSpace(string(words[:min(len(words), 100)]))
 }
 
 // An Encoder computes the activations of an autoencoder.

@@ -12,6 +12,7 @@
 //	backend.go     what a backend implements
 //	batches.go     the data that it trains on
 //	loop.go        training
+//	heldout.go     measuring the model at a few steps of training
 //	evaluate.go    measuring what was trained
 //	checkpoint.go  a state as a file
 //

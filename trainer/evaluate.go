@@ -69,10 +69,12 @@ type evaluation struct {
 	wDec   []float32 // [F,D] as it is exported: rows at unit norm
 	dead   []bool    // [F]
 	nDead  int
-	active []bool    // [F] latents with a kept activation > 0
+	kept   []int64   // [F] rows in which the latent has a kept activation > 0
 	shift  []float64 // [D] the first row
 	sums   sums
-	x      moments
+	x      moments // its shift is the first row
+	r      moments // of the residual x − x̂; its shift is the first one
+	rShift []float64
 	auxk   auxSums
 }
 
@@ -82,7 +84,7 @@ func newEvaluation(m Encoder, c Config, s *State) (*evaluation, error) {
 		return nil, fmt.Errorf("evaluate: %w", err)
 	}
 	e := &evaluation{
-		m: m, c: c, recipe: recipe, s: s, dead: make([]bool, c.DictSize), active: make([]bool, c.DictSize),
+		m: m, c: c, recipe: recipe, s: s, dead: make([]bool, c.DictSize), kept: make([]int64, c.DictSize),
 	}
 	e.wDec, _ = UnitRows(s.W.WDec, c.ActivationDim)
 	for f, since := range s.SinceFired {
@@ -104,14 +106,11 @@ func (e *evaluation) group(x []float32) error {
 	}
 	for i, f := range latents {
 		if acts[i] > 0 {
-			e.active[f] = true
+			e.kept[f]++
 		}
 	}
 	if e.shift == nil {
-		e.shift = make([]float64, d)
-		for i, v := range x[:d] {
-			e.shift[i] = float64(v)
-		}
+		e.shift = widened(x[:d])
 	}
 	residual := make([]float64, n*d) // x − x̂
 	type part struct {
@@ -121,11 +120,9 @@ func (e *evaluation) group(x []float32) error {
 	for _, p := range eachBlock(n, func(from, to int, p *part) {
 		y := make([]float64, d)
 		for r := from; r < to; r++ {
-			for i, b := range e.s.W.BDec {
-				y[i] = float64(b)
-			}
-			e.decode(acts[r*e.c.K:(r+1)*e.c.K], latents[r*e.c.K:(r+1)*e.c.K], y)
-			p.sums.row(x[r*d:(r+1)*d], y, acts[r*e.c.K:(r+1)*e.c.K])
+			acts := acts[r*e.c.K : (r+1)*e.c.K]
+			reconstruct(e.wDec, e.s.W.BDec, acts, latents[r*e.c.K:(r+1)*e.c.K], y)
+			p.sums.row(x[r*d:(r+1)*d], y, acts)
 			for i, v := range x[r*d : (r+1)*d] {
 				residual[r*d+i] = float64(v) - y[i]
 			}
@@ -134,6 +131,14 @@ func (e *evaluation) group(x []float32) error {
 	}) {
 		e.sums.add(p.sums)
 		e.x.add(p.x)
+	}
+	if e.rShift == nil {
+		e.rShift = slices.Clone(residual[:d])
+	}
+	for _, p := range eachBlock(n, func(from, to int, p *moments) {
+		*p = momentsOf(residual[from*d:to*d], e.rShift)
+	}) {
+		e.r.add(p)
 	}
 	return e.auxK(x, residual)
 }
@@ -154,33 +159,14 @@ func (e *evaluation) encode(x []float32, k int, among []bool) (acts []float32, l
 	return acts, latents, nil
 }
 
-// decode adds Σ acts · W_dec rows to y_D, in the order of the latents so that
-// the sum does not depend on the order in which a backend kept them.
-func (e *evaluation) decode(acts []float32, latents []int32, y []float64) {
-	d := e.c.ActivationDim
-	order := make([]int, 0, len(acts))
-	for i, a := range acts {
-		if a > 0 {
-			order = append(order, i)
-		}
-	}
-	slices.SortFunc(order, func(a, b int) int { return int(latents[a]) - int(latents[b]) })
-	for _, i := range order {
-		a, f := float64(acts[i]), int(latents[i])
-		for j, w := range e.wDec[f*d : (f+1)*d] {
-			y[j] += a * float64(w)
-		}
-	}
-}
-
 func (e *evaluation) metrics() Metrics {
 	s, f := &e.sums, float64(e.c.DictSize)
 	out := Metrics{EvalTokens: int64(s.n), DeadLatents: e.nDead, DeadFraction: float64(e.nDead) / f}
 	if first := e.s.FirstDead; first >= 0 {
 		out.FirstDeadStep = &first
 	}
-	for _, a := range e.active {
-		if !a {
+	for _, rows := range e.kept {
+		if rows == 0 {
 			out.SilentLatents++
 		}
 	}
@@ -192,6 +178,14 @@ func (e *evaluation) metrics() Metrics {
 		ev := 1 - *out.FVU
 		out.ExplainedVariance = &ev
 	}
+	out.FracVarianceExplained = quotient(e.r.variance(), e.x.variance())
+	if v := out.FracVarianceExplained; v != nil {
+		*v = 1 - *v
+	}
+	l1 := s.l1 / s.n
+	out.L1 = &l1
+	out.Density = density(e.kept, int64(s.n))
+	out.DecoderCosine = decoderCosine(e.wDec, e.c.ActivationDim)
 	out.Cosine = quotient(s.cos, s.cosRows)
 	out.L2Ratio = quotient(s.ratio, s.ratioRows)
 	out.ReconstructionBias = quotient(s.y2, s.xy)
@@ -209,17 +203,24 @@ func quotient(a, b float64) *float64 {
 
 // eachBlock cuts n rows into blocks and returns what do makes of each, in order.
 func eachBlock[T any](n int, do func(from, to int, out *T)) []T {
-	out := make([]T, (n+blockRows-1)/blockRows)
+	return eachTask((n+blockRows-1)/blockRows, func(i int, out *T) {
+		do(i*blockRows, min(n, (i+1)*blockRows), out)
+	})
+}
+
+// eachTask does tasks 0 … n−1 on several goroutines, in any order, and returns what do makes of each, in order.
+func eachTask[T any](n int, do func(task int, out *T)) []T {
+	out := make([]T, n)
 	var wg sync.WaitGroup
-	next := make(chan int, len(out))
-	for i := range out {
+	next := make(chan int, n)
+	for i := range n {
 		next <- i
 	}
 	close(next)
-	for range min(runtime.GOMAXPROCS(0), len(out)) {
+	for range min(runtime.GOMAXPROCS(0), n) {
 		wg.Go(func() {
 			for i := range next {
-				do(i*blockRows, min(n, (i+1)*blockRows), &out[i])
+				do(i, &out[i])
 			}
 		})
 	}

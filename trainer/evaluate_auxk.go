@@ -1,11 +1,9 @@
 package trainer
 
-// auxSums are what the AuxK loss is made of, over all held-out rows. r is the
-// residual x − x̂.
+// auxSums are what the AuxK loss is made of beside evaluation.r, over all held-out rows. r
+// is the residual x − x̂.
 type auxSums struct {
 	err   float64   // Σ ‖AuxK's reconstruction of r − r‖²
-	r     moments   // its shift is the first residual
-	shift []float64 // [D]
 	inert []float64 // [D] of the reference's AuxK: Σ (b_dec + r)²
 }
 
@@ -25,27 +23,17 @@ func (e *evaluation) auxK(x []float32, residual []float64) error {
 	if err != nil {
 		return err
 	}
-	a := &e.auxk
-	if a.shift == nil {
-		a.shift = append(a.shift, residual[:d]...)
-	}
-	type part struct {
-		err float64
-		r   moments
-	}
-	for _, p := range eachBlock(len(x)/d, func(from, to int, p *part) {
+	for _, err := range eachBlock(len(x)/d, func(from, to int, err *float64) {
 		y := make([]float64, d)
 		for r := from; r < to; r++ {
 			clear(y)
-			e.decode(acts[r*k:(r+1)*k], latents[r*k:(r+1)*k], y)
+			decode(e.wDec, acts[r*k:(r+1)*k], latents[r*k:(r+1)*k], y)
 			for i, v := range residual[r*d : (r+1)*d] {
-				p.err += (y[i] - v) * (y[i] - v)
+				*err += (y[i] - v) * (y[i] - v)
 			}
 		}
-		p.r = momentsOf(residual[from*d:to*d], a.shift)
 	}) {
-		a.err += p.err
-		a.r.add(p.r)
+		e.auxk.err += err
 	}
 	return nil
 }
@@ -79,7 +67,7 @@ func (e *evaluation) auxKLoss() *float64 {
 	case e.nDead == 0:
 		return new(float64)
 	case !e.recipe.InertAuxK:
-		return quotient(e.auxk.err, e.auxk.r.variance())
+		return quotient(e.auxk.err, e.r.variance())
 	}
 	sum := 0.0
 	for j, err := range e.auxk.inert {

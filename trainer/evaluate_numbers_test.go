@@ -181,19 +181,22 @@ func exactly(t *testing.T, c trainer.Config, s *trainer.State, x []float32) map[
 		q, _ := num(0).Quo(a, b).Float64()
 		return &q
 	}
-	decode := func(row []float32, k int, among []bool) []*big.Float {
+	decode := func(row []float32, k int, among []bool) (out []*big.Float, kept float64) {
 		acts, latents := make([]float32, k), make([]int32, k)
 		if err := m.Encode(row, k, among, acts, latents); err != nil {
 			t.Fatal(err)
 		}
-		out := make([]*big.Float, d)
+		out = make([]*big.Float, d)
 		for j := range out {
 			out[j] = num(0)
 			for i, a := range acts {
 				out[j] = add(out[j], mul(num(float64(a)), num(float64(decoder[int(latents[i])*d+j]))))
 			}
 		}
-		return out
+		for _, a := range acts {
+			kept += float64(a)
+		}
+		return out, kept
 	}
 	// variance of each dimension, summed over the rows
 	variance := func(v []*big.Float) (total *big.Float, each []*big.Float) {
@@ -217,15 +220,16 @@ func exactly(t *testing.T, c trainer.Config, s *trainer.State, x []float32) map[
 		return total, each
 	}
 	var xs, rs []*big.Float
-	e2, auxErr, y2, xy := num(0), num(0), num(0), num(0)
+	e2, auxErr, y2, xy, l1 := num(0), num(0), num(0), num(0), num(0)
 	inert := make([]*big.Float, d)
 	for j := range inert {
 		inert[j] = num(0)
 	}
 	for r := range n {
 		row := x[r*d : (r+1)*d]
-		y := decode(row, c.K, nil)
-		aux := decode(row, min(c.KAux, nDead), dead)
+		y, kept := decode(row, c.K, nil)
+		aux, _ := decode(row, min(c.KAux, nDead), dead)
+		l1 = add(l1, num(kept))
 		for j, v := range row {
 			xj, yj := num(float64(v)), add(y[j], num(float64(s.W.BDec[j])))
 			rj := sub(xj, yj)
@@ -242,7 +246,8 @@ func exactly(t *testing.T, c trainer.Config, s *trainer.State, x []float32) map[
 	out := map[string]*float64{
 		"l2_loss": div(e2, num(float64(n))), "nmse": div(e2, varX), "fvu": div(e2, varX),
 		"explained_variance": div(sub(varX, e2), varX), "relative_reconstruction_bias": div(y2, xy),
-		"auxk_loss": div(auxErr, varR),
+		"auxk_loss": div(auxErr, varR), "frac_variance_explained": div(sub(varX, varR), varX),
+		"l1": div(l1, num(float64(n))), "decoder_cosine": meanCosine(decoder, d),
 	}
 	if recipe.InertAuxK {
 		sum := num(0)
@@ -260,6 +265,37 @@ func exactly(t *testing.T, c trainer.Config, s *trainer.State, x []float32) map[
 		}
 	}
 	return out
+}
+
+// meanCosine is the mean |cosine| of the pairs of rows of w, rows of zeros left out; nil without a pair.
+func meanCosine(w []float32, d int) *float64 {
+	var rows [][]float64
+	for at := 0; at < len(w); at += d {
+		var row []float64
+		norm := 0.0
+		for _, v := range w[at : at+d] {
+			row = append(row, float64(v))
+			norm += float64(v) * float64(v)
+		}
+		if norm > 0 {
+			rows = append(rows, row)
+		}
+	}
+	if len(rows) < 2 {
+		return nil
+	}
+	sum, n := 0.0, 0.0
+	for i, a := range rows {
+		for _, b := range rows[:i] {
+			var ab, aa, bb float64
+			for j := range a {
+				ab, aa, bb = ab+a[j]*b[j], aa+a[j]*a[j], bb+b[j]*b[j]
+			}
+			sum, n = sum+math.Abs(ab)/math.Sqrt(aa*bb), n+1
+		}
+	}
+	mean := sum / n
+	return &mean
 }
 
 // unitDecoder is w with its rows at unit norm, in float32.
@@ -368,6 +404,19 @@ func FuzzMetrics(f *testing.F) {
 		numbersOf(t, got)
 		if got.NMSE != nil && !(*got.NMSE >= 0 && *got.ExplainedVariance <= 1) {
 			t.Errorf("nmse %v, explained_variance %v", *got.NMSE, *got.ExplainedVariance)
+		}
+		if got.FracVarianceExplained != nil && !(*got.FracVarianceExplained <= 1) || !(*got.L1 >= 0) {
+			t.Errorf("frac_variance_explained %v, l1 %v", got.FracVarianceExplained, *got.L1)
+		}
+		if got.DecoderCosine != nil && !(*got.DecoderCosine >= 0 && *got.DecoderCosine <= 1) {
+			t.Errorf("decoder_cosine %v", *got.DecoderCosine)
+		}
+		latents := int64(0)
+		for _, n := range got.Density {
+			latents += n
+		}
+		if latents != int64(c.DictSize) || got.Density[0] != int64(got.SilentLatents) {
+			t.Errorf("density %v with %d silent latents", got.Density, got.SilentLatents)
 		}
 		if got.Cosine != nil && !(math.Abs(*got.Cosine) <= 1) {
 			t.Errorf("cosine %v", *got.Cosine)

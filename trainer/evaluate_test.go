@@ -51,6 +51,9 @@ func TestEvaluateAgainstFormulas(t *testing.T) {
 				t.Errorf("dead %d, silent %d of %d tokens, want %d, %d",
 					got.DeadLatents, got.SilentLatents, got.EvalTokens, want.DeadLatents, want.SilentLatents)
 			}
+			if !slices.Equal(got.Density, want.Density) {
+				t.Errorf("density %v, want %v", got.Density, want.Density)
+			}
 			for _, x := range []struct {
 				name      string
 				got, want float64
@@ -59,7 +62,9 @@ func TestEvaluateAgainstFormulas(t *testing.T) {
 				{"explained_variance", *got.ExplainedVariance, 1 - *want.NMSE}, {"cosine", *got.Cosine, *want.Cosine},
 				{"l2_ratio", *got.L2Ratio, *want.L2Ratio},
 				{"relative_reconstruction_bias", *got.ReconstructionBias, *want.ReconstructionBias},
-				{"l0", got.L0, want.L0}, {"auxk_loss", *got.AuxKLoss, *want.AuxKLoss},
+				{"l0", got.L0, want.L0}, {"auxk_loss", *got.AuxKLoss, *want.AuxKLoss}, {"l1", *got.L1, *want.L1},
+				{"frac_variance_explained", *got.FracVarianceExplained, *want.FracVarianceExplained},
+				{"decoder_cosine", *got.DecoderCosine, *meanCosine(s.W.WDec, c.ActivationDim)},
 			} {
 				if !(math.Abs(x.got-x.want) <= 1e-5*math.Abs(x.want)) {
 					t.Errorf("%s: got %v, want %v", x.name, x.got, x.want)
@@ -82,9 +87,9 @@ func dense(c trainer.Config, r trainer.Recipe, s *trainer.State, data *noise) tr
 		}
 	}
 	out.DeadLatents = nDead
-	active := make([]bool, c.DictSize)
+	kept := make([]int, c.DictSize) // rows
 	y, aux := make([]float64, n*d), make([]float64, n*d)
-	var e2, cos, ratio, y2, xy, l0 float64
+	var e2, cos, ratio, y2, xy, l0, l1 float64
 	mean := make([]float64, d)
 	for row := range n {
 		pre := make([]float64, c.DictSize)
@@ -120,7 +125,7 @@ func dense(c trainer.Config, r trainer.Recipe, s *trainer.State, data *noise) tr
 			}
 		}
 		yr := y[row*d : (row+1)*d]
-		sum(c.K, func(int) bool { return true }, yr, func(f int) { active[f] = true; l0++ })
+		sum(c.K, func(int) bool { return true }, yr, func(f int) { kept[f]++; l0, l1 = l0+1, l1+pre[f] })
 		sum(min(c.KAux, nDead), func(f int) bool { return dead[f] }, aux[row*d:(row+1)*d], func(int) {})
 		var nx, ny, dot float64
 		for j := range d {
@@ -141,15 +146,33 @@ func dense(c trainer.Config, r trainer.Recipe, s *trainer.State, data *noise) tr
 	for i, v := range x {
 		variance += (float64(v) - mean[i%d]) * (float64(v) - mean[i%d])
 	}
-	for _, a := range active {
-		if !a {
-			out.SilentLatents++
-		}
-	}
 	rows := float64(n)
+	out.Density = make([]int64, trainer.DensityBins)
+	for _, k := range kept {
+		if k == 0 {
+			out.SilentLatents++
+			out.Density[0]++
+			continue
+		}
+		// Quarters of a decade, from 10^-5 on; what is below is in bin 1. No share is near an edge but 0.1 and 1.
+		bin := 2 + int(math.Floor(4*(math.Log10(float64(k)/rows)+5)+1e-9))
+		out.Density[max(1, min(bin, trainer.DensityBins-1))]++
+	}
+	unexplained := 0.0
+	for j := range d {
+		sum, squares := 0.0, 0.0
+		for i := range n {
+			sum += (float64(x[i*d+j]) - y[i*d+j]) / rows
+		}
+		for i := range n {
+			squares += math.Pow(float64(x[i*d+j])-y[i*d+j]-sum, 2)
+		}
+		unexplained += squares
+	}
 	p := func(v float64) *float64 { return &v }
 	out.L2Loss, out.L0 = e2/rows, l0/rows
 	out.NMSE, out.Cosine, out.L2Ratio, out.ReconstructionBias = p(e2/variance), p(cos/rows), p(ratio/rows), p(y2/xy)
+	out.FracVarianceExplained, out.L1 = p(1-unexplained/variance), p(l1/rows)
 	out.AuxKLoss = p(auxK(c, r, s, nDead, x, y, aux))
 	return out
 }

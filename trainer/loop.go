@@ -15,11 +15,15 @@ type Loop struct {
 	curve     []Point
 	firstDead int64
 
+	heldOut     HeldOut  // nil: the curve has no held-out points
+	heldOutStep int64    // the step whose held-out point is measured; −1 before the first
+	heldOutNMSE *float64 // of that point
+
 	lastLoss, leastLoss Point // the last and the smallest so far, as far as is known; Step is −1 where none is
 }
 
 // Start puts a model on the backend that goes on from s, which is copied, and
-// trains on data.
+// trains on data. If data is a HeldOut too, the loss curve has held-out points (OnHeldOut).
 func Start(b Backend, c Config, s *State, data Batches) (*Loop, error) {
 	if c.ActivationDim != data.Dim() {
 		return nil, fmt.Errorf("start: activation_dim is %d but the data's rows have width %d",
@@ -31,8 +35,9 @@ func Start(b Backend, c Config, s *State, data Batches) (*Loop, error) {
 	}
 	l := &Loop{
 		cfg: c, model: m, data: data, step: s.Step, curve: append([]Point(nil), s.Curve...), firstDead: s.FirstDead,
-		lastLoss: Point{Step: -1}, leastLoss: Point{Step: -1},
+		heldOutStep: -1, lastLoss: Point{Step: -1}, leastLoss: Point{Step: -1},
 	}
+	l.heldOut, _ = data.(HeldOut)
 	for _, p := range l.curve {
 		l.sawLoss(p)
 	}
@@ -48,6 +53,9 @@ func (l *Loop) sawLoss(p Point) {
 
 // Step returns the number of steps done.
 func (l *Loop) Step() int64 { return l.step }
+
+// Hardware names what the model trains on.
+func (l *Loop) Hardware() Hardware { return l.model.Hardware() }
 
 // Close frees the model.
 func (l *Loop) Close() error { return l.model.Close() }
@@ -68,6 +76,9 @@ func (l *Loop) Save(s *State) error {
 // that is done, stops the loop between two steps and is returned; the loop can
 // then be saved and run further. Nothing reads the data once Run has returned.
 func (l *Loop) Run(ctx context.Context, steps int64, after func(done int64, s Stats) error) error {
+	if err := l.measureHeldOut(ctx, steps); err != nil {
+		return err
+	}
 	for s, err := range l.model.Steps(ctx, steps) {
 		if err != nil {
 			return l.at(ctx, err, s)
@@ -78,7 +89,12 @@ func (l *Loop) Run(ctx context.Context, steps int64, after func(done int64, s St
 		if s.Dead > 0 && l.firstDead < 0 {
 			l.firstDead = l.step
 		}
-		p := Point{l.step, s.Loss, s.L2Loss, s.AuxKLoss, s.Dead}
+		p := Point{
+			Step: l.step, Loss: s.Loss, L2Loss: s.L2Loss, AuxKLoss: s.AuxKLoss, Dead: s.Dead, GradNorm: s.GradNorm,
+		}
+		if l.heldOutStep == l.step {
+			p.EvalNMSE = l.heldOutNMSE
+		}
 		if OnCurve(l.step) || l.step == int64(l.cfg.Steps)-1 {
 			l.curve = append(l.curve, p)
 		}
@@ -89,6 +105,9 @@ func (l *Loop) Run(ctx context.Context, steps int64, after func(done int64, s St
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
+		}
+		if err := l.measureHeldOut(ctx, steps); err != nil {
+			return err
 		}
 	}
 	if l.step < steps {

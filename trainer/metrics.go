@@ -35,6 +35,14 @@ type Metrics struct {
 
 	AliveFraction float64 `json:"alive_fraction" doc:"1 − silent_latents ÷ dict_size"`
 
+	FracVarianceExplained *float64 `json:"frac_variance_explained,omitempty" doc:"1 − Σ_d Var(x−x̂) ÷ Σ_d Var(x)"`
+
+	L1 *float64 `json:"l1,omitempty" doc:"mean Σ of the kept activations, as trained"`
+
+	DecoderCosine *float64 `json:"decoder_cosine,omitempty" doc:"mean absolute cosine of two rows of W_dec"`
+
+	Density []int64 `json:"density,omitempty" doc:"latents by the share of held-out rows that keep them, in 22 bins"`
+
 	Recovery *float64 `json:"recovery" doc:"synthetic data: mean best cosine of a true direction"`
 
 	Recovered *float64 `json:"recovered" doc:"synthetic data: share of the true directions with a cosine over 0.9"`

@@ -76,6 +76,10 @@ type Point struct {
 	L2Loss   float64 `json:"l2_loss"`
 	AuxKLoss float64 `json:"auxk_loss"`
 	Dead     int     `json:"dead_latents"`
+
+	// Points of checkpoints that an earlier version wrote lack these.
+	GradNorm float64  `json:"grad_norm,omitempty"` // global, before the clip
+	EvalNMSE *float64 `json:"eval_nmse,omitempty"` // held out, where OnHeldOut has the step
 }
 
 // OnCurve reports whether the loss curve has a point at step: every step at

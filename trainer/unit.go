@@ -12,19 +12,24 @@ import "math"
 // the last step of Adam has moved away from it.
 func UnitRows(w []float32, d int) (unit []float32, zeros int) {
 	unit = make([]float32, len(w))
+	return unit, unitInto(unit, w, d)
+}
+
+// unitInto is UnitRows into unit, which may be w.
+func unitInto(unit, w []float32, d int) (zeros int) {
 	for at := 0; at+d <= len(w); at += d {
 		row, sum := w[at:at+d], 0.0
 		for _, v := range row {
 			sum += float64(v) * float64(v)
 		}
+		norm := math.Sqrt(sum)
 		if sum == 0 {
 			zeros++
-			continue
+			norm = 1
 		}
-		norm := math.Sqrt(sum)
 		for i, v := range row {
 			unit[at+i] = float32(float64(v) / norm)
 		}
 	}
-	return unit, zeros
+	return zeros
 }

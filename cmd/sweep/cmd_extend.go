@@ -45,6 +45,9 @@ have no result.`,
 
 // runExtend is the verb extend.
 func runExtend(ctx context.Context, env *environment, o extendOptions) error {
+	if err := o.output.format.checkTerminal(env.out); err != nil {
+		return err
+	}
 	backend, err := backendFor(o.backend)
 	if err != nil {
 		return err

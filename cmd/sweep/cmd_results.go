@@ -6,40 +6,71 @@ import (
 	"github.com/spf13/cobra"
 )
 
-type resultsOptions struct {
-	location location
-	output   outputOptions
-	sweep    string // name or ID
-}
-
 func newResultsCommand(env *environment) *cobra.Command {
 	var o resultsOptions
 	c := &cobra.Command{
-		Use:   "results SWEEP",
-		Short: "Print the results of a sweep, also while it runs",
-		Long: `Print the results of a sweep as they are in the store, also while it runs. SWEEP is a
-name or an ID. No server is needed.`,
+		Use:   "results SWEEP…",
+		Short: "Print the results of sweeps, also while they run",
+		Long: `Print the results of one sweep or several as they are in the store, also while they run.
+SWEEP is a name, an ID, or a file of results: CSV, JSON, JSON Lines or Parquet. No server
+is needed. The results of several are one table, in which a cell that two sweeps have has
+a row for each.
+
+--where keeps some rows: conditions with = != < <= > >=, separated by commas. ^= is for
+the beginning of a text, and 'nmse=' finds the rows without a value.
+
+--group-by has one row for the runs that are equal in some columns: the mean of each
+metric, its standard deviation and the number of runs. --pivot has one column for each
+value of a column. Both take means over seeds alone. Runs that differ in another setting
+are not mixed: it is an error, until --where chooses among them or --over names the
+setting.`,
 		Example: `  sweep results topk-demo
   sweep results topk-demo -o csv > results.csv
-  sweep results topk-demo --sort nmse --all-columns`,
-		Args: args(cobra.ExactArgs(1)),
+  sweep results topk-demo --out results.parquet
+  sweep results topk-demo --sort nmse --all-columns
+  sweep results topk-demo --columns k,dict_size,nmse,flops,device_seconds
+  sweep results topk-demo topk-large --where 'k=8,nmse<0.2'
+  sweep results topk-demo --group-by k,dict_size --value nmse,dead_fraction
+  sweep results topk-demo --pivot k,dict_size --value nmse --where auxk_alpha=0 -o latex
+  sweep results a.parquet b.csv --group-by dict_size --over seed,lr
+  sweep results topk-demo --reproducible -o csv | sha256sum`,
+		Args: args(cobra.MinimumNArgs(1)),
 
-		ValidArgsFunction: completeSweep(&o.location),
+		ValidArgsFunction: completeSweeps(&o.location),
 		RunE: func(c *cobra.Command, args []string) error {
-			o.sweep = args[0]
+			o.sweeps = args
 			return runResults(c.Context(), env, o)
 		},
 	}
-	o.location.addFlags(c.Flags())
-	o.output.addFlags(c.Flags())
+	f := c.Flags()
+	o.location.addFlags(f)
+	o.output.addFlags(f, tableFormats()...)
+	o.where.addFlag(f)
+	f.StringVar(&o.sort, "sort", "", "sort by a `column`, descending with a leading - (default: the grid's order)")
+	f.StringSliceVar(&o.columns, "columns", nil, "only these `columns`, in this order")
+	f.BoolVar(&o.allColumns, "all-columns", false, "every column in a table")
+	f.StringSliceVar(&o.groupBy, "group-by", nil, "mean, standard deviation and n for each value of these `columns`")
+	f.StringSliceVar(&o.pivot, "pivot", nil, "the values of one column down and of another across, as `rows,columns`")
+	f.StringSliceVar(&o.value, "value", nil, "the measured `columns` of --group-by, or the one of --pivot (default: nmse)")
+	f.StringSliceVar(&o.over, "over", []string{"seed"}, "the `settings` over which means are taken")
+	f.BoolVar(&o.reproducible, "reproducible", false, "without the columns that differ between equal sweeps")
 	return c
 }
 
 // runResults is the verb results.
 func runResults(ctx context.Context, env *environment, o resultsOptions) error {
-	l, header, err := openSweep(ctx, o.location, o.sweep)
+	if err := o.check(env); err != nil {
+		return err
+	}
+	in, err := readTables(ctx, o.location, o.sweeps, false)
 	if err != nil {
 		return err
 	}
-	return printResults(ctx, env, l, header, o.output)
+	if len(in.results.Columns) == 0 {
+		return errNoResults(o.sweeps)
+	}
+	if len(in.rows) == len(o.sweeps) {
+		return o.printSweeps(env, in)
+	}
+	return o.printTable(env, in.results)
 }

@@ -37,6 +37,9 @@ them after its other runs.`,
 
 // runRetry is the verb retry.
 func runRetry(ctx context.Context, env *environment, o retryOptions) error {
+	if err := o.output.format.checkTerminal(env.out); err != nil {
+		return err
+	}
 	backend, err := backendFor(o.backend)
 	if err != nil {
 		return err

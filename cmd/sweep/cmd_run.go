@@ -65,6 +65,9 @@ A first grid:
 
 // runRun is the verb run.
 func runRun(ctx context.Context, env *environment, o runOptions) error {
+	if err := o.output.format.checkTerminal(env.out); err != nil {
+		return err
+	}
 	device, err := openDevice(env, o.device)
 	if err != nil {
 		return err

@@ -40,6 +40,9 @@ be the one that the workers use.`,
 
 // runSubmit is the verb submit.
 func runSubmit(ctx context.Context, env *environment, o submitOptions) error {
+	if err := o.output.format.checkTerminal(env.out); err != nil {
+		return err
+	}
 	backend, err := backendFor(o.backend)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -74,6 +75,18 @@ func versionOf(info *debug.BuildInfo) version {
 		}
 	}
 	return v
+}
+
+// build names the program in results: its version, and its commit where that is not in it.
+func (v version) build() string {
+	out := v.Version
+	if short := v.Commit[:min(12, len(v.Commit))]; short != "" && !strings.Contains(out, short) {
+		out += " " + short
+	}
+	if v.Modified && !strings.Contains(out, "+dirty") {
+		out += "+dirty"
+	}
+	return out
 }
 
 // String is what sweep version prints: two lines, the second about the commit.

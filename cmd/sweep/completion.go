@@ -20,6 +20,14 @@ func completeSweep(at *location) cobra.CompletionFunc {
 	}
 }
 
+// completeSweeps completes the IDs of several sweeps, or the names of files.
+func completeSweeps(at *location) cobra.CompletionFunc {
+	return func(c *cobra.Command, _ []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		ids, _ := completeSweep(at)(c, nil, toComplete)
+		return ids, cobra.ShellCompDirectiveDefault
+	}
+}
+
 // completeGrid completes the names of YAML files.
 func completeGrid(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) > 0 {

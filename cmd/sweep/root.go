@@ -34,7 +34,7 @@ the flags are wrong and nothing was started; 130 interrupted, with all work save
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		newRunCommand(env), newUpCommand(env), newSubmitCommand(env), newPlanCommand(env),
-		newListCommand(env), newStatusCommand(env), newWatchCommand(env), newResultsCommand(env),
+		newListCommand(env), newStatusCommand(env), newWatchCommand(env), newResultsCommand(env), newCurvesCommand(env),
 		newCancelCommand(env), newRetryCommand(env), newExtendCommand(env), newWorkerCommand(env),
 		newDataCommand(env), newGCCommand(env), newBenchCommand(env), newVersionCommand(env),
 	)

@@ -36,6 +36,21 @@ func TestVersion(t *testing.T) {
 			t.Errorf("%s: %q", name, lines)
 		}
 	}
+	pseudo := *stamped
+	pseudo.Main.Version = "v0.1.1-0.20261126120000-0123abcd4567"
+	for name, test := range map[string]struct {
+		info *debug.BuildInfo
+		want string
+	}{
+		"stamped":        {stamped, "v0.1.0 0123abcd"},
+		"changed":        {changed, "v0.1.0+dirty 0123abcd"},
+		"commit in name": {&pseudo, "v0.1.1-0.20261126120000-0123abcd4567"},
+		"no stamp":       {nil, "(devel)"},
+	} {
+		if got := versionOf(test.info).build(); got != test.want {
+			t.Errorf("%s: build %q, want %q", name, got, test.want)
+		}
+	}
 	text, err := json.Marshal(versionOf(changed))
 	if err != nil {
 		t.Fatal(err)

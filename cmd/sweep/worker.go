@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -34,6 +35,8 @@ type workers struct {
 func startWorkers(c client.Client, store storage.Store, device trainingDevice, log *slog.Logger) (*workers, error) {
 	a := activities.New(store, device.backend, log)
 	a.DataCache = device.cache
+	info, _ := debug.ReadBuildInfo()
+	a.Build = versionOf(info).build()
 	light := worker.Options{
 		WorkerStopTimeout:                workerStopTimeout,
 		MaxHeartbeatThrottleInterval:     heartbeatInterval,

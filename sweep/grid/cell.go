@@ -15,6 +15,10 @@ type Cell struct {
 	Config     trainer.Config `json:"config"`
 	Values     []string       `json:"values,omitempty"`     // of the keys that vary (Grid.Varying), as in the file
 	Duplicates int            `json:"duplicates,omitempty"` // further settings of the grid that resolve to this cell
+
+	// Written has the settings that the grid gives as a fraction or as a word for a number, as in decay_start: 0.8 and
+	// lr: auto, by their keys. It is nil in plans of an earlier version, and not part of the ID.
+	Written map[string]string `json:"written,omitzero"`
 }
 
 // CellID names what a cell trains: it hashes the resolved settings, the data's fingerprint and

@@ -2,6 +2,7 @@ package grid
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/topksweep/sweep/trainer"
 )
@@ -21,6 +22,7 @@ func (g *Grid) Cells(info trainer.DataInfo) ([]Cell, error) {
 		varying = g.varyingFields()
 		index   = map[string]int{} // from a cell's ID to its index in cells
 		texts   []string           // free memory for Cell.Values
+		written = map[string]map[string]string{}
 	)
 	g.settings(func(setting []value, _ []int) bool {
 		c := g.schema.config(setting, info.Dim)
@@ -38,8 +40,34 @@ func (g *Grid) Cells(info trainer.DataInfo) ([]Cell, error) {
 		for i, f := range varying {
 			values[i] = setting[f].text
 		}
-		cells = append(cells, Cell{ID: id, Config: c, Values: values})
+		cells = append(cells, Cell{ID: id, Config: c, Values: values, Written: g.schema.written(setting, written)})
 		return true
 	})
 	return cells, nil
+}
+
+// written returns Cell.Written of a setting. Cells with equal ones share a map: seen has those returned before.
+func (s *schema) written(setting []value, seen map[string]map[string]string) map[string]string {
+	var key strings.Builder
+	for i, f := range s.fields {
+		if setting[i].isWord(f) {
+			fmt.Fprintf(&key, "%d %s\n", i, setting[i].text)
+		}
+	}
+	if m, ok := seen[key.String()]; ok {
+		return m
+	}
+	m := map[string]string{} // not nil: a cell without such a setting is not one of an earlier version
+	for i, f := range s.fields {
+		if setting[i].isWord(f) {
+			m[f.Key] = setting[i].text
+		}
+	}
+	seen[key.String()] = m
+	return m
+}
+
+// isWord says that a value of a number is a fraction or a word.
+func (v value) isWord(f trainer.Field) bool {
+	return v.kind != given || f.Auto && v.text == "auto"
 }

@@ -55,3 +55,6 @@ func ResultKey(run string) string { return resultsPrefix + run + ".json" }
 
 // ModelKey is the key of a file of a run's exported model.
 func ModelKey(run, file string) string { return modelsPrefix + run + "/" + file }
+
+// CurveFile is the last part of the key of a run's curve, beside its model.
+const CurveFile = "curve.json"

@@ -29,6 +29,32 @@ type Result struct {
 	LMName      string          `json:"lm_name,omitempty"`
 	Layer       *int            `json:"layer,omitempty"`
 	Submodule   string          `json:"submodule_name,omitempty"`
+
+	// Results of an earlier version lack these.
+	Spans     []Span `json:"spans,omitempty"`      // from step 0 to the end, in order
+	PeakBytes int64  `json:"peak_bytes,omitempty"` // memory that training took on the device
+	Class     string `json:"class,omitempty"`      // of the device that trained the last step
+	Device    string `json:"device,omitempty"`     // its model, as it names itself
+	Build     string `json:"build,omitempty"`      // of the program that trained the last step
+
+	// Of the plan that asks, not of the run: they are not stored with the result.
+	Sweep   string            `json:"-"` // ID
+	Run     string            `json:"-"` // ID in the store
+	Written map[string]string `json:"-"` // settings that the grid gives as a fraction or a word; nil if not known
+
+	// Mean over the steps of min(k_aux, dead latents): CountAuxK sets it. nil if not known.
+	AuxKLatents *float64 `json:"-"`
+}
+
+// A Span is a part of a run's training that one program did on one device, for this run alone or for several.
+type Span struct {
+	From    int64   `json:"from"`    // the first step, counted from 0
+	To      int64   `json:"to"`      // the step behind the last
+	Cells   int     `json:"cells"`   // runs that the steps were trained for; 1: this one alone
+	Seconds float64 `json:"seconds"` // in training steps
+	Class   string  `json:"class,omitempty"`
+	Device  string  `json:"device,omitempty"`
+	Build   string  `json:"build,omitempty"`
 }
 
 // SemanticsVersion returns the version of the definitions that the metrics follow.
@@ -165,6 +191,7 @@ func (l *Ledger) outcome(ctx context.Context, h *plan.Header, c grid.Cell) (Resu
 	// The names of the activations are those of this plan's grid. The sweep that
 	// trained the run may have had others.
 	r.LMName, r.Layer, r.Submodule = h.Data.LMName, h.Data.Layer, h.Data.SubmoduleName
+	r.Sweep, r.Run, r.Written = h.ID, h.RunID(c.ID), c.Written
 	return r, err
 }
 

@@ -202,6 +202,9 @@ func TestResults(t *testing.T) {
 		check := func(what string, want ...Result) {
 			t.Helper()
 			got, err := l.Results(ctx, &p.Header)
+			for i := range want {
+				want[i].Sweep, want[i].Run, want[i].Written = p.ID, p.RunID(p.Cells[i].ID), p.Cells[i].Written
+			}
 			if err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("%s:\n%+v\nwant\n%+v\n%v", what, got, want, err)
 			}

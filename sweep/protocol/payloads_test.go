@@ -155,7 +155,9 @@ func unset(v reflect.Value, path string, report func(field string)) {
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
-			unset(v.Field(i), path+"."+v.Type().Field(i).Name, report)
+			if f := v.Type().Field(i); f.Tag.Get("json") != "-" { // which is not in the text
+				unset(v.Field(i), path+"."+f.Name, report)
+			}
 		}
 	case reflect.Slice:
 		if v.Len() == 0 {

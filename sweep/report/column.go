@@ -1,21 +1,24 @@
 package report
 
 import (
+	"math"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/table"
 	"github.com/topksweep/sweep/trainer"
 )
 
 // A Column is one column of the results.
 type Column struct {
-	Name string // in snake case
-	Doc  string
-	Text bool // holds text, not numbers: aligned to the left
+	table.Column
+	Varies bool // differs between two equal sweeps: times, and what they were trained on
 
 	group columnGroup
-	get   func(r ledger.Result) any // int64, float64, string, or nil where the result has no value
+	get   func(r ledger.Result) any // a value as tables have it, or nil where the result has none
 
 	// Of groupRows: info takes the place of get where there is a plan, and tables show the column where a value is above
 	// a limit.
@@ -28,150 +31,183 @@ type columnGroup int
 
 const (
 	groupID      columnGroup = iota // identifies the run
+	groupSweep                      // the sweep; in tables of several
 	groupSetting                    // a field of trainer.Config; tables show it if it varies
-	groupMetric                     // a field of trainer.Metrics; tables show tableMetrics, where there is a value
+	groupWritten                    // a setting as the grid has it; in tables only with Rows.AllColumns
+	groupMetric                     // a measurement; tables show tableMetrics, where there is a value
 	groupRun                        // about the run as a whole
+	groupCost                       // what the run took; in tables only with Rows.AllColumns
 	groupTime                       // differs between two equal runs; never in tables
 	groupData                       // what the run trained on; in tables only with Rows.AllColumns
 	groupOld                        // in tables if a result is of an older version than this program's
 	groupRows                       // what is said of the data's rows; in tables where it is much
+	groupFile                       // for programs; never in tables
 )
 
 // Columns lists every column in order.
 func Columns() []Column {
-	out := []Column{{
-		Name: "cell", Doc: "ID of the cell: the hash of its settings, the data and the training semantics", Text: true,
-		group: groupID, get: func(r ledger.Result) any { return r.Cell },
-	}}
-	for _, f := range trainer.Fields() {
-		out = append(out, Column{
-			Name: f.Key, Doc: f.Doc, Text: f.Kind == trainer.Word,
-			group: groupSetting, get: func(r ledger.Result) any { return f.Get(r.Config) },
-		})
-	}
-	out = append(out, metricColumns()...)
-	return append(out,
-		Column{
-			Name: "threshold", Doc: "recipe upstream: keep activations above it, instead of the top k",
-			group: groupMetric, get: func(r ledger.Result) any {
-				if r.Status != plan.Completed || r.Threshold == nil {
-					return nil
-				}
-				return *r.Threshold
-			},
-		},
-		Column{
-			Name: "tokens", Doc: "tokens trained on: steps × batch_size",
-			group: groupRun, get: func(r ledger.Result) any {
-				if r.Tokens == 0 && r.Status != plan.Completed {
-					return nil
-				}
-				return r.Tokens
-			},
-		},
-		Column{
-			Name: "wall_seconds", Doc: "time spent in training steps, over all attempts",
-			group: groupTime, get: func(r ledger.Result) any {
-				if r.Status != plan.Completed {
-					return nil
-				}
-				return r.WallSeconds
-			},
-		},
-		Column{
-			Name: "data", Text: true,
-			Doc:   "fingerprint of what the run trained on: rows, normalisation, held-out rows",
-			group: groupData, get: func(r ledger.Result) any { return textOrNil(r.Data) },
-		},
-		Column{
-			Name: "scale", Doc: "what normalize multiplied the stored activations by",
-			group: groupData, get: func(r ledger.Result) any {
-				if r.Scale == 0 {
-					return nil
-				}
-				return r.Scale
-			},
-		},
-		Column{
-			Name: "semantics", Doc: "version of the definitions that the metrics follow; 1 is that of sweep 0.1.0",
-			group: groupOld, get: func(r ledger.Result) any {
-				if r.Status != plan.Completed {
-					return nil
-				}
-				return int64(r.SemanticsVersion())
-			},
-		},
-		Column{
-			Name: "lm_name", Doc: "the language model, as the grid names it", Text: true,
-			group: groupData, get: func(r ledger.Result) any { return textOrNil(r.LMName) },
-		},
-		Column{
-			Name: "layer", Doc: "the layer of the activations, as the grid names it",
-			group: groupData, get: func(r ledger.Result) any {
-				if r.Layer == nil {
-					return nil
-				}
-				return int64(*r.Layer)
-			},
-		},
-		Column{
-			Name: "submodule_name", Doc: "the place in the layer, as the grid names it", Text: true,
-			group: groupData, get: func(r ledger.Result) any { return textOrNil(r.Submodule) },
-		},
-		Column{
-			Name: "huge_rows_share", above: tableHugeShare,
-			Doc:   "share of the mean square in rows of over 10 median norms",
-			group: groupRows, get: noValue, info: func(i trainer.DataInfo) any { return i.HugeShare },
-		},
-		Column{
-			Name: "rows_left_out", Doc: "rows that data.max_norm left out",
-			group: groupRows, get: noValue, info: func(i trainer.DataInfo) any { return i.LeftOut },
-		},
-		Column{
-			Name: "status", Doc: "pending, running, completed, failed or canceled", Text: true,
-			group: groupRun, get: func(r ledger.Result) any { return textOrNil(string(r.Status)) },
-		},
-		Column{
-			Name: "error", Doc: "why the run failed", Text: true,
-			group: groupRun, get: func(r ledger.Result) any { return textOrNil(r.Error) },
-		},
-	)
-}
-
-// tableHugeShare is the share of huge rows above which tables show it, and noteHugeShare the one above which a note
-// says what it means.
-const (
-	tableHugeShare = 0.1
-	noteHugeShare  = 0.5
-)
-
-// metricColumns returns a column for each field of trainer.Metrics. Only completed runs have metrics.
-func metricColumns() []Column {
-	var out []Column
-	t := reflect.TypeFor[trainer.Metrics]()
-	for i := range t.NumField() {
-		tag := t.Field(i).Tag
-		out = append(out, Column{
-			Name: tag.Get("json"), Doc: tag.Get("doc"),
-			group: groupMetric, get: func(r ledger.Result) any {
-				v := reflect.ValueOf(r.Metrics).Field(i)
-				if r.Status != plan.Completed || v.Kind() == reflect.Pointer && v.IsNil() {
-					return nil
-				}
-				if v.Kind() == reflect.Pointer {
-					v = v.Elem()
-				}
-				if v.CanInt() {
-					return v.Int()
-				}
-				return v.Float()
-			},
-		})
+	out := slices.Concat(identityColumns(), settingColumns(), metricColumns(), costColumns(), dataColumns(), endColumns())
+	for i := range out {
+		out[i].Unit = unitOf(out[i].Name)
 	}
 	return out
 }
 
-func noValue(ledger.Result) any { return nil }
+// Schema describes every column of the results and of the curves, for reading them from files.
+func Schema() []table.Column {
+	var out []table.Column
+	for _, c := range Columns() {
+		out = append(out, c.Column)
+	}
+	for _, c := range CurveColumns() {
+		if !slices.ContainsFunc(out, func(o table.Column) bool { return o.Name == c.Name }) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func text(name, doc string) table.Column  { return table.Column{Name: name, Kind: table.Text, Doc: doc} }
+func whole(name, doc string) table.Column { return table.Column{Name: name, Kind: table.Int, Doc: doc} }
+func float(name, doc string) table.Column {
+	return table.Column{Name: name, Kind: table.Float, Doc: doc}
+}
+
+func identityColumns() []Column {
+	return []Column{
+		{
+			Column: text("cell", "ID of the cell: the hash of its settings, the data and the training semantics"),
+			group:  groupID, get: func(r ledger.Result) any { return r.Cell },
+		},
+		{
+			Column: text("sweep", "ID of the sweep whose plan has the cell"),
+			group:  groupSweep, get: func(r ledger.Result) any { return textOrNil(r.Sweep) },
+		},
+		{
+			Column: text("run", "ID of the run in the store: that of the cell, or that and the end of the sweep's"),
+			group:  groupFile, get: func(r ledger.Result) any { return textOrNil(r.Run) },
+		},
+	}
+}
+
+// settingColumns returns a column for each field of trainer.Config, as resolved, and one for each field that a grid may
+// give as a fraction or a word, as written.
+func settingColumns() []Column {
+	var settings, written []Column
+	for _, f := range trainer.Fields() {
+		c := table.Column{Name: f.Key, Kind: table.Int, Doc: f.Doc, Exact: true}
+		switch f.Kind {
+		case trainer.Word:
+			c.Kind = table.Text
+		case trainer.Float:
+			c.Kind = table.Float
+		}
+		settings = append(settings, Column{Column: c, group: groupSetting, get: func(r ledger.Result) any {
+			if r.Config.ActivationDim == 0 { // the note of a failure is damaged
+				return nil
+			}
+			return f.Get(r.Config)
+		}})
+		if !f.Auto && f.Fraction == "" {
+			continue
+		}
+		written = append(written, Column{
+			Column: text(f.Key+"_written", f.Key+" as the grid has it"),
+			group:  groupWritten, get: func(r ledger.Result) any {
+				if r.Written == nil || r.Config.ActivationDim == 0 {
+					return nil
+				}
+				if text, ok := r.Written[f.Key]; ok {
+					return text
+				}
+				return table.Print(f.Get(r.Config))
+			},
+		})
+	}
+	return append(settings, written...)
+}
+
+// metricColumns returns a column for each field of trainer.Metrics, and those that follow from them. Only completed
+// runs have metrics.
+func metricColumns() []Column {
+	var out []Column
+	t := reflect.TypeFor[trainer.Metrics]()
+	for i := range t.NumField() {
+		field := t.Field(i)
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		c := table.Column{Name: name, Kind: kindOf(field.Type), Doc: field.Tag.Get("doc")}
+		group := groupMetric
+		if c.Kind == table.Ints {
+			group = groupFile
+		}
+		out = append(out, Column{Column: c, group: group, get: func(r ledger.Result) any {
+			if r.Status != plan.Completed {
+				return nil
+			}
+			return valueOf(reflect.ValueOf(r.Metrics).Field(i))
+		}})
+	}
+	return append(out,
+		Column{
+			Column: float("mse", "l2_loss ÷ scale²: mean ‖x̂−x‖² of the rows as stored"),
+			group:  groupMetric, get: func(r ledger.Result) any {
+				if r.Status != plan.Completed || r.Scale == 0 {
+					return nil
+				}
+				return finiteOrNil(r.Metrics.L2Loss / r.Scale / r.Scale)
+			},
+		},
+		Column{
+			Column: float("threshold", "recipe upstream: keep activations above it, instead of the top k"),
+			group:  groupMetric, get: func(r ledger.Result) any {
+				if r.Status != plan.Completed || r.Threshold == nil {
+					return nil
+				}
+				return finiteOrNil(*r.Threshold)
+			},
+		})
+}
+
+// kindOf returns the kind of a column whose values are those of a field.
+func kindOf(t reflect.Type) table.Kind {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.Float64:
+		return table.Float
+	case reflect.Slice:
+		return table.Ints
+	}
+	return table.Int
+}
+
+// valueOf returns a field of trainer.Metrics as a value of a table.
+func valueOf(v reflect.Value) any {
+	if v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			return nil
+		}
+		v = v.Elem()
+	}
+	switch {
+	case v.Kind() == reflect.Slice:
+		if counts, ok := v.Interface().([]int64); ok && counts != nil {
+			return counts
+		}
+		return nil
+	case v.CanInt():
+		return v.Int()
+	}
+	return finiteOrNil(v.Float())
+}
+
+func finiteOrNil(x float64) any {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return nil
+	}
+	return x
+}
 
 func textOrNil(s string) any {
 	if s == "" {
@@ -179,3 +215,5 @@ func textOrNil(s string) any {
 	}
 	return s
 }
+
+func noValue(ledger.Result) any { return nil }

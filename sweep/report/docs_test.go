@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/topksweep/sweep/sweep/goldentest"
+	"github.com/topksweep/sweep/sweep/table"
 )
 
 const resultsDoc = "../../docs/results.md"
@@ -19,39 +20,89 @@ func TestDoc(t *testing.T) {
 		t.Fatal(err)
 	}
 	formats := "| `-o` | file | what it is |\n|---|---|---|\n"
-	for _, f := range Formats() {
+	for _, f := range table.Formats() {
 		formats += fmt.Sprintf("| `%s` | `results.%s` | %s |\n", f.Name, f.Extension, f.Doc)
 	}
-	columns := "| column | what it is | in tables |\n|---|---|---|\n"
-	inTable := sample().tableColumns()
-	for _, c := range Columns() {
-		shown := ""
-		switch {
-		case c.group == groupSetting:
-			shown = "if it varies"
-		case c.group == groupRows && c.above > 0:
-			shown = fmt.Sprintf("if over %g", c.above)
-		case c.group == groupRows:
-			shown = "if there is any"
-		case slices.Contains(tableMetrics(), c.Name) && strings.HasPrefix(c.Doc, "synthetic"), c.Name == "error":
-			shown = "if there is any"
-		case slices.ContainsFunc(inTable, func(s Column) bool { return s.Name == c.Name }):
-			shown = "yes"
-		}
-		if c.Name == "steps" {
-			shown = "yes"
-		}
-		columns += fmt.Sprintf("| `%s` | %s | %s |\n", c.Name, c.Doc, shown)
+	columns, curves := columnsDoc(), "| column | what it is |\n|---|---|\n"
+	for _, c := range CurveColumns() {
+		curves += fmt.Sprintf("| `%s` | %s |\n", c.Name, c.Doc)
 	}
 	doc := string(b)
-	for name, table := range map[string]string{"formats": formats, "columns": columns} {
+	for name, text := range map[string]string{
+		"formats": formats, "columns": columns, "units": unitsDoc(), "curves": curves,
+	} {
 		head, tail := "<!-- "+name+" -->\n", "<!-- /"+name+" -->\n"
 		before, rest, ok := strings.Cut(doc, head)
 		_, after, ok2 := strings.Cut(rest, tail)
 		if !ok || !ok2 {
 			t.Fatalf("%s: no markers for the table %s", resultsDoc, name)
 		}
-		doc = before + head + table + tail + after
+		doc = before + head + text + tail + after
 	}
 	goldentest.Check(t, resultsDoc, []byte(doc))
+}
+
+// columnsDoc lists every column of the results, in the order of the tables, with what a reader needs to know of it.
+func columnsDoc() string {
+	doc := "| column | what it is | in tables |\n|---|---|---|\n"
+	rows := sample()
+	inTable := rows.tableNames()
+	for _, c := range Columns() {
+		shown := ""
+		switch {
+		case c.Name == "steps":
+			shown = "yes"
+		case c.group == groupSetting:
+			shown = "if it varies"
+		case c.group == groupSweep:
+			shown = "of several sweeps"
+		case c.group == groupRows && c.above > 0:
+			shown = fmt.Sprintf("if over %g", c.above)
+		case c.group == groupRows:
+			shown = "if there is any"
+		case slices.Contains(tableMetrics(), c.Name) && strings.HasPrefix(c.Doc, "synthetic"), c.Name == "error":
+			shown = "if there is any"
+		case slices.Contains(inTable, c.Name):
+			shown = "yes"
+		}
+		name := "`" + c.Name + "`"
+		if c.Varies {
+			name += " *"
+		}
+		doc += fmt.Sprintf("| %s | %s | %s |\n", name, c.Doc, shown)
+	}
+	return doc
+}
+
+// unitsDoc lists the columns by their kind and unit.
+func unitsDoc() string {
+	doc := "| kind | unit | columns |\n|---|---|---|\n"
+	kinds := []string{table.Text: "text", table.Int: "integer", table.Float: "number", table.Ints: "list of integers"}
+	var order []string
+	columns := map[string][]string{}
+	for _, c := range Schema() {
+		key := kinds[c.Kind] + " | " + c.Unit
+		if columns[key] == nil {
+			order = append(order, key)
+		}
+		columns[key] = append(columns[key], "`"+c.Name+"`")
+	}
+	slices.Sort(order)
+	for _, key := range order {
+		names := columns[key]
+		for start := 0; start < len(names); { // rows of at most 100 characters
+			row, n := "| "+key+" | ", 0
+			for start+n < len(names) && (n == 0 || len(row)+len(names[start+n])+4 <= 100) {
+				if n > 0 {
+					row += ", "
+				}
+				row += names[start+n]
+				n++
+			}
+			doc += row + " |\n"
+			start += n
+			key = " | "
+		}
+	}
+	return doc
 }

@@ -4,37 +4,53 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/topksweep/sweep/sweep/table"
 )
 
-// A Format is one way to write results.
-type Format struct {
-	Name      string // the value of the flag -o, and of the argument of Write
-	Extension string // of a file in this format, without the dot
-	Doc       string
-	write     func(w io.Writer, rows Rows) error
-}
-
-// Formats lists every format. The first is for a terminal.
-func Formats() []Format {
-	return []Format{
-		{"table", "txt", "a table for a terminal", writeTable},
-		{"csv", "csv", "comma-separated values: every column, a line for each run", writeCSV},
-		{"json", "json", "an array of objects: every column, null for what is not there", writeJSON},
-		{"md", "md", "a table in Markdown", writeMarkdown},
-	}
-}
-
-// Write writes rows in the format with the given name.
+// Write writes the results in the format with the given name. A format whose values read back exactly has every column.
+// The others have those that a person looks at, and below the table the errors that are too long for it, and notes.
 func Write(w io.Writer, format string, rows Rows) error {
-	var names []string
-	for _, f := range Formats() {
-		if f.Name == format {
-			if err := f.write(w, rows); err != nil {
-				return fmt.Errorf("write results as %s: %w", format, err)
-			}
-			return nil
-		}
-		names = append(names, f.Name)
+	f, err := table.FormatOf(format)
+	if err != nil {
+		return err
 	}
-	return fmt.Errorf("format %q: want one of %s", format, strings.Join(names, ", "))
+	t := rows.Table()
+	if f.Exact {
+		return f.Write(w, &t)
+	}
+	if t, err = t.Select(Shown(&t, rows.axes(), rows.AllColumns)); err != nil {
+		return err
+	}
+	return WriteBelow(w, f, Shorten(t), reasons(rows.Results), rows.notes())
+}
+
+// WriteBelow writes a table for people with lines and sentences below it.
+func WriteBelow(w io.Writer, f table.Format, t table.Table, lines, notes []string) error {
+	if err := f.Write(w, &t); err != nil {
+		return err
+	}
+	var below []string
+	switch f.Name {
+	case "md":
+		for i, line := range lines {
+			lines[i] = "- " + table.EscapeMarkdown(line)
+		}
+	case "latex": // a document takes the file in, so that what is below the table must not be set
+		for _, line := range append(lines, notes...) {
+			if _, err := fmt.Fprintf(w, "%% %s\n", OneLine(line)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(lines) > 0 {
+		below = append(below, strings.Join(lines, "\n"))
+	}
+	for _, text := range append(below, notes...) {
+		if _, err := fmt.Fprintf(w, "\n%s\n", text); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -3,8 +3,6 @@ package report
 import (
 	"strings"
 	"unicode/utf8"
-
-	"github.com/topksweep/sweep/sweep/ledger"
 )
 
 // maxReasonLength is the number of characters of an error in a table, unless its last two links are longer.
@@ -24,16 +22,4 @@ func Cause(message string) string {
 		cause = "… " + rest
 	}
 	return cause
-}
-
-// reasons returns the errors that a table of the results does not show whole, one line each, with the cell as the
-// table names it.
-func reasons(results []ledger.Result) []string {
-	var out []string
-	for _, r := range results {
-		if whole := OneLine(r.Error); whole != Cause(r.Error) {
-			out = append(out, shortID(r.Cell)+"  "+whole)
-		}
-	}
-	return out
 }

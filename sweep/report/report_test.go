@@ -12,6 +12,7 @@ import (
 	"github.com/topksweep/sweep/sweep/goldentest"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/table"
 	"github.com/topksweep/sweep/trainer"
 )
 
@@ -83,7 +84,7 @@ func TestFormats(t *testing.T) {
 		"sample": sample(), "synthetic": synthetic, "all": all, "sinks": sinks, "steps": steps, "auxk": auxk,
 		"none": {Plan: &plan.Header{}}, "unplanned": {Results: sample().Results},
 	} {
-		for _, f := range Formats() {
+		for _, f := range table.Formats() {
 			t.Run(name+"/"+f.Name, func(t *testing.T) {
 				got := write(t, f.Name, rows)
 				if second := write(t, f.Name, rows); !bytes.Equal(got, second) {
@@ -94,7 +95,7 @@ func TestFormats(t *testing.T) {
 		}
 	}
 	err := Write(&bytes.Buffer{}, "xml", sample())
-	if err == nil || !strings.Contains(err.Error(), "table, csv, json, md") {
+	if err == nil || !strings.Contains(err.Error(), "table, csv, json, jsonl, md, latex, parquet") {
 		t.Errorf("xml: %v", err)
 	}
 }
@@ -150,11 +151,11 @@ func TestReadBack(t *testing.T) {
 			continue
 		}
 		for j, r := range rows.Results {
-			if got := lines[j+1][i]; got != formatExact(c.get(r)) {
+			if got := lines[j+1][i]; got != table.Print(c.get(r)) {
 				t.Errorf("%s of row %d: %q", c.Name, j, got)
 			}
 			v, ok := objects[j][c.Name]
-			if !ok || (v == nil) != (formatExact(c.get(r)) == "") {
+			if !ok || (v == nil) != (table.Print(c.get(r)) == "") {
 				t.Errorf("%s of row %d: %v", c.Name, j, v)
 			}
 		}
@@ -166,7 +167,7 @@ func TestNotFinite(t *testing.T) {
 	rows := sample()
 	rows.Results[0].Metrics.L2Loss = math.NaN()
 	rows.Results[1].Metrics.NMSE = ptr(math.Inf(1))
-	for _, f := range Formats() {
+	for _, f := range table.Formats() {
 		out := string(write(t, f.Name, rows))
 		if strings.Contains(out, "NaN,") || strings.Contains(out, "Inf") {
 			t.Errorf("%s:\n%s", f.Name, out)
@@ -197,32 +198,6 @@ func TestSort(t *testing.T) {
 	rows := sample()
 	if err := rows.Sort("loss"); err == nil || !strings.Contains(err.Error(), "l2_loss") {
 		t.Errorf("by loss: %v", err)
-	}
-}
-
-func TestDecimals(t *testing.T) {
-	for _, c := range []struct {
-		in   []float64
-		want string
-	}{
-		{[]float64{0.1, 0.25}, "0.1000 0.2500"},
-		{[]float64{123.4567, 9.87654}, "123.46 9.88"},
-		{[]float64{0.9, 0.00012}, "0.900000 0.000120"},
-		{[]float64{0.9, 1e-9}, "0.900000 0.000000"},
-		{[]float64{1234567.8, 1}, "1234567.80 1.00"},
-		{[]float64{1e9, 1}, "1e+09 1"},
-		{[]float64{1e-5, 2e-5}, "1e-05 2e-05"},
-		{[]float64{0, 0}, "0 0"},
-		{[]float64{-0.5, math.NaN()}, "-0.5000 –"},
-	} {
-		var results []ledger.Result
-		for _, x := range c.in {
-			results = append(results, ledger.Result{WallSeconds: x})
-		}
-		column := Column{group: groupMetric, get: func(r ledger.Result) any { return r.WallSeconds }}
-		if got := strings.Join(formatColumn(column, results), " "); got != c.want {
-			t.Errorf("%v: %s, want %s", c.in, got, c.want)
-		}
 	}
 }
 

@@ -8,34 +8,54 @@ import (
 
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/table"
 	"github.com/topksweep/sweep/trainer"
 )
 
-// Rows are the results of a sweep, one for each run, in the order in which they are written.
+// Rows are the results of one sweep or several, one for each run, in the order in which they are written.
 type Rows struct {
-	Plan       *plan.Header // its Axes are the keys that vary; without a plan, the keys that differ between results
+	Plan       *plan.Header // of the one sweep; its Axes are the keys that vary. Without it, those that differ are
 	Results    []ledger.Result
-	AllColumns bool // tables show every column, except those of groupTime
+	AllColumns bool // tables show every column, except those of groupTime and groupFile
+
+	plans []*plan.Header // of several sweeps
 }
 
-// tableMetrics lists the metrics that tables show. More of them would not fit a screen.
-func tableMetrics() []string {
-	return []string{"l2_loss", "nmse", "l0", "auxk_loss", "dead_latents", "alive_fraction", "recovery"}
+// Join returns the results of several sweeps as those of one. A cell of several sweeps has a row for each.
+func Join(sweeps ...Rows) Rows {
+	if len(sweeps) == 1 {
+		return sweeps[0]
+	}
+	var out Rows
+	for _, rows := range sweeps {
+		out.AllColumns = out.AllColumns || rows.AllColumns
+		out.Results = append(out.Results, rows.Results...)
+		out.plans = append(out.plans, rows.headers()...)
+	}
+	return out
 }
 
-// columns returns every column in the order of this sweep: the cell's ID, the keys that vary, the other settings, the
-// metrics, and then steps and what is about the run as a whole.
+// headers returns the plans of the sweeps.
+func (rows Rows) headers() []*plan.Header {
+	if rows.Plan != nil {
+		return []*plan.Header{rows.Plan}
+	}
+	return rows.plans
+}
+
+// columns returns every column in the order of these results: the cell's ID, the keys that vary, the other settings,
+// the metrics, and then steps and what is about the run as a whole.
 func (rows Rows) columns() []Column {
 	axes := rows.axes()
 	rank := func(c Column) int {
 		switch i := slices.Index(axes, c.Name); {
-		case c.group == groupID:
+		case c.group == groupID, c.group == groupSweep, c.Name == "run":
 			return -1
 		case c.group == groupSetting && i >= 0:
 			return i
-		case c.group == groupSetting && c.Name != "steps":
+		case c.group == groupSetting && c.Name != "steps", c.group == groupWritten:
 			return len(axes)
-		case c.group == groupMetric:
+		case c.group == groupMetric, c.Name == "density":
 			return len(axes) + 1
 		}
 		return len(axes) + 2
@@ -43,11 +63,11 @@ func (rows Rows) columns() []Column {
 	out := Columns()
 	for i, c := range out {
 		if c.info != nil {
-			out[i].get = func(ledger.Result) any {
-				if !rows.measured() {
-					return nil
+			out[i].get = func(r ledger.Result) any {
+				if info := rows.infoOf(r); info.MedianNorm > 0 { // plans of version 0.1.0 do not know the norms
+					return c.info(info)
 				}
-				return c.info(rows.Plan.Info)
+				return nil
 			}
 		}
 	}
@@ -55,50 +75,93 @@ func (rows Rows) columns() []Column {
 	return out
 }
 
-// axes returns the keys that vary.
+// infoOf returns what is known of the data of a result.
+func (rows Rows) infoOf(r ledger.Result) trainer.DataInfo {
+	for _, h := range rows.headers() {
+		if rows.Plan != nil || h.ID == r.Sweep {
+			return h.Info
+		}
+	}
+	return trainer.DataInfo{}
+}
+
+// axes returns the keys that vary: in the plan of the one sweep; in any plan of several, and then those that differ
+// between results.
 func (rows Rows) axes() []string {
 	if rows.Plan != nil {
 		return rows.Plan.Axes
 	}
 	var out []string
-	for _, c := range Columns() {
-		differs := func(r ledger.Result) bool { return c.get(r) != c.get(rows.Results[0]) }
-		if c.group == groupSetting && slices.ContainsFunc(rows.Results, differs) {
+	for _, h := range rows.plans {
+		for _, key := range h.Axes {
+			if !slices.Contains(out, key) {
+				out = append(out, key)
+			}
+		}
+	}
+	for _, c := range settingColumns() {
+		first := any(nil)
+		differs := func(r ledger.Result) bool {
+			v := c.get(r)
+			if first == nil {
+				first = v
+			}
+			return v != nil && v != first
+		}
+		if c.group == groupSetting && !slices.Contains(out, c.Name) && slices.ContainsFunc(rows.Results, differs) {
 			out = append(out, c.Name)
 		}
 	}
 	return out
 }
 
-// tableColumns returns the columns of a table: the settings that vary, steps, the metrics of tableMetrics, and what is
-// about the run as a whole. A column of metrics or errors without any value is left out.
-func (rows Rows) tableColumns() []Column {
-	axes := rows.axes()
-	return slices.DeleteFunc(rows.columns(), func(c Column) bool {
-		switch c.group {
-		case groupTime:
-			return true
-		case groupData:
-			return !rows.AllColumns || !rows.hasValue(c)
-		case groupOld:
-			older, _ := rows.older()
-			return !rows.AllColumns && older == 0
-		case groupSetting:
-			return c.Name != "steps" && !rows.AllColumns && !slices.Contains(axes, c.Name)
-		case groupMetric:
-			return !rows.AllColumns && !slices.Contains(tableMetrics(), c.Name) || !rows.hasValue(c)
-		case groupRows:
-			return !rows.AllColumns && !rows.hasMore(c) || !rows.hasValue(c)
-		case groupRun:
-			return c.Name == "error" && !rows.hasValue(c)
+// Table returns the results with every column.
+func (rows Rows) Table() table.Table {
+	columns := rows.columns()
+	t := table.Table{Rows: make([][]any, len(rows.Results))}
+	for _, c := range columns {
+		t.Columns = append(t.Columns, c.Column)
+	}
+	for i, r := range rows.Results {
+		t.Rows[i] = make([]any, len(columns))
+		for j, c := range columns {
+			v := c.get(r)
+			if x, ok := v.(float64); ok {
+				v = finiteOrNil(x)
+			}
+			t.Rows[i][j] = v
 		}
-		return false
-	})
+	}
+	return t
 }
 
-// hasValue reports whether any row has a value in the column.
-func (rows Rows) hasValue(c Column) bool {
-	return slices.ContainsFunc(rows.Results, func(r ledger.Result) bool { return c.get(r) != nil })
+// Filter keeps the rows that are in a filter. The error is that of table.Filter.Rows.
+func (rows *Rows) Filter(f table.Filter) error {
+	t := rows.Table()
+	keep, err := f.Rows(&t)
+	if err == nil {
+		rows.pick(keep)
+	}
+	return err
+}
+
+// Sort sorts the rows by a column, in descending order if its name has a minus before it. Rows without a value come
+// last. Rows with equal values keep their order.
+func (rows *Rows) Sort(column string) error {
+	t := rows.Table()
+	order, err := t.Order(column)
+	if err == nil {
+		rows.pick(order)
+	}
+	return err
+}
+
+func (rows *Rows) pick(indices []int) {
+	picked := make([]ledger.Result, len(indices))
+	for i, r := range indices {
+		picked[i] = rows.Results[r]
+	}
+	rows.Results = picked
 }
 
 // older counts the results whose metrics follow definitions of an earlier version, of all with metrics.
@@ -124,22 +187,6 @@ func (rows Rows) oldNotes() []string {
 		"compared with those of version %d: submit the grid again to have them anew.", n, of, trainer.SemanticsVersion)}
 }
 
-// measured reports whether the plan knows the norms of the rows: those of version 0.1.0 do not.
-func (rows Rows) measured() bool { return rows.Plan != nil && rows.Plan.Info.MedianNorm > 0 }
-
-// hasMore reports whether any row has a value in the column that is above what is worth showing.
-func (rows Rows) hasMore(c Column) bool {
-	return slices.ContainsFunc(rows.Results, func(r ledger.Result) bool {
-		switch v := c.get(r).(type) {
-		case int64:
-			return float64(v) > c.above
-		case float64:
-			return v > c.above
-		}
-		return false
-	})
-}
-
 // notes returns the sentences below a table.
 func (rows Rows) notes() []string {
 	return slices.Concat(rows.hugeNotes(), rows.auxkNotes(), rows.oldNotes())
@@ -147,22 +194,32 @@ func (rows Rows) notes() []string {
 
 // hugeNotes says where metrics are about a few rows, of huge norms or far from the mean.
 func (rows Rows) hugeNotes() []string {
-	switch {
-	case !rows.measured():
-		return nil
-	case rows.Plan.Info.HugeShare > noteHugeShare:
-	case rows.Plan.Info.FarRows > 0:
-		return []string{fmt.Sprintf("Half of the variance of the held-out rows is in %d of %d of them: nmse is about such "+
-			"rows; sweep data inspect says more.", rows.Plan.Info.FarRows, rows.Plan.Info.EvalRows)}
-	default:
-		return nil
+	var out []string
+	for _, h := range rows.headers() {
+		if note := hugeNote(h.Info); note != "" && !slices.Contains(out, note) {
+			out = append(out, note)
+		}
 	}
-	share, hint := rows.Plan.Info.HugeShare, "data.max_norm: 10x_median leaves them out"
-	if rows.Plan.Info.MaxNorm > 0 {
+	return out
+}
+
+func hugeNote(info trainer.DataInfo) string {
+	switch {
+	case info.MedianNorm <= 0: // plans of version 0.1.0 do not know the norms
+		return ""
+	case info.HugeShare > noteHugeShare:
+	case info.FarRows > 0:
+		return fmt.Sprintf("Half of the variance of the held-out rows is in %d of %d of them: nmse is about such "+
+			"rows; sweep data inspect says more.", info.FarRows, info.EvalRows)
+	default:
+		return ""
+	}
+	hint := "data.max_norm: 10x_median leaves them out"
+	if info.MaxNorm > 0 {
 		hint = "a smaller data.max_norm leaves them out"
 	}
-	return []string{fmt.Sprintf("%.0f%% of the mean square of the data is in rows of over 10 median norms "+
-		"(huge_rows_share): the losses and metrics are about those rows; %s.", 100*share, hint)}
+	return fmt.Sprintf("%.0f%% of the mean square of the data is in rows of over 10 median norms "+
+		"(huge_rows_share): the losses and metrics are about those rows; %s.", 100*info.HugeShare, hint)
 }
 
 // auxkNotes is about AuxK, which acts on dead latents only. Where it varies, but no latent of a run was ever dead, the

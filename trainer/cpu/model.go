@@ -138,6 +138,23 @@ func (m *model) Save(s *trainer.State) error {
 	return nil
 }
 
+// DecoderRows implements trainer.Model.
+func (m *model) DecoderRows(latents []int32, rows, bDec []float32) error {
+	d := m.z.d
+	if len(rows) != len(latents)*d || len(bDec) != d {
+		return fmt.Errorf("decoder rows: room for %d and %d numbers, want %d and %d",
+			len(rows), len(bDec), len(latents)*d, d)
+	}
+	for i, f := range latents {
+		if int(f) < 0 || int(f) >= m.z.f {
+			return fmt.Errorf("decoder rows: latent %d of %d", f, m.z.f)
+		}
+		copy(rows[i*d:(i+1)*d], m.w.decRow(m.z, int(f)))
+	}
+	copy(bDec, m.w.bDec)
+	return nil
+}
+
 // Close implements trainer.Model. It drops the memory; the garbage collector frees it.
 func (m *model) Close() error {
 	m.w, m.m, m.v, m.g = params{}, params{}, params{}, params{}

@@ -95,3 +95,46 @@ func (m *model) encodeBlock(s selection, x, acts []float32, latents []int32) err
 	}
 	return nil
 }
+
+// DecoderRows implements trainer.Model. The GPU gathers the rows in memory that is free between steps: the gradient of
+// W_dec, of which a step reads only what it has written. The host waits once.
+func (m *model) DecoderRows(latents []int32, rows, bDec []float32) error {
+	n, d := len(latents), m.z.d
+	if len(rows) != n*d || len(bDec) != d || n > m.z.f {
+		return fmt.Errorf("decoder rows: room for %d and %d numbers, want %d and %d; %d latents of %d",
+			len(rows), len(bDec), n*d, d, n, m.z.f)
+	}
+	for _, f := range latents {
+		if int(f) < 0 || int(f) >= m.z.f {
+			return fmt.Errorf("decoder rows: latent %d of %d", f, m.z.f)
+		}
+	}
+	leave, err := m.b.dev.Enter()
+	if err != nil {
+		return fmt.Errorf("decoder rows: %w", err)
+	}
+	defer leave()
+	if n > 0 {
+		m.upload(m.latents, driver.Bytes(latents))
+		m.q.GatherLatents(kernels.GatherLatents{
+			W: m.w.wDec, Bias: m.w.bEnc, Latents: m.latents, N: n, Bytes: 4 * m.z.width(),
+			Out: m.g.wDec, OutBias: m.latentNorm2, // the biases are not used
+		})
+		m.downloadRows(rows, m.g.wDec)
+	}
+	m.download(driver.Bytes(bDec), m.w.bDec)
+	if err := m.q.Wait(); err != nil {
+		return fmt.Errorf("decoder rows: %w", err)
+	}
+	return nil
+}
+
+// Hardware implements trainer.Model.
+func (m *model) Hardware() trainer.Hardware {
+	info := m.b.dev.Info()
+	name := trainer.PlainName(info.Name)
+	return trainer.Hardware{
+		Class:  fmt.Sprintf("cuda %s sm_%d%d cublas %d", name, info.Major, info.Minor, m.blas.Version),
+		Device: name,
+	}
+}

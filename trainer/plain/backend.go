@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"runtime"
 
 	"github.com/topksweep/sweep/trainer"
 )
@@ -87,6 +88,32 @@ func (m *backendModel) Save(s *trainer.State) error {
 	narrow(m.V, s.V)
 	copy(s.SinceFired, m.SinceFired_F)
 	return nil
+}
+
+// DecoderRows implements trainer.Model.
+func (m *backendModel) DecoderRows(latents []int32, rows, bDec []float32) error {
+	d := m.Config.ActivationDim
+	if len(rows) != len(latents)*d || len(bDec) != d {
+		return fmt.Errorf("decoder rows: %d latents and room for %d and %d numbers do not fit",
+			len(latents), len(rows), len(bDec))
+	}
+	for i, f := range latents {
+		if int(f) < 0 || int(f) >= m.Config.DictSize {
+			return fmt.Errorf("decoder rows: latent %d of %d", f, m.Config.DictSize)
+		}
+		for j, w := range m.W.Dec_FD[f] {
+			rows[i*d+j] = float32(w)
+		}
+	}
+	for j, b := range m.W.DecBias_D {
+		bDec[j] = float32(b)
+	}
+	return nil
+}
+
+// Hardware implements trainer.Model.
+func (m *backendModel) Hardware() trainer.Hardware {
+	return trainer.Hardware{Class: "plain " + runtime.GOARCH}
 }
 
 // Close implements trainer.Model.

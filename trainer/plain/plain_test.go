@@ -14,3 +14,8 @@ func TestEncode(t *testing.T) { backendtest.Encode(t, plain.Backend{}) }
 
 // What a run says that meets a number that is not finite.
 func TestMessages(t *testing.T) { backendtest.Messages(t, plain.Backend{}) }
+
+func TestDecoderRows(t *testing.T) { backendtest.DecoderRows(t, plain.Backend{}) }
+
+// The held-out points of the loss curve are what Evaluate measures.
+func TestHeldOutPoints(t *testing.T) { backendtest.HeldOutPoints(t, plain.Backend{}) }

@@ -1,0 +1,64 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/trainer"
+)
+
+// Curve reads the loss curve of a completed run. The error wraps storage.ErrNotFound if there is none, and
+// storage.ErrCorrupt if it is damaged.
+func (l *Ledger) Curve(ctx context.Context, run string) ([]trainer.Point, error) {
+	return storage.Read(ctx, l.store, ModelKey(run, CurveFile), maxNote, storage.ParseJSON[[]trainer.Point])
+}
+
+// CountAuxK sets Result.AuxKLatents of the completed runs. It reads the curves of those in which AuxK has acted. Where
+// a curve is not there or is damaged, the field stays nil.
+func (l *Ledger) CountAuxK(ctx context.Context, results []Result) error {
+	for i, r := range results {
+		if r.Status != plan.Completed {
+			continue
+		}
+		var curve []trainer.Point
+		if r.Config.AuxKAlpha > 0 && r.Metrics.FirstDeadStep != nil {
+			var err error
+			curve, err = l.Curve(ctx, r.Run)
+			if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if len(curve) == 0 {
+				continue
+			}
+		}
+		results[i].AuxKLatents = new(meanAuxK(r.Config, curve))
+	}
+	return nil
+}
+
+// meanAuxK returns the mean over the steps of a run of min(k_aux, dead latents), from points of its curve: a point
+// stands for the steps from it to the next. It is 0 without a curve, and where auxk_alpha is 0.
+func meanAuxK(c trainer.Config, curve []trainer.Point) float64 {
+	if c.AuxKAlpha == 0 {
+		return 0
+	}
+	sum, steps := 0.0, 0.0
+	for i, p := range curve {
+		to := int64(c.Steps)
+		if i+1 < len(curve) {
+			to = curve[i+1].Step
+		}
+		width := float64(max(0, to-p.Step))
+		sum += width * float64(max(0, min(c.KAux, p.Dead)))
+		steps += width
+	}
+	if steps == 0 {
+		return 0
+	}
+	return sum / steps
+}

@@ -1,0 +1,55 @@
+package ledger
+
+import (
+	"math"
+	"testing"
+
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/storage/storagetest"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/trainer"
+)
+
+// The mean of min(k_aux, dead latents) weighs a point by the steps to the next one.
+func TestCountAuxK(t *testing.T) {
+	curve := []trainer.Point{{Step: 0}, {Step: 1, Dead: 3}, {Step: 2, Dead: 9}, {Step: 6, Dead: 2}}
+	c := trainer.Config{AuxKAlpha: 0.5, KAux: 4, Steps: 10}
+	if got, want := meanAuxK(c, curve), (0.+3+4*4+4*2)/10; !(math.Abs(got-want) <= 1e-12) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	for _, curve := range [][]trainer.Point{nil, {{Step: 10, Dead: 1}}, {{Step: 99, Dead: 1}, {Step: 3}}} {
+		if got := meanAuxK(c, curve); got != 0 {
+			t.Errorf("%v: %v", curve, got)
+		}
+	}
+
+	s, ctx := storagetest.NewMemory(), t.Context()
+	for run, content := range map[string]string{
+		"good": `[{"step":0,"dead_latents":2}]`, "damaged": `[{`, "empty": `[]`,
+	} {
+		if err := storage.PutBytes(ctx, s, ModelKey(run, CurveFile), []byte(content)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dead := int64(0)
+	result := func(run string) Result {
+		return Result{Run: run, Status: plan.Completed, Config: c, Metrics: trainer.Metrics{FirstDeadStep: &dead}}
+	}
+	results := []Result{
+		result("good"), result("damaged"), result("empty"), result("gone"), result("damaged"), result("damaged"),
+		result("good"),
+	}
+	results[4].Config.AuxKAlpha = 0        // AuxK is off
+	results[5].Metrics.FirstDeadStep = nil // and has nothing to do
+	results[6].Status = plan.Failed        // and has not ended
+	two, none := 2., 0.
+	want := []*float64{&two, nil, nil, nil, &none, &none, nil}
+	if err := New(s).CountAuxK(ctx, results); err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range results {
+		if (r.AuxKLatents == nil) != (want[i] == nil) || want[i] != nil && *r.AuxKLatents != *want[i] {
+			t.Errorf("result %d: %v, want %v", i, r.AuxKLatents, want[i])
+		}
+	}
+}

@@ -1,0 +1,183 @@
+package table
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// names lists the columns in order.
+func (t *Table) names() []string {
+	out := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		out[i] = c.Name
+	}
+	return out
+}
+
+// find returns the index of the column with a name. The error suggests a name that is spelled alike.
+func (t *Table) find(name string) (int, error) {
+	if i := t.Index(name); i >= 0 {
+		return i, nil
+	}
+	return -1, fmt.Errorf("no column %q; %s", name, suggest(name, t.names()))
+}
+
+// suggest returns what to write instead of a name that is not known.
+func suggest(name string, known []string) string {
+	simple := simplify(name)
+	var inside []string
+	for _, k := range known {
+		if simplify(k) == simple {
+			return fmt.Sprintf("did you mean %s?", k)
+		}
+		if len(simple) > 2 && strings.Contains(simplify(k), simple) {
+			inside = append(inside, k)
+		}
+	}
+	best, least := "", max(1, len(name)/3)+1
+	for _, k := range known {
+		if d := editDistance(strings.ToLower(name), k); d < least && d < len(k) {
+			best, least = k, d
+		}
+	}
+	switch {
+	case len(name) <= 64 && best != "":
+		return fmt.Sprintf("did you mean %s?", best)
+	case len(inside) > 0:
+		return fmt.Sprintf("did you mean %s?", strings.Join(inside, " or "))
+	}
+	return "there are " + strings.Join(known, ", ")
+}
+
+// simplify returns the common form of the spellings of one name.
+func simplify(name string) string {
+	return strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(name))
+}
+
+// editDistance returns the number of edits that make b of a: to insert, delete or replace a byte, or to swap two
+// neighbours. A name of over 64 bytes is far from all.
+func editDistance(a, b string) int {
+	if len(a) > 64 {
+		return len(a)
+	}
+	// Row i of the usual table holds the distances of a[:i] from all beginnings of b. Three rows are kept.
+	before, row, next := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		next[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			next[j+1] = min(row[j]+cost, row[j+1]+1, next[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				next[j+1] = min(next[j+1], before[j-1]+1)
+			}
+		}
+		before, row, next = row, next, before
+	}
+	return row[len(b)]
+}
+
+// Select returns a table of some columns in the order of the names. It shares no row with t.
+func (t *Table) Select(names []string) (Table, error) {
+	var at []int
+	for _, name := range names {
+		i, err := t.find(name)
+		if err != nil {
+			return Table{}, err
+		}
+		if slices.Contains(at, i) {
+			return Table{}, fmt.Errorf("column %s is named twice", name)
+		}
+		at = append(at, i)
+	}
+	out := Table{Columns: make([]Column, len(at)), Rows: make([][]any, len(t.Rows))}
+	for j, i := range at {
+		out.Columns[j] = t.Columns[i]
+	}
+	for r, row := range t.Rows {
+		out.Rows[r] = make([]any, len(at))
+		for j, i := range at {
+			out.Rows[r][j] = row[i]
+		}
+	}
+	return out, nil
+}
+
+// Pick returns a table of some rows, in the order of their indices.
+func (t *Table) Pick(rows []int) Table {
+	out := Table{Columns: t.Columns, Rows: make([][]any, len(rows))}
+	for i, r := range rows {
+		out.Rows[i] = t.Rows[r]
+	}
+	return out
+}
+
+// Join returns the rows of several tables as one table. It has the columns of all: those of the first, and then those
+// that only later tables have. A value that a table has no column for is nil. Where a column has integers in one table
+// and numbers in another, it has numbers in all. The error names a column whose kinds do not go together.
+func Join(tables ...Table) (Table, error) {
+	var out Table
+	for _, t := range tables {
+		for _, c := range t.Columns {
+			i := out.Index(c.Name)
+			if i < 0 {
+				out.Columns = append(out.Columns, c)
+				continue
+			}
+			have := &out.Columns[i]
+			switch {
+			case have.Kind == c.Kind, have.Kind == Float && c.Kind == Int:
+			case have.Kind == Int && c.Kind == Float:
+				have.Kind = Float
+			case !t.hasValue(c.Name):
+			case !anyHasValue(tables, c.Name, have.Kind):
+				have.Kind = c.Kind
+			default:
+				return Table{}, fmt.Errorf("column %s holds %s in one table and %s in another", c.Name, have.Kind, c.Kind)
+			}
+		}
+	}
+	for _, t := range tables {
+		for _, row := range t.Rows {
+			line := make([]any, len(out.Columns))
+			for j, c := range out.Columns {
+				if i := t.Index(c.Name); i >= 0 {
+					line[j] = convert(row[i], c.Kind)
+				}
+			}
+			out.Rows = append(out.Rows, line)
+		}
+	}
+	return out, nil
+}
+
+// convert returns an integer as a number where the kind is Float, and any other value as it is.
+func convert(v any, kind Kind) any {
+	if x, ok := v.(int64); ok && kind == Float {
+		return float64(x)
+	}
+	return v
+}
+
+func (t *Table) hasValue(column string) bool {
+	i := t.Index(column)
+	return i >= 0 && slices.ContainsFunc(t.Rows, func(row []any) bool { return row[i] != nil })
+}
+
+// anyHasValue reports whether one of the tables has a value in a column of a kind.
+func anyHasValue(tables []Table, column string, kind Kind) bool {
+	return slices.ContainsFunc(tables, func(t Table) bool {
+		i := t.Index(column)
+		return i >= 0 && t.Columns[i].Kind == kind && t.hasValue(column)
+	})
+}
+
+func (k Kind) String() string {
+	return [...]string{"text", "integers", "numbers", "lists of integers"}[k]
+}
