@@ -1,7 +1,7 @@
 # Short names for what developers do often; .ci/run is what must pass.
 export CGO_ENABLED = 0
 
-.PHONY: build worker test test-servers test-race test-arm64 ci fuzz bench cuda cuda-worker generate-cuda test-cuda vet-cuda gpu-check
+.PHONY: build worker test test-servers test-race test-arm64 python-check ci fuzz bench cuda cuda-worker generate-cuda test-cuda vet-cuda gpu-check
 
 # Without -trimpath, which would compile every package again: so this build, go run
 # and go test share one cache, and after a change of one file only it and what
@@ -23,6 +23,9 @@ test-race: ## what runs at once, under the race detector: needs gcc
 
 test-arm64: ## the CPU backend's NEON path, in emulation: needs qemu-user
 	GOARCH=arm64 go test -exec qemu-aarch64 -run 'TestKernels|TestTopK|TestBound|TestBackend|TestPathsFound' ./trainer/cpu
+
+python-check: ## what the program writes, read by pandas, pyarrow and the trackers: needs python3 with venv
+	deploy/python-check/run
 
 ci:
 	.ci/run

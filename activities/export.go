@@ -18,7 +18,7 @@ import (
 
 // Files of an exported model.
 const (
-	modelWeights = "sae.safetensors"
+	modelWeights = ledger.WeightsFile
 	modelConfig  = "cfg.json"
 	modelResult  = "result.json"
 	modelCurve   = ledger.CurveFile

@@ -33,6 +33,7 @@ setting.`,
   sweep results topk-demo --group-by k,dict_size --value nmse,dead_fraction
   sweep results topk-demo --pivot k,dict_size --value nmse --where auxk_alpha=0 -o latex
   sweep results a.parquet b.csv --group-by dict_size --over seed,lr
+  sweep results topk-demo --mcc --group-by k,dict_size
   sweep results topk-demo --reproducible -o csv | sha256sum`,
 		Args: args(cobra.MinimumNArgs(1)),
 
@@ -53,6 +54,8 @@ setting.`,
 	f.StringSliceVar(&o.pivot, "pivot", nil, "the values of one column down and of another across, as `rows,columns`")
 	f.StringSliceVar(&o.value, "value", nil, "the measured `columns` of --group-by, or the one of --pivot (default: nmse)")
 	f.StringSliceVar(&o.over, "over", []string{"seed"}, "the `settings` over which means are taken")
+	f.BoolVar(&o.mcc, "mcc", false, "add the column mcc: how alike the latents of runs are that differ in seed alone; "+
+		"reads their models")
 	f.BoolVar(&o.reproducible, "reproducible", false, "without the columns that differ between equal sweeps")
 	return c
 }
@@ -69,7 +72,11 @@ func runResults(ctx context.Context, env *environment, o resultsOptions) error {
 	if len(in.results.Columns) == 0 {
 		return errNoResults(o.sweeps)
 	}
-	if len(in.rows) == len(o.sweeps) {
+	if o.mcc {
+		if err := addMCC(ctx, env, o.location, &in.results); err != nil {
+			return err
+		}
+	} else if len(in.rows) == len(o.sweeps) {
 		return o.printSweeps(env, in)
 	}
 	return o.printTable(env, in.results)

@@ -83,6 +83,7 @@ type resultsOptions struct {
 	value        []string
 	over         []string
 	reproducible bool
+	mcc          bool
 }
 
 // check refuses flags that do not go together.
@@ -233,6 +234,9 @@ func (o *resultsOptions) printMeans(env *environment, t table.Table) error {
 		values := o.value
 		if len(values) == 0 {
 			values = report.Measured(&t, f.Exact || o.allColumns)
+			if o.mcc {
+				values = append(values, mccColumn().Name)
+			}
 		}
 		out, err = t.Group(o.groupBy, values, grouping)
 		err = o.explain(err, "--group-by "+strings.Join(o.groupBy, ","))

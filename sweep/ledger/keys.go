@@ -58,3 +58,6 @@ func ModelKey(run, file string) string { return modelsPrefix + run + "/" + file 
 
 // CurveFile is the last part of the key of a run's curve, beside its model.
 const CurveFile = "curve.json"
+
+// WeightsFile is the last part of the key of a run's weights.
+const WeightsFile = "sae.safetensors"
