@@ -138,6 +138,11 @@ var layout = []row{
 		reason: "files for trackers are made of tables alone: they may come from a store or from files",
 	},
 	{
+		pkg:    "sweep/scaling",
+		allow:  []string{"trainer", "sweep/table", "gonum.org/v1/gonum/...", "github.com/dustin/go-humanize"},
+		reason: "a fit is maths on a table: it reads no store and no file",
+	},
+	{
 		pkg: "sweep/table",
 		allow: []string{
 			"github.com/olekukonko/tablewriter/...", "github.com/parquet-go/parquet-go/...",
@@ -180,7 +185,7 @@ var layout = []row{
 		pkg: "cmd/sweep",
 		allow: []string{
 			"cmd/sweep/progress", "sweep/grid", "sweep/plan", "sweep/protocol", "sweep/ledger", "sweep/report",
-			"sweep/table", "sweep/track", "sweep/similarity",
+			"sweep/table", "sweep/track", "sweep/similarity", "sweep/scaling",
 			"workflows", "activities", "activities/hostmem", "deploy/local",
 			"trainer", "trainer/cpu", "trainer/cuda", "trainer/data",
 			"storage", "storage/dir", "storage/disk", "storage/minio",

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/topksweep/sweep/sweep/scaling"
+)
+
+// fitOptions say what the verbs fit and predict fit, and how.
+type fitOptions struct {
+	location location
+	args     []string // sweeps and files
+	where    whereOption
+	form     string // "" of predict: what the points determine
+	without  []string
+	fit      scaling.Options
+}
+
+func (o *fitOptions) addFlags(f *pflag.FlagSet) {
+	o.fit = scaling.Options{Level: 0.95, Resamples: 1000}
+	o.location.addFlags(f)
+	o.where.addFlag(f)
+	f.StringSliceVar(&o.without, "without", nil, "leave `coefficients` out of the form, as zeta,eta for no floor")
+	f.Float64Var(&o.fit.Level, "level", o.fit.Level, "of the intervals")
+	f.IntVar(&o.fit.Resamples, "resamples", o.fit.Resamples, "of the bootstrap that the intervals are made by")
+	f.Uint64Var(&o.fit.Seed, "seed", 0, "of the bootstrap")
+}
+
+// check reads the form. Without a form, fallback is taken.
+func (o *fitOptions) check(fallback scaling.Form) error {
+	o.fit.Form, o.fit.Without = fallback, o.without
+	if o.form != "" {
+		o.fit.Form = scaling.Form(o.form)
+	}
+	if err := o.fit.Check(); err != nil {
+		return inputError{err}
+	}
+	return nil
+}
+
+// read reads what a form is fitted to.
+func (o *fitOptions) read(
+	ctx context.Context, env *environment,
+) (points []scaling.Point, s scaling.Selection, t tables, err error) {
+	curves := o.fit.Form == scaling.C
+	if t, err = readTables(ctx, o.location, o.args, curves); err != nil {
+		return nil, s, t, err
+	}
+	for _, note := range t.notes {
+		env.note(note)
+	}
+	if err := o.filter(env, &t); err != nil {
+		return nil, s, t, err
+	}
+	switch {
+	case curves && len(t.curves.Columns) == 0:
+		return nil, s, t, inputError{errors.New("form c is fitted to curves: give a sweep, or a file of curves, " +
+			"which has a column step")}
+	case !curves && isOnlyCurves(&t):
+		return nil, s, t, inputError{fmt.Errorf("form %s is fitted to results, and %s holds curves: give a sweep or a "+
+			"file of results", o.fit.Form, strings.Join(o.args, ", "))}
+	case curves:
+		points, s, err = scaling.Envelope(t.curves)
+	default:
+		points, s, err = scaling.Points(t.results)
+	}
+	if err == nil && o.fit.Form != scaling.NK {
+		err = oneK(o.fit.Form, points)
+	}
+	if err != nil {
+		return nil, s, t, inputError{err}
+	}
+	return points, s, t, nil
+}
+
+// isOnlyCurves reports whether there is no sweep and no file of results.
+func isOnlyCurves(t *tables) bool {
+	return len(t.headers) == 0 && len(t.results.Rows) == 0 && len(t.curves.Columns) > 0
+}
+
+// oneK refuses points of several k for a form that is for one.
+func oneK(f scaling.Form, points []scaling.Point) error {
+	var ks []int64
+	for _, p := range points {
+		if !slices.Contains(ks, p.K) {
+			ks = append(ks, p.K)
+		}
+	}
+	slices.Sort(ks)
+	if len(ks) < 2 {
+		return nil
+	}
+	list := make([]string, len(ks))
+	for i, k := range ks {
+		list[i] = strconv.FormatInt(k, 10)
+	}
+	return fmt.Errorf("form %s is for one k, and there are %s: choose with --where k=%d",
+		f, strings.Join(list, ", "), ks[0])
+}
+
+// filter leaves the results for which the conditions hold, and the curves of their cells. Curves without results are
+// filtered themselves.
+func (o *fitOptions) filter(env *environment, t *tables) (err error) {
+	if isOnlyCurves(t) {
+		t.curves, err = o.where.apply(env, t.curves)
+		return err
+	}
+	if t.results, err = o.where.apply(env, t.results); err != nil {
+		return err
+	}
+	if t.curves.Index("cell") < 0 {
+		return nil
+	}
+	cells := map[any]bool{}
+	for i := range t.results.Rows {
+		cells[t.results.Value(i, "cell")] = true
+	}
+	var rows []int
+	for i := range t.curves.Rows {
+		if cells[t.curves.Value(i, "cell")] {
+			rows = append(rows, i)
+		}
+	}
+	t.curves = t.curves.Pick(rows)
+	return nil
+}

@@ -1,0 +1,125 @@
+package scaling
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/topksweep/sweep/sweep/goldentest"
+	"github.com/topksweep/sweep/sweep/table"
+)
+
+// results is a table of results with the paper's losses: two learning rates and two seeds, one failed run, and times.
+func results(t *testing.T, ks, ns []int64) table.Table {
+	var b strings.Builder
+	fmt.Fprintln(&b, "cell,sweep,k,dict_size,lr,seed,nmse,activation_dim,batch_size,tokens,flops_executed,wall_seconds,"+
+		"peak_bytes,class,device,status")
+	r := rand.New(rand.NewPCG(1, 1))
+	for _, n := range ns {
+		for _, k := range ks {
+			for _, lr := range []float64{0.001, 0.002} {
+				for seed := range 2 {
+					loss := paperLoss(float64(k), float64(n)) * (1 + (lr-0.001)*30) * (1 + 0.01*r.NormFloat64())
+					executed := 1e6 * float64(2*64*n+8*64*k)
+					status := "completed"
+					if n == ns[0] && seed == 1 && lr > 0.001 {
+						status = "failed"
+					}
+					fmt.Fprintf(&b, "c%d-%d-%g-%d,one,%d,%d,%g,%d,%.6f,64,1000,1000000,%g,%g,%d,cpu-avx512,CPU <|&> 1,%s\n",
+						k, n, lr, seed, k, n, lr, seed, loss, executed, executed/1e10, 1000*n, status)
+				}
+			}
+		}
+	}
+	return readCSV(t, b.String())
+}
+
+func document(t *testing.T, in table.Table, o Options) *Document {
+	points, s, err := Points(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, refused := FitPoints(context.Background(), points, o)
+	d, err := NewDocument(f, refused, points, o, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestGoldens(t *testing.T) {
+	fitted := results(t, powers(8, 512, 4), powers(2048, 2_097_152, 4))
+	narrow := results(t, powers(8, 32, 2), powers(512, 2048, 2))
+	oneK := results(t, []int64{32}, powers(2048, 2_097_152, 4))
+	for name, d := range map[string]*Document{
+		"nk":      document(t, fitted, Options{Form: NK}),
+		"refused": document(t, narrow, Options{Form: NK}),
+		"one-k":   document(t, oneK, Options{Form: NK}),
+		"n":       document(t, oneK, Options{Form: N}),
+		"empty":   document(t, readCSV(t, "k,dict_size,nmse\n"), Options{Form: NK}),
+	} {
+		var text, json bytes.Buffer
+		if err := d.WriteText(&text); err != nil {
+			t.Fatal(err)
+		}
+		goldentest.Check(t, "testdata/"+name+".txt", text.Bytes())
+		if err := d.WriteJSON(&json); err != nil {
+			t.Fatal(err)
+		}
+		goldentest.Check(t, "testdata/"+name+".json", json.Bytes())
+	}
+	points, _, err := Points(fitted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := FitPoints(context.Background(), points, Options{Form: NK})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := f.Forecast(fitted, CostQuestion{K: 64, DictSize: 16_777_216, Tokens: 1_000_000_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text, json bytes.Buffer
+	if err := p.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	goldentest.Check(t, "testdata/forecast.txt", text.Bytes())
+	if err := p.WriteJSON(&json); err != nil {
+		t.Fatal(err)
+	}
+	goldentest.Check(t, "testdata/forecast.json", json.Bytes())
+}
+
+// A law of one k, or of one dict_size, is not stretched to others.
+func TestForecastRefuses(t *testing.T) {
+	ctx := context.Background()
+	one := plant(1, 0.001, []int64{32}, powers(2048, 2_097_152, 4), paperLoss)
+	f, err := FitPoints(ctx, one, Options{Form: N})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Forecast(table.Table{}, CostQuestion{K: 64, DictSize: 4096}); err == nil ||
+		!strings.Contains(err.Error(), "k=32 only") {
+		t.Errorf("got %v", err)
+	}
+	if p, err := f.Forecast(table.Table{}, CostQuestion{K: 32, DictSize: 4096}); err != nil || p.Cost != nil ||
+		p.CostUnknown == nil {
+		t.Errorf("got %+v, %v", p, err)
+	}
+	flat, err := FitPoints(ctx, plant(1, 0.01, powers(8, 512, 2), []int64{4096}, paperLoss),
+		Options{Form: NK, Without: []string{"beta_n", "gamma", "zeta", "eta"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := flat.Forecast(table.Table{}, CostQuestion{K: 64, DictSize: 8192}); err == nil ||
+		!strings.Contains(err.Error(), "one dict_size") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := flat.Forecast(table.Table{}, CostQuestion{K: 64, DictSize: 4096}); err != nil {
+		t.Error(err)
+	}
+}
