@@ -151,6 +151,13 @@ var layout = []row{
 		reason: "a table is columns and rows: where they come from, and what they mean, is its users' matter",
 	},
 	{
+		pkg: "sweep/figures",
+		allow: []string{
+			"trainer", "sweep/table", "sweep/scaling", "gonum.org/v1/plot/...",
+		},
+		reason: "figures are drawn of tables, wherever those came from: they read no store and write no file",
+	},
+	{
 		pkg:    "workflows",
 		allow:  []string{"sweep/plan", "sweep/protocol", "go.temporal.io/sdk/workflow", "go.temporal.io/sdk/temporal"},
 		reason: "workflow code is deterministic: it imports nothing that trains, stores or reads a file",
@@ -185,7 +192,7 @@ var layout = []row{
 		pkg: "cmd/sweep",
 		allow: []string{
 			"cmd/sweep/progress", "sweep/grid", "sweep/plan", "sweep/protocol", "sweep/ledger", "sweep/report",
-			"sweep/table", "sweep/track", "sweep/similarity", "sweep/scaling",
+			"sweep/table", "sweep/track", "sweep/similarity", "sweep/scaling", "sweep/figures",
 			"workflows", "activities", "activities/hostmem", "deploy/local",
 			"trainer", "trainer/cpu", "trainer/cuda", "trainer/data",
 			"storage", "storage/dir", "storage/disk", "storage/minio",

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -52,6 +54,10 @@ func runCurves(ctx context.Context, env *environment, o curvesOptions) error {
 	t, err := readTables(ctx, o.location, o.sweeps, true)
 	if err != nil {
 		return err
+	}
+	if len(t.curves.Columns) == 0 {
+		return inputError{fmt.Errorf("%s: no column step, so that it holds no curves; sweep results prints results",
+			strings.Join(o.sweeps, ", "))}
 	}
 	env.note(t.notes...)
 	curves, err := o.where.apply(env, t.curves)

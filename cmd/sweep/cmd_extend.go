@@ -45,7 +45,7 @@ have no result.`,
 
 // runExtend is the verb extend.
 func runExtend(ctx context.Context, env *environment, o extendOptions) error {
-	if err := o.output.format.checkTerminal(env.out); err != nil {
+	if err := o.output.format.checkTerminal(env); err != nil {
 		return err
 	}
 	backend, err := backendFor(o.backend)

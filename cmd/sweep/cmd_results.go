@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -69,8 +71,9 @@ func runResults(ctx context.Context, env *environment, o resultsOptions) error {
 	if err != nil {
 		return err
 	}
-	if len(in.results.Columns) == 0 {
-		return errNoResults(o.sweeps)
+	if len(in.curves.Columns) > 0 {
+		return inputError{fmt.Errorf("a file of curves, with a column step, is among %s: sweep curves prints it",
+			strings.Join(o.sweeps, ", "))}
 	}
 	if o.mcc {
 		if err := addMCC(ctx, env, o.location, &in.results); err != nil {

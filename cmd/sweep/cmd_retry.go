@@ -37,7 +37,7 @@ them after its other runs.`,
 
 // runRetry is the verb retry.
 func runRetry(ctx context.Context, env *environment, o retryOptions) error {
-	if err := o.output.format.checkTerminal(env.out); err != nil {
+	if err := o.output.format.checkTerminal(env); err != nil {
 		return err
 	}
 	backend, err := backendFor(o.backend)

@@ -65,7 +65,7 @@ A first grid:
 
 // runRun is the verb run.
 func runRun(ctx context.Context, env *environment, o runOptions) error {
-	if err := o.output.format.checkTerminal(env.out); err != nil {
+	if err := o.output.format.checkTerminal(env); err != nil {
 		return err
 	}
 	device, err := openDevice(env, o.device)

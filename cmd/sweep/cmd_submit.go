@@ -40,7 +40,7 @@ be the one that the workers use.`,
 
 // runSubmit is the verb submit.
 func runSubmit(ctx context.Context, env *environment, o submitOptions) error {
-	if err := o.output.format.checkTerminal(env.out); err != nil {
+	if err := o.output.format.checkTerminal(env); err != nil {
 		return err
 	}
 	backend, err := backendFor(o.backend)

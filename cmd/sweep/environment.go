@@ -17,6 +17,7 @@ type environment struct {
 	out    io.Writer // results
 	errOut io.Writer // messages and progress
 	tty    bool      // errOut is a terminal, on which progress is drawn as bars
+	outTTY bool      // out is a terminal, on which no binary format is written
 	cache  string    // a folder for what data sets were found to hold; "" for none
 }
 

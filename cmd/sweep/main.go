@@ -41,7 +41,8 @@ func (e inputError) Unwrap() error { return e.err }
 
 func main() {
 	ctx, stop := signals(context.Background())
-	env := &environment{out: os.Stdout, errOut: os.Stderr, tty: term.IsTerminal(int(os.Stderr.Fd())), cache: dataCache()}
+	env := &environment{out: os.Stdout, errOut: os.Stderr, cache: dataCache()}
+	env.tty, env.outTTY = term.IsTerminal(int(os.Stderr.Fd())), term.IsTerminal(int(os.Stdout.Fd()))
 	status := execute(ctx, env, os.Args[1:])
 	stop()
 	os.Exit(status)
@@ -66,7 +67,7 @@ func signals(ctx context.Context) (context.Context, func()) {
 // and returns the exit status.
 func execute(ctx context.Context, env *environment, args []string) int {
 	out := &errorWriter{to: env.out}
-	env = &environment{out: out, errOut: env.errOut, tty: env.tty, cache: env.cache}
+	env = &environment{out: out, errOut: env.errOut, tty: env.tty, outTTY: env.outTTY, cache: env.cache}
 	root := newRootCommand(env)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)

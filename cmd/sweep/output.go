@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
-	"golang.org/x/term"
 
 	"github.com/topksweep/sweep/sweep/table"
 )
@@ -63,15 +62,14 @@ func (o *tableOutput) check(env *environment) error {
 		o.format.name = found
 	}
 	if o.file == "" {
-		return o.format.checkTerminal(env.out)
+		return o.format.checkTerminal(env)
 	}
 	return nil
 }
 
 // checkTerminal refuses to write a binary format on a terminal.
-func (f *format) checkTerminal(out io.Writer) error {
-	file, isFile := out.(*os.File)
-	if of, err := table.FormatOf(f.name); err != nil || !of.Binary || !isFile || !term.IsTerminal(int(file.Fd())) {
+func (f *format) checkTerminal(env *environment) error {
+	if of, err := table.FormatOf(f.name); err != nil || !of.Binary || !env.outTTY {
 		return nil
 	}
 	return inputError{fmt.Errorf("-o %s is not for a terminal: write it to a file, as in > results.%s", f.name, f.name)}

@@ -89,6 +89,13 @@ type resultsOptions struct {
 // check refuses flags that do not go together.
 func (o *resultsOptions) check(env *environment) error {
 	fault := ""
+	for name, columns := range map[string][]string{
+		"columns": o.columns, "group-by": o.groupBy, "pivot": o.pivot, "value": o.value,
+	} {
+		if o.output.flags.Changed(name) && len(columns) == 0 {
+			fault = "--" + name + ": no column is named"
+		}
+	}
 	switch {
 	case len(o.pivot) > 0 && len(o.groupBy) > 0:
 		fault = "--pivot and --group-by: want one of them"
@@ -107,10 +114,6 @@ func (o *resultsOptions) check(env *environment) error {
 		return inputError{errors.New(fault)}
 	}
 	return o.output.check(env)
-}
-
-func errNoResults(args []string) error {
-	return inputError{fmt.Errorf("%s: a file of curves has no results", strings.Join(args, ", "))}
 }
 
 // printSweeps prints the results of sweeps.
@@ -145,6 +148,7 @@ func (o *resultsOptions) printSweeps(env *environment, in tables) error {
 
 // printTable prints results that come from files, or from sweeps and files.
 func (o *resultsOptions) printTable(env *environment, t table.Table) error {
+	axes := report.Varying(&t) // before rows are left out: a table of a sweep shows its axes, too
 	t, err := o.where.apply(env, t)
 	if err != nil {
 		return err
@@ -160,7 +164,7 @@ func (o *resultsOptions) printTable(env *environment, t table.Table) error {
 		return err
 	}
 	if len(o.columns) == 0 && !f.Exact {
-		o.columns = report.Shown(&t, report.Varying(&t), o.allColumns)
+		o.columns = report.Shown(&t, axes, o.allColumns)
 	}
 	return o.printColumns(env, t)
 }

@@ -125,6 +125,8 @@ func TestResultsOfSeveral(t *testing.T) {
 		}
 	}
 	testCurves(t, dir, read)
+	curves := filepath.Join(t.TempDir(), "curves.csv")
+	mustRun(t, dir, "curves", "seeds", "--out", curves)
 	// A bad flag is the user's mistake, and nothing is printed.
 	for args, want := range map[string]string{
 		"seeds --where nsme<1":                      "did you mean nmse?",
@@ -139,6 +141,8 @@ func TestResultsOfSeveral(t *testing.T) {
 		"seeds --pivot k,k":                         "for rows and for columns",
 		"seeds --pivot k,dict_size --value nmse,l0": "has one",
 		"seeds --pivot k,dict_size --group-by k":    "want one of them",
+		"seeds --group-by=":                         "no column is named",
+		"CURVES":                                    "sweep curves prints it",
 		"seeds --value nmse":                        "goes with",
 		"seeds seeds":                               "given twice",
 		"seeds -o xml":                              "want one of",
@@ -146,6 +150,7 @@ func TestResultsOfSeveral(t *testing.T) {
 		"nothing.csv":                               "no such file",
 		"nothing":                                   "nothing",
 	} {
+		args = strings.Replace(args, "CURVES", curves, 1)
 		p := startProgram(t, dir, append([]string{"results"}, strings.Fields(args)...)...)
 		status := p.exitStatus(t)
 		if status != exitBadInput || !strings.Contains(p.err.String(), want) || p.out.Len() > 0 {
@@ -157,6 +162,22 @@ func TestResultsOfSeveral(t *testing.T) {
 	if p.exitStatus(t) != exitOK || !strings.Contains(p.err.String(), "none of 6 rows") ||
 		bytes.Count(p.out.Bytes(), []byte("\n")) != 1 {
 		t.Errorf("%s%s", p.out.String(), p.err.String())
+	}
+}
+
+// No binary format is written on a terminal, and nothing is trained before it is refused.
+func TestBinaryOnTerminal(t *testing.T) {
+	for _, args := range []string{
+		"results x -o parquet", "curves x -o parquet", "run x -o parquet", "submit x -o parquet", "extend x y -o parquet",
+		"retry x -o parquet",
+	} {
+		var out, messages bytes.Buffer
+		env := &environment{out: &out, errOut: &messages, outTTY: true}
+		status := execute(t.Context(), env, strings.Fields(args+" --dir "+t.TempDir()))
+		refused := strings.Contains(messages.String(), "-o parquet is not for a terminal")
+		if status != exitBadInput || out.Len() > 0 || !refused {
+			t.Errorf("%s: status %d\n%s%s", args, status, out.String(), messages.String())
+		}
 	}
 }
 

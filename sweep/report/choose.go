@@ -20,7 +20,7 @@ func Grouping(over []string) table.Grouping {
 }
 
 // Measured lists those columns of a table of results that hold measurements, and have a value: of all, or those that
-// fit a screen beside their means and deviations.
+// fit a screen beside their means and deviations. Columns of numbers that this package does not know are among both.
 func Measured(t *table.Table, all bool) []string {
 	var out []string
 	for _, c := range Columns() {
@@ -34,7 +34,16 @@ func Measured(t *table.Table, all bool) []string {
 			out = append(out, c.Name)
 		}
 	}
+	for _, c := range t.Columns {
+		if !isKnown(c.Name) && (c.Kind == table.Int || c.Kind == table.Float) {
+			out = append(out, c.Name)
+		}
+	}
 	return out
+}
+
+func isKnown(name string) bool {
+	return slices.ContainsFunc(Columns(), func(k Column) bool { return k.Name == name })
 }
 
 // Reproducible returns a table without the columns that differ between two equal sweeps.

@@ -47,7 +47,7 @@ func writeCSV(w io.Writer, t *Table) error {
 // if all its values are of the kind. Any other holds integers if all its values are integers, else numbers if all are
 // numbers, else text. The error names the line; it also tells of input of over MaxBytes or MaxValues.
 func ReadCSV(r io.Reader, known ...Column) (Table, error) {
-	limited := &limit{r: r, left: MaxBytes}
+	limited := &limit{r: r, left: MaxBytes, text: true}
 	buffered := bufio.NewReader(limited)
 	if mark, err := buffered.Peek(3); err == nil && bytes.Equal(mark, []byte("\xEF\xBB\xBF")) {
 		_, _ = buffered.Discard(3) // Excel begins a file with it
@@ -58,6 +58,9 @@ func ReadCSV(r io.Reader, known ...Column) (Table, error) {
 		return Table{}, errors.New("no line of column names")
 	}
 	if err != nil {
+		return Table{}, err
+	}
+	if err := checkColumns(len(header)); err != nil {
 		return Table{}, err
 	}
 	for i, name := range header {

@@ -83,6 +83,9 @@ func (j *jsonTable) readObject(d *json.Decoder) error {
 			if j.index == nil {
 				j.index = map[string]int{}
 			}
+			if err := checkColumns(len(j.names) + 1); err != nil {
+				return err
+			}
 			at = len(j.names)
 			j.index[name] = at
 			j.names = append(j.names, name)

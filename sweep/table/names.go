@@ -144,10 +144,14 @@ func Join(tables ...Table) (Table, error) {
 		}
 	}
 	for _, t := range tables {
+		from := make([]int, len(out.Columns)) // the index of each column in t, or -1
+		for j, c := range out.Columns {
+			from[j] = t.Index(c.Name)
+		}
 		for _, row := range t.Rows {
 			line := make([]any, len(out.Columns))
 			for j, c := range out.Columns {
-				if i := t.Index(c.Name); i >= 0 {
+				if i := from[j]; i >= 0 {
 					line[j] = convert(row[i], c.Kind)
 				}
 			}

@@ -95,6 +95,9 @@ func (t *Table) toInt(j int) bool {
 // checkSize refuses a file that says that it holds more than can be read.
 func checkSize(f *parquet.File) error {
 	columns := int64(len(f.Metadata().Schema))
+	if err := checkColumns(len(f.Root().Columns())); err != nil {
+		return err
+	}
 	if rows := f.NumRows(); rows < 0 || columns > MaxValues || rows > MaxValues/max(columns, 1) {
 		return fmt.Errorf("%d rows of %d columns: at most %d values can be read", f.NumRows(), columns, MaxValues)
 	}

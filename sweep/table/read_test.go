@@ -2,6 +2,7 @@ package table
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"reflect"
 	"runtime"
@@ -137,7 +138,22 @@ func TestEndless(t *testing.T) {
 			_, err := ReadJSON(strings.NewReader(`{"a":1}` + strings.Repeat("{}", MaxValues+1)))
 			return err
 		},
-		"parquet": func() error { _, err := ReadParquet(zeros('P')); return err },
+		"csv of one line":  func() error { _, err := ReadCSV(zeros(',')); return err },
+		"csv of one field": func() error { _, err := ReadCSV(zeros('"')); return err },
+		"csv of columns": func() error {
+			_, err := ReadCSV(strings.NewReader(strings.Repeat(",", maxColumns)))
+			return err
+		},
+		"json of columns": func() error {
+			var b strings.Builder
+			for i := range maxColumns + 1 {
+				fmt.Fprintf(&b, "{\"%d\":1}\n", i)
+			}
+			_, err := ReadJSON(strings.NewReader(b.String()))
+			return err
+		},
+		"json of blanks": func() error { _, err := ReadJSON(zeros(' ')); return err },
+		"parquet":        func() error { _, err := ReadParquet(zeros('P')); return err },
 	} {
 		if err := read(); err == nil || !strings.Contains(err.Error(), "more than") {
 			t.Errorf("%s: %v", name, err)

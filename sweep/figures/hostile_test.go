@@ -1,0 +1,153 @@
+package figures
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/topksweep/sweep/sweep/table"
+)
+
+// resultsOf makes results of rows of k, dict_size, auxk_alpha, seed, nmse, l0, dead_fraction and recipe.
+func resultsOf(rows ...[]any) table.Table {
+	t := table.Table{Rows: rows}
+	for _, name := range strings.Fields("k dict_size auxk_alpha seed nmse l0 dead_fraction recipe") {
+		t.Columns = append(t.Columns, table.Column{Name: name, Kind: table.Float})
+	}
+	return t
+}
+
+func curvesOf(rows ...[]any) table.Table {
+	t := table.Table{Rows: rows}
+	for _, name := range strings.Fields("cell k dict_size seed step tokens flops train_nmse nmse") {
+		t.Columns = append(t.Columns, table.Column{Name: name, Kind: table.Float})
+	}
+	return t
+}
+
+// Whatever tables hold, figures are whole in every width: no text leaves them or lies on another.
+func TestHostile(t *testing.T) {
+	var manyK, manyN, wide [][]any
+	for i := range 200 {
+		manyK = append(manyK, []any{int64(i + 1), int64(4096), 0.0, int64(0), 0.5 / float64(i+1), float64(i + 1), 0.5, "x"})
+		manyN = append(manyN, []any{int64(8), int64(1000 + 37*i), 0.1, int64(0), 0.5 / float64(i+1), 8.0, 0.01, "x"})
+	}
+	for i := range 9 {
+		for j := range 11 {
+			for a := range 8 {
+				wide = append(wide, []any{
+					int64(1) << i, int64(1) << (10 + j), float64(a) / 7, int64(0), 0.1 + float64(i*j)/999, float64(i + 1), 0.1, "x",
+				})
+			}
+		}
+	}
+	extreme := []any{1e-300, 1e-12, 1.0, 1e12, 1e300, math.MaxFloat64, math.SmallestNonzeroFloat64, 0.0, -1.0, nil, "x"}
+	var extremes, extremeCurves [][]any
+	for i, v := range extreme {
+		for j, n := range []any{int64(1), int64(math.MaxInt64), 1e300, 0.5, -3.0, nil} {
+			extremes = append(extremes, []any{int64(i), n, v, int64(j), v, v, v, nil}, []any{v, n, v, v, v, v, v, v})
+			extremeCurves = append(extremeCurves, []any{"c", int64(i + 1), n, v, int64(j), v, v, v, v})
+		}
+	}
+	for name, c := range map[string]struct{ results, curves table.Table }{
+		"no rows":   {resultsOf(), curvesOf()},
+		"one run":   {resultsOf([]any{int64(8), int64(512), 0.0, int64(0), 0.2, 8.0, 0.1, "x"}), table.Table{}},
+		"one point": {resultsOf(), curvesOf([]any{"c", int64(8), int64(512), int64(0), int64(1), 10.0, 10.0, 0.2, 0.2})},
+		"all equal": {resultsOf(
+			[]any{int64(8), int64(512), 0.0, int64(0), 0.2, 8.0, 0.0, "x"},
+			[]any{int64(8), int64(512), 0.0, int64(0), 0.2, 8.0, 0.0, "x"}), table.Table{}},
+		"no errors": {resultsOf(
+			[]any{int64(8), int64(512), 0.0, int64(0), nil, nil, nil, "x"},
+			[]any{int64(16), int64(512), 0.0, int64(0), 0.0, 0.0, 2.0, "x"},
+			[]any{int64(32), int64(512), 0.0, int64(0), -1.0, -1.0, -1.0, "x"}), table.Table{}},
+		"names": {resultsOf(
+			[]any{int64(8), int64(512), 0.0, int64(0), 0.3, 8.0, 0.1, "<script>&\"'|\x01é漢"},
+			[]any{int64(8), int64(512), 0.5, int64(0), 0.2, 8.0, 0.1, "]]>"},
+			[]any{int64(8), int64(1024), 0.0, int64(0), 0.2, 8.0, 0.1, ""}), table.Table{}},
+		"many k":   {resultsOf(manyK...), table.Table{}},
+		"many n":   {resultsOf(manyN...), table.Table{}},
+		"wide":     {resultsOf(wide...), table.Table{}},
+		"extremes": {resultsOf(extremes...), curvesOf(extremeCurves...)},
+	} {
+		s := mustMake(t, c.results, c.curves)
+		if len(s.Figures)+len(s.LeftOut) != len(allNames()) {
+			t.Errorf("%s: %d figures and %d left out", name, len(s.Figures), len(s.LeftOut))
+		}
+		for _, f := range s.Figures {
+			for _, width := range []float64{MinWidth, 8, 17} {
+				t.Run(fmt.Sprint(name, " ", f.Name, " ", width), func(t *testing.T) {
+					b, err := f.Write(SVG, width)
+					if err != nil {
+						t.Fatal(err)
+					}
+					checkSVG(t, f, b, width)
+				})
+			}
+			for _, format := range []Format{PNG, PDF} {
+				if _, err := f.Write(format, 8); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		}
+	}
+}
+
+// The error says what is wrong with a table, and what to do.
+func TestBadTables(t *testing.T) {
+	two := table.Table{
+		Columns: []table.Column{{Name: "k"}, {Name: "dict_size"}, {Name: "nmse"}, {Name: "data"}},
+		Rows:    [][]any{{int64(1), int64(2), 0.1, "a"}, {int64(1), int64(2), 0.2, "b"}},
+	}
+	for want, c := range map[string]struct{ results, curves table.Table }{
+		"no column k":         {table.Table{Columns: []table.Column{{Name: "x"}}}, table.Table{}},
+		"no column dict_size": {table.Table{}, table.Table{Columns: []table.Column{{Name: "k"}, {Name: "step"}}}},
+		"--where 'data=a'":    {two, table.Table{}},
+	} {
+		_, err := Make(context.Background(), &c.results, &c.curves)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v; want %s", err, want)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	results, curves := planted([]int64{4, 8}, []int64{256, 512})
+	if _, err := Make(ctx, &results, &curves); err == nil {
+		t.Error("figures are made although the context has ended")
+	}
+}
+
+// The marker of a point is that of the best setting, with its seeds averaged.
+func TestChoose(t *testing.T) {
+	results := resultsOf(
+		[]any{int64(8), int64(512), 0.0, int64(0), 0.30, 8.0, 0.1, "a"},
+		[]any{int64(8), int64(512), 0.0, int64(1), 0.10, 8.0, 0.2, "a"},
+		[]any{int64(8), int64(512), 0.5, int64(0), 0.15, 8.0, 0.3, "a"},
+		[]any{int64(8), int64(512), 0.5, int64(1), 0.17, 8.0, 0.5, "a"},
+		[]any{int64(8), int64(512), 0.5, int64(2), nil, 8.0, 0.5, "a"},
+	)
+	runs, err := runsOf(&results)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := choose(runs, false)
+	if len(c.points) != 1 || len(c.varied) != 1 || c.varied[0] != "auxk_alpha" || c.seeds != 2 || c.failed != 1 {
+		t.Fatalf("%+v", c)
+	}
+	p := c.points[0]
+	if !(math.Abs(p.nmse-0.16) < 1e-12 && math.Abs(p.sd-0.02/math.Sqrt2) < 1e-12 && math.Abs(p.dead.v-0.4) < 1e-12) {
+		t.Errorf("%+v", p)
+	}
+	if each := choose(runs, true); len(each.points) != 2 {
+		t.Errorf("%d points for two values of auxk_alpha", len(each.points))
+	}
+}
+
+func TestEnvelope(t *testing.T) {
+	got := envelope([][]xy{{{1, 9}, {2, 5}, {4, 4}}, {{2, 6}, {3, 3}, {5, 3}}})
+	want := []xy{{1, 9}, {2, 5}, {3, 3}}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
