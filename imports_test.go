@@ -128,6 +128,11 @@ var layout = []row{
 		reason: "reports are made of results alone: they read no store",
 	},
 	{
+		pkg:    "sweep/page",
+		allow:  []string{"trainer", "sweep/plan", "sweep/ledger", "sweep/table"},
+		reason: "a page is made of results, curves and plans that it is given: it reads no store and knows no Temporal",
+	},
+	{
 		pkg:    "sweep/similarity",
 		allow:  []string{"trainer/safetensors"},
 		reason: "decoders are compared as streams of rows: where models lie is a matter of the ledger",
@@ -192,7 +197,7 @@ var layout = []row{
 		pkg: "cmd/sweep",
 		allow: []string{
 			"cmd/sweep/progress", "sweep/grid", "sweep/plan", "sweep/protocol", "sweep/ledger", "sweep/report",
-			"sweep/table", "sweep/track", "sweep/similarity", "sweep/scaling", "sweep/figures",
+			"sweep/table", "sweep/track", "sweep/similarity", "sweep/scaling", "sweep/figures", "sweep/page",
 			"workflows", "activities", "activities/hostmem", "deploy/local",
 			"trainer", "trainer/cpu", "trainer/cuda", "trainer/data",
 			"storage", "storage/dir", "storage/disk", "storage/minio",
@@ -214,6 +219,11 @@ var alone = []struct {
 		imported: "github.com/goccy/go-yaml/...",
 		only:     "sweep/grid/",
 		reason:   "nobody but sweep/grid reads YAML: everybody else gets a grid",
+	},
+	{
+		imported: "gonum.org/v1/plot/...",
+		only:     "sweep/figures/",
+		reason:   "nobody but sweep/figures draws: everybody else gets files",
 	},
 	{
 		imported: "activities",

@@ -28,7 +28,8 @@ func newRunCommand(env *environment) *cobra.Command {
 		Use:   "run grid.yaml",
 		Short: "Train a grid here and now, and print its results",
 		Long: `Train a grid with everything in one process: a real Temporal server on a file in the
-state directory, its Web UI, a worker, live progress and the table of results.
+state directory, its Web UI, a worker, live progress, a live report for a browser and the
+table of results.
 
 Interrupt it (Ctrl-C) and it saves what is in training and stops; run it again, also
 after a crash or kill -9, and it goes on where it stopped. A grid that has run is not
@@ -123,7 +124,7 @@ func startOrJoin(ctx context.Context, env *environment, o runOptions, device tra
 		var inUse *local.InUseError
 		switch {
 		case err == nil:
-			fmt.Fprintf(env.errOut, "Temporal server at %s\n", addresses(k.embedded.HostPort, k.embedded.UIURL))
+			fmt.Fprintf(env.errOut, "Temporal server at %s\n", k.addresses())
 			srv := *k.server
 			srv.close = func() { stopStack(ctx, env, k) }
 			return &srv, nil

@@ -19,8 +19,9 @@ func newUpCommand(env *environment) *cobra.Command {
 		Use:   "up",
 		Short: "Run server, Web UI and a worker, and keep them running",
 		Long: `Run the Temporal server, the Web UI and the worker of sweep run, and keep them
-running: submit grids to them from other terminals. Interrupt it (Ctrl-C) and it saves
-what is in training and stops; started again, it goes on.`,
+running: submit grids to them from other terminals. It serves a live report of each sweep
+on 127.0.0.1. Interrupt it (Ctrl-C) and it saves what is in training and stops; started
+again, it goes on.`,
 		Example: `  sweep up
   sweep up --dir /scratch/me/sweep --slots 8`,
 		Args: args(cobra.NoArgs),
@@ -52,7 +53,7 @@ func runUp(ctx context.Context, env *environment, o upOptions) error {
 		return err
 	}
 	fmt.Fprintf(env.errOut, "Temporal server at %s\nstore %s, %d slots; submit with: sweep submit grid.yaml\n",
-		addresses(k.embedded.HostPort, k.embedded.UIURL), o.location.storeURL(), device.slots)
+		k.addresses(), o.location.storeURL(), device.slots)
 	watchRoom(ctx, newRoomWatch(k.folders, func(line string) { fmt.Fprintln(env.errOut, line) }))
 	fmt.Fprintln(env.errOut, "saving what is in training; interrupt again to stop at once")
 	k.stop()

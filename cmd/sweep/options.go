@@ -64,17 +64,19 @@ func (o *deviceOptions) cpuSlots() (slots, threads int) {
 type serverOptions struct {
 	noUI             bool
 	uiPort, grpcPort int // 0: the default
+	report           servingOptions
 }
 
 func (o *serverOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.noUI, "no-ui", false, "run without the Temporal Web UI")
 	f.Var(port(&o.uiPort), "ui-port", "`port` of the Web UI on 127.0.0.1 (default 8233, or any free one)")
 	f.Var(port(&o.grpcPort), "grpc-port", "`port` of the Temporal server on 127.0.0.1 (default 7233, or any free one)")
+	o.report.addFlags(f)
 }
 
 func (o *serverOptions) check() error {
 	if o.uiPort > 0 && o.uiPort == o.grpcPort && !o.noUI {
 		return inputError{fmt.Errorf("--ui-port %d: want another port than --grpc-port", o.uiPort)}
 	}
-	return nil
+	return o.report.check(*o)
 }

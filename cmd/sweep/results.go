@@ -89,11 +89,12 @@ type resultsOptions struct {
 // check refuses flags that do not go together.
 func (o *resultsOptions) check(env *environment) error {
 	fault := ""
-	for name, columns := range map[string][]string{
-		"columns": o.columns, "group-by": o.groupBy, "pivot": o.pivot, "value": o.value,
-	} {
-		if o.output.flags.Changed(name) && len(columns) == 0 {
-			fault = "--" + name + ": no column is named"
+	for _, list := range []struct {
+		flag    string
+		columns []string
+	}{{"columns", o.columns}, {"group-by", o.groupBy}, {"pivot", o.pivot}, {"value", o.value}} {
+		if o.output.flags.Changed(list.flag) && len(list.columns) == 0 {
+			return inputError{fmt.Errorf("--%s: no column is named", list.flag)}
 		}
 	}
 	switch {

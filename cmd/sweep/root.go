@@ -37,7 +37,7 @@ the flags are wrong and nothing was started; 130 interrupted, with all work save
 		newListCommand(env), newStatusCommand(env), newWatchCommand(env), newResultsCommand(env), newCurvesCommand(env),
 		newCancelCommand(env), newRetryCommand(env), newExtendCommand(env), newWorkerCommand(env),
 		newDataCommand(env), newGCCommand(env), newBenchCommand(env), newVersionCommand(env),
-		newFitCommand(env), newPredictCommand(env), newPlotCommand(env), newTrackCommand(env),
+		newFitCommand(env), newPredictCommand(env), newPlotCommand(env), newReportCommand(env), newTrackCommand(env),
 	)
 	makeStrict(root)
 	return root

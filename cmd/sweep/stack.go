@@ -14,6 +14,7 @@ import (
 	"github.com/topksweep/sweep/deploy/local"
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/storage/disk"
+	"github.com/topksweep/sweep/sweep/page"
 )
 
 // A stack is an embedded server, a connection to it and a worker on it.
@@ -21,6 +22,7 @@ type stack struct {
 	embedded *local.Server
 	server   *server
 	workers  *workers
+	report   *page.Server // nil without the live report
 	log      *os.File
 	folders  []folder // that it writes to
 }
@@ -65,7 +67,10 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 	}
 	k.server.uiURL, k.server.folders = k.embedded.UIURL, k.folders
 	k.server.close = sync.OnceFunc(k.server.close)
-	k.workers, err = startWorkers(k.server.client, store, device, log)
+	if k.workers, err = startWorkers(k.server.client, store, device, log); err != nil || o.report.off {
+		return k, err
+	}
+	k.report, err = serveReports(ctx, o.report, store, k.server.client)
 	return k, err
 }
 
@@ -74,6 +79,9 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 // long: without the connection its calls end at once. The next server finds the
 // checkpoints.
 func (k *stack) stop() {
+	if k.report != nil {
+		k.report.Close()
+	}
 	if k.server != nil && serverFull(k.folders) {
 		k.server.close()
 	}
@@ -101,6 +109,15 @@ func (k *stack) noteUnsaved(env *environment) {
 	if err != nil {
 		fmt.Fprintf(env.errOut, "note: %v; what was trained since the last checkpoint may not be saved\n", err)
 	}
+}
+
+// addresses names where the server, its Web UI and the live report are.
+func (k *stack) addresses() string {
+	out := addresses(k.embedded.HostPort, k.embedded.UIURL)
+	if k.report != nil {
+		out += ", report at " + k.report.URL
+	}
+	return out
 }
 
 // addresses names where a server and its Web UI, if it has one, are.

@@ -96,11 +96,9 @@ func (a axis) ticksWithin(over, length vg.Length, width func(string) vg.Length) 
 			inside = append(inside, m)
 		}
 	}
-	fits, count := a.fitting(inside, 1, over, length, width)
-	if a.even(inside) { // labels at equal distances, if that leaves two of them
-		for every := 2; every < len(inside) && count < (len(inside)+every-2)/(every-1); every++ {
-			fits, count = a.fitting(inside, every, over, length, width)
-		}
+	fits, touch := a.fitting(inside, 1, over, length, width)
+	for every := 2; touch && a.even(inside) && every < len(inside); every++ { // labels at equal distances
+		fits, touch = a.fitting(inside, every, over, length, width)
 	}
 	for i := range inside {
 		if !fits[i] {
@@ -127,22 +125,25 @@ func (a axis) even(ticks []tick) bool {
 	return true
 }
 
-// fitting says which labels, of every so many ticks, neither touch the one before nor reach beyond an end, and counts
-// them.
+// fitting says which labels, of every so many ticks, neither touch the one before nor reach beyond an end, and whether
+// any touched.
 func (a axis) fitting(
 	ticks []tick, every int, over, length vg.Length, width func(string) vg.Length,
-) (fits []bool, count int) {
+) (fits []bool, touch bool) {
 	const gap = 4
 	end := vg.Length(math.Inf(-1)) // of the last label
 	fits = make([]bool, len(ticks))
 	for i, t := range ticks {
 		half, at := width(t.label)/2, vg.Length(a.norm(t.value))*length
-		if i%every == 0 && at-half >= max(end+gap, -over) && at+half <= length+over {
+		switch {
+		case i%every != 0 || at-half < -over || at+half > length+over:
+		case at-half < end+gap:
+			touch = true
+		default:
 			fits[i], end = true, at+half
-			count++
 		}
 	}
-	return fits, count
+	return fits, touch
 }
 
 // roundMarks chooses round values on the axis, four or more if there are as many.

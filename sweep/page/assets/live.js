@@ -1,0 +1,50 @@
+// A served page asks its server for newer data, less often where no sweep runs. Filter, selection and place on the page
+// stay.
+
+function listenLive() {
+  if (!doc.poll) return;
+  let tag = "";
+  const running = () => doc.sweeps.some((s) => s.live && s.live.state === "running");
+  const again = () => setTimeout(ask, running() ? doc.poll : 5 * doc.poll);
+  const ask = async () => {
+    if (document.hidden) {
+      again();
+      return;
+    }
+    try {
+      const answer = await fetch("data.json", { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
+      if (answer.ok) {
+        const text = await answer.text();
+        tag = answer.headers.get("ETag") || "";
+        showData(text);
+      } else if (answer.status !== 304) throw new Error("status " + answer.status);
+      showLive("");
+    } catch (e) {
+      showLive("The server does not answer (" + e.message + "); this is what it said last.");
+    }
+    again();
+  };
+  showLive("");
+  again();
+}
+
+function showLive(trouble) {
+  const box = byId("live");
+  box.hidden = !doc.poll;
+  box.className = trouble ? "error" : "live";
+  const states = doc.sweeps
+    .filter((s) => s.live)
+    .map((s) => {
+      const n = s.live.running.filter((r) => r.steps).length,
+        waiting = s.live.running.length - n;
+      return (
+        s.id +
+        " is " +
+        s.live.state +
+        (n ? ", " + plural(n, "cell", "cells") + " in training" : "") +
+        (waiting ? ", " + show(waiting) + " waiting for a slot or in evaluation" : "")
+      );
+    });
+  const text = trouble || "Live: " + (states.join("; ") || "no sweep runs") + ".";
+  if (box.textContent !== text) box.textContent = text;
+}

@@ -1,0 +1,117 @@
+// The page is put together here.
+
+let plotsMade = null;
+let forests = [];
+const table = watch(new Table(byId("table")));
+
+function start() {
+  readData(byId("data").textContent);
+  plotsMade = makePlots(byId("plots"));
+  watch(new Parallel(byId("parallel")));
+  watch(details);
+  chooseColour();
+  listenDownloads(table);
+  listenControls();
+  draw();
+  listenLive();
+  let width = innerWidth;
+  new ResizeObserver(
+    debounceFrame(() => {
+      if (innerWidth === width) return;
+      width = innerWidth;
+      tell("layout");
+      for (const f of forests) f.layout();
+    }),
+  ).observe(document.body);
+}
+
+// draw shows all of the data anew.
+function draw() {
+  drawSummary();
+  drawSettings();
+  drawFailures();
+  drawColumns();
+  drawForests();
+  applyFilter();
+  tell("rebrush");
+  select();
+  tell("data");
+}
+
+// showData takes data that the server sent.
+function showData(text) {
+  const place = scrollY;
+  readData(text);
+  chooseColour();
+  draw();
+  scrollTo(scrollX, place);
+}
+
+function drawForests() {
+  byId("trees").hidden = doc.sweeps.length === 0;
+  const chosen = forests.map((f) => (f.forks || []).findIndex((k) => k.circle.classList.contains("chosen")));
+  const places = forests.map((f) => f.box.scrollTop);
+  const list = byId("tree-list");
+  list.replaceChildren();
+  forests = doc.sweeps.map((s, i) => {
+    const card = el("div", { class: "card" });
+    list.append(card);
+    const f = new Forest(card, s);
+    if (chosen[i] >= 0 && f.forks && f.forks[chosen[i]]) f.choose(chosen[i]);
+    f.box.scrollTop = places[i] || 0;
+    return f;
+  });
+}
+
+function chooseColour() {
+  const names = varying();
+  if (!names.includes(state.colour)) state.colour = names.includes("k") ? "k" : names[0] || "";
+  const options = names.length ? names : [""];
+  byId("colour").replaceChildren(...options.map((n) => el("option", { value: n }, n || "none")));
+  byId("colour").value = state.colour;
+}
+
+function applyFilter() {
+  const box = byId("filter"),
+    out = byId("filter-error");
+  try {
+    state.filter = parseFilter(box.value);
+    out.hidden = true;
+    box.removeAttribute("aria-invalid");
+  } catch (e) {
+    out.hidden = false;
+    out.textContent = e.message;
+    box.setAttribute("aria-invalid", "true");
+  }
+}
+
+function listenControls() {
+  byId("filter").addEventListener(
+    "input",
+    debounceFrame(() => {
+      applyFilter();
+      select();
+    }),
+  );
+  byId("colour").addEventListener("change", (e) => {
+    state.colour = e.target.value;
+    tell("layout");
+  });
+  byId("clear").addEventListener("click", () => {
+    byId("filter").value = "";
+    applyFilter();
+    clearBrushes();
+    pin(-1);
+  });
+  document.addEventListener("keydown", (e) => {
+    if (e.key === "Escape" && state.pinned) pin(-1);
+  });
+  watch({
+    update() {
+      byId("count").textContent = show(state.count) + " of " + plural(doc.rows, "cell", "cells") + " selected";
+      byId("clear").disabled = !byId("filter").value && state.brushes.size === 0;
+    },
+  });
+}
+
+start();

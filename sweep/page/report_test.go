@@ -1,0 +1,323 @@
+package page
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	cdpbrowser "github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/chromedp"
+
+	"github.com/topksweep/sweep/sweep/grid"
+	"github.com/topksweep/sweep/sweep/plan"
+)
+
+// Every input is shown without a complaint and without a request, on a wide screen and on a phone, light and dark; all
+// that a person reads has contrast, controls have names, and a phone need not scroll sideways.
+func TestBrowserShowsAll(t *testing.T) {
+	b := newBrowser(t)
+	for name, in := range samples(t) {
+		for _, width := range []int64{1280, 360} {
+			for _, scheme := range []string{"light", "dark"} {
+				t.Run(fmt.Sprintf("%s/%d/%s", name, width, scheme), func(t *testing.T) {
+					p := b.openReport(t, in, width, "prefers-color-scheme="+scheme)
+					p.frames()
+					if title := eval[string](p, `document.title`); title == "bad" || title == "" {
+						t.Errorf("title %q: text of the data was run", title)
+					}
+					if w := eval[int64](p, `document.documentElement.scrollWidth`); w > width {
+						t.Errorf("%d wide", w)
+					}
+					for _, low := range eval[[]string](p, lowContrast) {
+						t.Errorf("contrast: %s", low)
+					}
+					for _, unnamed := range eval[[]string](p, unnamedControls) {
+						t.Errorf("a control without a name: %s", unnamed)
+					}
+					paper := eval[string](p, `getComputedStyle(document.body).backgroundColor`)
+					if (paper == "rgb(15, 18, 22)") != (scheme == "dark") {
+						t.Errorf("scheme %s: paper %s", scheme, paper)
+					}
+					p.check()
+				})
+			}
+		}
+	}
+}
+
+// lowContrast lists texts whose colour is less than 4.5 times as bright as what is behind them, or the other way round.
+// What is behind is the nearest background of an ancestor; in a picture that is the card.
+const lowContrast = `(() => {
+	const part = (v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
+	const parse = (c) => (c.match(/[\d.]+/g) || []).map(Number);
+	const light = ([r, g, b]) => 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+	const out = [];
+	let seen = 0;
+	const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+	for (let n = walker.nextNode(); n; n = walker.nextNode()) {
+		const e = n.parentElement;
+		const unseen = "script, style, [hidden], .hidden, .skip, noscript, details:not([open]) dl, option";
+		if (!n.data.trim() || e.closest(unseen)) continue;
+		const bars = e.matches("svg text.on") ? [...document.querySelectorAll("svg .once")] : []; // it stands on one of them
+		const svg = e.namespaceURI.endsWith("svg");
+		const ink = parse(svg ? getComputedStyle(e).fill : getComputedStyle(e).color);
+		let back = bars.map((bar) => parse(getComputedStyle(bar).fill));
+		for (let a = e; a && !back.length; a = a.parentElement) {
+			const c = parse(getComputedStyle(a).backgroundColor);
+			if (c.length === 3 || c[3] === 1) back = [c];
+		}
+		seen++;
+		const ratio = Math.min(...back.map((c) => {
+			const [x, y] = [light(ink), light(c)].sort((p, q) => q - p);
+			return (x + 0.05) / (y + 0.05);
+		}));
+		if (!(ratio >= 4.5)) out.push(ratio.toFixed(2) + ": " + e.tagName + " " + n.data.slice(0, 40));
+	}
+	if (seen < 20) out.push("only " + seen + " texts were looked at");
+	return out;
+})()`
+
+// unnamedControls lists what can be reached by the keyboard and has no name for those who do not see.
+const unnamedControls = `[...document.querySelectorAll("button, select, input, [tabindex], [role=button]")].filter(
+	(e) => {
+	if (e.closest("[hidden]")) return false;
+	const ids = (e.getAttribute("aria-labelledby") || "").split(" ");
+	const by = ids.map((id) => document.getElementById(id)?.textContent || "").join("");
+	const label = e.labels && [...e.labels].map((l) => l.textContent).join("");
+	return !(e.getAttribute("aria-label") || by || label || (e.tagName === "BUTTON" && e.textContent.trim()));
+}).map((e) => e.outerHTML.slice(0, 80))`
+
+// Axes have names with units, and a plot has a mark for each cell.
+func TestBrowserPlots(t *testing.T) {
+	b := newBrowser(t)
+	p := b.openReport(t, Input{Sweeps: []Sweep{sampleSweep(t, smallGrid, nil)}}, 1280)
+	for id, want := range map[string][2]string{
+		"nmse-n": {"n, dictionary size (latents)", "nmse"}, "nmse-k": {"k (latents)", "nmse"},
+		"pareto": {"l0 (latents)", "nmse"}, "auxk-dead": {"dead latents (latents)", "AuxK loss"},
+		"curves": {"steps", "train nmse"},
+	} {
+		got := eval[[]string](p, fmt.Sprintf(`["x", "y"].map((a) =>
+			document.querySelector("#%s ." + a + "-label").textContent)`, id))
+		if got[0] != want[0] || got[1] != want[1] {
+			t.Errorf("%s: %q, want %q", id, got, want)
+		}
+		marks := eval[int](p, fmt.Sprintf(`[...document.querySelectorAll("#%s .layer-on path")].reduce((n, e) =>
+			n + e.getAttribute("d").split("M").length - 1, 0)`, id))
+		if marks != 24 {
+			t.Errorf("%s: %d marks", id, marks)
+		}
+		if n := eval[int](p, fmt.Sprintf(`document.querySelectorAll("#%s .legend span").length`, id)); n != 2 {
+			t.Errorf("%s: %d groups in the legend", id, n)
+		}
+	}
+	// Logarithmic and linear axes: the ticks differ.
+	ticks := func() string {
+		return eval[string](p, `document.querySelector("#pareto > svg .grid").getAttribute("d")`)
+	}
+	before := ticks()
+	p.do(chromedp.Click(`#pareto button[aria-label^="logarithmic x"]`, chromedp.ByQuery))
+	if after := ticks(); after == before {
+		t.Errorf("linear and logarithmic axes are alike: %s", after)
+	}
+	// The pointer over a mark shows the cell, in every plot.
+	p.do(chromedp.Evaluate(`(() => {
+		const svg = document.querySelector("#nmse-n > svg");
+		svg.scrollIntoView({block: "center"});
+		const r = svg.getBoundingClientRect(); const d = svg.querySelector(".layer-on path").getAttribute("d");
+		const [x, y] = d.slice(1).split(/[ a-z]/).map(Number);
+		svg.dispatchEvent(new PointerEvent("pointermove",
+			{clientX: r.left + x + 3, clientY: r.top + y, bubbles: true})); })()`, nil))
+	if tip := eval[string](p, `document.getElementById("tip").textContent`); !strings.Contains(tip, "nmse") {
+		t.Errorf("tip %q", tip)
+	}
+	if rings := eval[int](p, `document.querySelectorAll(".ring").length`); rings != 6 {
+		t.Errorf("%d rings: want one in each of 5 plots and the parallel coordinates", rings)
+	}
+	// Each series of the curves is drawn, those that are not in the data as such too.
+	for _, name := range []string{"l2_loss", "auxk_loss", "dead_latents", "grad_norm", "nmse"} {
+		p.do(chromedp.Evaluate(`(() => { const s = document.querySelector("#curves select"); s.value = "`+name+`";
+			s.dispatchEvent(new Event("change")); })()`, nil))
+		lines := eval[int](p, `[...document.querySelectorAll("#curves .layer-on .curve")].reduce((n, e) =>
+			n + e.getAttribute("d").split("M").length - 1, 0)`)
+		axis := eval[string](p, `document.querySelector("#curves .y-label").textContent`)
+		if lines != 24 || axis == "train nmse" {
+			t.Errorf("%s: %d curves, axis %s", name, lines, axis)
+		}
+	}
+	// The keyboard goes through the cells and shows one.
+	p.do(chromedp.Focus("#nmse-k > svg", chromedp.ByQuery), chromedp.KeyEvent("\u0303"), chromedp.KeyEvent("\r"))
+	if said := eval[string](p, `document.getElementById("said").textContent`); !strings.Contains(said, "nmse") {
+		t.Errorf("said %q", said)
+	}
+	p.do(chromedp.WaitVisible("#details", chromedp.ByID))
+	if text := eval[string](p, `document.getElementById("details").textContent`); !strings.Contains(text, "A processor") ||
+		!strings.Contains(text, "v1.2.3") || !strings.Contains(text, "Density") {
+		t.Errorf("details %q", text)
+	}
+	p.check()
+}
+
+// Sorting by a column goes up, down and back to the grid's order; cells without a value come last.
+func TestBrowserTable(t *testing.T) {
+	b := newBrowser(t)
+	p := b.openReport(t, Input{Sweeps: []Sweep{sampleSweep(t, smallGrid, withFailures)}}, 1280)
+	column := func() []string {
+		at := eval[int](p, `[...document.querySelectorAll("#table th")].findIndex((e) => e.dataset.name === "nmse")`)
+		return eval[[]string](p, fmt.Sprintf(`[...document.querySelectorAll("#table tbody tr")].map((r) =>
+			r.children[%d].textContent)`, at))
+	}
+	plain := column()
+	up := slices.DeleteFunc(slices.Clone(plain), func(v string) bool { return v == "–" })
+	slices.Sort(up)
+	up = append(up, "–", "–", "–")
+	click := chromedp.Click(`#table th[data-name="nmse"] button`, chromedp.ByQuery)
+	p.do(click)
+	if got := column(); !slices.Equal(got, up) {
+		t.Errorf("ascending %v, want %v", got, up)
+	}
+	if got := eval[string](p, `document.querySelector("#table th[aria-sort]").ariaSort`); got != "ascending" {
+		t.Error(got)
+	}
+	p.do(click)
+	if got := column(); got[0] != up[20] || got[20] != up[0] || got[23] != "–" {
+		t.Errorf("descending %v", got)
+	}
+	p.do(click)
+	if got := column(); !slices.Equal(got, plain) {
+		t.Errorf("third click: %v", got)
+	}
+	// The reason of a failure is there as it is, and nothing of it was run.
+	for _, id := range []string{"table", "failures"} {
+		if text := eval[string](p, `document.getElementById("`+id+`").textContent`); !strings.Contains(text, hostile) {
+			t.Errorf("%s lacks the reason: %s", id, text)
+		}
+	}
+	if n := eval[int](p, `document.images.length`); n != 0 {
+		t.Errorf("%d images", n)
+	}
+	p.check()
+}
+
+// Downloads hold the selected rows, with all columns and all digits; a plot is an SVG that stands alone.
+func TestBrowserDownloads(t *testing.T) {
+	b := newBrowser(t)
+	s := sampleSweep(t, smallGrid, withFailures)
+	p := b.openReport(t, Input{Sweeps: []Sweep{s}}, 1280)
+	p.do(cdpbrowser.SetDownloadBehavior(cdpbrowser.SetDownloadBehaviorBehaviorAllow).WithDownloadPath(b.downloads))
+	p.filter("k=8 dict_size=512")
+	get := func(click, name string) []byte {
+		t.Helper()
+		p.do(chromedp.Click(click, chromedp.ByQuery))
+		path := filepath.Join(b.downloads, name)
+		for {
+			if content, err := os.ReadFile(path); err == nil && len(content) > 0 {
+				return content
+			}
+			p.frames() // ends with the browser's time limit
+		}
+	}
+	lines, err := csv.NewReader(strings.NewReader(string(get("#get-csv", "small.csv")))).ReadAll()
+	if err != nil || len(lines) != 7 {
+		t.Fatalf("%d lines, %v", len(lines), err)
+	}
+	var objects []map[string]any
+	if err := json.Unmarshal(get("#get-json", "small.json"), &objects); err != nil || len(objects) != 6 {
+		t.Fatalf("%d objects, %v", len(objects), err)
+	}
+	at := slices.Index(lines[0], "nmse")
+	failed := slices.Index(lines[0], "error")
+	if got, want := objects[0]["nmse"], *s.Results[0].Metrics.NMSE; got != want || lines[1][at] != fmt.Sprint(want) {
+		t.Errorf("nmse %v and %s, want %v", got, lines[1][at], want)
+	}
+	if objects[1]["nmse"] != nil || lines[2][at] != "" || objects[1]["error"] != hostile || lines[2][failed] != hostile {
+		t.Errorf("the failed run: %v, %q", objects[1], lines[2])
+	}
+	picture := string(get(`#pareto button[aria-label^="Download SVG"]`, "small-pareto.svg"))
+	for _, want := range []string{`xmlns="http://www.w3.org/2000/svg"`, "l0 (latents)", "fill="} {
+		if !strings.Contains(picture, want) {
+			t.Errorf("the picture lacks %s", want)
+		}
+	}
+	if strings.Contains(picture, "class=") || strings.Contains(picture, "var(") {
+		t.Error("the picture needs the page's styles")
+	}
+	p.check()
+}
+
+// The command at a fork extends the sweep by one cell that shares the stages before the fork.
+func TestBrowserTree(t *testing.T) {
+	b := newBrowser(t)
+	s := sampleSweep(t, smallGrid, nil)
+	p := b.openReport(t, Input{Sweeps: []Sweep{s}}, 1280)
+	forks := eval[int](p, `document.querySelectorAll("#trees circle.fork").length`)
+	if forks < 8 {
+		t.Fatalf("%d forks", forks)
+	}
+	if text := eval[string](p, `document.getElementById("trees").textContent`); !strings.Contains(text, "saved") {
+		t.Errorf("the tree does not tell what was saved: %s", text)
+	}
+	for i := range forks {
+		at := eval[string](p, fmt.Sprintf(`(() => { const f = document.querySelectorAll("#trees circle.fork")[%d];
+			f.dispatchEvent(new MouseEvent("click", {bubbles: true})); return f.getAttribute("aria-label"); })()`, i))
+		text := eval[string](p, `document.querySelector("#trees .extend pre").textContent`)
+		_, rest, ok := strings.Cut(text, "<<'GRID'\n")
+		gridText, command, ok2 := strings.Cut(rest, "GRID\n")
+		if !ok || !ok2 || command != "sweep extend "+s.Plan.ID+" extend.yaml" {
+			t.Fatalf("%s: %s", at, text)
+		}
+		g, err := grid.Parse("extend.yaml", []byte(gridText), grid.ParseOptions{})
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", at, err, gridText)
+		}
+		if g.Data.Source != s.Plan.Data.Source || g.Data.Normalize != s.Plan.Data.Normalize || *g.Data.Layer != 8 {
+			t.Errorf("%s: data %+v, want %+v", at, g.Data, s.Plan.Data)
+		}
+		add, err := plan.New(g, s.Plan.Info, plan.Estimates{})
+		if err != nil {
+			t.Fatalf("%s: %v", at, err)
+		}
+		whole := planOf(t, smallGrid)
+		before := len(whole.Cells)
+		added, err := whole.Extend(add)
+		if err != nil || added != 1 {
+			t.Fatalf("%s: %d cells more, %v\n%s", at, added, err, gridText)
+		}
+		var step int
+		if _, err := fmt.Sscanf(strings.ReplaceAll(at, ",", ""), "fork at step %d", &step); err != nil {
+			t.Fatalf("%s: %v", at, err)
+		}
+		if !shares(whole, before, step) {
+			t.Errorf("%s: the new cell shares fewer steps\n%s", at, gridText)
+		}
+	}
+	p.check()
+	s.Plan.Semantics = 1
+	p = b.openReport(t, Input{Sweeps: []Sweep{s}}, 1280)
+	p.do(chromedp.Evaluate(`document.querySelector("#trees circle.fork").dispatchEvent(new MouseEvent("click"))`, nil))
+	text := eval[string](p, `document.querySelector("#trees .extend").textContent`)
+	if !strings.Contains(text, "no new cells") {
+		t.Errorf("a sweep that cannot be extended: %s", text)
+	}
+}
+
+// shares says that a cell trains its first steps with another one of the plan.
+func shares(p *plan.Plan, cell, steps int) bool {
+	c := p.Cells[cell]
+	for _, other := range p.Cells[:cell] {
+		for _, l := range []plan.Level{plan.LevelTrunk, plan.LevelAuxK} {
+			prefix := min(plan.PrefixSteps(c.Config), plan.PrefixSteps(other.Config))
+			if prefix >= steps && p.Trajectory(c, l) == p.Trajectory(other, l) {
+				return true
+			}
+		}
+		if p.Trajectory(c, plan.LevelSchedule) == p.Trajectory(other, plan.LevelSchedule) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,214 @@
+package page
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
+)
+
+// memory is a source of one sweep, which a test changes.
+type memory struct {
+	t     testing.TB
+	reads atomic.Int32
+	at    atomic.Int32 // cells that are completed
+	fails atomic.Bool
+}
+
+func (m *memory) List(context.Context) ([]Entry, error) {
+	return []Entry{{ID: "small-fea6a9ec", State: "running"}}, nil
+}
+
+func (m *memory) Read(_ context.Context, sweep string) (Input, error) {
+	m.reads.Add(1)
+	if m.fails.Load() {
+		return Input{}, errors.New("the store does not answer")
+	}
+	if !strings.HasPrefix(sweep, "small-") {
+		return Input{}, ErrUnknown
+	}
+	done := int(m.at.Load())
+	s := sampleSweep(m.t, smallGrid, func(i int, r *ledger.Result) {
+		if i >= done {
+			*r = ledger.Result{Cell: r.Cell, Config: r.Config, Status: plan.Pending, Data: r.Data}
+		}
+	})
+	s.Live = &Live{State: "running", Running: []Running{}}
+	if done < 24 {
+		s.Live.Running = append(s.Live.Running, Running{Cell: done, Step: 300, Steps: 600})
+	} else {
+		s.Live.State = "completed"
+	}
+	return Input{Sweeps: []Sweep{s}}, nil
+}
+
+func serve(t *testing.T) (*Server, *memory) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &memory{t: t}
+	s, err := Serve(l, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s, m
+}
+
+// ask sends a request and returns status, headers and body.
+func ask(t *testing.T, method, url, host, tag string) (int, http.Header, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if host != "" {
+		r.Host = host
+	}
+	if tag != "" {
+		r.Header.Set("If-None-Match", tag)
+	}
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	answer, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	b, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, answer.Header, string(b)
+}
+
+// The server answers this machine's browsers, GET alone, and says of the data whether they are new.
+func TestServer(t *testing.T) {
+	s, m := serve(t)
+	m.at.Store(3)
+	_, port, _ := net.SplitHostPort(strings.Trim(strings.TrimPrefix(s.URL, "http://"), "/"))
+	for _, c := range []struct {
+		method, path, host string
+		want               int
+		part               string
+	}{
+		{"GET", "", "", 200, `href="/small-fea6a9ec/"`},
+		{"GET", "small-1", "", 301, ""},
+		{"GET", "small-1/", "", 200, "<title>small</title>"},
+		{"GET", "small-1/", "localhost:" + port, 200, "connect-src"},
+		{"HEAD", "small-1/", "", 200, ""},
+		{"GET", "small-1/data.json", "[::1]:" + port, 200, `"poll":`},
+		{"GET", "small-1/other", "", 404, ""},
+		{"GET", "other-1/", "", 404, ""},
+		{"GET", "..%2f..%2fetc/", "", 404, ""},
+		{"GET", "/", "", 404, ""},
+		{"POST", "small-1/data.json", "", 405, ""},
+		{"OPTIONS", "small-1/data.json", "", 405, ""},
+		{"DELETE", "", "", 405, ""},
+		{"GET", "small-1/data.json", "evil.example", 421, ""},
+		{"GET", "small-1/data.json", "evil.example:" + port, 421, ""},
+		{"GET", "small-1/data.json", "127.0.0.1", 421, ""},
+		{"GET", "small-1/data.json", "localhost.evil.example:" + port, 421, ""},
+	} {
+		status, header, body := ask(t, c.method, s.URL+c.path, c.host, "")
+		if status != c.want || !strings.Contains(body, c.part) {
+			t.Errorf("%s %s at %q: %d, want %d\n%.300s", c.method, c.path, c.host, status, c.want, body)
+		}
+		if header.Get("Access-Control-Allow-Origin") != "" || header.Get("X-Content-Type-Options") != "nosniff" ||
+			!strings.Contains(header.Get("Content-Security-Policy"), "default-src 'none'") ||
+			!strings.Contains(header.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
+			t.Errorf("%s %s: headers %v", c.method, c.path, header)
+		}
+		if status >= 400 && strings.Contains(body, "evil") {
+			t.Errorf("%s %s: the answer repeats the host: %s", c.method, c.path, body)
+		}
+	}
+	_, header, _ := ask(t, "GET", s.URL+"small-1/data.json", "", "")
+	tag := header.Get("ETag")
+	if status, _, body := ask(t, "GET", s.URL+"small-1/data.json", "", tag); status != 304 || body != "" || tag == "" {
+		t.Errorf("asked again with %s: %d, %.100s", tag, status, body)
+	}
+	if n := m.reads.Load(); n > 6 {
+		t.Errorf("%d reads of the source: what is fresh is not read again", n)
+	}
+	m.fails.Store(true)
+	status, _, body := ask(t, "GET", s.URL+"small-2/", "", "")
+	if status != 503 || !strings.Contains(body, "does not answer") {
+		t.Errorf("a source that fails: %d %s", status, body)
+	}
+	s.Close()
+	if _, err := net.Dial("tcp", "127.0.0.1:"+port); err == nil {
+		t.Error("the port is open after Close")
+	}
+	s.Close() // idempotent
+}
+
+// Only the loopback interface is served.
+func TestServeElsewhere(t *testing.T) {
+	l, err := net.Listen("tcp", "0.0.0.0:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if s, err := Serve(l, &memory{t: t}); err == nil {
+		s.Close()
+		t.Error("served on every interface")
+	}
+}
+
+// A served page shows newer data by itself, and keeps filter and selection.
+func TestBrowserLive(t *testing.T) {
+	b := newBrowser(t)
+	s, m := serve(t)
+	m.at.Store(6)
+	p := b.open(t, s.URL+"small-1/", 1280)
+	live := func() string { return eval[string](p, `document.getElementById("live").textContent`) }
+	if got := live(); !strings.Contains(got, "small-fea6a9ec is running, 1 cell in training") {
+		t.Error(got)
+	}
+	text := eval[string](p, `document.querySelector("#table tbody").textContent`)
+	if !strings.Contains(text, "training: step 300 of 600") {
+		t.Errorf("the table does not tell the cell in training: %s", text)
+	}
+	p.filter("k=8")
+	p.drag("#nmse-n > svg", 0.15, 0.1, 0.9, 0.8)
+	before := p.count()
+	if before == "0 of 24 cells selected" || before == "12 of 24 cells selected" {
+		t.Error(before)
+	}
+	p.do(chromedp.Evaluate(`scrollTo(0, 500)`, nil))
+	m.at.Store(24)
+	for !strings.Contains(live(), "is completed") {
+		p.frames() // ends with the browser's time limit
+	}
+	if got := eval[string](p, `document.getElementById("filter").value`); got != "k=8" {
+		t.Errorf("filter %q", got)
+	}
+	if got := p.count(); got != before { // the box is one of values: the new cells, of another dict_size, are not in it
+		t.Errorf("%s, and before the new data %s", got, before)
+	}
+	if n := eval[int](p, `[...document.querySelectorAll("#nmse-n .layer-dim path, #nmse-n .layer-on path")].reduce(
+		(n, e) => n + e.getAttribute("d").split("M").length - 1, 0)`); n != 12 {
+		t.Errorf("%d marks, want the 12 cells of the filter", n)
+	}
+	if y := eval[float64](p, `scrollY`); !(abs(y-500) <= 1) {
+		t.Errorf("scrolled to %g", y)
+	}
+	if n := eval[int](p, `document.querySelectorAll("#nmse-n .layer-brush rect").length`); n != 1 {
+		t.Errorf("%d boxes", n)
+	}
+	p.mu.Lock()
+	p.requests = nil // for data.json
+	p.mu.Unlock()
+	p.check()
+}

@@ -1,0 +1,65 @@
+package page
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/topksweep/sweep/trainer"
+)
+
+// dataSection writes the section data of a grid that reads the same data. Text is in double quotes, as JSON has them,
+// which YAML reads alike.
+func dataSection(d trainer.DataSpec) string {
+	var b strings.Builder
+	text := func(indent, key, value string) {
+		if value != "" {
+			fmt.Fprintf(&b, "%s%s: %s\n", indent, key, quoted(value))
+		}
+	}
+	b.WriteString("data:\n")
+	text("  ", "source", d.Source)
+	if s := d.Synthetic; s != nil {
+		b.WriteString("  synthetic:\n")
+		line := func(key, value string) { fmt.Fprintf(&b, "    %s: %s\n", key, value) }
+		line("activation_dim", strconv.Itoa(s.ActivationDim))
+		line("directions", strconv.Itoa(s.Directions))
+		line("tokens", strconv.FormatInt(s.Tokens, 10))
+		line("active", floatText(s.Active))
+		line("zipf", floatText(s.Zipf))
+		line("noise", floatText(s.Noise))
+		line("seed", strconv.FormatInt(s.Seed, 10))
+	}
+	if d.Normalize != "" {
+		fmt.Fprintf(&b, "  normalize: %s\n", d.Normalize)
+	}
+	if d.EvalTokens > 0 {
+		fmt.Fprintf(&b, "  eval_tokens: %d\n", d.EvalTokens)
+	}
+	if d.MaxNorm != "" {
+		fmt.Fprintf(&b, "  max_norm: %s\n", d.MaxNorm)
+	}
+	if d.Verify != "" {
+		fmt.Fprintf(&b, "  verify: %s\n", d.Verify)
+	}
+	text("  ", "lm_name", d.LMName)
+	if d.Layer != nil {
+		fmt.Fprintf(&b, "  layer: %d\n", *d.Layer)
+	}
+	text("  ", "submodule_name", d.SubmoduleName)
+	return b.String()
+}
+
+// quoted writes a text in double quotes.
+func quoted(text string) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // for people to read; the page itself is safe by its own encoding
+	if err := e.Encode(text); err != nil {
+		return `""` // a text always has a form in JSON
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func floatText(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
