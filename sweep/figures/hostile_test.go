@@ -151,3 +151,47 @@ func TestEnvelope(t *testing.T) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }
+
+// A file by hand may call dict_size n, hold text among the numbers, and have a row twice.
+func TestByHand(t *testing.T) {
+	results := table.Table{
+		Columns: []table.Column{{Name: "k", Kind: table.Int}, {Name: "n", Kind: table.Int}, {Name: "nmse", Kind: table.Text}},
+		Rows: [][]any{
+			{int64(8), int64(512), "0.4"}, {int64(8), int64(512), "0.4"}, {int64(8), int64(1024), " 0.3"},
+			{int64(8), int64(2048), "0.25"}, {int64(8), int64(4096), "nan"}, {int64(8), int64(8192), "none"},
+		},
+	}
+	s := mustMake(t, results, table.Table{})
+	if len(s.Figures) != 1 || s.Figures[0].Name != "nmse-by-dict-size" {
+		t.Fatalf("figures %v, left out %v", s.Figures, s.LeftOut)
+	}
+	want := "Markers: one run. Lines: the fit of form n without e. Not shown: 2 of 5 runs, without nmse above 0."
+	if got := strings.Join(s.Figures[0].Notes, " "); got != want {
+		t.Errorf("notes %q, want %q", got, want)
+	}
+	if results.Columns[1].Name != "n" {
+		t.Error("the table was changed")
+	}
+}
+
+// A fit that is missing for one k is not said to be missing for all.
+func TestWithoutSomeFits(t *testing.T) {
+	_, curves := planted([]int64{4, 8}, []int64{256, 512, 1024, 2048})
+	var rows []int
+	for i := range curves.Rows {
+		if step := value(&curves, i, "step").v; value(&curves, i, "k").v != 4 || step == 0 || step == 512 {
+			rows = append(rows, i)
+		}
+	}
+	few := curves.Pick(rows)
+	for i := range few.Rows {
+		if value(&few, i, "k").v == 4 { // nothing falls
+			few.Rows[i] = append([]any(nil), few.Rows[i]...)
+			few.Rows[i][few.Index("nmse")] = 0.5
+		}
+	}
+	s := mustMake(t, table.Table{}, few)
+	if len(s.WithoutFit) != 1 || !strings.HasPrefix(s.WithoutFit[0].Why, "drawn without a fit for k 4: form c: ") {
+		t.Errorf("got %+v", s.WithoutFit)
+	}
+}
