@@ -62,6 +62,29 @@ func undesigned(points []Point, o Options) (names []string, why string) {
 	return nil, ""
 }
 
+// onLine says that ln k and ln n of all points lie on one line, which is not one of a constant k or n.
+func onLine(points []Point) bool {
+	if ks, sizes := distinct(points, NK); ks < 2 || sizes < 2 {
+		return false
+	}
+	from, to := points[0], points[0]
+	for _, p := range points {
+		if p.DictSize < from.DictSize {
+			from = p
+		}
+		if p.DictSize > to.DictSize {
+			to = p
+		}
+	}
+	dk, dn := math.Log(to.k()/from.k()), math.Log(to.size(NK)/from.size(NK))
+	for _, p := range points {
+		if math.Abs(math.Log(p.k()/from.k())*dn-math.Log(p.size(NK)/from.size(NK))*dk) > 1e-9*dn {
+			return false
+		}
+	}
+	return true
+}
+
 // vanished returns the coefficients of a part of the form that is 0 at all points, and why they are not determined.
 func (p *problem) vanished(theta []float64) (names []string, why string) {
 	if !p.hasFloor {

@@ -171,6 +171,14 @@ func smallerForms(points []Point, o Options) []Options {
 		add(N, []string{"e"})
 		return out
 	}
+	if o.Form == NK && onLine(points) {
+		for _, without := range smallerOnLine() {
+			if len(without) > len(o.Without) {
+				add(NK, without)
+			}
+		}
+		return out
+	}
 	for _, without := range o.Form.smaller() {
 		// Without beta_n, nothing falls with n: that is for one n only.
 		if len(without) > len(o.Without) && (slices.Contains(without, "beta_n") == (sizes == 1)) {
@@ -208,7 +216,11 @@ func fit(ctx context.Context, points []Point, o Options) (f *Fit, refused *NotDe
 		return no(names, "%s", why)
 	}
 	if len(open) > 0 {
-		return no(m.named(open), "the points have too few combinations of k and size to tell them apart")
+		if o.Form == NK && onLine(points) {
+			return no(m.named(open), "k and dict_size rise or fall together at all points, and to tell one from the "+
+				"other takes several dict_size of one k")
+		}
+		return no(m.named(open), "at these points they do the same to the loss, and nothing tells them apart")
 	}
 	f = &Fit{
 		Form: o.Form, Without: o.Without, Points: points, Level: o.Level, Resamples: o.Resamples, Seed: o.Seed,

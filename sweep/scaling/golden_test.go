@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -71,7 +72,7 @@ func TestGoldens(t *testing.T) {
 		}
 		goldentest.Check(t, "testdata/"+name+".json", json.Bytes())
 	}
-	points, _, err := Points(fitted)
+	points, selection, err := Points(fitted)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +80,7 @@ func TestGoldens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := f.Forecast(fitted, CostQuestion{K: 64, DictSize: 16_777_216, Tokens: 1_000_000_000})
+	p, err := f.Forecast(fitted, selection, CostQuestion{K: 64, DictSize: 16_777_216, Tokens: 1_000_000_000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,11 +103,11 @@ func TestForecastRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Forecast(table.Table{}, CostQuestion{K: 64, DictSize: 4096}); err == nil ||
+	if _, err := f.Forecast(table.Table{}, Selection{}, CostQuestion{K: 64, DictSize: 4096}); err == nil ||
 		!strings.Contains(err.Error(), "k=32 only") {
 		t.Errorf("got %v", err)
 	}
-	if p, err := f.Forecast(table.Table{}, CostQuestion{K: 32, DictSize: 4096}); err != nil || p.Cost != nil ||
+	if p, err := f.Forecast(table.Table{}, Selection{}, CostQuestion{K: 32, DictSize: 4096}); err != nil || p.Cost != nil ||
 		p.CostUnknown == nil {
 		t.Errorf("got %+v, %v", p, err)
 	}
@@ -115,11 +116,36 @@ func TestForecastRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := flat.Forecast(table.Table{}, CostQuestion{K: 64, DictSize: 8192}); err == nil ||
+	if _, err := flat.Forecast(table.Table{}, Selection{}, CostQuestion{K: 64, DictSize: 8192}); err == nil ||
 		!strings.Contains(err.Error(), "one dict_size") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := flat.Forecast(table.Table{}, CostQuestion{K: 64, DictSize: 4096}); err != nil {
+	if _, err := flat.Forecast(table.Table{}, Selection{}, CostQuestion{K: 64, DictSize: 4096}); err != nil {
 		t.Error(err)
+	}
+	diagonal := slices.DeleteFunc(plant(1, 0.003, powers(8, 512, 2), powers(2048, 131_072, 2), paperLoss),
+		func(p Point) bool { return p.DictSize != 256*p.K })
+	line, err := FitPoints(ctx, diagonal, Options{Form: NK, Without: []string{"beta_k", "gamma", "zeta", "eta"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := line.Form.Formula(line.Without), "L(n,k) = exp(α + β_n ln n)"; got != want {
+		t.Errorf("the formula is %s, want %s", got, want)
+	}
+	if _, err := line.Forecast(table.Table{}, Selection{}, CostQuestion{K: 64, DictSize: 8192}); err == nil ||
+		!strings.Contains(err.Error(), "rise or fall together") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := line.Forecast(table.Table{}, Selection{}, CostQuestion{K: 1024, DictSize: 262_144}); err != nil {
+		t.Error(err)
+	}
+}
+
+// A law that is flat does not rise, whatever the last bits say.
+func TestFlat(t *testing.T) {
+	points := plant(1, 0, powers(8, 512, 4), powers(2048, 2_097_152, 4), func(_, _ float64) float64 { return 0.3 })
+	f, err := FitPoints(context.Background(), points, Options{Form: NK, Without: []string{"zeta", "eta"}})
+	if err != nil || len(f.Warnings) > 0 {
+		t.Errorf("%v, warnings %q", err, f.Warnings)
 	}
 }

@@ -141,3 +141,18 @@ func FuzzPoints(f *testing.F) {
 		CostOf(in, CostQuestion{K: 8, DictSize: 1 << 20})
 	})
 }
+
+// A setting that has one value at each k and dict_size was not chosen.
+func TestDiffering(t *testing.T) {
+	points, s, err := Points(readCSV(t, `k,dict_size,lr,batch_size,nmse
+8,512,0.002,100,0.5
+8,512,0.002,200,0.4
+8,1024,0.001,100,0.3
+`))
+	if err != nil || join(s.Chosen) != "batch_size" || join(s.Differing) != "lr" {
+		t.Errorf("chosen from %q, differing %q, %v", s.Chosen, s.Differing, err)
+	}
+	if points[0].Setting != "batch_size=200, lr=0.002" {
+		t.Errorf("got %+v", points[0])
+	}
+}

@@ -27,7 +27,7 @@ func (f *Fit) warn() {
 	var rising []string
 	for _, k := range f.ks() {
 		lk := math.Log(float64(k))
-		if slope := f.Coefficients["beta_n"].Value + f.Coefficients["gamma"].Value*lk; f.Form == NK && slope > 0 {
+		if slope := f.Coefficients["beta_n"].Value + f.Coefficients["gamma"].Value*lk; f.Form == NK && slope > 1e-9 {
 			rising = append(rising, fmt.Sprintf("k=%d", k))
 		}
 	}
