@@ -97,7 +97,8 @@ func otherSettings() []string {
 	return out
 }
 
-// value returns a number of a table, if it is one and finite. A column of a file is text where one of its values is none.
+// value returns a number of a table, if it is one and finite. A column of a file is text where one of its values is no
+// number.
 func value(t *table.Table, row int, column string) number {
 	v, ok := t.Number(row, column)
 	if s, isText := t.Value(row, column).(string); isText {

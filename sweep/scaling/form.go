@@ -60,8 +60,8 @@ func (f Form) smaller() [][]string {
 	return [][]string{{"e"}}
 }
 
-// smallerOnLine lists what may be left out of form nk where k is the same power of n at all points. Then the points tell
-// of one variable only.
+// smallerOnLine lists what may be left out of form nk where k is the same power of n at all points. Then the points
+// tell of one variable only.
 func smallerOnLine() [][]string {
 	return [][]string{{"beta_k", "gamma", "eta"}, {"beta_k", "gamma", "zeta", "eta"}}
 }

@@ -107,8 +107,8 @@ func TestForecastRefuses(t *testing.T) {
 		!strings.Contains(err.Error(), "k=32 only") {
 		t.Errorf("got %v", err)
 	}
-	if p, err := f.Forecast(table.Table{}, Selection{}, CostQuestion{K: 32, DictSize: 4096}); err != nil || p.Cost != nil ||
-		p.CostUnknown == nil {
+	p, err := f.Forecast(table.Table{}, Selection{}, CostQuestion{K: 32, DictSize: 4096})
+	if err != nil || p.Cost != nil || p.CostUnknown == nil {
 		t.Errorf("got %+v, %v", p, err)
 	}
 	flat, err := FitPoints(ctx, plant(1, 0.01, powers(8, 512, 2), []int64{4096}, paperLoss),
