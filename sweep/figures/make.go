@@ -61,7 +61,8 @@ func Make(ctx context.Context, results, curves *table.Table) (Set, error) {
 	return s, nil
 }
 
-// withDictSize returns a table whose column of the latents is dict_size. A file may call it n, as sweep/scaling reads it.
+// withDictSize returns a table whose column of the latents is dict_size. A file may call it n, as sweep/scaling reads
+// it.
 func withDictSize(t *table.Table) *table.Table {
 	n := t.Index("n")
 	if n < 0 || t.Index("dict_size") >= 0 {

@@ -29,8 +29,8 @@ type run struct {
 }
 
 // runsOf reads the rows of results. A row is left out if it has no k or no dict_size above 0, and if its cell, or in a
-// file without cells the whole row, has come before. The error is about the table: a column that is needed and missing, or rows of several
-// data sets, whose errors must not stand on one axis.
+// file without cells the whole row, has come before. The error is about the table: a column that is needed and missing,
+// or rows of several data sets, whose errors must not stand on one axis.
 func runsOf(t *table.Table) ([]run, error) {
 	for _, column := range []string{"k", "dict_size", "nmse"} {
 		if t.Index(column) < 0 {
