@@ -174,6 +174,18 @@ func TestByHand(t *testing.T) {
 	}
 }
 
+// However the range of an axis lies, values are marked that it can be read by.
+func TestMarks(t *testing.T) {
+	for low := 0.01; low < 0.1; low *= 1.01 {
+		for ratio := 1.02; ratio < 50; ratio *= 1.03 {
+			a := axis{log: true, min: low, max: low * ratio}
+			if marks := a.roundMarks(); len(marks) < 3 || len(marks) > 12 {
+				t.Errorf("from %.3g to %.3g: %v", a.min, a.max, marks)
+			}
+		}
+	}
+}
+
 // A fit that is missing for one k is not said to be missing for all.
 func TestWithoutSomeFits(t *testing.T) {
 	_, curves := planted([]int64{4, 8}, []int64{256, 512, 1024, 2048})
