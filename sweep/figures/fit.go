@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 
 	"github.com/topksweep/sweep/sweep/scaling"
 	"github.com/topksweep/sweep/sweep/table"
@@ -67,7 +68,8 @@ func fitPoints(
 		f, err = scaling.FitPoints(ctx, points, scaling.Options{Form: form})
 	}
 	if refused := (*scaling.NotDetermined)(nil); errors.As(err, &refused) {
-		if refused.Smaller != nil {
+		// A law without beta_k holds where k follows dict_size, and no series does that.
+		if refused.Smaller != nil && !slices.Contains(refused.Smaller.Without, "beta_k") {
 			return refused.Smaller, "", ctx.Err()
 		}
 		return nil, refused.Short(), ctx.Err()

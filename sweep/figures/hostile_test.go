@@ -186,6 +186,18 @@ func TestMarks(t *testing.T) {
 	}
 }
 
+// A law of cells in which k follows dict_size is no line for one k.
+func TestDiagonal(t *testing.T) {
+	var rows [][]any
+	for i := range 6 {
+		rows = append(rows, []any{int64(8) << i, int64(512) << i, 0.0, int64(0), 0.5 / float64(i+2), 8.0, nil, "x"})
+	}
+	s := mustMake(t, resultsOf(rows...), table.Table{})
+	if len(s.WithoutFit) != 2 || !strings.Contains(s.WithoutFit[0].Why, "drawn without a fit: form nk: ") {
+		t.Errorf("got %+v", s.WithoutFit)
+	}
+}
+
 // A fit that is missing for one k is not said to be missing for all.
 func TestWithoutSomeFits(t *testing.T) {
 	_, curves := planted([]int64{4, 8}, []int64{256, 512, 1024, 2048})
