@@ -80,7 +80,7 @@ func (f *Figure) nmseByFlops(paths []path, fits fitted) string {
 	}
 	f.keys = []key{byColour.key(), {entries: entries}}
 	f.panels = []panel{{
-		x: span("training compute, dense-equivalent ("+unit.name+")", true, xs), y: span(nmseLabel, true, ys),
+		x: span("compute, dense-equivalent ("+unit.name+")", true, xs), y: span(nmseLabel, true, ys),
 		layers: append(runs, envelopes...),
 	}}
 	f.note("Envelope: the least error of any run with the same k after no more compute.")

@@ -219,3 +219,32 @@ func TestWithoutSomeFits(t *testing.T) {
 		t.Errorf("got %+v", s.WithoutFit)
 	}
 }
+
+// A heat map has its numbers in all fields or in none, and the unit of compute is never cut off.
+func TestNarrow(t *testing.T) {
+	ns := []int64{256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072, 262144}
+	results, curves := planted([]int64{4, 8, 16, 32}, ns)
+	for _, f := range mustMake(t, results, curves).Figures {
+		svg, err := f.Write(SVG, MinWidth)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch f.Name {
+		case "nmse-by-flops":
+			if !strings.Contains(string(svg), ">compute, dense-equivalent (GFLOP)<") {
+				t.Errorf("the label of compute is not whole:\n%.3000s", svg)
+			}
+		case "dead-latents":
+			written := map[bool]int{}
+			for _, p := range f.panels {
+				for _, l := range p.layers {
+					text := strings.ReplaceAll(l.(cell).text, "<", "&lt;")
+					written[strings.Contains(string(svg), "font-size:6.2px\">"+text+"</text>")]++
+				}
+			}
+			if len(written) != 1 {
+				t.Errorf("numbers in %v fields", written)
+			}
+		}
+	}
+}
