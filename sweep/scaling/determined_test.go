@@ -15,6 +15,13 @@ func TestNotDetermined(t *testing.T) {
 	power := func(k, n float64) float64 {
 		return math.Exp(-0.5 - 0.1*math.Log(k) - 0.05*math.Log(n) - 0.01*math.Log(k)*math.Log(n))
 	}
+	// rounded gives points k = n/300.
+	rounded := func(points []Point) []Point {
+		for i, p := range points {
+			points[i].K = int64(math.Round(float64(p.DictSize) / 300))
+		}
+		return points
+	}
 	floored := func(_, n float64) float64 { return 3*math.Pow(n, -0.3) + 0.1 }
 	wideK, wideN := powers(8, 512, 2), powers(2048, 2_097_152, 4)
 	for _, c := range []struct {
@@ -48,6 +55,15 @@ func TestNotDetermined(t *testing.T) {
 			plant(1, 0.003, powers(8, 32, 2), powers(2048, 8192, 2), paperLoss),
 			func(p Point) bool { return p.DictSize != 256*p.K }),
 			"alpha, beta_k, beta_n, gamma, zeta, eta", "7 points or more", "--form nk --without beta_k,gamma,zeta,eta"},
+		{"nearly a diagonal", NK, nil, rounded(plant(3, 0.01, []int64{1}, powers(2048, 2_097_152, 2), floored)),
+			"beta_k, beta_n, gamma", "over 1,000", "--form nk --without beta_k,gamma,eta"},
+		{"a cross", NK, nil, slices.DeleteFunc(plant(1, 0.003, wideK, wideN, paperLoss),
+			func(p Point) bool { return p.K != 64 && p.DictSize != 131_072 }),
+			"alpha, beta_k, beta_n, gamma", "the same to the loss", "--form nk --without gamma"},
+		{"a diagonal that has no floor", NK, []string{"eta"}, slices.DeleteFunc(
+			plant(1, 0, wideK, powers(2048, 131_072, 2), power),
+			func(p Point) bool { return p.DictSize != 256*p.K }),
+			"zeta", "floor of 0", "--form nk --without beta_k,gamma,zeta,eta"},
 		{"a pure power law", NK, nil, plant(1, 0.01, wideK, wideN, power), "zeta, eta", "", "--form nk --without zeta,eta"},
 		{"an exact pure power law", NK, nil, plant(1, 0, wideK, wideN, power), "zeta, eta", "floor of 0",
 			"--form nk --without zeta,eta"},

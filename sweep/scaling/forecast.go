@@ -48,7 +48,8 @@ func (f *Fit) Forecast(results table.Table, s Selection, q CostQuestion) (*Forec
 			"have one dict_size", n, q.DictSize)
 	}
 	cell := Point{K: q.K, DictSize: q.DictSize}
-	if out.Form == NK && !f.model.has("beta_k") && onLine(f.Points) && !onLine(append(slices.Clone(f.Points), cell)) {
+	if out.Form == NK && !f.model.has("beta_k") && offLine(f.Points) < nearLine &&
+		!(offLine(append(slices.Clone(f.Points), cell)) < nearLine) {
 		return nil, fmt.Errorf("the points determine a law for k and dict_size that rise or fall together as theirs do, "+
 			"which says nothing of k=%d, dict_size=%d", q.K, q.DictSize)
 	}
