@@ -44,7 +44,7 @@ func (f *Figure) nmseByFlops(paths []path, fits fitted) string {
 	}
 	var runs, envelopes []layer
 	for _, p := range paths {
-		l := line{at: scaled(p.along(flopsOf, heldOf), unit), width: thinLine}
+		l := line{at: scaled(thinned(p.along(flopsOf, heldOf), maxPoints), unit), width: thinLine}
 		l.colour = pale(byColour.colour(byColour.of(p)), 0.5)
 		runs = append(runs, l)
 	}

@@ -248,3 +248,18 @@ func TestNarrow(t *testing.T) {
 		}
 	}
 }
+
+// A long curve does not make a large file.
+func TestLongCurve(t *testing.T) {
+	var rows [][]any
+	for i := range 3000 {
+		at := float64(i + 1)
+		rows = append(rows, []any{"c", int64(8), int64(512), int64(0), int64(i + 1), at, at, 1 / at, 1 / at})
+	}
+	for _, f := range mustMake(t, table.Table{}, curvesOf(rows...)).Figures {
+		first := f.panels[0].layers[0].(line).at
+		if len(first) > maxPoints || first[0].y != 1 || first[len(first)-1].y != 1.0/3000 {
+			t.Errorf("%s: %d places from %v to %v", f.Name, len(first), first[0], first[len(first)-1])
+		}
+	}
+}
