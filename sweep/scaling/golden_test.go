@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -147,5 +148,30 @@ func TestFlat(t *testing.T) {
 	f, err := FitPoints(context.Background(), points, Options{Form: NK, Without: []string{"zeta", "eta"}})
 	if err != nil || len(f.Warnings) > 0 {
 		t.Errorf("%v, warnings %q", err, f.Warnings)
+	}
+}
+
+// Losses that bend as the form does not are said to, where the seeds tell how much is noise.
+func TestMisfit(t *testing.T) {
+	power := func(k, n float64) float64 { return 0.9 * math.Pow(k, -0.1) * math.Pow(n, -0.05) }
+	bent := func(k, n float64) float64 { return power(k, n) * (1 + 0.02*math.Pow(math.Log(k/64), 2)) }
+	for _, c := range []struct {
+		law  func(k, n float64) float64
+		std  float64
+		want bool
+	}{{bent, 0.003, true}, {bent, 0.03, false}, {power, 0.003, false}, {bent, 0, false}} {
+		points := plant(1, 0.002, powers(8, 512, 2), powers(2048, 2_097_152, 4), c.law)
+		for i := range points {
+			if std := c.std * points[i].NMSE; std > 0 {
+				points[i].Seeds, points[i].Std = 2, &std
+			}
+		}
+		f, err := FitPoints(context.Background(), points, Options{Form: NK, Without: []string{"zeta", "eta"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(strings.Join(f.Warnings, ""), "does not describe the rest"); got != c.want {
+			t.Errorf("residuals %g, standard deviation over the seeds %g: warnings %q", f.Sigma, c.std, f.Warnings)
+		}
 	}
 }

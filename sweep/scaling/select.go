@@ -52,15 +52,21 @@ func Points(t table.Table) ([]Point, Selection, error) {
 	}
 	points := []Point{}
 	edges := map[string][]string{} // which edge → where
+	var fewer []string             // where another setting has more seeds
 	for _, at := range groups(runs) {
 		p, worse := best(at)
 		points = append(points, p.Point)
 		s.Runs += p.Seeds
+		most := p.Seeds
 		for _, w := range worse {
+			most = max(most, w.Seeds)
 			s.LeftOut = append(s.LeftOut, LeftOut{
 				K: &w.K, DictSize: &w.DictSize, Setting: w.Setting, NMSE: &w.NMSE, Seeds: w.Seeds,
 				Reason: "another setting is better",
 			})
+		}
+		if most > p.Seeds {
+			fewer = append(fewer, fmt.Sprintf("%s (%d and %d)", p.at(NK), p.Seeds, most))
 		}
 		if edge := lrEdge(at, p.lr); edge != "" {
 			edges[edge] = append(edges[edge], p.at(NK)+" ("+text(p.lr)+")")
@@ -72,6 +78,10 @@ func Points(t table.Table) ([]Point, Selection, error) {
 				"the best lr is the %s one tried, and a better one may lie beyond, at %s",
 				edge, strings.Join(shorten(where), "; ")))
 		}
+	}
+	if len(fewer) > 0 {
+		s.Warnings = append(s.Warnings, "the best setting has fewer seeds than another one, and may be the best by chance, at "+
+			strings.Join(shorten(fewer), "; "))
 	}
 	s.warnTokens(points)
 	return points, s, nil
