@@ -154,6 +154,7 @@ func TestFitBadInput(t *testing.T) {
 		{[]string{"fit", curves, "--form", "nk"}, "holds curves"},
 		{[]string{"fit", runs, "--where", "k~8"}, "--where"},
 		{[]string{"fit", runs, "--without", "alpha"}, "without alpha"},
+		{[]string{"fit", runs, "--without", "eta,eta"}, "eta is there twice"},
 		{[]string{"fit", runs, "--level", "95"}, "level 95"},
 		{[]string{"fit", runs, "--resamples", "20"}, "want 200 or more"},
 		{[]string{"fit", filepath.Join(dir, "nothing.csv")}, "nothing.csv"},

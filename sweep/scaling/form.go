@@ -74,6 +74,11 @@ func (f Form) CheckWithout(without []string) error {
 	if len(without) == 0 {
 		return nil
 	}
+	for i, name := range without {
+		if slices.Contains(without[:i], name) {
+			return fmt.Errorf("form %s without %s: %s is there twice", f, strings.Join(without, ","), name)
+		}
+	}
 	allowed := f.smaller()
 	if f == NK {
 		allowed = append(allowed, []string{"gamma"}, []string{"gamma", "eta"})
