@@ -37,10 +37,13 @@ func TestFit(t *testing.T) {
 	dir := t.TempDir()
 	runs := writeRuns(t, dir, []int{8, 16, 64, 512}, []int{2048, 16384, 131072, 2097152})
 	var got struct {
-		Coefficients map[string]struct{ Value, Low, High float64 }
-		Points       []struct{ Setting string }
-		LeftOut      []struct{ Reason string } `json:"left_out"`
-		Residuals    []float64
+		Coefficients map[string]struct {
+			Value, Low, High float64
+			Interval         [2]float64
+		}
+		Points    []struct{ Setting string }
+		LeftOut   []struct{ Reason string } `json:"left_out"`
+		Residuals []float64
 	}
 	out := mustRun(t, dir, "fit", runs, "--form", "nk", "-o", "json")
 	if err := json.Unmarshal([]byte(out), &got); err != nil {
@@ -50,7 +53,8 @@ func TestFit(t *testing.T) {
 		"alpha": -0.50, "beta_k": 0.26, "beta_n": -0.017, "gamma": -0.042, "zeta": -1.32, "eta": -0.085,
 	} {
 		c := got.Coefficients[name]
-		if !(math.Abs(c.Value-want) <= 1e-4) || !(c.Low <= c.Value && c.Value <= c.High) {
+		if !(math.Abs(c.Value-want) <= 1e-4) || !(c.Low <= c.Value && c.Value <= c.High) ||
+			c.Interval != [2]float64{c.Low, c.High} {
 			t.Errorf("%s: %+v, want %v", name, c, want)
 		}
 	}
@@ -125,10 +129,24 @@ func TestFitBadInput(t *testing.T) {
 	if err := os.WriteFile(curves, []byte("k,dict_size,step,flops,nmse\n8,512,1,1e9,0.5\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	// The envelope is of k=32 alone, and yet there are two k. The models are of two data.
+	files := map[string]string{
+		"two-k.csv":  "k,dict_size,step,flops,nmse\n8,512,1,1e9,0.5\n32,512,1,1e9,0.4\n32,512,2,2e9,0.3\n",
+		"models.csv": "cell,k,dict_size,nmse,data\na,8,512,0.5,one\nb,8,1024,0.4,other\n",
+		"points.csv": "cell,k,dict_size,step,flops,nmse\na,8,512,1,1e9,0.5\nb,8,1024,1,2e9,0.4\n",
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, c := range []struct {
 		args []string
 		want string
 	}{
+		{[]string{"fit", filepath.Join(dir, "two-k.csv"), "--form", "c"}, "there are 8, 32: choose with --where k=8"},
+		{[]string{"fit", filepath.Join(dir, "models.csv"), filepath.Join(dir, "points.csv"), "--form", "c"},
+			"differ in data (one, other)"},
 		{[]string{"fit"}, "usage"},
 		{[]string{"fit", runs, "--form", "kn"}, `form "kn"`},
 		{[]string{"fit", runs, "--form", "n"}, "there are 8, 32: choose with --where k=8"},
@@ -136,6 +154,7 @@ func TestFitBadInput(t *testing.T) {
 		{[]string{"fit", curves, "--form", "nk"}, "holds curves"},
 		{[]string{"fit", runs, "--where", "k~8"}, "--where"},
 		{[]string{"fit", runs, "--without", "alpha"}, "without alpha"},
+		{[]string{"fit", runs, "--without", "eta,eta"}, "eta is there twice"},
 		{[]string{"fit", runs, "--level", "95"}, "level 95"},
 		{[]string{"fit", runs, "--resamples", "20"}, "want 200 or more"},
 		{[]string{"fit", filepath.Join(dir, "nothing.csv")}, "nothing.csv"},

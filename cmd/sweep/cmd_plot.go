@@ -110,7 +110,7 @@ func runPlot(ctx context.Context, env *environment, o plotOptions) error {
 		fmt.Fprintf(env.errOut, "left out %s: %s\n", l.Name, l.Why)
 	}
 	for _, l := range set.WithoutFit {
-		fmt.Fprintf(env.errOut, "%s is drawn without a fit: %s\n", l.Name, l.Why)
+		fmt.Fprintf(env.errOut, "%s is %s\n", l.Name, l.Why)
 	}
 	if len(set.Figures) == 0 {
 		return fmt.Errorf("plot %s: no figure can be drawn", strings.Join(o.of, " "))

@@ -66,7 +66,7 @@ func runPredict(ctx context.Context, env *environment, o predictOptions) error {
 	if err := o.check(scaling.NK); err != nil {
 		return err
 	}
-	points, _, t, err := o.read(ctx, env)
+	points, selection, t, err := o.read(ctx, env)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func runPredict(ctx context.Context, env *environment, o predictOptions) error {
 	if err != nil {
 		return err
 	}
-	p, err := fit.Forecast(t.results, o.cell)
+	p, err := fit.Forecast(t.results, selection, o.cell)
 	if err != nil {
 		return inputError{err}
 	}

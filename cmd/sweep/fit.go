@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/topksweep/sweep/sweep/scaling"
+	"github.com/topksweep/sweep/sweep/table"
 )
 
 // fitOptions say what the verbs fit and predict fit, and how.
@@ -67,12 +68,21 @@ func (o *fitOptions) read(
 		return nil, s, t, inputError{fmt.Errorf("form %s is fitted to results, and %s holds curves: give a sweep or a "+
 			"file of results", o.fit.Form, strings.Join(o.args, ", "))}
 	case curves:
-		points, s, err = scaling.Envelope(t.curves)
+		if err = scaling.CheckSame(t.results); err == nil {
+			err = oneK(o.fit.Form, heldOutKs(t.curves))
+		}
+		if err == nil {
+			points, s, err = scaling.Envelope(t.curves)
+		}
 	default:
 		points, s, err = scaling.Points(t.results)
 	}
-	if err == nil && o.fit.Form != scaling.NK {
-		err = oneK(o.fit.Form, points)
+	if err == nil && o.fit.Form == scaling.N {
+		var ks []int64
+		for _, p := range points {
+			ks = append(ks, p.K)
+		}
+		err = oneK(o.fit.Form, ks)
 	}
 	if err != nil {
 		return nil, s, t, inputError{err}
@@ -85,15 +95,20 @@ func isOnlyCurves(t *tables) bool {
 	return len(t.headers) == 0 && len(t.results.Rows) == 0 && len(t.curves.Columns) > 0
 }
 
-// oneK refuses points of several k for a form that is for one.
-func oneK(f scaling.Form, points []scaling.Point) error {
-	var ks []int64
-	for _, p := range points {
-		if !slices.Contains(ks, p.K) {
-			ks = append(ks, p.K)
+// heldOutKs lists k of the rows of curves that have a held-out nmse.
+func heldOutKs(curves table.Table) (ks []int64) {
+	for i := range curves.Rows {
+		if k, ok := curves.Number(i, "k"); ok && curves.Value(i, "nmse") != nil {
+			ks = append(ks, int64(k))
 		}
 	}
+	return ks
+}
+
+// oneK refuses several k for a form that is for one.
+func oneK(f scaling.Form, ks []int64) error {
 	slices.Sort(ks)
+	ks = slices.Compact(ks)
 	if len(ks) < 2 {
 		return nil
 	}

@@ -157,7 +157,11 @@ func (a axis) roundMarks() []tick {
 			return got
 		}
 	}
-	return a.steps(stepOf(a.max/6 - a.min/6))
+	for parts := 6.0; ; parts *= 1.5 {
+		if got := a.steps(stepOf(a.max/parts - a.min/parts)); len(got) >= 4 || parts > 12 {
+			return got
+		}
+	}
 }
 
 // steps returns the multiples of a step on the axis.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // maxPanels is how many panels a figure has at most.
@@ -39,6 +40,10 @@ func (f *Figure) deadLatents(runs []run) string {
 			shown = append(shown, alphas[int(i)])
 		}
 	}
+	widest := ""
+	for _, p := range c.points {
+		widest = wider(widest, percent(p.dead.v))
+	}
 	empty := 0
 	for _, alpha := range shown {
 		p := panel{x: ordinal(nLabel, ns, size), y: ordinal(kLabel, ks, size)}
@@ -54,7 +59,7 @@ func (f *Figure) deadLatents(runs []run) string {
 			i, _ := slices.BinarySearch(ns, at.n)
 			j, _ := slices.BinarySearch(ks, at.k)
 			p.layers = append(p.layers, cell{
-				xy{float64(i), float64(j)}, heatColour(100 * at.dead.v / scale.max), percent(at.dead.v),
+				xy{float64(i), float64(j)}, heatColour(100 * at.dead.v / scale.max), percent(at.dead.v), widest,
 			})
 		}
 		empty += len(ks)*len(ns) - cells
@@ -126,6 +131,14 @@ func percent(share float64) string {
 		return strconv.FormatFloat(v, 'f', 0, 64)
 	}
 	return strconv.FormatFloat(v, 'f', 1, 64)
+}
+
+// wider returns the wider one of two texts of percent: that of more characters, or of more digits.
+func wider(a, b string) string {
+	if len(b) > len(a) || len(b) == len(a) && strings.Contains(a, ".") {
+		return b
+	}
+	return a
 }
 
 // ordinal returns an axis on which values stand at equal distances.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 
 	"github.com/topksweep/sweep/sweep/scaling"
 	"github.com/topksweep/sweep/sweep/table"
@@ -14,8 +15,8 @@ const fitSteps = 48
 
 // A fitted is what is drawn of fits.
 type fitted struct {
-	nmse    *scaling.Fit // of form nk; nil without a fit
-	nmseWhy string       // why there is none
+	nmse    *scaling.Fit // of form nk, or n where all points have one k; nil without a fit
+	nmseWhy string       // why there is none, as a sentence
 	// compute has the fits of form c by k. Those that the curves do not determine are not in it.
 	compute    map[float64]*scaling.Fit
 	computeWhy string // why the first of them is not
@@ -27,11 +28,13 @@ func fit(ctx context.Context, results, curves *table.Table, paths []path) (fitte
 	var err error
 	if len(results.Columns) > 0 {
 		points, _, failed := scaling.Points(*results)
-		out.nmse, out.nmseWhy, err = fitPoints(ctx, points, failed, scaling.NK)
+		if out.nmse, out.nmseWhy, err = fitPoints(ctx, points, failed, scaling.NK); out.nmse == nil {
+			out.nmseWhy = "drawn without a fit: " + out.nmseWhy
+		}
 	}
 	ks := distinct(paths, func(p path) float64 { return p.k })
 	if len(ks) > maxEntries {
-		out.computeWhy = "there are fits for up to 8 values of k"
+		out.computeWhy = "drawn without fits: there are fits for up to 8 values of k"
 		return out, err
 	}
 	for _, k := range ks {
@@ -50,7 +53,7 @@ func fit(ctx context.Context, results, curves *table.Table, paths []path) (fitte
 		if f, why, err = fitPoints(ctx, points, failed, scaling.C); f != nil {
 			out.compute[k] = f
 		} else if out.computeWhy == "" {
-			out.computeWhy = "k " + size(k) + ": " + why
+			out.computeWhy = "drawn without a fit for k " + size(k) + ": " + why
 		}
 	}
 	return out, err
@@ -65,7 +68,8 @@ func fitPoints(
 		f, err = scaling.FitPoints(ctx, points, scaling.Options{Form: form})
 	}
 	if refused := (*scaling.NotDetermined)(nil); errors.As(err, &refused) {
-		if refused.Smaller != nil && refused.Smaller.Form == form {
+		// A law without beta_k holds where k follows dict_size, and no series does that.
+		if refused.Smaller != nil && !slices.Contains(refused.Smaller.Without, "beta_k") {
 			return refused.Smaller, "", ctx.Err()
 		}
 		return nil, refused.Short(), ctx.Err()

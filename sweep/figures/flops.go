@@ -44,7 +44,7 @@ func (f *Figure) nmseByFlops(paths []path, fits fitted) string {
 	}
 	var runs, envelopes []layer
 	for _, p := range paths {
-		l := line{at: scaled(p.along(flopsOf, heldOf), unit), width: thinLine}
+		l := line{at: scaled(thinned(p.along(flopsOf, heldOf), maxPoints), unit), width: thinLine}
 		l.colour = pale(byColour.colour(byColour.of(p)), 0.5)
 		runs = append(runs, l)
 	}
@@ -80,7 +80,7 @@ func (f *Figure) nmseByFlops(paths []path, fits fitted) string {
 	}
 	f.keys = []key{byColour.key(), {entries: entries}}
 	f.panels = []panel{{
-		x: span("training compute, dense-equivalent ("+unit.name+")", true, xs), y: span(nmseLabel, true, ys),
+		x: span("compute, dense-equivalent ("+unit.name+")", true, xs), y: span(nmseLabel, true, ys),
 		layers: append(runs, envelopes...),
 	}}
 	f.note("Envelope: the least error of any run with the same k after no more compute.")

@@ -103,8 +103,10 @@ func (f Figure) drawPanels(c draw.Canvas, h text.Handler) {
 		at.Max.X, at.Min.Y = at.Min.X+width, at.Max.Y-height
 		p.draw(&at, column == 0, i+f.columns() >= len(f.panels))
 	}
-	below := cut(drawable(first.x.label), label, 2*(c.Max.X-area.Center().X))
-	c.FillText(label, vg.Point{X: area.Center().X, Y: c.Min.Y + 1}, below)
+	below := cut(drawable(first.x.label), label, c.Size().X)
+	// In the middle of the axis, or as near to it as a long label can be.
+	middle := min(area.Center().X, c.Max.X-label.Width(below)/2)
+	c.FillText(label, vg.Point{X: middle, Y: c.Min.Y + 1}, below)
 	label.Rotation, label.YAlign = math.Pi/2, draw.YTop
 	c.FillText(label, vg.Point{X: c.Min.X, Y: area.Center().Y}, cut(drawable(first.y.label), label, area.Size().Y+8))
 }

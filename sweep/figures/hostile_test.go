@@ -151,3 +151,115 @@ func TestEnvelope(t *testing.T) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }
+
+// A file by hand may call dict_size n, hold text among the numbers, and have a row twice.
+func TestByHand(t *testing.T) {
+	results := table.Table{
+		Columns: []table.Column{{Name: "k", Kind: table.Int}, {Name: "n", Kind: table.Int}, {Name: "nmse", Kind: table.Text}},
+		Rows: [][]any{
+			{int64(8), int64(512), "0.4"}, {int64(8), int64(512), "0.4"}, {int64(8), int64(1024), " 0.3"},
+			{int64(8), int64(2048), "0.25"}, {int64(8), int64(4096), "nan"}, {int64(8), int64(8192), "none"},
+		},
+	}
+	s := mustMake(t, results, table.Table{})
+	if len(s.Figures) != 1 || s.Figures[0].Name != "nmse-by-dict-size" {
+		t.Fatalf("figures %v, left out %v", s.Figures, s.LeftOut)
+	}
+	want := "Markers: one run. Lines: the fit of form n without e. Not shown: 2 of 5 runs, without nmse above 0."
+	if got := strings.Join(s.Figures[0].Notes, " "); got != want {
+		t.Errorf("notes %q, want %q", got, want)
+	}
+	if results.Columns[1].Name != "n" {
+		t.Error("the table was changed")
+	}
+}
+
+// However the range of an axis lies, values are marked that it can be read by.
+func TestMarks(t *testing.T) {
+	for low := 0.01; low < 0.1; low *= 1.01 {
+		for ratio := 1.02; ratio < 50; ratio *= 1.03 {
+			a := axis{log: true, min: low, max: low * ratio}
+			if marks := a.roundMarks(); len(marks) < 3 || len(marks) > 12 {
+				t.Errorf("from %.3g to %.3g: %v", a.min, a.max, marks)
+			}
+		}
+	}
+}
+
+// A law of cells in which k follows dict_size is no line for one k.
+func TestDiagonal(t *testing.T) {
+	var rows [][]any
+	for i := range 6 {
+		rows = append(rows, []any{int64(8) << i, int64(512) << i, 0.0, int64(0), 0.5 / float64(i+2), 8.0, nil, "x"})
+	}
+	s := mustMake(t, resultsOf(rows...), table.Table{})
+	if len(s.WithoutFit) != 2 || !strings.Contains(s.WithoutFit[0].Why, "drawn without a fit: form nk: ") {
+		t.Errorf("got %+v", s.WithoutFit)
+	}
+}
+
+// A fit that is missing for one k is not said to be missing for all.
+func TestWithoutSomeFits(t *testing.T) {
+	_, curves := planted([]int64{4, 8}, []int64{256, 512, 1024, 2048})
+	var rows []int
+	for i := range curves.Rows {
+		if step := value(&curves, i, "step").v; value(&curves, i, "k").v != 4 || step == 0 || step == 512 {
+			rows = append(rows, i)
+		}
+	}
+	few := curves.Pick(rows)
+	for i := range few.Rows {
+		if value(&few, i, "k").v == 4 { // nothing falls
+			few.Rows[i] = append([]any(nil), few.Rows[i]...)
+			few.Rows[i][few.Index("nmse")] = 0.5
+		}
+	}
+	s := mustMake(t, table.Table{}, few)
+	if len(s.WithoutFit) != 1 || !strings.HasPrefix(s.WithoutFit[0].Why, "drawn without a fit for k 4: form c: ") {
+		t.Errorf("got %+v", s.WithoutFit)
+	}
+}
+
+// A heat map has its numbers in all fields or in none, and the unit of compute is never cut off.
+func TestNarrow(t *testing.T) {
+	ns := []int64{256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072, 262144}
+	results, curves := planted([]int64{4, 8, 16, 32}, ns)
+	for _, f := range mustMake(t, results, curves).Figures {
+		svg, err := f.Write(SVG, MinWidth)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch f.Name {
+		case "nmse-by-flops":
+			if !strings.Contains(string(svg), ">compute, dense-equivalent (GFLOP)<") {
+				t.Errorf("the label of compute is not whole:\n%.3000s", svg)
+			}
+		case "dead-latents":
+			written := map[bool]int{}
+			for _, p := range f.panels {
+				for _, l := range p.layers {
+					text := strings.ReplaceAll(l.(cell).text, "<", "&lt;")
+					written[strings.Contains(string(svg), "font-size:6.2px\">"+text+"</text>")]++
+				}
+			}
+			if len(written) != 1 {
+				t.Errorf("numbers in %v fields", written)
+			}
+		}
+	}
+}
+
+// A long curve does not make a large file.
+func TestLongCurve(t *testing.T) {
+	var rows [][]any
+	for i := range 3000 {
+		at := float64(i + 1)
+		rows = append(rows, []any{"c", int64(8), int64(512), int64(0), int64(i + 1), at, at, 1 / at, 1 / at})
+	}
+	for _, f := range mustMake(t, table.Table{}, curvesOf(rows...)).Figures {
+		first := f.panels[0].layers[0].(line).at
+		if len(first) > maxPoints || first[0].y != 1 || first[len(first)-1].y != 1.0/3000 {
+			t.Errorf("%s: %d places from %v to %v", f.Name, len(first), first[0], first[len(first)-1])
+		}
+	}
+}

@@ -93,9 +93,10 @@ type cell struct {
 	at     xy
 	colour color.RGBA
 	text   string
+	widest string // text of the map: a map has texts on all cells or on none
 }
 
-// draw fills the cell, and writes the text if it fits.
+// draw fills the cell, and writes the text if the widest one fits.
 func (h cell) draw(f *frame) {
 	left, right := f.x(h.at.x-0.5), f.x(h.at.x+0.5)
 	low, high := f.y(h.at.y-0.5), f.y(h.at.y+0.5)
@@ -105,7 +106,7 @@ func (h cell) draw(f *frame) {
 	f.FillPolygon(h.colour, corners)
 	style := textStyle(f.text, smallText, textOn(h.colour))
 	style.XAlign, style.YAlign = draw.XCenter, draw.YCenter
-	if h.text != "" && style.Width(h.text) <= right-left-1 && smallText <= high-low-1 {
+	if h.text != "" && style.Width(h.widest) <= right-left-1 && smallText <= high-low-1 {
 		f.FillText(style, vg.Point{X: (left + right) / 2, Y: (low + high) / 2}, h.text)
 	}
 }

@@ -3,6 +3,7 @@ package figures
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/topksweep/sweep/sweep/table"
@@ -19,12 +20,13 @@ type Set struct {
 // LeftOut is a figure that is not drawn, or not with all its parts.
 type LeftOut struct {
 	Name string // of the figure
-	Why  string
+	Why  string // of a figure without a fit it begins with "drawn without"
 }
 
 // Make makes all figures that the data are there for. results and curves are as sweep/report makes them; curves, or
 // results, may be without columns. The error is about the tables, see runsOf, or that of the context.
 func Make(ctx context.Context, results, curves *table.Table) (Set, error) {
+	results, curves = withDictSize(results), withDictSize(curves)
 	var runs []run
 	if len(results.Columns) > 0 {
 		var err error
@@ -57,6 +59,18 @@ func Make(ctx context.Context, results, curves *table.Table) (Set, error) {
 		}
 	}
 	return s, nil
+}
+
+// withDictSize returns a table whose column of the latents is dict_size. A file may call it n, as sweep/scaling reads
+// it.
+func withDictSize(t *table.Table) *table.Table {
+	n := t.Index("n")
+	if n < 0 || t.Index("dict_size") >= 0 {
+		return t
+	}
+	out := table.Table{Columns: slices.Clone(t.Columns), Rows: t.Rows}
+	out.Columns[n].Name = "dict_size"
+	return &out
 }
 
 // addWhy says that a figure is drawn without its fit, if there is a reason.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/topksweep/sweep/sweep/table"
@@ -27,9 +28,9 @@ type run struct {
 	dead     number // share of the latents, from 0 to 1
 }
 
-// runsOf reads the rows of results. A row is left out if it has no k or no dict_size above 0, and if its cell has
-// already come in another sweep. The error is about the table: a column that is needed and missing, or rows of several
-// data sets, whose errors must not stand on one axis.
+// runsOf reads the rows of results. A row is left out if it has no k or no dict_size above 0, and if its cell, or in a
+// file without cells the whole row, has come before. The error is about the table: a column that is needed and missing,
+// or rows of several data sets, whose errors must not stand on one axis.
 func runsOf(t *table.Table) ([]run, error) {
 	for _, column := range []string{"k", "dict_size", "nmse"} {
 		if t.Index(column) < 0 {
@@ -44,10 +45,14 @@ func runsOf(t *table.Table) ([]run, error) {
 	for i := range t.Rows {
 		r := run{cell: textOf(t.Value(i, "cell")), settings: map[string]string{}}
 		k, n := positive(t, i, "k"), positive(t, i, "dict_size")
-		if !k.ok || !n.ok || r.cell != "" && seen[r.cell] {
+		id := r.cell
+		if id == "" {
+			id = fmt.Sprintf("%#v", t.Rows[i])
+		}
+		if !k.ok || !n.ok || seen[id] {
 			continue
 		}
-		seen[r.cell] = true
+		seen[id] = true
 		r.k, r.n, r.seed = k.v, n.v, value(t, i, "seed").v
 		r.nmse, r.l0, r.alpha = value(t, i, "nmse"), value(t, i, "l0"), value(t, i, "auxk_alpha")
 		r.dead = value(t, i, "dead_fraction")
@@ -69,7 +74,7 @@ func sameData(t *table.Table) error {
 		var values []string
 		for i := range t.Rows {
 			v := textOf(t.Value(i, column))
-			if _, ok := t.Number(i, "nmse"); ok && v != "" && !slices.Contains(values, v) {
+			if value(t, i, "nmse").ok && v != "" && !slices.Contains(values, v) {
 				values = append(values, v)
 			}
 		}
@@ -92,9 +97,15 @@ func otherSettings() []string {
 	return out
 }
 
-// value returns a number of a table, if it is one and finite.
+// value returns a number of a table, if it is one and finite. A column of a file is text where one of its values is no
+// number.
 func value(t *table.Table, row int, column string) number {
 	v, ok := t.Number(row, column)
+	if s, isText := t.Value(row, column).(string); isText {
+		var err error
+		v, err = strconv.ParseFloat(strings.TrimSpace(s), 64)
+		ok = err == nil
+	}
 	if !ok || math.IsNaN(v) || math.IsInf(v, 0) {
 		return number{}
 	}

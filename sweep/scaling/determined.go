@@ -62,6 +62,38 @@ func undesigned(points []Point, o Options) (names []string, why string) {
 	return nil, ""
 }
 
+// onLine and nearLine are limits of offLine: of points whose k is the same power of n, and of those whose k is that
+// rounded to a whole number.
+const (
+	onLine   = 1e-9
+	nearLine = 0.02
+)
+
+// offLine returns how far ln k of points is, at most, from the line in ln n between those of the least and the largest
+// n, as a share of the range of ln k. It is infinite where k or n is constant.
+func offLine(points []Point) float64 {
+	if ks, sizes := distinct(points, NK); ks < 2 || sizes < 2 {
+		return math.Inf(1)
+	}
+	from, to := points[0], points[0]
+	least, most := points[0].k(), points[0].k()
+	for _, p := range points {
+		if p.DictSize < from.DictSize {
+			from = p
+		}
+		if p.DictSize > to.DictSize {
+			to = p
+		}
+		least, most = min(least, p.k()), max(most, p.k())
+	}
+	slope := math.Log(to.k()/from.k()) / math.Log(to.size(NK)/from.size(NK))
+	var away float64
+	for _, p := range points {
+		away = max(away, math.Abs(math.Log(p.k()/from.k())-slope*math.Log(p.size(NK)/from.size(NK))))
+	}
+	return away / math.Log(most/least)
+}
+
 // vanished returns the coefficients of a part of the form that is 0 at all points, and why they are not determined.
 func (p *problem) vanished(theta []float64) (names []string, why string) {
 	if !p.hasFloor {

@@ -15,6 +15,14 @@ func TestNotDetermined(t *testing.T) {
 	power := func(k, n float64) float64 {
 		return math.Exp(-0.5 - 0.1*math.Log(k) - 0.05*math.Log(n) - 0.01*math.Log(k)*math.Log(n))
 	}
+	// rounded gives points k = n/300.
+	rounded := func(points []Point) []Point {
+		for i, p := range points {
+			points[i].K = int64(math.Round(float64(p.DictSize) / 300))
+		}
+		return points
+	}
+	floored := func(_, n float64) float64 { return 3*math.Pow(n, -0.3) + 0.1 }
 	wideK, wideN := powers(8, 512, 2), powers(2048, 2_097_152, 4)
 	for _, c := range []struct {
 		name    string
@@ -38,7 +46,24 @@ func TestNotDetermined(t *testing.T) {
 		{"a diagonal", NK, []string{"zeta", "eta"}, slices.DeleteFunc(
 			plant(1, 0, wideK, powers(2048, 131_072, 2), paperLoss),
 			func(p Point) bool { return p.DictSize != 256*p.K }),
-			"alpha, beta_k, beta_n", "too few combinations", ""},
+			"alpha, beta_k, beta_n", "rise or fall together", "--form nk --without beta_k,gamma,zeta,eta"},
+		{"a diagonal with a floor", NK, nil, slices.DeleteFunc(
+			plant(1, 0.003, powers(8, 2048, 2), powers(2048, 524_288, 2), floored),
+			func(p Point) bool { return p.DictSize != 256*p.K }),
+			"alpha, beta_k, beta_n", "several dict_size of one k", "--form nk --without beta_k,gamma,eta"},
+		{"three on a diagonal", NK, nil, slices.DeleteFunc(
+			plant(1, 0.003, powers(8, 32, 2), powers(2048, 8192, 2), paperLoss),
+			func(p Point) bool { return p.DictSize != 256*p.K }),
+			"alpha, beta_k, beta_n, gamma, zeta, eta", "7 points or more", "--form nk --without beta_k,gamma,zeta,eta"},
+		{"nearly a diagonal", NK, nil, rounded(plant(3, 0.01, []int64{1}, powers(2048, 2_097_152, 2), floored)),
+			"beta_k, beta_n, gamma", "over 1,000", "--form nk --without beta_k,gamma,eta"},
+		{"a cross", NK, nil, slices.DeleteFunc(plant(1, 0.003, wideK, wideN, paperLoss),
+			func(p Point) bool { return p.K != 64 && p.DictSize != 131_072 }),
+			"alpha, beta_k, beta_n, gamma", "the same to the loss", "--form nk --without gamma"},
+		{"a diagonal that has no floor", NK, []string{"eta"}, slices.DeleteFunc(
+			plant(1, 0, wideK, powers(2048, 131_072, 2), power),
+			func(p Point) bool { return p.DictSize != 256*p.K }),
+			"zeta", "floor of 0", "--form nk --without beta_k,gamma,zeta,eta"},
 		{"a pure power law", NK, nil, plant(1, 0.01, wideK, wideN, power), "zeta, eta", "", "--form nk --without zeta,eta"},
 		{"an exact pure power law", NK, nil, plant(1, 0, wideK, wideN, power), "zeta, eta", "floor of 0",
 			"--form nk --without zeta,eta"},
@@ -46,7 +71,7 @@ func TestNotDetermined(t *testing.T) {
 			"zeta, eta", "over 1,000", "--form nk --without zeta,eta"},
 		{"a narrow grid without noise", NK, nil, plant(7, 0, powers(8, 64, 2), powers(512, 4096, 2), paperLoss), "", "", ""},
 		{"a constant", NK, nil, plant(1, 0, wideK, wideN, func(_, _ float64) float64 { return 0.5 }),
-			"alpha, beta_k, zeta, eta", "", "--form nk --without zeta,eta"},
+			"alpha, beta_k, zeta, eta", "the same to the loss", "--form nk --without zeta,eta"},
 		{"n, wide", N, nil, plant(1, 0.003, []int64{32}, wideN, paperLoss), "", "", ""},
 		{"n, narrow", N, nil, plant(7, 0.01, []int64{32}, powers(2048, 16384, 2), paperLoss), "e", "",
 			"--form n --without e"},

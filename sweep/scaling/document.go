@@ -36,9 +36,10 @@ type Document struct {
 
 // estimated is a Coefficient: null where it is not fitted.
 type estimated struct {
-	Value *float64 `json:"value"`
-	Low   *float64 `json:"low"`
-	High  *float64 `json:"high"`
+	Value    *float64   `json:"value"`
+	Low      *float64   `json:"low"`
+	High     *float64   `json:"high"`
+	Interval []*float64 `json:"interval"` // low and high
 }
 
 type fittedPoint struct {
@@ -61,7 +62,7 @@ func NewDocument(f *Fit, err error, points []Point, o Options, s Selection) (*Do
 		Points: []fittedPoint{}, Residuals: []float64{},
 		Selection: s, LeftOut: s.LeftOut, Warnings: slices.Clone(orEmpty(s.Warnings)),
 	}
-	d.Selection.Chosen = orEmpty(s.Chosen)
+	d.Selection.Chosen, d.Selection.Differing = orEmpty(s.Chosen), orEmpty(s.Differing)
 	if d.LeftOut == nil {
 		d.LeftOut = []LeftOut{}
 	}
@@ -87,7 +88,10 @@ func NewDocument(f *Fit, err error, points []Point, o Options, s Selection) (*Do
 	}
 	d.Determined = true
 	for name, c := range f.Coefficients {
-		d.Coefficients[name] = estimated{digits(c.Value), digits(c.Low), digits(c.High)}
+		d.Coefficients[name] = estimated{
+			Value: digits(c.Value), Low: digits(c.Low), High: digits(c.High),
+			Interval: []*float64{digits(c.Low), digits(c.High)},
+		}
 	}
 	d.Sigma = digits(f.Sigma)
 	for i, p := range f.Points {

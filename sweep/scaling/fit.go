@@ -117,7 +117,7 @@ func FitPoints(ctx context.Context, points []Point, o Options) (*Fit, error) {
 	if err != nil || refused == nil {
 		return f, err
 	}
-	for _, s := range smallerForms(points, o) {
+	for _, s := range smallerForms(points, o, refused.Names) {
 		smaller, no, err := fit(ctx, points, s)
 		if err != nil {
 			return nil, err
@@ -157,13 +157,21 @@ func sorted(points []Point, f Form) []Point {
 	return out
 }
 
-// smallerForms lists what is tried where a form is not determined.
-func smallerForms(points []Point, o Options) []Options {
+// smallerForms lists what is tried where a form is not determined, because of the coefficients in names.
+func smallerForms(points []Point, o Options, names []string) []Options {
 	var out []Options
 	add := func(f Form, without []string) {
 		s := o
 		s.Form, s.Without = f, without
 		out = append(out, s)
+	}
+	// also adds to what is left out already.
+	also := func(without []string) {
+		if len(without) > len(o.Without) && !slices.ContainsFunc(o.Without, func(name string) bool {
+			return !slices.Contains(without, name)
+		}) {
+			add(o.Form, without)
+		}
 	}
 	ks, sizes := distinct(points, o.Form)
 	if o.Form == NK && ks == 1 {
@@ -171,10 +179,21 @@ func smallerForms(points []Point, o Options) []Options {
 		add(N, []string{"e"})
 		return out
 	}
+	away := offLine(points)
+	if o.Form == NK && slices.Contains(names, "gamma") && !slices.Contains(names, "zeta") {
+		// The floor is determined, and the law without it would be another one.
+		also([]string{"gamma"})
+		also([]string{"gamma", "eta"})
+	}
 	for _, without := range o.Form.smaller() {
 		// Without beta_n, nothing falls with n: that is for one n only.
-		if len(without) > len(o.Without) && (slices.Contains(without, "beta_n") == (sizes == 1)) {
-			add(o.Form, without)
+		if slices.Contains(without, "beta_n") == (sizes == 1) && !(o.Form == NK && away < onLine) {
+			also(without)
+		}
+	}
+	if o.Form == NK && away < nearLine {
+		for _, without := range smallerOnLine() {
+			also(without)
 		}
 	}
 	return out
@@ -208,7 +227,11 @@ func fit(ctx context.Context, points []Point, o Options) (f *Fit, refused *NotDe
 		return no(names, "%s", why)
 	}
 	if len(open) > 0 {
-		return no(m.named(open), "the points have too few combinations of k and size to tell them apart")
+		if o.Form == NK && offLine(points) < onLine {
+			return no(m.named(open), "k and dict_size rise or fall together at all points, and to tell one from the "+
+				"other takes several dict_size of one k")
+		}
+		return no(m.named(open), "at these points they do the same to the loss, and nothing tells them apart")
 	}
 	f = &Fit{
 		Form: o.Form, Without: o.Without, Points: points, Level: o.Level, Resamples: o.Resamples, Seed: o.Seed,

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -27,11 +28,12 @@ type Forecast struct {
 	Extrapolation []string `json:"extrapolation"` // how far the cell lies outside of the points
 	Cost          *Cost    `json:"cost"`
 	CostUnknown   *string  `json:"cost_unknown"` // why cost is null
+	Warnings      []string `json:"warnings"`     // on the points and on the law
 }
 
-// Forecast predicts the nmse of a cell, and its cost by the results that the fit is made of. The error says why the law
-// says nothing of the cell.
-func (f *Fit) Forecast(results table.Table, q CostQuestion) (*Forecast, error) {
+// Forecast predicts the nmse of a cell, and its cost by the results that the points were selected from. The error says
+// why the law says nothing of the cell.
+func (f *Fit) Forecast(results table.Table, s Selection, q CostQuestion) (*Forecast, error) {
 	if f.Form != NK && f.Points[0].K != q.K {
 		return nil, fmt.Errorf("the points determine a law for k=%d only, which says nothing of k=%d", f.Points[0].K, q.K)
 	}
@@ -39,10 +41,17 @@ func (f *Fit) Forecast(results table.Table, q CostQuestion) (*Forecast, error) {
 		K: q.K, DictSize: q.DictSize, Form: f.Form, Without: orEmpty(f.Without), Formula: f.Form.Formula(f.Without),
 		Points: len(f.Points), Level: f.Level, Prediction: f.Predict(q.K, q.DictSize),
 		Extrapolation: orEmpty(f.Outside(q.K, q.DictSize)),
+		Warnings:      slices.Concat([]string{}, s.Warnings, f.Warnings),
 	}
 	if n := f.Points[0].DictSize; out.Form == NK && !f.model.has("beta_n") && n != q.DictSize {
 		return nil, fmt.Errorf("the points determine a law for dict_size=%d only, which says nothing of %d: all points "+
 			"have one dict_size", n, q.DictSize)
+	}
+	cell := Point{K: q.K, DictSize: q.DictSize}
+	if out.Form == NK && !f.model.has("beta_k") && offLine(f.Points) < nearLine &&
+		!(offLine(append(slices.Clone(f.Points), cell)) < nearLine) {
+		return nil, fmt.Errorf("the points determine a law for k and dict_size that rise or fall together as theirs do, "+
+			"which says nothing of k=%d, dict_size=%d", q.K, q.DictSize)
 	}
 	for _, x := range []*float64{&out.NMSE, &out.Low, &out.High, &out.CurveLow, &out.CurveHigh} {
 		if math.IsNaN(*x) || math.IsInf(*x, 0) {
@@ -115,6 +124,9 @@ func (f *Forecast) WriteText(w io.Writer) error {
 	}
 	for _, s := range f.Extrapolation {
 		fmt.Fprintf(&b, "\nwarning: %s: the law is not tested there\n", s)
+	}
+	for _, s := range f.Warnings {
+		fmt.Fprintf(&b, "\nwarning: %s\n", s)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -60,6 +60,12 @@ func (f Form) smaller() [][]string {
 	return [][]string{{"e"}}
 }
 
+// smallerOnLine lists what may be left out of form nk where k is the same power of n at all points. Then the points
+// tell of one variable only.
+func smallerOnLine() [][]string {
+	return [][]string{{"beta_k", "gamma", "eta"}, {"beta_k", "gamma", "zeta", "eta"}}
+}
+
 // CheckWithout checks that a form may be fitted without some of its coefficients.
 func (f Form) CheckWithout(without []string) error {
 	if !slices.Contains(Forms(), f) {
@@ -68,9 +74,15 @@ func (f Form) CheckWithout(without []string) error {
 	if len(without) == 0 {
 		return nil
 	}
+	for i, name := range without {
+		if slices.Contains(without[:i], name) {
+			return fmt.Errorf("form %s without %s: %s is there twice", f, strings.Join(without, ","), name)
+		}
+	}
 	allowed := f.smaller()
 	if f == NK {
 		allowed = append(allowed, []string{"gamma"}, []string{"gamma", "eta"})
+		allowed = append(allowed, smallerOnLine()...)
 	}
 	var want []string
 	for _, names := range allowed {
@@ -97,7 +109,10 @@ func (f Form) Formula(without []string) string {
 		}
 		return fmt.Sprintf("L(%s) = a·%s^−b", s, s)
 	}
-	out := "L(n,k) = exp(α + β_k ln k"
+	out := "L(n,k) = exp(α"
+	if has("beta_k") {
+		out += " + β_k ln k"
+	}
 	if has("beta_n") {
 		out += " + β_n ln n"
 	}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -71,7 +73,7 @@ func TestGoldens(t *testing.T) {
 		}
 		goldentest.Check(t, "testdata/"+name+".json", json.Bytes())
 	}
-	points, _, err := Points(fitted)
+	points, selection, err := Points(fitted)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +81,7 @@ func TestGoldens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := f.Forecast(fitted, CostQuestion{K: 64, DictSize: 16_777_216, Tokens: 1_000_000_000})
+	p, err := f.Forecast(fitted, selection, CostQuestion{K: 64, DictSize: 16_777_216, Tokens: 1_000_000_000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,12 +104,12 @@ func TestForecastRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Forecast(table.Table{}, CostQuestion{K: 64, DictSize: 4096}); err == nil ||
+	if _, err := f.Forecast(table.Table{}, Selection{}, CostQuestion{K: 64, DictSize: 4096}); err == nil ||
 		!strings.Contains(err.Error(), "k=32 only") {
 		t.Errorf("got %v", err)
 	}
-	if p, err := f.Forecast(table.Table{}, CostQuestion{K: 32, DictSize: 4096}); err != nil || p.Cost != nil ||
-		p.CostUnknown == nil {
+	p, err := f.Forecast(table.Table{}, Selection{}, CostQuestion{K: 32, DictSize: 4096})
+	if err != nil || p.Cost != nil || p.CostUnknown == nil {
 		t.Errorf("got %+v, %v", p, err)
 	}
 	flat, err := FitPoints(ctx, plant(1, 0.01, powers(8, 512, 2), []int64{4096}, paperLoss),
@@ -115,11 +117,61 @@ func TestForecastRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := flat.Forecast(table.Table{}, CostQuestion{K: 64, DictSize: 8192}); err == nil ||
+	if _, err := flat.Forecast(table.Table{}, Selection{}, CostQuestion{K: 64, DictSize: 8192}); err == nil ||
 		!strings.Contains(err.Error(), "one dict_size") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := flat.Forecast(table.Table{}, CostQuestion{K: 64, DictSize: 4096}); err != nil {
+	if _, err := flat.Forecast(table.Table{}, Selection{}, CostQuestion{K: 64, DictSize: 4096}); err != nil {
 		t.Error(err)
+	}
+	diagonal := slices.DeleteFunc(plant(1, 0.003, powers(8, 512, 2), powers(2048, 131_072, 2), paperLoss),
+		func(p Point) bool { return p.DictSize != 256*p.K })
+	line, err := FitPoints(ctx, diagonal, Options{Form: NK, Without: []string{"beta_k", "gamma", "zeta", "eta"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := line.Form.Formula(line.Without), "L(n,k) = exp(α + β_n ln n)"; got != want {
+		t.Errorf("the formula is %s, want %s", got, want)
+	}
+	if _, err := line.Forecast(table.Table{}, Selection{}, CostQuestion{K: 64, DictSize: 8192}); err == nil ||
+		!strings.Contains(err.Error(), "rise or fall together") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := line.Forecast(table.Table{}, Selection{}, CostQuestion{K: 1024, DictSize: 262_144}); err != nil {
+		t.Error(err)
+	}
+}
+
+// A law that is flat does not rise, whatever the last bits say.
+func TestFlat(t *testing.T) {
+	points := plant(1, 0, powers(8, 512, 4), powers(2048, 2_097_152, 4), func(_, _ float64) float64 { return 0.3 })
+	f, err := FitPoints(context.Background(), points, Options{Form: NK, Without: []string{"zeta", "eta"}})
+	if err != nil || len(f.Warnings) > 0 {
+		t.Errorf("%v, warnings %q", err, f.Warnings)
+	}
+}
+
+// Losses that bend as the form does not are said to, where the seeds tell how much is noise.
+func TestMisfit(t *testing.T) {
+	power := func(k, n float64) float64 { return 0.9 * math.Pow(k, -0.1) * math.Pow(n, -0.05) }
+	bent := func(k, n float64) float64 { return power(k, n) * (1 + 0.02*math.Pow(math.Log(k/64), 2)) }
+	for _, c := range []struct {
+		law  func(k, n float64) float64
+		std  float64
+		want bool
+	}{{bent, 0.003, true}, {bent, 0.03, false}, {power, 0.003, false}, {bent, 0, false}} {
+		points := plant(1, 0.002, powers(8, 512, 2), powers(2048, 2_097_152, 4), c.law)
+		for i := range points {
+			if std := c.std * points[i].NMSE; std > 0 {
+				points[i].Seeds, points[i].Std = 2, &std
+			}
+		}
+		f, err := FitPoints(context.Background(), points, Options{Form: NK, Without: []string{"zeta", "eta"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(strings.Join(f.Warnings, ""), "does not describe the rest"); got != c.want {
+			t.Errorf("residuals %g, standard deviation over the seeds %g: warnings %q", f.Sigma, c.std, f.Warnings)
+		}
 	}
 }

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
+
+	"gonum.org/v1/gonum/mat"
 )
 
 // paper are the coefficients of Gao et al. 2024 (arXiv 2406.04093) for L(n,k).
@@ -133,6 +136,34 @@ func TestPlantedPredictions(t *testing.T) {
 				t.Errorf("want %d draws or more within %g, and none over %g", c.least, c.within, c.never)
 			}
 		})
+	}
+}
+
+// Least squares that start at the planted coefficients come to no lower sum of squares, whatever the noise and the cells
+// that are missing.
+func TestLeastSquares(t *testing.T) {
+	for draw := range uint64(60) {
+		r := rand.New(rand.NewPCG(draw, 4))
+		points := slices.DeleteFunc(paperGrid(draw, []float64{0.003, 0.01, 0.03}[draw%3]), func(Point) bool {
+			return r.Float64() < float64(draw%4)*0.1
+		})
+		m := newModel(NK, nil, points)
+		p := newProblem(&m, points)
+		terms := len(m.terms)
+		columns := mat.NewDense(terms, terms, nil) // m.unscaled as a matrix
+		for j := range terms {
+			unit := make([]float64, terms)
+			unit[j] = 1
+			columns.SetCol(j, m.unscaled(unit))
+		}
+		var planted mat.VecDense
+		if err := planted.SolveVec(columns, mat.NewVecDense(terms, slices.Clone(paper))); err != nil {
+			t.Fatal(err)
+		}
+		want, got := p.descend(planted.RawVector().Data).cost, p.solve().cost
+		if !(got <= want*(1+1e-9)) {
+			t.Errorf("draw %d: the sum of squares is %v, and from the planted coefficients %v", draw, got, want)
+		}
 	}
 }
 

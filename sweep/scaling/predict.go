@@ -60,10 +60,10 @@ func (f *Fit) Outside(k, dictSize int64) []string {
 		}
 		switch {
 		case v.at > high:
-			out = append(out, fmt.Sprintf("%s=%d is %.3g times the largest of the points, %d",
+			out = append(out, fmt.Sprintf("%s=%d is %.4g times the largest of the points, %d",
 				v.name, v.at, float64(v.at)/float64(high), high))
 		case v.at < low:
-			out = append(out, fmt.Sprintf("%s=%d is %.3g times the smallest of the points, %d",
+			out = append(out, fmt.Sprintf("%s=%d is %.4g times the smallest of the points, %d",
 				v.name, v.at, float64(v.at)/float64(low), low))
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 // A run is one row of results that a point may be made of.
 type run struct {
+	row         int // of the table
 	cell, sweep string
 	k, n        int64
 	nmse        float64
@@ -80,7 +81,7 @@ func readRuns(t *table.Table) (runs []run, rows []int, out []LeftOut, err error)
 	}
 	seen := map[string]string{} // cell, or the whole row without one → where it was
 	for i := range t.Rows {
-		r := run{cell: text(t.Value(i, "cell")), sweep: text(t.Value(i, "sweep")), lr: math.NaN()}
+		r := run{row: i, cell: text(t.Value(i, "cell")), sweep: text(t.Value(i, "sweep")), lr: math.NaN()}
 		k, okK := whole(t.Value(i, "k"))
 		n, okN := whole(t.Value(i, size))
 		v, okV := number(t.Value(i, "nmse"))
@@ -138,6 +139,9 @@ func readRuns(t *table.Table) (runs []run, rows []int, out []LeftOut, err error)
 	return runs, rows, out, nil
 }
 
+// CheckSame refuses results that no one law holds for, as those of several data.
+func CheckSame(results table.Table) error { return checkSame(&results, completed(&results)) }
+
 // checkSame refuses rows that differ in what must be one.
 func checkSame(t *table.Table, rows []int) error {
 	for _, name := range sameColumns() {
@@ -185,6 +189,23 @@ func varying(t *table.Table, rows []int) []string {
 		}
 	}
 	return out
+}
+
+// tried lists those of some settings that have several values among the runs of a group: there was a choice. The others
+// differ from group to group only.
+func tried(t *table.Table, groups [][]run, settings []string) (chosen, differing []string) {
+	for _, name := range settings {
+		if slices.ContainsFunc(groups, func(runs []run) bool {
+			return slices.ContainsFunc(runs, func(r run) bool {
+				return text(t.Value(r.row, name)) != text(t.Value(runs[0].row, name))
+			})
+		}) {
+			chosen = append(chosen, name)
+		} else {
+			differing = append(differing, name)
+		}
+	}
+	return chosen, differing
 }
 
 // text returns a value as text: "" for none.

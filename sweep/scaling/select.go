@@ -12,11 +12,12 @@ import (
 
 // A Selection says how points were made of runs.
 type Selection struct {
-	Rule     string    `json:"rule"`
-	Chosen   []string  `json:"chosen_settings"` // that vary, and of which each point has the best
-	Runs     int       `json:"runs"`            // in the points
-	LeftOut  []LeftOut `json:"-"`
-	Warnings []string  `json:"-"`
+	Rule      string    `json:"rule"`
+	Chosen    []string  `json:"chosen_settings"`    // with several values at some k and dict_size: the best is taken
+	Differing []string  `json:"differing_settings"` // with one value at each k and dict_size, but not the same at all
+	Runs      int       `json:"runs"`               // in the points
+	LeftOut   []LeftOut `json:"-"`
+	Warnings  []string  `json:"-"`
 }
 
 const pointsRule = "one point for each k and dict_size: of the settings tried, the one with the lowest nmse " +
@@ -35,12 +36,14 @@ func Points(t table.Table) ([]Point, Selection, error) {
 	if err := checkSame(&t, rows); err != nil {
 		return nil, s, err
 	}
+	var settings []string
 	if len(rows) > 0 {
-		s.Chosen = varying(&t, rows)
+		settings = varying(&t, rows)
 	}
+	s.Chosen, s.Differing = tried(&t, groups(runs), settings)
 	for i := range runs {
 		var parts []string
-		for _, name := range s.Chosen {
+		for _, name := range settings {
 			if v := text(t.Value(rows[i], name)); v != "" {
 				parts = append(parts, name+"="+v)
 			}
@@ -49,15 +52,21 @@ func Points(t table.Table) ([]Point, Selection, error) {
 	}
 	points := []Point{}
 	edges := map[string][]string{} // which edge → where
+	var fewer []string             // where another setting has more seeds
 	for _, at := range groups(runs) {
 		p, worse := best(at)
 		points = append(points, p.Point)
 		s.Runs += p.Seeds
+		most := p.Seeds
 		for _, w := range worse {
+			most = max(most, w.Seeds)
 			s.LeftOut = append(s.LeftOut, LeftOut{
 				K: &w.K, DictSize: &w.DictSize, Setting: w.Setting, NMSE: &w.NMSE, Seeds: w.Seeds,
 				Reason: "another setting is better",
 			})
+		}
+		if most > p.Seeds {
+			fewer = append(fewer, fmt.Sprintf("%s (%d and %d)", p.at(NK), p.Seeds, most))
 		}
 		if edge := lrEdge(at, p.lr); edge != "" {
 			edges[edge] = append(edges[edge], p.at(NK)+" ("+text(p.lr)+")")
@@ -69,6 +78,10 @@ func Points(t table.Table) ([]Point, Selection, error) {
 				"the best lr is the %s one tried, and a better one may lie beyond, at %s",
 				edge, strings.Join(shorten(where), "; ")))
 		}
+	}
+	if len(fewer) > 0 {
+		s.Warnings = append(s.Warnings, "the best setting has fewer seeds than another one, and may be the best by chance, at "+
+			strings.Join(shorten(fewer), "; "))
 	}
 	s.warnTokens(points)
 	return points, s, nil

@@ -2,6 +2,7 @@ package scaling
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -140,4 +141,36 @@ func FuzzPoints(f *testing.F) {
 		}
 		CostOf(in, CostQuestion{K: 8, DictSize: 1 << 20})
 	})
+}
+
+// A setting that has one value at each k and dict_size was not chosen.
+func TestDiffering(t *testing.T) {
+	points, s, err := Points(readCSV(t, `k,dict_size,lr,batch_size,nmse
+8,512,0.002,100,0.5
+8,512,0.002,200,0.4
+8,1024,0.001,100,0.3
+`))
+	if err != nil || join(s.Chosen) != "batch_size" || join(s.Differing) != "lr" {
+		t.Errorf("chosen from %q, differing %q, %v", s.Chosen, s.Differing, err)
+	}
+	if points[0].Setting != "batch_size=200, lr=0.002" {
+		t.Errorf("got %+v", points[0])
+	}
+}
+
+// A setting of which one seed is better by chance is named.
+func TestFewerSeeds(t *testing.T) {
+	_, s, err := Points(readCSV(t, `k,dict_size,lr,seed,nmse
+8,512,0.002,0,0.5
+8,512,0.002,1,0.4
+8,512,0.001,0,0.44
+8,1024,0.002,0,0.3
+8,1024,0.002,1,0.3
+8,1024,0.001,0,0.4
+`))
+	want := "the best setting has fewer seeds than another one, and may be the best by chance, at " +
+		"k=8, dict_size=512 (1 and 2)"
+	if err != nil || !slices.Contains(s.Warnings, want) {
+		t.Errorf("%v, warnings %q, want %q", err, s.Warnings, want)
+	}
 }

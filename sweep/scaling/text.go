@@ -83,6 +83,10 @@ func (d *Document) textPoints(b *strings.Builder) {
 	if len(d.Selection.Chosen) > 0 {
 		fmt.Fprintf(b, "settings chosen from: %s\n", join(d.Selection.Chosen))
 	}
+	if len(d.Selection.Differing) > 0 {
+		fmt.Fprintf(b, "settings that differ between points, one at each: %s\n", join(d.Selection.Differing))
+	}
+	settings := len(d.Selection.Chosen)+len(d.Selection.Differing) > 0
 	if len(fit.Points) == 0 {
 		return
 	}
@@ -93,7 +97,7 @@ func (d *Document) textPoints(b *strings.Builder) {
 		head += "flops\t"
 	}
 	head += "nmse\tfit\tresidual\tseeds"
-	if len(d.Selection.Chosen) > 0 {
+	if settings {
 		head += "\tsetting"
 	}
 	fmt.Fprintln(t, head)
@@ -109,7 +113,7 @@ func (d *Document) textPoints(b *strings.Builder) {
 			fitted, residual = short(*p.Fitted), fmt.Sprintf("%+.2f %%", 100**p.Residual)
 		}
 		fmt.Fprintf(t, "%s\t%d\t%s%s\t%s\t%s\t%d", k, p.DictSize, flops, short(p.NMSE), fitted, residual, p.Seeds)
-		if len(d.Selection.Chosen) > 0 {
+		if settings {
 			fmt.Fprintf(t, "\t%s", p.Setting)
 		}
 		fmt.Fprintln(t)

@@ -42,10 +42,11 @@ func writeCSV(w io.Writer, t *Table) error {
 	return out.Error()
 }
 
-// ReadCSV reads a table from comma-separated values whose first line names the columns. An empty field is no value, and
-// neither is NaN or Inf in a column of numbers. A column that is among the known has the kind, unit and doc from there
-// if all its values are of the kind. Any other holds integers if all its values are integers, else numbers if all are
-// numbers, else text. The error names the line; it also tells of input of over MaxBytes or MaxValues.
+// ReadCSV reads a table from comma-separated values whose first line names the columns. Spaces after a comma are no
+// part of the field, except in quotes. An empty field is no value, and neither is NaN or Inf in a column of numbers.
+// A column that is among the known has the kind, unit and doc from there if all its values are of the kind. Any other
+// holds integers if all its values are integers, else numbers if all are numbers, else text. The error names the line;
+// it also tells of input of over MaxBytes or MaxValues.
 func ReadCSV(r io.Reader, known ...Column) (Table, error) {
 	limited := &limit{r: r, left: MaxBytes, text: true}
 	buffered := bufio.NewReader(limited)
@@ -53,6 +54,7 @@ func ReadCSV(r io.Reader, known ...Column) (Table, error) {
 		_, _ = buffered.Discard(3) // Excel begins a file with it
 	}
 	in := csv.NewReader(buffered)
+	in.TrimLeadingSpace = true // as people write by hand; a field in quotes keeps its spaces
 	header, err := in.Read()
 	if errors.Is(err, io.EOF) {
 		return Table{}, errors.New("no line of column names")

@@ -43,6 +43,11 @@ func TestReadCSV(t *testing.T) {
 			t.Errorf("%q: %+v, %v, want %v, %v", text, got, err, want.kind, want.values)
 		}
 	}
+	byHand, err := ReadCSV(strings.NewReader("k, dict_size, name\n8, 512, \" a\"\n"))
+	if want := []any{int64(8), int64(512), " a"}; err != nil || byHand.Index("dict_size") != 1 ||
+		!reflect.DeepEqual(byHand.Rows[0], want) {
+		t.Errorf("by hand: %+v, %v", byHand, err)
+	}
 	for text, want := range map[string]string{
 		"": "no line of column names", "a,a\n": "two columns", "a,b\n1\n": "line 2", "a\n\"x": "line 2",
 	} {
