@@ -140,7 +140,11 @@ func TestSpansOfOldManifests(t *testing.T) {
 
 // Damaged metadata fails no run: training goes on, and the result has what is known.
 func TestRunWithDamagedSpans(t *testing.T) {
-	for _, meta := range []map[string]string{nil, {metaSeconds: "NaN", metaSpans: `[{"from":3}]`}} {
+	// A list that fills a manifest would leave no room for the next span.
+	long := `[{"from":0,"to":20,"class":"` + strings.Repeat("x", 1<<20-1200) + `"}]`
+	for _, meta := range []map[string]string{
+		nil, {metaSeconds: "NaN", metaSpans: `[{"from":3}]`}, {metaSpans: long},
+	} {
 		store, p := openDir(t), makePlan(t, nil)
 		w := submit(t, store, p)
 		c := p.Cells[1].Config
