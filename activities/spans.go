@@ -106,7 +106,7 @@ func mergeFirst(spans []ledger.Span) []ledger.Span {
 // spans returns the spans up to a step that the attempt has come to.
 func (k *checkpointer) spans(step int64, now time.Time) []ledger.Span {
 	s := k.attempt
-	s.To, s.Seconds = step, toMilliseconds(max(0, now.Sub(k.began).Seconds()))
+	s.To, s.Seconds = step, toMilliseconds(k.since(now))
 	return appendSpan(k.before, s)
 }
 

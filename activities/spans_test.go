@@ -214,6 +214,19 @@ func TestManySpans(t *testing.T) {
 	}
 }
 
+// A clock that is set back takes nothing from the time of earlier attempts.
+func TestClockSetBack(t *testing.T) {
+	before := []ledger.Span{{To: 3, Cells: 1, Seconds: 5}}
+	k := checkpointer{seconds: 5, before: before, began: time.Unix(100, 0), attempt: ledger.Span{From: 3, Cells: 1}}
+	m := &storage.Manifest{Step: 7, Meta: k.meta(7, time.Unix(10, 0))}
+	if got, want := spansOf(m), []ledger.Span{{To: 7, Cells: 1, Seconds: 5}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if got := secondsOf(m); got != 5 {
+		t.Errorf("%v s, want 5", got)
+	}
+}
+
 // Whatever the metadata say, there are spans that a result can hold.
 func FuzzSpans(f *testing.F) {
 	f.Add(`[{"from":0,"to":40,"cells":3,"seconds":5}]`, "12.5", int64(40))
