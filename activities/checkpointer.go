@@ -183,13 +183,16 @@ func (k *checkpointer) copy() (*trainer.Body, error) {
 // meta is what the manifest says of a checkpoint after a step besides its data.
 func (k *checkpointer) meta(step int64, now time.Time) map[string]string {
 	meta := map[string]string{
-		metaSeconds: strconv.FormatFloat(k.seconds+now.Sub(k.began).Seconds(), 'f', 3, 64),
+		metaSeconds: strconv.FormatFloat(k.seconds+k.since(now), 'f', 3, 64),
 	}
 	if spans, err := json.Marshal(k.spans(step, now)); err == nil { // it always is: all numbers are finite
 		meta[metaSpans] = string(spans)
 	}
 	return meta
 }
+
+// since returns the seconds that this attempt has trained; 0 if the clock was set back.
+func (k *checkpointer) since(now time.Time) float64 { return max(0, now.Sub(k.began).Seconds()) }
 
 // saveTries is how often a checkpoint is tried to be saved, one try at once after the
 // other. At the end of a stage all that was trained since the last checkpoint hangs on it.

@@ -78,6 +78,7 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) error {
 		result.Class, result.Device, result.Build = last.Class, last.Device, last.Build
 	}
 	result.PeakBytes, _ = a.backend.Bytes(cfg)
+	result.AuxKLatents = ledger.AuxKLatents(cfg, metrics.FirstDeadStep, state.Curve)
 	result.Scale = set.Info().Scale
 	result.Threshold = state.StoredThreshold(recipe, result.Scale)
 	progress.doing("exporting the model")

@@ -16,6 +16,10 @@ const metaSpans = "spans"
 // maxSpans bounds the list. It is short unless a run moves between devices very often.
 const maxSpans = 200
 
+// maxSpansText bounds in bytes the text of a list that is read. One that is longer is damaged: a full list has about
+// 80 KiB. Written again it is at most seven times as long, for what JSON escapes twice, and a manifest has room for it.
+const maxSpansText = 96 << 10
+
 // spansOf returns the spans up to a checkpoint. A checkpoint of an earlier version does not state them, and a stated
 // list may be damaged: then they are one span, of which only the steps and the seconds are known. It is no error, since
 // the spans are figures for people.
@@ -31,6 +35,9 @@ func spansOf(m *storage.Manifest) []ledger.Span {
 
 // parseSpans reads spans that cover the steps from 0 to a step, in order and without gaps.
 func parseSpans(text string, to int64) (spans []ledger.Span, ok bool) {
+	if len(text) > maxSpansText {
+		return nil, false
+	}
 	if err := json.Unmarshal([]byte(text), &spans); err != nil {
 		return nil, false
 	}
@@ -99,7 +106,7 @@ func mergeFirst(spans []ledger.Span) []ledger.Span {
 // spans returns the spans up to a step that the attempt has come to.
 func (k *checkpointer) spans(step int64, now time.Time) []ledger.Span {
 	s := k.attempt
-	s.To, s.Seconds = step, toMilliseconds(max(0, now.Sub(k.began).Seconds()))
+	s.To, s.Seconds = step, toMilliseconds(k.since(now))
 	return appendSpan(k.before, s)
 }
 

@@ -140,7 +140,11 @@ func TestSpansOfOldManifests(t *testing.T) {
 
 // Damaged metadata fails no run: training goes on, and the result has what is known.
 func TestRunWithDamagedSpans(t *testing.T) {
-	for _, meta := range []map[string]string{nil, {metaSeconds: "NaN", metaSpans: `[{"from":3}]`}} {
+	// A list that fills a manifest would leave no room for the next span.
+	long := `[{"from":0,"to":20,"class":"` + strings.Repeat("x", 1<<20-1200) + `"}]`
+	for _, meta := range []map[string]string{
+		nil, {metaSeconds: "NaN", metaSpans: `[{"from":3}]`}, {metaSpans: long},
+	} {
 		store, p := openDir(t), makePlan(t, nil)
 		w := submit(t, store, p)
 		c := p.Cells[1].Config
@@ -207,6 +211,19 @@ func TestManySpans(t *testing.T) {
 	odd := mergeFirst([]ledger.Span{{To: 3, Cells: 4, Seconds: 1}, {From: 3, To: 5, Cells: 2, Seconds: 2, Class: "x"}})
 	if want := []ledger.Span{{To: 5, Seconds: 3}}; !reflect.DeepEqual(odd, want) {
 		t.Errorf("%+v, want %+v", odd, want)
+	}
+}
+
+// A clock that is set back takes nothing from the time of earlier attempts.
+func TestClockSetBack(t *testing.T) {
+	before := []ledger.Span{{To: 3, Cells: 1, Seconds: 5}}
+	k := checkpointer{seconds: 5, before: before, began: time.Unix(100, 0), attempt: ledger.Span{From: 3, Cells: 1}}
+	m := &storage.Manifest{Step: 7, Meta: k.meta(7, time.Unix(10, 0))}
+	if got, want := spansOf(m), []ledger.Span{{To: 7, Cells: 1, Seconds: 5}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if got := secondsOf(m); got != 5 {
+		t.Errorf("%v s, want 5", got)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -230,6 +231,12 @@ func TestSharedIsUnshared(t *testing.T) {
 			for _, r := range w.results(t) {
 				if r.Metrics.FirstDeadStep != nil {
 					died++
+				}
+				counted := []ledger.Result{r} // as for a result that does not tell
+				counted[0].AuxKLatents = nil
+				if err := w.ledger.CountAuxK(t.Context(), counted); err != nil ||
+					!reflect.DeepEqual(counted[0].AuxKLatents, r.AuxKLatents) || r.AuxKLatents == nil {
+					t.Errorf("%v latents of AuxK, the curve has %v; %v", r.AuxKLatents, counted[0].AuxKLatents, err)
 				}
 			}
 			if s.steps != s.spans || a.steps != a.spans {

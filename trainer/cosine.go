@@ -1,6 +1,9 @@
 package trainer
 
-import "math"
+import (
+	"context"
+	"math"
+)
 
 const (
 	cosineLatents = 4096 // as many rows of W_dec at most are compared with each other
@@ -13,7 +16,8 @@ const (
 // seed chooses if it has more. Rows of zeros have no cosine and are left out. It is nil for fewer than two rows.
 //
 // The sum has a fixed order whatever the number of goroutines: pairs of blocks of rows are summed each on their own.
-func decoderCosine(wDec []float32, d int) *float64 {
+// It takes seconds where rows are many and wide. The error is the cause of ctx, which is looked at before each pair.
+func decoderCosine(ctx context.Context, wDec []float32, d int) (*float64, error) {
 	var rows []int // offsets in wDec
 	var norms []float64
 	for _, f := range chooseLatents(len(wDec)/d, cosineLatents) {
@@ -29,12 +33,17 @@ func decoderCosine(wDec []float32, d int) *float64 {
 	blocks := (n + cosineRows - 1) / cosineRows
 	total := 0.0
 	for _, part := range eachTask(blocks*(blocks+1)/2, func(task int, sum *float64) {
-		i, j := pairOf(task)
-		*sum = blockCosines(wDec, d, rows, norms, i, j)
+		if ctx.Err() == nil {
+			i, j := pairOf(task)
+			*sum = blockCosines(wDec, d, rows, norms, i, j)
+		}
 	}) {
 		total += part
 	}
-	return quotient(total, float64(n)*float64(n-1)/2)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return quotient(total, float64(n)*float64(n-1)/2), nil
 }
 
 // pairOf returns the pair of blocks j ≤ i of a task: (0,0), (1,0), (1,1), (2,0), …

@@ -1,6 +1,8 @@
 package trainer
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -44,8 +46,11 @@ func TestDecoderCosineOfManyRows(t *testing.T) {
 		var first *float64
 		for _, threads := range []int{1, 2, 3, 8} {
 			before := runtime.GOMAXPROCS(threads)
-			got := decoderCosine(w, 3)
+			got, err := decoderCosine(t.Context(), w, 3)
 			runtime.GOMAXPROCS(before)
+			if err != nil {
+				t.Fatal(err)
+			}
 			if f < 2 {
 				if got != nil {
 					t.Errorf("one row: %v", *got)
@@ -79,10 +84,20 @@ func TestDecoderCosineOfFewRows(t *testing.T) {
 		"three":          {[]float32{1, 0, 0, 1, 0, -1}, 1.0 / 3},
 		"small":          {[]float32{1e-30, 0, 0, 0, 1e-30, 0}, 1},
 	} {
-		got := decoderCosine(test.w, 2)
-		if (got == nil) != (test.want < 0) || got != nil && !(math.Abs(*got-test.want) <= 1e-12) {
-			t.Errorf("%s: %v, want %v", name, got, test.want)
+		got, err := decoderCosine(t.Context(), test.w, 2)
+		if err != nil || (got == nil) != (test.want < 0) || got != nil && !(math.Abs(*got-test.want) <= 1e-12) {
+			t.Errorf("%s: %v, want %v, %v", name, got, test.want, err)
 		}
+	}
+}
+
+// Work that is canceled ends, with the cause: an evaluation that nobody waits for takes no processor for long.
+func TestDecoderCosineEnds(t *testing.T) {
+	cause := errors.New("nobody waits")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(cause)
+	if got, err := decoderCosine(ctx, unitVectors(200, 3), 3); got != nil || err != cause {
+		t.Errorf("%v, %v", got, err)
 	}
 }
 
@@ -138,7 +153,9 @@ func BenchmarkDecoderCosine(b *testing.B) {
 		b.Run(fmt.Sprintf("D=%d", d), func(b *testing.B) {
 			w := unitVectors(cosineLatents, d)
 			for b.Loop() {
-				decoderCosine(w, d)
+				if _, err := decoderCosine(b.Context(), w, d); err != nil {
+					b.Fatal(err)
+				}
 			}
 		})
 	}

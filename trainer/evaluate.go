@@ -54,6 +54,9 @@ func Evaluate(
 			Step: s.Step, What: fmt.Sprintf("the loss on the held-out rows is %v", out.L2Loss),
 		})
 	}
+	if out.DecoderCosine, err = decoderCosine(ctx, e.wDec, e.c.ActivationDim); err != nil {
+		return Metrics{}, err
+	}
 	if directions != nil {
 		out.Recovery, out.Recovered = recovery(e.wDec, directions, c.ActivationDim)
 	}
@@ -185,7 +188,6 @@ func (e *evaluation) metrics() Metrics {
 	l1 := s.l1 / s.n
 	out.L1 = &l1
 	out.Density = density(e.kept, int64(s.n))
-	out.DecoderCosine = decoderCosine(e.wDec, e.c.ActivationDim)
 	out.Cosine = quotient(s.cos, s.cosRows)
 	out.L2Ratio = quotient(s.ratio, s.ratioRows)
 	out.ReconstructionBias = quotient(s.y2, s.xy)

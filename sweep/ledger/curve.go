@@ -15,11 +15,11 @@ func (l *Ledger) Curve(ctx context.Context, run string) ([]trainer.Point, error)
 	return storage.Read(ctx, l.store, ModelKey(run, CurveFile), maxNote, storage.ParseJSON[[]trainer.Point])
 }
 
-// CountAuxK sets Result.AuxKLatents of the completed runs. It reads the curves of those in which AuxK has acted. Where
-// a curve is not there or is damaged, the field stays nil.
+// CountAuxK sets Result.AuxKLatents of the completed runs whose results lack it, which an earlier version stored. It
+// reads the curves of those in which AuxK has acted. Where a curve is not there or is damaged, the field stays nil.
 func (l *Ledger) CountAuxK(ctx context.Context, results []Result) error {
 	for i, r := range results {
-		if r.Status != plan.Completed {
+		if r.Status != plan.Completed || r.AuxKLatents != nil {
 			continue
 		}
 		var curve []trainer.Point
@@ -32,13 +32,23 @@ func (l *Ledger) CountAuxK(ctx context.Context, results []Result) error {
 			if err != nil {
 				return err
 			}
-			if len(curve) == 0 {
-				continue
-			}
 		}
-		results[i].AuxKLatents = new(meanAuxK(r.Config, curve))
+		results[i].AuxKLatents = AuxKLatents(r.Config, r.Metrics.FirstDeadStep, curve)
 	}
 	return nil
+}
+
+// AuxKLatents returns the mean over the steps of a run of min(k_aux, dead latents), from points of its curve: a point
+// stands for the steps from it to the next. It is 0 where auxk_alpha is 0 and where no latent was ever dead, and nil
+// where the curve says nothing.
+func AuxKLatents(c trainer.Config, firstDead *int64, curve []trainer.Point) *float64 {
+	switch {
+	case c.AuxKAlpha == 0 || firstDead == nil:
+		return new(0.0)
+	case len(curve) == 0:
+		return nil
+	}
+	return new(meanAuxK(c, curve))
 }
 
 // meanAuxK returns the mean over the steps of a run of min(k_aux, dead latents), from points of its curve: a point

@@ -37,13 +37,14 @@ func TestCountAuxK(t *testing.T) {
 	}
 	results := []Result{
 		result("good"), result("damaged"), result("empty"), result("gone"), result("damaged"), result("damaged"),
-		result("good"),
+		result("good"), result("damaged"),
 	}
 	results[4].Config.AuxKAlpha = 0        // AuxK is off
 	results[5].Metrics.FirstDeadStep = nil // and has nothing to do
 	results[6].Status = plan.Failed        // and has not ended
 	two, none := 2., 0.
-	want := []*float64{&two, nil, nil, nil, &none, &none, nil}
+	results[7].AuxKLatents = &two // which its result tells: no curve is read
+	want := []*float64{&two, nil, nil, nil, &none, &none, nil, &two}
 	if err := New(s).CountAuxK(ctx, results); err != nil {
 		t.Fatal(err)
 	}

@@ -37,13 +37,13 @@ type Result struct {
 	Device    string `json:"device,omitempty"`     // its model, as it names itself
 	Build     string `json:"build,omitempty"`      // of the program that trained the last step
 
+	// Mean over the steps of min(k_aux, dead latents), 0 where auxk_alpha is 0. nil if not known: see CountAuxK.
+	AuxKLatents *float64 `json:"auxk_latents,omitempty"`
+
 	// Of the plan that asks, not of the run: they are not stored with the result.
 	Sweep   string            `json:"-"` // ID
 	Run     string            `json:"-"` // ID in the store
 	Written map[string]string `json:"-"` // settings that the grid gives as a fraction or a word; nil if not known
-
-	// Mean over the steps of min(k_aux, dead latents): CountAuxK sets it. nil if not known.
-	AuxKLatents *float64 `json:"-"`
 }
 
 // A Span is a part of a run's training that one program did on one device, for this run alone or for several.
