@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	cdpbrowser "github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"github.com/topksweep/sweep/sweep/grid"
@@ -320,4 +321,30 @@ func shares(p *plan.Plan, cell, steps int) bool {
 		}
 	}
 	return false
+}
+
+// On paper the report is black on white whatever the scheme; the table has its head and its cells, and nothing is cut.
+func TestBrowserPrint(t *testing.T) {
+	b := newBrowser(t)
+	p := b.openReport(t, Input{Sweeps: []Sweep{sampleSweep(t, smallGrid, withFailures)}}, 720)
+	p.do(emulation.SetEmulatedMedia().WithMedia("print").WithFeatures(
+		[]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}))
+	if ink := eval[string](p, `getComputedStyle(document.body).color`); ink != "rgb(29, 36, 51)" {
+		t.Errorf("text is printed in %s", ink)
+	}
+	for selector, want := range map[string]bool{
+		"#table th button": true, "#table td .link": true, "#count": true, "#filter": true,
+		"#clear": false, "#get-csv": false, ".plot .head button": false, "#filter-help": false,
+	} {
+		got := eval[bool](p, `document.querySelector("`+selector+`").checkVisibility()`)
+		if got != want {
+			t.Errorf("%s is printed: %t, want %t", selector, got, want)
+		}
+	}
+	cut := eval[[]string](p, `[...document.querySelectorAll("#table, #parallel, .tree-scroll")].filter((e) =>
+		getComputedStyle(e).overflowX !== "visible" || getComputedStyle(e).maxHeight !== "none").map((e) => e.id)`)
+	if len(cut) != 0 {
+		t.Errorf("cut off: %q", cut)
+	}
+	p.check()
 }

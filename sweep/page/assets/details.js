@@ -82,7 +82,7 @@ function drawSettings() {
       "div",
       { class: "card" },
       el("h3", null, "Settings that vary"),
-      varying().length ? pairs(varying().map((n) => [n, different(n).map(show).join(", ")])) : el("p", null, "none"),
+      varying().length ? pairs(varying().map((n) => [n, different(n).map(exact).join(", ")])) : el("p", null, "none"),
       el("h3", null, "Settings of all cells"),
       same.length ? pairs(same.map((f) => [f.key, String(columns.get(f.key).at(0))])) : el("p", null, "none"),
     ),

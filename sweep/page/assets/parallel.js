@@ -52,7 +52,7 @@ class Parallel {
     const log = least > 0 && most / least >= (setting ? 4 : 20);
     const marks = setting && values.length <= 8 ? values : null;
     const s = newScale(values, log, from, to, marks);
-    return s && { value: (row) => num(name, row), ...s, texts: setting ? s.ticks.map(show) : ticksText(s.ticks) };
+    return s && { value: (row) => num(name, row), ...s, texts: marks ? s.ticks.map(exact) : ticksText(s.ticks) };
   }
 
   layout() {

@@ -104,9 +104,12 @@ class Plot extends Brushed {
     this.svg.setAttribute("width", width);
     this.svg.setAttribute("height", shown);
     if (empty) {
-      const cause = all.length
-        ? "No value is above 0: a logarithmic axis cannot show any."
-        : "No cell has values for this plot yet.";
+      const log = (!this.sx && this.logs.x) || (!this.sy && this.logs.y);
+      const cause = !all.length
+        ? "No cell has values for this plot yet."
+        : log
+          ? "No value is above 0: a logarithmic axis cannot show any."
+          : "The values are too far apart for an axis.";
       this.svg.append(svg("text", { x: width / 2, y: shown / 2, "text-anchor": "middle", class: "label" }, cause));
       this.svg.setAttribute("aria-label", this.spec.heading + ": " + cause);
       this.note.textContent = "";

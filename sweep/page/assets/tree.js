@@ -248,12 +248,12 @@ const branching = ["decay_start", "steps", "auxk_alpha", "k_aux"];
 function familyLabel(t) {
   const row = t.stages[0].first;
   const names = varying().filter((n) => !branching.includes(n));
-  return names.map((n) => n + "=" + show(value(n, row))).join("  ") || "all cells";
+  return names.map((n) => n + "=" + exact(value(n, row))).join("  ") || "all cells";
 }
 
 function leafLabel(row) {
   return varying()
     .filter((n) => branching.includes(n))
-    .map((n) => n + "=" + show(value(n, row)))
+    .map((n) => n + "=" + exact(value(n, row)))
     .join(" ");
 }
