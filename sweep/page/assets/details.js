@@ -55,14 +55,15 @@ function drawSummary() {
   } else if (columns.has("device_seconds")) tiles.push(["device time", duration(sum("device_seconds")), null]);
   if (columns.has("peak_bytes"))
     tiles.push(["largest memory", bytes(Math.max(...different("peak_bytes"))), "on the device"]);
-  byId("summary").replaceChildren(
+  renew(
+    byId("summary"),
     ...tiles.map(([name, v, more]) =>
       el("div", null, el("dt", null, name), el("dd", null, v, more ? el("small", null, more) : null)),
     ),
   );
   byId("lede").textContent = doc.sweeps.map((s) => s.id).join(", ") || plural(doc.rows, "row", "rows") + " of files";
   const notes = doc.sweeps.flatMap((s) => [...(s.warnings || []), ...(s.info.notes || [])]);
-  byId("notes").replaceChildren(...[...new Set(notes)].map((n) => el("li", null, n)));
+  renew(byId("notes"), ...[...new Set(notes)].map((n) => el("li", null, n)));
 }
 
 function bestRow() {
@@ -141,7 +142,7 @@ function drawSettings() {
       ),
     );
   }
-  byId("settings").replaceChildren(box);
+  renew(byId("settings"), box);
 }
 
 function drawFailures() {
@@ -163,11 +164,12 @@ function drawFailures() {
       break;
     }
   }
-  byId("failures").replaceChildren(...(out.length ? out : [el("p", null, "No cell has failed.")]));
+  renew(byId("failures"), ...(out.length ? out : [el("p", null, "No cell has failed.")]));
 }
 
 function drawColumns() {
-  byId("columns").replaceChildren(
+  renew(
+    byId("columns"),
     ...[...columns.values()].flatMap((c) => [
       el("dt", null, c.name),
       el("dd", null, (c.doc || "") + (c.unit && c.unit !== "1" ? " [" + c.unit + "]" : "")),
@@ -192,7 +194,7 @@ const details = {
     const main = table.names().filter(has);
     const rest = [...columns.keys()].filter((n) => has(n) && !main.includes(n));
     const line = (n) => [n, n === "status" ? String(statusOf(row)) : show(value(n, row))];
-    replace(
+    renew(
       box,
       el("div", { class: "head" }, el("h3", { id: "details-title" }, label(row)), close),
       el("p", { class: "hint mono" }, String(value("cell", row) ?? "")),

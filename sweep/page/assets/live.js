@@ -3,10 +3,16 @@
 
 function listenLive() {
   if (!doc.poll) return;
-  let tag = "";
+  let tag = "",
+    timer = 0; // 0 while the server is asked
   const running = () => doc.sweeps.some((s) => s.live && s.live.state === "running");
-  const again = () => setTimeout(ask, running() ? doc.poll : 5 * doc.poll);
+  const again = () => {
+    timer = setTimeout(ask, running() ? doc.poll : 5 * doc.poll);
+  };
+  // What is drawn must not change under a finger or a button that is down.
+  const pressed = () => document.documentElement.matches(":active");
   const ask = async () => {
+    timer = 0;
     if (document.hidden) {
       again();
       return;
@@ -15,6 +21,7 @@ function listenLive() {
       const answer = await fetch("data.json", { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
       if (answer.ok) {
         const text = await answer.text();
+        while (pressed()) await new Promise(requestAnimationFrame);
         tag = answer.headers.get("ETag") || "";
         showData(text);
       } else if (answer.status !== 304) throw new Error("status " + answer.status);
@@ -24,6 +31,11 @@ function listenLive() {
     }
     again();
   };
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden || !timer) return;
+    clearTimeout(timer);
+    ask();
+  });
   showLive("");
   again();
 }

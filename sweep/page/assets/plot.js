@@ -53,8 +53,9 @@ class Plot extends Brushed {
   }
 
   data() {
-    this.at = -1;
+    const row = this.at >= 0 && this.marks[this.at] ? this.marks[this.at].row : -1;
     this.layout();
+    this.at = this.marks.findIndex((m) => m.row === row); // the keyboard stays at its cell
   }
 
   // marks returns what is drawn: row, x and y in values.

@@ -25,6 +25,13 @@ function fill(e, attributes, children) {
 // replace gives an element other children; null is none.
 const replace = (e, ...children) => e.replaceChildren(...children.filter((c) => c !== null && c !== undefined));
 
+// renew gives an element other children, unless they are like those that it has: text that is selected there stays so.
+function renew(e, ...children) {
+  const other = e.cloneNode(false);
+  replace(other, ...children);
+  if (!e.isEqualNode(other)) e.replaceChildren(...other.childNodes);
+}
+
 // show writes a number with at most four significant digits, or an integer in full.
 function show(v) {
   if (v === null || v === undefined) return "–";
