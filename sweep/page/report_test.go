@@ -15,7 +15,9 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/topksweep/sweep/sweep/grid"
+	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/table"
 )
 
 // Every input is shown without a complaint and without a request, on a wide screen and on a phone, light and dark; all
@@ -202,6 +204,22 @@ func TestBrowserTable(t *testing.T) {
 		t.Errorf("%d images", n)
 	}
 	p.check()
+	// A long reason is whole under Failures, and does not fill the table.
+	long := strings.Repeat("line of a trace\n", 10_000)
+	p = b.openReport(t, Input{Sweeps: []Sweep{sampleSweep(t, smallGrid, func(i int, r *ledger.Result) {
+		allFailed(i, r)
+		r.Error = long + r.Error
+	})}}, 1280)
+	if n := eval[int](p, `document.querySelector("#table td.error").textContent.length`); n > 400 {
+		t.Errorf("%d characters in a cell of the table", n)
+	}
+	if n := eval[int](p, `document.querySelector("#failures pre").textContent.length`); n != len(long)+len("no memory") {
+		t.Errorf("%d characters of the reason", n)
+	}
+	if h := eval[int](p, `document.querySelector("#failures pre").clientHeight`); h > 400 {
+		t.Errorf("a reason is %d high", h)
+	}
+	p.check()
 }
 
 // Downloads hold the selected rows, with all columns and all digits; a plot is an SVG that stands alone.
@@ -246,6 +264,18 @@ func TestBrowserDownloads(t *testing.T) {
 	}
 	if strings.Contains(picture, "class=") || strings.Contains(picture, "var(") {
 		t.Error("the picture needs the page's styles")
+	}
+	p.check()
+	p = b.openReport(t, Input{Results: []table.Table{hostileTable()}}, 1280)
+	var rows []struct {
+		Seed json.Number
+		Odd  string `json:"<b>"`
+	}
+	if err := json.Unmarshal(get("#get-json", "Results.json"), &rows); err != nil || len(rows) != 5 {
+		t.Fatalf("%d objects, %v", len(rows), err)
+	}
+	if rows[0].Seed != "9223372036854775807" || rows[0].Odd != hostile || rows[2].Seed != "-3" {
+		t.Errorf("%+v", rows)
 	}
 	p.check()
 }

@@ -2,6 +2,10 @@
 
 const pageSize = 50;
 
+// A long text is cut off in the table; the whole stands in the panel of the cell, and a reason under Failures.
+const longest = 300;
+const clipped = (text) => (text.length > longest ? text.slice(0, longest) + "…" : text);
+
 class Table {
   constructor(parent) {
     this.parent = parent;
@@ -155,7 +159,7 @@ class Table {
         el(
           "td",
           { class: (name === "error" ? "text error" : c.kind === "text" ? "text" : "") + bad || null },
-          setting && v !== null ? String(v) : show(v),
+          clipped(setting && v !== null ? String(v) : show(v)),
         ),
       );
     }
