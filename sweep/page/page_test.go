@@ -154,7 +154,8 @@ train: {steps: 600, batch_size: 256, lr: 0.002, k: 8, dict_size: 512}
 	}
 	// What has no result yet is planned.
 	results[2] = ledger.NewResult(&p.Header, p.Cells[2], plan.Pending)
-	if f := newForest(Sweep{Plan: p, Results: results}, 0); *f.Spent != 13 || *f.Saved != 3 || f.Untimed != 1 {
-		t.Errorf("%v s spent, %v s saved, %d stages have no time", *f.Spent, *f.Saved, f.Untimed)
+	if f := newForest(Sweep{Plan: p, Results: results}, 0); *f.Spent != 13 || *f.Saved != 3 || f.Untimed != 1 ||
+		f.StepsOpen != 600-391 {
+		t.Errorf("%v s spent, %v s saved, %d stages with %d steps are open", *f.Spent, *f.Saved, f.Untimed, f.StepsOpen)
 	}
 }

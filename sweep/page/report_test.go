@@ -13,6 +13,7 @@ import (
 	cdpbrowser "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/ledger"
@@ -45,6 +46,13 @@ func TestBrowserShowsAll(t *testing.T) {
 					paper := eval[string](p, `getComputedStyle(document.body).backgroundColor`)
 					if (paper == "rgb(15, 18, 22)") != (scheme == "dark") {
 						t.Errorf("scheme %s: paper %s", scheme, paper)
+					}
+					// The keys of each picture do no harm where there is nothing, too.
+					for i := range eval[int](p, `document.querySelectorAll("svg[tabindex]").length`) {
+						p.do(chromedp.Evaluate(fmt.Sprintf(`document.querySelectorAll("svg[tabindex]")[%d].focus()`, i), nil))
+						for _, key := range []string{kb.ArrowRight, kb.ArrowUp, kb.Enter, kb.Escape} {
+							p.do(chromedp.KeyEvent(key))
+						}
 					}
 					p.check()
 				})
@@ -153,7 +161,7 @@ func TestBrowserPlots(t *testing.T) {
 		}
 	}
 	// The keyboard goes through the cells and shows one.
-	p.do(chromedp.Focus("#nmse-k > svg", chromedp.ByQuery), chromedp.KeyEvent("\u0303"), chromedp.KeyEvent("\r"))
+	p.do(chromedp.Focus("#nmse-k > svg", chromedp.ByQuery), chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.Enter))
 	if said := eval[string](p, `document.getElementById("said").textContent`); !strings.Contains(said, "nmse") {
 		t.Errorf("said %q", said)
 	}
@@ -204,6 +212,12 @@ func TestBrowserTable(t *testing.T) {
 		t.Errorf("%d images", n)
 	}
 	p.check()
+	// What nobody has trained is not said to be.
+	p = b.openReport(t, Input{Sweeps: []Sweep{sampleSweep(t, smallGrid, allFailed)}}, 1280)
+	summary := eval[string](p, `document.getElementById("summary").textContent`)
+	if !strings.Contains(summary, "no result tells of 5,272") {
+		t.Errorf("no cell was trained, and the summary says %s", summary)
+	}
 	// A long reason is whole under Failures, and does not fill the table.
 	long := strings.Repeat("line of a trace\n", 10_000)
 	p = b.openReport(t, Input{Sweeps: []Sweep{sampleSweep(t, smallGrid, func(i int, r *ledger.Result) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
@@ -227,12 +228,11 @@ func TestBrowserLiveStays(t *testing.T) {
 			p.frames() // ends with the browser's time limit
 		}
 	}
-	const right = "\u0303"
 	said := func() string { return eval[string](p, `document.getElementById("said").textContent`) }
-	p.do(chromedp.Focus("#nmse-k > svg", chromedp.ByQuery), chromedp.KeyEvent(right), chromedp.KeyEvent(right),
-		chromedp.KeyEvent(right))
+	p.do(chromedp.Focus("#nmse-k > svg", chromedp.ByQuery), chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.ArrowRight),
+		chromedp.KeyEvent(kb.ArrowRight))
 	third := said()
-	p.do(chromedp.KeyEvent("\u0302")) // left, to the second
+	p.do(chromedp.KeyEvent(kb.ArrowLeft)) // to the second
 	p.do(chromedp.Evaluate(`(() => { const e = document.querySelector("#settings dd"); const r = document.createRange();
 		r.selectNodeContents(e); getSelection().addRange(r); })()`, nil))
 	selected := eval[string](p, `String(getSelection())`)
@@ -241,7 +241,7 @@ func TestBrowserLiveStays(t *testing.T) {
 	if got := eval[string](p, `String(getSelection())`); got != selected || got == "" {
 		t.Errorf("%q is selected, before the new data %q", got, selected)
 	}
-	p.do(chromedp.KeyEvent(right))
+	p.do(chromedp.KeyEvent(kb.ArrowRight))
 	if got := said(); got != third {
 		t.Errorf("behind the second cell the keyboard goes to %q, want %q", got, third)
 	}

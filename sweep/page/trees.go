@@ -28,6 +28,7 @@ type forest struct {
 	Alone []int  `json:"alone"` // rows of the cells that share no stage
 
 	Steps      int64    `json:"steps"`       // that were trained, and those of the stages that no result tells of
+	StepsOpen  int64    `json:"steps_open"`  // those of Steps that no result tells of: not trained yet, or in vain
 	StepsSaved int64    `json:"steps_saved"` // training each cell alone would take so many more
 	Spent      *float64 `json:"spent_s"`     // seconds that the results tell of, each span once
 	Saved      *float64 `json:"saved_s"`     // seconds that training these cells alone would have taken more
@@ -52,6 +53,7 @@ func newForest(s Sweep, offset int) forest {
 		for _, st := range drawn.Stages {
 			if st.Seconds == nil {
 				out.Untimed++
+				out.StepsOpen += int64(st.To - st.From)
 				steps += int64(st.To - st.From)
 			}
 		}

@@ -40,11 +40,13 @@ function drawSummary() {
   if (forests.length) {
     const add = (key) => forests.reduce((n, f) => (f[key] === null ? n : (n ?? 0) + f[key]), null);
     const steps = add("steps"),
-      less = add("steps_saved");
+      less = add("steps_saved"),
+      open = add("steps_open");
     tiles.push([
       "steps",
       show(steps),
-      less ? show(less) + " saved by sharing (" + ((steps + less) / steps).toFixed(2) + "× fewer)" : "none are shared",
+      (less ? show(less) + " saved by sharing (" + ((steps + less) / steps).toFixed(2) + "× fewer)" : "none are shared") +
+        (open ? "; no result tells of " + show(open) : ""),
     ]);
     const spent = add("spent_s");
     tiles.push([
