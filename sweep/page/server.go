@@ -38,6 +38,7 @@ const (
 	freshFor  = 2 * time.Second // what was read of a source is not read again for so long at least
 	freshMost = time.Minute     // and at most for so long
 	freshPart = 10              // in between: so many times as long as reading it took
+	patience  = time.Minute     // a source that takes longer to answer counts as one that does not
 	mostPages = 8               // reports that are kept in memory
 	pollBase  = 3000            // milliseconds between two questions of a page
 	pollMost  = 30_000          // the same, for the largest reports
@@ -52,11 +53,12 @@ const (
 type Server struct {
 	URL string // http://127.0.0.1:PORT/
 
-	source Source
-	hosts  []string
-	server *http.Server
-	cancel context.CancelFunc
-	done   chan struct{}
+	source   Source
+	patience time.Duration
+	hosts    []string
+	server   *http.Server
+	cancel   context.CancelFunc
+	done     chan struct{}
 
 	mu    sync.Mutex // held while the source is asked
 	pages map[string]served
@@ -86,8 +88,8 @@ func Serve(l net.Listener, source Source) (*Server, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Server{
-		URL: "http://" + at.String() + "/", source: source, cancel: cancel, done: make(chan struct{}),
-		pages: map[string]served{},
+		URL: "http://" + at.String() + "/", source: source, patience: patience, cancel: cancel,
+		done: make(chan struct{}), pages: map[string]served{},
 	}
 	for _, host := range []string{"localhost", "127.0.0.1", "::1", at.IP.String()} {
 		s.hosts = append(s.hosts, net.JoinHostPort(host, fmt.Sprint(at.Port)))
@@ -187,7 +189,12 @@ func (s *Server) page(ctx context.Context, sweep string) (served, error) {
 
 // read makes the data of a sweep's report of what the source has.
 func (s *Server) read(ctx context.Context, sweep string) (served, error) {
-	in, err := s.source.Read(ctx, sweep)
+	asked, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	in, err := s.source.Read(asked, sweep)
+	if errors.Is(asked.Err(), context.DeadlineExceeded) {
+		err = fmt.Errorf("the store has not answered within %v: %w", s.patience, asked.Err())
+	}
 	if err != nil {
 		return served{}, err
 	}
@@ -277,7 +284,9 @@ func (s *Server) entries(ctx context.Context) ([]Entry, error) {
 		return nil, err
 	}
 	began := time.Now()
-	list, err := s.source.List(ctx)
+	asked, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	list, err := s.source.List(asked)
 	if err == nil {
 		s.list, s.fresh = list, freshUntil(began, time.Now())
 	}

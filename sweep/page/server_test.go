@@ -209,6 +209,13 @@ func TestBrowserLive(t *testing.T) {
 	if n := eval[int](p, `document.querySelectorAll("#nmse-n .layer-brush rect").length`); n != 1 {
 		t.Errorf("%d boxes", n)
 	}
+	m.fails.Store(true)
+	for !strings.Contains(live(), "no newer data (the store does not answer)") {
+		p.frames()
+	}
+	if n := eval[int](p, `document.querySelectorAll("#table tbody tr").length`); n == 0 {
+		t.Error("what was shown is gone")
+	}
 	p.mu.Lock()
 	p.requests = nil // for data.json
 	p.mu.Unlock()
@@ -290,6 +297,24 @@ func TestFreshUntil(t *testing.T) {
 		if got := freshUntil(began, now).Sub(now); got != want {
 			t.Errorf("what took %v to read is fresh for %v, want %v", took, got, want)
 		}
+	}
+}
+
+// silent is a source that does not answer.
+type silent struct{ memory }
+
+func (*silent) Read(ctx context.Context, _ string) (Input, error) {
+	<-ctx.Done()
+	return Input{}, ctx.Err()
+}
+
+// A source that does not answer keeps nobody waiting for ever.
+func TestServerPatience(t *testing.T) {
+	s, _ := serve(t)
+	s.source, s.patience = &silent{}, time.Millisecond
+	status, _, body := ask(t, "GET", s.URL+"small-1/data.json", "", "")
+	if status != 503 || !strings.Contains(body, "has not answered within 1ms") {
+		t.Errorf("%d %s", status, body)
 	}
 }
 

@@ -24,10 +24,10 @@ function listenLive() {
         while (pressed()) await new Promise(requestAnimationFrame);
         tag = answer.headers.get("ETag") || "";
         showData(text);
-      } else if (answer.status !== 304) throw new Error("status " + answer.status);
+      } else if (answer.status !== 304) throw new Error((await answer.text()).trim() || "status " + answer.status);
       showLive("");
     } catch (e) {
-      showLive("The server does not answer (" + e.message + "); this is what it said last.");
+      showLive("There are no newer data (" + e.message + "); this is what the server said last.");
     }
     again();
   };
