@@ -25,7 +25,7 @@ class Plot extends Brushed {
     for (const axis of ["x", "y"]) {
       const b = el("button", { type: "button", onclick: () => this.toggle(axis, b) });
       b.setAttribute("aria-pressed", String(this.logs[axis]));
-      b.setAttribute("aria-label", "logarithmic " + axis + " axis of " + this.spec.heading);
+      b.setAttribute("aria-label", axis + " log: logarithmic " + axis + " axis of " + this.spec.heading);
       b.textContent = axis + " log";
       this.head.append(b);
     }

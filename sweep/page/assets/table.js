@@ -140,17 +140,9 @@ class Table {
       const c = columns.get(name),
         v = name === "status" ? statusOf(row) : c.at(row);
       if (name === "cell") {
-        tr.append(
-          el(
-            "td",
-            { class: "text mono" },
-            el(
-              "button",
-              { type: "button", class: "link mono", "aria-label": "show cell " + label(row) },
-              String(v ?? "").slice(0, 10),
-            ),
-          ),
-        );
+        const id = String(v ?? "").slice(0, 10) || "–";
+        const about = { type: "button", class: "link mono", "aria-label": id + ": show cell " + label(row) };
+        tr.append(el("td", { class: "text mono" }, el("button", about, id)));
         continue;
       }
       const setting = doc.fields.some((f) => f.key === name);
