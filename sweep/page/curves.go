@@ -174,8 +174,8 @@ func (c *curve) dropL2() {
 	}
 }
 
-// Thin returns the points of a curve that the page of a sweep of so many cells shows at most. Whoever reads curves again
-// and again may keep these alone.
+// Thin returns the points of a curve that the page of a sweep of so many cells shows at most. Whoever reads curves
+// again and again may keep these alone.
 func Thin(points []trainer.Point, cells int) []trainer.Point {
 	steps := make([]int64, len(points))
 	for i, p := range points {

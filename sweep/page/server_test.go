@@ -236,8 +236,8 @@ func TestBrowserLiveStays(t *testing.T) {
 		}
 	}
 	said := func() string { return eval[string](p, `document.getElementById("said").textContent`) }
-	p.do(chromedp.Focus("#nmse-k > svg", chromedp.ByQuery), chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.ArrowRight),
-		chromedp.KeyEvent(kb.ArrowRight))
+	p.do(chromedp.Focus("#nmse-k > svg", chromedp.ByQuery), chromedp.KeyEvent(kb.ArrowRight),
+		chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.ArrowRight))
 	third := said()
 	p.do(chromedp.KeyEvent(kb.ArrowLeft)) // to the second
 	p.do(chromedp.Evaluate(`(() => { const e = document.querySelector("#settings dd"); const r = document.createRange();
@@ -257,7 +257,8 @@ func TestBrowserLiveStays(t *testing.T) {
 		m.at.Store(int32(10 + 2*i))
 		shown([]string{"10 completed", "12 completed"}[i])
 		if !eval[bool](p, `document.activeElement === document.querySelector(`+"`"+selector+"`"+`)`) {
-			t.Errorf("the focus has left %s for %s", selector, eval[string](p, `document.activeElement.outerHTML.slice(0, 99)`))
+			now := eval[string](p, `document.activeElement.outerHTML.slice(0, 99)`)
+			t.Errorf("the focus has left %s for %s", selector, now)
 		}
 	}
 	box := p.box("#parallel .strip[data-axis=k]")
