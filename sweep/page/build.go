@@ -16,6 +16,7 @@ type document struct {
 	Title   string      `json:"title"`
 	Rows    int         `json:"rows"`
 	Columns []column    `json:"columns"`
+	Empty   []string    `json:"empty"` // names of the columns that have no value
 	Sweeps  []sweepData `json:"sweeps"`
 	Fields  []field     `json:"fields"` // settings, in the order of trainer.Fields
 	Series  []string    `json:"series"` // of curves
@@ -88,7 +89,7 @@ func newDocument(in Input) (document, error) {
 	if d.Title == "" {
 		d.Title = "Results"
 	}
-	d.Columns, d.Rows = joinColumns(results)
+	d.Columns, d.Empty, d.Rows = joinColumns(results)
 	if d.Columns == nil {
 		d.Columns = []column{}
 	}

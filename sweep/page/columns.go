@@ -22,9 +22,11 @@ type column struct {
 // maxExact is the largest integer up to which a script's numbers are exact. Larger ones are sent as text.
 const maxExact = 1 << 53
 
-// joinColumns joins tables to one, a column for each name. Columns without any value are left out. A column is that of
-// the first table that has it; where another table has values of another kind there, all become text.
-func joinColumns(tables []table.Table) (columns []column, rows int) {
+// joinColumns joins tables to one, a column for each name. Columns without any value are left out, and named in empty.
+// A column is that of the first table that has it; where another table has values of another kind there, all become
+// text.
+func joinColumns(tables []table.Table) (columns []column, empty []string, rows int) {
+	empty = []string{}
 	type source struct {
 		table.Column
 		at []int // index in each table, or -1
@@ -61,9 +63,11 @@ func joinColumns(tables []table.Table) (columns []column, rows int) {
 		}
 		if c, ok := newColumn(s.Column, values); ok {
 			columns = append(columns, c)
+		} else {
+			empty = append(empty, s.Name)
 		}
 	}
-	return columns, rows
+	return columns, empty, rows
 }
 
 // newColumn returns a column in its shortest form. ok is false if it has no value.

@@ -10,7 +10,7 @@ import (
 
 // Tables are joined by the names of their columns. What JSON or a script cannot hold is null or text.
 func TestJoinColumns(t *testing.T) {
-	columns, rows := joinColumns([]table.Table{
+	columns, empty, rows := joinColumns([]table.Table{
 		{
 			Columns: []table.Column{
 				{Name: "a", Kind: table.Int}, {Name: "b", Kind: table.Text}, {Name: "none", Kind: table.Float},
@@ -29,8 +29,8 @@ func TestJoinColumns(t *testing.T) {
 			Rows: [][]any{{"eight", 0.5, "s", math.Inf(1)}, {"", math.Inf(-1), "s", 1e300}},
 		},
 	})
-	if rows != 4 {
-		t.Errorf("%d rows", rows)
+	if rows != 4 || len(empty) != 1 || empty[0] != "none" {
+		t.Errorf("%d rows, no value in %q", rows, empty)
 	}
 	got, err := json.Marshal(columns)
 	if err != nil {
@@ -45,7 +45,7 @@ func TestJoinColumns(t *testing.T) {
 	if string(got) != want {
 		t.Errorf("\n%s, want\n%s", got, want)
 	}
-	if columns, rows := joinColumns(nil); len(columns) != 0 || rows != 0 {
+	if columns, empty, rows := joinColumns(nil); len(columns)+len(empty) != 0 || rows != 0 {
 		t.Errorf("of no tables: %v, %d", columns, rows)
 	}
 }

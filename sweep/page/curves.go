@@ -174,15 +174,15 @@ func (c *curve) dropL2() {
 	}
 }
 
-// Thin returns the points of a curve that a page could show at most. Whoever reads curves again and again may keep
-// these alone.
-func Thin(points []trainer.Point) []trainer.Point {
+// Thin returns the points of a curve that the page of a sweep of so many cells shows at most. Whoever reads curves
+// again and again may keep these alone.
+func Thin(points []trainer.Point, cells int) []trainer.Point {
 	steps := make([]int64, len(points))
 	for i, p := range points {
 		steps[i] = p.Step
 	}
 	var out []trainer.Point
-	for _, i := range keep(steps, mostPoints, func(i int) bool { return points[i].EvalNMSE != nil }) {
+	for _, i := range keep(steps, pointsEach(cells), func(i int) bool { return points[i].EvalNMSE != nil }) {
 		out = append(out, points[i])
 	}
 	return out

@@ -6,6 +6,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
 )
 
 // Every input gives a page, the same bytes each time, and the data cannot end the script that holds them.
@@ -118,3 +121,41 @@ func TestForest(t *testing.T) {
 }
 
 func abs(v float64) float64 { return max(v, -v) }
+
+// After an extension, steps that the new cells trained again count as trained, and what is shared counts once, although
+// the stages of the joined trees are other ones than those that were trained.
+func TestForestExtended(t *testing.T) {
+	const text = `
+name: grown
+data: {synthetic: {activation_dim: 64, directions: 128, tokens: 100000, active: 4}}
+parameters: {decay_start: [0.5, 0.8]}
+train: {steps: 600, batch_size: 256, lr: 0.002, k: 8, dict_size: 512}
+`
+	p := planOf(t, text)
+	if added, err := p.Extend(planOf(t, strings.Replace(text, "[0.5, 0.8]", "[0.65]", 1))); err != nil || added != 1 {
+		t.Fatal(added, err)
+	}
+	_, chunks := p.ChunkedTrees() // those of the new cell, as a store has them behind the others
+	for _, c := range chunks {
+		p.Trees = append(p.Trees, c...)
+	}
+	span := func(from, to int64, cells int, seconds float64) ledger.Span {
+		return ledger.Span{From: from, To: to, Cells: cells, Seconds: seconds}
+	}
+	trunk := span(0, 301, 2, 3)
+	results := make([]ledger.Result, 3)
+	for i, last := range []ledger.Span{span(301, 600, 1, 5), span(301, 600, 1, 5), span(301, 600, 1, 7)} {
+		results[i] = ledger.NewResult(&p.Header, p.Cells[i], plan.Completed)
+		results[i].Spans = []ledger.Span{trunk, last}
+	}
+	f := newForest(Sweep{Plan: p, Results: results}, 0)
+	if f.Spent == nil || *f.Spent != 20 || *f.Saved != 6 || f.Steps != 301+3*299 || f.StepsSaved != 2*301 {
+		t.Errorf("%v s spent, %v s saved, %d steps, %d saved", *f.Spent, *f.Saved, f.Steps, f.StepsSaved)
+	}
+	// What has no result yet is planned.
+	results[2] = ledger.NewResult(&p.Header, p.Cells[2], plan.Pending)
+	if f := newForest(Sweep{Plan: p, Results: results}, 0); *f.Spent != 13 || *f.Saved != 3 || f.Untimed != 1 ||
+		f.StepsOpen != 600-391 {
+		t.Errorf("%v s spent, %v s saved, %d stages with %d steps are open", *f.Spent, *f.Saved, f.Untimed, f.StepsOpen)
+	}
+}

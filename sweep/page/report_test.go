@@ -11,86 +11,15 @@ import (
 	"testing"
 
 	cdpbrowser "github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"github.com/topksweep/sweep/sweep/grid"
+	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/table"
 )
-
-// Every input is shown without a complaint and without a request, on a wide screen and on a phone, light and dark; all
-// that a person reads has contrast, controls have names, and a phone need not scroll sideways.
-func TestBrowserShowsAll(t *testing.T) {
-	b := newBrowser(t)
-	for name, in := range samples(t) {
-		for _, width := range []int64{1280, 360} {
-			for _, scheme := range []string{"light", "dark"} {
-				t.Run(fmt.Sprintf("%s/%d/%s", name, width, scheme), func(t *testing.T) {
-					p := b.openReport(t, in, width, "prefers-color-scheme="+scheme)
-					p.frames()
-					if title := eval[string](p, `document.title`); title == "bad" || title == "" {
-						t.Errorf("title %q: text of the data was run", title)
-					}
-					if w := eval[int64](p, `document.documentElement.scrollWidth`); w > width {
-						t.Errorf("%d wide", w)
-					}
-					for _, low := range eval[[]string](p, lowContrast) {
-						t.Errorf("contrast: %s", low)
-					}
-					for _, unnamed := range eval[[]string](p, unnamedControls) {
-						t.Errorf("a control without a name: %s", unnamed)
-					}
-					paper := eval[string](p, `getComputedStyle(document.body).backgroundColor`)
-					if (paper == "rgb(15, 18, 22)") != (scheme == "dark") {
-						t.Errorf("scheme %s: paper %s", scheme, paper)
-					}
-					p.check()
-				})
-			}
-		}
-	}
-}
-
-// lowContrast lists texts whose colour is less than 4.5 times as bright as what is behind them, or the other way round.
-// What is behind is the nearest background of an ancestor; in a picture that is the card.
-const lowContrast = `(() => {
-	const part = (v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
-	const parse = (c) => (c.match(/[\d.]+/g) || []).map(Number);
-	const light = ([r, g, b]) => 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
-	const out = [];
-	let seen = 0;
-	const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-	for (let n = walker.nextNode(); n; n = walker.nextNode()) {
-		const e = n.parentElement;
-		const unseen = "script, style, [hidden], .hidden, .skip, noscript, details:not([open]) dl, option";
-		if (!n.data.trim() || e.closest(unseen)) continue;
-		const bars = e.matches("svg text.on") ? [...document.querySelectorAll("svg .once")] : []; // it stands on one of them
-		const svg = e.namespaceURI.endsWith("svg");
-		const ink = parse(svg ? getComputedStyle(e).fill : getComputedStyle(e).color);
-		let back = bars.map((bar) => parse(getComputedStyle(bar).fill));
-		for (let a = e; a && !back.length; a = a.parentElement) {
-			const c = parse(getComputedStyle(a).backgroundColor);
-			if (c.length === 3 || c[3] === 1) back = [c];
-		}
-		seen++;
-		const ratio = Math.min(...back.map((c) => {
-			const [x, y] = [light(ink), light(c)].sort((p, q) => q - p);
-			return (x + 0.05) / (y + 0.05);
-		}));
-		if (!(ratio >= 4.5)) out.push(ratio.toFixed(2) + ": " + e.tagName + " " + n.data.slice(0, 40));
-	}
-	if (seen < 20) out.push("only " + seen + " texts were looked at");
-	return out;
-})()`
-
-// unnamedControls lists what can be reached by the keyboard and has no name for those who do not see.
-const unnamedControls = `[...document.querySelectorAll("button, select, input, [tabindex], [role=button]")].filter(
-	(e) => {
-	if (e.closest("[hidden]")) return false;
-	const ids = (e.getAttribute("aria-labelledby") || "").split(" ");
-	const by = ids.map((id) => document.getElementById(id)?.textContent || "").join("");
-	const label = e.labels && [...e.labels].map((l) => l.textContent).join("");
-	return !(e.getAttribute("aria-label") || by || label || (e.tagName === "BUTTON" && e.textContent.trim()));
-}).map((e) => e.outerHTML.slice(0, 80))`
 
 // Axes have names with units, and a plot has a mark for each cell.
 func TestBrowserPlots(t *testing.T) {
@@ -120,7 +49,7 @@ func TestBrowserPlots(t *testing.T) {
 		return eval[string](p, `document.querySelector("#pareto > svg .grid").getAttribute("d")`)
 	}
 	before := ticks()
-	p.do(chromedp.Click(`#pareto button[aria-label^="logarithmic x"]`, chromedp.ByQuery))
+	p.do(chromedp.Click(`#pareto button[aria-label*="logarithmic x"]`, chromedp.ByQuery))
 	if after := ticks(); after == before {
 		t.Errorf("linear and logarithmic axes are alike: %s", after)
 	}
@@ -150,7 +79,7 @@ func TestBrowserPlots(t *testing.T) {
 		}
 	}
 	// The keyboard goes through the cells and shows one.
-	p.do(chromedp.Focus("#nmse-k > svg", chromedp.ByQuery), chromedp.KeyEvent("\u0303"), chromedp.KeyEvent("\r"))
+	p.do(chromedp.Focus("#nmse-k > svg", chromedp.ByQuery), chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.Enter))
 	if said := eval[string](p, `document.getElementById("said").textContent`); !strings.Contains(said, "nmse") {
 		t.Errorf("said %q", said)
 	}
@@ -201,6 +130,28 @@ func TestBrowserTable(t *testing.T) {
 		t.Errorf("%d images", n)
 	}
 	p.check()
+	// What nobody has trained is not said to be.
+	p = b.openReport(t, Input{Sweeps: []Sweep{sampleSweep(t, smallGrid, allFailed)}}, 1280)
+	summary := eval[string](p, `document.getElementById("summary").textContent`)
+	if !strings.Contains(summary, "no result tells of 5,272") {
+		t.Errorf("no cell was trained, and the summary says %s", summary)
+	}
+	// A long reason is whole under Failures, and does not fill the table.
+	long := strings.Repeat("line of a trace\n", 10_000)
+	p = b.openReport(t, Input{Sweeps: []Sweep{sampleSweep(t, smallGrid, func(i int, r *ledger.Result) {
+		allFailed(i, r)
+		r.Error = long + r.Error
+	})}}, 1280)
+	if n := eval[int](p, `document.querySelector("#table td.error").textContent.length`); n > 400 {
+		t.Errorf("%d characters in a cell of the table", n)
+	}
+	if n := eval[int](p, `document.querySelector("#failures pre").textContent.length`); n != len(long)+len("no memory") {
+		t.Errorf("%d characters of the reason", n)
+	}
+	if h := eval[int](p, `document.querySelector("#failures pre").clientHeight`); h > 400 {
+		t.Errorf("a reason is %d high", h)
+	}
+	p.check()
 }
 
 // Downloads hold the selected rows, with all columns and all digits; a plot is an SVG that stands alone.
@@ -245,6 +196,18 @@ func TestBrowserDownloads(t *testing.T) {
 	}
 	if strings.Contains(picture, "class=") || strings.Contains(picture, "var(") {
 		t.Error("the picture needs the page's styles")
+	}
+	p.check()
+	p = b.openReport(t, Input{Results: []table.Table{hostileTable()}}, 1280)
+	var rows []struct {
+		Seed json.Number
+		Odd  string `json:"<b>"`
+	}
+	if err := json.Unmarshal(get("#get-json", "Results.json"), &rows); err != nil || len(rows) != 5 {
+		t.Fatalf("%d objects, %v", len(rows), err)
+	}
+	if rows[0].Seed != "9223372036854775807" || rows[0].Odd != hostile || rows[2].Seed != "-3" {
+		t.Errorf("%+v", rows)
 	}
 	p.check()
 }
@@ -320,4 +283,30 @@ func shares(p *plan.Plan, cell, steps int) bool {
 		}
 	}
 	return false
+}
+
+// On paper the report is black on white whatever the scheme; the table has its head and its cells, and nothing is cut.
+func TestBrowserPrint(t *testing.T) {
+	b := newBrowser(t)
+	p := b.openReport(t, Input{Sweeps: []Sweep{sampleSweep(t, smallGrid, withFailures)}}, 720)
+	p.do(emulation.SetEmulatedMedia().WithMedia("print").WithFeatures(
+		[]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}))
+	if ink := eval[string](p, `getComputedStyle(document.body).color`); ink != "rgb(29, 36, 51)" {
+		t.Errorf("text is printed in %s", ink)
+	}
+	for selector, want := range map[string]bool{
+		"#table th button": true, "#table td .link": true, "#count": true, "#filter": true,
+		"#clear": false, "#get-csv": false, ".plot .head button": false, "#filter-help": false,
+	} {
+		got := eval[bool](p, `document.querySelector("`+selector+`").checkVisibility()`)
+		if got != want {
+			t.Errorf("%s is printed: %t, want %t", selector, got, want)
+		}
+	}
+	cut := eval[[]string](p, `[...document.querySelectorAll("#table, #parallel, .tree-scroll")].filter((e) =>
+		getComputedStyle(e).overflowX !== "visible" || getComputedStyle(e).maxHeight !== "none").map((e) => e.id)`)
+	if len(cut) != 0 {
+		t.Errorf("cut off: %q", cut)
+	}
+	p.check()
 }

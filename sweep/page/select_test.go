@@ -19,6 +19,12 @@ func TestBrowserFilter(t *testing.T) {
 		"k!=8": "12 of 24", "status=failed": "1 of 24", "status!=completed": "3 of 24", "error~NaN": "1 of 24",
 		"nmse<0": "0 of 24", "nmse=": "3 of 24", "nmse!=": "21 of 24", "failed": "1 of 24", "k=8 k=32": "0 of 24",
 		"decay_start>=300 auxk_alpha>0": "8 of 24", "k=8,dict_size=512,": "6 of 24",
+		// As in sweep results --where: a row without a value is in no comparison.
+		"nmse!=0": "21 of 24", "error!=x": "1 of 24", "error=": "23 of 24", "nmse= k=8": "3 of 24", "nmse= , k=32": "0 of 24",
+		"status^=comp": "21 of 24", "k^=3": "12 of 24", "recovery=1": "0 of 24", "recovery=": "24 of 24",
+		// In quotation marks signs and spaces are text.
+		`error~"loss"`: "1 of 24", `error~"is NaN | <img src=x"`: "1 of 24", `error ~ "17: ""loss"" is"`: "1 of 24",
+		`error~'"loss" is'`: "1 of 24", `"k=8"`: "0 of 24", `"is NaN"`: "1 of 24", `status="a, b"`: "0 of 24",
 	} {
 		p.filter(text)
 		if got := p.count(); got != want+" cells selected" {
@@ -43,6 +49,7 @@ func TestBrowserFilter(t *testing.T) {
 	})()`, nil, awaited))
 	for text, want := range map[string]string{
 		"nosuch=1": "no column nosuch", "k=eight": "is a number", "nmse<": "a value is missing", `error="a`: "not closed",
+		`"a`: "not closed", "lr<=": "a value is missing",
 	} {
 		p.filter(text)
 		got := eval[string](p, `(() => { const e = document.getElementById("filter-error");

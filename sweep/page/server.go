@@ -35,7 +35,10 @@ type Source interface {
 }
 
 const (
-	freshFor  = 2 * time.Second // what was read of a source is not read again for so long
+	freshFor  = 2 * time.Second // what was read of a source is not read again for so long at least
+	freshMost = time.Minute     // and at most for so long
+	freshPart = 10              // in between: so many times as long as reading it took
+	patience  = time.Minute     // a source that takes longer to answer counts as one that does not
 	mostPages = 8               // reports that are kept in memory
 	pollBase  = 3000            // milliseconds between two questions of a page
 	pollMost  = 30_000          // the same, for the largest reports
@@ -45,28 +48,36 @@ const (
 // A Server shows the reports of a Source to browsers on this machine: the list of sweeps at /, a report at /SWEEP/ and
 // its data at /SWEEP/data.json. It answers GET and HEAD alone, and only requests whose Host is this machine's: a page
 // from elsewhere whose name was made to point here gets nothing. The source is asked at most once every two seconds for
-// each sweep, and never twice at a time, however many pages are open.
+// each sweep, and never twice at a time, however many pages are open. Where it takes long to answer it is asked less
+// often, so that it is not busy for more than a tenth of the time.
 type Server struct {
 	URL string // http://127.0.0.1:PORT/
 
-	source Source
-	hosts  []string
-	server *http.Server
-	cancel context.CancelFunc
-	done   chan struct{}
+	source   Source
+	patience time.Duration
+	hosts    []string
+	server   *http.Server
+	cancel   context.CancelFunc
+	done     chan struct{}
 
-	mu     sync.Mutex // held while the source is asked
-	pages  map[string]served
-	list   []Entry
-	listed time.Time
+	mu    sync.Mutex // held while the source is asked
+	pages map[string]served
+	list  []Entry
+	fresh time.Time // until when list is
 }
 
-// A served is the data of one report.
+// A served is the data of one report, or why there are none.
 type served struct {
 	title string
 	data  []byte
 	tag   string
-	read  time.Time
+	err   error
+	fresh time.Time // until when it is
+}
+
+// freshUntil returns until when what was read since began is not read again.
+func freshUntil(began, now time.Time) time.Time {
+	return now.Add(min(max(freshFor, freshPart*now.Sub(began)), freshMost))
 }
 
 // Serve starts a server on a listener, which must be on the loopback interface. Close ends it.
@@ -77,8 +88,8 @@ func Serve(l net.Listener, source Source) (*Server, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Server{
-		URL: "http://" + at.String() + "/", source: source, cancel: cancel, done: make(chan struct{}),
-		pages: map[string]served{},
+		URL: "http://" + at.String() + "/", source: source, patience: patience, cancel: cancel,
+		done: make(chan struct{}), pages: map[string]served{},
 	}
 	for _, host := range []string{"localhost", "127.0.0.1", "::1", at.IP.String()} {
 		s.hosts = append(s.hosts, net.JoinHostPort(host, fmt.Sprint(at.Port)))
@@ -153,17 +164,37 @@ func (s *Server) isLocal(host string) bool {
 	return false
 }
 
-// page returns the data of a sweep's report, not older than freshFor.
+// page returns the data of a sweep's report: those that were read last, as long as they are fresh.
 func (s *Server) page(ctx context.Context, sweep string) (served, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p, ok := s.pages[sweep]; ok && time.Since(p.read) < freshFor {
-		return p, nil
+	if p, ok := s.pages[sweep]; ok && time.Now().Before(p.fresh) {
+		return p, p.err
 	}
 	if err := ctx.Err(); err != nil {
 		return served{}, err
 	}
-	in, err := s.source.Read(ctx, sweep)
+	began := time.Now()
+	p, err := s.read(ctx, sweep)
+	if err != nil && (ctx.Err() != nil || errors.Is(err, ErrUnknown)) {
+		return served{}, err // nobody waits for it any more, or it may be there in a moment
+	}
+	p.err, p.fresh = err, freshUntil(began, time.Now())
+	if _, ok := s.pages[sweep]; !ok && len(s.pages) >= mostPages {
+		clear(s.pages)
+	}
+	s.pages[sweep] = p
+	return p, err
+}
+
+// read makes the data of a sweep's report of what the source has.
+func (s *Server) read(ctx context.Context, sweep string) (served, error) {
+	asked, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	in, err := s.source.Read(asked, sweep)
+	if errors.Is(asked.Err(), context.DeadlineExceeded) {
+		err = fmt.Errorf("the store has not answered within %v: %w", s.patience, asked.Err())
+	}
 	if err != nil {
 		return served{}, err
 	}
@@ -181,12 +212,7 @@ func (s *Server) page(ctx context.Context, sweep string) (served, error) {
 		return served{}, err
 	}
 	sum := sha256.Sum256(data)
-	p := served{d.Title, data, `"` + hex.EncodeToString(sum[:12]) + `"`, time.Now()}
-	if _, ok := s.pages[sweep]; !ok && len(s.pages) >= mostPages {
-		clear(s.pages)
-	}
-	s.pages[sweep] = p
-	return p, nil
+	return served{title: d.Title, data: data, tag: `"` + hex.EncodeToString(sum[:12]) + `"`}, nil
 }
 
 func (s *Server) servePage(w http.ResponseWriter, r *http.Request, sweep string) error {
@@ -247,19 +273,22 @@ func (s *Server) serveList(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// entries returns the list of sweeps, not older than freshFor.
+// entries returns the list of sweeps: the one that was read last, as long as it is fresh.
 func (s *Server) entries(ctx context.Context) ([]Entry, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if time.Since(s.listed) < freshFor {
+	if time.Now().Before(s.fresh) {
 		return s.list, nil
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	list, err := s.source.List(ctx)
+	began := time.Now()
+	asked, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	list, err := s.source.List(asked)
 	if err == nil {
-		s.list, s.listed = list, time.Now()
+		s.list, s.fresh = list, freshUntil(began, time.Now())
 	}
 	return list, err
 }

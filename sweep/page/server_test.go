@@ -9,8 +9,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
@@ -207,8 +209,129 @@ func TestBrowserLive(t *testing.T) {
 	if n := eval[int](p, `document.querySelectorAll("#nmse-n .layer-brush rect").length`); n != 1 {
 		t.Errorf("%d boxes", n)
 	}
+	m.fails.Store(true)
+	for !strings.Contains(live(), "no newer data (the store does not answer)") {
+		p.frames()
+	}
+	if n := eval[int](p, `document.querySelectorAll("#table tbody tr").length`); n == 0 {
+		t.Error("what was shown is gone")
+	}
 	p.mu.Lock()
 	p.requests = nil // for data.json
 	p.mu.Unlock()
 	p.check()
+}
+
+// Newer data do not take away what a person is at: the focus, the cell that the keyboard has come to, text that is
+// selected, and a range that is being drawn.
+func TestBrowserLiveStays(t *testing.T) {
+	b := newBrowser(t)
+	s, m := serve(t)
+	m.at.Store(6)
+	p := b.open(t, s.URL+"small-1/", 1280)
+	shown := func(part string) {
+		t.Helper()
+		for !eval[bool](p, `document.getElementById("summary").textContent.includes("`+part+`")`) {
+			p.frames() // ends with the browser's time limit
+		}
+	}
+	said := func() string { return eval[string](p, `document.getElementById("said").textContent`) }
+	p.do(chromedp.Focus("#nmse-k > svg", chromedp.ByQuery), chromedp.KeyEvent(kb.ArrowRight),
+		chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.ArrowRight))
+	third := said()
+	p.do(chromedp.KeyEvent(kb.ArrowLeft)) // to the second
+	p.do(chromedp.Evaluate(`(() => { const e = document.querySelector("#settings dd"); const r = document.createRange();
+		r.selectNodeContents(e); getSelection().addRange(r); })()`, nil))
+	selected := eval[string](p, `String(getSelection())`)
+	m.at.Store(8)
+	shown("8 completed")
+	if got := eval[string](p, `String(getSelection())`); got != selected || got == "" {
+		t.Errorf("%q is selected, before the new data %q", got, selected)
+	}
+	p.do(chromedp.KeyEvent(kb.ArrowRight))
+	if got := said(); got != third {
+		t.Errorf("behind the second cell the keyboard goes to %q, want %q", got, third)
+	}
+	for i, selector := range []string{`#table th[data-name="nmse"] button`, `#table tbody tr:nth-child(3) button`} {
+		p.do(chromedp.Focus(selector, chromedp.ByQuery))
+		m.at.Store(int32(10 + 2*i))
+		shown([]string{"10 completed", "12 completed"}[i])
+		if !eval[bool](p, `document.activeElement === document.querySelector(`+"`"+selector+"`"+`)`) {
+			now := eval[string](p, `document.activeElement.outerHTML.slice(0, 99)`)
+			t.Errorf("the focus has left %s for %s", selector, now)
+		}
+	}
+	box := p.box("#parallel .strip[data-axis=k]")
+	x, y := box[0]+box[2]/2, box[1]+box[3]*0.02
+	p.do(chromedp.MouseEvent("mousePressed", x, y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
+	reads := m.reads.Load()
+	m.at.Store(24)
+	for m.reads.Load() == reads {
+		p.frames()
+	}
+	p.frames()
+	y += 0.4 * box[3]
+	p.do(chromedp.MouseEvent("mouseMoved", x, y, chromedp.ButtonLeft))
+	p.frames()
+	if got := p.count(); got != "12 of 24 cells selected" {
+		t.Errorf("a range that was begun before newer data came: %s", got)
+	}
+	p.do(chromedp.MouseEvent("mouseReleased", x, y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
+	shown("24 completed")
+	if got := p.count(); got != "12 of 24 cells selected" {
+		t.Errorf("after newer data: %s", got)
+	}
+	p.mu.Lock()
+	p.requests = nil // for data.json
+	p.mu.Unlock()
+	p.check()
+}
+
+// A source that takes long to answer is asked less often.
+func TestFreshUntil(t *testing.T) {
+	began := time.Now()
+	for took, want := range map[time.Duration]time.Duration{
+		0: 2 * time.Second, 100 * time.Millisecond: 2 * time.Second, time.Second: 10 * time.Second,
+		time.Hour: time.Minute,
+	} {
+		now := began.Add(took)
+		if got := freshUntil(began, now).Sub(now); got != want {
+			t.Errorf("what took %v to read is fresh for %v, want %v", took, got, want)
+		}
+	}
+}
+
+// silent is a source that does not answer.
+type silent struct{ memory }
+
+func (*silent) Read(ctx context.Context, _ string) (Input, error) {
+	<-ctx.Done()
+	return Input{}, ctx.Err()
+}
+
+// A source that does not answer keeps nobody waiting for ever.
+func TestServerPatience(t *testing.T) {
+	s, _ := serve(t)
+	s.source, s.patience = &silent{}, time.Millisecond
+	status, _, body := ask(t, "GET", s.URL+"small-1/data.json", "", "")
+	if status != 503 || !strings.Contains(body, "has not answered within 1ms") {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
+// A source that fails is not asked by each request either.
+func TestServerFailure(t *testing.T) {
+	s, m := serve(t)
+	m.fails.Store(true)
+	for range 20 {
+		if status, _, body := ask(t, "GET", s.URL+"small-1/data.json", "", ""); status != 503 {
+			t.Fatalf("%d %s", status, body)
+		}
+	}
+	s.mu.Lock()
+	fresh := s.pages["small-1"].fresh
+	s.mu.Unlock()
+	if fresh.IsZero() {
+		t.Error("the failure is not kept")
+	}
 }

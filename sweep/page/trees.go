@@ -27,10 +27,11 @@ type forest struct {
 	Trees []tree `json:"trees"` // those in which cells share stages
 	Alone []int  `json:"alone"` // rows of the cells that share no stage
 
-	Steps      int64    `json:"steps"`       // that the stages have, those not trained yet too
+	Steps      int64    `json:"steps"`       // that were trained, and those of the stages that no result tells of
+	StepsOpen  int64    `json:"steps_open"`  // those of Steps that no result tells of: not trained yet, or in vain
 	StepsSaved int64    `json:"steps_saved"` // training each cell alone would take so many more
-	Spent      *float64 `json:"spent_s"`     // seconds, of the stages that results tell of
-	Saved      *float64 `json:"saved_s"`     // seconds that training each cell alone would have taken more
+	Spent      *float64 `json:"spent_s"`     // seconds that the results tell of, each span once
+	Saved      *float64 `json:"saved_s"`     // seconds that training these cells alone would have taken more
 	Untimed    int      `json:"untimed"`     // stages that no result tells the time of
 	AloneSpent *float64 `json:"alone_s"`     // seconds, of the cells in Alone
 	AloneSteps int64    `json:"alone_steps"` // of the cells in Alone
@@ -47,17 +48,23 @@ func newForest(s Sweep, offset int) forest {
 		**to += v
 	}
 	for _, t := range families(s.Plan) {
-		drawn := newTree(t, s.Results, offset)
+		drawn, done := newTree(t, s.Results, offset)
+		steps := done.steps
 		for _, st := range drawn.Stages {
-			steps := int64(st.To - st.From)
-			out.Steps += steps
-			out.StepsSaved += steps * int64(st.Count-1)
 			if st.Seconds == nil {
 				out.Untimed++
-				continue
+				out.StepsOpen += int64(st.To - st.From)
+				steps += int64(st.To - st.From)
 			}
-			add(&out.Spent, *st.Seconds)
-			add(&out.Saved, *st.Seconds*float64(st.Count-1))
+		}
+		out.Steps += steps
+		out.StepsSaved -= steps
+		for _, c := range t.Cells {
+			out.StepsSaved += int64(s.Plan.Cells[c.Cell].Config.Steps)
+		}
+		if done.steps > 0 {
+			add(&out.Spent, done.seconds)
+			add(&out.Saved, done.unshared-done.seconds)
 		}
 		if len(t.Cells) > 1 {
 			out.Trees = append(out.Trees, drawn)
@@ -106,8 +113,42 @@ func families(p *plan.Plan) []plan.Tree {
 	return out
 }
 
-func newTree(t plan.Tree, results []ledger.Result, offset int) tree {
+// A trained is what the results of a tree's cells tell of their training.
+type trained struct {
+	steps    int64
+	seconds  float64
+	unshared float64 // seconds if each cell had been trained alone
+	seen     map[spanKey]bool
+}
+
+// A spanKey tells spans apart: one that several cells have ends in a stage that is theirs. After an extension a stage
+// of the joined trees may have been trained more than once: by cells of the first plan, and again by those that were
+// added and found no checkpoint at its end.
+type spanKey struct {
+	stage   int // index, of its last step
+	from    int64
+	seconds float64
+}
+
+// add counts the spans of a cell that end in a stage.
+func (t *trained) add(stage int, s plan.Stage, reached int, spans []ledger.Span) {
+	for _, span := range spans {
+		if span.To <= int64(s.From) || span.To > int64(reached) || span.To <= span.From || !(span.Seconds >= 0) {
+			continue
+		}
+		t.unshared += span.Seconds
+		key := spanKey{stage, span.From, span.Seconds}
+		if !t.seen[key] {
+			t.seen[key] = true
+			t.steps += span.To - span.From
+			t.seconds += span.Seconds
+		}
+	}
+}
+
+func newTree(t plan.Tree, results []ledger.Result, offset int) (tree, trained) {
 	out := tree{Stages: []stage{}}
+	done := trained{seen: map[spanKey]bool{}}
 	var add func(s plan.Stage, parent int)
 	add = func(s plan.Stage, parent int) {
 		reached := reaches(s, results)
@@ -123,6 +164,11 @@ func newTree(t plan.Tree, results []ledger.Result, offset int) tree {
 					st.Cells = append(st.Cells, offset+c.Cell)
 				}
 			}
+			for _, c := range s.Cells {
+				if c.Cell < len(results) {
+					done.add(at, s, reached, results[c.Cell].Spans)
+				}
+			}
 			out.Stages = append(out.Stages, st)
 		}
 		for _, next := range s.Next(reached) {
@@ -132,7 +178,7 @@ func newTree(t plan.Tree, results []ledger.Result, offset int) tree {
 	for _, s := range plan.Roots(t.Cells) {
 		add(s, -1)
 	}
-	return out
+	return out, done
 }
 
 // reaches returns the step at which a stage has ended, or will end if no latent is dead until then.

@@ -120,7 +120,7 @@ func stepsOf(r ledger.Result, count func(cells int) bool) any {
 }
 
 // deviceSeconds sums the time of the spans, each divided among the runs that it was for. So the sum over all runs of a
-// sweep is the time spent.
+// sweep is the time spent, unless runs that were added later begin at the checkpoints of others.
 func deviceSeconds(r ledger.Result) any {
 	if !spansKnown(r) {
 		return nil

@@ -69,7 +69,7 @@ function different(name) {
 
 // label names a row by its settings that vary.
 function label(row) {
-  const parts = varying().map((key) => key + "=" + show(value(key, row)));
+  const parts = varying().map((key) => key + "=" + exact(value(key, row)));
   if (doc.sweeps.length > 1 && doc.sweepOf[row]) parts.unshift(doc.sweepOf[row].name);
   return parts.join("  ") || String(value("cell", row) || "cell " + row).slice(0, 10);
 }

@@ -40,11 +40,13 @@ function drawSummary() {
   if (forests.length) {
     const add = (key) => forests.reduce((n, f) => (f[key] === null ? n : (n ?? 0) + f[key]), null);
     const steps = add("steps"),
-      less = add("steps_saved");
+      less = add("steps_saved"),
+      open = add("steps_open");
     tiles.push([
       "steps",
       show(steps),
-      less ? show(less) + " saved by sharing (" + ((steps + less) / steps).toFixed(2) + "× fewer)" : "none are shared",
+      (less ? show(less) + " saved by sharing (" + ((steps + less) / steps).toFixed(2) + "× fewer)" : "none are shared") +
+        (open ? "; no result tells of " + show(open) : ""),
     ]);
     const spent = add("spent_s");
     tiles.push([
@@ -55,14 +57,15 @@ function drawSummary() {
   } else if (columns.has("device_seconds")) tiles.push(["device time", duration(sum("device_seconds")), null]);
   if (columns.has("peak_bytes"))
     tiles.push(["largest memory", bytes(Math.max(...different("peak_bytes"))), "on the device"]);
-  byId("summary").replaceChildren(
+  renew(
+    byId("summary"),
     ...tiles.map(([name, v, more]) =>
       el("div", null, el("dt", null, name), el("dd", null, v, more ? el("small", null, more) : null)),
     ),
   );
   byId("lede").textContent = doc.sweeps.map((s) => s.id).join(", ") || plural(doc.rows, "row", "rows") + " of files";
   const notes = doc.sweeps.flatMap((s) => [...(s.warnings || []), ...(s.info.notes || [])]);
-  byId("notes").replaceChildren(...[...new Set(notes)].map((n) => el("li", null, n)));
+  renew(byId("notes"), ...[...new Set(notes)].map((n) => el("li", null, n)));
 }
 
 function bestRow() {
@@ -82,7 +85,7 @@ function drawSettings() {
       "div",
       { class: "card" },
       el("h3", null, "Settings that vary"),
-      varying().length ? pairs(varying().map((n) => [n, different(n).map(show).join(", ")])) : el("p", null, "none"),
+      varying().length ? pairs(varying().map((n) => [n, different(n).map(exact).join(", ")])) : el("p", null, "none"),
       el("h3", null, "Settings of all cells"),
       same.length ? pairs(same.map((f) => [f.key, String(columns.get(f.key).at(0))])) : el("p", null, "none"),
     ),
@@ -141,7 +144,7 @@ function drawSettings() {
       ),
     );
   }
-  byId("settings").replaceChildren(box);
+  renew(byId("settings"), box);
 }
 
 function drawFailures() {
@@ -163,11 +166,12 @@ function drawFailures() {
       break;
     }
   }
-  byId("failures").replaceChildren(...(out.length ? out : [el("p", null, "No cell has failed.")]));
+  renew(byId("failures"), ...(out.length ? out : [el("p", null, "No cell has failed.")]));
 }
 
 function drawColumns() {
-  byId("columns").replaceChildren(
+  renew(
+    byId("columns"),
     ...[...columns.values()].flatMap((c) => [
       el("dt", null, c.name),
       el("dd", null, (c.doc || "") + (c.unit && c.unit !== "1" ? " [" + c.unit + "]" : "")),
@@ -192,7 +196,7 @@ const details = {
     const main = table.names().filter(has);
     const rest = [...columns.keys()].filter((n) => has(n) && !main.includes(n));
     const line = (n) => [n, n === "status" ? String(statusOf(row)) : show(value(n, row))];
-    replace(
+    renew(
       box,
       el("div", { class: "head" }, el("h3", { id: "details-title" }, label(row)), close),
       el("p", { class: "hint mono" }, String(value("cell", row) ?? "")),

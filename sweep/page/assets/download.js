@@ -28,8 +28,11 @@ function csvText(rows) {
     .join("");
 }
 
+// jsonText writes the same as a list of objects. Integers that a script's numbers cannot hold keep all their digits.
 function jsonText(rows) {
-  const line = (row) => JSON.stringify(Object.fromEntries([...columns.keys()].map((n) => [n, value(n, row) ?? null])));
+  const text = (c, v) => (c.kind === "number" && typeof v === "string" ? v : JSON.stringify(v ?? null));
+  const line = (row) =>
+    "{" + [...columns.values()].map((c) => JSON.stringify(c.name) + ":" + text(c, c.at(row))).join(",") + "}";
   return "[\n" + rows.map(line).join(",\n") + "\n]\n";
 }
 

@@ -30,8 +30,9 @@ function extension(sweep, fork) {
         " steps with " +
         plural(fork.s.n, "cell", "cells") +
         (fork.s.sec === undefined ? "" : ", whose last stage took " + duration(fork.s.sec)) +
-        ". Change the values as you like. They begin at this fork if its checkpoint is still in the store " +
-        "(sweep gc removes it).",
+        ". Change the values as you like. Training begins at this fork, or at the last checkpoint before it that is " +
+        "still in the store (sweep gc removes them). The command needs sweep up, and the --dir or --store of the sweep " +
+        "if it has one.",
     ),
     pre,
     copy,

@@ -2,77 +2,86 @@
 
 // parseFilter returns a function of a row, or null for an empty text. It throws an Error that says what is wrong.
 function parseFilter(text) {
-  const tests = words(text).map(condition);
+  const tests = [];
+  const skip = (t) => t.replace(/^[\s,]+/, "");
+  for (let rest = skip(text); rest; ) {
+    const [test, length] = readCondition(rest);
+    tests.push(test);
+    rest = skip(rest.slice(length));
+  }
   return tests.length === 0 ? null : (row) => tests.every((t) => t(row));
 }
 
-// words splits at spaces and commas, except within double quotes. Spaces around a sign are left out.
-function words(text) {
-  const out = [];
-  const tight = text.replace(/\s*(!=|<=|>=|==|=|<|>|~)\s*/g, "$1");
-  let word = "",
-    quoted = false;
-  for (const ch of tight) {
-    if (ch === '"') quoted = !quoted;
-    else if (!quoted && (/\s/.test(ch) || ch === ",")) {
-      if (word) out.push(word);
-      word = "";
-    } else word += ch;
+// readCondition reads the condition at the beginning of a text. It returns a function of a row, and how many characters
+// it has read.
+function readCondition(text) {
+  const m = /^([^\s,=<>!~^"]+)\s*(!=|\^=|<=|>=|==|=|<|>|~)(\s*)/.exec(text);
+  if (!m) {
+    const [word, length] = readValue(text);
+    return [anywhere(word), length];
   }
-  if (quoted) throw new Error("a quotation mark is not closed");
-  if (word) out.push(word);
-  return out;
+  let [wanted, length, quoted] = readValue(text.slice(m[0].length));
+  // In nmse= k=8 no value follows the first sign, but the next condition.
+  if (m[3] && !quoted && /[=<>~]/.test(wanted)) [wanted, length] = ["", 0];
+  return [condition(m[1], m[2] === "==" ? "=" : m[2], wanted), m[0].length + length];
 }
 
-function condition(word) {
-  const m = /^([^=<>!~]+)(!=|<=|>=|==|=|<|>|~)(.*)$/.exec(word);
-  if (!m) return anywhere(word);
-  const [, name, sign, wanted] = m;
+// readValue reads a value: up to a space or a comma, or in quotation marks, where a doubled one stands for one.
+function readValue(text) {
+  const mark = text[0];
+  if (mark !== '"' && mark !== "'") {
+    const word = /^[^\s,]*/.exec(text)[0];
+    return [word, word.length, false];
+  }
+  const m = (mark === '"' ? /^"((?:[^"]|"")*)"/ : /^'((?:[^']|'')*)'/).exec(text);
+  if (!m) throw new Error("a quotation mark is not closed");
+  return [m[1].replaceAll(mark + mark, mark), m[0].length, true];
+}
+
+// condition compares a column with a value. Where a row has no value in it, only = without a value holds.
+function condition(name, sign, wanted) {
   const c = columns.get(name);
-  if (!c) {
-    if (knownEmpty(name))
-      return () => (sign === "!=" ? wanted !== "" : (sign === "=" || sign === "==") && wanted === "");
+  if (!c && !knownEmpty(name)) {
     throw new Error("there is no column " + name + ": the columns are listed at the end of the page");
   }
-  if (wanted === "" && sign !== "=" && sign !== "==" && sign !== "!=") throw new Error(word + ": a value is missing");
-  if (sign === "~")
-    return (row) =>
-      String(c.at(row) ?? "")
-        .toLowerCase()
-        .includes(wanted.toLowerCase());
-  const none = wanted === "";
-  if (c.kind === "number" && !none) {
+  const at = c ? c.at : () => null;
+  const has = (row) => at(row) !== null && at(row) !== undefined;
+  if (wanted === "") {
+    if (sign === "=") return (row) => !has(row);
+    if (sign === "!=") return has;
+    throw new Error(name + sign + ": a value is missing");
+  }
+  if (c && c.kind === "number" && sign !== "~" && sign !== "^=") {
     const to = Number(wanted.replaceAll("_", ""));
-    if (to !== to) throw new Error(word + ": " + name + " is a number, and " + wanted + " is none");
-    const tests = {
+    if (to !== to) throw new Error(name + sign + wanted + ": " + name + " is a number, and " + wanted + " is none");
+    const compare = {
       "=": (v) => v === to,
-      "==": (v) => v === to,
       "!=": (v) => v !== to,
       "<": (v) => v < to,
       "<=": (v) => v <= to,
       ">": (v) => v > to,
       ">=": (v) => v >= to,
-    };
-    return (row) => tests[sign](c.num(row));
+    }[sign];
+    return (row) => has(row) && compare(c.num(row));
   }
-  const text = (row) => String(c.at(row) ?? "");
+  const low = wanted.toLowerCase();
   const begins = name === "cell" || name === "run" || name === "sweep"; // IDs: a beginning is enough
-  const equal = (row) => text(row) === wanted || (begins && !none && text(row).startsWith(wanted));
-  const tests = {
+  const equal = (v) => v === wanted || (begins && v.startsWith(wanted));
+  const compare = {
+    "~": (v) => v.toLowerCase().includes(low),
+    "^=": (v) => v.startsWith(wanted),
     "=": equal,
-    "==": equal,
-    "!=": (row) => !equal(row),
-    "<": (row) => text(row) < wanted,
-    "<=": (row) => text(row) <= wanted,
-    ">": (row) => text(row) > wanted,
-    ">=": (row) => text(row) >= wanted,
-  };
-  return tests[sign];
+    "!=": (v) => !equal(v),
+    "<": (v) => v < wanted,
+    "<=": (v) => v <= wanted,
+    ">": (v) => v > wanted,
+    ">=": (v) => v >= wanted,
+  }[sign];
+  return (row) => has(row) && compare(String(at(row)));
 }
 
-// knownEmpty says that a column is known but has no value in any row, as error where no run has failed.
-const knownEmpty = (name) =>
-  ["error", "nmse", "status", "recovery"].includes(name) || doc.fields.some((f) => f.key === name);
+// knownEmpty says that a column has no value in any row, as error where no run has failed.
+const knownEmpty = (name) => doc.empty.includes(name) || doc.fields.some((f) => f.key === name);
 
 // anywhere looks for a word in every text of a row.
 function anywhere(word) {

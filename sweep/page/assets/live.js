@@ -3,10 +3,16 @@
 
 function listenLive() {
   if (!doc.poll) return;
-  let tag = "";
+  let tag = "",
+    timer = 0; // 0 while the server is asked
   const running = () => doc.sweeps.some((s) => s.live && s.live.state === "running");
-  const again = () => setTimeout(ask, running() ? doc.poll : 5 * doc.poll);
+  const again = () => {
+    timer = setTimeout(ask, running() ? doc.poll : 5 * doc.poll);
+  };
+  // What is drawn must not change under a finger or a button that is down.
+  const pressed = () => document.documentElement.matches(":active");
   const ask = async () => {
+    timer = 0;
     if (document.hidden) {
       again();
       return;
@@ -15,15 +21,21 @@ function listenLive() {
       const answer = await fetch("data.json", { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
       if (answer.ok) {
         const text = await answer.text();
+        while (pressed()) await new Promise(requestAnimationFrame);
         tag = answer.headers.get("ETag") || "";
         showData(text);
-      } else if (answer.status !== 304) throw new Error("status " + answer.status);
+      } else if (answer.status !== 304) throw new Error((await answer.text()).trim() || "status " + answer.status);
       showLive("");
     } catch (e) {
-      showLive("The server does not answer (" + e.message + "); this is what it said last.");
+      showLive("There are no newer data (" + e.message + "); this is what the server said last.");
     }
     again();
   };
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden || !timer) return;
+    clearTimeout(timer);
+    ask();
+  });
   showLive("");
   again();
 }

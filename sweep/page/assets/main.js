@@ -2,6 +2,7 @@
 
 let plotsMade = null;
 let forests = [];
+let forestsDrawn = ""; // what they show
 const table = watch(new Table(byId("table")));
 
 function start() {
@@ -38,16 +39,35 @@ function draw() {
   tell("data");
 }
 
-// showData takes data that the server sent.
+// showData takes data that the server sent. Scroll position and focus stay.
 function showData(text) {
   const place = scrollY;
+  const focused = placeOf(document.activeElement);
   readData(text);
   chooseColour();
   draw();
   scrollTo(scrollX, place);
+  const to = focused && elementAt(focused);
+  if (to && document.activeElement === document.body) to.focus({ preventScroll: true });
 }
 
+// placeOf tells where an element stands, so that elementAt finds the one that is made in its place: the nearest element
+// around it that has an ID, and the way down from there.
+function placeOf(e) {
+  const way = [];
+  for (; e && !e.id; e = e.parentElement) way.unshift(e.parentElement ? [...e.parentElement.children].indexOf(e) : 0);
+  return e && { id: e.id, way };
+}
+
+const elementAt = ({ id, way }) => way.reduce((e, i) => e && e.children[i], byId(id));
+
 function drawForests() {
+  const drawn = JSON.stringify(doc.sweeps.map((s) => [s.id, s.first, s.forest]));
+  if (drawn === forestsDrawn) {
+    doc.sweeps.forEach((s, i) => (forests[i].sweep = s));
+    return;
+  }
+  forestsDrawn = drawn;
   byId("trees").hidden = doc.sweeps.length === 0;
   const chosen = forests.map((f) => (f.forks || []).findIndex((k) => k.circle.classList.contains("chosen")));
   const places = forests.map((f) => f.box.scrollTop);

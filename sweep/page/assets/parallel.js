@@ -52,7 +52,7 @@ class Parallel {
     const log = least > 0 && most / least >= (setting ? 4 : 20);
     const marks = setting && values.length <= 8 ? values : null;
     const s = newScale(values, log, from, to, marks);
-    return s && { value: (row) => num(name, row), ...s, texts: setting ? s.ticks.map(show) : ticksText(s.ticks) };
+    return s && { value: (row) => num(name, row), ...s, texts: marks ? s.ticks.map(exact) : ticksText(s.ticks) };
   }
 
   layout() {
@@ -73,6 +73,15 @@ class Parallel {
         scale: this.scaleOf(name, height - bottom, top),
       }))
       .filter((a) => a.scale);
+    if (this.axes.length < 2) {
+      this.axes = null;
+      this.lines = [];
+      this.svg.setAttribute("height", 40);
+      this.svg.setAttribute("viewBox", "0 0 " + width + " 40");
+      this.svg.append(svg("text", { x: 4, y: 24, class: "label" }, "There are no two columns to compare."));
+      this.svg.setAttribute("aria-label", "Parallel coordinates: there are no two columns to compare.");
+      return;
+    }
     this.layers = {};
     for (const layer of ["dim", "on", "top"]) {
       this.layers[layer] = svg("g", {});
@@ -199,7 +208,7 @@ class Parallel {
   rebrush() {
     this.layout();
     for (const [name, box] of this.boxes) {
-      const a = this.axes.find((a) => a.name === name);
+      const a = (this.axes || []).find((a) => a.name === name);
       if (a) state.brushes.set("parallel " + name, this.test(a, box));
       else state.brushes.delete("parallel " + name);
     }
@@ -249,7 +258,7 @@ class Parallel {
       const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[e.key];
       if (e.key === "Escape") {
         this.clearBrush();
-        for (const a of this.axes) brush("parallel " + a.name, null);
+        for (const a of this.axes || []) brush("parallel " + a.name, null);
       }
       if (e.key === "Enter" && state.hover >= 0) pin(state.hover);
       if (!step || !this.lines.length) return;

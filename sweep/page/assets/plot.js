@@ -25,7 +25,7 @@ class Plot extends Brushed {
     for (const axis of ["x", "y"]) {
       const b = el("button", { type: "button", onclick: () => this.toggle(axis, b) });
       b.setAttribute("aria-pressed", String(this.logs[axis]));
-      b.setAttribute("aria-label", "logarithmic " + axis + " axis of " + this.spec.heading);
+      b.setAttribute("aria-label", axis + " log: logarithmic " + axis + " axis of " + this.spec.heading);
       b.textContent = axis + " log";
       this.head.append(b);
     }
@@ -53,8 +53,9 @@ class Plot extends Brushed {
   }
 
   data() {
-    this.at = -1;
+    const row = this.at >= 0 && this.marks[this.at] ? this.marks[this.at].row : -1;
     this.layout();
+    this.at = this.marks.findIndex((m) => m.row === row); // the keyboard stays at its cell
   }
 
   // marks returns what is drawn: row, x and y in values.
@@ -104,9 +105,12 @@ class Plot extends Brushed {
     this.svg.setAttribute("width", width);
     this.svg.setAttribute("height", shown);
     if (empty) {
-      const cause = all.length
-        ? "No value is above 0: a logarithmic axis cannot show any."
-        : "No cell has values for this plot yet.";
+      const log = (!this.sx && this.logs.x) || (!this.sy && this.logs.y);
+      const cause = !all.length
+        ? "No cell has values for this plot yet."
+        : log
+          ? "No value is above 0: a logarithmic axis cannot show any."
+          : "The values are too far apart for an axis.";
       this.svg.append(svg("text", { x: width / 2, y: shown / 2, "text-anchor": "middle", class: "label" }, cause));
       this.svg.setAttribute("aria-label", this.spec.heading + ": " + cause);
       this.note.textContent = "";

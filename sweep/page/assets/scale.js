@@ -22,6 +22,7 @@ function newScale(values, log, from, to, marks) {
     b += pad;
   }
   if (!log && least >= 0 && a < 0) a = most > 0 ? -(b * 0.02) : a;
+  if (!Number.isFinite(b - a)) return null;
   const unit = (to - from) / (b - a);
   const at = (v) => (log && !(v > 0) ? NaN : from + (up(v) - a) * unit);
   const back = (p) => {
@@ -39,10 +40,11 @@ function ticks(a, b, log, pixels, marks, at) {
     if (seen.length && places.every((p, i) => i === 0 || Math.abs(p - places[i - 1]) >= 32)) return seen;
   }
   const room = Math.max(2, Math.floor(pixels / 64));
-  if (!log) return linearTicks(a, b, room);
+  if (!log) return fewTicks(a, b, room);
   const out = [];
   const decades = b - a;
-  if (decades < 0.7) return linearTicks(10 ** a, 10 ** b, room).filter((v) => v > 0);
+  const linear = (n) => fewTicks(10 ** a, 10 ** b, n).filter((v) => v > 0);
+  if (decades < 0.7) return linear(room);
   const steps = decades <= room / 3 ? [1, 2, 5] : decades <= room / 2 ? [1, 3] : [1];
   const stride = steps.length > 1 ? 1 : Math.max(1, Math.ceil(decades / room));
   for (let e = Math.floor(a); e <= b; e++) {
@@ -53,7 +55,15 @@ function ticks(a, b, log, pixels, marks, at) {
       if (p >= a && p <= b) out.push(v);
     }
   }
-  return out.length > 1 ? out : linearTicks(10 ** a, 10 ** b, 2).filter((v) => v > 0);
+  const other = out.length > 1 ? [] : linear(2);
+  return other.length > out.length ? other : out;
+}
+
+// fewTicks returns about as many ticks as there is room for, but two at least: one alone tells nothing of a scale.
+function fewTicks(a, b, room) {
+  let out = [];
+  for (let n = room; n < room + 8 && out.length < 2; n++) out = linearTicks(a, b, n);
+  return out;
 }
 
 function linearTicks(a, b, room) {
@@ -96,6 +106,6 @@ function grouping(name) {
   const colour = (i) =>
     i >= n ? "cx" : "c" + (n === 1 ? 1 : n <= 8 ? Math.round((i * 7) / (n - 1)) : Math.floor((i * 8) / n));
   const shape = (i) => shapes[i % shapes.length];
-  const names = values.map((v) => name + " = " + show(v));
+  const names = values.map((v) => name + " = " + exact(v));
   return { name, of, count: n + 1, names, colour, shape };
 }

@@ -2,6 +2,10 @@
 
 const pageSize = 50;
 
+// A long text is cut off in the table; the whole stands in the panel of the cell, and a reason under Failures.
+const longest = 300;
+const clipped = (text) => (text.length > longest ? text.slice(0, longest) + "…" : text);
+
 class Table {
   constructor(parent) {
     this.parent = parent;
@@ -136,17 +140,9 @@ class Table {
       const c = columns.get(name),
         v = name === "status" ? statusOf(row) : c.at(row);
       if (name === "cell") {
-        tr.append(
-          el(
-            "td",
-            { class: "text mono" },
-            el(
-              "button",
-              { type: "button", class: "link mono", "aria-label": "show cell " + label(row) },
-              String(v ?? "").slice(0, 10),
-            ),
-          ),
-        );
+        const id = String(v ?? "").slice(0, 10) || "–";
+        const about = { type: "button", class: "link mono", "aria-label": id + ": show cell " + label(row) };
+        tr.append(el("td", { class: "text mono" }, el("button", about, id)));
         continue;
       }
       const setting = doc.fields.some((f) => f.key === name);
@@ -155,7 +151,7 @@ class Table {
         el(
           "td",
           { class: (name === "error" ? "text error" : c.kind === "text" ? "text" : "") + bad || null },
-          setting && v !== null ? String(v) : show(v),
+          clipped(setting && v !== null ? String(v) : show(v)),
         ),
       );
     }

@@ -15,7 +15,7 @@ class Forest {
     });
     this.extend = el("div", { class: "extend", "aria-live": "polite" });
     const facts = [
-      ["steps", show(f.steps) + " of " + show(f.steps + f.steps_saved) + " that the cells have; " + saved(f)],
+      ["steps", show(f.steps) + " of " + show(f.steps + f.steps_saved) + " that the cells have; " + saved(f) + open(f)],
       [
         "time",
         f.spent_s === null
@@ -240,6 +240,7 @@ class Forest {
 
 const swatch = (name) => el("span", { class: "swatch " + name });
 const rowsOf = (t) => t.stages.filter((s) => s.up < 0).reduce((n, s) => n + s.n, 0);
+const open = (f) => (f.steps_open ? "; no result tells of " + show(f.steps_open) : "");
 const saved = (f) => (f.steps_saved ? show(f.steps_saved) + " saved by sharing" : "none are shared");
 
 // In a tree these settings may differ; all others are those of the tree.
@@ -248,12 +249,12 @@ const branching = ["decay_start", "steps", "auxk_alpha", "k_aux"];
 function familyLabel(t) {
   const row = t.stages[0].first;
   const names = varying().filter((n) => !branching.includes(n));
-  return names.map((n) => n + "=" + show(value(n, row))).join("  ") || "all cells";
+  return names.map((n) => n + "=" + exact(value(n, row))).join("  ") || "all cells";
 }
 
 function leafLabel(row) {
   return varying()
     .filter((n) => branching.includes(n))
-    .map((n) => n + "=" + show(value(n, row)))
+    .map((n) => n + "=" + exact(value(n, row)))
     .join(" ");
 }

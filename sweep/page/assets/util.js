@@ -25,6 +25,13 @@ function fill(e, attributes, children) {
 // replace gives an element other children; null is none.
 const replace = (e, ...children) => e.replaceChildren(...children.filter((c) => c !== null && c !== undefined));
 
+// renew gives an element other children, unless they are like those that it has: text that is selected there stays so.
+function renew(e, ...children) {
+  const other = e.cloneNode(false);
+  replace(other, ...children);
+  if (!e.isEqualNode(other)) e.replaceChildren(...other.childNodes);
+}
+
 // show writes a number with at most four significant digits, or an integer in full.
 function show(v) {
   if (v === null || v === undefined) return "–";
@@ -32,7 +39,14 @@ function show(v) {
   const size = Math.abs(v);
   if (Number.isInteger(v) && size < 1e15) return grouped(String(v));
   if (size !== 0 && (size >= 1e7 || size < 1e-4)) return tidy(v.toExponential(3));
+  if (size >= 1e4) return grouped(String(Number(v.toPrecision(4))));
   return grouped(tidy(v.toPrecision(4)));
+}
+
+// exact writes a setting: no two that differ look alike.
+function exact(v) {
+  if (typeof v !== "number" || !Number.isFinite(v) || Number.isInteger(v)) return show(v);
+  return tidy(String(v));
 }
 
 // tidy removes zeros behind the point that say nothing.
@@ -48,13 +62,14 @@ function grouped(text) {
   return part === undefined ? out : out + "." + part;
 }
 
-// ticksText writes the numbers at an axis: as short as they can be told apart.
+// ticksText writes the numbers at an axis: as short as they can be told apart and are not moved by rounding.
 function ticksText(list) {
-  for (let digits = 2; digits < 12; digits++) {
-    const out = list.map((v) => tick(v, digits));
-    if (new Set(out).size === out.length) return out;
-  }
-  return list.map((v) => tick(v, 12));
+  const gaps = list.slice(1).map((v, i) => Math.abs(v - list[i]));
+  const most = 0.02 * Math.min(...gaps, Math.abs(list[0] || 1));
+  const good = (digits) => list.every((v) => Math.abs(Number(v.toPrecision(digits)) - v) <= most);
+  let digits = 2;
+  while (digits < 12 && !good(digits)) digits++;
+  return list.map((v) => tick(v, digits));
 }
 
 function tick(v, digits) {
@@ -73,17 +88,18 @@ function large(v) {
 function duration(seconds) {
   if (seconds === null || seconds === undefined) return "–";
   if (seconds < 1) return show(seconds) + " s";
-  if (seconds < 100) return tidy(seconds.toPrecision(3)) + " s";
-  if (seconds < 6000) return Math.floor(seconds / 60) + " min " + Math.round(seconds % 60) + " s";
-  const hours = Math.floor(seconds / 3600);
-  return grouped(String(hours)) + " h " + Math.round((seconds % 3600) / 60) + " min";
+  if (seconds < 99.95) return tidy(seconds.toPrecision(3)) + " s";
+  const whole = Math.round(seconds),
+    minutes = Math.round(seconds / 60);
+  if (whole < 6000) return Math.floor(whole / 60) + " min " + (whole % 60) + " s";
+  return grouped(String(Math.floor(minutes / 60))) + " h " + (minutes % 60) + " min";
 }
 
 function bytes(n) {
   if (n === null || n === undefined) return "–";
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let i = 0;
-  while (n >= 1024 && i < units.length - 1) {
+  while (n >= 999.5 && i < units.length - 1) {
     n /= 1024;
     i++;
   }
