@@ -139,8 +139,8 @@ func TestPlantedPredictions(t *testing.T) {
 	}
 }
 
-// Least squares that start at the planted coefficients come to no lower sum of squares, whatever the noise and the cells
-// that are missing.
+// Least squares that start at the planted coefficients come to no lower sum of squares, whatever the noise and the
+// missing cells.
 func TestLeastSquares(t *testing.T) {
 	for draw := range uint64(60) {
 		r := rand.New(rand.NewPCG(draw, 4))

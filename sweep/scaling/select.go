@@ -80,8 +80,8 @@ func Points(t table.Table) ([]Point, Selection, error) {
 		}
 	}
 	if len(fewer) > 0 {
-		s.Warnings = append(s.Warnings, "the best setting has fewer seeds than another one, and may be the best by chance, at "+
-			strings.Join(shorten(fewer), "; "))
+		s.Warnings = append(s.Warnings, "the best setting has fewer seeds than another one, "+
+			"and may be the best by chance, at "+strings.Join(shorten(fewer), "; "))
 	}
 	s.warnTokens(points)
 	return points, s, nil
