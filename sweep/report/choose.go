@@ -8,9 +8,9 @@ import (
 
 // Grouping returns how results are grouped: runs of one group differ in the settings over which the mean is taken, and
 // in no other. They trained on the same data, and their metrics have one definition. A cell that several sweeps have
-// counts once.
+// counts once. Runs that have no result do not know how it would have been measured, and go with any.
 func Grouping(over []string) table.Grouping {
-	g := table.Grouping{ID: "cell", Over: over, Keys: []string{"data", "semantics"}}
+	g := table.Grouping{ID: "cell", Over: over, Alike: []string{"data", "semantics"}}
 	for _, c := range settingColumns() {
 		if c.group == groupSetting {
 			g.Keys = append(g.Keys, c.Name)
@@ -66,7 +66,7 @@ func Varying(t *table.Table) []string {
 		if c.group != groupSetting || j < 0 {
 			continue
 		}
-		if slices.ContainsFunc(t.Rows, func(row []any) bool { return row[j] != t.Rows[0][j] }) {
+		if slices.ContainsFunc(t.Rows, func(row []any) bool { return !table.Equal(row[j], t.Rows[0][j]) }) {
 			out = append(out, c.Name)
 		}
 	}
