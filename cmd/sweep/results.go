@@ -121,7 +121,7 @@ func (o *resultsOptions) check(env *environment) error {
 func (o *resultsOptions) printSweeps(env *environment, in tables) error {
 	rows := report.Join(in.rows...)
 	rows.AllColumns = o.allColumns
-	before := len(rows.Results)
+	before := rows.Table()
 	if err := rows.Filter(o.where.filter); err != nil {
 		return inputError{fmt.Errorf("--where '%s': %w", &o.where, err)}
 	}

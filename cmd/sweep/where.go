@@ -39,13 +39,18 @@ func (o *whereOption) apply(env *environment, t table.Table) (table.Table, error
 	if err != nil {
 		return t, inputError{fmt.Errorf("--where '%s': %w", o, err)}
 	}
-	o.noteNone(env, len(keep), len(t.Rows))
+	o.noteNone(env, len(keep), t)
 	return t.Pick(keep), nil
 }
 
-// noteNone notes that no row is left.
-func (o *whereOption) noteNone(env *environment, left, of int) {
-	if len(o.filter) > 0 && left == 0 && of > 0 {
-		env.note(fmt.Sprintf("none of %d rows is left by --where '%s'", of, o))
+// noteNone notes that no row of a table is left, and what to ask instead.
+func (o *whereOption) noteNone(env *environment, left int, of table.Table) {
+	if len(o.filter) == 0 || left > 0 || len(of.Rows) == 0 {
+		return
 	}
+	note := fmt.Sprintf("none of %d rows is left by --where '%s'", len(of.Rows), o)
+	if hint := o.filter.Hint(&of); hint != "" {
+		note += ": " + hint
+	}
+	env.note(note)
 }
