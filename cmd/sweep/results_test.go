@@ -127,6 +127,10 @@ func TestResultsOfSeveral(t *testing.T) {
 	testCurves(t, dir, read)
 	curves := filepath.Join(t.TempDir(), "curves.csv")
 	mustRun(t, dir, "curves", "seeds", "--out", curves)
+	lists := filepath.Join(t.TempDir(), "lists.json")
+	if err := os.WriteFile(lists, []byte(`[{"cell":[1],"k":1}]`), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	// A bad flag is the user's mistake, and nothing is printed.
 	for args, want := range map[string]string{
 		"seeds --where nsme<1":                      "did you mean nmse?",
@@ -143,6 +147,8 @@ func TestResultsOfSeveral(t *testing.T) {
 		"seeds --pivot k,dict_size --group-by k":    "want one of them",
 		"seeds --group-by=":                         "no column is named",
 		"CURVES":                                    "sweep curves prints it",
+		"LISTS":                                     "cell holds lists of integers, want text",
+		"results_test.go":                           "those that end with .csv",
 		"seeds --value nmse":                        "goes with",
 		"seeds seeds":                               "given twice",
 		"seeds -o xml":                              "want one of",
@@ -150,7 +156,7 @@ func TestResultsOfSeveral(t *testing.T) {
 		"nothing.csv":                               "no such file",
 		"nothing":                                   "nothing",
 	} {
-		args = strings.Replace(args, "CURVES", curves, 1)
+		args = strings.NewReplacer("CURVES", curves, "LISTS", lists).Replace(args)
 		p := startProgram(t, dir, append([]string{"results"}, strings.Fields(args)...)...)
 		status := p.exitStatus(t)
 		if status != exitBadInput || !strings.Contains(p.err.String(), want) || p.out.Len() > 0 {
