@@ -92,9 +92,19 @@ func (o *resultsOptions) check(env *environment) error {
 	for _, list := range []struct {
 		flag    string
 		columns []string
-	}{{"columns", o.columns}, {"group-by", o.groupBy}, {"pivot", o.pivot}, {"value", o.value}} {
+	}{
+		{"columns", o.columns}, {"group-by", o.groupBy}, {"pivot", o.pivot}, {"value", o.value}, {"over", o.over},
+		{"sort", []string{strings.TrimPrefix(o.sort, "-")}},
+	} {
+		for i, name := range list.columns {
+			list.columns[i] = strings.TrimSpace(name) // as in "k, dict_size"
+		}
 		if o.output.flags.Changed(list.flag) && len(list.columns) == 0 {
 			return inputError{fmt.Errorf("--%s: no column is named", list.flag)}
+		}
+		if ofFiles := slices.ContainsFunc(o.sweeps, isTableFile); !ofFiles && !o.mcc && // a file may have it
+			slices.Contains(list.columns, mccColumn().Name) {
+			return inputError{fmt.Errorf("--%s mcc: the flag --mcc computes this column", list.flag)}
 		}
 	}
 	switch {

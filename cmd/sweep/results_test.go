@@ -94,6 +94,9 @@ func TestResultsOfSeveral(t *testing.T) {
 	if !strings.Contains(text, "sweep") || !strings.Contains(text, "seeds-") {
 		t.Errorf("no column sweep:\n%s", text)
 	}
+	if got := mustRun(t, dir, "results", "seeds", "--columns", " cell, k", "-o", "csv"); !strings.HasPrefix(got, "cell,k\n") {
+		t.Errorf("names with spaces: %s", got)
+	}
 	// A cell that both have counts once.
 	groups := read(mustRun(t, dir, "results", "seeds", "more", "--group-by", "k,dict_size", "-o", "csv"))
 	if len(groups.Rows) != 6 {
@@ -146,6 +149,8 @@ func TestResultsOfSeveral(t *testing.T) {
 		"seeds --pivot k,dict_size --value nmse,l0": "has one",
 		"seeds --pivot k,dict_size --group-by k":    "want one of them",
 		"seeds --group-by=":                         "no column is named",
+		"seeds --columns cell,mcc":                  "the flag --mcc computes",
+		"seeds --sort -mcc":                         "the flag --mcc computes",
 		"CURVES":                                    "sweep curves prints it",
 		"LISTS":                                     "cell holds lists of integers, want text",
 		"results_test.go":                           "those that end with .csv",
