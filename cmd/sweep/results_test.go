@@ -94,8 +94,9 @@ func TestResultsOfSeveral(t *testing.T) {
 	if !strings.Contains(text, "sweep") || !strings.Contains(text, "seeds-") {
 		t.Errorf("no column sweep:\n%s", text)
 	}
-	if got := mustRun(t, dir, "results", "seeds", "--columns", " cell, k", "-o", "csv"); !strings.HasPrefix(got, "cell,k\n") {
-		t.Errorf("names with spaces: %s", got)
+	named := mustRun(t, dir, "results", "seeds", "--columns", " cell, k", "-o", "csv")
+	if !strings.HasPrefix(named, "cell,k\n") {
+		t.Errorf("names with spaces: %s", named)
 	}
 	// A cell that both have counts once.
 	groups := read(mustRun(t, dir, "results", "seeds", "more", "--group-by", "k,dict_size", "-o", "csv"))

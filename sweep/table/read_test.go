@@ -47,7 +47,8 @@ func TestReadCSV(t *testing.T) {
 		"": "no line of column names", "a,a\n": "two columns", "a,b\n1\n": "line 2", "a\n\"x": "line 2",
 		"\xEF\xBB\xBFcell;x\r\na;0,5\r\n": "semicolons", "x\tlr\n1\t2\n": "tabs", "\xFF\xFEx\x00\n\x00": "UTF-8",
 	} {
-		if _, err := ReadCSV(strings.NewReader(text), Column{Name: "cell"}, Column{Name: "lr", Kind: Float}); err == nil || !strings.Contains(err.Error(), want) {
+		_, err := ReadCSV(strings.NewReader(text), Column{Name: "cell"}, Column{Name: "lr", Kind: Float})
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", text, err, want)
 		}
 	}
