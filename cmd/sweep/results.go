@@ -133,7 +133,11 @@ func (o *resultsOptions) printSweeps(env *environment, in tables) error {
 	rows.AllColumns = o.allColumns
 	before := rows.Table()
 	if err := rows.Filter(o.where.filter); err != nil {
-		return inputError{fmt.Errorf("--where '%s': %w", &o.where, err)}
+		hint := ""
+		if o.where.filter.Asks(mccColumn().Name) {
+			hint = "; mcc: the flag --mcc computes it"
+		}
+		return inputError{fmt.Errorf("--where '%s': %w%s", &o.where, err, hint)}
 	}
 	o.where.noteNone(env, len(rows.Results), before)
 	if len(o.groupBy)+len(o.pivot) > 0 {
@@ -248,10 +252,7 @@ func (o *resultsOptions) printMeans(env *environment, t table.Table) error {
 	} else {
 		values := o.value
 		if len(values) == 0 {
-			values = report.Measured(&t, f.Exact || o.allColumns)
-			if o.mcc {
-				values = append(values, mccColumn().Name)
-			}
+			values = report.Measured(&t, f.Exact || o.allColumns) // mcc is among them
 		}
 		out, err = t.Group(o.groupBy, values, grouping)
 		err = o.explain(err, "--group-by "+strings.Join(o.groupBy, ","))

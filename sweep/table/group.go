@@ -55,6 +55,11 @@ func (t *Table) Group(by, columns []string, g Grouping) (Table, error) {
 			Column{Name: name + "_std", Kind: Float, Unit: c.Unit, Doc: "standard deviation, with n − 1 below the line"},
 			Column{Name: name + "_n", Kind: Int, Doc: "number of runs with a value"})
 	}
+	for i, name := range out.names() {
+		if slices.Contains(out.names()[:i], name) {
+			return Table{}, fmt.Errorf("two columns would be named %s", name)
+		}
+	}
 	for _, rows := range groups {
 		var line []any
 		for _, i := range at {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -80,6 +81,14 @@ func TestGroupMixed(t *testing.T) {
 	}
 	if _, err := in.Group([]string{"k", "n"}, []string{"status"}, grouping); err == nil {
 		t.Error("a mean of texts")
+	}
+	for _, values := range [][]string{{"nmse", "nmse"}, {"runs"}} {
+		twice := in
+		twice.Columns = slices.Clone(in.Columns)
+		twice.Columns[1].Name = "runs"
+		if got, err := twice.Group([]string{"runs", "n"}, values, over); err == nil {
+			t.Errorf("%v: %v", values, got.names())
+		}
 	}
 	empty := in.Pick(nil)
 	got, err := empty.Group([]string{"k"}, []string{"nmse"}, grouping)

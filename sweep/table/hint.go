@@ -11,6 +11,11 @@ import (
 // mostNamed is the largest number of values that a hint names.
 const mostNamed = 6
 
+// Asks reports whether a condition is about a column.
+func (f Filter) Asks(column string) bool {
+	return slices.ContainsFunc(f, func(c condition) bool { return c.column == column })
+}
+
 // Hint says why no row of a table may be in the filter, and what to ask instead; "" where it does not know. The
 // conditions must be such as Rows takes.
 func (f Filter) Hint(t *Table) string {
