@@ -93,11 +93,10 @@ func (t *Table) Pivot(row, column, value string, g Grouping) (out Table, most in
 	}
 	var heads []any
 	for _, rows := range groups {
-		if v := t.Rows[rows[0]][at[1]]; !slices.ContainsFunc(heads, func(h any) bool { return order(h, v) == 0 }) {
-			heads = append(heads, v)
-		}
+		heads = append(heads, t.Rows[rows[0]][at[1]])
 	}
 	slices.SortFunc(heads, order)
+	heads = slices.CompactFunc(heads, Equal)
 	out.Columns = []Column{t.Columns[at[0]]}
 	for _, h := range heads {
 		c := t.Columns[measured]
@@ -112,7 +111,7 @@ func (t *Table) Pivot(row, column, value string, g Grouping) (out Table, most in
 			line[0] = v
 			out.Rows = append(out.Rows, line)
 		}
-		j := slices.IndexFunc(heads, func(h any) bool { return order(h, t.Rows[rows[0]][at[1]]) == 0 })
+		j, _ := slices.BinarySearchFunc(heads, t.Rows[rows[0]][at[1]], order)
 		values := t.values(rows, measured, g.ID)
 		most = max(most, len(values))
 		out.Rows[len(out.Rows)-1][1+j], _ = meanStd(values)
