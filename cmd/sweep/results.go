@@ -86,9 +86,9 @@ type resultsOptions struct {
 	mcc          bool
 }
 
-// check refuses flags that do not go together.
-func (o *resultsOptions) check(env *environment) error {
-	fault := ""
+// checkNames refuses lists of columns that name none, and columns that the other flags leave out.
+func (o *resultsOptions) checkNames() error {
+	ofFiles := slices.ContainsFunc(o.sweeps, isTableFile)
 	for _, list := range []struct {
 		flag    string
 		columns []string
@@ -102,11 +102,29 @@ func (o *resultsOptions) check(env *environment) error {
 		if o.output.flags.Changed(list.flag) && len(list.columns) == 0 {
 			return inputError{fmt.Errorf("--%s: no column is named", list.flag)}
 		}
-		if ofFiles := slices.ContainsFunc(o.sweeps, isTableFile); !ofFiles && !o.mcc && // a file may have it
-			slices.Contains(list.columns, mccColumn().Name) {
+		if !o.mcc && !ofFiles && slices.Contains(list.columns, mccColumn().Name) { // a file may have it
 			return inputError{fmt.Errorf("--%s mcc: the flag --mcc computes this column", list.flag)}
 		}
+		for _, name := range list.columns {
+			if o.reproducible && report.Varies(name) {
+				return inputError{fmt.Errorf("--%s %s: --reproducible is without this column, which differs between equal sweeps",
+					list.flag, name)}
+			}
+		}
 	}
+	if o.reproducible && slices.ContainsFunc(o.where.filter.Columns(), report.Varies) {
+		return inputError{fmt.Errorf("--where '%s': --reproducible is without the columns that differ between equal sweeps",
+			&o.where)}
+	}
+	return nil
+}
+
+// check refuses flags that do not go together.
+func (o *resultsOptions) check(env *environment) error {
+	if err := o.checkNames(); err != nil {
+		return err
+	}
+	fault := ""
 	switch {
 	case len(o.pivot) > 0 && len(o.groupBy) > 0:
 		fault = "--pivot and --group-by: want one of them"
@@ -134,7 +152,7 @@ func (o *resultsOptions) printSweeps(env *environment, in tables) error {
 	before := rows.Table()
 	if err := rows.Filter(o.where.filter); err != nil {
 		hint := ""
-		if o.where.filter.Asks(mccColumn().Name) {
+		if slices.Contains(o.where.filter.Columns(), mccColumn().Name) {
 			hint = "; mcc: the flag --mcc computes it"
 		}
 		return inputError{fmt.Errorf("--where '%s': %w%s", &o.where, err, hint)}

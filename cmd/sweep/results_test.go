@@ -152,6 +152,8 @@ func TestResultsOfSeveral(t *testing.T) {
 		"seeds --group-by=":                         "no column is named",
 		"seeds --columns cell,mcc":                  "the flag --mcc computes",
 		"seeds --sort -mcc":                         "the flag --mcc computes",
+		"seeds --reproducible --sort wall_seconds":  "which differs between equal sweeps",
+		"seeds --reproducible --where device=x":     "that differ between equal sweeps",
 		"CURVES":                                    "sweep curves prints it",
 		"LISTS":                                     "cell holds lists of integers, want text",
 		"results_test.go":                           "those that end with .csv",

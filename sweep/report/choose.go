@@ -46,12 +46,16 @@ func isKnown(name string) bool {
 	return slices.ContainsFunc(Columns(), func(k Column) bool { return k.Name == name })
 }
 
+// Varies reports whether the column with a name differs between two equal sweeps.
+func Varies(name string) bool {
+	return slices.ContainsFunc(Columns(), func(k Column) bool { return k.Name == name && k.Varies })
+}
+
 // Reproducible returns a table without the columns that differ between two equal sweeps.
 func Reproducible(t table.Table) (table.Table, error) {
 	var keep []string
-	known := Columns()
 	for _, c := range t.Columns {
-		if !slices.ContainsFunc(known, func(k Column) bool { return k.Name == c.Name && k.Varies }) {
+		if !Varies(c.Name) {
 			keep = append(keep, c.Name)
 		}
 	}

@@ -11,9 +11,13 @@ import (
 // mostNamed is the largest number of values that a hint names.
 const mostNamed = 6
 
-// Asks reports whether a condition is about a column.
-func (f Filter) Asks(column string) bool {
-	return slices.ContainsFunc(f, func(c condition) bool { return c.column == column })
+// Columns lists the column of each condition.
+func (f Filter) Columns() []string {
+	out := make([]string, len(f))
+	for i, c := range f {
+		out[i] = c.column
+	}
+	return out
 }
 
 // Hint says why no row of a table may be in the filter, and what to ask instead; "" where it does not know. The
