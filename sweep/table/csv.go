@@ -52,9 +52,6 @@ func ReadCSV(r io.Reader, known ...Column) (Table, error) {
 	if mark, err := buffered.Peek(3); err == nil && bytes.Equal(mark, []byte("\xEF\xBB\xBF")) {
 		_, _ = buffered.Discard(3) // Excel begins a file with it
 	}
-	if mark, err := buffered.Peek(2); err == nil && (string(mark) == "\xFF\xFE" || string(mark) == "\xFE\xFF") {
-		return Table{}, errors.New("the text is in UTF-16: save it in UTF-8")
-	}
 	in := csv.NewReader(buffered)
 	header, err := in.Read()
 	if errors.Is(err, io.EOF) {
@@ -62,6 +59,9 @@ func ReadCSV(r io.Reader, known ...Column) (Table, error) {
 	}
 	if err != nil {
 		return Table{}, err
+	}
+	if strings.HasPrefix(header[0], "\xFF\xFE") || strings.HasPrefix(header[0], "\xFE\xFF") {
+		return Table{}, errors.New("the text is in UTF-16: save it in UTF-8")
 	}
 	if err := checkColumns(len(header)); err != nil {
 		return Table{}, err

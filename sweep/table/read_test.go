@@ -185,6 +185,7 @@ func TestEndless(t *testing.T) {
 
 func FuzzReadCSV(f *testing.F) {
 	addGoldens(f, "csv")
+	f.Add([]byte("\n\xff\xfe"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := ReadCSV(bytes.NewReader(b), awkward().Columns...)
 		if err == nil {
