@@ -139,6 +139,7 @@ func TestResultsOfSeveral(t *testing.T) {
 	for args, want := range map[string]string{
 		"seeds --where nsme<1":                      "did you mean nmse?",
 		"seeds --where k":                           "has no comparison",
+		"seeds --where k=8 --where kk=1":            "character 5: no column",
 		"seeds --sort nmsee":                        "did you mean nmse?",
 		"seeds --columns cell,k,nmsee":              "did you mean nmse?",
 		"seeds --columns k,k":                       "named twice",

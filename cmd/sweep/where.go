@@ -21,12 +21,14 @@ func (o *whereOption) addFlag(f *pflag.FlagSet) {
 
 // Set implements pflag.Value. Given again, it adds conditions.
 func (o *whereOption) Set(s string) error {
-	filter, err := table.ParseFilter(s)
+	_, err := table.ParseFilter(s)
+	if err == nil {
+		o.texts = append(o.texts, s)
+		o.filter, err = table.ParseFilter(o.String()) // errors say where in the whole a condition is
+	}
 	if err != nil {
 		return inputError{fmt.Errorf("--where %w", err)}
 	}
-	o.filter = append(o.filter, filter...)
-	o.texts = append(o.texts, s)
 	return nil
 }
 
