@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/topksweep/sweep/sweep/report"
 	"github.com/topksweep/sweep/sweep/table"
 )
 
@@ -25,13 +26,14 @@ func newCurvesCommand(env *environment) *cobra.Command {
 		Short: "Print the training curves of sweeps as one table",
 		Long: `Print the curves of the completed runs of one sweep or several as one table, a row for
 each point: losses, the held-out nmse where it was measured, dead latents, learning rate,
-gradient norm, tokens and operations. The last row of a run has its final nmse.
+gradient norm, tokens and operations. The last row of a run has its final nmse. The
+settings that vary are columns, too; lr_setting is the setting lr.
 
 SWEEP is a name, an ID, or a file that this verb has written. No server is needed. A
 curve that is missing or damaged is left out, with a note.`,
 		Example: `  sweep curves topk-demo > curves.csv
   sweep curves topk-demo --out curves.parquet
-  sweep curves topk-demo --where 'k=8,nmse!=' -o jsonl`,
+  sweep curves topk-demo --where 'k=8,auxk_alpha=0,nmse!=' -o jsonl`,
 		Args: args(cobra.MinimumNArgs(1)),
 
 		ValidArgsFunction: completeSweeps(&o.location),
@@ -60,6 +62,7 @@ func runCurves(ctx context.Context, env *environment, o curvesOptions) error {
 			strings.Join(o.sweeps, ", "))}
 	}
 	env.note(t.notes...)
+	report.AddSettings(&t.curves, &t.results)
 	curves, err := o.where.apply(env, t.curves)
 	if err != nil {
 		return err

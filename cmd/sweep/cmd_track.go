@@ -81,6 +81,9 @@ func runTrack(ctx context.Context, env *environment, o trackOptions) error {
 			return err
 		}
 	}
+	if read.curves, err = report.DropSettings(read.curves); err != nil { // the results have them
+		return err
+	}
 	settings := []string{}
 	for _, f := range trainer.Fields() {
 		settings = append(settings, f.Key)

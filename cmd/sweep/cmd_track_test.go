@@ -80,6 +80,14 @@ func TestTrack(t *testing.T) {
 	if len(values) != 2 || values[0] != values[1] || !(values[0] > 0.3 && values[0] < 1) {
 		t.Errorf("mcc %v", values)
 	}
+	header, _, _ := strings.Cut(mustRun(t, dir, "results", "seeds", "--mcc", "--group-by", "k,status", "-o", "csv"), "\n")
+	if strings.Count(header, "mcc_mean") != 1 {
+		t.Errorf("columns of means: %s", header)
+	}
+	p := startProgram(t, dir, "results", "seeds", "--where", "mcc>0.5")
+	if p.exitStatus(t) != exitBadInput || !strings.Contains(p.err.String(), "the flag --mcc computes it") {
+		t.Errorf("%s", p.err.String())
+	}
 }
 
 // The real packages find the values of the results in the files.

@@ -86,17 +86,45 @@ type resultsOptions struct {
 	mcc          bool
 }
 
-// check refuses flags that do not go together.
-func (o *resultsOptions) check(env *environment) error {
-	fault := ""
+// checkNames refuses lists of columns that name none, and columns that the other flags leave out.
+func (o *resultsOptions) checkNames() error {
+	ofFiles := slices.ContainsFunc(o.sweeps, isTableFile)
 	for _, list := range []struct {
 		flag    string
 		columns []string
-	}{{"columns", o.columns}, {"group-by", o.groupBy}, {"pivot", o.pivot}, {"value", o.value}} {
+	}{
+		{"columns", o.columns}, {"group-by", o.groupBy}, {"pivot", o.pivot}, {"value", o.value}, {"over", o.over},
+		{"sort", []string{strings.TrimPrefix(o.sort, "-")}},
+	} {
+		for i, name := range list.columns {
+			list.columns[i] = strings.TrimSpace(name) // as in "k, dict_size"
+		}
 		if o.output.flags.Changed(list.flag) && len(list.columns) == 0 {
 			return inputError{fmt.Errorf("--%s: no column is named", list.flag)}
 		}
+		if !o.mcc && !ofFiles && slices.Contains(list.columns, mccColumn().Name) { // a file may have it
+			return inputError{fmt.Errorf("--%s mcc: the flag --mcc computes this column", list.flag)}
+		}
+		for _, name := range list.columns {
+			if o.reproducible && report.Varies(name) {
+				return inputError{fmt.Errorf("--%s %s: --reproducible is without this column, which differs between equal sweeps",
+					list.flag, name)}
+			}
+		}
 	}
+	if o.reproducible && slices.ContainsFunc(o.where.filter.Columns(), report.Varies) {
+		return inputError{fmt.Errorf("--where '%s': --reproducible is without the columns that differ between equal sweeps",
+			&o.where)}
+	}
+	return nil
+}
+
+// check refuses flags that do not go together.
+func (o *resultsOptions) check(env *environment) error {
+	if err := o.checkNames(); err != nil {
+		return err
+	}
+	fault := ""
 	switch {
 	case len(o.pivot) > 0 && len(o.groupBy) > 0:
 		fault = "--pivot and --group-by: want one of them"
@@ -121,9 +149,13 @@ func (o *resultsOptions) check(env *environment) error {
 func (o *resultsOptions) printSweeps(env *environment, in tables) error {
 	rows := report.Join(in.rows...)
 	rows.AllColumns = o.allColumns
-	before := len(rows.Results)
+	before := rows.Table()
 	if err := rows.Filter(o.where.filter); err != nil {
-		return inputError{fmt.Errorf("--where '%s': %w", &o.where, err)}
+		hint := ""
+		if slices.Contains(o.where.filter.Columns(), mccColumn().Name) {
+			hint = "; mcc: the flag --mcc computes it"
+		}
+		return inputError{fmt.Errorf("--where '%s': %w%s", &o.where, err, hint)}
 	}
 	o.where.noteNone(env, len(rows.Results), before)
 	if len(o.groupBy)+len(o.pivot) > 0 {
@@ -238,10 +270,7 @@ func (o *resultsOptions) printMeans(env *environment, t table.Table) error {
 	} else {
 		values := o.value
 		if len(values) == 0 {
-			values = report.Measured(&t, f.Exact || o.allColumns)
-			if o.mcc {
-				values = append(values, mccColumn().Name)
-			}
+			values = report.Measured(&t, f.Exact || o.allColumns) // mcc is among them
 		}
 		out, err = t.Group(o.groupBy, values, grouping)
 		err = o.explain(err, "--group-by "+strings.Join(o.groupBy, ","))

@@ -94,6 +94,10 @@ func TestResultsOfSeveral(t *testing.T) {
 	if !strings.Contains(text, "sweep") || !strings.Contains(text, "seeds-") {
 		t.Errorf("no column sweep:\n%s", text)
 	}
+	named := mustRun(t, dir, "results", "seeds", "--columns", " cell, k", "-o", "csv")
+	if !strings.HasPrefix(named, "cell,k\n") {
+		t.Errorf("names with spaces: %s", named)
+	}
 	// A cell that both have counts once.
 	groups := read(mustRun(t, dir, "results", "seeds", "more", "--group-by", "k,dict_size", "-o", "csv"))
 	if len(groups.Rows) != 6 {
@@ -127,10 +131,15 @@ func TestResultsOfSeveral(t *testing.T) {
 	testCurves(t, dir, read)
 	curves := filepath.Join(t.TempDir(), "curves.csv")
 	mustRun(t, dir, "curves", "seeds", "--out", curves)
+	lists := filepath.Join(t.TempDir(), "lists.json")
+	if err := os.WriteFile(lists, []byte(`[{"cell":[1],"k":1}]`), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	// A bad flag is the user's mistake, and nothing is printed.
 	for args, want := range map[string]string{
 		"seeds --where nsme<1":                      "did you mean nmse?",
 		"seeds --where k":                           "has no comparison",
+		"seeds --where k=8 --where kk=1":            "character 5: no column",
 		"seeds --sort nmsee":                        "did you mean nmse?",
 		"seeds --columns cell,k,nmsee":              "did you mean nmse?",
 		"seeds --columns k,k":                       "named twice",
@@ -142,7 +151,13 @@ func TestResultsOfSeveral(t *testing.T) {
 		"seeds --pivot k,dict_size --value nmse,l0": "has one",
 		"seeds --pivot k,dict_size --group-by k":    "want one of them",
 		"seeds --group-by=":                         "no column is named",
+		"seeds --columns cell,mcc":                  "the flag --mcc computes",
+		"seeds --sort -mcc":                         "the flag --mcc computes",
+		"seeds --reproducible --sort wall_seconds":  "which differs between equal sweeps",
+		"seeds --reproducible --where device=x":     "that differ between equal sweeps",
 		"CURVES":                                    "sweep curves prints it",
+		"LISTS":                                     "cell holds lists of integers, want text",
+		"results_test.go":                           "those that end with .csv",
 		"seeds --value nmse":                        "goes with",
 		"seeds seeds":                               "given twice",
 		"seeds -o xml":                              "want one of",
@@ -150,7 +165,7 @@ func TestResultsOfSeveral(t *testing.T) {
 		"nothing.csv":                               "no such file",
 		"nothing":                                   "nothing",
 	} {
-		args = strings.Replace(args, "CURVES", curves, 1)
+		args = strings.NewReplacer("CURVES", curves, "LISTS", lists).Replace(args)
 		p := startProgram(t, dir, append([]string{"results"}, strings.Fields(args)...)...)
 		status := p.exitStatus(t)
 		if status != exitBadInput || !strings.Contains(p.err.String(), want) || p.out.Len() > 0 {

@@ -23,7 +23,9 @@ the flags are wrong and nothing was started; 130 interrupted, with all work save
   sweep plan grid.yaml                  what would run, without running it
   sweep up                              server, Web UI and worker, kept running
   sweep submit grid.yaml --wait         hand a grid to a running server
-  sweep results topk-demo -o csv        the results again, for a program`,
+  sweep results topk-demo -o csv        the results again, for a program
+  sweep plot topk-demo --out figures    the figures of a paper
+  sweep report topk-demo --out t.html   the same for a browser, in one file`,
 		Args:          unknownVerb,
 		RunE:          showHelp,
 		SilenceUsage:  true,

@@ -45,6 +45,11 @@ func readTables(ctx context.Context, at location, args []string, curves bool) (t
 			continue
 		}
 		rows, l, err := readSweep(ctx, at, arg)
+		if unknown := (*ledger.UnknownSweepError)(nil); errors.As(err, &unknown) {
+			if _, statErr := os.Stat(arg); statErr == nil {
+				err = fmt.Errorf("%w; of files, those that end with .csv, .parquet, .json or .jsonl are read", err)
+			}
+		}
 		if err != nil {
 			return out, err
 		}
@@ -140,6 +145,9 @@ func readTableFile(path string) (table.Table, error) {
 		t, err = table.ReadParquet(f, report.Schema()...)
 	default:
 		t, err = table.ReadJSON(f, report.Schema()...)
+	}
+	if err == nil {
+		err = t.Conform(report.Schema())
 	}
 	if err != nil {
 		return t, fmt.Errorf("read %s: %w", path, err)

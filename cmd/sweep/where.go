@@ -21,12 +21,14 @@ func (o *whereOption) addFlag(f *pflag.FlagSet) {
 
 // Set implements pflag.Value. Given again, it adds conditions.
 func (o *whereOption) Set(s string) error {
-	filter, err := table.ParseFilter(s)
+	_, err := table.ParseFilter(s)
+	if err == nil {
+		o.texts = append(o.texts, s)
+		o.filter, err = table.ParseFilter(o.String()) // errors say where in the whole a condition is
+	}
 	if err != nil {
 		return inputError{fmt.Errorf("--where %w", err)}
 	}
-	o.filter = append(o.filter, filter...)
-	o.texts = append(o.texts, s)
 	return nil
 }
 
@@ -39,13 +41,18 @@ func (o *whereOption) apply(env *environment, t table.Table) (table.Table, error
 	if err != nil {
 		return t, inputError{fmt.Errorf("--where '%s': %w", o, err)}
 	}
-	o.noteNone(env, len(keep), len(t.Rows))
+	o.noteNone(env, len(keep), t)
 	return t.Pick(keep), nil
 }
 
-// noteNone notes that no row is left.
-func (o *whereOption) noteNone(env *environment, left, of int) {
-	if len(o.filter) > 0 && left == 0 && of > 0 {
-		env.note(fmt.Sprintf("none of %d rows is left by --where '%s'", of, o))
+// noteNone notes that no row of a table is left, and what to ask instead.
+func (o *whereOption) noteNone(env *environment, left int, of table.Table) {
+	if len(o.filter) == 0 || left > 0 || len(of.Rows) == 0 {
+		return
 	}
+	note := fmt.Sprintf("none of %d rows is left by --where '%s'", len(of.Rows), o)
+	if hint := o.filter.Hint(&of); hint != "" {
+		note += ": " + hint
+	}
+	env.note(note)
 }

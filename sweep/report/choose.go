@@ -8,9 +8,9 @@ import (
 
 // Grouping returns how results are grouped: runs of one group differ in the settings over which the mean is taken, and
 // in no other. They trained on the same data, and their metrics have one definition. A cell that several sweeps have
-// counts once.
+// counts once. Runs that have no result do not know how it would have been measured, and go with any.
 func Grouping(over []string) table.Grouping {
-	g := table.Grouping{ID: "cell", Over: over, Keys: []string{"data", "semantics"}}
+	g := table.Grouping{ID: "cell", Over: over, Alike: []string{"data", "semantics"}}
 	for _, c := range settingColumns() {
 		if c.group == groupSetting {
 			g.Keys = append(g.Keys, c.Name)
@@ -46,12 +46,16 @@ func isKnown(name string) bool {
 	return slices.ContainsFunc(Columns(), func(k Column) bool { return k.Name == name })
 }
 
+// Varies reports whether the column with a name differs between two equal sweeps.
+func Varies(name string) bool {
+	return slices.ContainsFunc(Columns(), func(k Column) bool { return k.Name == name && k.Varies })
+}
+
 // Reproducible returns a table without the columns that differ between two equal sweeps.
 func Reproducible(t table.Table) (table.Table, error) {
 	var keep []string
-	known := Columns()
 	for _, c := range t.Columns {
-		if !slices.ContainsFunc(known, func(k Column) bool { return k.Name == c.Name && k.Varies }) {
+		if !Varies(c.Name) {
 			keep = append(keep, c.Name)
 		}
 	}
@@ -66,7 +70,7 @@ func Varying(t *table.Table) []string {
 		if c.group != groupSetting || j < 0 {
 			continue
 		}
-		if slices.ContainsFunc(t.Rows, func(row []any) bool { return row[j] != t.Rows[0][j] }) {
+		if slices.ContainsFunc(t.Rows, func(row []any) bool { return !table.Equal(row[j], t.Rows[0][j]) }) {
 			out = append(out, c.Name)
 		}
 	}

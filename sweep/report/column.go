@@ -59,7 +59,9 @@ func Schema() []table.Column {
 	for _, c := range Columns() {
 		out = append(out, c.Column)
 	}
-	for _, c := range CurveColumns() {
+	lr := float(lrSetting, "setting lr of the run")
+	lr.Exact = true
+	for _, c := range append(CurveColumns(), lr) {
 		if !slices.ContainsFunc(out, func(o table.Column) bool { return o.Name == c.Name }) {
 			out = append(out, c)
 		}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
@@ -85,4 +86,62 @@ func curveRows(r ledger.Result, points []trainer.Point) [][]any {
 	}
 	row(int64(c.Steps), nil, nil, nil, nil, nmse, nil, int64(r.Metrics.DeadLatents), nil)
 	return out
+}
+
+// lrSetting is the column of curves with the setting lr: their column lr has that of each step.
+const lrSetting = "lr_setting"
+
+// AddSettings adds the settings in which results differ to curves that lack them, so that the curves alone can be
+// filtered and drawn by any axis. A run whose results are not among the given has no value there.
+func AddSettings(curves, results *table.Table) {
+	type key struct{ sweep, cell string }
+	keyOf := func(t *table.Table, row int) key {
+		sweep, _ := t.Value(row, "sweep").(string)
+		cell, _ := t.Value(row, "cell").(string)
+		return key{sweep, cell}
+	}
+	rowOf := map[key]int{}
+	for i := range results.Rows {
+		rowOf[keyOf(results, i)] = i
+	}
+	var from, to []int // indices of a setting's column in the results and in the curves
+	for _, name := range Varying(results) {
+		c := results.Columns[results.Index(name)]
+		if name == "lr" {
+			c.Name, c.Doc = lrSetting, "setting lr of the run"
+		}
+		if slices.ContainsFunc(CurveColumns(), func(have table.Column) bool { return have.Name == c.Name }) {
+			continue
+		}
+		if curves.Index(c.Name) < 0 {
+			curves.Columns = append(curves.Columns, c)
+		}
+		from, to = append(from, results.Index(name)), append(to, curves.Index(c.Name))
+	}
+	for i, row := range curves.Rows {
+		row = append(row, make([]any, len(curves.Columns)-len(row))...)
+		if r, ok := rowOf[keyOf(curves, i)]; ok {
+			for n := range from {
+				if row[to[n]] == nil {
+					row[to[n]] = results.Rows[r][from[n]]
+				}
+			}
+		}
+		curves.Rows[i] = row
+	}
+}
+
+// DropSettings returns curves without the columns that AddSettings adds: they are no measurements.
+func DropSettings(curves table.Table) (table.Table, error) {
+	var keep []string
+	for _, c := range curves.Columns {
+		own := slices.ContainsFunc(CurveColumns(), func(have table.Column) bool { return have.Name == c.Name })
+		added := c.Name == lrSetting || slices.ContainsFunc(settingColumns(), func(have Column) bool {
+			return have.group == groupSetting && have.Name == c.Name
+		})
+		if own || !added {
+			keep = append(keep, c.Name)
+		}
+	}
+	return curves.Select(keep)
 }

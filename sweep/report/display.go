@@ -50,11 +50,14 @@ func (c Column) shown(t *table.Table, j int, axes []string, all bool) bool {
 	case groupTime, groupFile:
 		return false
 	case groupSweep:
-		return some(func(v any) bool { return v != t.Rows[0][j] })
+		return some(func(v any) bool { return !table.Equal(v, t.Rows[0][j]) })
 	case groupData, groupWritten, groupCost:
 		return all && hasValue
 	case groupOld:
-		return all || some(func(v any) bool { return v.(int64) < trainer.SemanticsVersion })
+		return all || some(func(v any) bool { // a file may have a text there
+			version, isNumber := v.(int64)
+			return !isNumber || version < trainer.SemanticsVersion
+		})
 	case groupSetting:
 		return c.Name == "steps" || all || slices.Contains(axes, c.Name)
 	case groupMetric:

@@ -62,7 +62,13 @@ func ReadCSV(r io.Reader, known ...Column) (Table, error) {
 	if err != nil {
 		return Table{}, err
 	}
+	if strings.HasPrefix(header[0], "\xFF\xFE") || strings.HasPrefix(header[0], "\xFE\xFF") {
+		return Table{}, errors.New("the text is in UTF-16: save it in UTF-8")
+	}
 	if err := checkColumns(len(header)); err != nil {
+		return Table{}, err
+	}
+	if err := checkSeparator(header, known); err != nil {
 		return Table{}, err
 	}
 	for i, name := range header {
@@ -101,6 +107,23 @@ func ReadCSV(r io.Reader, known ...Column) (Table, error) {
 		}
 	}
 	return t, nil
+}
+
+// checkSeparator refuses a header in which something else than a comma separates names, one of them known. Excel
+// writes semicolons where a comma is the decimal point.
+func checkSeparator(header []string, known []Column) error {
+	for name, separator := range map[string]string{"semicolons": ";", "tabs": "\t"} {
+		names := strings.Split(header[0], separator)
+		if len(header) > 1 || len(names) == 1 {
+			continue
+		}
+		for _, c := range known {
+			if slices.Contains(names, c.Name) {
+				return fmt.Errorf("the columns are separated by %s: want commas, and points in numbers", name)
+			}
+		}
+	}
+	return nil
 }
 
 // columnOf describes a column by its name and its fields.

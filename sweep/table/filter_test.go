@@ -76,6 +76,37 @@ func TestFilterErrors(t *testing.T) {
 	}
 }
 
+// Where no row is left, a hint says what to ask instead.
+func TestFilterHint(t *testing.T) {
+	in := sample()
+	in.Columns[0].Name = "decay_start"
+	in.Columns[4].Name = "decay_start_written"
+	for text, want := range map[string]string{
+		"decay_start=0.8":           "decay_start holds integers; decay_start_written has it as the grid does",
+		"decay_start=8,nmse>7":      "",
+		"decay_start=7":             "",
+		"status=compl":              "status^=compl finds the texts that begin so",
+		"status=done":               "the values of status are completed, failed, a, b, ",
+		"nmse>9,status=done":        "the values of status are completed, failed, a, b, ",
+		"nmse=0.1,nmse=0.2":         "all conditions have to hold, and nmse has one value in a row",
+		"status=completed,lr>9":     "",
+		"density=":                  "",
+		"decay_start_written=NOTME": `the values of decay_start_written are auto, 0.002, it's "x"`,
+	} {
+		f, err := ParseFilter(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := f.Hint(&in); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+	in.Rows = in.Rows[:0]
+	if f, err := ParseFilter("status=x"); err != nil || f.Hint(&in) != "no row has a value of status" {
+		t.Error(err)
+	}
+}
+
 func FuzzFilter(f *testing.F) {
 	for _, text := range []string{"k=8,nmse<0.2", `status="a, ""b"`, "k^='", "é!=,k", "k= \t8"} {
 		f.Add(text)
@@ -90,6 +121,7 @@ func FuzzFilter(f *testing.F) {
 		if err != nil {
 			return
 		}
+		_ = filter.Hint(&in)
 		// A row is in the filter if it is in each of its conditions.
 		for i := range in.Rows {
 			inAll := true

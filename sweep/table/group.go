@@ -11,6 +11,10 @@ type Grouping struct {
 	ID   string   // the column that names what a row is about: of rows with one ID, the first with a value counts
 	Keys []string // the columns in which rows of one group may not differ, but for those in Over and those grouped by
 	Over []string // the columns over which means are taken: in these they may
+
+	// Alike are more columns in which rows of one group may not differ. A row without a value, as one without a result
+	// is, goes with any.
+	Alike []string
 }
 
 // A MixedError tells of rows in one group that differ in more than what the mean is taken over.
@@ -51,6 +55,11 @@ func (t *Table) Group(by, columns []string, g Grouping) (Table, error) {
 			Column{Name: name + "_std", Kind: Float, Unit: c.Unit, Doc: "standard deviation, with n − 1 below the line"},
 			Column{Name: name + "_n", Kind: Int, Doc: "number of runs with a value"})
 	}
+	for i, name := range out.names() {
+		if slices.Contains(out.names()[:i], name) {
+			return Table{}, fmt.Errorf("two columns would be named %s", name)
+		}
+	}
 	for _, rows := range groups {
 		var line []any
 		for _, i := range at {
@@ -84,15 +93,14 @@ func (t *Table) Pivot(row, column, value string, g Grouping) (out Table, most in
 	}
 	var heads []any
 	for _, rows := range groups {
-		if v := t.Rows[rows[0]][at[1]]; !slices.ContainsFunc(heads, func(h any) bool { return order(h, v) == 0 }) {
-			heads = append(heads, v)
-		}
+		heads = append(heads, t.Rows[rows[0]][at[1]])
 	}
 	slices.SortFunc(heads, order)
+	heads = slices.CompactFunc(heads, Equal)
 	out.Columns = []Column{t.Columns[at[0]]}
 	for _, h := range heads {
 		c := t.Columns[measured]
-		c.Name, c.Kind, c.Exact = column+"="+Print(h), Float, false
+		c.Name, c.Kind, c.Exact = column+"="+head(h), Float, false
 		c.Doc = fmt.Sprintf("%s where %s: %s", value, c.Name, c.Doc)
 		out.Columns = append(out.Columns, c)
 	}
@@ -103,12 +111,20 @@ func (t *Table) Pivot(row, column, value string, g Grouping) (out Table, most in
 			line[0] = v
 			out.Rows = append(out.Rows, line)
 		}
-		j := slices.IndexFunc(heads, func(h any) bool { return order(h, t.Rows[rows[0]][at[1]]) == 0 })
+		j, _ := slices.BinarySearchFunc(heads, t.Rows[rows[0]][at[1]], order)
 		values := t.values(rows, measured, g.ID)
 		most = max(most, len(values))
 		out.Rows[len(out.Rows)-1][1+j], _ = meanStd(values)
 	}
 	return out, most, nil
+}
+
+// head prints a value for the name of a column. As in a Filter, there is nothing behind the = where there is no value.
+func head(v any) string {
+	if v == "" {
+		return `""`
+	}
+	return Print(v)
 }
 
 // groups returns the indices of the rows of each group, in ascending order of the values that are grouped by, and the
@@ -160,13 +176,23 @@ func (t *Table) groups(by []string, g Grouping) (groups [][]int, at []int, err e
 
 // differing lists the keys in which rows of a group differ though they may not.
 func (t *Table) differing(rows []int, by []string, g Grouping) (keys []string) {
-	for _, key := range g.Keys {
+	for n, key := range slices.Concat(g.Keys, g.Alike) {
 		i := t.Index(key)
 		if i < 0 || slices.Contains(by, key) || slices.Contains(g.Over, key) {
 			continue
 		}
 		first := t.Rows[rows[0]][i]
-		if slices.ContainsFunc(rows, func(r int) bool { return order(t.Rows[r][i], first) != 0 }) {
+		differs := func(r int) bool {
+			v := t.Rows[r][i]
+			if n < len(g.Keys) {
+				return !Equal(v, first)
+			}
+			if first == nil {
+				first = v
+			}
+			return v != nil && !Equal(v, first)
+		}
+		if slices.ContainsFunc(rows, differs) {
 			keys = append(keys, key)
 		}
 	}
@@ -190,6 +216,14 @@ func (t *Table) findNumbers(name string) (int, error) {
 	return i, err
 }
 
+// keyOf returns a value as a key of a map, which a list cannot be.
+func keyOf(v any) any {
+	if list, ok := v.([]int64); ok {
+		return Print(list)
+	}
+	return v
+}
+
 // distinct counts the IDs of rows; without a column of IDs, the rows.
 func (t *Table) distinct(rows []int, id string) int {
 	i := t.Index(id)
@@ -198,7 +232,7 @@ func (t *Table) distinct(rows []int, id string) int {
 	}
 	seen := map[any]bool{}
 	for _, r := range rows {
-		seen[t.Rows[r][i]] = true
+		seen[keyOf(t.Rows[r][i])] = true
 	}
 	return len(seen)
 }
@@ -212,11 +246,11 @@ func (t *Table) values(rows []int, column int, id string) (out []float64) {
 		if n, isInt := t.Rows[r][column].(int64); isInt {
 			v, ok = float64(n), true
 		}
-		if !ok || finite(v) == nil || i >= 0 && seen[t.Rows[r][i]] {
+		if !ok || finite(v) == nil || i >= 0 && seen[keyOf(t.Rows[r][i])] {
 			continue
 		}
 		if i >= 0 {
-			seen[t.Rows[r][i]] = true
+			seen[keyOf(t.Rows[r][i])] = true
 		}
 		out = append(out, v)
 	}

@@ -1,9 +1,11 @@
 package table
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -80,10 +82,59 @@ func TestGroupMixed(t *testing.T) {
 	if _, err := in.Group([]string{"k", "n"}, []string{"status"}, grouping); err == nil {
 		t.Error("a mean of texts")
 	}
+	for _, values := range [][]string{{"nmse", "nmse"}, {"runs"}} {
+		twice := in
+		twice.Columns = slices.Clone(in.Columns)
+		twice.Columns[1].Name = "runs"
+		if got, err := twice.Group([]string{"runs", "n"}, values, over); err == nil {
+			t.Errorf("%v: %v", values, got.names())
+		}
+	}
 	empty := in.Pick(nil)
 	got, err := empty.Group([]string{"k"}, []string{"nmse"}, grouping)
 	if err != nil || len(got.Rows) != 0 || len(got.Columns) != 5 {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// Rows that have no value do not keep those that have one from being alike. Lists can be grouped, too.
+func TestGroupAlike(t *testing.T) {
+	in := Table{
+		Columns: []Column{
+			{Name: "cell", Kind: Ints}, {Name: "k", Kind: Int}, {Name: "nmse", Kind: Float}, {Name: "v", Kind: Int},
+		},
+		Rows: [][]any{
+			{[]int64{1}, int64(8), nil, nil}, {[]int64{2}, int64(8), 0.5, int64(2)}, {[]int64{2}, int64(8), 0.5, int64(2)},
+			{[]int64{3}, int64(8), 0.7, int64(2)},
+		},
+	}
+	g := Grouping{ID: "cell", Alike: []string{"v"}}
+	got, err := in.Group([]string{"k"}, []string{"nmse"}, g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mean, _ := got.Number(0, "nmse_mean")
+	if got.Value(0, "runs") != int64(3) || got.Value(0, "nmse_n") != int64(2) || !(math.Abs(mean-0.6) <= 1e-15) {
+		t.Errorf("%v", got.Rows)
+	}
+	in.Rows[3][3] = int64(1)
+	if got, err = in.Group([]string{"k"}, []string{"nmse"}, g); err == nil {
+		t.Errorf("%v: versions are mixed", got.Rows)
+	}
+}
+
+// Columns of a pivot have different names, also those of no text and of no value.
+func TestPivotNames(t *testing.T) {
+	in := Table{
+		Columns: []Column{{Name: "k", Kind: Int}, {Name: "name", Kind: Text}, {Name: "nmse", Kind: Float}},
+		Rows:    [][]any{{int64(8), "", 1.0}, {int64(8), nil, 2.0}, {int64(8), "a", 3.0}},
+	}
+	got, _, err := in.Pivot("k", "name", "nmse", Grouping{})
+	if err != nil || strings.Join(got.names(), " ") != `k name="" name=a name=` {
+		t.Errorf("%v, %v", got.names(), err)
+	}
+	if _, err := ReadParquet(bytes.NewReader(written(t, "parquet", got))); err != nil {
+		t.Error(err)
 	}
 }
 

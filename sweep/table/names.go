@@ -47,6 +47,9 @@ func suggest(name string, known []string) string {
 	case len(inside) > 0:
 		return fmt.Sprintf("did you mean %s?", strings.Join(inside, " or "))
 	}
+	if len(known) == 0 {
+		return "there is none"
+	}
 	return "there are " + strings.Join(known, ", ")
 }
 
@@ -159,6 +162,27 @@ func Join(tables ...Table) (Table, error) {
 		}
 	}
 	return out, nil
+}
+
+// Conform makes the values of columns that are known to hold text texts: an ID of digits alone is a number in JSON. The
+// error names a column that holds lists and is known to hold none.
+func (t *Table) Conform(known []Column) error {
+	for j, c := range t.Columns {
+		i := slices.IndexFunc(known, func(k Column) bool { return k.Name == c.Name })
+		switch {
+		case i < 0 || known[i].Kind == c.Kind:
+		case c.Kind == Ints && t.hasValue(c.Name):
+			return fmt.Errorf("column %s holds %s, want %s", c.Name, c.Kind, known[i].Kind)
+		case known[i].Kind == Text || c.Kind == Ints:
+			for _, row := range t.Rows {
+				if row[j] != nil {
+					row[j] = Print(row[j])
+				}
+			}
+			t.Columns[j] = known[i]
+		}
+	}
+	return nil
 }
 
 // convert returns an integer as a number where the kind is Float, and any other value as it is.

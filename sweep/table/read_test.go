@@ -50,8 +50,10 @@ func TestReadCSV(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"": "no line of column names", "a,a\n": "two columns", "a,b\n1\n": "line 2", "a\n\"x": "line 2",
+		"\xEF\xBB\xBFcell;x\r\na;0,5\r\n": "semicolons", "x\tlr\n1\t2\n": "tabs", "\xFF\xFEx\x00\n\x00": "UTF-8",
 	} {
-		if _, err := ReadCSV(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
+		_, err := ReadCSV(strings.NewReader(text), Column{Name: "cell"}, Column{Name: "lr", Kind: Float})
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", text, err, want)
 		}
 	}
@@ -99,6 +101,25 @@ func TestKnownKinds(t *testing.T) {
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v, want\n%+v", got, err, want)
+	}
+}
+
+// Known texts that look like numbers are texts, and lists are refused where none is meant.
+func TestConform(t *testing.T) {
+	known := []Column{{Name: "cell", Kind: Text}, {Name: "k", Kind: Int}, {Name: "density", Kind: Ints}}
+	in, err := ReadJSON(strings.NewReader(`[{"cell":12,"k":"a","density":[1],"l":[1]},{"cell":null}]`), known...)
+	if err == nil {
+		err = in.Conform(known)
+	}
+	want := [][]any{{"12", "a", []int64{1}, []int64{1}}, {nil, nil, nil, nil}}
+	if err != nil || !reflect.DeepEqual(in.Rows, want) || in.Columns[0] != known[0] {
+		t.Errorf("%+v, %v", in, err)
+	}
+	if in, err = ReadJSON(strings.NewReader(`[{"k":[1]},{"k":null}]`), known...); err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Conform(known); err == nil || !strings.Contains(err.Error(), "k holds lists of integers, want integers") {
+		t.Error(err)
 	}
 }
 
@@ -169,6 +190,7 @@ func TestEndless(t *testing.T) {
 
 func FuzzReadCSV(f *testing.F) {
 	addGoldens(f, "csv")
+	f.Add([]byte("\n\xff\xfe"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := ReadCSV(bytes.NewReader(b), awkward().Columns...)
 		if err == nil {

@@ -31,6 +31,9 @@ func (t *Table) Order(column string) ([]int, error) {
 	return out, nil
 }
 
+// Equal reports whether two values are the same: also lists, which == cannot compare.
+func Equal(a, b any) bool { return order(a, b) == 0 }
+
 func lastIfNil(v any) int {
 	if v == nil {
 		return 1

@@ -209,3 +209,15 @@ func TestSuggest(t *testing.T) {
 		}
 	}
 }
+
+func TestEscapeMarkdown(t *testing.T) {
+	for in, want := range map[string]string{
+		"dict_size": "dict_size", "é_1": "é_1", "__init__": `\_\_init\_\_`, "_a b_": `\_a b\_`, "a_": `a\_`,
+		"$x_1$":  `\$x_1\$`,
+		"[a](b)": `[a]\(b)`, "[1,2]": "[1,2]", "~~a~~": `\~\~a\~\~`, "a|b\n<c>": `a\|b \<c>`, "": "", "_": `\_`,
+	} {
+		if got := EscapeMarkdown(in); got != want {
+			t.Errorf("%q: %s, want %s", in, got, want)
+		}
+	}
+}

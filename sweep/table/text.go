@@ -7,6 +7,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/olekukonko/tablewriter"
 	"github.com/olekukonko/tablewriter/renderer"
@@ -31,10 +33,29 @@ func writeMarkdown(w io.Writer, t *Table) error {
 	return render(w, t, renderer.NewMarkdown(), EscapeMarkdown)
 }
 
-// EscapeMarkdown returns a text as Markdown shows it literally in one line, also in a cell of a table.
+// EscapeMarkdown returns a text as Markdown shows it literally in one line, also in a cell of a table. An underscore
+// between letters or digits, as in dict_size, emphasises nothing and stays as it is. What is between dollars is
+// mathematics for GitHub, and what is between tildes deleted.
 func EscapeMarkdown(s string) string {
-	return strings.NewReplacer("\\", `\\`, "|", `\|`, "<", `\<`, "`", "\\`", "*", `\*`, "&", `\&`).Replace(oneLine(s))
+	s = strings.NewReplacer("\\", `\\`, "|", `\|`, "<", `\<`, "`", "\\`", "*", `\*`, "&", `\&`, "$", `\$`, "~", `\~`,
+		"](", `]\(`).Replace(oneLine(s))
+	if !strings.Contains(s, "_") {
+		return s
+	}
+	var b strings.Builder
+	before := ' '
+	for i, r := range s {
+		after, _ := utf8.DecodeRuneInString(s[i+1:])
+		if r == '_' && !(isWord(before) && isWord(after)) {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+		before = r
+	}
+	return b.String()
 }
+
+func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // oneLine replaces line breaks and other control characters by spaces.
 func oneLine(s string) string {
