@@ -190,7 +190,15 @@ func (s *liveSource) live(ctx context.Context, sweep string) *page.Live {
 	if state := stateOfStatus(o.status); state != "" {
 		out.State = state
 	}
-	if o.ended() || o.queryErr != nil {
+	switch {
+	case o.ended():
+		return out
+	case o.queryErr != nil: // a worker that is busy may not tell which cells run: its heartbeats name one of each stage
+		for _, beat := range o.Training {
+			out.Running = append(out.Running, page.Running{
+				Cell: beat.Cell, Step: beat.Step, Steps: beat.Steps, Doing: beat.Doing,
+			})
+		}
 		return out
 	}
 	for i, cell := range o.Progress.Running {

@@ -49,12 +49,6 @@ func span(label string, log bool, values []float64) axis {
 	return a
 }
 
-// fromZero lets a linear axis begin at 0.
-func (a axis) fromZero() axis {
-	a.min = 0
-	return a
-}
-
 // at marks some values of an axis with labels.
 func (a axis) at(values []float64, label func(float64) string) axis {
 	for _, v := range values {

@@ -2,7 +2,6 @@ package figures
 
 import (
 	"image/color"
-	"math"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -109,10 +108,4 @@ func (h cell) draw(f *frame) {
 	if h.text != "" && style.Width(h.widest) <= right-left-1 && smallText <= high-low-1 {
 		f.FillText(style, vg.Point{X: (left + right) / 2, Y: (low + high) / 2}, h.text)
 	}
-}
-
-// finite says that a place can be drawn on two axes.
-func finite(at xy, x, y axis) bool {
-	good := func(v float64, a axis) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) && (!a.log || v > 0) }
-	return good(at.x, x) && good(at.y, y)
 }
