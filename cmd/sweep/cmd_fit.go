@@ -17,10 +17,10 @@ type fitVerbOptions struct {
 func newFitCommand(env *environment) *cobra.Command {
 	o := fitVerbOptions{output: newFormat("table", "json")}
 	c := &cobra.Command{
-		Use:   "fit SWEEP|FILE… --form nk",
+		Use:   "fit SWEEP… --form nk",
 		Short: "Fit a scaling law to results",
-		Long: `Fit a scaling law to the results of sweeps, each given by its name or ID, or of files.
-The forms are
+		Long: `Fit a scaling law to the results of sweeps. SWEEP is a name, an ID, or a file of results
+(for form c: of curves). No server is needed. The forms are
 
   n    L(n) = e + a·n^−b, for one k; n is dict_size and L is nmse
   c    L(C) = e + a·C^−b, over the lower envelope of the curves of one k; C is in flops
@@ -36,7 +36,7 @@ coefficient, says why, and has the fit of a smaller form.`,
   sweep fit topk-demo --form c --where k=32`,
 		Args: args(cobra.MinimumNArgs(1)),
 
-		ValidArgsFunction: completeSweep(&o.location),
+		ValidArgsFunction: completeSweeps(&o.location),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.args = args
 			return runFit(c.Context(), env, o)

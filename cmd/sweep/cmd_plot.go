@@ -41,7 +41,7 @@ out, and the reason is printed. If no figure can be drawn, the exit status is 1.
   sweep plot results.csv curves.csv --out figures`,
 		Args: args(cobra.MinimumNArgs(1)),
 
-		ValidArgsFunction: completeSweep(&o.location),
+		ValidArgsFunction: completeSweeps(&o.location),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.of = args
 			return runPlot(c.Context(), env, o)

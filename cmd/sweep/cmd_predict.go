@@ -22,11 +22,11 @@ type predictOptions struct {
 func newPredictCommand(env *environment) *cobra.Command {
 	o := predictOptions{output: newFormat("table", "json")}
 	c := &cobra.Command{
-		Use:   "predict SWEEP|FILE… --k 64 --dict-size 131072",
+		Use:   "predict SWEEP… --k 64 --dict-size 131072",
 		Short: "Predict the nmse and the cost of a cell that was not trained",
 		Long: `Predict the nmse of a k and a dict_size by a scaling law that is fitted to the results of
-sweeps or files, with an interval, and the compute, the time and the memory that it takes
-to train it.
+sweeps, with an interval, and the compute, the time and the memory that it takes to train
+it. SWEEP is a name, an ID, or a file of results. No server is needed.
 
 Without --form the law is nk if the points determine it, else the smaller form that
 "sweep fit" offers. The time is that of the device that trained the largest runs.`,
@@ -34,7 +34,7 @@ Without --form the law is nk if the points determine it, else the smaller form t
   sweep predict topk-demo --k 64 --dict-size 131_072 --tokens 1e9 -o json`,
 		Args: args(cobra.MinimumNArgs(1)),
 
-		ValidArgsFunction: completeSweep(&o.location),
+		ValidArgsFunction: completeSweeps(&o.location),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.args = args
 			return runPredict(c.Context(), env, o)

@@ -28,13 +28,14 @@ type reportOptions struct {
 func newReportCommand(env *environment) *cobra.Command {
 	var o reportOptions
 	c := &cobra.Command{
-		Use:   "report SWEEP|FILE...",
+		Use:   "report SWEEP…",
 		Short: "Write an interactive report of sweeps as one HTML file",
 		Long: `Write a report of one or several sweeps as one HTML file, which works offline and on a
 phone: plots, parallel coordinates and a table, in which a selection in one shows in all;
 the stage trees with the time that they took and saved; settings, lineage and failures.
-SWEEP is a name or an ID; a FILE holds results, or curves if it has a column step. No
-server is needed. sweep run and sweep up serve the same report while they run.`,
+SWEEP is a name, an ID, or a file of results or of curves (a file holds curves if it has
+a column step). No server is needed. sweep run and sweep up serve the same report while
+they run.`,
 		Example: `  sweep report topk-demo --out report.html
   sweep report topk-demo topk-wider --out both.html --title "Two dictionaries"
   sweep report results.csv curves.csv --out report.html`,
