@@ -182,7 +182,7 @@ func TestFormats(t *testing.T) {
 	for _, x := range []struct{ verb, want string }{
 		{"list", "table or json"},
 		{"status x", "text or json"},
-		{"results x", "one of table, csv, json, md"},
+		{"results x", "one of table, csv, json, jsonl, md, latex, parquet"},
 	} {
 		var messages bytes.Buffer
 		args := append(strings.Fields(x.verb), "-o", "xls")
