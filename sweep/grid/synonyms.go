@@ -1,6 +1,10 @@
 package grid
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/topksweep/sweep/sweep/spelling"
+)
 
 // A suggestion says what to write instead of a key of another tool: the first of keys that is known in the map that is
 // being read, or else text.
@@ -9,20 +13,21 @@ type suggestion struct {
 	text string
 }
 
-// foreignKeys maps the keys of other tools, and common synonyms, to suggestions. Its keys are in the form that simplify
-// gives them. The tools are W&B sweeps, Katib, Determined, Ray Tune, Hydra, dictionary_learning, SAELens and sparsify.
+// foreignKeys maps the keys of other tools, and common synonyms, to suggestions. Its keys are in the form that
+// spelling.Simplify gives them. The tools are W&B sweeps, Katib, Determined, Ray Tune, Hydra, dictionary_learning,
+// SAELens and sparsify.
 func foreignKeys() map[string]suggestion {
 	out := map[string]suggestion{}
 	for _, row := range synonyms() {
 		for name := range strings.FieldsSeq(row[1]) {
-			out[simplify(name)] = suggestion{keys: strings.Fields(row[0])}
+			out[spelling.Simplify(name)] = suggestion{keys: strings.Fields(row[0])}
 		}
 	}
 	for _, row := range explanations() {
 		for name := range strings.FieldsSeq(row[1]) {
-			s := out[simplify(name)]
+			s := out[spelling.Simplify(name)]
 			s.text = row[0]
-			out[simplify(name)] = s
+			out[spelling.Simplify(name)] = s
 		}
 	}
 	return out

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/topksweep/sweep/sweep/spelling"
 	"github.com/topksweep/sweep/trainer"
 )
 
@@ -65,11 +66,11 @@ func (p *parser) suggest(key string, known []string) string {
 	if len(key) > 64 {
 		return "known here: " + strings.Join(known, ", ")
 	}
-	simple := simplify(key)
+	simple := spelling.Simplify(key)
 	if text := p.lookUp(simple, key, known); text != "" {
 		return text
 	}
-	if k := nearest(simple, known); k != "" {
+	if k := spelling.Nearest(simple, known); k != "" {
 		return didYouMean(knownKey{key: k})
 	}
 	all := make([]string, 0, len(p.keys)+len(p.foreignKeys))
@@ -77,18 +78,18 @@ func (p *parser) suggest(key string, known []string) string {
 		all = append(all, k.key)
 	}
 	all = append(all, slices.Sorted(maps.Keys(p.foreignKeys))...)
-	if k := nearest(simple, all); k != "" {
-		return p.lookUp(simplify(k), k, known)
+	if k := spelling.Nearest(simple, all); k != "" {
+		return p.lookUp(spelling.Simplify(k), k, known)
 	}
 	return "known here: " + strings.Join(known, ", ")
 }
 
 // lookUp returns what to write for a name that is known: a key of this map, of another map, or the key of another
-// tool. It returns "" for other names. simple is simplify(key).
+// tool. It returns "" for other names. simple is spelling.Simplify(key).
 func (p *parser) lookUp(simple, key string, known []string) string {
 	foreign := p.foreignKeys[simple]
 	for _, k := range known {
-		if simplify(k) == simple || slices.Contains(foreign.keys, k) {
+		if spelling.Simplify(k) == simple || slices.Contains(foreign.keys, k) {
 			return didYouMean(knownKey{key: k})
 		}
 	}
@@ -101,7 +102,7 @@ func (p *parser) lookUp(simple, key string, known []string) string {
 		return foreign.text
 	}
 	for _, k := range p.keys {
-		if simplify(k.key) == simple || slices.Contains(foreign.keys, k.key) {
+		if spelling.Simplify(k.key) == simple || slices.Contains(foreign.keys, k.key) {
 			return didYouMean(k)
 		}
 	}
@@ -113,47 +114,4 @@ func didYouMean(k knownKey) string {
 		return fmt.Sprintf("did you mean %s?", k.key)
 	}
 	return fmt.Sprintf("did you mean %s, %s?", k.key, k.where)
-}
-
-// simplify returns the common form of the spellings of one name: parallelTrialCount, parallel-trial-count and
-// parallel_trial_count are all paralleltrialcount.
-func simplify(key string) string {
-	return strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(key))
-}
-
-// nearest returns the key of which word is most likely a misspelling, or "". A word of n letters may differ from the
-// key in max(1, n/3) letters.
-func nearest(word string, known []string) string {
-	best, least := "", max(1, len(word)/3)+1
-	for _, k := range known {
-		if d := editDistance(strings.ToLower(word), k); d < least && d < len(k) {
-			best, least = k, d
-		}
-	}
-	return best
-}
-
-// editDistance returns the number of edits that make b of a. An edit inserts, deletes or replaces a byte, or swaps two
-// neighbours (optimal string alignment distance).
-func editDistance(a, b string) int {
-	// Row i of the usual table holds the distances of a[:i] from all prefixes of b. Three rows are kept.
-	before, row, next := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		next[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			next[j+1] = min(row[j]+cost, row[j+1]+1, next[j]+1)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				next[j+1] = min(next[j+1], before[j-1]+1)
-			}
-		}
-		before, row, next = row, next, before
-	}
-	return row[len(b)]
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/topksweep/sweep/sweep/spelling"
 )
 
 // names lists the columns in order.
@@ -25,24 +27,19 @@ func (t *Table) find(name string) (int, error) {
 
 // suggest returns what to write instead of a name that is not known.
 func suggest(name string, known []string) string {
-	simple := simplify(name)
+	simple := spelling.Simplify(name)
 	var inside []string
 	for _, k := range known {
-		if simplify(k) == simple {
+		if spelling.Simplify(k) == simple {
 			return fmt.Sprintf("did you mean %s?", k)
 		}
-		if len(simple) > 2 && strings.Contains(simplify(k), simple) {
+		if len(simple) > 2 && strings.Contains(spelling.Simplify(k), simple) {
 			inside = append(inside, k)
 		}
 	}
-	best, least := "", max(1, len(name)/3)+1
-	for _, k := range known {
-		if d := editDistance(strings.ToLower(name), k); d < least && d < len(k) {
-			best, least = k, d
-		}
-	}
+	best := spelling.Nearest(name, known)
 	switch {
-	case len(name) <= 64 && best != "":
+	case best != "":
 		return fmt.Sprintf("did you mean %s?", best)
 	case len(inside) > 0:
 		return fmt.Sprintf("did you mean %s?", strings.Join(inside, " or "))
@@ -51,39 +48,6 @@ func suggest(name string, known []string) string {
 		return "there is none"
 	}
 	return "there are " + strings.Join(known, ", ")
-}
-
-// simplify returns the common form of the spellings of one name.
-func simplify(name string) string {
-	return strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(name))
-}
-
-// editDistance returns the number of edits that make b of a: to insert, delete or replace a byte, or to swap two
-// neighbours. A name of over 64 bytes is far from all.
-func editDistance(a, b string) int {
-	if len(a) > 64 {
-		return len(a)
-	}
-	// Row i of the usual table holds the distances of a[:i] from all beginnings of b. Three rows are kept.
-	before, row, next := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		next[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			next[j+1] = min(row[j]+cost, row[j+1]+1, next[j]+1)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				next[j+1] = min(next[j+1], before[j-1]+1)
-			}
-		}
-		before, row, next = row, next, before
-	}
-	return row[len(b)]
 }
 
 // Select returns a table of some columns in the order of the names. It shares no row with t.

@@ -5,7 +5,7 @@
 // Equal tables give equal bytes in each format. What is read is somebody's input: wrong or damaged files are errors,
 // and no file takes more memory than MaxBytes and MaxValues allow.
 //
-// The package imports nothing of this project.
+// Of this project the package imports sweep/spelling alone.
 //
 // # How to add a format
 //
