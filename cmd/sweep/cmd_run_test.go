@@ -14,9 +14,11 @@ import (
 // A sweep that was killed twice and interrupted once ends with the same table and
 // weights, byte for byte, as an undisturbed one in which each cell is trained alone.
 func TestKilledAndInterrupted(t *testing.T) {
-	g := writeGrid(t, smallGrid)
+	// The cells are long enough not to end while the test looks for a checkpoint.
+	grid := changed(t, smallGrid, "steps: 1500", "steps: 5000")
+	g := writeGrid(t, grid)
 	undisturbed := t.TempDir()
-	alone := writeGrid(t, changed(t, smallGrid, "run: {", "run: {share_prefixes: false, "))
+	alone := writeGrid(t, changed(t, grid, "run: {", "run: {share_prefixes: false, "))
 	want := mustRun(t, undisturbed, "run", alone, "--slots", "2")
 	if strings.Count(want, "completed") != 4 {
 		t.Fatalf("the undisturbed sweep:\n%s", want)
@@ -56,7 +58,7 @@ func TestKilledAndInterrupted(t *testing.T) {
 	if second := mustRun(t, dir, "run", g); second != want {
 		t.Errorf("run again:\n%s", second)
 	}
-	larger := writeGrid(t, changed(t, smallGrid, "k: [2, 4]", "k: [2, 4, 8]", "name: small", "name: larger"))
+	larger := writeGrid(t, changed(t, grid, "k: [2, 4]", "k: [2, 4, 8]", "name: small", "name: larger"))
 	p = startProgram(t, dir, "run", larger)
 	if status := p.exitStatus(t); status != exitOK || !strings.Contains(p.err.String(), "4 of them reused") {
 		t.Errorf("larger grid: status %d\n%s%s", status, p.err.String(), p.out.String())

@@ -146,8 +146,14 @@ func writeGrid(t *testing.T, content string) string {
 	return name
 }
 
-// gridOf returns a grid whose runs take one or two seconds. Latents die in them, and
-// checkpoints are as frequent as a grid may ask for.
+// interruptedSteps are the steps of a run whose worker is stopped after its first
+// checkpoint. Two thousand of them take about a second, and checkpoints come a second
+// apart. So the worker trains for several seconds more: time for the test to see that
+// checkpoint, even if its upload takes long.
+const interruptedSteps = 12000
+
+// gridOf returns a grid for runs of some steps, of which two thousand take about a
+// second. Latents die in them, and checkpoints are as frequent as a grid may ask for.
 func gridOf(name, parameters string, steps int) string {
 	return fmt.Sprintf(`
 name: %s

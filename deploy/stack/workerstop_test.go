@@ -15,7 +15,7 @@ import (
 // next worker continues at the saved step, and the run ends as an undisturbed one does.
 func testWorkerStop(t *testing.T, s *stack) {
 	const prefix = "worker-stop"
-	grid := writeGrid(t, gridOf("worker-stop", "{k: [4]}", 2500))
+	grid := writeGrid(t, gridOf("worker-stop", "{k: [4]}", interruptedSteps))
 	want, local := s.undisturbed(t, grid)
 	store := s.store(t, prefix)
 
@@ -28,7 +28,10 @@ func testWorkerStop(t *testing.T, s *stack) {
 	saved := highest(t, store)
 	second := s.startWorker(t, "worker-stop-1", prefix)
 	s.await(t, id)
-	if from := fmt.Sprintf(" from=%d to=2500 attempt=2", saved); saved == 2500 || !second.logged(from) {
+	if saved == 0 || saved == interruptedSteps {
+		t.Fatalf("saved at step %d of %d: the run was over before its worker was stopped", saved, interruptedSteps)
+	}
+	if from := fmt.Sprintf(" from=%d to=%d attempt=2", saved, interruptedSteps); !second.logged(from) {
 		t.Errorf("saved at step %d, and the next worker did not continue with%s", saved, from)
 	}
 	if got := s.sweep(t, prefix, "results", id); got != want {

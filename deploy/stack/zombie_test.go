@@ -19,7 +19,7 @@ import (
 // only when another worker has finished the run. It must not change the store.
 func testZombie(t *testing.T, s *stack) {
 	const prefix = "zombie"
-	grid := writeGrid(t, gridOf("zombie", "{k: [4]}", 2500))
+	grid := writeGrid(t, gridOf("zombie", "{k: [4]}", interruptedSteps))
 	want, local := s.undisturbed(t, grid)
 	store := s.store(t, prefix)
 
