@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -11,14 +10,8 @@ import (
 	"github.com/topksweep/sweep/sweep/table"
 )
 
-const resultsDoc = "../../docs/results.md"
-
 // TestDoc checks that the tables of docs/results.md list every format and every column.
 func TestDoc(t *testing.T) {
-	b, err := os.ReadFile(resultsDoc)
-	if err != nil {
-		t.Fatal(err)
-	}
 	formats := "| `-o` | file | what it is |\n|---|---|---|\n"
 	for _, f := range table.Formats() {
 		formats += fmt.Sprintf("| `%s` | `results.%s` | %s |\n", f.Name, f.Extension, f.Doc)
@@ -27,19 +20,9 @@ func TestDoc(t *testing.T) {
 	for _, c := range CurveColumns() {
 		curves += fmt.Sprintf("| `%s` | %s |\n", c.Name, c.Doc)
 	}
-	doc := string(b)
-	for name, text := range map[string]string{
+	goldentest.CheckTables(t, "../../docs/results.md", map[string]string{
 		"formats": formats, "columns": columns, "units": unitsDoc(), "curves": curves,
-	} {
-		head, tail := "<!-- "+name+" -->\n", "<!-- /"+name+" -->\n"
-		before, rest, ok := strings.Cut(doc, head)
-		_, after, ok2 := strings.Cut(rest, tail)
-		if !ok || !ok2 {
-			t.Fatalf("%s: no markers for the table %s", resultsDoc, name)
-		}
-		doc = before + head + text + tail + after
-	}
-	goldentest.Check(t, resultsDoc, []byte(doc))
+	})
 }
 
 // columnsDoc lists every column of the results, in the order of the tables, with what a reader needs to know of it.
