@@ -29,7 +29,8 @@ func TestDoc(t *testing.T) {
 func columnsDoc() string {
 	doc := "| column | what it is | in tables |\n|---|---|---|\n"
 	rows := sample()
-	inTable := rows.tableNames()
+	results := rows.Table()
+	inTable := Shown(&results, rows.axes(), rows.AllColumns)
 	for _, c := range Columns() {
 		shown := ""
 		switch {
