@@ -31,6 +31,7 @@ func TestReadCSV(t *testing.T) {
 		"x\n0\n-0.5\n0.25\n":           {Float, []any{0.0, -0.5, 0.25}},
 		"x\n\"[1,2]\"\n[]\n\"\"\n":     {Ints, []any{[]int64{1, 2}, []int64{}, nil}},
 		"x\n[1.5]\n":                   {Text, []any{"[1.5]"}},
+		"x\n\"[1,null]\"\n":            {Text, []any{"[1,null]"}},
 		"x\n9223372036854775808\n":     {Float, []any{9223372036854775808.0}},
 		"cell\n12345678901234567890\n": {Text, []any{"12345678901234567890"}}, // a known column
 		"lr\n1\n":                      {Float, []any{1.0}},
