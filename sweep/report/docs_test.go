@@ -1,7 +1,9 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -21,8 +23,44 @@ func TestDoc(t *testing.T) {
 		curves += fmt.Sprintf("| `%s` | %s |\n", c.Name, c.Doc)
 	}
 	goldentest.CheckTables(t, "../../docs/results.md", map[string]string{
-		"formats": formats, "columns": columns, "units": unitsDoc(), "curves": curves,
+		"formats": formats, "columns": columns, "units": unitsDoc(), "curves": curves, "means": meansDoc(t),
 	})
+}
+
+// meansDoc is a command and what it prints.
+func meansDoc(t *testing.T) string {
+	const file, where = "examples/scaling/results.parquet", "dict_size=256"
+	b, err := os.ReadFile("../../" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := table.ReadParquet(bytes.NewReader(b), Schema()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	filter, err := table.ParseFilter(where)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := filter.Rows(&results)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results = results.Pick(rows)
+	means, err := results.Group([]string{"k", "dict_size"}, []string{"nmse"}, Grouping([]string{"seed"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := table.FormatOf("table")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var printed bytes.Buffer
+	if err := f.Write(&printed, &means); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("```\n$ sweep results %s --where %s --group-by k,dict_size --value nmse\n%s```\n",
+		file, where, &printed)
 }
 
 // columnsDoc lists every column of the results, in the order of the tables, with what a reader needs to know of it.
