@@ -100,7 +100,6 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-// TestTime checks that tables do not depend on the time that the runs took.
 // Results whose metrics follow older definitions are told apart in tables: by a column and by a note.
 func TestOlderSemantics(t *testing.T) {
 	rows := sample()
@@ -120,6 +119,7 @@ func TestOlderSemantics(t *testing.T) {
 	}
 }
 
+// TestTime checks that tables do not depend on the time that the runs took.
 func TestTime(t *testing.T) {
 	a, b := sample(), sample()
 	b.Results[0].WallSeconds = 99
