@@ -252,6 +252,22 @@ func TestReasons(t *testing.T) {
 	}
 }
 
+// What stands below a table is text, not Markdown, and in LaTeX a comment on one line.
+func TestBelow(t *testing.T) {
+	for format, want := range map[string]string{"md": "\n- a \\<b> \\| c\n", "latex": "\n% a <b> | c\n% a note\n"} {
+		f, err := table.FormatOf(format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		in := table.Table{Columns: []table.Column{{Name: "k"}}}
+		err = WriteBelow(&b, f, in, []string{"a <b>\n| c"}, []string{"a\nnote"})
+		if err != nil || !strings.Contains(b.String(), want) {
+			t.Errorf("%s: %v\n%s", format, err, &b)
+		}
+	}
+}
+
 // The columns about huge rows are in tables where they say something, and a note where they say much.
 func TestHugeRowsInTables(t *testing.T) {
 	for _, tt := range []struct {
