@@ -9,6 +9,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/topksweep/sweep/trainer"
@@ -36,6 +37,28 @@ func Check(t *testing.T, path string, got []byte) {
 	if !bytes.Equal(got, want) {
 		t.Errorf("%s: run go test with -update if the change is intended\n--- got\n%s\n--- want\n%s", path, got, want)
 	}
+}
+
+// CheckTables fails the test if a document does not hold the tables, each between the
+// lines <!-- name --> and <!-- /name -->. With -update it writes them to the document. A
+// document without these lines always fails.
+func CheckTables(t *testing.T, path string, tables map[string]string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := string(b)
+	for name, table := range tables {
+		head, tail := "<!-- "+name+" -->\n", "<!-- /"+name+" -->\n"
+		before, rest, ok := strings.Cut(doc, head)
+		_, after, ok2 := strings.Cut(rest, tail)
+		if !ok || !ok2 {
+			t.Fatalf("%s: no lines %q and %q for a table", path, head, tail)
+		}
+		doc = before + head + table + tail + after
+	}
+	Check(t, path, []byte(doc))
 }
 
 // Files lists the files of a glob pattern, of which there must be one at least.

@@ -17,29 +17,15 @@ const gridDoc = "../../docs/grid.md"
 // TestDoc keeps the tables of docs/grid.md up to date: they are written between
 // markers from the fields of trainer.Config and the tables of options.
 func TestDoc(t *testing.T) {
-	b, err := os.ReadFile(gridDoc)
-	if err != nil {
-		t.Fatal(err)
-	}
 	data := dataOptions(new(trainer.DataSpec), new(trainer.Synthetic))
 	run := runOptions(new(RunOptions))
-	doc := string(b)
-	for name, table := range map[string]string{
+	goldentest.CheckTables(t, gridDoc, map[string]string{
 		"fields":     fieldTable(),
 		"data":       optionTable(data),
 		"synthetic":  optionTable(sub(data, "synthetic")),
 		"run":        optionTable(run),
 		"checkpoint": optionTable(sub(run, "checkpoint")),
-	} {
-		head, tail := "<!-- "+name+" -->\n", "<!-- /"+name+" -->\n"
-		before, rest, ok := strings.Cut(doc, head)
-		_, after, ok2 := strings.Cut(rest, tail)
-		if !ok || !ok2 {
-			t.Fatalf("%s: no place for the table %s", gridDoc, name)
-		}
-		doc = before + head + table + tail + after
-	}
-	goldentest.Check(t, gridDoc, []byte(doc))
+	})
 }
 
 func sub(table []option, key string) []option {

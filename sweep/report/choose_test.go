@@ -28,6 +28,11 @@ func TestMeanOfUnfinished(t *testing.T) {
 	if got, err = in.Group([]string{"k"}, []string{"nmse"}, Grouping([]string{"seed"})); err == nil {
 		t.Errorf("%v: versions are mixed", got.Rows)
 	}
+	rows.Results[4].Semantics, rows.Results[4].Data = rows.Results[0].Semantics, "beef"
+	in = rows.Table()
+	if got, err = in.Group([]string{"k"}, []string{"nmse"}, Grouping([]string{"seed"})); err == nil {
+		t.Errorf("%v: data are mixed", got.Rows)
+	}
 }
 
 // Files may hold values of another kind in columns that this package knows.

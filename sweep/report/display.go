@@ -19,15 +19,9 @@ const idLength = 10
 // shortID is a cell's ID as tables have it.
 func shortID(id string) string { return id[:min(len(id), idLength)] }
 
-// tableNames lists the columns of a table for people: the settings that vary, steps, the metrics of tableMetrics, and
-// what is about the run as a whole. A column of metrics or errors without any value is left out.
-func (rows Rows) tableNames() []string {
-	t := rows.Table()
-	return Shown(&t, rows.axes(), rows.AllColumns)
-}
-
-// Shown lists those columns of results that a table for people shows. axes are the settings that vary; all is
-// Rows.AllColumns. Columns that this package does not know are shown.
+// Shown lists those columns of results that a table for people shows: the settings that vary, steps, the metrics of
+// tableMetrics, and what is about the run as a whole. A column of metrics or errors without any value is left out. axes
+// are the settings that vary; all is Rows.AllColumns. Columns that this package does not know are shown.
 func Shown(t *table.Table, axes []string, all bool) []string {
 	known := Columns()
 	var out []string
@@ -63,21 +57,14 @@ func (c Column) shown(t *table.Table, j int, axes []string, all bool) bool {
 	case groupMetric:
 		return (all || slices.Contains(tableMetrics(), c.Name)) && hasValue
 	case groupRows:
-		return all && hasValue || some(func(v any) bool { return numberOf(v) > c.above })
+		return all && hasValue || some(func(v any) bool {
+			x, _ := table.Number(v)
+			return x > c.above
+		})
 	case groupRun:
 		return c.Name != "error" || hasValue
 	}
 	return true
-}
-
-func numberOf(v any) float64 {
-	switch x := v.(type) {
-	case int64:
-		return float64(x)
-	case float64:
-		return x
-	}
-	return 0
 }
 
 // Shorten returns a table for people: with short IDs of cells and the causes of errors. The given columns are whole.

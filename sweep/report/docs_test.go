@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"slices"
@@ -11,14 +12,8 @@ import (
 	"github.com/topksweep/sweep/sweep/table"
 )
 
-const resultsDoc = "../../docs/results.md"
-
 // TestDoc checks that the tables of docs/results.md list every format and every column.
 func TestDoc(t *testing.T) {
-	b, err := os.ReadFile(resultsDoc)
-	if err != nil {
-		t.Fatal(err)
-	}
 	formats := "| `-o` | file | what it is |\n|---|---|---|\n"
 	for _, f := range table.Formats() {
 		formats += fmt.Sprintf("| `%s` | `results.%s` | %s |\n", f.Name, f.Extension, f.Doc)
@@ -27,26 +22,53 @@ func TestDoc(t *testing.T) {
 	for _, c := range CurveColumns() {
 		curves += fmt.Sprintf("| `%s` | %s |\n", c.Name, c.Doc)
 	}
-	doc := string(b)
-	for name, text := range map[string]string{
-		"formats": formats, "columns": columns, "units": unitsDoc(), "curves": curves,
-	} {
-		head, tail := "<!-- "+name+" -->\n", "<!-- /"+name+" -->\n"
-		before, rest, ok := strings.Cut(doc, head)
-		_, after, ok2 := strings.Cut(rest, tail)
-		if !ok || !ok2 {
-			t.Fatalf("%s: no markers for the table %s", resultsDoc, name)
-		}
-		doc = before + head + text + tail + after
+	goldentest.CheckTables(t, "../../docs/results.md", map[string]string{
+		"formats": formats, "columns": columns, "units": unitsDoc(), "curves": curves, "means": meansDoc(t),
+	})
+}
+
+// meansDoc is a command and what it prints.
+func meansDoc(t *testing.T) string {
+	const file, where = "examples/scaling/results.parquet", "dict_size=256"
+	b, err := os.ReadFile("../../" + file)
+	if err != nil {
+		t.Fatal(err)
 	}
-	goldentest.Check(t, resultsDoc, []byte(doc))
+	results, err := table.ReadParquet(bytes.NewReader(b), Schema()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	filter, err := table.ParseFilter(where)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := filter.Rows(&results)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results = results.Pick(rows)
+	means, err := results.Group([]string{"k", "dict_size"}, []string{"nmse"}, Grouping([]string{"seed"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := table.FormatOf("table")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var printed bytes.Buffer
+	if err := f.Write(&printed, &means); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("```\n$ sweep results %s --where %s --group-by k,dict_size --value nmse\n%s```\n",
+		file, where, &printed)
 }
 
 // columnsDoc lists every column of the results, in the order of the tables, with what a reader needs to know of it.
 func columnsDoc() string {
 	doc := "| column | what it is | in tables |\n|---|---|---|\n"
 	rows := sample()
-	inTable := rows.tableNames()
+	results := rows.Table()
+	inTable := Shown(&results, rows.axes(), rows.AllColumns)
 	for _, c := range Columns() {
 		shown := ""
 		switch {

@@ -100,7 +100,6 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-// TestTime checks that tables do not depend on the time that the runs took.
 // Results whose metrics follow older definitions are told apart in tables: by a column and by a note.
 func TestOlderSemantics(t *testing.T) {
 	rows := sample()
@@ -120,6 +119,7 @@ func TestOlderSemantics(t *testing.T) {
 	}
 }
 
+// TestTime checks that tables do not depend on the time that the runs took.
 func TestTime(t *testing.T) {
 	a, b := sample(), sample()
 	b.Results[0].WallSeconds = 99
@@ -248,6 +248,22 @@ func TestReasons(t *testing.T) {
 		if !strings.Contains(out, whole) || strings.Count(out, cause+" and more") != 2 ||
 			strings.Count(out, "short: cause") != 1 {
 			t.Errorf("%s:\n%s", format, out)
+		}
+	}
+}
+
+// What stands below a table is text, not Markdown, and in LaTeX a comment on one line.
+func TestBelow(t *testing.T) {
+	for format, want := range map[string]string{"md": "\n- a \\<b> \\| c\n", "latex": "\n% a <b> | c\n% a note\n"} {
+		f, err := table.FormatOf(format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		in := table.Table{Columns: []table.Column{{Name: "k"}}}
+		err = WriteBelow(&b, f, in, []string{"a <b>\n| c"}, []string{"a\nnote"})
+		if err != nil || !strings.Contains(b.String(), want) {
+			t.Errorf("%s: %v\n%s", format, err, &b)
 		}
 	}
 }

@@ -94,7 +94,8 @@ func compare(
 // the sample, and no sum depends on which.
 func (s *sample) meet(rows, norms []float64, threads int) {
 	n := len(s.norms)
-	part := (n + threads - 1) / max(1, threads)
+	threads = max(1, threads)
+	part := (n + threads - 1) / threads
 	part += part % 2 // meetRows takes two rows at a time
 	var wg sync.WaitGroup
 	for from := 0; from < n; from += part {

@@ -187,7 +187,10 @@ func parse(kind Kind, field string) (v any, ok bool) {
 		return int64(x), x == math.Trunc(x) && math.Abs(x) < 1<<53 && strings.HasSuffix(field, ".0")
 	case Ints:
 		var list []int64
-		ok := strings.HasPrefix(field, "[") && json.Unmarshal([]byte(field), &list) == nil && list != nil
+		if !strings.HasPrefix(field, "[") || strings.Contains(field, "null") { // null would be read as 0
+			return nil, false
+		}
+		ok := json.Unmarshal([]byte(field), &list) == nil && list != nil
 		return list, ok
 	}
 	return field, true

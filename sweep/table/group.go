@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// A Grouping says what a group of rows, of which a mean is taken, has in common.
+// A Grouping says what a group of rows, of which a mean is taken, has in common. A row without an ID is about something
+// of its own.
 type Grouping struct {
 	ID   string   // the column that names what a row is about: of rows with one ID, the first with a value counts
 	Keys []string // the columns in which rows of one group may not differ, but for those in Over and those grouped by
@@ -224,35 +225,41 @@ func keyOf(v any) any {
 	return v
 }
 
-// distinct counts the IDs of rows; without a column of IDs, the rows.
+// distinct counts the IDs of rows. A row without an ID counts as one of its own.
 func (t *Table) distinct(rows []int, id string) int {
-	i := t.Index(id)
-	if i < 0 {
-		return len(rows)
-	}
-	seen := map[any]bool{}
+	isFirst := t.firsts(id)
+	n := 0
 	for _, r := range rows {
-		seen[keyOf(t.Rows[r][i])] = true
+		if isFirst(r) {
+			n++
+		}
 	}
-	return len(seen)
+	return n
 }
 
-// values returns the numbers of rows in a column, one for each ID.
-func (t *Table) values(rows []int, column int, id string) (out []float64) {
+// firsts returns a function that reports whether a row has another ID than all rows that it was asked about before, or
+// none.
+func (t *Table) firsts(id string) func(row int) bool {
 	i := t.Index(id)
 	seen := map[any]bool{}
+	return func(row int) bool {
+		if i < 0 || t.Rows[row][i] == nil {
+			return true
+		}
+		key := keyOf(t.Rows[row][i])
+		isFirst := !seen[key]
+		seen[key] = true
+		return isFirst
+	}
+}
+
+// values returns the numbers of rows in a column, one for each ID and each row without an ID.
+func (t *Table) values(rows []int, column int, id string) (out []float64) {
+	isFirst := t.firsts(id)
 	for _, r := range rows {
-		v, ok := t.Rows[r][column].(float64)
-		if n, isInt := t.Rows[r][column].(int64); isInt {
-			v, ok = float64(n), true
+		if v, ok := Number(t.Rows[r][column]); ok && finite(v) != nil && isFirst(r) {
+			out = append(out, v)
 		}
-		if !ok || finite(v) == nil || i >= 0 && seen[keyOf(t.Rows[r][i])] {
-			continue
-		}
-		if i >= 0 {
-			seen[keyOf(t.Rows[r][i])] = true
-		}
-		out = append(out, v)
 	}
 	return out
 }

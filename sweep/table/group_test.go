@@ -123,6 +123,36 @@ func TestGroupAlike(t *testing.T) {
 	}
 }
 
+// Rows that have no ID, as of a file beside a sweep, count each.
+func TestGroupWithoutID(t *testing.T) {
+	in := seeds()
+	hand := Table{
+		Columns: []Column{
+			{Name: "k", Kind: Int}, {Name: "n", Kind: Int}, {Name: "seed", Kind: Int}, {Name: "nmse", Kind: Float},
+		},
+		Rows: [][]any{{int64(4), int64(64), int64(0), 0.25}, {int64(4), int64(64), int64(1), 0.75}},
+	}
+	both, err := Join(in, hand)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := both.Group([]string{"k"}, []string{"nmse"}, Grouping{ID: "cell", Keys: []string{"k", "seed"},
+		Over: []string{"seed"}})
+	if err != nil || got.Value(0, "runs") != int64(2) || got.Value(0, "nmse_mean") != 0.5 ||
+		got.Value(0, "nmse_n") != int64(2) || got.Value(2, "runs") != int64(2) {
+		t.Errorf("%v, %v", got.Rows, err)
+	}
+	if _, most, err := both.Pivot("k", "n", "nmse", grouping); err != nil || most != 2 {
+		t.Error(most, err)
+	}
+	hand.Columns[2].Name = "cell" // a column of IDs without a value
+	hand.Rows[0][2], hand.Rows[1][2] = nil, nil
+	got, err = hand.Group([]string{"k"}, []string{"nmse"}, Grouping{ID: "cell"})
+	if err != nil || got.Value(0, "runs") != int64(2) {
+		t.Errorf("%v, %v", got.Rows, err)
+	}
+}
+
 // Columns of a pivot have different names, also those of no text and of no value.
 func TestPivotNames(t *testing.T) {
 	in := Table{

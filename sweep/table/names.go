@@ -90,7 +90,7 @@ func (t *Table) Pick(rows []int) Table {
 // and numbers in another, it has numbers in all. The error names a column whose kinds do not go together.
 func Join(tables ...Table) (Table, error) {
 	var out Table
-	for _, t := range tables {
+	for n, t := range tables {
 		for _, c := range t.Columns {
 			i := out.Index(c.Name)
 			if i < 0 {
@@ -103,7 +103,7 @@ func Join(tables ...Table) (Table, error) {
 			case have.Kind == Int && c.Kind == Float:
 				have.Kind = Float
 			case !t.hasValue(c.Name):
-			case !anyHasValue(tables, c.Name, have.Kind):
+			case !slices.ContainsFunc(tables[:n], func(t Table) bool { return t.hasValue(c.Name) }):
 				have.Kind = c.Kind
 			default:
 				return Table{}, fmt.Errorf("column %s holds %s in one table and %s in another", c.Name, have.Kind, c.Kind)
@@ -160,14 +160,6 @@ func convert(v any, kind Kind) any {
 func (t *Table) hasValue(column string) bool {
 	i := t.Index(column)
 	return i >= 0 && slices.ContainsFunc(t.Rows, func(row []any) bool { return row[i] != nil })
-}
-
-// anyHasValue reports whether one of the tables has a value in a column of a kind.
-func anyHasValue(tables []Table, column string, kind Kind) bool {
-	return slices.ContainsFunc(tables, func(t Table) bool {
-		i := t.Index(column)
-		return i >= 0 && t.Columns[i].Kind == kind && t.hasValue(column)
-	})
 }
 
 func (k Kind) String() string {

@@ -10,12 +10,15 @@ import (
 	"slices"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
 )
 
 // A leaf says how a Parquet column is read.
 type leaf struct {
 	kind Kind
 	get  func(v parquet.Value) any
+
+	unsigned bool // 64 bits without a sign, of which int64 does not hold all values
 }
 
 // ReadParquet reads a table from a Parquet file. Columns of text, integers, numbers, booleans (as 0 and 1) and lists
@@ -140,7 +143,11 @@ func readParquet(f *parquet.File) (Table, error) {
 				if values += max(len(row), len(leaves)); values > MaxValues {
 					return t, fmt.Errorf("more than %d values", MaxValues)
 				}
-				t.Rows = append(t.Rows, lineOf(row, leaves))
+				line, err := lineOf(row, leaves)
+				if err != nil {
+					return t, fmt.Errorf("row %d: %w", len(t.Rows), err)
+				}
+				t.Rows = append(t.Rows, line)
 			}
 			if errors.Is(err, io.EOF) {
 				break
@@ -156,13 +163,17 @@ func readParquet(f *parquet.File) (Table, error) {
 	return t, nil
 }
 
-// lineOf returns the values of a row. Each column of the file that can be read has one leaf.
-func lineOf(row parquet.Row, leaves []leaf) []any {
+// lineOf returns the values of a row. Each column of the file that can be read has one leaf. The error tells of a value
+// beyond int64.
+func lineOf(row parquet.Row, leaves []leaf) ([]any, error) {
 	line := make([]any, len(leaves))
 	for _, v := range row {
 		j := v.Column()
 		if j < 0 || j >= len(leaves) {
 			continue
+		}
+		if leaves[j].unsigned && !v.IsNull() && v.Uint64() > math.MaxInt64 {
+			return nil, fmt.Errorf("%d is over %d, the largest integer that is read", v.Uint64(), math.MaxInt64)
 		}
 		if leaves[j].kind != Ints {
 			if !v.IsNull() {
@@ -181,7 +192,7 @@ func lineOf(row parquet.Row, leaves []leaf) []any {
 			line[j] = list
 		}
 	}
-	return line
+	return line, nil
 }
 
 // leafOf says how a column is read.
@@ -201,24 +212,43 @@ func leafOf(c *parquet.Column) (leaf, error) {
 		l.kind = Ints
 		return l, err
 	}
+	unsigned := false
+	if logical := c.Type().LogicalType(); logical != nil {
+		switch x := logical.Value.(type) {
+		case *format.DecimalType: // its values are integers that lack the decimal point
+			return leaf{}, errors.New("decimal numbers are not read: write them as DOUBLE")
+		case *format.IntType:
+			unsigned = !x.IsSigned
+		}
+	}
+	integer := func(get func(v parquet.Value) int64) leaf {
+		return leaf{kind: Int, get: func(v parquet.Value) any { return get(v) }}
+	}
 	switch c.Type().Kind() {
 	case parquet.Boolean:
-		return leaf{Int, func(v parquet.Value) any {
+		return integer(func(v parquet.Value) int64 {
 			if v.Boolean() {
-				return int64(1)
+				return 1
 			}
-			return int64(0)
-		}}, nil
+			return 0
+		}), nil
 	case parquet.Int32:
-		return leaf{Int, func(v parquet.Value) any { return int64(v.Int32()) }}, nil
+		if unsigned {
+			return integer(func(v parquet.Value) int64 { return int64(v.Uint32()) }), nil
+		}
+		return integer(func(v parquet.Value) int64 { return int64(v.Int32()) }), nil
 	case parquet.Int64:
-		return leaf{Int, func(v parquet.Value) any { return v.Int64() }}, nil
+		l := integer(parquet.Value.Int64)
+		l.unsigned = unsigned
+		return l, nil
 	case parquet.Float:
-		return leaf{Float, func(v parquet.Value) any { return float64(v.Float()) }}, nil
+		return leaf{kind: Float, get: func(v parquet.Value) any { return float64(v.Float()) }}, nil
 	case parquet.Double:
-		return leaf{Float, func(v parquet.Value) any { return v.Double() }}, nil
-	case parquet.ByteArray, parquet.FixedLenByteArray:
-		return leaf{Text, func(v parquet.Value) any { return string(v.ByteArray()) }}, nil
+		return leaf{kind: Float, get: func(v parquet.Value) any { return v.Double() }}, nil
+	case parquet.ByteArray:
+		return leaf{kind: Text, get: func(v parquet.Value) any { return string(v.ByteArray()) }}, nil
+	case parquet.FixedLenByteArray: // halves of 16 bits, UUIDs: no text
+		return leaf{}, errors.New("values of a fixed number of bytes are not read: write numbers as DOUBLE, texts as STRING")
 	}
 	return leaf{}, fmt.Errorf("values of the type %s are not read", c.Type())
 }

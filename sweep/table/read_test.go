@@ -3,11 +3,14 @@ package table
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"os"
 	"reflect"
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/parquet-go/parquet-go"
 )
 
 func TestReadCSV(t *testing.T) {
@@ -28,6 +31,7 @@ func TestReadCSV(t *testing.T) {
 		"x\n0\n-0.5\n0.25\n":           {Float, []any{0.0, -0.5, 0.25}},
 		"x\n\"[1,2]\"\n[]\n\"\"\n":     {Ints, []any{[]int64{1, 2}, []int64{}, nil}},
 		"x\n[1.5]\n":                   {Text, []any{"[1.5]"}},
+		"x\n\"[1,null]\"\n":            {Text, []any{"[1,null]"}},
 		"x\n9223372036854775808\n":     {Float, []any{9223372036854775808.0}},
 		"cell\n12345678901234567890\n": {Text, []any{"12345678901234567890"}}, // a known column
 		"lr\n1\n":                      {Float, []any{1.0}},
@@ -101,6 +105,52 @@ func TestKnownKinds(t *testing.T) {
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v, want\n%+v", got, err, want)
+	}
+}
+
+// Integers without a sign are read as what they are. What would be read as other numbers is refused.
+func TestParquetTypes(t *testing.T) {
+	file := func(node parquet.Node, v parquet.Value) []byte {
+		var b bytes.Buffer
+		w := parquet.NewWriter(&b, parquet.NewSchema("table", parquet.Group{"x": node}))
+		if _, err := w.WriteRows([]parquet.Row{{v.Level(0, 0, 0)}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	for _, c := range []struct {
+		node parquet.Node
+		v    parquet.Value
+		want any // a value, or an error
+	}{
+		{parquet.Uint(8), parquet.Int32Value(200), int64(200)},
+		{parquet.Uint(32), parquet.Int32Value(-1), int64(math.MaxUint32)},
+		{parquet.Int(32), parquet.Int32Value(-1), int64(-1)},
+		{parquet.Uint(64), parquet.Int64Value(math.MaxInt64), int64(math.MaxInt64)},
+		{parquet.Uint(64), parquet.Int64Value(-1), "row 0: 18446744073709551615 is over 9223372036854775807"},
+		{parquet.Int(64), parquet.Int64Value(-1), int64(-1)},
+		{parquet.Decimal(2, 5, parquet.Int32Type), parquet.Int32Value(50), "column x: decimal numbers"},
+		{parquet.Decimal(2, 15, parquet.Int64Type), parquet.Int64Value(50), "column x: decimal numbers"},
+		{
+			parquet.Decimal(2, 4, parquet.FixedLenByteArrayType(2)), parquet.FixedLenByteArrayValue([]byte("ab")),
+			"column x: decimal numbers",
+		},
+		{
+			parquet.Leaf(parquet.FixedLenByteArrayType(2)), parquet.FixedLenByteArrayValue([]byte("ab")),
+			"column x: values of a fixed number of bytes",
+		},
+	} {
+		got, err := ReadParquet(bytes.NewReader(file(c.node, c.v)))
+		if want, ok := c.want.(string); ok {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, %v, want %s", c.node, got.Rows, err, want)
+			}
+		} else if err != nil || got.Columns[0].Kind != Int || got.Rows[0][0] != c.want {
+			t.Errorf("%s: %v, %v, want %v", c.node, got, err, c.want)
+		}
 	}
 }
 

@@ -59,11 +59,5 @@ func (t *Table) Value(row int, name string) any {
 
 // Number returns a row's value in the column with a name as a float64. ok is false where it is no number.
 func (t *Table) Number(row int, name string) (v float64, ok bool) {
-	switch x := t.Value(row, name).(type) {
-	case int64:
-		return float64(x), true
-	case float64:
-		return x, true
-	}
-	return 0, false
+	return Number(t.Value(row, name))
 }

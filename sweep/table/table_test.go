@@ -184,6 +184,12 @@ func TestJoinAndSelect(t *testing.T) {
 	if _, err = Join(a, b); err == nil || !strings.Contains(err.Error(), "column k holds integers in one table and text") {
 		t.Error(err)
 	}
+	none := Table{Columns: []Column{{Name: "k", Kind: Float}}, Rows: [][]any{{nil}}}
+	for _, tables := range [][]Table{{a, none, b}, {none, a, b}, {b, none, a}, {a, b, none}} {
+		if got, err := Join(tables...); err == nil {
+			t.Errorf("texts and numbers are in one column: %v", got.Rows)
+		}
+	}
 	if _, err := want.Select([]string{"s", "k", "s"}); err == nil {
 		t.Error("a column twice")
 	}

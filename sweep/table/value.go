@@ -29,6 +29,17 @@ func Print(v any) string {
 	return ""
 }
 
+// Number returns a value as a float64. ok is false if it is no number.
+func Number(v any) (x float64, ok bool) {
+	switch x := v.(type) {
+	case int64:
+		return float64(x), true
+	case float64:
+		return x, true
+	}
+	return 0, false
+}
+
 // finite returns nil for a number that no format can hold, and any other value as it is.
 func finite(v any) any {
 	if x, ok := v.(float64); ok && (math.IsNaN(x) || math.IsInf(x, 0)) {
