@@ -154,6 +154,25 @@ func TestBrowserTable(t *testing.T) {
 	p.check()
 }
 
+// The settings of a cell stand in full where it is pointed at and where it is shown. A note on the data stands once.
+func TestBrowserWords(t *testing.T) {
+	b := newBrowser(t)
+	text := strings.Replace(smallGrid, "lr: 0.002,", "", 1)
+	text = strings.Replace(text, "k: [8, 32]", "k: [8], lr: [0.00200001, 0.00200002]", 1)
+	p := b.openReport(t, Input{Sweeps: []Sweep{sampleSweep(t, text, nil)}}, 1280)
+	p.do(chromedp.Focus("#nmse-n > svg", chromedp.ByQuery), chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.Enter))
+	for _, id := range []string{"tip", "details"} {
+		if got := eval[string](p, `document.getElementById("`+id+`").textContent`); !strings.Contains(got, "lr0.0020000") {
+			t.Errorf("%s: %s", id, got)
+		}
+	}
+	notes := eval[[]string](p, `[...document.querySelectorAll("#notes li")].map((e) => e.textContent)`)
+	if n := strings.Count(strings.Join(notes, "\n"), sampleNote); n != 1 {
+		t.Errorf("the note on the data stands %d times in %q", n, notes)
+	}
+	p.check()
+}
+
 // Downloads hold the selected rows, with all columns and all digits; a plot is an SVG that stands alone.
 func TestBrowserDownloads(t *testing.T) {
 	b := newBrowser(t)

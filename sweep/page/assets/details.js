@@ -64,7 +64,7 @@ function drawSummary() {
     ),
   );
   byId("lede").textContent = doc.sweeps.map((s) => s.id).join(", ") || plural(doc.rows, "row", "rows") + " of files";
-  const notes = doc.sweeps.flatMap((s) => [...(s.warnings || []), ...(s.info.notes || [])]);
+  const notes = doc.sweeps.flatMap((s) => s.warnings || []); // those on the data are among them
   renew(byId("notes"), ...[...new Set(notes)].map((n) => el("li", null, n)));
 }
 
@@ -195,7 +195,7 @@ const details = {
       columns.has(n) && !hidden.includes(n) && columns.get(n).kind !== "list" && value(n, row) !== null;
     const main = table.names().filter(has);
     const rest = [...columns.keys()].filter((n) => has(n) && !main.includes(n));
-    const line = (n) => [n, n === "status" ? String(statusOf(row)) : show(value(n, row))];
+    const line = (n) => [n, shown(n, row)];
     renew(
       box,
       el("div", { class: "head" }, el("h3", { id: "details-title" }, label(row)), close),
