@@ -168,7 +168,7 @@ func (s *liveSource) Read(ctx context.Context, sweep string) (page.Input, error)
 		}
 		points, err := s.l.Curve(ctx, key)
 		if err == nil {
-			points = page.Thin(points, p.CellCount)
+			points = page.Thin(points, int64(r.Config.Steps), p.CellCount)
 			s.points[key] = points
 		}
 		return points, err
