@@ -78,7 +78,10 @@ func TestRowFinder(t *testing.T) {
 	for _, c := range []struct {
 		sweep, cell string
 		want        int // -1: none
-	}{{"one", "b", 1}, {"two", "b", 2}, {"three", "a", 0}, {"", "a", 0}, {"three", "b", -1}, {"three", "c", -1}, {"one", "", -1}} {
+	}{
+		{"one", "b", 1}, {"two", "b", 2}, {"three", "a", 0}, {"", "a", 0}, {"three", "b", -1}, {"three", "c", -1},
+		{"one", "", -1},
+	} {
 		if row, ok := rowOf(c.sweep, c.cell); ok != (c.want >= 0) || ok && row != c.want {
 			t.Errorf("cell %q of %q: row %d, %t; want %d", c.cell, c.sweep, row, ok, c.want)
 		}

@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -323,15 +324,32 @@ func TestServerPatience(t *testing.T) {
 func TestServerFailure(t *testing.T) {
 	s, m := serve(t)
 	m.fails.Store(true)
-	for range 20 {
+	for i := range 20 {
 		if status, _, body := ask(t, "GET", s.URL+"small-1/data.json", "", ""); status != 503 {
+			t.Fatalf("%d %s", status, body)
+		}
+		s.mu.Lock()
+		p, ok := s.pages["small-1"]
+		p.fresh = p.fresh.Add(time.Hour) // however slow this machine is
+		s.pages["small-1"] = p
+		s.mu.Unlock()
+		if n := m.reads.Load(); n != 1 || !ok {
+			t.Fatalf("%d reads of the source after %d requests", n, i+1)
+		}
+	}
+}
+
+// Of many reports only a few are kept in memory.
+func TestServerPages(t *testing.T) {
+	s, _ := serve(t)
+	for i := range 2 * mostPages {
+		if status, _, body := ask(t, "HEAD", fmt.Sprintf("%ssmall-%d/data.json", s.URL, i), "", ""); status != 200 {
 			t.Fatalf("%d %s", status, body)
 		}
 	}
 	s.mu.Lock()
-	fresh := s.pages["small-1"].fresh
-	s.mu.Unlock()
-	if fresh.IsZero() {
-		t.Error("the failure is not kept")
+	defer s.mu.Unlock()
+	if n := len(s.pages); n > mostPages {
+		t.Errorf("%d reports are kept", n)
 	}
 }
