@@ -35,7 +35,7 @@ function drawSummary() {
     }
     return any ? s : null;
   };
-  tiles.push(["tokens, all cells", large(sum("tokens")), doc.sweeps.length ? "" : null]);
+  tiles.push(["tokens, all cells", large(sum("tokens"))]);
   const forests = doc.sweeps.map((s) => s.forest);
   if (forests.length) {
     const add = (key) => forests.reduce((n, f) => (f[key] === null ? n : (n ?? 0) + f[key]), null);
@@ -54,7 +54,7 @@ function drawSummary() {
       duration(spent),
       spent === null ? "the results do not tell it" : duration(add("saved_s")) + " saved by sharing",
     ]);
-  } else if (columns.has("device_seconds")) tiles.push(["device time", duration(sum("device_seconds")), null]);
+  } else if (columns.has("device_seconds")) tiles.push(["device time", duration(sum("device_seconds"))]);
   if (columns.has("peak_bytes"))
     tiles.push(["largest memory", bytes(Math.max(...different("peak_bytes"))), "on the device"]);
   renew(
