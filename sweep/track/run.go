@@ -65,7 +65,8 @@ func runsOf(results, curves table.Table, o Options) (runs []*run, pending int) {
 	for i := range results.Rows {
 		r := &run{
 			sweep: table.Print(results.Value(i, "sweep")), cell: table.Print(results.Value(i, "cell")),
-			status: cmp.Or(table.Print(results.Value(i, "status")), completed), why: table.Print(results.Value(i, "error")),
+			status: cmp.Or(table.Print(results.Value(i, "status")), completed),
+			why:    table.Print(usable(results.Value(i, "error"))),
 		}
 		if r.status != completed && r.status != failed && r.status != canceled {
 			pending++
