@@ -156,6 +156,32 @@ func TestServer(t *testing.T) {
 	s.Close() // idempotent
 }
 
+// port80 is a listener that says it is at port 80.
+type port80 struct{ net.Listener }
+
+func (port80) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
+
+// At port 80 a browser names the host alone.
+func TestServerPort80(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Serve(port80{l}, &memory{t: t})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for host, want := range map[string]int{
+		"localhost": 200, "127.0.0.1": 200, "[::1]": 200, "127.0.0.1:80": 200, "evil.example": 421, "evil.example:80": 421,
+		"localhost:8080": 421, l.Addr().String(): 421,
+	} {
+		if status, _, body := ask(t, "HEAD", "http://"+l.Addr().String()+"/", host, ""); status != want {
+			t.Errorf("%s: %d, want %d %s", host, status, want, body)
+		}
+	}
+}
+
 // Only the loopback interface is served.
 func TestServeElsewhere(t *testing.T) {
 	l, err := net.Listen("tcp", "0.0.0.0:0")
