@@ -285,6 +285,7 @@ func TestBrowserTree(t *testing.T) {
 	if !strings.Contains(text, "no new cells") {
 		t.Errorf("a sweep that cannot be extended: %s", text)
 	}
+	p.check()
 }
 
 // shares says that a cell trains its first steps with another one of the plan.

@@ -216,6 +216,8 @@ func TestBrowserLive(t *testing.T) {
 		t.Error(before)
 	}
 	p.do(chromedp.Evaluate(`scrollTo(0, 500)`, nil))
+	p.do(chromedp.Evaluate(`(() => { const wait = setTimeout; window.waits = [];
+		window.setTimeout = (f, time) => { if (time) waits.push(time); return wait(f, time); }; })()`, nil))
 	m.at.Store(24)
 	for !strings.Contains(live(), "is completed") {
 		p.frames() // ends with the browser's time limit
@@ -235,6 +237,12 @@ func TestBrowserLive(t *testing.T) {
 	}
 	if n := eval[int](p, `document.querySelectorAll("#nmse-n .layer-brush rect").length`); n != 1 {
 		t.Errorf("%d boxes", n)
+	}
+	for eval[int](p, `waits.length`) == 0 {
+		p.frames()
+	}
+	if wait := eval[int](p, `waits.at(-1)`); wait != 5*pollBase {
+		t.Errorf("a sweep that has ended is asked for again after %d ms", wait)
 	}
 	m.fails.Store(true)
 	for !strings.Contains(live(), "no newer data (the store does not answer)") {
