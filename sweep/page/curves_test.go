@@ -3,6 +3,7 @@ package page
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/topksweep/sweep/sweep/ledger"
@@ -40,6 +41,9 @@ func TestThin(t *testing.T) {
 	}
 	thin := Thin(points, int64(s.Results[0].Config.Steps), len(s.Results))
 	want, steps := shown(points)
+	if want.Tokens != 1024 || want.Flops != 12*64*2048*1024 {
+		t.Errorf("a step has %d tokens and %g operations", want.Tokens, want.Flops)
+	}
 	got, thinSteps := shown(thin)
 	if len(thin) >= len(points) || !slices.Equal(steps, thinSteps) || !reflect.DeepEqual(got, want) {
 		t.Errorf("%d of %d points: %v at %v, want %v at %v", len(thin), len(points), got, thinSteps, want, steps)
@@ -85,6 +89,32 @@ func TestRowFinder(t *testing.T) {
 		if row, ok := rowOf(c.sweep, c.cell); ok != (c.want >= 0) || ok && row != c.want {
 			t.Errorf("cell %q of %q: row %d, %t; want %d", c.cell, c.sweep, row, ok, c.want)
 		}
+	}
+}
+
+// A row of a sweep has the sweep's ID, whether its table has the column or not.
+func TestWithSweep(t *testing.T) {
+	cell := table.Column{Name: "cell", Kind: table.Text}
+	for _, in := range []table.Table{
+		{Columns: []table.Column{cell}, Rows: [][]any{{"a"}}},
+		{Columns: []table.Column{cell, {Name: "sweep", Kind: table.Text}}, Rows: [][]any{{"a", nil}}},
+	} {
+		if out := withSweep(in, "one"); out.Value(0, "sweep") != "one" || out.Value(0, "cell") != "a" {
+			t.Errorf("%v of %v", out, in)
+		}
+	}
+}
+
+// Cells that share nothing have no picture, and their steps and time are told.
+func TestForestAlone(t *testing.T) {
+	s := sampleSweep(t, strings.NewReplacer("[0, 0.03125]", "0", "[0.3, 0.5, 0.8]", "0.8").Replace(smallGrid), nil)
+	f := newForest(s, 10)
+	slices.Sort(f.Alone) // they are in the order of the trees
+	if len(f.Trees) != 0 || !slices.Equal(f.Alone, []int{10, 11, 12, 13}) || f.AloneSteps != 4*600 {
+		t.Errorf("%d trees; alone %v with %d steps", len(f.Trees), f.Alone, f.AloneSteps)
+	}
+	if f.AloneSpent == nil || !(abs(*f.AloneSpent-24) <= 1e-9) || f.StepsSaved != 0 {
+		t.Errorf("%v s, %d steps saved", *f.AloneSpent, f.StepsSaved)
 	}
 }
 

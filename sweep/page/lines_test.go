@@ -138,6 +138,30 @@ func TestBrowserNumbers(t *testing.T) {
 	if text := eval[string](p, `document.getElementById("summary").textContent`); !strings.Contains(text, want) {
 		t.Errorf("summary %q, want %q", text, want)
 	}
+	best := 1.0
+	for _, r := range s.Results {
+		best = min(best, *r.Metrics.NMSE)
+	}
+	tile := eval[string](p, `document.getElementById("summary").textContent`)
+	if want := fmt.Sprintf("lowest nmse%.4g", best); !strings.Contains(tile, want) {
+		t.Errorf("summary %q, want %q", tile, want)
+	}
+	if trees := eval[string](p, `document.getElementById("tree-list").textContent`); !strings.Contains(trees,
+		"6 cells  1.81 s, saves 9.05 s") {
+		t.Errorf("stages %q", trees)
+	}
+	p.do(chromedp.SetValue("#colour", "dict_size", chromedp.ByID),
+		chromedp.Evaluate(`document.getElementById("colour").dispatchEvent(new Event("change"))`, nil))
+	if legend := eval[string](p, `document.querySelector("#pareto .legend").textContent`); !strings.Contains(legend,
+		"dict_size = 512") {
+		t.Errorf("legend %q", legend)
+	}
+	p.drag("#parallel .strip[data-axis=k]", 0.5, 0.98, 0.5, 0.6) // the lower values
+	if got := p.count(); got != "12 of 24 cells selected" {
+		t.Error(got)
+	}
+	p.do(chromedp.Click("#clear", chromedp.ByID))
+	p.frames()
 	// Cells without dead latents have no place on a logarithmic axis.
 	p.do(chromedp.Click(`#auxk-dead button[aria-label*="logarithmic x"]`, chromedp.ByQuery))
 	note := eval[string](p, `document.querySelector("#auxk-dead .axis-note").textContent`)
@@ -167,11 +191,25 @@ func TestBrowserNumbers(t *testing.T) {
 	if !(loss > 0) || !(abs(got-loss) <= 2e-3*loss) {
 		t.Errorf("l2_loss is %g, want %g: %s", got, loss, said)
 	}
+	for axis, want := range map[string]string{
+		"tokens": fmt.Sprintf(" tokens %d", step*256), "flops": fmt.Sprintf(" dense-equivalent %d", step*256*12*64*512),
+	} {
+		p.do(chromedp.Evaluate(`(() => { const s = document.querySelectorAll("#curves select")[1]; s.value = "`+axis+`";
+			s.dispatchEvent(new Event("change")); })()`, nil), chromedp.Blur("#curves > svg", chromedp.ByQuery))
+		p.do(chromedp.Focus("#curves > svg", chromedp.ByQuery), chromedp.KeyEvent(kb.ArrowRight))
+		said := eval[string](p, `document.getElementById("said").textContent`)
+		if !strings.Contains(strings.ReplaceAll(said, ",", ""), want) {
+			t.Errorf("%s: %s, want %s", axis, said, want)
+		}
+	}
 	// The third cell is shown where the third row is clicked, and the pointer over a line shows a cell.
 	p.do(chromedp.Click("#table tbody tr:nth-child(3) button", chromedp.ByQuery))
 	text := eval[string](p, `document.getElementById("details").textContent`)
 	if !strings.Contains(text, s.Plan.Cells[2].ID) {
 		t.Errorf("the panel of the third cell: %s", text)
+	}
+	if !strings.Contains(text, "steps 0 to 181: 1.81 s, shared by 6 cells") {
+		t.Errorf("who trained the third cell: %s", text)
 	}
 	p.box("#parallel > svg")
 	p.do(chromedp.Evaluate(`(() => { const svg = document.querySelector("#parallel > svg");

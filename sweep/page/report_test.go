@@ -120,6 +120,15 @@ func TestBrowserTable(t *testing.T) {
 	if got := column(); !slices.Equal(got, plain) {
 		t.Errorf("third click: %v", got)
 	}
+	summary := eval[string](p, `document.getElementById("summary").textContent`)
+	if want := "21 completed, 1 failed, 1 canceled, 1 to do"; !strings.Contains(summary, want) {
+		t.Errorf("summary %q, want %q", summary, want)
+	}
+	p.do(chromedp.Click("#all-columns", chromedp.ByID))
+	if head := eval[string](p, `document.querySelector("#table thead").textContent`); !strings.Contains(head, "flops") {
+		t.Errorf("all columns are %s", head)
+	}
+	p.do(chromedp.Click("#all-columns", chromedp.ByID))
 	// The reason of a failure is there as it is, and nothing of it was run.
 	for _, id := range []string{"table", "failures"} {
 		if text := eval[string](p, `document.getElementById("`+id+`").textContent`); !strings.Contains(text, hostile) {
@@ -132,7 +141,7 @@ func TestBrowserTable(t *testing.T) {
 	p.check()
 	// What nobody has trained is not said to be.
 	p = b.openReport(t, Input{Sweeps: []Sweep{sampleSweep(t, smallGrid, allFailed)}}, 1280)
-	summary := eval[string](p, `document.getElementById("summary").textContent`)
+	summary = eval[string](p, `document.getElementById("summary").textContent`)
 	if !strings.Contains(summary, "no result tells of 5,272") {
 		t.Errorf("no cell was trained, and the summary says %s", summary)
 	}
