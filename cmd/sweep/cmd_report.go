@@ -3,13 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
-	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/page"
 	"github.com/topksweep/sweep/sweep/plan"
@@ -77,7 +74,7 @@ func runReport(ctx context.Context, env *environment, o reportOptions) error {
 			return inputError{fmt.Errorf("sweep %s is given twice", header.ID)}
 		}
 		seen[header.ID] = true
-		s, err := readPage(ctx, l, header)
+		s, err := readPage(ctx, env, l, header.ID)
 		if err != nil {
 			return err
 		}
@@ -91,35 +88,25 @@ func runReport(ctx context.Context, env *environment, o reportOptions) error {
 		_, err := env.out.Write(b.Bytes())
 		return err
 	}
-	if err := os.WriteFile(o.out, b.Bytes(), 0o644); err != nil {
+	if err := writeWhole(o.out, b.Bytes()); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
 	fmt.Fprintf(env.errOut, "report in %s\n", o.out)
 	return nil
 }
 
-// readPage reads what a report shows of a sweep.
-func readPage(ctx context.Context, l *ledger.Ledger, header *plan.Header) (page.Sweep, error) {
-	p, err := l.Plan(ctx, header.ID)
-	if err != nil {
-		return page.Sweep{}, err
-	}
-	for i := range p.TreeChunks {
-		trees, err := l.Trees(ctx, p.ID, i)
-		if err != nil {
-			return page.Sweep{}, err
-		}
-		p.Trees = append(p.Trees, trees...)
-	}
-	results, err := l.Results(ctx, &p.Header)
-	if err == nil {
-		err = l.CountAuxK(ctx, results)
-	}
+// readPage reads what a report shows of a sweep. Curves that are not there or are damaged are told as notes.
+func readPage(ctx context.Context, env *environment, l *ledger.Ledger, sweep string) (page.Sweep, error) {
+	p, results, err := l.Follow(sweep).Read(ctx)
 	if err != nil {
 		return page.Sweep{}, err
 	}
 	return newPageSweep(p, results, func(r ledger.Result) ([]trainer.Point, error) {
-		return l.Curve(ctx, p.RunID(r.Cell))
+		points, err := l.Curve(ctx, p.RunID(r.Cell))
+		if why := noCurve(r.Run, err); why != "" {
+			env.note(why)
+		}
+		return points, err
 	}), nil
 }
 
@@ -133,7 +120,7 @@ func newPageSweep(p *plan.Plan, results []ledger.Result,
 		one := report.Rows{Plan: &p.Header, Results: results[i : i+1]}
 		return report.Curves(one, func(r ledger.Result) ([]trainer.Point, error) {
 			out, err := points(r)
-			if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
+			if noCurve(r.Run, err) != "" {
 				err = nil
 			}
 			return out, err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/topksweep/sweep/sweep/ledger"
 )
 
 // A report is one file, the same bytes each time; it takes sweeps by name and ID, and files.
@@ -32,6 +35,18 @@ func TestReport(t *testing.T) {
 	}
 	if again := mustRun(t, dir, "report", "small", "--out", "-"); again != string(first) {
 		t.Error("a second report differs")
+	}
+	curves, err := filepath.Glob(filepath.Join(dir, "store", "models", "*", ledger.CurveFile))
+	if err != nil || len(curves) != 4 {
+		t.Fatalf("curves %q, %v", curves, err)
+	}
+	if err := errors.Join(os.Remove(curves[0]), os.WriteFile(curves[1], []byte("{"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	p := startProgram(t, dir, "report", "small", "--out", out)
+	status, said := p.exitStatus(t), p.err.String()
+	if status != 0 || !strings.Contains(said, "no curve in the store") || !strings.Contains(said, "is damaged") {
+		t.Errorf("two curves of four: status %d\n%s", status, said)
 	}
 	results := filepath.Join(dir, "results.csv")
 	if err := os.WriteFile(results, []byte(mustRun(t, dir, "results", "small", "-o", "csv")), 0o600); err != nil {

@@ -91,8 +91,18 @@ func (o *tableOutput) write(env *environment, fn func(w io.Writer, f table.Forma
 	return writeWhole(o.file, b.Bytes())
 }
 
-// writeWhole writes a file under another name first, so that no reader finds half of it.
+// writeWhole writes a file under another name first, so that no reader finds half of it. What a symbolic link leads to
+// is written, and the link stays. A pipe or a device, as /dev/stdout, is written to.
 func writeWhole(path string, content []byte) error {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			return fmt.Errorf("--out: %w", err)
+		}
+		return nil
+	}
 	part := path + ".part"
 	err := os.WriteFile(part, content, 0o644)
 	if err == nil {

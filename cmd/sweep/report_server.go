@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"slices"
-	"sync"
 
 	"github.com/spf13/pflag"
 	"go.temporal.io/api/enums/v1"
@@ -81,7 +80,6 @@ func serveReports(ctx context.Context, o servingOptions, store storage.Store, c 
 type liveSource struct {
 	l      *ledger.Ledger
 	client client.Client
-	mu     sync.Mutex // held by whoever reads
 	sweeps map[string]*ledger.Follower
 	points map[string][]trainer.Point // of completed runs, by run; thinned out
 }
@@ -135,8 +133,6 @@ func stateOfStatus(status enums.WorkflowExecutionStatus) string {
 
 // Read implements page.Source.
 func (s *liveSource) Read(ctx context.Context, sweep string) (page.Input, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	f, known := s.sweeps[sweep]
 	if !known {
 		// An ID is asked for in a listing first: a text from a URL need not be a part of a key.
@@ -168,7 +164,7 @@ func (s *liveSource) Read(ctx context.Context, sweep string) (page.Input, error)
 		}
 		points, err := s.l.Curve(ctx, key)
 		if err == nil {
-			points = page.Thin(points, p.CellCount)
+			points = page.Thin(points, int64(r.Config.Steps), p.CellCount)
 			s.points[key] = points
 		}
 		return points, err

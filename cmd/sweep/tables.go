@@ -105,14 +105,11 @@ func readCurves(ctx context.Context, l *ledger.Ledger, rows report.Rows) (t tabl
 			continue
 		}
 		curve, err := l.Curve(ctx, r.Run)
-		switch {
-		case errors.Is(err, storage.ErrNotFound):
-			notes = append(notes, fmt.Sprintf("run %s has no curve in the store: it is left out", r.Run))
+		if why := noCurve(r.Run, err); why != "" {
+			notes = append(notes, why)
 			continue
-		case errors.Is(err, storage.ErrCorrupt):
-			notes = append(notes, fmt.Sprintf("the curve of run %s in the store is damaged: it is left out", r.Run))
-			continue
-		case err != nil:
+		}
+		if err != nil {
 			return t, nil, err
 		}
 		curves[r.Run] = curve
@@ -120,6 +117,17 @@ func readCurves(ctx context.Context, l *ledger.Ledger, rows report.Rows) (t tabl
 	}
 	t, err = report.Curves(whole, func(r ledger.Result) ([]trainer.Point, error) { return curves[r.Run], nil })
 	return t, notes, err
+}
+
+// noCurve says, for a person, why there is no curve of a run that can be shown. It is "" of other errors and of none.
+func noCurve(run string, err error) string {
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return fmt.Sprintf("run %s has no curve in the store: it is left out", run)
+	case errors.Is(err, storage.ErrCorrupt):
+		return fmt.Sprintf("the curve of run %s in the store is damaged: it is left out", run)
+	}
+	return ""
 }
 
 // isTableFile reports whether an argument is the name of a file, not of a sweep.

@@ -174,15 +174,18 @@ func (c *curve) dropL2() {
 	}
 }
 
-// Thin returns the points of a curve that the page of a sweep of so many cells shows at most. Whoever reads curves
-// again and again may keep these alone.
-func Thin(points []trainer.Point, cells int) []trainer.Point {
-	steps := make([]int64, len(points))
-	for i, p := range points {
-		steps[i] = p.Step
+// Thin returns the points of the curve of a run of so many steps that the page of a sweep of so many cells shows.
+// Whoever reads curves again and again may keep these alone. The page has one point more, that of the end of the run.
+func Thin(points []trainer.Point, steps int64, cells int) []trainer.Point {
+	all := make([]int64, 0, len(points)+1)
+	for _, p := range points {
+		all = append(all, p.Step)
 	}
-	var out []trainer.Point
-	for _, i := range keep(steps, pointsEach(cells), func(i int) bool { return points[i].EvalNMSE != nil }) {
+	all = append(all, steps)
+	heldOut := func(i int) bool { return i < len(points) && points[i].EvalNMSE != nil }
+	kept := keep(all, pointsEach(cells), heldOut)
+	out := make([]trainer.Point, 0, len(kept))
+	for _, i := range kept[:len(kept)-1] {
 		out = append(out, points[i])
 	}
 	return out

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,6 +63,14 @@ func TestKeep(t *testing.T) {
 		for i := 1; i < len(got); i++ {
 			if got[i] <= got[i-1] {
 				t.Fatalf("%d: not ascending: %v", n, got)
+			}
+			if i+1 == len(got) || len(got) == len(steps) || heldOut(got[i]) {
+				continue
+			}
+			for d := 1; d <= 2; d++ { // a point close by that has a held-out value goes before
+				if heldOut(got[i]+d) && got[i]+d < 999 || heldOut(got[i]-d) && got[i]-d > got[i-1] {
+					t.Errorf("%d: point %d is kept, and not the held-out one close by", n, got[i])
+				}
 			}
 		}
 	}
@@ -151,6 +160,11 @@ train: {steps: 600, batch_size: 256, lr: 0.002, k: 8, dict_size: 512}
 	f := newForest(Sweep{Plan: p, Results: results}, 0)
 	if f.Spent == nil || *f.Spent != 20 || *f.Saved != 6 || f.Steps != 301+3*299 || f.StepsSaved != 2*301 {
 		t.Errorf("%v s spent, %v s saved, %d steps, %d saved", *f.Spent, *f.Saved, f.Steps, f.StepsSaved)
+	}
+	// A stage that no cell was trained in by itself takes its share of the span that passes through it.
+	i := slices.IndexFunc(f.Trees[0].Stages, func(s stage) bool { return s.From == 301 && s.To == 391 })
+	if want := 7 * 90.0 / 299; i < 0 || !(abs(*f.Trees[0].Stages[i].Seconds-want) <= 1e-12) {
+		t.Errorf("stages %+v: want one from 301 to 391 that took %g s", f.Trees[0].Stages, want)
 	}
 	// What has no result yet is planned.
 	results[2] = ledger.NewResult(&p.Header, p.Cells[2], plan.Pending)

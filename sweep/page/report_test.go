@@ -120,6 +120,15 @@ func TestBrowserTable(t *testing.T) {
 	if got := column(); !slices.Equal(got, plain) {
 		t.Errorf("third click: %v", got)
 	}
+	summary := eval[string](p, `document.getElementById("summary").textContent`)
+	if want := "21 completed, 1 failed, 1 canceled, 1 to do"; !strings.Contains(summary, want) {
+		t.Errorf("summary %q, want %q", summary, want)
+	}
+	p.do(chromedp.Click("#all-columns", chromedp.ByID))
+	if head := eval[string](p, `document.querySelector("#table thead").textContent`); !strings.Contains(head, "flops") {
+		t.Errorf("all columns are %s", head)
+	}
+	p.do(chromedp.Click("#all-columns", chromedp.ByID))
 	// The reason of a failure is there as it is, and nothing of it was run.
 	for _, id := range []string{"table", "failures"} {
 		if text := eval[string](p, `document.getElementById("`+id+`").textContent`); !strings.Contains(text, hostile) {
@@ -132,7 +141,7 @@ func TestBrowserTable(t *testing.T) {
 	p.check()
 	// What nobody has trained is not said to be.
 	p = b.openReport(t, Input{Sweeps: []Sweep{sampleSweep(t, smallGrid, allFailed)}}, 1280)
-	summary := eval[string](p, `document.getElementById("summary").textContent`)
+	summary = eval[string](p, `document.getElementById("summary").textContent`)
 	if !strings.Contains(summary, "no result tells of 5,272") {
 		t.Errorf("no cell was trained, and the summary says %s", summary)
 	}
@@ -150,6 +159,25 @@ func TestBrowserTable(t *testing.T) {
 	}
 	if h := eval[int](p, `document.querySelector("#failures pre").clientHeight`); h > 400 {
 		t.Errorf("a reason is %d high", h)
+	}
+	p.check()
+}
+
+// The settings of a cell stand in full where it is pointed at and where it is shown. A note on the data stands once.
+func TestBrowserWords(t *testing.T) {
+	b := newBrowser(t)
+	text := strings.Replace(smallGrid, "lr: 0.002,", "", 1)
+	text = strings.Replace(text, "k: [8, 32]", "k: [8], lr: [0.00200001, 0.00200002]", 1)
+	p := b.openReport(t, Input{Sweeps: []Sweep{sampleSweep(t, text, nil)}}, 1280)
+	p.do(chromedp.Focus("#nmse-n > svg", chromedp.ByQuery), chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.Enter))
+	for _, id := range []string{"tip", "details"} {
+		if got := eval[string](p, `document.getElementById("`+id+`").textContent`); !strings.Contains(got, "lr0.0020000") {
+			t.Errorf("%s: %s", id, got)
+		}
+	}
+	notes := eval[[]string](p, `[...document.querySelectorAll("#notes li")].map((e) => e.textContent)`)
+	if n := strings.Count(strings.Join(notes, "\n"), sampleNote); n != 1 {
+		t.Errorf("the note on the data stands %d times in %q", n, notes)
 	}
 	p.check()
 }
@@ -266,6 +294,7 @@ func TestBrowserTree(t *testing.T) {
 	if !strings.Contains(text, "no new cells") {
 		t.Errorf("a sweep that cannot be extended: %s", text)
 	}
+	p.check()
 }
 
 // shares says that a cell trains its first steps with another one of the plan.

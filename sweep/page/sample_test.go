@@ -44,9 +44,13 @@ func planOf(t testing.TB, text string) *plan.Plan {
 	return p
 }
 
+// sampleNote is a note on the data of samples.
+const sampleNote = "most of the mean square is in dimension 2"
+
 func sampleInfo() trainer.DataInfo {
 	return trainer.DataInfo{
 		Rows: 100_000, EvalRows: 4096, Dim: 64, DType: "F32", Shards: 3, Bytes: 25_600_000, Scale: 0.25, Fingerprint: "f00d",
+		Notes: []string{sampleNote},
 	}
 }
 

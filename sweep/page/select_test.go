@@ -138,6 +138,13 @@ func TestBrowserLarge(t *testing.T) {
 	if n := eval[int](p, `document.querySelectorAll("#table tbody tr").length`); n != pageRows {
 		t.Errorf("%d rows in the table", n)
 	}
+	first := `document.querySelector("#table tbody tr").dataset.row`
+	row := eval[string](p, first)
+	p.do(chromedp.Click("#next", chromedp.ByID))
+	page := eval[string](p, `document.getElementById("page").textContent`)
+	if next := eval[string](p, first); page != "page 2 of 12" || next == row {
+		t.Errorf("%s begins with row %s, and the one before with %s", page, next, row)
+	}
 	var times []float64
 	p.do(chromedp.Evaluate(`(async () => {
 		const svg = document.querySelector("#nmse-k > svg"), area = svg.querySelector(".area");

@@ -92,7 +92,11 @@ func Serve(l net.Listener, source Source) (*Server, error) {
 		done: make(chan struct{}), pages: map[string]served{},
 	}
 	for _, host := range []string{"localhost", "127.0.0.1", "::1", at.IP.String()} {
-		s.hosts = append(s.hosts, net.JoinHostPort(host, fmt.Sprint(at.Port)))
+		name := net.JoinHostPort(host, fmt.Sprint(at.Port))
+		s.hosts = append(s.hosts, name)
+		if at.Port == 80 { // which browsers do not name
+			s.hosts = append(s.hosts, strings.TrimSuffix(name, ":80"))
+		}
 	}
 	s.server = &http.Server{
 		Handler: s, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,

@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -155,6 +156,32 @@ func TestServer(t *testing.T) {
 	s.Close() // idempotent
 }
 
+// port80 is a listener that says it is at port 80.
+type port80 struct{ net.Listener }
+
+func (port80) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
+
+// At port 80 a browser names the host alone.
+func TestServerPort80(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Serve(port80{l}, &memory{t: t})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for host, want := range map[string]int{
+		"localhost": 200, "127.0.0.1": 200, "[::1]": 200, "127.0.0.1:80": 200, "evil.example": 421, "evil.example:80": 421,
+		"localhost:8080": 421, l.Addr().String(): 421,
+	} {
+		if status, _, body := ask(t, "HEAD", "http://"+l.Addr().String()+"/", host, ""); status != want {
+			t.Errorf("%s: %d, want %d %s", host, status, want, body)
+		}
+	}
+}
+
 // Only the loopback interface is served.
 func TestServeElsewhere(t *testing.T) {
 	l, err := net.Listen("tcp", "0.0.0.0:0")
@@ -189,6 +216,8 @@ func TestBrowserLive(t *testing.T) {
 		t.Error(before)
 	}
 	p.do(chromedp.Evaluate(`scrollTo(0, 500)`, nil))
+	p.do(chromedp.Evaluate(`(() => { const wait = setTimeout; window.waits = [];
+		window.setTimeout = (f, time) => { if (time) waits.push(time); return wait(f, time); }; })()`, nil))
 	m.at.Store(24)
 	for !strings.Contains(live(), "is completed") {
 		p.frames() // ends with the browser's time limit
@@ -208,6 +237,12 @@ func TestBrowserLive(t *testing.T) {
 	}
 	if n := eval[int](p, `document.querySelectorAll("#nmse-n .layer-brush rect").length`); n != 1 {
 		t.Errorf("%d boxes", n)
+	}
+	for eval[int](p, `waits.length`) == 0 {
+		p.frames()
+	}
+	if wait := eval[int](p, `waits.at(-1)`); wait != 5*pollBase {
+		t.Errorf("a sweep that has ended is asked for again after %d ms", wait)
 	}
 	m.fails.Store(true)
 	for !strings.Contains(live(), "no newer data (the store does not answer)") {
@@ -323,15 +358,32 @@ func TestServerPatience(t *testing.T) {
 func TestServerFailure(t *testing.T) {
 	s, m := serve(t)
 	m.fails.Store(true)
-	for range 20 {
+	for i := range 20 {
 		if status, _, body := ask(t, "GET", s.URL+"small-1/data.json", "", ""); status != 503 {
+			t.Fatalf("%d %s", status, body)
+		}
+		s.mu.Lock()
+		p, ok := s.pages["small-1"]
+		p.fresh = p.fresh.Add(time.Hour) // however slow this machine is
+		s.pages["small-1"] = p
+		s.mu.Unlock()
+		if n := m.reads.Load(); n != 1 || !ok {
+			t.Fatalf("%d reads of the source after %d requests", n, i+1)
+		}
+	}
+}
+
+// Of many reports only a few are kept in memory.
+func TestServerPages(t *testing.T) {
+	s, _ := serve(t)
+	for i := range 2 * mostPages {
+		if status, _, body := ask(t, "HEAD", fmt.Sprintf("%ssmall-%d/data.json", s.URL, i), "", ""); status != 200 {
 			t.Fatalf("%d %s", status, body)
 		}
 	}
 	s.mu.Lock()
-	fresh := s.pages["small-1"].fresh
-	s.mu.Unlock()
-	if fresh.IsZero() {
-		t.Error("the failure is not kept")
+	defer s.mu.Unlock()
+	if n := len(s.pages); n > mostPages {
+		t.Errorf("%d reports are kept", n)
 	}
 }

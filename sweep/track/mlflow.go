@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"github.com/topksweep/sweep/sweep/table"
 )
 
 // writeMLflow writes a file store, FOLDER/mlruns: an experiment for each sweep, with its runs. MLflow keeps file stores
@@ -70,19 +72,19 @@ func putMLflowRun(out *folder, folder, experiment string, r *run) error {
 	}
 	for _, f := range r.config() {
 		if f.name == "error" {
-			put("tags/"+f.name, "%s", cut(text(f.value), maxTag))
+			put("tags/"+f.name, "%s", cut(table.Print(f.value), maxTag))
 		} else {
-			put("params/"+f.name, "%s", cut(text(f.value), maxParam))
+			put("params/"+f.name, "%s", cut(table.Print(f.value), maxParam))
 		}
 	}
 	put("tags/mlflow.runName", "%s", r.name)
 	for _, p := range r.points {
 		for _, f := range p.values {
-			put("metrics/curve/"+f.name, "%d %s %d\n", p.step*1000, text(f.value), p.step)
+			put("metrics/curve/"+f.name, "%d %s %d\n", p.step*1000, table.Print(f.value), p.step)
 		}
 	}
 	for _, f := range r.final {
-		put("metrics/final/"+f.name, "%d %s %d\n", end, text(f.value), r.lastStep())
+		put("metrics/final/"+f.name, "%d %s %d\n", end, table.Print(f.value), r.lastStep())
 	}
 	for _, sub := range []string{"params", "tags", "metrics", "artifacts"} {
 		if err == nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/topksweep/sweep/sweep/table"
@@ -65,8 +64,9 @@ func runsOf(results, curves table.Table, o Options) (runs []*run, pending int) {
 	varies := varyingSettings(results, isSetting)
 	for i := range results.Rows {
 		r := &run{
-			sweep: text(results.Value(i, "sweep")), cell: text(results.Value(i, "cell")),
-			status: cmp.Or(text(results.Value(i, "status")), completed), why: text(results.Value(i, "error")),
+			sweep: table.Print(results.Value(i, "sweep")), cell: table.Print(results.Value(i, "cell")),
+			status: cmp.Or(table.Print(results.Value(i, "status")), completed),
+			why:    table.Print(usable(results.Value(i, "error"))),
 		}
 		if r.status != completed && r.status != failed && r.status != canceled {
 			pending++
@@ -89,7 +89,7 @@ func runsOf(results, curves table.Table, o Options) (runs []*run, pending int) {
 			case isSetting[c.Name]:
 				r.settings = append(r.settings, f)
 				if varies[r.sweep][c.Name] {
-					parts = append(parts, f.name+"="+text(v))
+					parts = append(parts, f.name+"="+table.Print(v))
 				}
 			case isText || isList || isNote[c.Name]:
 				r.notes = append(r.notes, f)
@@ -122,12 +122,12 @@ func varyingSettings(t table.Table, isSetting map[string]bool) map[string]map[st
 	first := map[string]int{}
 	out := map[string]map[string]bool{}
 	for i, row := range t.Rows {
-		sweep := text(t.Value(i, "sweep"))
+		sweep := table.Print(t.Value(i, "sweep"))
 		if out[sweep] == nil {
 			first[sweep], out[sweep] = i, map[string]bool{}
 		}
 		for j, c := range t.Columns {
-			if isSetting[c.Name] && text(row[j]) != text(t.Rows[first[sweep]][j]) {
+			if isSetting[c.Name] && table.Print(row[j]) != table.Print(t.Rows[first[sweep]][j]) {
 				out[sweep][c.Name] = true
 			}
 		}
@@ -153,9 +153,9 @@ func pointsOf(t table.Table, bySweep bool) map[[2]string][]point {
 				p.values = append(p.values, field{columns[j], v})
 			}
 		}
-		key := [2]string{"", text(t.Value(i, "cell"))}
+		key := [2]string{"", table.Print(t.Value(i, "cell"))}
 		if bySweep {
-			key[0] = text(t.Value(i, "sweep"))
+			key[0] = table.Print(t.Value(i, "sweep"))
 		}
 		out[key] = append(out[key], p)
 	}
@@ -242,21 +242,6 @@ func (f field) number() float64 {
 	}
 	x, _ := f.value.(float64)
 	return x
-}
-
-// text prints a value in full: "" for nil.
-func text(v any) string {
-	switch x := v.(type) {
-	case string:
-		return x
-	case int64:
-		return strconv.FormatInt(x, 10)
-	case float64:
-		return strconv.FormatFloat(x, 'g', -1, 64)
-	case []int64:
-		return jsonOf(x)
-	}
-	return ""
 }
 
 // jsonOf is a value of a field in JSON.

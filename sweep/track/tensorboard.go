@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/topksweep/sweep/sweep/table"
 )
 
 // writeTensorBoard writes FOLDER/<sweep>/<run>/events.out.tfevents…, and FOLDER/events.out.tfevents… with what the tab
@@ -72,13 +74,13 @@ func experimentOf(runs []*run) (file []byte) {
 			}
 			if !slices.Contains(all, f.name) {
 				all = append(all, f.name)
-				if first[f.name] = text(f.value); i > 0 {
+				if first[f.name] = table.Print(f.value); i > 0 {
 					varying = append(varying, f.name) // the runs before this one lack it
 				}
 			}
 		}
 		for _, name := range all {
-			if text(r.setting(name)) != first[name] && !slices.Contains(varying, name) {
+			if table.Print(r.setting(name)) != first[name] && !slices.Contains(varying, name) {
 				varying = append(varying, name)
 			}
 		}
@@ -124,7 +126,7 @@ func protoValue(f field) message {
 	case string:
 		return message{}.text(3, x)
 	case []int64:
-		return message{}.text(3, text(x))
+		return message{}.text(3, table.Print(x))
 	}
 	return message{}.double(2, f.number())
 }

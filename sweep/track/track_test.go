@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/topksweep/sweep/sweep/goldentest"
 	"github.com/topksweep/sweep/sweep/table"
@@ -178,6 +179,33 @@ func TestHostileNames(t *testing.T) {
 		if len(files) < len(results.Rows) {
 			t.Errorf("%s: %d files of %d runs", target.Name, len(files), len(results.Rows))
 		}
+	}
+}
+
+// The reason of a failure is text that MLflow can read, whatever bytes a file had, and a run that was canceled is told
+// from one that failed.
+func TestHostileReason(t *testing.T) {
+	results := table.Table{
+		Columns: []table.Column{
+			{Name: "cell", Kind: table.Text}, {Name: "status", Kind: table.Text}, {Name: "error", Kind: table.Text},
+		},
+		Rows: [][]any{{"a", "failed", "not \xff\xfe UTF-8"}, {"b", "canceled", nil}},
+	}
+	folder := filepath.Join(t.TempDir(), "out")
+	s, err := track.Write(t.Context(), folder, targetOf(t, "mlflow"), results, table.Table{}, exampleOptions)
+	if err != nil || s.Runs != 2 || s.Failed != 2 {
+		t.Fatalf("%+v %v", s, err)
+	}
+	var statuses []string
+	for name, content := range filesOf(t, folder) {
+		if !utf8.Valid(content) {
+			t.Errorf("%s is not UTF-8: %q", name, content)
+		}
+		statuses = append(statuses, regexp.MustCompile(`(?m)^status: \d$`).FindAllString(string(content), -1)...)
+	}
+	slices.Sort(statuses)
+	if want := []string{"status: 4", "status: 5"}; !slices.Equal(statuses, want) { // FAILED and KILLED
+		t.Errorf("%q, want %q", statuses, want)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+
+	"github.com/topksweep/sweep/sweep/table"
 )
 
 // importProgram reads what writeTrackio writes into trackio.
@@ -88,7 +90,7 @@ func trackioCSV(r *run) ([]byte, error) {
 		line := make([]string, len(columns))
 		line[0] = strconv.FormatInt(p.step, 10)
 		for _, f := range p.values {
-			line[slices.Index(columns, f.name)] = text(f.value)
+			line[slices.Index(columns, f.name)] = table.Print(f.value)
 		}
 		if err == nil {
 			err = w.Write(line)

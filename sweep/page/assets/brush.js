@@ -96,8 +96,7 @@ class Brushed {
     if (e.key === "Enter" && state.hover >= 0) pin(state.hover);
     if (!step || !this.marks || !this.marks.length) return;
     e.preventDefault();
-    const order = this.order || this.marks.map((_, i) => i);
-    this.at = (this.at + step + order.length) % order.length;
+    this.at = (this.at + step + this.marks.length) % this.marks.length;
     const m = this.marks[this.at];
     hover(m.row);
     const r = this.svg.getBoundingClientRect();

@@ -11,7 +11,6 @@ class CurvePlot extends Plot {
     const names = { step: "steps", tokens: "tokens", flops: "FLOP (dense-equivalent)" };
     this.pick("x", Object.keys(names), (n) => names[n]);
     this.pick("y", doc.series, (n) => (n === "nmse" ? "nmse, held out" : n));
-    this.names = names;
   }
 
   pick(axis, list, text) {
@@ -66,7 +65,6 @@ class CurvePlot extends Plot {
 
   values() {
     const out = [];
-    this.ends = new Map();
     for (const c of doc.curves) {
       if (!state.shown[c.row]) continue;
       this.each(c, (x, y) => {

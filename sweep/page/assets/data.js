@@ -49,6 +49,13 @@ function statusOf(row) {
   return r.steps ? "training: step " + show(r.step) + " of " + show(r.steps) : "waits for a slot, or is evaluated";
 }
 
+// shown writes what a row has in a column. Settings are in full.
+function shown(name, row) {
+  if (name === "status") return String(statusOf(row));
+  const v = value(name, row);
+  return doc.fields.some((f) => f.key === name) ? exact(v) : show(v);
+}
+
 // varying lists the settings that differ between rows, in the order of the columns: that of the grid.
 function varying() {
   const settings = doc.fields.map((f) => f.key);

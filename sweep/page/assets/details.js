@@ -35,7 +35,7 @@ function drawSummary() {
     }
     return any ? s : null;
   };
-  tiles.push(["tokens, all cells", large(sum("tokens")), doc.sweeps.length ? "" : null]);
+  tiles.push(["tokens, all cells", large(sum("tokens"))]);
   const forests = doc.sweeps.map((s) => s.forest);
   if (forests.length) {
     const add = (key) => forests.reduce((n, f) => (f[key] === null ? n : (n ?? 0) + f[key]), null);
@@ -54,7 +54,7 @@ function drawSummary() {
       duration(spent),
       spent === null ? "the results do not tell it" : duration(add("saved_s")) + " saved by sharing",
     ]);
-  } else if (columns.has("device_seconds")) tiles.push(["device time", duration(sum("device_seconds")), null]);
+  } else if (columns.has("device_seconds")) tiles.push(["device time", duration(sum("device_seconds"))]);
   if (columns.has("peak_bytes"))
     tiles.push(["largest memory", bytes(Math.max(...different("peak_bytes"))), "on the device"]);
   renew(
@@ -64,7 +64,7 @@ function drawSummary() {
     ),
   );
   byId("lede").textContent = doc.sweeps.map((s) => s.id).join(", ") || plural(doc.rows, "row", "rows") + " of files";
-  const notes = doc.sweeps.flatMap((s) => [...(s.warnings || []), ...(s.info.notes || [])]);
+  const notes = doc.sweeps.flatMap((s) => s.warnings || []); // those on the data are among them
   renew(byId("notes"), ...[...new Set(notes)].map((n) => el("li", null, n)));
 }
 
@@ -195,7 +195,7 @@ const details = {
       columns.has(n) && !hidden.includes(n) && columns.get(n).kind !== "list" && value(n, row) !== null;
     const main = table.names().filter(has);
     const rest = [...columns.keys()].filter((n) => has(n) && !main.includes(n));
-    const line = (n) => [n, n === "status" ? String(statusOf(row)) : show(value(n, row))];
+    const line = (n) => [n, shown(n, row)];
     renew(
       box,
       el("div", { class: "head" }, el("h3", { id: "details-title" }, label(row)), close),

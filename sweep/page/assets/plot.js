@@ -192,7 +192,6 @@ class Plot extends Brushed {
   // place finds the pixels of the marks and what they look like, once for each layout.
   place(all) {
     this.colours = this.group();
-    this.groupOf = all.map((m) => this.colours.of(m.row));
     const r = all.length > 400 ? 2.5 : all.length > 100 ? 3 : 4;
     let hidden = 0;
     for (const m of all) {

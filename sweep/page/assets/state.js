@@ -89,7 +89,7 @@ function tip(row, names, x, y) {
   box.hidden = row < 0;
   if (row < 0) return;
   const list = varying().concat(names.filter((n) => !varying().includes(n)));
-  box.replaceChildren(pairs(list.map((n) => [n, n === "status" ? String(statusOf(row)) : show(value(n, row))])));
+  box.replaceChildren(pairs(list.map((n) => [n, shown(n, row)])));
   const w = box.offsetWidth,
     h = box.offsetHeight;
   const left = x + 14 + w > innerWidth ? x - w - 14 : x + 14;
