@@ -173,6 +173,44 @@ func TestFitBadInput(t *testing.T) {
 	}
 }
 
+// Curves that no result tells of by a cell are taken as they are, and --where chooses among them itself.
+func TestCurvesWithoutCells(t *testing.T) {
+	dir := t.TempDir()
+	const results = "cell,k,dict_size,nmse\na,8,512,0.4\nb,32,512,0.3\n"
+	const curves = "cell,k,dict_size,step,tokens,flops,nmse\na,8,512,1,10,1e9,0.5\na,8,512,2,20,2e9,0.4\n" +
+		"b,32,512,1,10,1e9,0.4\nb,32,512,2,20,2e9,0.3\n"
+	withoutCell := func(text string) string {
+		var out []string
+		for _, line := range strings.Split(text, "\n") {
+			_, rest, _ := strings.Cut(line, ",")
+			out = append(out, rest)
+		}
+		return strings.Join(out, "\n")
+	}
+	for name, c := range map[string]struct{ results, curves string }{
+		"both": {results, curves}, "curves": {withoutCell(results), curves},
+		"results": {results, withoutCell(curves)}, "neither": {withoutCell(results), withoutCell(curves)},
+	} {
+		t.Run("cells of "+name, func(t *testing.T) {
+			files := []string{filepath.Join(dir, "results.csv"), filepath.Join(dir, "curves.csv")}
+			for i, text := range []string{c.results, c.curves} {
+				if err := os.WriteFile(files[i], []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			out := mustRun(t, dir, "plot", files[0], files[1], "--out", t.TempDir(), "--format", "svg")
+			if !strings.Contains(out, "nmse-by-flops.svg") || !strings.Contains(out, "curves.svg") {
+				t.Errorf("the curves are not drawn:\n%s", out)
+			}
+			p := startProgram(t, dir, "fit", files[0], files[1], "--form", "c", "--where", "k=8")
+			if status := p.exitStatus(t); status != exitError || !strings.Contains(p.out.String(), "\n8  512 ") ||
+				strings.Contains(p.out.String(), "\n32 ") {
+				t.Errorf("status %d, %s\n%s", status, p.err.String(), p.out.String())
+			}
+		})
+	}
+}
+
 func FuzzCount(f *testing.F) {
 	for _, s := range []string{"1", "131_072", "1e9", "0x10", "-1", "1e300", "NaN", "", "1.5", "9223372036854775808"} {
 		f.Add(s)

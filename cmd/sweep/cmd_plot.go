@@ -75,7 +75,7 @@ func runPlot(ctx context.Context, env *environment, o plotOptions) error {
 	for _, note := range t.notes {
 		env.note(note)
 	}
-	if err := (&fitOptions{where: o.where}).filter(env, &t); err != nil {
+	if err := t.filter(env, &o.where); err != nil {
 		return err
 	}
 	set, err := figures.Make(ctx, &t.results, &t.curves)

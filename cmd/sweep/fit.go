@@ -57,7 +57,7 @@ func (o *fitOptions) read(
 	for _, note := range t.notes {
 		env.note(note)
 	}
-	if err := o.filter(env, &t); err != nil {
+	if err := t.filter(env, &o.where); err != nil {
 		return nil, s, t, err
 	}
 	switch {
@@ -120,18 +120,21 @@ func oneK(f scaling.Form, ks []int64) error {
 		f, strings.Join(list, ", "), ks[0])
 }
 
-// filter leaves the results for which the conditions hold, and the curves of their cells. Curves without results are
-// filtered themselves.
-func (o *fitOptions) filter(env *environment, t *tables) (err error) {
-	if isOnlyCurves(t) {
-		t.curves, err = o.where.apply(env, t.curves)
-		return err
+// filter leaves the results for which the conditions hold, and the curves of their cells. Curves that no result tells
+// of, because there are none or because one of the two tables has no column cell, are filtered themselves.
+func (t *tables) filter(env *environment, where *whereOption) (err error) {
+	only := isOnlyCurves(t)
+	if !only {
+		if t.results, err = where.apply(env, t.results); err != nil {
+			return err
+		}
 	}
-	if t.results, err = o.where.apply(env, t.results); err != nil {
-		return err
-	}
-	if t.curves.Index("cell") < 0 {
+	switch {
+	case len(t.curves.Columns) == 0:
 		return nil
+	case only || t.curves.Index("cell") < 0 || t.results.Index("cell") < 0:
+		t.curves, err = where.apply(env, t.curves)
+		return err
 	}
 	cells := map[any]bool{}
 	for i := range t.results.Rows {
