@@ -97,6 +97,41 @@ func TestHeldOutPointsDependOnStepsAlone(t *testing.T) {
 	}
 }
 
+// A point is the nmse that Evaluate measures of the first 512 rows, or of all if there are fewer, bit for bit: also of
+// rows that are more than one goroutine sums.
+func TestHeldOutPointsOfManyRows(t *testing.T) {
+	for _, rows := range []int{65, 511, 512, 513, 900} {
+		c := config(t, func(c *trainer.Config) { c.Steps, c.DecayStart = 1<<20, 1<<19 })
+		s := trainer.Init(c)
+		s.Step = 1 << 14
+		m, err := cpu.New(1).New(c, s, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		want, err := trainer.Evaluate(t.Context(), m, c, s, &noise{d: c.ActivationDim, rows: min(rows, 512)}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := trainer.Start(cpu.New(1), c, s, &noise{d: c.ActivationDim, rows: rows})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		if err := l.Run(t.Context(), s.Step+1, func(int64, trainer.Stats) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		out := trainer.NewState(c)
+		if err := l.Save(out); err != nil {
+			t.Fatal(err)
+		}
+		if len(out.Curve) != 1 || out.Curve[0].EvalNMSE == nil ||
+			math.Float64bits(*out.Curve[0].EvalNMSE) != math.Float64bits(*want.NMSE) {
+			t.Errorf("%d rows: %+v, want %v", rows, out.Curve, *want.NMSE)
+		}
+	}
+}
+
 // heldRows is noise with other held-out rows.
 type heldRows struct {
 	noise

@@ -42,20 +42,8 @@ func (l *Ledger) CountAuxK(ctx context.Context, results []Result) error {
 // stands for the steps from it to the next. It is 0 where auxk_alpha is 0 and where no latent was ever dead, and nil
 // where the curve says nothing.
 func AuxKLatents(c trainer.Config, firstDead *int64, curve []trainer.Point) *float64 {
-	switch {
-	case c.AuxKAlpha == 0 || firstDead == nil:
+	if c.AuxKAlpha == 0 || firstDead == nil {
 		return new(0.0)
-	case len(curve) == 0:
-		return nil
-	}
-	return new(meanAuxK(c, curve))
-}
-
-// meanAuxK returns the mean over the steps of a run of min(k_aux, dead latents), from points of its curve: a point
-// stands for the steps from it to the next. It is 0 without a curve, and where auxk_alpha is 0.
-func meanAuxK(c trainer.Config, curve []trainer.Point) float64 {
-	if c.AuxKAlpha == 0 {
-		return 0
 	}
 	sum, steps := 0.0, 0.0
 	for i, p := range curve {
@@ -68,7 +56,7 @@ func meanAuxK(c trainer.Config, curve []trainer.Point) float64 {
 		steps += width
 	}
 	if steps == 0 {
-		return 0
+		return nil
 	}
-	return sum / steps
+	return new(sum / steps)
 }

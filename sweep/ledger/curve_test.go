@@ -14,12 +14,13 @@ import (
 func TestCountAuxK(t *testing.T) {
 	curve := []trainer.Point{{Step: 0}, {Step: 1, Dead: 3}, {Step: 2, Dead: 9}, {Step: 6, Dead: 2}}
 	c := trainer.Config{AuxKAlpha: 0.5, KAux: 4, Steps: 10}
-	if got, want := meanAuxK(c, curve), (0.+3+4*4+4*2)/10; !(math.Abs(got-want) <= 1e-12) {
+	dead := int64(0)
+	if got, want := AuxKLatents(c, &dead, curve), (0.+3+4*4+4*2)/10; got == nil || !(math.Abs(*got-want) <= 1e-12) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	for _, curve := range [][]trainer.Point{nil, {{Step: 10, Dead: 1}}, {{Step: 99, Dead: 1}, {Step: 3}}} {
-		if got := meanAuxK(c, curve); got != 0 {
-			t.Errorf("%v: %v", curve, got)
+	for _, curve := range [][]trainer.Point{nil, {{Step: 10, Dead: 1}}, {{Step: 99, Dead: 1}, {Step: 30}}} {
+		if got := AuxKLatents(c, &dead, curve); got != nil {
+			t.Errorf("%v, which has no step of the run: %v", curve, *got)
 		}
 	}
 
@@ -31,7 +32,6 @@ func TestCountAuxK(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	dead := int64(0)
 	result := func(run string) Result {
 		return Result{Run: run, Status: plan.Completed, Config: c, Metrics: trainer.Metrics{FirstDeadStep: &dead}}
 	}
