@@ -94,6 +94,20 @@ func TestHostile(t *testing.T) {
 	}
 }
 
+// A cell that failed in one table and completed in another is drawn, whichever table comes first.
+func TestCellOfTwoTables(t *testing.T) {
+	failed, completed := []any{"a", int64(8), int64(512), nil}, []any{"a", int64(8), int64(512), 0.2}
+	other := []any{"a", int64(8), int64(512), 0.3}
+	for _, rows := range [][][]any{{failed, completed}, {completed, failed}, {completed, other}} {
+		runs, err := runsOf(&table.Table{
+			Columns: []table.Column{{Name: "cell"}, {Name: "k"}, {Name: "dict_size"}, {Name: "nmse"}}, Rows: rows,
+		})
+		if err != nil || len(runs) != 1 || runs[0].nmse != (number{0.2, true}) {
+			t.Errorf("%v: %+v, %v", rows, runs, err)
+		}
+	}
+}
+
 // The error says what is wrong with a table, and what to do.
 func TestBadTables(t *testing.T) {
 	two := table.Table{
