@@ -23,6 +23,7 @@ type fitted struct {
 }
 
 // fit fits what the tables determine: form nk to the results, and form c to the curves of each k that a legend names.
+// There is no fit of form c where the results say that no one law holds for the runs: curves do not have those columns.
 func fit(ctx context.Context, results, curves *table.Table, paths []path) (fitted, error) {
 	out := fitted{compute: map[float64]*scaling.Fit{}}
 	var err error
@@ -35,6 +36,10 @@ func fit(ctx context.Context, results, curves *table.Table, paths []path) (fitte
 	ks := distinct(paths, func(p path) float64 { return p.k })
 	if len(ks) > maxEntries {
 		out.computeWhy = "drawn without fits: there are fits for up to 8 values of k"
+		return out, err
+	}
+	if differ := scaling.CheckSame(*results); differ != nil {
+		out.computeWhy = "drawn without fits: " + differ.Error()
 		return out, err
 	}
 	for _, k := range ks {

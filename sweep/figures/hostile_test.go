@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,6 +91,20 @@ func TestHostile(t *testing.T) {
 					t.Errorf("%s: %v", name, err)
 				}
 			}
+		}
+	}
+}
+
+// A cell that failed in one table and completed in another is drawn, whichever table comes first.
+func TestCellOfTwoTables(t *testing.T) {
+	failed, completed := []any{"a", int64(8), int64(512), nil}, []any{"a", int64(8), int64(512), 0.2}
+	other := []any{"a", int64(8), int64(512), 0.3}
+	for _, rows := range [][][]any{{failed, completed}, {completed, failed}, {completed, other}} {
+		runs, err := runsOf(&table.Table{
+			Columns: []table.Column{{Name: "cell"}, {Name: "k"}, {Name: "dict_size"}, {Name: "nmse"}}, Rows: rows,
+		})
+		if err != nil || len(runs) != 1 || runs[0].nmse != (number{0.2, true}) {
+			t.Errorf("%v: %+v, %v", rows, runs, err)
 		}
 	}
 }
@@ -217,6 +232,28 @@ func TestWithoutSomeFits(t *testing.T) {
 	s := mustMake(t, table.Table{}, few)
 	if len(s.WithoutFit) != 1 || !strings.HasPrefix(s.WithoutFit[0].Why, "drawn without a fit for k 4: form c: ") {
 		t.Errorf("got %+v", s.WithoutFit)
+	}
+}
+
+// No line is fitted to curves of runs that no one law holds for.
+func TestNoFitOverMixed(t *testing.T) {
+	results, curves := planted([]int64{4, 8}, []int64{256, 512, 1024, 2048})
+	if s := mustMake(t, results, curves); len(s.WithoutFit) != 0 {
+		t.Fatalf("not mixed: %+v", s.WithoutFit)
+	}
+	for _, column := range []string{"recipe", "lm_name", "activation_dim"} {
+		mixed := table.Table{Columns: append(slices.Clone(results.Columns), table.Column{Name: column})}
+		for i, row := range results.Rows {
+			mixed.Rows = append(mixed.Rows, append(slices.Clone(row), int64(1+i%2)))
+		}
+		s := mustMake(t, mixed, curves)
+		why := map[string]string{}
+		for _, w := range s.WithoutFit {
+			why[w.Name] = w.Why
+		}
+		if got := why["nmse-by-flops"]; !strings.HasPrefix(got, "drawn without fits: the runs differ in "+column) {
+			t.Errorf("%s: %q of %+v", column, got, s.WithoutFit)
+		}
 	}
 }
 

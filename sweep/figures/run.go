@@ -29,8 +29,9 @@ type run struct {
 }
 
 // runsOf reads the rows of results. A row is left out if it has no k or no dict_size above 0, and if its cell, or in a
-// file without cells the whole row, has come before. The error is about the table: a column that is needed and missing,
-// or rows of several data sets, whose errors must not stand on one axis.
+// file without cells the whole row, has come before. A cell that failed in one table and completed in a later one is
+// that of the later. The error is about the table: a column that is needed and missing, or rows of several data sets,
+// whose errors must not stand on one axis.
 func runsOf(t *table.Table) ([]run, error) {
 	for _, column := range []string{"k", "dict_size", "nmse"} {
 		if t.Index(column) < 0 {
@@ -41,7 +42,7 @@ func runsOf(t *table.Table) ([]run, error) {
 		return nil, err
 	}
 	var out []run
-	seen := map[string]bool{}
+	seen := map[string]int{} // the cell, or the whole row → its place in out
 	for i := range t.Rows {
 		r := run{cell: textOf(t.Value(i, "cell")), settings: map[string]string{}}
 		k, n := positive(t, i, "k"), positive(t, i, "dict_size")
@@ -49,12 +50,13 @@ func runsOf(t *table.Table) ([]run, error) {
 		if id == "" {
 			id = fmt.Sprintf("%#v", t.Rows[i])
 		}
-		if !k.ok || !n.ok || seen[id] {
+		r.nmse = value(t, i, "nmse")
+		before, again := seen[id]
+		if !k.ok || !n.ok || again && (out[before].nmse.ok || !r.nmse.ok) {
 			continue
 		}
-		seen[id] = true
 		r.k, r.n, r.seed = k.v, n.v, value(t, i, "seed").v
-		r.nmse, r.l0, r.alpha = value(t, i, "nmse"), value(t, i, "l0"), value(t, i, "auxk_alpha")
+		r.l0, r.alpha = value(t, i, "l0"), value(t, i, "auxk_alpha")
 		r.dead = value(t, i, "dead_fraction")
 		if d := value(t, i, "dead_latents"); !r.dead.ok && d.ok {
 			r.dead = number{d.v / r.n, true}
@@ -63,6 +65,11 @@ func runsOf(t *table.Table) ([]run, error) {
 		for _, key := range otherSettings() {
 			r.settings[key] = textOf(t.Value(i, key))
 		}
+		if again {
+			out[before] = r
+			continue
+		}
+		seen[id] = len(out)
 		out = append(out, r)
 	}
 	return out, nil

@@ -3,6 +3,7 @@ package scaling
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/topksweep/sweep/sweep/table"
 )
@@ -32,7 +33,7 @@ type CostQuestion struct {
 // the largest runs that were timed, and the memory from theirs. It is nil where the table does not say how wide the
 // activations are or how many tokens to train on; why says so.
 func CostOf(t table.Table, q CostQuestion) (c *Cost, why string) {
-	rows := completed(&t)
+	rows := sized(&t)
 	d, ok := one(&t, rows, "activation_dim")
 	if !ok {
 		return nil, "the results have no activation_dim, or several"
@@ -90,11 +91,20 @@ func completed(t *table.Table) []int {
 	return out
 }
 
-// one returns the value of a column that is the same number over 0 in all rows that have one.
+// sized lists the rows of completed runs whose k and dict_size are whole numbers over 0.
+func sized(t *table.Table) []int {
+	return slices.DeleteFunc(completed(t), func(i int) bool {
+		_, okK := whole(t.Value(i, "k"))
+		_, okN := whole(t.Value(i, sizeColumn(t)))
+		return !okK || !okN
+	})
+}
+
+// one returns the value of a column that is the same whole number over 0 in all rows that have one.
 func one(t *table.Table, rows []int, name string) (float64, bool) {
-	var v float64
+	var v int64
 	for _, i := range rows {
-		x, ok := number(t.Value(i, name))
+		x, ok := whole(t.Value(i, name))
 		if !ok {
 			continue
 		}
@@ -103,7 +113,7 @@ func one(t *table.Table, rows []int, name string) (float64, bool) {
 		}
 		v = x
 	}
-	return v, v > 0
+	return float64(v), v > 0
 }
 
 // bigger says that a run has the larger dictionary, or else k, or else was trained longer.
@@ -159,6 +169,11 @@ func (c *Cost) measured(t *table.Table, rows []int, q CostQuestion, d float64) {
 	m := aux / tokens
 	executed := float64(c.Tokens) * (2*d*float64(q.DictSize) + 8*d*(float64(q.K)+m))
 	device := *digits(executed / (flops / time))
+	if !finite(m) || !finite(executed) || !finite(flops/time) || !finite(device) {
+		c.Assumes = append(c.Assumes, "flops_executed, tokens and the times of the largest runs give no finite speed or "+
+			"time: the time and the memory are not known")
+		return
+	}
 	c.FlopsExecuted, c.DeviceSeconds = &executed, &device
 	c.Assumes = append(c.Assumes, fmt.Sprintf("the device does %.3g flops_executed a second, as in the %d largest runs "+
 		"(dict_size=%.0f), with as many trainings at a time", flops/time, n, size))
@@ -171,12 +186,17 @@ func (c *Cost) measured(t *table.Table, rows []int, q CostQuestion, d float64) {
 	if name := text(t.Value(largest, "device")); name != "" {
 		c.Device = &name
 	}
-	if peak > 0 {
-		bytes := math.Ceil(peak * c.Params / params(size, d))
+	bytes := math.Ceil(peak * c.Params / params(size, d))
+	switch {
+	case !finite(bytes):
+		c.Assumes = append(c.Assumes, "peak_bytes of these runs gives no finite memory: the memory is not known")
+	case peak > 0:
 		c.PeakBytes = &bytes
 		c.Assumes = append(c.Assumes, "memory grows as the parameters do, from that of these runs")
 	}
 }
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
 // seconds returns the time of a run's steps, each counted in full. device_seconds counts a step that several runs share
 // in parts, so it is taken only where no step is shared.

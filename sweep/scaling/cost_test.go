@@ -1,7 +1,9 @@
 package scaling
 
 import (
+	"encoding/json"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -61,6 +63,9 @@ func TestCostNotKnown(t *testing.T) {
 			CostQuestion{K: 8, DictSize: 512}, ""},
 		{"activation_dim,k,dict_size,tokens,flops_executed,wall_seconds\n64,8,512,1000,1e9,0\n",
 			CostQuestion{K: 8, DictSize: 512}, ""},
+		{"activation_dim,k,dict_size,tokens\n1e300,8,512,1000\n", CostQuestion{K: 8, DictSize: 512}, "no activation_dim"},
+		{"activation_dim,k,dict_size,tokens\n64.5,8,512,1000\n", CostQuestion{K: 8, DictSize: 512}, "no activation_dim"},
+		{"activation_dim,k,dict_size,tokens\n64,8,1e300,1000\n", CostQuestion{K: 8, DictSize: 512}, "no activation_dim"},
 	} {
 		got, why := CostOf(readCSV(t, c.csv), c.q)
 		if c.want != "" {
@@ -73,5 +78,38 @@ func TestCostNotKnown(t *testing.T) {
 			!strings.Contains(strings.Join(got.Assumes, "\n"), "not known") {
 			t.Errorf("%q: %+v, %s", c.csv, got, why)
 		}
+	}
+}
+
+// Whatever the columns hold, a cost has finite numbers only, and a reason for those that are not known.
+func TestCostFinite(t *testing.T) {
+	columns := strings.Split("k,dict_size,activation_dim,batch_size,tokens,flops_executed,wall_seconds,peak_bytes", ",")
+	plain := strings.Split("8,512,64,100,1000,1e9,2,4096", ",")
+	for i, name := range columns {
+		for _, v := range []string{"1e300", "1e308", "1e-300", "5e-324", "0", "-1", "0.5", "NaN", "Inf"} {
+			row := slices.Clone(plain)
+			row[i] = v
+			// A third row makes sums of two such values.
+			csv := strings.Join([]string{
+				strings.Join(columns, ","), strings.Join(plain, ","), strings.Join(row, ","), strings.Join(row, ","), "",
+			}, "\n")
+			c, why := CostOf(readCSV(t, csv), CostQuestion{K: 16, DictSize: math.MaxInt64, Tokens: math.MaxInt64})
+			if c == nil {
+				t.Errorf("%s=%s: %s", name, v, why)
+				continue
+			}
+			if _, err := json.Marshal(c); err != nil {
+				t.Errorf("%s=%s: %v", name, v, err)
+			}
+			assumes := strings.Join(c.Assumes, "\n")
+			if c.DeviceSeconds == nil && !strings.Contains(assumes, "the time and the memory are not known") {
+				t.Errorf("%s=%s: no reason for no time: %s", name, v, assumes)
+			}
+		}
+	}
+	c, _ := CostOf(readCSV(t, strings.Replace(timed, "300000", "1e308", 1)), CostQuestion{K: 32, DictSize: 8192})
+	if c.DeviceSeconds == nil || c.PeakBytes != nil ||
+		!strings.Contains(strings.Join(c.Assumes, "\n"), "the memory is not known") {
+		t.Errorf("got %+v", c)
 	}
 }
