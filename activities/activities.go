@@ -25,6 +25,9 @@ type Activities struct {
 	// Build names the program, for the results; "" if that is not known. It is set before the first activity.
 	Build string
 
+	// Observer answers Look; nil for none. It is set before the first activity.
+	Observer Observer
+
 	store   storage.Store // for checkpoints and models
 	ledger  *ledger.Ledger
 	backend trainer.Backend
@@ -77,6 +80,7 @@ func (a *Activities) RegisterLight(r Registry) {
 	register(r, protocol.ActivityPrepare, a.Prepare)
 	register(r, protocol.ActivityFail, a.RecordFailure)
 	register(r, protocol.ActivityCollect, a.Collect)
+	register(r, protocol.ActivityLook, a.Look)
 }
 
 // RegisterTraining registers the activities of protocol.TrainQueue.

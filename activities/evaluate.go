@@ -14,8 +14,9 @@ import (
 // Evaluate measures a trained run on the held-out tokens, exports its model and
 // keeps its result. Then the run's checkpoints, which nothing needs any more,
 // are removed.
-func (a *Activities) Evaluate(ctx context.Context, ref protocol.CellRef) error {
-	return outcome(ctx, a.evaluate(ctx, ref))
+func (a *Activities) Evaluate(ctx context.Context, ref protocol.CellRef) (plan.Brief, error) {
+	err := a.evaluate(ctx, ref)
+	return plan.Brief{}, outcome(ctx, err)
 }
 
 func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) error {

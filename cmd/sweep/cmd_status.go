@@ -112,7 +112,7 @@ func statusOf(ctx context.Context, l *ledger.Ledger, srv *server, header *plan.H
 			case completed[header.RunID(c.ID)]:
 				r.Status = plan.Completed
 			case running[number]:
-				r.Status = plan.Running
+				r.Status = plan.Training
 			case s.notes > 0:
 				note, err := l.Failure(ctx, header.ID, c.ID)
 				if err == nil {
@@ -163,7 +163,7 @@ func writeStatus(env *environment, srv *server, s sweepState, all bool) {
 		note := report.Cause(r.Error)
 		if b := r.Beat; b != nil {
 			note = fmt.Sprintf("%d/%d steps  %s", b.Step, b.Steps, progress.Describe(*b))
-		} else if r.Status == plan.Running {
+		} else if r.Status == plan.Training {
 			note = "waiting for a worker"
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Cell, r.Status, r.Label, note)

@@ -24,8 +24,9 @@ type TreeCell struct {
 	Label string `json:"label,omitempty"` // for people; set in stored trees
 	Decay int    `json:"decay_start"`     // Steps for none
 	Steps int    `json:"steps"`
-	AuxK  int    `json:"auxk"`           // number of its AuxK setting among those of the tree
-	Done  bool   `json:"done,omitempty"` // its result is in the store
+	AuxK  int    `json:"auxk"`            // number of its AuxK setting among those of the tree
+	Done  bool   `json:"done,omitempty"`  // its result is in the store
+	Brief *Brief `json:"brief,omitempty"` // its metrics if it is done; Prepare gives them for some of the cells
 }
 
 // prefixSteps returns PrefixSteps of the cell.

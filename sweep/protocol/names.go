@@ -5,14 +5,20 @@ import "time"
 // Names of the workflow, its query and updates, and the activities.
 const (
 	WorkflowSweep   = "SweepWorkflow"
-	QueryProgress   = "progress"
-	UpdateExtend    = "extend" // takes a plan.Size
-	UpdateRetry     = "retry"
+	QueryProgress   = "progress"      // → Progress
+	UpdateExtend    = "extend"        // Extension → Steered
+	UpdateRetry     = "retry"         // Selection → Steered
+	UpdatePause     = "pause"         // → Steered
+	UpdateResume    = "resume"        // → Steered
+	UpdateSet       = "set"           // Settings → Steered
+	UpdateCancel    = "cancel"        // Selection → Steered
+	UpdatePriority  = "priority"      // Priority → Steered
 	ActivityPrepare = "Prepare"       // ChunkRef → []plan.Tree
 	ActivityTrain   = "TrainStage"    // StageRef → Trained
-	ActivityEval    = "Evaluate"      // CellRef
+	ActivityEval    = "Evaluate"      // CellRef → plan.Brief
 	ActivityFail    = "RecordFailure" // FailInput
 	ActivityCollect = "Collect"       // the sweep's ID
+	ActivityLook    = "Look"          // LookInput → Live
 )
 
 // Queue is the task queue of workflows and of the activities that need no

@@ -1,6 +1,10 @@
 package protocol
 
-import "github.com/topksweep/sweep/sweep/plan"
+import (
+	"time"
+
+	"github.com/topksweep/sweep/sweep/plan"
+)
 
 // SweepInput starts a SweepWorkflow.
 type SweepInput struct {
@@ -10,6 +14,11 @@ type SweepInput struct {
 	MaxConcurrent int           // stages in flight at a time
 	FailureLimit  int           // when so many runs failed, stop what is in flight and end; 0 = no limit
 	Resume        *Continuation // set when the workflow continues as new
+
+	Owner      string   `json:",omitempty"` // who submitted the sweep
+	Priority   Priority `json:",omitempty"` // "" is PriorityNormal
+	Attributes []string `json:",omitempty"` // search attributes that the namespace has, of those in attributes.go
+	Store      string   `json:",omitempty"` // where the results lie, for people
 }
 
 // A Continuation is what a SweepWorkflow passes on when it continues as new.
@@ -19,6 +28,13 @@ type Continuation struct {
 	Unfinished []UnfinishedTree `json:"Again,omitempty"` // trees below Next that are started and not done, ascending
 	Retry      bool             `json:",omitempty"`      // go through all trees once more when these are done
 	Pass       int              `json:",omitempty"`      // how often it went through all trees before
+
+	Paused     bool             `json:",omitempty"`
+	Canceled   []int            `json:",omitempty"` // cells that were canceled before their tree began, ascending
+	Lost       []UnfinishedTree `json:",omitempty"` // cells that failed or were canceled one by one, by tree, ascending
+	Failures   []Failure        `json:",omitempty"` // some of them, with the reason
+	Seen       []SeenCell       `json:",omitempty"` // cells that have their results, those with the least nmse
+	Extensions []string         `json:",omitempty"` // grids by which the sweep was extended, for people
 }
 
 // An UnfinishedTree names a tree and its cells that have neither result nor
@@ -50,6 +66,9 @@ type Trained struct {
 	// count from 0). That step is not kept: the stages that follow train it, each with its own AuxK.
 	Reached int
 	Steps   int // trained for this sweep in the stage; 0 if its last checkpoint was in the store
+
+	// Loss is the training loss of the last step that was trained; 0 if none was.
+	Loss float64 `json:",omitempty"`
 }
 
 // ChunkRef names one chunk of a stored plan's trees.
@@ -82,6 +101,13 @@ type Progress struct {
 	Running    []int `json:"running"` // cells of the stages in training or evaluation, ascending
 	FirstCells []int `json:"leads"`   // for each of Running, the first cell of its stage: heartbeats name that one
 	Ending     bool  `json:"ending"`  // nothing more is started: an update now would come too late
+
+	State         plan.Status `json:"state,omitempty"` // of the sweep
+	MaxConcurrent int         `json:"max_concurrent,omitempty"`
+	Priority      Priority    `json:"priority,omitempty"`
+	Seen          []SeenCell  `json:"cells_done,omitempty"` // cells that have their results, those with the least nmse
+	Failures      []Failure   `json:"failures,omitempty"`   // some of those that failed
+	Live          *Live       `json:"live,omitempty"`       // what the workflow saw last of the stages in flight
 }
 
 // Heartbeat is what TrainStage and Evaluate report every second; the SDK sends about
@@ -98,4 +124,8 @@ type Heartbeat struct {
 	TokensPerSecond float64 `json:"tokens_per_second"`
 	StepsPerSecond  float64 `json:"steps_per_second"`
 	Doing           string  `json:"doing,omitempty"` // what it does when it does not train
+
+	Device string    `json:"device,omitempty"`          // that it trains on, as results name it
+	Saved  time.Time `json:"checkpoint_at,omitzero"`    // when the newest checkpoint of the run was stored
+	At     int64     `json:"checkpoint_step,omitempty"` // the step of that checkpoint
 }

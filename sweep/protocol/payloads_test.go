@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/goldentest"
@@ -27,13 +28,19 @@ var payloads = []struct {
 	{"input of the workflow", new(protocol.SweepInput)},
 	{"result of the workflow", new(protocol.Summary)},
 	{"answer to the query progress", new(protocol.Progress)},
-	{"argument of the update extend", new(plan.Size)},
+	{"argument of the update extend", new(protocol.Extension)},
+	{"argument of the updates cancel and retry", new(protocol.Selection)},
+	{"argument of the update set", new(protocol.Settings)},
+	{"answer to an update", new(protocol.Steered)},
 	{"input of Prepare", new(protocol.ChunkRef)},
 	{"result of Prepare, and stored trees", new([]plan.Tree)},
 	{"input of TrainStage", new(protocol.StageRef)},
 	{"result of TrainStage", new(protocol.Trained)},
 	{"heartbeat of TrainStage", new(protocol.Heartbeat)},
 	{"input of Evaluate", new(protocol.CellRef)},
+	{"result of Evaluate", new(plan.Brief)},
+	{"input of Look", new(protocol.LookInput)},
+	{"result of Look", new(protocol.Live)},
 	{"input of RecordFailure", new(protocol.FailInput)},
 	{"stored header of a plan", new(plan.Header)},
 	{"stored cells of a plan", new([]grid.Cell)},
@@ -101,11 +108,29 @@ var names = []struct{ name, is string }{
 	{"query: progress", protocol.QueryProgress},
 	{"update: extend", protocol.UpdateExtend},
 	{"update: retry", protocol.UpdateRetry},
+	{"update: pause", protocol.UpdatePause},
+	{"update: resume", protocol.UpdateResume},
+	{"update: set", protocol.UpdateSet},
+	{"update: cancel", protocol.UpdateCancel},
+	{"update: priority", protocol.UpdatePriority},
 	{"activity: prepare", protocol.ActivityPrepare},
 	{"activity: train", protocol.ActivityTrain},
 	{"activity: evaluate", protocol.ActivityEval},
 	{"activity: record a failure", protocol.ActivityFail},
 	{"activity: collect", protocol.ActivityCollect},
+	{"activity: look", protocol.ActivityLook},
+	{"priority: high", string(protocol.PriorityHigh)},
+	{"priority: normal", string(protocol.PriorityNormal)},
+	{"priority: low", string(protocol.PriorityLow)},
+	{"search attribute: name", protocol.AttrName},
+	{"search attribute: state", protocol.AttrState},
+	{"search attribute: cells", protocol.AttrCells},
+	{"search attribute: done", protocol.AttrDone},
+	{"search attribute: failed", protocol.AttrFailed},
+	{"search attribute: best nmse", protocol.AttrBestNMSE},
+	{"search attribute: data", protocol.AttrData},
+	{"search attribute: axes", protocol.AttrAxes},
+	{"search attribute: owner", protocol.AttrOwner},
 	{"error: the checkpoint is lost", protocol.ErrTypeLost},
 	{"error: no plan", protocol.ErrTypeNoPlan},
 	{"error: runs failed", protocol.ErrTypeFailed},
@@ -122,7 +147,11 @@ var names = []struct{ name, is string }{
 	{"key: result", ledger.ResultKey("RUN")},
 	{"key: model", ledger.ModelKey("RUN", "FILE")},
 	{"status: pending", string(plan.Pending)},
-	{"status: running", string(plan.Running)},
+	{"status: waiting", string(plan.Waiting)},
+	{"status: training", string(plan.Training)},
+	{"status: evaluating", string(plan.Evaluating)},
+	{"status: paused", string(plan.Paused)},
+	{"status: idle", string(plan.Idle)},
 	{"status: completed", string(plan.Completed)},
 	{"status: failed", string(plan.Failed)},
 	{"status: canceled", string(plan.Canceled)},
@@ -152,6 +181,12 @@ func TestNames(t *testing.T) {
 
 // unset calls report for every field in v that has its zero value.
 func unset(v reflect.Value, path string, report func(field string)) {
+	if at, ok := v.Addr().Interface().(*time.Time); ok {
+		if at.IsZero() {
+			report(path)
+		}
+		return
+	}
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
@@ -210,6 +245,9 @@ func filled(t *testing.T) []byte {
 // setPointers sets the pointers in v to zero values. With lists it also gives lists
 // of structs one element.
 func setPointers(v reflect.Value, lists bool) {
+	if _, ok := v.Addr().Interface().(*time.Time); ok {
+		return
+	}
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
@@ -230,6 +268,10 @@ func setPointers(v reflect.Value, lists bool) {
 func fill(t *testing.T, v reflect.Value, n *int) {
 	t.Helper()
 	*n++
+	if at, ok := v.Addr().Interface().(*time.Time); ok {
+		*at = time.Unix(int64(*n), 0).UTC()
+		return
+	}
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {

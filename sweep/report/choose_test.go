@@ -12,7 +12,7 @@ import (
 func TestMeanOfUnfinished(t *testing.T) {
 	rows := sample()
 	rows.Results = rows.Results[:1]
-	for i, status := range []plan.Status{plan.Failed, plan.Pending, plan.Running, plan.Canceled} {
+	for i, status := range []plan.Status{plan.Failed, plan.Pending, plan.Training, plan.Canceled} {
 		r := ledger.Result{Cell: string(rune('a' + i)), Config: rows.Results[0].Config, Data: "f00d", Status: status}
 		r.Config.Seed = int64(i + 1)
 		rows.Results = append(rows.Results, r)
