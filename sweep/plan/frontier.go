@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"container/heap"
+	"slices"
 )
 
 // A Frontier says which stage is to be trained next: of the stages that may start,
@@ -23,7 +24,7 @@ import (
 type Frontier struct {
 	ready    readyStages
 	active   map[int]*treeLeft // by number: trees that are started and not done
-	families map[string]bool   // of active trees
+	families map[string]int    // number of active trees by family
 	cells    int               // in active trees
 }
 
@@ -39,6 +40,7 @@ type ReadyStage struct {
 	Tree  int // its number
 	Stage Stage
 	Left  float64 // weight of the longest path to the end of a run
+	First bool    // it goes before all stages that are not First, and so do those that follow it
 }
 
 // maxActiveCells bounds the cells in trees that are started and not done. It
@@ -49,21 +51,73 @@ const maxActiveCells = 20_000
 // Start adds the stages that a tree begins with. cells are those of its cells that
 // are to be trained.
 func (f *Frontier) Start(number int, t Tree, cells []TreeCell) {
-	if f.active == nil {
-		f.active, f.families = map[int]*treeLeft{}, map[string]bool{}
-	}
 	if len(cells) == 0 {
 		return
 	}
-	f.active[number] = &treeLeft{t.Family, t.Weight, len(cells)}
-	f.families[t.Family] = true
-	f.cells += len(cells)
-	f.push(number, Roots(cells))
+	f.activate(number, t, len(cells))
+	f.push(number, Roots(cells), false)
 }
 
-func (f *Frontier) push(number int, stages []Stage) {
+// activate notes that n more cells of a tree are to be trained.
+func (f *Frontier) activate(number int, t Tree, n int) {
+	if f.active == nil {
+		f.active, f.families = map[int]*treeLeft{}, map[string]int{}
+	}
+	if f.active[number] == nil {
+		f.active[number] = &treeLeft{family: t.Family, weight: t.Weight}
+		f.families[t.Family]++
+	}
+	f.active[number].cells += n
+	f.cells += n
+}
+
+// StartFirst adds cells that are to be trained before all others. If another tree of the family is active, or this one
+// is, each cell begins with a branch of its own: it begins at the newest fork that is stored, and no two stages train in
+// one checkpoint folder.
+func (f *Frontier) StartFirst(number int, t Tree, cells []TreeCell) {
+	stages := Roots(cells)
+	if f.families[t.Family] > 0 {
+		stages = nil
+		for _, c := range cells {
+			stages = append(stages, stageOf([]TreeCell{c}, 0, false))
+		}
+	}
+	f.activate(number, t, len(cells))
+	f.push(number, stages, true)
+}
+
+func (f *Frontier) push(number int, stages []Stage, first bool) {
 	for _, s := range stages {
-		heap.Push(&f.ready, ReadyStage{number, s, f.active[number].weight * float64(s.StepsLeft())})
+		f.add(ReadyStage{Tree: number, Stage: s, First: first})
+	}
+}
+
+// add adds a stage of an active tree.
+func (f *Frontier) add(r ReadyStage) {
+	r.Left = f.active[r.Tree].weight * float64(r.Stage.StepsLeft())
+	heap.Push(&f.ready, r)
+}
+
+// Return takes a stage back that Next gave and that was stopped before its end, for those of its cells that are still
+// to be trained. It may start again, at the checkpoint that it has left.
+func (f *Frontier) Return(r ReadyStage, cells []TreeCell) {
+	if len(cells) > 0 {
+		r.Stage.Cells = cells
+		f.add(r)
+	}
+}
+
+// Drop removes a cell of an active tree from the stages that may start. It is not to be trained any more.
+func (f *Frontier) Drop(number, cell int) {
+	ready := f.ready
+	f.ready = nil
+	for _, r := range ready {
+		if r.Tree == number {
+			r.Stage.Cells = slices.DeleteFunc(slices.Clone(r.Stage.Cells), func(c TreeCell) bool { return c.Cell == cell })
+		}
+		if len(r.Stage.Cells) > 0 {
+			f.add(r)
+		}
 	}
 }
 
@@ -72,11 +126,14 @@ func (f *Frontier) push(number int, stages []Stage) {
 // and not so many trees are active that their forks would fill the store. A tree
 // waits while another of its family is active: both would train the same prefix.
 func (f *Frontier) ShouldStart(t Tree, slots int) bool {
-	if f.families[t.Family] {
+	if f.families[t.Family] > 0 {
 		return false
 	}
 	if len(f.ready) == 0 {
 		return true
+	}
+	if f.ready[0].First {
+		return false
 	}
 	return len(f.active) < 2*slots && f.cells+len(t.Cells) <= maxActiveCells && t.longest() > f.ready[0].Left
 }
@@ -90,7 +147,7 @@ func (f *Frontier) Next() (r ReadyStage, ok bool) {
 }
 
 // StageEnded says that a stage has ended at a step. The stages after it may start.
-func (f *Frontier) StageEnded(r ReadyStage, step int) { f.push(r.Tree, r.Stage.Next(step)) }
+func (f *Frontier) StageEnded(r ReadyStage, step int) { f.push(r.Tree, r.Stage.Next(step), r.First) }
 
 // CellsDone says that n cells of a tree have their results, or have failed.
 func (f *Frontier) CellsDone(number, n int) {
@@ -98,7 +155,9 @@ func (f *Frontier) CellsDone(number, n int) {
 	if t := f.active[number]; t != nil {
 		if t.cells -= n; t.cells == 0 {
 			delete(f.active, number)
-			delete(f.families, t.family)
+			if f.families[t.family]--; f.families[t.family] == 0 {
+				delete(f.families, t.family)
+			}
 		}
 	}
 }
@@ -112,11 +171,23 @@ func (r readyStages) Len() int { return len(r) }
 func (r readyStages) Less(i, j int) bool {
 	a, b := r[i], r[j]
 	return cmp.Or(
+		compareFirst(a, b),
 		cmp.Compare(b.Left, a.Left),
 		cmp.Compare(a.Tree, b.Tree),
 		cmp.Compare(a.Stage.Cells[0].Cell, b.Stage.Cells[0].Cell),
 		cmp.Compare(a.Stage.From, b.Stage.From),
 	) < 0
+}
+
+// compareFirst orders stages that are First before others.
+func compareFirst(a, b ReadyStage) int {
+	switch {
+	case a.First == b.First:
+		return 0
+	case a.First:
+		return -1
+	}
+	return 1
 }
 
 func (r readyStages) Swap(i, j int) { r[i], r[j] = r[j], r[i] }
