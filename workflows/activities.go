@@ -12,33 +12,56 @@ import (
 )
 
 // There is one typed function for each activity, because Temporal checks neither the arguments nor the result of a call
-// by name. summary and label are what the Web UI shows.
+// by name. The Web UI shows the summary of an activity that is done, and the ID of one that is pending.
 
-func callPrepare(ctx workflow.Context, in protocol.ChunkRef) (out []plan.Tree, err error) {
-	err = workflow.ExecuteActivity(withStoreOptions(ctx, "plan"), protocol.ActivityPrepare, in).Get(ctx, &out)
+func callPrepare(ctx workflow.Context, ids *activityIDs, in protocol.ChunkRef) (out []plan.Tree, err error) {
+	ctx = withStoreOptions(ctx, ids.ofChunk(in.Chunk), "plan")
+	err = workflow.ExecuteActivity(ctx, protocol.ActivityPrepare, in).Get(ctx, &out)
 	return out, err
 }
 
 func callTrainStage(
-	ctx workflow.Context, queue string, priority int, in protocol.StageRef, label string,
+	ctx workflow.Context, at slot, id string, in protocol.StageRef,
 ) (out protocol.Trained, err error) {
-	ctx = withSlotOptions(ctx, queue, priority, label)
+	ctx = withSlotOptions(ctx, id, at)
 	err = workflow.ExecuteActivity(ctx, protocol.ActivityTrain, in).Get(ctx, &out)
 	return out, err
 }
 
-// callEvaluate has the highest priority in the queue: a run is completed before another one starts.
-func callEvaluate(ctx workflow.Context, queue string, in protocol.CellRef, label string) error {
-	ctx = withSlotOptions(ctx, queue, 1, label)
-	return workflow.ExecuteActivity(ctx, protocol.ActivityEval, in).Get(ctx, nil)
+func callEvaluate(ctx workflow.Context, at slot, id string, in protocol.CellRef) (out plan.Brief, err error) {
+	ctx = withSlotOptions(ctx, id, at)
+	err = workflow.ExecuteActivity(ctx, protocol.ActivityEval, in).Get(ctx, &out)
+	return out, err
 }
 
-func callRecordFailure(ctx workflow.Context, in protocol.FailInput, label string) error {
-	return workflow.ExecuteActivity(withStoreOptions(ctx, label), protocol.ActivityFail, in).Get(ctx, nil)
+func callRecordFailure(
+	ctx workflow.Context, ids *activityIDs, in protocol.FailInput, label string,
+) (noted []int, err error) {
+	ctx = withStoreOptions(ctx, ids.of("record "+string(in.Status)), label)
+	err = workflow.ExecuteActivity(ctx, protocol.ActivityFail, in).Get(ctx, &noted)
+	return noted, err
 }
 
-func callCollect(ctx workflow.Context, sweep string) error {
-	return workflow.ExecuteActivity(withStoreOptions(ctx, "results"), protocol.ActivityCollect, sweep).Get(ctx, nil)
+func callCollect(ctx workflow.Context, ids *activityIDs, sweep string) error {
+	ctx = withStoreOptions(ctx, ids.of("collect"), "results")
+	return workflow.ExecuteActivity(ctx, protocol.ActivityCollect, sweep).Get(ctx, nil)
+}
+
+// lookTimeout is how long the server may take to tell what the workers do. Nothing depends on the answer, so that the
+// workflow does without one that does not come.
+const lookTimeout = 20 * time.Second
+
+func callLook(ctx workflow.Context, ids *activityIDs, in protocol.LookInput) (out protocol.Live, err error) {
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		ActivityID:             ids.of("look"),
+		TaskQueue:              protocol.Queue,
+		ScheduleToCloseTimeout: lookTimeout,
+		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 1},
+		Summary:                "what the workers do",
+		Priority:               temporal.Priority{PriorityKey: keyShort},
+	})
+	err = workflow.ExecuteActivity(ctx, protocol.ActivityLook, in).Get(ctx, &out)
+	return out, err
 }
 
 // maxSummary is the length of the longest summary for the Web UI, in bytes. A server refuses a summary of more than 400
@@ -60,28 +83,30 @@ func retryPolicy() *temporal.RetryPolicy {
 }
 
 // withStoreOptions is for activities that only read and write the store.
-func withStoreOptions(ctx workflow.Context, summary string) workflow.Context {
+func withStoreOptions(ctx workflow.Context, id, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		ActivityID:          id,
 		TaskQueue:           protocol.Queue,
 		StartToCloseTimeout: 30 * time.Minute,
 		HeartbeatTimeout:    3 * protocol.HeartbeatTimeout,
 		RetryPolicy:         retryPolicy(),
 		Summary:             shorten(summary),
 		WaitForCancellation: true,
-		Priority:            temporal.Priority{PriorityKey: 1},
+		Priority:            temporal.Priority{PriorityKey: keyShort},
 	})
 }
 
 // withSlotOptions is for activities that take a training slot. A missing heartbeat shows that a worker is lost; the
 // other timeout only has to be longer than any run.
-func withSlotOptions(ctx workflow.Context, queue string, priority int, summary string) workflow.Context {
+func withSlotOptions(ctx workflow.Context, id string, at slot) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue:           queue,
+		ActivityID:          id,
+		TaskQueue:           at.queue,
 		StartToCloseTimeout: 90 * 24 * time.Hour,
 		HeartbeatTimeout:    protocol.HeartbeatTimeout,
 		RetryPolicy:         retryPolicy(),
-		Summary:             shorten(summary),
+		Summary:             shorten(at.summary),
 		WaitForCancellation: true,
-		Priority:            temporal.Priority{PriorityKey: priority},
+		Priority:            at.priority,
 	})
 }

@@ -71,6 +71,11 @@ func TestContinueAsNew(t *testing.T) {
 	want := protocol.Continuation{
 		Next: 6, Summary: protocol.Summary{Cells: 10, Completed: 2, Reused: 1, Failed: 1},
 		Unfinished: unfinishedCells(3, 4, 5),
+		Lost:       []protocol.LostTree{{Tree: 0, Failed: []int{0}}},
+		Failures: []protocol.Failure{
+			{Cell: 0, Label: "k=0", Status: plan.Failed, Error: "step 3: the loss is NaN"},
+		},
+		Seen: []protocol.SeenCell{{Cell: 2, Label: "k=2", Brief: plan.Brief{NMSE: new(0.003)}}},
 	}
 	if !reflect.DeepEqual(*c, want) {
 		t.Errorf("continues with %+v, want %+v", *c, want)

@@ -1,29 +1,43 @@
 package workflows
 
 import (
-	"fmt"
-	"strings"
+	"slices"
 
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-// updateDetails shows the progress of the sweep in the Web UI, in Markdown. It adds nothing to the history.
+// updateDetails shows where the sweep stands in the Web UI. It adds nothing to the history.
 func (s *state) updateDetails(ctx workflow.Context) {
-	var b strings.Builder
-	b.WriteString(fmt.Sprintf("**%d of %d runs done**", s.Completed, s.Cells))
-	for _, n := range []struct {
-		count int
-		what  string
-	}{{s.Reused, "reused"}, {s.Failed, "failed"}, {s.Canceled, "canceled"}} {
-		if n.count > 0 {
-			b.WriteString(fmt.Sprintf(", %d %s", n.count, n.what))
-		}
+	v := view{
+		sweep: s.in.Sweep, state: s.status(ctx), Summary: s.Summary,
+		maxConcurrent: s.in.MaxConcurrent, priority: s.in.Priority, owner: s.in.Owner, store: s.in.Store,
+		failures: s.memory.failures, seen: s.memory.seen, extensions: s.memory.extensions,
 	}
-	if len(s.labels) > 0 {
-		b.WriteString("\n\nIn training, or next:\n\n")
+	for _, t := range s.stages {
+		v.inFlight = append(v.inFlight, t.label)
 	}
-	for _, label := range s.labels {
-		b.WriteString(fmt.Sprintf("- `%s`\n", label))
+	if len(s.stages) > 0 {
+		v.live, v.liveAt = s.live, s.liveAt
 	}
-	workflow.SetCurrentDetails(ctx, b.String())
+	workflow.SetCurrentDetails(ctx, v.markdown())
+}
+
+// progress answers the query protocol.QueryProgress.
+func (s *state) progress(ctx workflow.Context) protocol.Progress {
+	p := protocol.Progress{
+		Summary: s.Summary, Running: []int{}, FirstCells: []int{}, Ending: s.aborted || s.isEnding(ctx),
+		State: s.status(ctx), MaxConcurrent: s.in.MaxConcurrent, Priority: s.in.Priority,
+		Seen: s.memory.seen, Failures: s.memory.failures, Live: s.live,
+	}
+	var all []runningCell
+	for _, t := range s.active {
+		all = append(all, t.running...)
+	}
+	slices.SortFunc(all, func(a, b runningCell) int { return a.cell - b.cell })
+	for _, r := range all {
+		p.Running, p.FirstCells = append(p.Running, r.cell), append(p.FirstCells, r.firstCell)
+	}
+	return p
 }

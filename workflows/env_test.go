@@ -16,6 +16,7 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
@@ -33,6 +34,7 @@ type fake struct {
 	eval      func(ctx context.Context, cell, attempt int) error
 	fail      func(protocol.FailInput) error
 	collect   func() error
+	look      func(protocol.LookInput) (protocol.Live, error)
 	firstDead int    // step in which the first latent is dead; 0: no latent is ever dead
 	label     string // of every cell; "" gives each cell its own
 
@@ -46,6 +48,7 @@ type fake struct {
 	evaluated map[int]int
 	failures  map[int]protocol.FailInput
 	collected int
+	looks     int
 	inFlight  int
 	attempts  map[string]int // of each activity of each cell
 
@@ -139,20 +142,35 @@ func (f *fake) TrainStage(ctx context.Context, ref protocol.StageRef) (protocol.
 	return out, err
 }
 
-func (f *fake) Evaluate(ctx context.Context, ref protocol.CellRef) error {
-	return f.runInSlot(ctx, protocol.ActivityEval, ref.Cell, f.eval, f.evaluated)
+func (f *fake) Evaluate(ctx context.Context, ref protocol.CellRef) (plan.Brief, error) {
+	nmse := float64(ref.Cell+1) / 1000
+	return plan.Brief{NMSE: &nmse}, f.runInSlot(ctx, protocol.ActivityEval, ref.Cell, f.eval, f.evaluated)
 }
 
-func (f *fake) RecordFailure(_ context.Context, in protocol.FailInput) error {
+func (f *fake) RecordFailure(_ context.Context, in protocol.FailInput) (noted []int, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, cell := range in.Cells {
+		if in.UnlessDone && (f.evaluated[cell] > 0 || f.done != nil && f.done(cell)) {
+			continue
+		}
 		f.failures[cell] = in
+		noted = append(noted, cell)
 	}
 	if f.fail != nil {
-		return f.fail(in)
+		return nil, f.fail(in)
 	}
-	return nil
+	return noted, nil
+}
+
+func (f *fake) Look(_ context.Context, in protocol.LookInput) (protocol.Live, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.looks++
+	if f.look != nil {
+		return f.look(in)
+	}
+	return protocol.Live{}, nil
 }
 
 func (f *fake) Collect(context.Context, string) error {
@@ -173,6 +191,7 @@ func (f *fake) register(r activityRegistry) {
 	for name, fn := range map[string]any{
 		protocol.ActivityPrepare: f.Prepare, protocol.ActivityTrain: f.TrainStage, protocol.ActivityEval: f.Evaluate,
 		protocol.ActivityFail: f.RecordFailure, protocol.ActivityCollect: f.Collect,
+		protocol.ActivityLook: f.Look,
 	} {
 		r.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
 	}
@@ -195,6 +214,7 @@ func (f *fake) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestWorkflowEnvironment()
+	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute}) // a loaded machine is slow
 	Register(env)
 	f.register(env)
 	return env

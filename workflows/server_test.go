@@ -27,7 +27,7 @@ import (
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-var update = flag.Bool("update", false, "record the histories in testdata again")
+var updateHistories = flag.Bool("update", false, "record the histories in testdata again")
 
 // recordedIdentity is the name of the client and of the workers in recorded histories.
 const recordedIdentity = "recorded"
@@ -104,7 +104,7 @@ func histories(t *testing.T, c client.Client, id, run string) (all []*historypb.
 
 func recordHistory(t *testing.T, name string, h *historypb.History) {
 	t.Helper()
-	if !*update {
+	if !*updateHistories {
 		return
 	}
 	b, err := temporalproto.CustomJSONMarshalOptions{Indent: " "}.Marshal(h)

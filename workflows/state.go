@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"slices"
+	"time"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -13,15 +14,32 @@ import (
 type state struct {
 	in protocol.SweepInput
 	protocol.Summary
-	trees       treeReader
-	frontier    plan.Frontier // the stages of active trees that can start
-	active      []*activeTree // started and not done, ascending by number
-	inFlight    int           // number of stages
-	labels      []string      // of the stages in flight
-	longestPath float64       // of all stages so far
-	retry       bool          // go through all trees once more
-	pass        int           // number of earlier passes through all trees
-	aborted     bool          // an error ended the sweep
+	version  workflow.Version
+	ids      *activityIDs
+	trees    treeReader
+	frontier plan.Frontier // the stages of active trees that can start
+	active   []*activeTree // started and not done, ascending by number
+	stages   []*stage      // in flight, in the order in which they started
+	retry    bool          // go through all trees once more
+	pass     int           // number of earlier passes through all trees
+
+	paused   bool
+	canceled []int               // cells that were canceled before their tree began, ascending
+	lost     []protocol.LostTree // ascending by number
+	memory   memory
+
+	cellsLock workflow.Mutex // held while an update cancels or retries cells
+
+	changes   int  // counts what may let a stage start, or let the sweep end
+	upgrade   bool // continue as new, because this history cannot do what an update asked for
+	aborted   bool // an error ended the sweep
+	ended     bool // nothing more is done in this history
+	continued bool // another history goes on from this one
+
+	live    *protocol.Live // what the server told last; nil if it was not asked
+	liveAt  time.Time
+	shown   []any // values of the search attributes as they are on the server
+	shownAt time.Time
 }
 
 // An activeTree is a tree that is started and not done.
@@ -35,13 +53,17 @@ type activeTree struct {
 type runningCell struct{ cell, firstCell int }
 
 // newState returns the state at the start of a history: of a new sweep, or of one that continues.
-func newState(in protocol.SweepInput) *state {
-	s := &state{in: in, Summary: protocol.Summary{Cells: in.Cells}}
-	s.trees.sweep = in.Sweep
+func newState(ctx workflow.Context, in protocol.SweepInput) *state {
+	s := &state{in: in, Summary: protocol.Summary{Cells: in.Cells}, version: versionOf(ctx)}
+	s.cellsLock = workflow.NewMutex(ctx)
+	s.ids = newActivityIDs(s.version)
+	s.trees.sweep, s.trees.ids = in.Sweep, s.ids
 	if c := in.Resume; c != nil {
 		s.Summary, s.retry, s.pass = c.Summary, c.Retry, c.Pass
 		s.Cells = in.Cells
 		s.trees.next, s.trees.unfinished = c.Next, slices.Clone(c.Unfinished)
+		s.paused, s.canceled, s.lost = c.Paused, slices.Clone(c.Canceled), cloneLost(c.Lost)
+		s.memory = memory{slices.Clone(c.Seen), slices.Clone(c.Failures), slices.Clone(c.Extensions)}
 	}
 	return s
 }
@@ -60,27 +82,23 @@ func (s *state) continuation() *protocol.Continuation {
 	for _, t := range s.active {
 		c.Unfinished = append(c.Unfinished, protocol.UnfinishedTree{Tree: t.number, Cells: t.remaining})
 	}
-	c.Unfinished = append(c.Unfinished, s.trees.unfinished...)
+	// Cells that are retried may belong to a tree that is active too.
+	for _, u := range slices.Concat(s.trees.first, s.trees.unfinished) {
+		i := slices.IndexFunc(c.Unfinished, func(o protocol.UnfinishedTree) bool { return o.Tree == u.Tree })
+		if i < 0 {
+			c.Unfinished = append(c.Unfinished, u)
+			continue
+		}
+		c.Unfinished[i].Cells = slices.Sorted(slices.Values(slices.Concat(c.Unfinished[i].Cells, u.Cells)))
+	}
+	c.Paused, c.Canceled, c.Lost = s.paused, s.canceled, s.lost
+	c.Seen, c.Failures, c.Extensions = s.memory.seen, s.memory.failures, s.memory.extensions
 	return c
-}
-
-// progress answers the query protocol.QueryProgress.
-func (s *state) progress(ending bool) protocol.Progress {
-	p := protocol.Progress{Summary: s.Summary, Running: []int{}, FirstCells: []int{}, Ending: ending}
-	var all []runningCell
-	for _, t := range s.active {
-		all = append(all, t.running...)
-	}
-	slices.SortFunc(all, func(a, b runningCell) int { return a.cell - b.cell })
-	for _, r := range all {
-		p.Running, p.FirstCells = append(p.Running, r.cell), append(p.FirstCells, r.firstCell)
-	}
-	return p
 }
 
 // hasWork reports whether a run is left to train or evaluate.
 func (s *state) hasWork() bool {
-	return s.inFlight > 0 || len(s.active) > 0 || s.trees.hasNext(s.in.TreeChunks) || s.retry
+	return len(s.stages) > 0 || len(s.active) > 0 || s.trees.hasNext(s.in.TreeChunks) || s.retry
 }
 
 // limitReached reports whether so many runs failed that the sweep stops: nothing more starts, the stages in flight save
@@ -90,36 +108,52 @@ func (s *state) limitReached() bool { return s.in.FailureLimit > 0 && s.Failed >
 // isEnding reports whether the sweep ends: a stage that is stopped now is not started again.
 func (s *state) isEnding(ctx workflow.Context) bool { return ctx.Err() != nil || s.limitReached() }
 
+// changed lets the loop of runStages look again at what can start.
+func (s *state) changed() { s.changes++ }
+
 // startTree adds a tree to the active ones, and its first stages to the frontier. Cells that have a result already are
-// counted as completed. cells are those that an earlier history left unfinished, or nil if none has started the tree.
-// startTree returns false if no cell is left to train.
-func (s *state) startTree(number int, t plan.Tree, cells []int) bool {
-	n := &activeTree{number: number}
+// counted as completed, and cells that were canceled are left out. It returns false if no cell is left to train.
+func (s *state) startTree(next nextTree) bool {
 	var toTrain []plan.TreeCell
-	for _, c := range t.Cells {
+	for _, c := range next.tree.Cells {
 		switch {
-		case cells != nil && !slices.Contains(cells, c.Cell): // an earlier history has counted it
+		case next.cells != nil && !slices.Contains(next.cells, c.Cell): // an earlier history has counted it
 		case c.Done:
 			s.Completed++
-			if cells == nil && s.pass == 0 {
+			if next.cells == nil && s.pass == 0 {
 				s.Reused++
 			}
+			if s.uncancel(c.Cell) { // it was counted as canceled, and has got its result since
+				s.Canceled--
+			}
+			if c.Brief != nil {
+				s.memory.remember(protocol.SeenCell{Cell: c.Cell, Label: c.Label, Brief: *c.Brief})
+			}
+		case s.uncancel(c.Cell):
+			s.lostTree(next.number).Canceled = inserted(s.lostTree(next.number).Canceled, c.Cell)
 		default:
 			toTrain = append(toTrain, c)
-			n.remaining = append(n.remaining, c.Cell)
 		}
 	}
 	if len(toTrain) == 0 {
 		return false
 	}
-	slices.Sort(n.remaining)
-	i, _ := s.findActive(number)
-	s.active = slices.Insert(s.active, i, n)
-	s.frontier.Start(number, t, toTrain)
+	i, found := s.findActive(next.number)
+	if !found {
+		s.active = slices.Insert(s.active, i, &activeTree{number: next.number})
+	}
+	for _, c := range toTrain {
+		s.active[i].remaining = inserted(s.active[i].remaining, c.Cell)
+	}
+	if next.first {
+		s.frontier.StartFirst(next.number, next.tree, toTrain)
+	} else {
+		s.frontier.Start(next.number, next.tree, toTrain)
+	}
 	return true
 }
 
-// cellDone removes a cell, which has its result or has failed, from what remains of its tree.
+// cellDone removes a cell, which has its result or is lost, from what remains of its tree.
 func (s *state) cellDone(t *activeTree, cell int) {
 	t.remaining = slices.DeleteFunc(t.remaining, func(c int) bool { return c == cell })
 	s.frontier.CellsDone(t.number, 1)
@@ -128,13 +162,66 @@ func (s *state) cellDone(t *activeTree, cell int) {
 	}
 }
 
-// treeByNumber returns the active tree with this number.
-func (s *state) treeByNumber(number int) *activeTree {
-	i, _ := s.findActive(number)
-	return s.active[i]
-}
-
 // findActive returns the index in s.active of the tree with this number, or where it is to be inserted.
 func (s *state) findActive(number int) (i int, found bool) {
 	return slices.BinarySearchFunc(s.active, number, func(t *activeTree, n int) int { return t.number - n })
+}
+
+// treeOf returns the active tree in which a cell remains, or nil.
+func (s *state) treeOf(cell int) *activeTree {
+	for _, t := range s.active {
+		if t.has(cell) {
+			return t
+		}
+	}
+	return nil
+}
+
+// has reports whether a cell is neither done nor lost.
+func (t *activeTree) has(cell int) bool {
+	_, found := slices.BinarySearch(t.remaining, cell)
+	return found
+}
+
+// those returns the cells that are neither done nor lost.
+func (t *activeTree) those(cells []plan.TreeCell) (left []plan.TreeCell) {
+	for _, c := range cells {
+		if t.has(c.Cell) {
+			left = append(left, c)
+		}
+	}
+	return left
+}
+
+// inserted returns ascending numbers with n among them.
+func inserted(ascending []int, n int) []int {
+	i, found := slices.BinarySearch(ascending, n)
+	if found {
+		return ascending
+	}
+	return slices.Insert(ascending, i, n)
+}
+
+// without returns ascending numbers without n, and whether n was among them.
+func without(ascending []int, n int) ([]int, bool) {
+	i, found := slices.BinarySearch(ascending, n)
+	if !found {
+		return ascending, false
+	}
+	return slices.Delete(ascending, i, i+1), true
+}
+
+// common returns the numbers that are in both; all ascending.
+func common(a, b []int) (both []int) {
+	for _, n := range a {
+		if _, found := slices.BinarySearch(b, n); found {
+			both = append(both, n)
+		}
+	}
+	return both
+}
+
+// union returns the numbers that are in either; all ascending.
+func union(a, b []int) []int {
+	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(a, b))))
 }

@@ -134,8 +134,10 @@ func TestUpdates(t *testing.T) {
 	f.done = func(cell int) bool { return f.evaluatedCell(cell) }
 	env.RegisterDelayedCallback(func() {
 		env.UpdateWorkflow(protocol.UpdateExtend, "1", callback("extend"), plan.Size{Cells: 6, TreeChunks: 2})
-		env.UpdateWorkflow(protocol.UpdateRetry, "2", callback("retry"))
 	}, 30*time.Minute)
+	env.RegisterDelayedCallback(func() { // cell 4 has failed after three hours, and cell 5 trains
+		env.UpdateWorkflow(protocol.UpdateRetry, "2", callback("retry"))
+	}, 210*time.Minute)
 	env.ExecuteWorkflow(protocol.WorkflowSweep, in)
 	s, err := outcomeOf(t, env)
 	if err != nil {

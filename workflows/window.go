@@ -18,6 +18,10 @@ const (
 	// otherEvents is the number of events that the sweep itself needs at the end: for preparing and collecting.
 	otherEvents = 32
 
+	// steeredEvents are more of them, in histories of versionSteered: a timer and an activity that looks at the
+	// workers, search attributes, and updates that are answered at the end.
+	steeredEvents = 96
+
 	// maxSlots limits the stages in flight. With more of them too little of a history would be left for new stages.
 	maxSlots = 200
 )
@@ -39,15 +43,15 @@ const (
 func (s *state) runStages(ctx workflow.Context) error {
 	stagesCtx, stopStages := workflow.WithCancel(ctx)
 	defer stopStages()
-	slots := min(max(1, s.in.MaxConcurrent), maxSlots)
 	var failure error
 	started := false // each history starts at least one stage, so that the sweep always advances
 	for failure == nil && !s.isEnding(stagesCtx) {
-		if started && s.historyFull(stagesCtx) {
+		if s.upgrade || started && s.historyFull(stagesCtx) {
 			stopStages()
 			break
 		}
-		ready, ok, err := s.nextStage(stagesCtx, slots)
+		changes := s.changes
+		ready, ok, err := s.nextStage(stagesCtx)
 		if err != nil {
 			if !isCanceled(stagesCtx, err) {
 				failure = err
@@ -55,34 +59,38 @@ func (s *state) runStages(ctx workflow.Context) error {
 			break
 		}
 		if !ok {
-			if s.inFlight > 0 {
-				// The end of a stage frees a slot, and other stages may follow it. An update may add trees.
-				inFlight, chunks := s.inFlight, s.in.TreeChunks
-				changed := func() bool { return s.inFlight < inFlight || s.in.TreeChunks > chunks }
-				if workflow.Await(stagesCtx, changed) != nil {
-					break
-				}
+			if !s.hasWork() {
+				break
+			}
+			if !s.paused && len(s.stages) == 0 && s.startRetry() {
 				continue
 			}
-			if s.startRetry() {
-				continue
+			if !s.paused && len(s.stages) == 0 && s.changes == changes {
+				break // the trees that are left hold no cell to train
 			}
-			break
+			s.updateDetails(stagesCtx)
+			// The end of a stage frees a slot, and other stages may follow it. An update may change what is to start.
+			if workflow.Await(stagesCtx, func() bool { return s.changes > changes }) != nil {
+				break
+			}
+			continue
 		}
 		started = true
-		s.inFlight++
-		workflow.Go(stagesCtx, func(ctx workflow.Context) {
-			if err := s.runStage(ctx, stopStages, ready); err != nil && failure == nil {
+		t := s.newStage(stagesCtx, ready)
+		workflow.Go(t.ctx, func(ctx workflow.Context) {
+			t.ctx = ctx // that of this coroutine, which alone may block on it
+			if err := s.runStage(t, stopStages); err != nil && failure == nil {
 				failure = err
 			}
-			s.inFlight--
+			s.stageEnded(t)
 			if s.limitReached() {
 				stopStages()
 			}
 		})
 	}
+	s.updateDetails(ctx)
 	disconnected, _ := workflow.NewDisconnectedContext(ctx)
-	if err := workflow.Await(disconnected, func() bool { return s.inFlight == 0 }); err != nil {
+	if err := workflow.Await(disconnected, func() bool { return len(s.stages) == 0 }); err != nil {
 		return err
 	}
 	if s.isEnding(ctx) || failure != nil {
@@ -93,23 +101,39 @@ func (s *state) runStages(ctx workflow.Context) error {
 	return failure
 }
 
+// window returns how many stages may be in flight. Where it is known how many slots the workers have, hardly more than
+// twice as many wait in the queue: it is first in, first out, so that a stage with a long way to go would wait there
+// behind all others of the sweep.
+func (s *state) window() int {
+	n := min(max(1, s.in.MaxConcurrent), maxSlots)
+	if s.live != nil && s.live.Slots > 0 {
+		n = min(n, 2*s.live.Slots+2)
+	}
+	return n
+}
+
 // nextStage returns the stage to start now. It starts trees, as long as plan.Frontier.ShouldStart prefers a tree to the
-// stages that are ready. ok is false if all slots are taken or no stage can start.
-func (s *state) nextStage(ctx workflow.Context, slots int) (ready plan.ReadyStage, ok bool, err error) {
-	for s.inFlight < slots {
+// stages that are ready. ok is false if all slots are taken, no stage can start, or the sweep is paused.
+func (s *state) nextStage(ctx workflow.Context) (ready plan.ReadyStage, ok bool, err error) {
+	slots := s.window()
+	for len(s.stages) < slots && !s.paused {
 		next, found, err := s.trees.peek(ctx, s.in.TreeChunks)
 		if err != nil {
 			return ready, false, err
 		}
-		if !found || !s.frontier.ShouldStart(next.tree, slots) {
+		if s.paused {
+			break // while the chunk was read
+		}
+		if !found || !next.first && !s.frontier.ShouldStart(next.tree, slots) {
 			ready, ok = s.frontier.Next()
 			return ready, ok, nil
 		}
 		s.trees.advance()
-		if s.startTree(next.number, next.tree, next.cells) { // the path of the new tree is the longest
+		if s.startTree(next) { // the path of the new tree is the longest
 			ready, ok = s.frontier.Next()
 			return ready, ok, nil
 		}
+		s.changed()
 	}
 	return ready, false, nil
 }
@@ -123,6 +147,7 @@ func (s *state) startRetry() bool {
 	s.retry = false
 	s.pass++
 	s.Completed, s.Failed, s.Canceled = 0, 0, 0
+	s.lost, s.canceled, s.memory.failures = nil, nil, nil
 	s.trees.restart()
 	return true
 }
@@ -130,6 +155,10 @@ func (s *state) startRetry() bool {
 // historyFull reports whether the history has room only for the events of the stages in flight, and of one more.
 func (s *state) historyFull(ctx workflow.Context) bool {
 	info := workflow.GetInfo(ctx)
+	other := otherEvents
+	if s.version >= versionSteered {
+		other += steeredEvents
+	}
 	return info.GetContinueAsNewSuggested() ||
-		info.GetCurrentHistoryLength()+stageEvents*(s.inFlight+1)+otherEvents > maxHistory
+		info.GetCurrentHistoryLength()+stageEvents*(len(s.stages)+1)+other > maxHistory
 }

@@ -107,13 +107,17 @@ func (f *Frontier) Return(r ReadyStage, cells []TreeCell) {
 	}
 }
 
-// Drop removes a cell of an active tree from the stages that may start. It is not to be trained any more.
-func (f *Frontier) Drop(number, cell int) {
+// Drop removes cells, ascending, of an active tree from the stages that may start. They are not to be trained any more.
+func (f *Frontier) Drop(number int, cells []int) {
+	if len(cells) == 0 {
+		return
+	}
+	dropped := func(c TreeCell) bool { _, found := slices.BinarySearch(cells, c.Cell); return found }
 	ready := f.ready
 	f.ready = nil
 	for _, r := range ready {
 		if r.Tree == number {
-			r.Stage.Cells = slices.DeleteFunc(slices.Clone(r.Stage.Cells), func(c TreeCell) bool { return c.Cell == cell })
+			r.Stage.Cells = slices.DeleteFunc(slices.Clone(r.Stage.Cells), dropped)
 		}
 		if len(r.Stage.Cells) > 0 {
 			f.add(r)

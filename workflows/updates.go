@@ -1,0 +1,311 @@
+package workflows
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
+)
+
+// An update is one way in which people steer a running sweep. Its handler changes the state, and answers when what it
+// did is done: the stages that it stopped have saved their state. The loop of runStages then starts what is to start.
+// A validator refuses an update before anything is written to the history.
+type update struct {
+	name, description string
+	handler           any
+	validator         any
+}
+
+// handleUpdates sets the handlers.
+func (s *state) handleUpdates(ctx workflow.Context) error {
+	open := func(workflow.Context) error { return s.refuseIfEnding(ctx) }
+	for _, u := range []update{
+		{protocol.UpdateExtend, "cells were added to the stored plan", s.extend,
+			func(workflow.Context, protocol.Extension) error { return s.refuseIfEnding(ctx) }},
+		{protocol.UpdateRetry, `train failed and canceled cells again, at once; all, or those of {"cells": [3, 5]}`, s.retryCells,
+			func(_ workflow.Context, of protocol.Selection) error {
+				return cmp.Or(s.refuseIfEnding(ctx), s.checkCells(of, true))
+			}},
+		{protocol.UpdatePause, "save what trains and stop; nothing starts until resume", s.pause, open},
+		{protocol.UpdateResume, "go on after pause", s.resume, open},
+		{protocol.UpdateSet, `change settings: {"max_concurrent": 4}`, s.set,
+			func(_ workflow.Context, to protocol.Settings) error {
+				return cmp.Or(s.refuseIfEnding(ctx), checkSettings(to))
+			}},
+		{protocol.UpdateCancel, `give up cells that have no result: {"cells": [3, 5]}`, s.cancelCells,
+			func(_ workflow.Context, of protocol.Selection) error {
+				return cmp.Or(s.refuseIfEnding(ctx), s.checkCells(of, false))
+			}},
+		{protocol.UpdatePriority, `before or behind other sweeps: "high", "normal" or "low"`, s.prioritize,
+			func(_ workflow.Context, p protocol.Priority) error {
+				return cmp.Or(s.refuseIfEnding(ctx), checkPriority(p))
+			}},
+	} {
+		err := workflow.SetUpdateHandlerWithOptions(ctx, u.name, u.handler,
+			workflow.UpdateHandlerOptions{Validator: u.validator, Description: u.description})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refuseIfEnding returns an error if the sweep is ending: it would not act on an update.
+func (s *state) refuseIfEnding(ctx workflow.Context) error {
+	if s.aborted || s.ended || s.isEnding(ctx) {
+		return errors.New("the sweep is ending: try again when it has")
+	}
+	return nil
+}
+
+// checkCells refuses cells that the sweep does not have. noneIsAll says that an empty selection means all cells.
+func (s *state) checkCells(of protocol.Selection, noneIsAll bool) error {
+	switch n := len(of.Cells); {
+	case n == 0 && !noneIsAll:
+		return errors.New(`no cells: want their numbers, as in {"cells": [3, 5]}`)
+	case n > protocol.MaxSelection:
+		return fmt.Errorf("%d cells: want at most %d at a time", n, protocol.MaxSelection)
+	}
+	for _, c := range of.Cells {
+		if c < 0 || c >= s.Cells {
+			return fmt.Errorf("there is no cell %d: the sweep has the cells 0 to %d", c, s.Cells-1)
+		}
+	}
+	return nil
+}
+
+// maxConcurrency is the largest max_concurrent, in grids too.
+const maxConcurrency = 100_000
+
+func checkSettings(to protocol.Settings) error {
+	if n := to.MaxConcurrent; n < 1 || n > maxConcurrency {
+		return fmt.Errorf("max_concurrent %d: want a number from 1 to %d", n, maxConcurrency)
+	}
+	return nil
+}
+
+func checkPriority(p protocol.Priority) error {
+	switch p {
+	case protocol.PriorityHigh, protocol.PriorityNormal, protocol.PriorityLow:
+		return nil
+	}
+	return fmt.Errorf("priority %q: want %q, %q or %q", string(p),
+		string(protocol.PriorityHigh), string(protocol.PriorityNormal), string(protocol.PriorityLow))
+}
+
+// steered returns the answer to an update.
+func (s *state) steered(ctx workflow.Context, did string, stopped int, cells []int) protocol.Steered {
+	s.upsertAttributes(ctx, false)
+	s.changed()
+	if cells == nil {
+		cells = []int{}
+	}
+	return protocol.Steered{Summary: s.Summary, Did: did, State: s.status(ctx), Stopped: stopped, Cells: cells}
+}
+
+func (s *state) extend(ctx workflow.Context, to protocol.Extension) (protocol.Steered, error) {
+	added := to.Cells - s.Cells
+	s.in.Size, s.Cells = to.Size, to.Cells
+	s.memory.extended(to.Grid)
+	return s.steered(ctx, fmt.Sprintf("added %d cells: %d in all", added, to.Cells), 0, nil), nil
+}
+
+func (s *state) pause(ctx workflow.Context) (protocol.Steered, error) {
+	if s.paused {
+		return s.steered(ctx, "the sweep was paused before", 0, nil), nil
+	}
+	s.paused = true
+	s.changed()
+	stopped := s.stopAndWait(ctx, slices.Clone(s.stages))
+	return s.steered(ctx, "paused: "+stoppedStages(stopped), stopped, nil), nil
+}
+
+func (s *state) resume(ctx workflow.Context) (protocol.Steered, error) {
+	did := "resumed"
+	if !s.paused {
+		did = "the sweep was not paused"
+	}
+	s.paused = false
+	return s.steered(ctx, did, 0, nil), nil
+}
+
+func (s *state) set(ctx workflow.Context, to protocol.Settings) (protocol.Steered, error) {
+	before := s.in.MaxConcurrent
+	s.in.MaxConcurrent = to.MaxConcurrent
+	did := fmt.Sprintf("max_concurrent was %d and is %d", before, to.MaxConcurrent)
+	s.changed()
+	// The stages that started last have the least to save.
+	n := min(len(s.stages), min(to.MaxConcurrent, maxSlots))
+	stopped := s.stopAndWait(ctx, slices.Clone(s.stages[n:]))
+	if stopped > 0 {
+		did += ": " + stoppedStages(stopped)
+	}
+	return s.steered(ctx, did, stopped, nil), nil
+}
+
+// prioritize changes the priority. Stages that wait in the queue have the old one there: they leave it, and start again.
+func (s *state) prioritize(ctx workflow.Context, to protocol.Priority) (protocol.Steered, error) {
+	before := cmp.Or(s.in.Priority, protocol.PriorityNormal)
+	s.in.Priority = to
+	did := fmt.Sprintf("priority was %s and is %s", before, to)
+	if before == to {
+		return s.steered(ctx, did, 0, nil), nil
+	}
+	live, err := callLook(ctx, s.ids, s.lookInput(true))
+	if err != nil {
+		return s.steered(ctx, did+" for the stages that start from now on", 0, nil), nil
+	}
+	var waiting []*stage
+	for _, t := range s.stages {
+		if slices.ContainsFunc(live.Stages, func(l protocol.LiveStage) bool {
+			return l.ID == t.id && l.State == plan.Waiting
+		}) {
+			waiting = append(waiting, t)
+		}
+	}
+	moved := s.stopAndWait(ctx, waiting)
+	if moved > 0 {
+		did += fmt.Sprintf("; %d waiting stages moved in the queue", moved)
+	}
+	return s.steered(ctx, did, 0, nil), nil
+}
+
+// stopAndWait stops stages and waits until they have saved their state. It returns how many there were.
+func (s *state) stopAndWait(ctx workflow.Context, stages []*stage) int {
+	for _, t := range stages {
+		s.stopStage(t)
+	}
+	disconnected, _ := workflow.NewDisconnectedContext(ctx) // a canceled sweep waits for its stages too
+	_ = workflow.Await(disconnected, func() bool {
+		return !slices.ContainsFunc(stages, func(t *stage) bool { return slices.Contains(s.stages, t) })
+	})
+	return len(stages)
+}
+
+func cellsOf(n int) string {
+	if n == 1 {
+		return "1 cell"
+	}
+	return fmt.Sprintf("%d cells", n)
+}
+
+func stoppedStages(n int) string {
+	switch n {
+	case 0:
+		return "nothing was in training"
+	case 1:
+		return "1 stage has saved its state and stopped"
+	}
+	return fmt.Sprintf("%d stages have saved their state and stopped", n)
+}
+
+// retryCells trains lost cells again. Those whose tree has begun go before all others.
+func (s *state) retryCells(ctx workflow.Context, of protocol.Selection) (protocol.Steered, error) {
+	if s.version < versionSteered && len(of.Cells) == 0 {
+		s.retry = true
+		return s.steered(ctx, "failed and canceled cells are trained again after all others", 0, nil), nil
+	}
+	if err := s.cellsLock.Lock(ctx); err != nil {
+		return protocol.Steered{}, err
+	}
+	defer s.cellsLock.Unlock()
+	slices.Sort(of.Cells)
+	var wanted func(int) bool
+	if len(of.Cells) > 0 {
+		wanted = func(cell int) bool { _, found := slices.BinarySearch(of.Cells, cell); return found }
+	}
+	known := s.allLostKnown()
+	cells, later := s.takeBack(wanted)
+	did := cellsOf(len(cells)) + " to be trained again, before all others"
+	if later > 0 {
+		did += fmt.Sprintf("; %d of them in their turn, since nothing that they are part of has begun", later)
+	}
+	switch {
+	case !known:
+		s.retry = true
+		did += "; cells that an older version of sweep gave up are trained again after all others"
+	case len(cells) == 0:
+		did = "there is nothing to train again: no such cell has failed or was canceled"
+	}
+	return s.steered(ctx, did, 0, cells), nil
+}
+
+// cancelCells gives up cells that have no result. A stage that trains for no other cells stops.
+//
+// Whether a cell whose tree has not begun, or is done, has a result is not known here. So RecordFailure, which notes
+// the cells in the store, says which have none. Until then all count as given up.
+func (s *state) cancelCells(ctx workflow.Context, of protocol.Selection) (protocol.Steered, error) {
+	if err := s.cellsLock.Lock(ctx); err != nil {
+		return protocol.Steered{}, err
+	}
+	defer s.cellsLock.Unlock()
+	in := protocol.FailInput{
+		Sweep: s.in.Sweep, Status: plan.Canceled, Error: "canceled by sweep cancel", UnlessDone: true,
+	}
+	begun := map[int]bool{} // cells of active trees; it is never ranged over
+	in.Cells = s.notLost(slices.Compact(slices.Sorted(slices.Values(of.Cells))))
+	if len(in.Cells) == 0 {
+		return s.steered(ctx, "no cell is left to cancel: all of them have failed or are canceled", 0, nil), nil
+	}
+	for _, t := range slices.Clone(s.active) {
+		dropped := common(t.remaining, in.Cells)
+		lost := s.lostTree(t.number)
+		lost.Canceled = union(lost.Canceled, dropped)
+		s.frontier.Drop(t.number, dropped)
+		for _, c := range dropped {
+			begun[c] = true
+			t.notRunning(c)
+			s.cellDone(t, c)
+		}
+	}
+	s.dropEmptyLost()
+	s.canceled = union(s.canceled, slices.DeleteFunc(slices.Clone(in.Cells), func(c int) bool { return begun[c] }))
+	var idle []*stage
+	for _, t := range s.stages {
+		if len(t.tree.those(t.ready.Stage.Cells)) == 0 {
+			idle = append(idle, t)
+		}
+	}
+	s.changed()
+	stopped := s.stopAndWait(ctx, idle)
+	noted, err := s.noteCanceled(ctx, in)
+	if err != nil {
+		return protocol.Steered{}, err
+	}
+	s.Canceled += len(noted)
+	s.memory.forget(noted)
+	haveResults := slices.DeleteFunc(slices.Clone(in.Cells), func(c int) bool {
+		_, canceled := slices.BinarySearch(noted, c)
+		return canceled
+	})
+	s.unlose(haveResults)
+	for _, c := range haveResults {
+		if begun[c] { // nobody else counts it
+			s.Completed++
+		}
+	}
+	did := fmt.Sprintf("canceled %s", cellsOf(len(noted)))
+	if n := len(of.Cells) - len(noted); n > 0 {
+		did += fmt.Sprintf("; %d have a result, or were given up before", n)
+	}
+	if stopped > 0 {
+		did += "; " + stoppedStages(stopped)
+	}
+	return s.steered(ctx, did, stopped, noted), nil
+}
+
+// noteCanceled stores that cells were canceled, and returns those that have no result, ascending.
+func (s *state) noteCanceled(ctx workflow.Context, in protocol.FailInput) ([]int, error) {
+	disconnected, _ := workflow.NewDisconnectedContext(ctx)
+	noted, err := callRecordFailure(disconnected, s.ids, in, fmt.Sprintf("%d canceled cells", len(in.Cells)))
+	if err != nil {
+		return nil, fmt.Errorf("record canceled cells: %w", err)
+	}
+	slices.Sort(noted)
+	return noted, nil
+}
