@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,11 +22,10 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/topksweep/sweep/deploy/local"
+	"github.com/topksweep/sweep/sweep/goldentest"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
 )
-
-var update = flag.Bool("update", false, "record the histories in testdata again")
 
 // recordedIdentity is the name of the client and of the workers in recorded histories.
 const recordedIdentity = "recorded"
@@ -102,9 +100,10 @@ func histories(t *testing.T, c client.Client, id, run string) (all []*historypb.
 	return all
 }
 
+// recordHistory writes a history to testdata if -update is given.
 func recordHistory(t *testing.T, name string, h *historypb.History) {
 	t.Helper()
-	if !*update {
+	if !goldentest.Updating() {
 		return
 	}
 	b, err := temporalproto.CustomJSONMarshalOptions{Indent: " "}.Marshal(h)
