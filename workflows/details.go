@@ -1,29 +1,28 @@
 package workflows
 
 import (
-	"fmt"
-	"strings"
-
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/topksweep/sweep/sweep/plan"
 )
 
 // updateDetails shows the progress of the sweep in the Web UI, in Markdown. It adds nothing to the history.
 func (s *state) updateDetails(ctx workflow.Context) {
-	var b strings.Builder
-	b.WriteString(fmt.Sprintf("**%d of %d runs done**", s.Completed, s.Cells))
-	for _, n := range []struct {
-		count int
-		what  string
-	}{{s.Reused, "reused"}, {s.Failed, "failed"}, {s.Canceled, "canceled"}} {
-		if n.count > 0 {
-			b.WriteString(fmt.Sprintf(", %d %s", n.count, n.what))
-		}
+	workflow.SetCurrentDetails(ctx, view{
+		sweep: s.in.Sweep, state: s.status(ctx), Summary: s.Summary, maxConcurrent: s.in.MaxConcurrent,
+		priority: s.in.Priority, owner: s.in.Owner, inFlight: s.labels, store: s.in.Store,
+	}.markdown())
+}
+
+// status says where the sweep stands. A stage in flight counts as training until its goroutine ends.
+func (s *state) status(ctx workflow.Context) plan.Status {
+	switch {
+	case s.inFlight > 0 || s.hasWork() && !s.isEnding(ctx):
+		return plan.Training
+	case ctx.Err() != nil:
+		return plan.Canceled
+	case s.Failed > 0 || s.aborted:
+		return plan.Failed
 	}
-	if len(s.labels) > 0 {
-		b.WriteString("\n\nIn training, or next:\n\n")
-	}
-	for _, label := range s.labels {
-		b.WriteString(fmt.Sprintf("- `%s`\n", label))
-	}
-	workflow.SetCurrentDetails(ctx, b.String())
+	return plan.Completed
 }

@@ -75,7 +75,7 @@ func (v view) totals() string {
 // where says where the results lie, and what shows them.
 func (v view) where() string {
 	s := newSection(maxWhere)
-	s.add("### Results\n\n")
+	s.add("**Results**\n\n")
 	store, inStore := strings.TrimRight(v.store, "/"), ""
 	if store == "" {
 		inStore = " in the store"

@@ -34,7 +34,7 @@ func (v view) cells(bound int) string {
 		return ""
 	}
 	s := newSection(bound)
-	s.add("### Cells\n\n")
+	s.add("**Cells**\n\n")
 	const note = 600
 	s.left -= note
 	columns, lines := cellTable(rows)

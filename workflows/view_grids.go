@@ -13,7 +13,7 @@ const maxGridLine = 160
 // grids shows the grids by which the sweep was extended, the oldest first; the newest of them, if they are many.
 func (v view) grids() string {
 	s := newSection(maxGrids)
-	s.add("### Extended by\n\n")
+	s.add("**Extended by**\n\n")
 	const note = 100
 	s.left -= note
 	var shown []string

@@ -21,16 +21,17 @@ func (v view) training() string {
 		return v.labels()
 	}
 	s := newSection(maxTraining)
-	s.add("### In training\n\n")
+	s.add("**In training**\n\n")
 	note := 200 + len(v.clockOfLook())
 	s.left -= note
-	rows := liveRows(stages, v)
+	progress, places := liveRows(stages, v)
 	listed := s.addTable([]column{
 		{"cell", false}, {"state", false}, {"step", true}, {"loss", true}, {"steps/s", true}, {"ETA", true},
-		{"worker", false}, {"device", false}, {"newest checkpoint", false},
-	}, rows)
+	}, progress)
 	s.left += note
 	s.add("\n" + v.liveCounts(stages[:listed]) + "\n\n")
+	s.addTable([]column{{"cell", false}, {"worker", false}, {"device", false}, {"newest checkpoint", false}}, places)
+	s.addIf(len(places) > 0, "\n")
 	s.retried(stages)
 	return s.String()
 }
@@ -66,12 +67,16 @@ func (v view) stages() []protocol.LiveStage {
 // labels lists the stages in flight by their labels.
 func (v view) labels() string {
 	s := newSection(maxTraining)
-	s.add("### In training, or waiting for a worker\n\n")
+	s.add("**In training, or waiting for a worker**\n\n")
 	const note = 60
 	s.left -= note
 	listed := 0
 	for _, label := range v.inFlight[:min(len(v.inFlight), maxInFlight)] {
-		if !s.add("- stage " + code(cut(label, maxLabel)) + "\n") {
+		line := code(cut(label, maxLabel))
+		if !strings.HasPrefix(line, "`") { // else the first character of the label might begin a list or a heading
+			line = "stage " + line
+		}
+		if !s.add("- " + line + "\n") {
 			break
 		}
 		listed++
@@ -82,8 +87,9 @@ func (v view) labels() string {
 	return s.String()
 }
 
-// liveRows returns the rows of the table of stages.
-func liveRows(stages []protocol.LiveStage, v view) [][]string {
+// liveRows returns the rows of the two tables of stages: how far each is, and where it trains. The Web UI shows details
+// in half of its window, so that one table would be too wide.
+func liveRows(stages []protocol.LiveStage, v view) (progress, places [][]string) {
 	losses, rates := make([]*float64, len(stages)), make([]*float64, len(stages))
 	for i := range stages {
 		if stages[i].Step > 0 && stages[i].State != plan.Waiting {
@@ -94,7 +100,6 @@ func liveRows(stages []protocol.LiveStage, v view) [][]string {
 		}
 	}
 	loss, rate := decimals(losses), decimals(rates)
-	var out [][]string
 	for i, l := range stages {
 		state := escape(string(l.State), maxWord)
 		if l.Doing != "" {
@@ -114,32 +119,35 @@ func liveRows(stages []protocol.LiveStage, v view) [][]string {
 		if worker == "" {
 			worker = l.Host
 		}
-		out = append(out, []string{
-			cellName(l), state, step, loss[i], rate[i], eta, escape(worker, maxWord), escape(l.Device, maxWord), saved,
-		})
+		progress = append(progress, []string{nameOf(l.Cell, l.Cells, l.Label), state, step, loss[i], rate[i], eta})
+		number := cellNumber(l.Cell, l.Cells)
+		if number == "" {
+			number = nameOf(l.Cell, l.Cells, l.Label)
+		}
+		if worker+l.Device+saved != "" {
+			places = append(places, []string{
+				number, escape(worker, maxWord), escape(l.Device, maxWord), saved,
+			})
+		}
 	}
-	return out
+	return progress, places
 }
 
-// cellName names the cells of a stage: "12 (k=8)", or "12+5 (k=8)" if six share it.
-func cellName(l protocol.LiveStage) string { return nameOf(l.Cell, l.Cells, l.Label) }
-
+// nameOf names the cells of a stage: "12 (k=8)", or "12+5 (k=8)" if six share it. cell is -1 if it is not known.
 func nameOf(cell, cells int, label string) string {
-	var parts []string
-	if cell >= 0 {
-		parts = append(parts, cellNumber(cell, cells))
-	} else if cells > 1 {
-		parts = append(parts, fmt.Sprintf("%s cells", count(cells)))
+	name := cellNumber(cell, cells)
+	if label = escape(label, maxLabel); label != "" {
+		name = strings.TrimSpace(name + " (" + label + ")")
 	}
-	if label != "" {
-		parts = append(parts, "("+escape(label, maxLabel)+")")
-	}
-	return strings.Join(parts, " ")
+	return name
 }
 
-// cellNumber is "12", or "12+5" if six cells share a stage.
+// cellNumber is "12", or "12+5" if six cells share a stage, or "" if the cell is not known.
 func cellNumber(cell, cells int) string {
-	if cells > 1 {
+	switch {
+	case cell < 0:
+		return ""
+	case cells > 1:
 		return fmt.Sprintf("%d+%d", cell, cells-1)
 	}
 	return fmt.Sprint(cell)

@@ -25,7 +25,7 @@ func (v view) lost() string {
 	case v.Failed == 0:
 		title = "Canceled"
 	}
-	s.add("### " + title + "\n\n")
+	s.add("**" + title + "**\n\n")
 	const note = 200
 	s.left -= note
 	failed, canceled := 0, 0 // listed
@@ -79,7 +79,7 @@ func (v view) best() string {
 		}
 		line := "- nmse " + texts[n] + ": cell " + nameOf(c.Cell, 1, c.Label) + "\n"
 		if n == 0 {
-			line = "### Best\n\n" + line
+			line = "**Best**\n\n" + line
 		}
 		if !s.add(line) {
 			break

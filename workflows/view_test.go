@@ -60,7 +60,7 @@ func trainingView() view {
 					Error: "train stage: read rows: open /data/x|y.safetensors: input/output error"},
 				{Cell: 8, Label: "k=16 dict_size=4096 lr=0.003", State: plan.Training, Doing: "opening the data",
 					Steps: 120_000, Worker: "12@cpu-1 (cpu, 4 slots)", Host: "cpu-1"},
-				{Cell: 3, Label: "k=8 dict_size=1024 lr=0.002", State: plan.Evaluating, Step: 600, Steps: 600, Loss: 2.9,
+				{Cell: 22, Label: "k=8 dict_size=1024 lr=0.002", State: plan.Evaluating, Step: 600, Steps: 600, Loss: 2.9,
 					Worker: worker, Host: "gpu-7", Device: device},
 				{Cell: 21, Label: "k=32 dict_size=512 lr=0.002", State: plan.Waiting},
 			},
