@@ -13,6 +13,8 @@ const (
 	maxWord  = 60
 	maxError = 240
 	maxCode  = 300
+
+	maxText = 4_096 // in bytes: of a longer text no more is looked at
 )
 
 // A section is a part of a Markdown text with a bound in bytes of JSON.
@@ -75,6 +77,9 @@ func oneLine(text string) string {
 
 // cut returns a text in one line, of at most so many characters. … stands for an end that is left out.
 func cut(text string, length int) string {
+	if len(text) > maxText {
+		text = strings.ToValidUTF8(text[:maxText], "") + "…"
+	}
 	text = oneLine(text)
 	if utf8.RuneCountInString(text) <= length {
 		return text
@@ -85,6 +90,9 @@ func cut(text string, length int) string {
 // cause returns an error's message in one line. The cause stands at the end of a chain such as "train stage: step 17:
 // the loss is NaN", so that a long chain loses links at its beginning, for which … stands.
 func cause(message string) string {
+	if len(message) > maxText {
+		message = "… " + strings.ToValidUTF8(message[len(message)-maxText:], "")
+	}
 	message = oneLine(message)
 	for utf8.RuneCountInString(message) > maxError && strings.Count(message, ": ") > 1 {
 		_, rest, _ := strings.Cut(strings.TrimPrefix(message, "… "), ": ")
@@ -94,8 +102,8 @@ func cause(message string) string {
 }
 
 // escape returns a text of at most so many characters as Markdown shows it literally, in a sentence and in a cell of a
-// table. A character that Markdown, or the Web UI, acts on is written as its number, as &#124;, which nothing acts on. An
-// underscore between letters or digits, as in dict_size, emphasises nothing and stays.
+// table. A character that Markdown, or the Web UI, acts on is written as its number, as &#124;, which nothing acts on.
+// An underscore between letters or digits, as in dict_size, emphasises nothing and stays.
 func escape(text string, length int) string {
 	text = cut(text, length)
 	var b strings.Builder

@@ -72,24 +72,21 @@ func (v view) totals() string {
 	return s.String()
 }
 
-// where says where the results lie, and what shows them.
+// where says where the results lie, and what shows them. The keys are those of sweep/ledger, which workflows do not
+// import.
 func (v view) where() string {
 	s := newSection(maxWhere)
 	s.add("**Results**\n\n")
-	store, inStore := strings.TrimRight(v.store, "/"), ""
+	store, hint := strings.TrimRight(v.store, "/"), ""
 	if store == "" {
-		inStore = " in the store"
-	}
-	results, models := "sweeps/"+v.sweep+"/results/results.csv", "models/"
-	if store != "" {
-		results, models = store+"/"+results, store+"/"+models
+		store, hint = "STORE", ", where STORE is the store of the workers"
 	}
 	when := ", when the sweep has ended"
 	if v.isOver() {
 		when = ""
 	}
-	s.add("- Results" + when + ": " + code(results) + inStore + "\n")
-	s.add("- Models: " + code(models) + inStore + "\n")
+	s.add("- Table" + when + ": " + code(store+"/sweeps/"+v.sweep+"/results/results.csv") + hint + "\n")
+	s.add("- Models: " + code(store+"/models/") + "\n")
 	s.add("- " + code("sweep results "+v.sweep) + " shows all results, also while it trains; " +
 		code("sweep report "+v.sweep) + " makes a page of them.\n\n")
 	return s.String()

@@ -47,6 +47,9 @@ func (v view) cells(bound int) string {
 	return s.String()
 }
 
+// maxRows bounds the rows of the table of cells: more never fit.
+const maxRows = 500
+
 // cellRows returns what is known of cells, in the order of the table.
 func (v view) cellRows() []cellRow {
 	var rows []cellRow
@@ -68,7 +71,7 @@ func (v view) cellRows() []cellRow {
 			rows = append(rows, cellRow{cellNumber(f.Cell, 1), f.Label, f.Status, nil})
 		}
 	}
-	return rows
+	return rows[:min(len(rows), maxRows)]
 }
 
 // cellTable returns the columns of the table of cells, and its lines: the settings have a column each where all labels

@@ -26,8 +26,8 @@ func render(text string) string {
 		html.NewRenderer(html.RendererOptions{Flags: html.CommonFlags | html.HrefTargetBlank})))
 }
 
-// checkMarkdown checks what holds for every view: its bound, that its tables are whole, and that it brings no HTML, link
-// or heading of a user.
+// checkMarkdown checks what holds for every view: its bound, that its tables are whole, and that it brings no HTML, no
+// link and no heading of a user.
 func checkMarkdown(t *testing.T, text string) {
 	t.Helper()
 	b, err := json.Marshal(text)

@@ -2,11 +2,13 @@ package workflows
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/topksweep/sweep/sweep/goldentest"
+	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
 )
@@ -40,7 +42,8 @@ func seenCells(n int) (out []protocol.SeenCell) {
 func trainingView() view {
 	const worker, device = "4711@gpu-7 (cuda, 8 slots)", "NVIDIA H100 80GB HBM3"
 	return view{
-		sweep: "first-sweep-0123abcd", state: plan.Training, maxConcurrent: 8, priority: protocol.PriorityNormal, owner: "ada",
+		sweep: "first-sweep-0123abcd", state: plan.Training, maxConcurrent: 8, priority: protocol.PriorityNormal,
+		owner:   "ada",
 		Summary: protocol.Summary{Cells: 24, Completed: 7, Reused: 2, Failed: 1, Steps: 1_234_567},
 		store:   "s3://models/sweeps", liveAt: at("12:03:07"), seen: seenCells(7),
 		inFlight: []string{"cells 12+5 (k=8 dict_size=512 lr=0.001) steps 0-181"},
@@ -71,11 +74,15 @@ func trainingView() view {
 // hostileTexts are what a label, a name or an error may be.
 func hostileTexts() []string {
 	return []string{
-		"k=1|2 dict_size=`a` lr=*b*", "<script>alert(1)</script>", "[x](javascript:alert(1)) ![y](http://z)", "# no heading",
-		"- no list", "1. no list", "> no quote", "a\nb\r\n\n# c\n```\nd", "{workflowId} {namespace}", "\x00\x1b[31m\x7f\u0085\u2028",
+		"k=1|2 dict_size=`a` lr=*b*", "<script>alert(1)</script>",
+		"[x](javascript:alert(1)) ![y](http://z)", "# no heading",
+		"- no list", "1. no list", "> no quote", "a\nb\r\n\n# c\n```\nd", "{workflowId} {namespace}",
+		"\x00\x1b[31m\x7f\u0085\u2028",
 		"\xff\xfe\xc0", "http://x.y https://x.y www.x.y mailto:a@b.c a@b.c <http://x.y>", "\u202eabc", "1/2 3/4 -- --- ...",
 		"$x$ \\(y\\) $$z$$ ~~a~~ ^b^ __c__ _d_", "&lt;b&gt; &amp; &#60;", `"quoted" 'text' \" \n \\`, "データ k=8 😀", "\\",
-		"|", "`", "=", "k=", "=8", " ", "", ":---|---:", "| a | b |\n|---|---|\n| c | d |", "[^1] [a][b] [a]: http://x", "</details>",
+		"|", "`", "=", "k=", "=8", " ", "",
+		":---|---:", "| a | b |\n|---|---|\n| c | d |", "[^1] [a][b] [a]: http://x",
+		"</details>",
 		strings.Repeat("x", 10_000), strings.Repeat("<", 10_000), strings.Repeat("😀", 3_000), strings.Repeat("a: ", 5_000),
 		strings.Repeat("`", 5_000), strings.Repeat("k=8 ", 3_000),
 	}
@@ -104,8 +111,8 @@ func hugeView(text func(i int) string) view {
 	for i := range protocol.MaxLive {
 		v.live.Stages = append(v.live.Stages, protocol.LiveStage{
 			Cell: 5000 + i, Cells: i, Label: text(i), State: plan.Training, Step: 1e12, Steps: 1e15, Loss: 1e300,
-			StepsPerSecond: 1e-300, Doing: text(i + 1), Worker: text(i + 2), Device: text(i + 3), Error: text(i + 4), Attempt: i,
-			Saved: at("12:00:00"), SavedStep: 1e12,
+			StepsPerSecond: 1e-300, Doing: text(i + 1), Worker: text(i + 2), Device: text(i + 3), Error: text(i + 4),
+			Attempt: i, Saved: at("12:00:00"), SavedStep: 1e12,
 		})
 	}
 	for i := range 50 {
@@ -162,5 +169,60 @@ func TestMarkdownOfViews(t *testing.T) {
 			checkMarkdown(t, text)
 			goldentest.Check(t, "testdata/details-"+name+".md", []byte(text+"\n"))
 		})
+	}
+}
+
+// A view names the objects of a store as package ledger does.
+func TestViewNamesKeys(t *testing.T) {
+	v := trainingView()
+	text := v.markdown()
+	models := strings.TrimSuffix(ledger.ModelKey("RUN", "FILE"), "RUN/FILE")
+	for _, key := range []string{ledger.ReportKey(v.sweep, "results.csv"), models} {
+		if want := "`" + v.store + "/" + key + "`"; !strings.Contains(text, want) {
+			t.Errorf("no %s in\n%s", want, text)
+		}
+	}
+}
+
+// Everything that is in the view of a small sweep is shown, in this order.
+func TestOrderOfView(t *testing.T) {
+	v := views()["extended"]
+	v.state = plan.Paused
+	rest := v.markdown()
+	for _, want := range []string{
+		"7 of 30 cells done", "**paused**", "`sweep resume first-sweep-0123abcd` goes on", "**In training**", "12+5",
+		"as of 12:03:07 UTC", "18 of them are not listed", "gpu-7", "Tried again",
+		"**Failed**", "the loss is NaN", "**Best**",
+		"**Cells**", "| cell | k | dict_size | lr | state | nmse |", "17 of 30 cells are not listed", "**Results**",
+		"sweep report", "**Extended by**", "```yaml", "k: [8, 16, 32, 64]", "````yaml", "lr: [0.01]",
+	} {
+		_, after, ok := strings.Cut(rest, want)
+		if !ok {
+			t.Fatalf("no %s in\n%s", want, rest)
+		}
+		rest = after
+	}
+}
+
+func TestNumbersOfView(t *testing.T) {
+	number := func(x float64) *float64 { return &x }
+	for _, c := range []struct {
+		got, want string
+	}{
+		{count(0), "0"}, {count(-1234), "-1,234"}, {count(int64(math.MinInt64)), "-9,223,372,036,854,775,808"},
+		{percent(0, 0), ""}, {percent(-1, 5), ""}, {percent(999, 1000), "(99%)"}, {percent(5, 5), "(100%)"},
+		{percent(math.MaxInt64-1, math.MaxInt64), "(99%)"}, {percent(7, 5), "(100%)"},
+		{timeLeft(10, 0), ""}, {timeLeft(10, math.NaN()), ""}, {timeLeft(10, math.Inf(1)), "0:00"}, {timeLeft(-1, 1), ""},
+		{timeLeft(10, -1), ""}, {timeLeft(1, 1e-300), ""}, {timeLeft(0, 2), "0:00"}, {timeLeft(61, 1), "1:01"},
+		{timeLeft(3661, 1), "1:01:01"}, {timeLeft(360_000, 1), "100:00:00"},
+		{strings.Join(decimals([]*float64{number(0.9), number(0.00012), nil, number(math.NaN()), number(0)}), " "),
+			"0.900000 0.000120   0.000000"},
+		{strings.Join(decimals([]*float64{number(1e9), number(1)}), " "), "1e+09 1"},
+		{strings.Join(decimals([]*float64{number(123.4567), number(9.87654)}), " "), "123.46 9.88"},
+		{cause(strings.Repeat("a long link: ", 40) + "the cause"), "… " + strings.Repeat("a long link: ", 17) + "the cause"},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %q, want %q", c.got, c.want)
+		}
 	}
 }
