@@ -131,7 +131,7 @@ func acts(before, r, after rune) bool {
 		return !isWord(before) || !isWord(after)
 	case '-':
 		return before == '-' || after == '-' // would become a dash
-	case '/':
+	case '/', '⁄':
 		return unicode.IsDigit(before) && unicode.IsDigit(after) // would become a fraction
 	case ':':
 		return isWord(before) && (after == '/' || unicode.IsLetter(after)) // would become a link
