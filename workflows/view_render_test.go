@@ -115,7 +115,8 @@ func checkHTML(t *testing.T, page string, tables int) {
 func TestEscapeIsRendered(t *testing.T) {
 	unescape := strings.NewReplacer("&lt;", "<", "&gt;", ">", "&quot;", `"`, "&amp;", "&", "&ldquo;", `"`, "&rdquo;", `"`,
 		"&lsquo;", "'", "&rsquo;", "'", "&hellip;", "...")
-	for _, text := range append(hostileTexts(), "k=8 dict_size=512", "a_b _a b_", "x:y", "C:\\data", "1/32", "1⁄32", "a*b*c") {
+	for _, text := range append(hostileTexts(), "k=8 dict_size=512", "a_b _a b_", "x:y", "C:\\data",
+		"1/32", "1⁄32", "a*b*c") {
 		want := oneLine(cut(text, maxLabel))
 		page := render("| a |\n| --- |\n| x" + escape(text, maxLabel) + "x |\n\n- x" + escape(text, maxLabel) + "x\n")
 		for _, between := range []string{"<td>x", "<li>x"} {
