@@ -68,12 +68,12 @@ func callLook(ctx workflow.Context, ids *activityIDs, in protocol.LookInput) (ou
 // bytes, and with it the whole workflow task.
 const maxSummary = 200
 
-// shorten cuts a label to maxSummary bytes.
-func shorten(label string) string {
-	if len(label) <= maxSummary {
-		return label
+// shorten cuts a text to a number of bytes.
+func shorten(text string, most int) string {
+	if len(text) <= most {
+		return text
 	}
-	return strings.ToValidUTF8(label[:maxSummary-len("…")], "") + "…"
+	return strings.ToValidUTF8(text[:most-len("…")], "") + "…"
 }
 
 // retryPolicy retries without a limit. The activity decides which errors are final; package activities has a table of
@@ -90,7 +90,7 @@ func withStoreOptions(ctx workflow.Context, id, summary string) workflow.Context
 		StartToCloseTimeout: 30 * time.Minute,
 		HeartbeatTimeout:    3 * protocol.HeartbeatTimeout,
 		RetryPolicy:         retryPolicy(),
-		Summary:             shorten(summary),
+		Summary:             shorten(summary, maxSummary),
 		WaitForCancellation: true,
 		Priority:            temporal.Priority{PriorityKey: keyShort},
 	})
@@ -105,7 +105,7 @@ func withSlotOptions(ctx workflow.Context, id string, at slot) workflow.Context 
 		StartToCloseTimeout: 90 * 24 * time.Hour,
 		HeartbeatTimeout:    protocol.HeartbeatTimeout,
 		RetryPolicy:         retryPolicy(),
-		Summary:             shorten(at.summary),
+		Summary:             shorten(at.summary, maxSummary),
 		WaitForCancellation: true,
 		Priority:            at.priority,
 	})

@@ -3,35 +3,34 @@ package workflows
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
 // Bounds of what a history remembers for people, and hands to the next one.
 const (
-	maxSeen       = 200     // cells
-	maxFailures   = 20      // the newest
-	maxReason     = 300     // bytes of a failure's reason, and of a label
-	maxExtensions = 3       // the newest
-	maxExtension  = 4 << 10 // bytes of a grid
+	keptCells      = 200     // cells
+	keptFailures   = 20      // the newest
+	maxReason      = 300     // bytes of a failure's reason, and of a label
+	keptExtensions = 3       // the newest
+	maxExtension   = 4 << 10 // bytes of a grid
 )
 
 // A memory is what the workflow remembers of its cells for people alone: nothing that it decides depends on it.
 type memory struct {
-	seen       []protocol.SeenCell // cells with results, ascending by nmse: at most maxSeen, those with the least
-	failures   []protocol.Failure  // the newest last, at most maxFailures
+	seen       []protocol.SeenCell // cells with results, ascending by nmse: at most keptCells, those with the least
+	failures   []protocol.Failure  // the newest last, at most keptFailures
 	extensions []string            // grids, the newest last
 }
 
 // remember notes that a cell has its result.
 func (m *memory) remember(c protocol.SeenCell) {
-	c.Label = cut(c.Label, maxReason)
+	c.Label = shorten(c.Label, maxReason)
 	m.forget([]int{c.Cell})
 	i, _ := slices.BinarySearchFunc(m.seen, c, compareSeen)
 	m.seen = slices.Insert(m.seen, i, c)
-	if len(m.seen) > maxSeen {
-		m.seen = m.seen[:maxSeen]
+	if len(m.seen) > keptCells {
+		m.seen = m.seen[:keptCells]
 	}
 }
 
@@ -59,10 +58,10 @@ func (m *memory) best() *float64 {
 
 // failed notes that a cell has no result.
 func (m *memory) failed(f protocol.Failure) {
-	f.Label, f.Error = cut(f.Label, maxReason), cut(f.Error, maxReason)
+	f.Label, f.Error = shorten(f.Label, maxReason), shorten(f.Error, maxReason)
 	m.forget([]int{f.Cell})
 	m.failures = append(m.failures, f)
-	if n := len(m.failures) - maxFailures; n > 0 {
+	if n := len(m.failures) - keptFailures; n > 0 {
 		m.failures = slices.Delete(m.failures, 0, n)
 	}
 }
@@ -79,16 +78,8 @@ func (m *memory) extended(grid string) {
 	if grid == "" {
 		return
 	}
-	m.extensions = append(m.extensions, cut(grid, maxExtension))
-	if n := len(m.extensions) - maxExtensions; n > 0 {
+	m.extensions = append(m.extensions, shorten(grid, maxExtension))
+	if n := len(m.extensions) - keptExtensions; n > 0 {
 		m.extensions = slices.Delete(m.extensions, 0, n)
 	}
-}
-
-// cut shortens a text to a number of bytes.
-func cut(text string, most int) string {
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most-len("…")], "") + "…"
 }

@@ -9,8 +9,8 @@ import (
 
 // A queue of training workers hands out what waits in this order:
 //
-//  1. Evaluations: a run is completed before another one starts. Activities that need no slot are short, and go first in
-//     their own queue.
+//  1. Evaluations: a run is completed before another one starts. Activities that need no slot are short, and go first
+//     in their own queue.
 //  2. By the priority that people gave to a sweep. Cells that are retried at once go with those of high priority.
 //  3. Of one priority, sweeps take turns (FairnessKey). The sweeps of one owner share one turn (FairnessWeight).
 //  4. Of one sweep, in the order in which the workflow starts stages: the longest way to go first (plan.Frontier).

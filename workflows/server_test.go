@@ -6,7 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,11 +23,10 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/topksweep/sweep/deploy/local"
+	"github.com/topksweep/sweep/sweep/goldentest"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
 )
-
-var updateHistories = flag.Bool("update", false, "record the histories in testdata again")
 
 // recordedIdentity is the name of the client and of the workers in recorded histories.
 const recordedIdentity = "recorded"
@@ -102,9 +101,11 @@ func histories(t *testing.T, c client.Client, id, run string) (all []*historypb.
 	return all
 }
 
+// recordHistory writes a history to testdata if -update is given. One that is there stays: it is that of an earlier
+// version, which TestReplay replays.
 func recordHistory(t *testing.T, name string, h *historypb.History) {
 	t.Helper()
-	if !*updateHistories {
+	if !goldentest.Updating() {
 		return
 	}
 	b, err := temporalproto.CustomJSONMarshalOptions{Indent: " "}.Marshal(h)
@@ -114,7 +115,15 @@ func recordHistory(t *testing.T, name string, h *historypb.History) {
 	if host, err := os.Hostname(); err == nil { // the SDK puts it into the names of queues
 		b = bytes.ReplaceAll(b, []byte(host), []byte(recordedIdentity))
 	}
-	if err := os.WriteFile(filepath.Join("testdata", name+".json"), append(b, '\n'), 0o644); err != nil {
+	file, err := os.OpenFile(filepath.Join("testdata", name+".json"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = file.Write(append(b, '\n'))
+	if err := errors.Join(err, file.Close()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -163,7 +172,7 @@ func TestOnServer(t *testing.T) {
 			t.Fatalf("ended with %v", err)
 		}
 		wantEach(t, "evaluated", f.evaluated, []int{0, 2, 4, 5, 6, 7, 9, 10, 11}, 1)
-		recordHistory(t, "runs", histories(t, c, "runs", run.GetRunID())[0])
+		recordHistory(t, "steered-runs", histories(t, c, "runs", run.GetRunID())[0])
 	})
 	// After a cancellation the workflow waits for the runs, which save their state. A run whose worker stops at that
 	// moment is recorded as canceled too.
@@ -198,7 +207,7 @@ func TestOnServer(t *testing.T) {
 		if !slices.Equal(got, []int{2, 3, 4}) || len(f.failures) != 3 || f.collected != 1 {
 			t.Errorf("recorded %+v, collected %d times", f.failures, f.collected)
 		}
-		recordHistory(t, "cancel", histories(t, c, "cancel", run.GetRunID())[0])
+		recordHistory(t, "steered-cancel", histories(t, c, "cancel", run.GetRunID())[0])
 	})
 	t.Run("limit", func(t *testing.T) {
 		f := newFake(12)
@@ -219,7 +228,7 @@ func TestOnServer(t *testing.T) {
 		if got := f.statuses(plan.Canceled); !slices.Equal(got, []int{0, 1}) {
 			t.Errorf("recorded as canceled: %v", got)
 		}
-		recordHistory(t, "limit", histories(t, c, "limit", run.GetRunID())[0])
+		recordHistory(t, "steered-limit", histories(t, c, "limit", run.GetRunID())[0])
 	})
 	// A tree forks where schedules differ and where a latent dies. The sweep is extended while it runs.
 	t.Run("tree", func(t *testing.T) {
@@ -253,7 +262,7 @@ func TestOnServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantEach(t, "evaluated", f.evaluated, cellRange(0, 5), 1)
-		recordHistory(t, "tree", histories(t, c, "tree", run.GetRunID())[0])
+		recordHistory(t, "steered-tree", histories(t, c, "tree", run.GetRunID())[0])
 	})
 	// A large grid takes several histories. Each is shorter than the length at which Temporal suggests to continue as
 	// new, each replays, and no run is lost between two of them.

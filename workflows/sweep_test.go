@@ -361,7 +361,7 @@ func TestProgress(t *testing.T) {
 
 func TestShorten(t *testing.T) {
 	for _, label := range []string{"", "k=1", strings.Repeat("a", maxSummary), strings.Repeat("é", maxSummary)} {
-		got := shorten(label)
+		got := shorten(label, maxSummary)
 		fits, isPrefix := len(label) <= maxSummary, strings.HasPrefix(label, strings.TrimSuffix(got, "…"))
 		if len(got) > maxSummary || fits && got != label || !isPrefix {
 			t.Errorf("shorten(%q) = %q", label, got)

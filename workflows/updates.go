@@ -27,7 +27,7 @@ func (s *state) handleUpdates(ctx workflow.Context) error {
 	for _, u := range []update{
 		{protocol.UpdateExtend, "cells were added to the stored plan", s.extend,
 			func(workflow.Context, protocol.Extension) error { return s.refuseIfEnding(ctx) }},
-		{protocol.UpdateRetry, `train failed and canceled cells again, at once; all, or those of {"cells": [3, 5]}`, s.retryCells,
+		{protocol.UpdateRetry, `train failed and canceled cells at once; all, or {"cells": [3, 5]}`, s.retryCells,
 			func(_ workflow.Context, of protocol.Selection) error {
 				return cmp.Or(s.refuseIfEnding(ctx), s.checkCells(of, true))
 			}},
@@ -148,7 +148,7 @@ func (s *state) set(ctx workflow.Context, to protocol.Settings) (protocol.Steere
 	return s.steered(ctx, did, stopped, nil), nil
 }
 
-// prioritize changes the priority. Stages that wait in the queue have the old one there: they leave it, and start again.
+// prioritize changes the priority. Stages that wait in the queue have the old one: they leave it, and start again.
 func (s *state) prioritize(ctx workflow.Context, to protocol.Priority) (protocol.Steered, error) {
 	before := cmp.Or(s.in.Priority, protocol.PriorityNormal)
 	s.in.Priority = to

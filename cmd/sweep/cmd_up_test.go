@@ -83,7 +83,7 @@ func checkWebUI(t *testing.T, address, id string) {
 	if err := q.Get(&now); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"**0 of 4 runs done**", "- `k="} {
+	for _, want := range []string{"**0 of 4 cells done**", "- `k="} {
 		if !strings.Contains(now.CurrentDetails, want) {
 			t.Errorf("no %q in the current details:\n%s", want, now.CurrentDetails)
 		}

@@ -72,8 +72,8 @@ func (f *Frontier) activate(number int, t Tree, n int) {
 }
 
 // StartFirst adds cells that are to be trained before all others. If another tree of the family is active, or this one
-// is, each cell begins with a branch of its own: it begins at the newest fork that is stored, and no two stages train in
-// one checkpoint folder.
+// is, each cell begins with a branch of its own: at the newest fork that is stored, and no two stages train in one
+// checkpoint folder.
 func (f *Frontier) StartFirst(number int, t Tree, cells []TreeCell) {
 	stages := Roots(cells)
 	if f.families[t.Family] > 0 {
