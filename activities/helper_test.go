@@ -89,7 +89,8 @@ type testWorker struct {
 
 	ctx    context.Context // of the activities
 	cancel context.CancelFunc
-	stop   chan struct{} // closed to stop the worker
+	end    context.CancelCauseFunc // cancel with a cause, such as activity.ErrActivityPaused
+	stop   chan struct{}           // closed to stop the worker
 }
 
 func openDir(t *testing.T) storage.Store {
@@ -120,7 +121,8 @@ func newWorker(t *testing.T, store storage.Store, p *plan.Plan) *testWorker {
 	}
 	w.now = func() time.Time { return time.Unix(1e9, 0) }
 	w.memory.Capacity = func() (int64, bool) { return 0, false }
-	w.ctx, w.cancel = context.WithCancel(t.Context())
+	w.ctx, w.end = context.WithCancelCause(t.Context())
+	w.cancel = func() { w.end(nil) }
 	t.Cleanup(func() {
 		w.cancel()
 		if err := w.Close(); err != nil {

@@ -80,6 +80,21 @@ func (p *progress) startAt(step int64) {
 	p.beat.From, p.beat.Step = step, step
 }
 
+// on notes the device, as results name it; "" if it has no name.
+func (p *progress) on(device string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.beat.Device = device
+}
+
+// saved notes the newest checkpoint: its step, and when it was stored, which is zero if that is not known. It is called
+// while the run trains on.
+func (p *progress) saved(step int64, at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.beat.At, p.beat.Saved = step, at.UTC()
+}
+
 // step notes that done steps are done, on batches of so many tokens.
 func (p *progress) step(now time.Time, done int64, s trainer.Stats, batch int) {
 	p.mu.Lock()
