@@ -251,8 +251,9 @@ func (w *testWorker) pauseAndUnpause(
 	}
 	// The attempt has ended: before that the state is PAUSE_REQUESTED.
 	pending := pendingWhen(w.T, c, run, enums.PENDING_ACTIVITY_STATE_PAUSED)
-	if f := pending.LastFailure; f.GetApplicationFailureInfo().GetType() != "Paused" || f.GetMessage() != "activity paused" {
-		w.Errorf("a paused activity shows the failure %v", pending.LastFailure)
+	f := pending.LastFailure
+	if f.GetApplicationFailureInfo().GetType() != "Paused" || f.GetMessage() != "activity paused" {
+		w.Errorf("a paused activity shows the failure %v", f)
 	}
 	if at > 0 {
 		m, err := w.newest()
