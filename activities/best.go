@@ -8,8 +8,8 @@ import (
 )
 
 // Prepare's answers stay in a history for good, and the history of a sweep of 250,000 cells with results must not have
-// more than 50 MB: a chunk takes 54 KiB of it without metrics. The metrics of one cell take at most about 180 bytes. So
-// a chunk of a large sweep has those of 24 cells, which are 4 kB. They are for people, who look at the best cells first.
+// more than 50 MB: a chunk takes 54 KiB of it without metrics. The metrics of a cell take at most about 180 bytes. So a
+// chunk of a large sweep has those of 24 cells, which are 4 kB. They are for people, who look at the best cells first.
 // A small sweep has those of all its cells, which take 18 kB of a history.
 const (
 	mostBriefs = 24  // cells of a chunk whose metrics Prepare gives
