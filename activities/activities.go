@@ -37,6 +37,7 @@ type Activities struct {
 	beat    time.Duration // between two heartbeats
 	room    time.Duration // before a stage tries again to save what it has trained in a full store
 	slotFor time.Duration // for which it keeps its slot at least
+	lookFor time.Duration // that a look may take
 	waiting waitingRoom
 
 	ctx    context.Context // ends when the worker closes; data sets are opened under it
@@ -57,6 +58,7 @@ func New(store storage.Store, backend trainer.Backend, log *slog.Logger) *Activi
 		ctx: ctx, cancel: cancel,
 		store: store, ledger: ledger.New(store), backend: backend, log: log,
 		memory: hostmem.New(), now: time.Now, beat: time.Second, room: 5 * time.Second, slotFor: time.Minute,
+		lookFor: 20 * time.Second,
 		headers: map[string]*plan.Header{}, sets: map[string]*openSet{}, opened: map[string]bool{},
 	}
 }

@@ -20,6 +20,10 @@ import (
 // whose bytes depend on the run alone.
 const metaSeconds = "train_seconds"
 
+// metaSaved is the key in a manifest's metadata for the time at which the checkpoint was stored, as RFC 3339 in UTC. It
+// is for people, like the seconds.
+const metaSaved = "saved_at"
+
 // checkpointFormat is the format of a checkpoint's data, as its manifest states it.
 const checkpointFormat = "safetensors"
 
@@ -33,6 +37,7 @@ type checkpointer struct {
 	now         func() time.Time
 	hasResult   func(context.Context) (bool, error) // of the run; nil for a shared stage
 	verify      func(context.Context) error         // see attemptData.verify
+	onSaved     func(step int64, at time.Time)      // a checkpoint is wholly stored; other goroutines call it too
 	every       time.Duration
 	keep        int
 	log         *slog.Logger
@@ -227,6 +232,7 @@ func (k *checkpointer) trySave(ctx context.Context, step int64, body *trainer.Bo
 	if err := k.verify(ctx); err != nil {
 		return err
 	}
+	meta[metaSaved] = k.now().UTC().Format(time.RFC3339)
 	m, err := k.claim.Save(ctx, storage.Checkpoint{
 		Step: step, Format: checkpointFormat, Meta: meta, Body: body, Size: body.Size(),
 	})
@@ -234,5 +240,6 @@ func (k *checkpointer) trySave(ctx context.Context, step int64, body *trainer.Bo
 		return err
 	}
 	k.saved, k.savedAt = m.Step, k.now()
+	k.onSaved(k.saved, k.savedAt)
 	return nil
 }

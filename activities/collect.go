@@ -14,6 +14,8 @@ import (
 // Collect writes a sweep's results to the store, one file for each format.
 func (a *Activities) Collect(ctx context.Context, sweep string) error {
 	defer a.heartbeat(ctx, noDetails)()
+	ctx, end := untilStop(ctx)
+	defer end()
 	return outcomeOrNoPlan(ctx, a.collect(ctx, sweep))
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/topksweep/sweep/activities/hostmem"
@@ -52,6 +53,10 @@ type errorKind struct {
 func errorKinds() []errorKind {
 	return []errorKind{
 		{is(ErrStopping), "WorkerStopping", true, time.Second},
+		// Somebody has paused the activity, in the Web UI or by a rule: no attempt begins until it is unpaused. Or it is
+		// reset, and the next attempt is its first. A stage has saved its state in both cases.
+		{is(activity.ErrActivityPaused), "Paused", true, 0},
+		{is(activity.ErrActivityReset), "Reset", true, time.Second},
 		// An attempt that was replaced by a later one of the same activity reports to
 		// nobody. So Temporal learns of a fence only if another sweep trains the same
 		// cell. If that one has ended at the next try, its result is found.
@@ -104,15 +109,35 @@ func outcome(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
+	if k, ok := kindOf(err); ok {
+		return k.application(err)
+	}
+	if !isInterruption(ctx, err) {
+		return err
+	}
+	why := context.Cause(ctx)
+	if k, ok := kindOf(why); ok {
+		return k.application(why)
+	}
+	return ctx.Err() // the activity was canceled: the SDK says so to the server
+}
+
+// kindOf returns the kind of an error, and whether it has one.
+func kindOf(err error) (errorKind, bool) {
 	for _, k := range errorKinds() {
 		if k.matches(err) {
-			return temporal.NewApplicationErrorWithOptions(brief(err.Error()), k.name, temporal.ApplicationErrorOptions{
-				NonRetryable: !k.retry, NextRetryDelay: k.after,
-			})
+			return k, true
 		}
 	}
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return ctx.Err() // the activity was canceled: the SDK says so to the server
+	return errorKind{}, false
+}
+
+// application returns an error of the kind as Temporal knows it. Where somebody has asked for the end of the attempt,
+// the SDK's log does not name it an error.
+func (k errorKind) application(err error) error {
+	o := temporal.ApplicationErrorOptions{NonRetryable: !k.retry, NextRetryDelay: k.after}
+	if errors.Is(err, activity.ErrActivityPaused) || errors.Is(err, activity.ErrActivityReset) {
+		o.Category = temporal.ApplicationErrorCategoryBenign
 	}
-	return err
+	return temporal.NewApplicationErrorWithOptions(brief(err.Error()), k.name, o)
 }

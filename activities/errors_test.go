@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/topksweep/sweep/activities/hostmem"
@@ -34,6 +35,10 @@ func TestErrorTable(t *testing.T) {
 	}{
 		{ErrStopping, "WorkerStopping", true, time.Second},
 		{fmt.Errorf("%w; %w", ErrStopping, noSpace), "WorkerStopping", true, time.Second},
+		{activity.ErrActivityPaused, "Paused", true, 0},
+		{fmt.Errorf("%w; %w", activity.ErrActivityPaused, noSpace), "Paused", true, 0},
+		{fmt.Errorf("%w; %w", activity.ErrActivityPaused, fenced), "Paused", true, 0},
+		{activity.ErrActivityReset, "Reset", true, time.Second},
 		{fmt.Errorf("checkpoint: %w", fenced), "Fenced", true, 5 * time.Minute},
 		{fmt.Errorf("%w: k: 0 is below 1", ErrConfig), "BadConfig", false, 0},
 		{fmt.Errorf("%w: no", ErrDataChanged), "DataChanged", false, 0},
@@ -62,6 +67,10 @@ func TestErrorTable(t *testing.T) {
 		}
 		if app.Type() != c.name || app.NonRetryable() == c.retry || app.NextRetryDelay() != c.after {
 			t.Errorf("%v became %#v", c.err, app)
+		}
+		benign := app.Category() == temporal.ApplicationErrorCategoryBenign
+		if benign != (c.name == "Paused" || c.name == "Reset") {
+			t.Errorf("%v has the category %v", c.err, app.Category())
 		}
 		if app.Message() != c.err.Error() {
 			t.Errorf("%v became %q", c.err, app.Message())
@@ -92,6 +101,33 @@ func TestErrorTable(t *testing.T) {
 	cancel()
 	if got := outcome(ctx, storage.Wrap("get", "x", ctx.Err())); got != context.Canceled {
 		t.Errorf("canceled became %v", got)
+	}
+}
+
+// An error that only says that the context has ended is told as what ended it.
+func TestInterruptions(t *testing.T) {
+	bare := storage.Wrap("get", "x", context.Canceled)
+	other := errors.New("connection refused")
+	for _, c := range []struct {
+		cause error
+		name  string
+	}{
+		{activity.ErrActivityPaused, "Paused"},
+		{activity.ErrActivityReset, "Reset"},
+		{ErrStopping, "WorkerStopping"},
+	} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		if got := outcome(ctx, bare); got != bare {
+			t.Errorf("before the end: %v became %v", bare, got)
+		}
+		cancel(c.cause)
+		for _, err := range []error{bare, context.Canceled, storage.Wrap("get", "x", c.cause)} {
+			wantType(t, outcome(ctx, err), c.name, true)
+		}
+		if got := outcome(ctx, other); got != other {
+			t.Errorf("%v became %v", other, got)
+		}
+		wantType(t, outcome(ctx, fmt.Errorf("%w; %w", ErrLost, bare)), protocol.ErrTypeLost, false)
 	}
 }
 

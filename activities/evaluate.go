@@ -13,65 +13,112 @@ import (
 
 // Evaluate measures a trained run on the held-out tokens, exports its model and
 // keeps its result. Then the run's checkpoints, which nothing needs any more,
-// are removed.
+// are removed. It returns the metrics of the stored result, also of one that was there
+// before. When the worker is told to stop while it measures, it ends with ErrStopping, and
+// another worker begins again.
 func (a *Activities) Evaluate(ctx context.Context, ref protocol.CellRef) (plan.Brief, error) {
-	err := a.evaluate(ctx, ref)
-	return plan.Brief{}, outcome(ctx, err)
+	metrics, err := a.evaluate(ctx, ref)
+	if err != nil {
+		return plan.Brief{}, outcome(ctx, err)
+	}
+	return plan.BriefOf(metrics), nil
 }
 
-func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) error {
+func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) (trainer.Metrics, error) {
 	r, err := a.load(ctx, ref)
 	if err != nil {
-		return err
+		return trainer.Metrics{}, err
 	}
-	cfg := r.cell.Config
-	progress, stop := a.startProgress(ctx, protocol.StageRef{CellRef: ref, To: cfg.Steps}, r)
+	progress, stop := a.startProgress(ctx, protocol.StageRef{CellRef: ref, To: r.cell.Config.Steps}, r)
 	defer stop()
 	defer a.waiting.begin()()
 	if done, err := a.result(ctx, r.id); err != nil {
-		return err
+		return trainer.Metrics{}, err
 	} else if done != nil {
-		return a.removeCheckpoints(ctx, r.id)
+		return done.Metrics, a.removeCheckpoints(ctx, r.id)
 	}
 	progress.trained()
 	progress.doing("evaluating")
+	result, state, release, err := a.measure(ctx, r, progress)
+	if err != nil {
+		return trainer.Metrics{}, err
+	}
+	defer release()
+	progress.doing("exporting the model")
+	if err := a.export(ctx, r.id, result, state); err != nil {
+		return trainer.Metrics{}, err
+	}
+	// The result is stored last: where a result is, the model is complete.
+	if err := a.ledger.StoreResult(ctx, r.id, result); err != nil {
+		return trainer.Metrics{}, err
+	}
+	// The run is completed. What ends the activity from here on comes too late: it would count the run as canceled.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
+	defer cancel()
+	// The checkpoints go only if the result can be read. There may have been one, and a
+	// damaged one is found by the next try.
+	stored, err := a.ledger.Result(ctx, r.id)
+	if err != nil {
+		return trainer.Metrics{}, err
+	}
+	if err := a.ledger.DeleteFailure(ctx, ref.Sweep, r.cell.ID); err != nil {
+		return trainer.Metrics{}, err
+	}
+	return stored.Metrics, a.removeCheckpoints(ctx, r.id)
+}
+
+// measure reads the last checkpoint of a run and measures its model. It returns the result and the state that belongs
+// to it, without moments, which takes memory until release is called. The error is ErrStopping if the worker is told to
+// stop.
+func (a *Activities) measure(
+	ctx context.Context, r *run, progress *progress,
+) (result ledger.Result, state *trainer.State, release func(), err error) {
+	ctx, end := untilStop(ctx)
+	defer end()
+	fail := func(err error) (ledger.Result, *trainer.State, func(), error) {
+		if release != nil {
+			release()
+		}
+		return ledger.Result{}, nil, nil, interrupted(ctx, err)
+	}
+	cfg := r.cell.Config
 	set, err := a.data(ctx, r.header, progress)
 	if err != nil {
-		return err
+		return fail(err)
 	}
 	from, err := a.origins(ctx, r, plan.LevelRun, cfg.Steps)
 	if err != nil {
-		return err
+		return fail(err)
 	}
-	release, err := a.memory.Reserve(hostmem.Bytes(a.backend, cfg))
-	if err != nil {
-		return err
+	if release, err = a.memory.Reserve(hostmem.Bytes(a.backend, cfg)); err != nil {
+		return fail(err)
 	}
-	defer release()
-	state := trainer.NewState(cfg)
+	state = trainer.NewState(cfg)
 	m, err := from.last(ctx, cfg, state)
 	if err != nil {
-		return err
+		return fail(err)
 	}
+	progress.saved(m.Step, savedOf(m))
 	model, err := a.backend.New(cfg, state, nil)
 	if err != nil {
-		return err
+		return fail(err)
 	}
 	defer model.Close()
+	progress.on(model.Hardware().Device)
 	// The model has its own copy. Without the moments there is room for W_dec at unit norm.
 	state.M, state.V = trainer.Params{}, trainer.Params{}
 	recipe, err := trainer.RecipeByName(cfg.Recipe)
 	if err != nil {
-		return err
+		return fail(err)
 	}
 	metrics, err := trainer.Evaluate(ctx, model, cfg, state, set, set.Directions())
 	if err != nil {
-		return set.explain(ctx, err)
+		return fail(set.explain(ctx, err))
 	}
 	if err := set.verify(ctx); err != nil {
-		return err
+		return fail(err)
 	}
-	result := ledger.NewResult(r.header, r.cell, plan.Completed)
+	result = ledger.NewResult(r.header, r.cell, plan.Completed)
 	result.Metrics, result.Tokens, result.WallSeconds = metrics, cfg.Tokens(), secondsOf(m)
 	result.Spans = spansOf(m)
 	if n := len(result.Spans); n > 0 {
@@ -82,23 +129,7 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) error {
 	result.AuxKLatents = ledger.AuxKLatents(cfg, metrics.FirstDeadStep, state.Curve)
 	result.Scale = set.Info().Scale
 	result.Threshold = state.StoredThreshold(recipe, result.Scale)
-	progress.doing("exporting the model")
-	if err := a.export(ctx, r.id, result, state); err != nil {
-		return err
-	}
-	// The result is stored last: where a result is, the model is complete.
-	if err := a.ledger.StoreResult(ctx, r.id, result); err != nil {
-		return err
-	}
-	// The checkpoints go only if the result can be read. There may have been one, and a
-	// damaged one is found by the next try.
-	if _, err := a.ledger.Result(ctx, r.id); err != nil {
-		return err
-	}
-	if err := a.ledger.DeleteFailure(ctx, ref.Sweep, r.cell.ID); err != nil {
-		return err
-	}
-	return a.removeCheckpoints(ctx, r.id)
+	return result, state, release, nil
 }
 
 // removeCheckpoints removes the checkpoint folder of a run that has a result.

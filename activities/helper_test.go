@@ -10,10 +10,12 @@ import (
 	"maps"
 	"math"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
@@ -89,7 +91,11 @@ type testWorker struct {
 
 	ctx    context.Context // of the activities
 	cancel context.CancelFunc
-	stop   chan struct{} // closed to stop the worker
+	end    context.CancelCauseFunc // cancel with a cause, such as activity.ErrActivityPaused
+	stop   chan struct{}           // closed to stop the worker
+
+	beatMu sync.Mutex
+	beats  []converter.EncodedValues // details of the heartbeats that a server would have got
 }
 
 func openDir(t *testing.T) storage.Store {
@@ -120,7 +126,8 @@ func newWorker(t *testing.T, store storage.Store, p *plan.Plan) *testWorker {
 	}
 	w.now = func() time.Time { return time.Unix(1e9, 0) }
 	w.memory.Capacity = func() (int64, bool) { return 0, false }
-	w.ctx, w.cancel = context.WithCancel(t.Context())
+	w.ctx, w.end = context.WithCancelCause(t.Context())
+	w.cancel = func() { w.end(nil) }
 	t.Cleanup(func() {
 		w.cancel()
 		if err := w.Close(); err != nil {
@@ -137,21 +144,26 @@ func (w *testWorker) saveEveryStep() {
 }
 
 // run runs an activity once, as a worker would.
-func (w *testWorker) run(activity string, arg any) error {
-	_, err := w.get(activity, arg)
+func (w *testWorker) run(name string, arg any) error {
+	_, err := w.get(name, arg)
 	return err
 }
 
 // get is run, with what the activity returns.
-func (w *testWorker) get(activity string, arg any) (out converter.EncodedValue, err error) {
+func (w *testWorker) get(name string, arg any) (out converter.EncodedValue, err error) {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestActivityEnvironment()
 	env.SetWorkerOptions(worker.Options{BackgroundActivityContext: w.ctx})
 	env.SetWorkerStopChannel(w.stop)
+	env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
+		w.beatMu.Lock()
+		defer w.beatMu.Unlock()
+		w.beats = append(w.beats, details)
+	})
 	w.RegisterLight(env)
 	w.RegisterTraining(env)
-	return env.ExecuteActivity(activity, arg)
+	return env.ExecuteActivity(name, arg)
 }
 
 func (w *testWorker) ref(cell int) protocol.CellRef {
@@ -211,7 +223,9 @@ func (w *testWorker) newest() (*storage.Manifest, error) {
 }
 
 // model reads the exported weights of cell 1.
-func (w *testWorker) model() []byte { return read(w.T, w.store, ledger.ModelKey(w.id(), modelWeights)) }
+func (w *testWorker) model() []byte { return read(w.T, w.store, w.modelKey()) }
+
+func (w *testWorker) modelKey() string { return ledger.ModelKey(w.id(), modelWeights) }
 
 // undisturbedModel trains cell 1 without any disturbance and returns its weights.
 func undisturbedModel(t *testing.T) []byte {
@@ -305,8 +319,9 @@ func wantCanceled(t *testing.T, err error) {
 type hooks struct {
 	trainer.Backend
 	before func(step int64)
-	after  func(done int64) // so many steps are done
-	encode func()           // before rows are encoded for an evaluation
+	after  func(done int64)      // so many steps are done
+	stats  func(s trainer.Stats) // of a step that is done
+	encode func()                // before rows are encoded for an evaluation
 }
 
 func (h *hooks) New(c trainer.Config, s *trainer.State, data trainer.Batches) (trainer.Model, error) {
@@ -325,6 +340,9 @@ func (m *hookedModel) Steps(ctx context.Context, to int64) iter.Seq2[trainer.Sta
 		m.before(to)
 		for s, err := range m.Model.Steps(ctx, to) {
 			m.step++
+			if m.h.stats != nil && err == nil {
+				m.h.stats(s)
+			}
 			if m.h.after != nil {
 				m.h.after(m.step)
 			}

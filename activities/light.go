@@ -13,9 +13,11 @@ import (
 )
 
 // Prepare returns one chunk of a plan's trees, with the cells marked whose result
-// is in the store.
+// is in the store, and the metrics of some of them (withBriefs).
 func (a *Activities) Prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan.Tree, error) {
 	defer a.heartbeat(ctx, noDetails)()
+	ctx, end := untilStop(ctx)
+	defer end()
 	trees, err := a.prepare(ctx, ref)
 	return trees, outcomeOrNoPlan(ctx, err)
 }
@@ -29,6 +31,7 @@ func (a *Activities) prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan
 	if err != nil {
 		return nil, err
 	}
+	var best bestCells
 	for _, t := range trees {
 		for i := range t.Cells {
 			c := &t.Cells[i]
@@ -41,8 +44,13 @@ func (a *Activities) prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan
 				return nil, err
 			}
 			c.Done, c.ID = r != nil, "" // a history needs no IDs
+			c.Brief = nil
+			if r != nil {
+				best.add(c, plan.BriefOf(r.Metrics))
+			}
 		}
 	}
+	best.keep(briefsFor(h.CellCount))
 	return trees, nil
 }
 

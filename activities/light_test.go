@@ -1,7 +1,7 @@
 package activities
 
 import (
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -45,7 +45,9 @@ func TestPrepareAndResults(t *testing.T) {
 	for i, label := range []string{"k=2", "k=3", "k=4"} {
 		want[i].Cell, want[i].Label, want[i].Done = i, label, i == 1
 	}
-	if !slices.Equal(prepared, want) {
+	metrics := plan.BriefOf(w.results(t)[1].Metrics)
+	want[1].Brief = &metrics
+	if !reflect.DeepEqual(prepared, want) {
 		t.Errorf("prepared %+v", prepared)
 	}
 
@@ -130,5 +132,45 @@ func TestNoPlan(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v lacks %q", err, want)
 		}
+	}
+}
+
+// A cell that is canceled one by one is kept and shown like others that have no result, until it is trained again.
+func TestCanceledCell(t *testing.T) {
+	w := submit(t, openDir(t), makePlan(t, nil))
+	w.finish()
+	const reason = `canceled by sweep cancel --cell, "see | below" <b>`
+	in := protocol.FailInput{Sweep: w.plan.ID, Cells: []int{0, 1, 2}, Status: plan.Canceled, Error: reason}
+	if err := w.run(protocol.ActivityFail, in); err != nil {
+		t.Fatal(err)
+	}
+	w.recordFailure(2, "step 3: the loss is NaN") // the newest reason counts
+	r := w.results(t)
+	if r[0].Status != plan.Canceled || r[0].Error != reason || r[1].Status != plan.Completed || r[1].Error != "" ||
+		r[2].Status != plan.Failed {
+		t.Errorf("results %+v", r)
+	}
+	if err := w.run(protocol.ActivityCollect, w.plan.ID); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range keys(t, w.store, "sweeps/"+w.plan.ID+"/results/") {
+		text := string(read(t, w.store, f))
+		if !strings.Contains(text, "canceled") || !strings.Contains(text, "failed") {
+			t.Errorf("%s lacks a status:\n%s", f, text)
+		}
+	}
+	// A stage that it shares says nothing about the cell alone.
+	trunk := protocol.StageRef{CellRef: w.ref(0), Level: plan.LevelTrunk, To: steps / 2, Cells: 2}
+	if err := w.run(protocol.ActivityTrain, trunk); err != nil {
+		t.Fatal(err)
+	}
+	if r := w.results(t)[0]; r.Status != plan.Canceled || r.Error != reason {
+		t.Errorf("after a shared stage: %+v", r)
+	}
+	if err := w.run(protocol.ActivityTrain, w.stage(0)); err != nil {
+		t.Fatal(err)
+	}
+	if r := w.results(t)[0]; r.Status != plan.Pending || r.Error != "" {
+		t.Errorf("trained again: %+v", r)
 	}
 }

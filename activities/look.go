@@ -2,6 +2,10 @@ package activities
 
 import (
 	"context"
+	"errors"
+	"fmt"
+
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/topksweep/sweep/sweep/protocol"
 )
@@ -12,12 +16,29 @@ type Observer interface {
 }
 
 // Look returns what the server tells of a sweep, for the workflow, which cannot ask. Without an Observer that is
-// nothing.
+// nothing. A look takes a.lookFor at most: afterwards what it has seen is old, and the next look sees more.
+//
+// Nothing but what people see depends on a look. So its error has the type LookFailed, and no log names it an error.
 func (a *Activities) Look(ctx context.Context, in protocol.LookInput) (protocol.Live, error) {
 	defer a.heartbeat(ctx, noDetails)()
 	if a.Observer == nil {
 		return protocol.Live{}, nil
 	}
-	live, err := a.Observer.Look(ctx, in)
-	return live, outcome(ctx, err)
+	ctx, end := untilStop(ctx)
+	defer end()
+	within, cancel := context.WithTimeout(ctx, a.lookFor)
+	defer cancel()
+	live, err := a.Observer.Look(within, in)
+	switch {
+	case err == nil:
+		live.Stages = live.Stages[:min(len(live.Stages), protocol.MaxLive)]
+		return live, nil
+	case ctx.Err() != nil: // the activity is canceled, paused, or its worker stops
+		return protocol.Live{}, outcome(ctx, fmt.Errorf("look at %s: %w", in.Sweep, context.Cause(ctx)))
+	case errors.Is(within.Err(), context.DeadlineExceeded):
+		err = fmt.Errorf("the server gave no answer within %v: %w", a.lookFor, err)
+	}
+	message := brief(fmt.Sprintf("look at %s: %v", in.Sweep, err))
+	return protocol.Live{}, temporal.NewApplicationErrorWithOptions(message, "LookFailed",
+		temporal.ApplicationErrorOptions{Category: temporal.ApplicationErrorCategoryBenign})
 }

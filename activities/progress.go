@@ -34,9 +34,11 @@ func (a *Activities) startProgress(ctx context.Context, ref protocol.StageRef, r
 
 // heartbeat tells Temporal at regular intervals that the activity is alive, until
 // stop is called. It goes on when the activity is canceled, because a run then
-// still saves its state.
+// still saves its state. The last one tells how the attempt ended: the SDK sends it
+// unless the activity is completed, and the server shows it until the next attempt.
 func (a *Activities) heartbeat(ctx context.Context, details func() any) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	last := context.WithoutCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		tick := time.NewTicker(a.beat)
@@ -45,6 +47,7 @@ func (a *Activities) heartbeat(ctx context.Context, details func() any) (stop fu
 			activity.RecordHeartbeat(ctx, details())
 			select {
 			case <-ctx.Done():
+				activity.RecordHeartbeat(last, details())
 				return
 			case <-tick.C:
 			}
@@ -78,6 +81,21 @@ func (p *progress) startAt(step int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.beat.From, p.beat.Step = step, step
+}
+
+// on notes the device, as results name it; "" if it has no name.
+func (p *progress) on(device string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.beat.Device = device
+}
+
+// saved notes the newest checkpoint: its step, and when it was stored, which is zero if that is not known. It is called
+// while the run trains on.
+func (p *progress) saved(step int64, at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.beat.At, p.beat.Saved = step, at.UTC()
 }
 
 // step notes that done steps are done, on batches of so many tokens.

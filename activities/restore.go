@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/ledger"
@@ -63,6 +64,7 @@ type start struct {
 	*trainer.State
 	seconds     float64       // spent in training up to it
 	spans       []ledger.Span // of the steps up to it
+	saved       time.Time     // when the checkpoint was stored; zero if that is not known
 	inOwnFolder bool          // it is a checkpoint in the stage's own folder
 }
 
@@ -94,7 +96,7 @@ func (o origins) restore(ctx context.Context, c trainer.Config) (*start, error) 
 		if err != nil {
 			return nil, err
 		}
-		return &start{s, secondsOf(m), spansOf(m), f.inOwnFolder}, nil
+		return &start{s, secondsOf(m), spansOf(m), savedOf(m), f.inOwnFolder}, nil
 	}
 	return &start{State: trainer.Init(c)}, nil
 }
@@ -121,6 +123,16 @@ func secondsOf(m *storage.Manifest) float64 {
 		return 0
 	}
 	return seconds
+}
+
+// savedOf reads the time at which a checkpoint was stored from its manifest; zero if that states none, as those of
+// earlier versions do, or one that no clock shows.
+func savedOf(m *storage.Manifest) time.Time {
+	at, err := time.Parse(time.RFC3339, m.Meta[metaSaved])
+	if at = at.UTC(); err != nil || at.Year() < 1970 || at.Year() > 9999 {
+		return time.Time{}
+	}
+	return at
 }
 
 // decoder reads a checkpoint of a run of c into s.

@@ -221,13 +221,15 @@ func TestSaysThatItWaitsForRoom(t *testing.T) {
 
 // A stage that waits for room ends when it must. If there is room by then, it is done.
 func TestEndsWhileWaitingForRoom(t *testing.T) {
-	for _, how := range []string{"stop", "cancel", "stop with room", "fenced"} {
+	for _, how := range []string{"stop", "cancel", "pause", "stop with room", "fenced"} {
 		var w *testWorker
 		tries := 0
 		w = submit(t, &crampedStore{Store: openDir(t), refuse: func(string) error {
 			switch tries++; {
 			case tries == 1 && how == "cancel":
 				w.cancel()
+			case tries == 1 && how == "pause":
+				w.end(activity.ErrActivityPaused)
 			case tries == 1 && how != "fenced":
 				close(w.stop)
 			case how == "stop with room":
@@ -247,6 +249,11 @@ func TestEndsWhileWaitingForRoom(t *testing.T) {
 			wantType(t, err, "WorkerStopping", true)
 		case "cancel":
 			wantType(t, err, "NoSpace", true)
+		case "pause":
+			wantType(t, err, "Paused", true)
+			if err == nil || !strings.Contains(err.Error(), storage.ErrNoSpace.Error()) {
+				t.Errorf("%v does not say that nothing is saved", err)
+			}
 		case "stop with room":
 			if err != nil {
 				t.Error(err)

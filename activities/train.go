@@ -20,7 +20,7 @@ import (
 // begin at, and leaves a checkpoint there. A stage that cells of different AuxK
 // settings may share also ends before the first step in which a latent is dead. When
 // the worker is told to stop, it saves the state and ends with ErrStopping, and another
-// worker goes on.
+// worker goes on. It returns the loss of the last step that it trained and kept.
 func (a *Activities) TrainStage(ctx context.Context, ref protocol.StageRef) (protocol.Trained, error) {
 	t, err := a.trainStage(ctx, ref)
 	return t, outcome(ctx, err)
@@ -37,7 +37,7 @@ func (a *Activities) trainStage(ctx context.Context, ref protocol.StageRef) (pro
 	defer a.waiting.begin()()
 	t := &training{a: a, run: r, ref: ref, progress: progress}
 	defer t.close()
-	if todo, err := t.open(ctx); !todo || err != nil {
+	if todo, err := t.openUnlessStopped(ctx); !todo || err != nil {
 		return done, err
 	}
 	return t.conclude(ctx, t.train(ctx))
@@ -54,9 +54,19 @@ type training struct {
 	loop        *trainer.Loop
 	saver       *checkpointer
 	deaths      *deathWatch // nil for a stage that goes on when a latent dies
+	loss        float64     // of the last step that the attempt trained and kept; 0 before the first
 	firstStep   int         // the step that the attempt began with
 	inOwnFolder bool        // it began at a checkpoint in the stage's own folder
 	release     func()      // of the host's memory
+}
+
+// openUnlessStopped is open, which ends with ErrStopping if the worker is told to stop meanwhile: reading a large
+// checkpoint takes long, and nothing is lost yet.
+func (t *training) openUnlessStopped(ctx context.Context) (todo bool, err error) {
+	ctx, end := untilStop(ctx)
+	defer end()
+	todo, err = t.open(ctx)
+	return todo, interrupted(ctx, err)
 }
 
 // open checks the stage, claims its folder and puts its model on the device. todo is
@@ -107,6 +117,10 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	if t.loop, err = trainer.Start(t.a.backend, cfg, start.State, t.data.Set); err != nil {
 		return false, err
 	}
+	t.progress.on(t.loop.Hardware().Device)
+	if start.Step > 0 {
+		t.progress.saved(start.Step, start.saved)
+	}
 	if t.ref.Level.UntilDead() {
 		if t.deaths, err = newDeathWatch(t.loop, cfg, start.State); err != nil {
 			return false, err
@@ -117,7 +131,8 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 		checkpoints: from[0].Checkpoints, claim: claim, loop: t.loop, cfg: cfg, now: t.a.now, verify: t.data.verify,
 		every: t.header.Run.Checkpoint.Every, keep: t.header.Run.Checkpoint.Keep, log: t.a.log.With("folder", from[0].Folder),
 		seconds: start.seconds, before: start.spans, attempt: t.span(), began: now, last: now, saved: start.Step,
-		buffer: start.State, // the loop has its own copy: this memory holds checkpoints from here on
+		onSaved: t.progress.saved,
+		buffer:  start.State, // the loop has its own copy: this memory holds checkpoints from here on
 	}
 	if t.alone() {
 		t.saver.hasResult = func(ctx context.Context) (bool, error) {
@@ -156,7 +171,7 @@ func (t *training) checkSpan() error {
 
 // train trains the stage, with checkpoints beside it. The error is errDead if a
 // latent died, ErrStopping if the worker is told to stop, and the cause of ctx if
-// the activity is canceled.
+// the activity is canceled, paused or reset.
 func (t *training) train(ctx context.Context) error {
 	stopping := activity.GetWorkerStopChannel(ctx)
 	return t.loop.Run(ctx, int64(t.ref.To), func(done int64, s trainer.Stats) error {
@@ -165,6 +180,7 @@ func (t *training) train(ctx context.Context) error {
 				return err
 			}
 		}
+		t.loss = s.Loss
 		now := t.a.now()
 		t.progress.step(now, done, s, t.cell.Config.BatchSize)
 		select {
@@ -182,16 +198,17 @@ const saveWithin = 5 * time.Minute
 // conclude saves what is trained, and says how far the stage has come. err is what
 // train returned. If the store is full it waits for room, unless the stage must end.
 func (t *training) conclude(ctx context.Context, err error) (protocol.Trained, error) {
-	out := protocol.Trained{Reached: t.ref.To}
+	out := protocol.Trained{Reached: t.ref.To, Loss: t.loss}
 	if errors.Is(err, errDead) {
 		out.Reached, err = int(t.deaths.before.Step), nil
 	}
+	err = interrupted(ctx, err)
 	canceled := ctx.Err() != nil && errors.Is(err, context.Cause(ctx))
 	if err != nil && !errors.Is(err, ErrStopping) && !canceled {
 		t.saver.wait() // nothing more is saved: the model may be in the middle of a step
 		return out, t.data.explain(ctx, err)
 	}
-	// The stage is done, or told to stop, or canceled: what is trained is kept.
+	// The stage is done, or told to stop, or canceled, paused or reset: what is trained is kept.
 	t.progress.doing("saving the checkpoint")
 	early := err != nil
 	save := func() error { return t.save(ctx, early, out.Reached) }
@@ -217,15 +234,19 @@ func (t *training) conclude(ctx context.Context, err error) (protocol.Trained, e
 		return out, err
 	case err == nil:
 		return out, saved
-	case errors.Is(err, ErrStopping) && !errors.Is(saved, storage.ErrFenced): // else another attempt has trained it
-		t.a.notSaved(t.cell.ID, saved)
+	case !errors.Is(saved, storage.ErrFenced): // else another attempt has trained it
+		t.a.notSaved(t.cell.ID, saved, errors.Is(err, ErrStopping))
 	}
 	return out, fmt.Errorf("%w; %w", err, saved)
 }
 
-// notSaved notes that a stage of a cell had to stop, and could not save what it had trained.
-func (a *Activities) notSaved(cell string, err error) {
+// notSaved notes that a stage of a cell had to end, and could not save what it had trained. stopping says that it ended
+// with the worker.
+func (a *Activities) notSaved(cell string, err error, stopping bool) {
 	a.log.Warn("what was trained since the last checkpoint is not saved", "cell", cell, "error", err)
+	if !stopping {
+		return
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.unsaved = err

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"os"
 	"runtime/debug"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/topksweep/sweep/activities"
 	"github.com/topksweep/sweep/storage"
+	look "github.com/topksweep/sweep/sweep/observe"
 	"github.com/topksweep/sweep/sweep/protocol"
 	"github.com/topksweep/sweep/workflows"
 )
@@ -37,7 +39,10 @@ func startWorkers(c client.Client, store storage.Store, device trainingDevice, l
 	a.DataCache = device.cache
 	info, _ := debug.ReadBuildInfo()
 	a.Build = versionOf(info).build()
+	a.Observer = look.Looker{Client: c}
+	host, _ := os.Hostname() // Identity says so where it is not known
 	light := worker.Options{
+		Identity:                         look.Identity(os.Getpid(), host, device.backend.Name(), device.slots),
 		WorkerStopTimeout:                workerStopTimeout,
 		MaxHeartbeatThrottleInterval:     heartbeatInterval,
 		DefaultHeartbeatThrottleInterval: heartbeatInterval,
