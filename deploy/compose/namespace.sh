@@ -32,7 +32,7 @@ SweepOwner Keyword SweepOwner='none'
 
 # exists NAME TYPE: the namespace has the attribute, with that type.
 exists() {
-	temporal operator search-attribute list --namespace "$TEMPORAL_NAMESPACE" |
+	temporal operator search-attribute list --namespace "$TEMPORAL_NAMESPACE" </dev/null |
 		grep -Eq "^ *$1 +$2 *\$"
 }
 
@@ -47,7 +47,7 @@ while read -r name type condition; do
 		exists "$name" "$type"; do
 		tries=$((tries - 1))
 		[ "$tries" -gt 0 ] || break
-		case $why in *"annot have more than"* | *"already exists"* | *"exists with"*) break ;; esac
+		case $why in *"have more than"* | *"different type"*) break ;; esac
 		sleep 1
 	done
 	if exists "$name" "$type"; then
