@@ -117,7 +117,7 @@ func TestMissingAttributes(t *testing.T) {
 				have["SweepCells"] = enums.INDEXED_VALUE_TYPE_KEYWORD
 				delete(have, "SweepOwner")
 				return have
-			}, false, slices.DeleteFunc(slices.Clone(all), func(s string) bool { return s == "SweepCells" || s == "SweepOwner" }),
+			}, false, without(all, "SweepCells", "SweepOwner"),
 			[]string{"SweepCells: in the namespace research it is of type Keyword, not Int",
 				"create --namespace research --name SweepOwner --type Keyword\n"},
 		},
@@ -157,6 +157,11 @@ func TestMissingAttributes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// without returns the names that are not some.
+func without(names []string, some ...string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(some, name) })
 }
 
 func TestKeyword(t *testing.T) {

@@ -81,8 +81,9 @@ func queue(t *testing.T, c client.Client, b batch, backlog int64) {
 
 // backlogOf returns how many activities wait.
 func backlogOf(ctx context.Context, c client.Client) (int64, error) {
+	const activities = enums.TASK_QUEUE_TYPE_ACTIVITY
 	d, err := c.WorkflowService().DescribeTaskQueue(ctx, &workflowservice.DescribeTaskQueueRequest{
-		Namespace: DefaultNamespace, TaskQueue: &taskqueue.TaskQueue{Name: slots}, TaskQueueType: enums.TASK_QUEUE_TYPE_ACTIVITY,
+		Namespace: DefaultNamespace, TaskQueue: &taskqueue.TaskQueue{Name: slots}, TaskQueueType: activities,
 		ReportStats: true,
 	})
 	return d.GetStats().GetApproximateBacklogCount(), err

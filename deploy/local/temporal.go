@@ -56,8 +56,9 @@ func startTemporal(
 	}
 }
 
-// launch starts the server, with or without fairness between the keys of a queue. It returns a *fatalError if the server wanted to end the
-// process during that. A later wish to end the process is logged to user.
+// launch starts the server, with fairness between the keys of a queue if fair is true. It
+// returns a *fatalError if the server wanted to end the process during that. A later wish
+// to end the process is logged to user.
 func launch(
 	conf *config.Config, p ports, fair bool, log, user *slog.Logger,
 ) (srv temporal.Server, err error) {
