@@ -164,6 +164,21 @@ func without(names []string, some ...string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(some, name) })
 }
 
+// A server that lists attributes which it does not take yet starts the sweep without them.
+func TestAttributesRefused(t *testing.T) {
+	fake, srv := dialGRPCServer(t, "research")
+	fake.stale = true
+	var notes bytes.Buffer
+	request := startDemo(t, fake, srv, "ada\x00", &notes)
+	in, set := inputOf(t, request.Input), attributesOf(request)
+	if len(in.Attributes) > 0 || in.Owner != "ada\uFFFD" || len(set) > 0 {
+		t.Errorf("input %+v, search attributes %v", in, set)
+	}
+	if got := notes.String(); !strings.Contains(got, "mapping") || strings.Count(got, "note: ") != 1 {
+		t.Errorf("notes:\n%s", got)
+	}
+}
+
 func TestKeyword(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                             "",

@@ -30,6 +30,7 @@ type grpcServer struct {
 	repeated   func() // called when a heartbeat is sent again
 	started    []*workflowservice.StartWorkflowExecutionRequest
 	attributes map[string]enums.IndexedValueType // of its namespace; nil: it does not tell
+	stale      bool                              // it refuses workflows with search attributes
 }
 
 func (s *grpcServer) GetSystemInfo(context.Context, *workflowservice.GetSystemInfoRequest) (
@@ -54,6 +55,9 @@ func (s *grpcServer) StartWorkflowExecution(_ context.Context, r *workflowservic
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.stale && len(r.SearchAttributes.GetIndexedFields()) > 0 {
+		return nil, status.Error(codes.InvalidArgument, "no mapping defined for search attribute SweepOwner")
+	}
 	s.started = append(s.started, r)
 	return &workflowservice.StartWorkflowExecutionResponse{RunId: "1", Started: true}, nil
 }

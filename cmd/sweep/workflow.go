@@ -34,13 +34,27 @@ type submission struct {
 func startWorkflow(ctx context.Context, errOut io.Writer, srv *server, s submission,
 	reuse enums.WorkflowIdReusePolicy) (started bool, err error) {
 
-	h, known := s.header, knownAttributes(ctx, errOut, srv)
+	known := knownAttributes(ctx, errOut, srv)
 	var cells []grid.Cell
 	if slices.Contains(known, protocol.AttrAxes) {
-		if cells, err = cellsOf(ctx, s.ledger, h); err != nil {
+		if cells, err = cellsOf(ctx, s.ledger, s.header); err != nil {
 			return false, err
 		}
 	}
+	started, err = executeWorkflow(ctx, srv, s, reuse, known, cells)
+	var refused *serviceerror.InvalidArgument
+	if errors.As(err, &refused) && len(known) > 0 { // it lists what is new some seconds before it takes it
+		fmt.Fprintf(errOut, "note: the sweep starts without search attributes: %v\n", err)
+		return executeWorkflow(ctx, srv, s, reuse, nil, nil)
+	}
+	return started, err
+}
+
+// executeWorkflow starts a workflow for startWorkflow, with those search attributes that are known.
+func executeWorkflow(ctx context.Context, srv *server, s submission, reuse enums.WorkflowIdReusePolicy,
+	known []string, cells []grid.Cell) (started bool, err error) {
+
+	h := s.header
 	_, err = srv.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                                       h.ID,
 		TaskQueue:                                protocol.Queue,
@@ -53,7 +67,7 @@ func startWorkflow(ctx context.Context, errOut io.Writer, srv *server, s submiss
 	}, protocol.WorkflowSweep, protocol.SweepInput{
 		Sweep: h.ID, Size: h.Size(), TrainQueue: protocol.TrainQueue(s.backend),
 		MaxConcurrent: h.Run.MaxConcurrent, FailureLimit: h.Run.FailureLimit(),
-		Owner: s.owner, Attributes: known,
+		Owner: keyword(s.owner), Attributes: known,
 	})
 	var ranBefore *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &ranBefore) {
