@@ -51,15 +51,18 @@ func runBatch(ctx workflow.Context, b batch) error {
 	return nil
 }
 
-// startWorkflows runs a worker for batches, which runs none of their activities.
-func startWorkflows(t *testing.T, c client.Client) worker.Worker {
+// startWorkflows runs a worker for batches, which runs none of their activities, until stop.
+func startWorkflows(t *testing.T, c client.Client) (stop func()) {
 	t.Helper()
 	w := worker.New(c, workflows, worker.Options{})
 	w.RegisterWorkflowWithOptions(runBatch, workflow.RegisterOptions{Name: "batch"})
 	if err := w.Start(); err != nil {
 		t.Fatal(err)
 	}
-	return w
+	return func() {
+		w.Stop()
+		worker.PurgeStickyWorkflowCache() // it holds goroutines of workflows that have not ended
+	}
 }
 
 // queue starts a batch and waits until all its activities are in the queue, where backlog
@@ -130,7 +133,7 @@ func last(names []string, name string) int {
 // before both.
 func TestFairness(t *testing.T) {
 	c := dial(t, start(t, t.TempDir(), nil), DefaultNamespace)
-	defer startWorkflows(t, c).Stop()
+	defer startWorkflows(t, c)()
 	queue(t, c, batch{"large", 200, 3}, 200)
 	queue(t, c, batch{"small", 4, 3}, 204)
 	queue(t, c, batch{"first", 3, 2}, 207)
@@ -151,14 +154,13 @@ func TestFairnessAfterNone(t *testing.T) {
 	dir := t.TempDir()
 	t.Run("without", func(t *testing.T) {
 		c := dial(t, start(t, dir, func(o *Options) { o.withoutFairness = true }), DefaultNamespace)
-		w := startWorkflows(t, c)
-		defer w.Stop()
+		defer startWorkflows(t, c)()
 		queue(t, c, batch{"old", 50, 3}, 50)
 		queue(t, c, batch{"older", 20, 5}, 70)
 	})
 	t.Run("with", func(t *testing.T) {
 		c := dial(t, start(t, dir, nil), DefaultNamespace)
-		defer startWorkflows(t, c).Stop()
+		defer startWorkflows(t, c)()
 		options := client.StartWorkflowOptions{ID: "new", TaskQueue: workflows}
 		if _, err := c.ExecuteWorkflow(t.Context(), options, "batch", batch{"new", 4, 3}); err != nil {
 			t.Fatal(err)
