@@ -91,7 +91,7 @@ func runExtend(ctx context.Context, env *environment, o extendOptions) error {
 	}
 	// The workflow is told even if no cell is new: an earlier extend may have died
 	// between storing its cells and this.
-	err = updateOrStart(ctx, srv, l, &whole.Header, backend.name, protocol.UpdateExtend, whole.Size())
+	err = updateOrStart(ctx, env, srv, l, &whole.Header, backend.name, "", protocol.UpdateExtend, whole.Size())
 	if err != nil {
 		return explain(srv.folders, err)
 	}

@@ -72,7 +72,7 @@ func runRetry(ctx context.Context, env *environment, o retryOptions) error {
 	if err := waitIfEnding(ctx, env, srv.client, header.ID); err != nil {
 		return err
 	}
-	if err := updateOrStart(ctx, srv, l, header, backend.name, protocol.UpdateRetry); err != nil {
+	if err := updateOrStart(ctx, env, srv, l, header, backend.name, "", protocol.UpdateRetry); err != nil {
 		return explain(srv.folders, err)
 	}
 	fmt.Fprintf(env.errOut,

@@ -96,7 +96,8 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 			return err
 		}
 		defer srv.close()
-		if err := startOrAttach(ctx, env, srv, l, header, planned.src, device.backend.Name()); err != nil {
+		srv.prefer(ctx, header.ID)
+		if err := startOrAttach(ctx, env, srv, l, header, planned.src, device.backend.Name(), ""); err != nil {
 			return explain(srv.folders, err)
 		}
 		return followToResults(ctx, env, srv, l, header, o.output)
@@ -126,6 +127,7 @@ func startOrJoin(ctx context.Context, env *environment, o runOptions, device tra
 		case err == nil:
 			fmt.Fprintf(env.errOut, "Temporal server at %s\n", k.addresses())
 			srv := *k.server
+			srv.prefer = k.prefer
 			srv.close = func() { stopStack(ctx, env, k) }
 			return &srv, nil
 		case errors.As(err, &inUse) && inUse.Info.HostPort != "":

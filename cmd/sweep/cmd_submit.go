@@ -67,7 +67,7 @@ func runSubmit(ctx context.Context, env *environment, o submitOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := startOrAttach(ctx, env, srv, l, header, planned.src, backend.name); err != nil {
+	if err := startOrAttach(ctx, env, srv, l, header, planned.src, backend.name, ""); err != nil {
 		return explain(srv.folders, err)
 	}
 	return followOrPrintID(ctx, env, srv, l, header, o.remoteOptions)

@@ -23,6 +23,11 @@ type server struct {
 	folders   []folder    // on this machine, that its sweeps need; none of a server elsewhere
 	alive     func() bool // whether its process is there, as far as this process can know
 	close     func()      // ends the connection, and the server if it is this process's own
+
+	// prefer lets the stages of a sweep go before those of others, as far as this process may say so.
+	prefer func(ctx context.Context, sweep string)
+
+	attributesNoted bool // somebody was told which search attributes it lacks
 }
 
 // alwaysAlive is the alive of a server in this process, or of one that may be
@@ -89,7 +94,10 @@ func connect(ctx context.Context, opts client.Options, log *slog.Logger) (*serve
 	if err != nil {
 		return nil, err
 	}
-	return &server{client: c, namespace: opts.Namespace, alive: alwaysAlive, close: c.Close}, nil
+	return &server{
+		client: c, namespace: opts.Namespace, alive: alwaysAlive, close: c.Close,
+		prefer: func(context.Context, string) {},
+	}, nil
 }
 
 // dialIfAny connects for a verb that also works without a server: srv is then nil.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"maps"
 	"net"
 	"os"
 	"strings"
@@ -16,8 +17,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-
-	"github.com/topksweep/sweep/sweep/plan"
 )
 
 // A grpcServer is a Temporal server with one namespace, research. It accepts
@@ -30,6 +29,8 @@ type grpcServer struct {
 	heartbeats int
 	repeated   func() // called when a heartbeat is sent again
 	started    []*workflowservice.StartWorkflowExecutionRequest
+	attributes map[string]enums.IndexedValueType // of its namespace; nil: it does not tell
+	stale      bool                              // it refuses workflows with search attributes
 }
 
 func (s *grpcServer) GetSystemInfo(context.Context, *workflowservice.GetSystemInfoRequest) (
@@ -54,6 +55,9 @@ func (s *grpcServer) StartWorkflowExecution(_ context.Context, r *workflowservic
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.stale && len(r.SearchAttributes.GetIndexedFields()) > 0 {
+		return nil, status.Error(codes.InvalidArgument, "no mapping defined for search attribute SweepOwner")
+	}
 	s.started = append(s.started, r)
 	return &workflowservice.StartWorkflowExecutionResponse{RunId: "1", Started: true}, nil
 }
@@ -64,7 +68,10 @@ func (s *grpcServer) ListSearchAttributes(_ context.Context, r *operatorservice.
 	if r.Namespace != "research" {
 		return nil, serviceerror.ToStatus(serviceerror.NewNamespaceNotFound(r.Namespace)).Err()
 	}
-	return &operatorservice.ListSearchAttributesResponse{CustomAttributes: searchAttributes()}, nil
+	if s.attributes == nil {
+		return nil, status.Error(codes.PermissionDenied, "not for you")
+	}
+	return &operatorservice.ListSearchAttributesResponse{CustomAttributes: s.attributes}, nil
 }
 
 // dialGRPCServer starts a grpcServer and dials it as the verbs do.
@@ -75,7 +82,7 @@ func dialGRPCServer(t *testing.T, namespace string) (*grpcServer, *server) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fake, g := &grpcServer{}, grpc.NewServer()
+	fake, g := &grpcServer{attributes: searchAttributes()}, grpc.NewServer()
 	workflowservice.RegisterWorkflowServiceServer(g, fake)
 	operatorservice.RegisterOperatorServiceServer(g, fake)
 	go g.Serve(listener)
@@ -119,23 +126,16 @@ func TestStartInNamespace(t *testing.T) {
 	if srv.namespace != "research" {
 		t.Errorf("namespace %q", srv.namespace)
 	}
-	h := &plan.Header{ID: "demo-1", Name: "demo"}
-	h.CellCount = 4
-	started, err := startWorkflow(t.Context(), srv, h, "", "cpu", enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
-	if err != nil || !started {
-		t.Fatalf("started is %t, %v", started, err)
+	var notes bytes.Buffer
+	request := startDemo(t, fake, srv, "ada", &notes)
+	want := map[string]string{
+		"SweepName": `"demo"`, "SweepState": `"training"`, "SweepCells": "4", "SweepData": `"synthetic"`,
+		"SweepAxes": `["k","dict_size","k=2","k=4","dict_size=64","dict_size=128"]`, "SweepOwner": `"ada"`,
 	}
-	if len(fake.started) != 1 {
-		t.Fatalf("%d workflows were started", len(fake.started))
+	if got := attributesOf(request); !maps.Equal(got, want) || notes.Len() > 0 {
+		t.Errorf("search attributes %v; want %v; notes: %s", got, want, &notes)
 	}
-	request := fake.started[0]
-	attributes := request.SearchAttributes.GetIndexedFields()
-	for name, want := range map[string]string{attrName.GetName(): `"demo"`, attrCells.GetName(): "4"} {
-		if got := string(attributes[name].GetData()); got != want {
-			t.Errorf("search attribute %s is %q, want %q", name, got, want)
-		}
-	}
-	if request.Namespace != "research" || request.WorkflowId != "demo-1" {
+	if request.Namespace != "research" || !strings.HasPrefix(request.WorkflowId, "demo-") {
 		t.Errorf("started %s in the namespace %q", request.WorkflowId, request.Namespace)
 	}
 }

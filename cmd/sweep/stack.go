@@ -24,7 +24,8 @@ type stack struct {
 	workers  *workers
 	report   *page.Server // nil without the live report
 	log      *os.File
-	folders  []folder // that it writes to
+	folders  []folder                                // that it writes to
+	prefer   func(ctx context.Context, sweep string) // server.prefer
 }
 
 // startStack starts everything in this process.
@@ -58,6 +59,9 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 	if k.embedded, err = local.Start(ctx, opts); err != nil {
 		return nil, explain(k.folders, err)
 	}
+	for _, why := range k.embedded.LeftOut {
+		fmt.Fprintf(env.errOut, "note: sweeps go without a %v\n", why)
+	}
 	// Training keeps every core busy. The server in the same process gets
 	// scheduler slots of its own, so that no heartbeat queues behind a step.
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
@@ -66,7 +70,10 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 		return nil, fmt.Errorf("connect to the server just started: %w", err)
 	}
 	k.server.uiURL, k.server.folders = k.embedded.UIURL, k.folders
+	k.server.attributesNoted = true
 	k.server.close = sync.OnceFunc(k.server.close)
+	clearPreferred(ctx, k.server, log)
+	k.prefer = func(ctx context.Context, sweep string) { prefer(ctx, k.server, device.backend.Name(), sweep, log) }
 	if k.workers, err = startWorkers(k.server.client, store, device, log); err != nil || o.report.off {
 		return k, err
 	}

@@ -148,6 +148,9 @@ type workerBackend struct {
 	unsupported func(trainer.Config) error                // trainer.Backend.Unsupported
 }
 
+// backendNames are the names of all backends.
+func backendNames() []string { return []string{"cpu", "cuda"} }
+
 // backendFor returns the backend of that name; auto is what this machine has.
 func backendFor(name string) (workerBackend, error) {
 	if name == "auto" {

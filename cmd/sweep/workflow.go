@@ -4,68 +4,70 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"time"
 
 	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-// Search attributes by which sweeps are found in the Web UI.
-var (
-	attrName  = temporal.NewSearchAttributeKeyKeyword("SweepName")
-	attrCells = temporal.NewSearchAttributeKeyInt64("SweepCells")
-)
-
-func searchAttributes() map[string]enums.IndexedValueType {
-	return map[string]enums.IndexedValueType{
-		attrName.GetName():  attrName.GetValueType(),
-		attrCells.GetName(): attrCells.GetValueType(),
-	}
+// A submission is a sweep whose workflow is to be started. Its plan is stored.
+type submission struct {
+	header  *plan.Header
+	ledger  *ledger.Ledger // that has the plan
+	owner   string         // who submits it; "" if that is not known
+	details string         // what the Web UI shows of it
+	backend string         // that trains it
 }
 
-// searchAttributesOf are the search attributes of a sweep that the server's
-// namespace has. A server without them runs sweeps all the same.
-func searchAttributesOf(ctx context.Context, srv *server, h *plan.Header) temporal.SearchAttributes {
-	request := &operatorservice.ListSearchAttributesRequest{Namespace: srv.namespace}
-	known, err := srv.client.OperatorService().ListSearchAttributes(ctx, request)
-	if err != nil {
-		return temporal.SearchAttributes{}
-	}
-	var set []temporal.SearchAttributeUpdate
-	if _, ok := known.CustomAttributes[attrName.GetName()]; ok {
-		set = append(set, attrName.ValueSet(h.Name))
-	}
-	if _, ok := known.CustomAttributes[attrCells.GetName()]; ok {
-		set = append(set, attrCells.ValueSet(int64(h.CellCount)))
-	}
-	return temporal.NewSearchAttributes(set...)
-}
-
-// startWorkflow starts the workflow of a sweep whose plan is stored, or attaches to
-// it if it runs. details is what the Web UI shows of it. started is false, without
-// an error, if the workflow has run before and the policy forbids another time.
-func startWorkflow(ctx context.Context, srv *server, h *plan.Header, details, backend string,
+// startWorkflow starts the workflow of a sweep, or attaches to it if it runs. started is
+// false, without an error, if the workflow has run before and the policy forbids another
+// time. A namespace that lacks search attributes is noted on errOut.
+func startWorkflow(ctx context.Context, errOut io.Writer, srv *server, s submission,
 	reuse enums.WorkflowIdReusePolicy) (started bool, err error) {
 
+	known := knownAttributes(ctx, errOut, srv)
+	var cells []grid.Cell
+	if slices.Contains(known, protocol.AttrAxes) {
+		if cells, err = cellsOf(ctx, s.ledger, s.header); err != nil {
+			return false, err
+		}
+	}
+	started, err = executeWorkflow(ctx, srv, s, reuse, known, cells)
+	var refused *serviceerror.InvalidArgument
+	if errors.As(err, &refused) && len(known) > 0 { // it lists what is new some seconds before it takes it
+		fmt.Fprintf(errOut, "note: the sweep starts without search attributes: %v\n", err)
+		return executeWorkflow(ctx, srv, s, reuse, nil, nil)
+	}
+	return started, err
+}
+
+// executeWorkflow starts a workflow for startWorkflow, with those search attributes that are known.
+func executeWorkflow(ctx context.Context, srv *server, s submission, reuse enums.WorkflowIdReusePolicy,
+	known []string, cells []grid.Cell) (started bool, err error) {
+
+	h := s.header
 	_, err = srv.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                                       h.ID,
 		TaskQueue:                                protocol.Queue,
 		WorkflowIDReusePolicy:                    reuse,
 		WorkflowIDConflictPolicy:                 enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		TypedSearchAttributes:                    searchAttributesOf(ctx, srv, h),
+		TypedSearchAttributes:                    firstAttributes(known, h, cells, s.owner),
 		StaticSummary:                            fmt.Sprintf("%s: %d cells", h.Name, h.CellCount),
-		StaticDetails:                            details,
+		StaticDetails:                            s.details,
 	}, protocol.WorkflowSweep, protocol.SweepInput{
-		Sweep: h.ID, Size: h.Size(), TrainQueue: protocol.TrainQueue(backend),
+		Sweep: h.ID, Size: h.Size(), TrainQueue: protocol.TrainQueue(s.backend),
 		MaxConcurrent: h.Run.MaxConcurrent, FailureLimit: h.Run.FailureLimit(),
+		Owner: keyword(s.owner), Attributes: known,
 	})
 	var ranBefore *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &ranBefore) {
@@ -82,13 +84,13 @@ func startWorkflow(ctx context.Context, srv *server, h *plan.Header, details, ba
 // that is done starts again only if the store lacks results: they were lost, or the
 // sweep was done with another store. src is the grid.yaml.
 func startOrAttach(ctx context.Context, env *environment, srv *server, l *ledger.Ledger, header *plan.Header,
-	src []byte, backend string) error {
+	src []byte, backend, owner string) error {
 
 	if err := waitIfEnding(ctx, env, srv.client, header.ID); err != nil {
 		return err
 	}
-	details := gridDetails(header.ID, src)
-	started, err := startWorkflow(ctx, srv, header, details, backend,
+	s := submission{header: header, ledger: l, owner: owner, details: gridDetails(header.ID, src), backend: backend}
+	started, err := startWorkflow(ctx, env.errOut, srv, s,
 		enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
 	if err != nil {
 		return err
@@ -106,7 +108,7 @@ func startOrAttach(ctx context.Context, env *environment, srv *server, l *ledger
 		return nil
 	}
 	fmt.Fprintf(env.errOut, "note: this store lacks the results of %d of them: they are trained\n", left)
-	_, err = startWorkflow(ctx, srv, header, details, backend, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+	_, err = startWorkflow(ctx, io.Discard, srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
 	return err
 }
 
@@ -115,8 +117,8 @@ const updateTimeout = time.Minute
 
 // updateOrStart sends an update to a sweep's workflow, or starts the workflow if
 // none runs.
-func updateOrStart(ctx context.Context, srv *server, l *ledger.Ledger, h *plan.Header,
-	backend, update string, args ...any) error {
+func updateOrStart(ctx context.Context, env *environment, srv *server, l *ledger.Ledger, h *plan.Header,
+	backend, owner, update string, args ...any) error {
 
 	updateCtx, cancel := context.WithTimeout(ctx, updateTimeout)
 	defer cancel()
@@ -133,7 +135,8 @@ func updateOrStart(ctx context.Context, srv *server, l *ledger.Ledger, h *plan.H
 		if err != nil {
 			return err
 		}
-		_, err = startWorkflow(ctx, srv, h, gridDetails(h.ID, src), backend, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+		s := submission{header: h, ledger: l, owner: owner, details: gridDetails(h.ID, src), backend: backend}
+		_, err = startWorkflow(ctx, env.errOut, srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
 		return err
 	case err != nil && ctx.Err() == nil && updateCtx.Err() != nil:
 		return fmt.Errorf("%s %s: no worker answered within %s: is one running?", update, h.ID, updateTimeout)

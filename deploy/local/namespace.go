@@ -30,7 +30,9 @@ import (
 // prepareNamespace creates the namespace in the database, or changes it to agree with the
 // options, before the server starts. So every service loads the final state. A change
 // through the API takes seconds to reach all caches.
-func prepareNamespace(ctx context.Context, conf *config.SQL, o Options) (err error) {
+//
+// leftOut says which search attributes the namespace lacks, and why.
+func prepareNamespace(ctx context.Context, conf *config.SQL, o Options) (leftOut []error, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("namespace %s: %w", o.Namespace, err)
@@ -39,7 +41,7 @@ func prepareNamespace(ctx context.Context, conf *config.SQL, o Options) (err err
 	db, err := sql.NewSQLDB(
 		sqlplugin.DbKindMain, conf, resolver.NewNoopResolver(), log.NewNoopLogger(), metrics.NoopMetricsHandler)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 
@@ -47,37 +49,35 @@ func prepareNamespace(ctx context.Context, conf *config.SQL, o Options) (err err
 	if errors.Is(err, stdsql.ErrNoRows) {
 		ns, err := sqliteschema.NewNamespaceConfig(clusterName, o.Namespace, false, nil)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if _, err := configure(ns.Detail, o); err != nil {
-			return err
-		}
-		return sqliteschema.CreateNamespaces(conf, ns)
+		_, leftOut = configure(ns.Detail, o)
+		return leftOut, sqliteschema.CreateNamespaces(conf, ns)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	row, codec := rows[0], serialization.NewSerializer()
 	detail, err := codec.NamespaceDetailFromBlob(persistence.NewDataBlob(row.Data, row.DataEncoding))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	changed, err := configure(detail, o)
-	if err != nil || !changed {
-		return err
+	changed, leftOut := configure(detail, o)
+	if !changed {
+		return leftOut, nil
 	}
 	blob, err := codec.NamespaceDetailToBlob(detail)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	row.Data, row.DataEncoding = blob.GetData(), blob.GetEncodingType().String()
 	_, err = db.UpdateNamespace(ctx, &row)
-	return err
+	return leftOut, err
 }
 
 // configure sets the retention and adds missing search attributes, and reports whether
-// that changed anything.
-func configure(ns *persistencespb.NamespaceDetail, o Options) (changed bool, err error) {
+// that changed anything. What cannot be added is left out: leftOut says why.
+func configure(ns *persistencespb.NamespaceDetail, o Options) (changed bool, leftOut []error) {
 	if ns.Config.GetRetention().AsDuration() != o.Retention {
 		ns.Config.Retention = durationpb.New(o.Retention)
 		changed = true
@@ -87,18 +87,17 @@ func configure(ns *persistencespb.NamespaceDetail, o Options) (changed bool, err
 	}
 	names := ns.Config.CustomSearchAttributeAliases // by column
 	columns := sadefs.GetDBIndexSearchAttributes(nil).CustomSearchAttributes
-	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(o.SearchAttributes)) {
 		added, err := addAttribute(names, columns, name, o.SearchAttributes[name])
 		changed = changed || added
 		if err != nil {
-			errs = append(errs, fmt.Errorf("search attribute %s: %w", name, err))
+			leftOut = append(leftOut, fmt.Errorf("search attribute %s: %w", name, err))
 		}
 	}
 	if changed {
 		ns.ConfigVersion++
 	}
-	return changed, errors.Join(errs...)
+	return changed, leftOut
 }
 
 // addAttribute gives name the first free column of its type, and reports whether it had

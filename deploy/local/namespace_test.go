@@ -4,11 +4,14 @@ package local
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
 
 	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
@@ -23,20 +26,20 @@ const (
 )
 
 func TestConfigure(t *testing.T) {
-	set := func(ns *persistencespb.NamespaceDetail, attrs map[string]enums.IndexedValueType) (bool, error) {
+	set := func(ns *persistencespb.NamespaceDetail, attrs map[string]enums.IndexedValueType) (bool, []error) {
 		return configure(ns, Options{Retention: time.Hour, SearchAttributes: attrs})
 	}
 	configured := func() *persistencespb.NamespaceDetail {
 		ns := &persistencespb.NamespaceDetail{Config: &persistencespb.NamespaceConfig{}}
-		changed, err := set(ns, map[string]enums.IndexedValueType{"Cells": integer, "Grid": keyword})
-		if !changed || err != nil {
-			t.Fatalf("first: %v, %v", changed, err)
+		changed, leftOut := set(ns, map[string]enums.IndexedValueType{"Cells": integer, "Grid": keyword})
+		if !changed || len(leftOut) > 0 {
+			t.Fatalf("first: %v, %v", changed, leftOut)
 		}
 		return ns
 	}
 	ns := configured()
-	if changed, err := set(ns, map[string]enums.IndexedValueType{"Cells": integer}); changed || err != nil {
-		t.Errorf("second: %v, %v", changed, err)
+	if changed, leftOut := set(ns, map[string]enums.IndexedValueType{"Cells": integer}); changed || len(leftOut) > 0 {
+		t.Errorf("second: %v, %v", changed, leftOut)
 	}
 	got := ns.Config.CustomSearchAttributeAliases
 	if len(got) != 2 || got["Int01"] != "Cells" || got["Keyword01"] != "Grid" {
@@ -59,9 +62,16 @@ func TestConfigure(t *testing.T) {
 			"search attribute C: all 3 of type Int are taken: Cells, A, B",
 		},
 	} {
-		if _, err := set(configured(), c.attrs); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v; want %q", name, err, c.want)
+		if _, leftOut := set(configured(), c.attrs); len(leftOut) != 1 || !strings.Contains(leftOut[0].Error(), c.want) {
+			t.Errorf("%s: %v; want %q", name, leftOut, c.want)
 		}
+	}
+	// One that is left out keeps no other from its place.
+	ns = configured()
+	changed, leftOut := set(ns, map[string]enums.IndexedValueType{"Cells": keyword, "Done": integer, "State": keyword})
+	got = ns.Config.CustomSearchAttributeAliases
+	if !changed || len(leftOut) != 1 || len(got) != 4 || got["Int02"] != "Done" || got["Keyword02"] != "State" {
+		t.Errorf("beside one of another type: %v, %v, %v", changed, leftOut, got)
 	}
 }
 
@@ -118,6 +128,40 @@ func TestNamespaceChanges(t *testing.T) {
 				n, err := c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Query: query})
 				return n.GetCount() == want, err
 			})
+		}
+	})
+}
+
+// A server starts without the search attributes for which its database has no room, and
+// those that are there stay what they are.
+func TestNoRoomForAttributes(t *testing.T) {
+	dir := t.TempDir()
+	open := func(t *testing.T, attrs map[string]enums.IndexedValueType) (*Server, map[string]enums.IndexedValueType) {
+		s := start(t, dir, func(o *Options) { o.SearchAttributes = attrs })
+		request := &operatorservice.ListSearchAttributesRequest{Namespace: DefaultNamespace}
+		have, err := dial(t, s, DefaultNamespace).OperatorService().ListSearchAttributes(t.Context(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, have.CustomAttributes
+	}
+	before := map[string]enums.IndexedValueType{"A": integer, "B": integer, "State": integer}
+	t.Run("before", func(t *testing.T) {
+		if s, have := open(t, before); len(s.LeftOut) > 0 || !maps.Equal(have, before) {
+			t.Errorf("%v, without %v", have, s.LeftOut)
+		}
+	})
+	t.Run("after", func(t *testing.T) {
+		s, have := open(t, map[string]enums.IndexedValueType{"Cells": integer, "State": keyword, "Grid": keyword})
+		want := maps.Clone(before)
+		want["Grid"] = keyword
+		if !maps.Equal(have, want) {
+			t.Errorf("%v; want %v", have, want)
+		}
+		const told = "[search attribute Cells: all 3 of type Int are taken: A, B, State" +
+			" search attribute State: exists with type Int, not Keyword]"
+		if got := fmt.Sprint(s.LeftOut); got != told {
+			t.Errorf("left out: %s; want %s", got, told)
 		}
 	})
 }

@@ -60,11 +60,14 @@ type Options struct {
 	// SearchAttributes are the names that queries may use, with their types. Missing ones
 	// are added to a namespace that exists; none is removed. SQLite has room for 10 of
 	// type Keyword, and for 3 each of Bool, Datetime, Double, Int, KeywordList and Text.
+	// What cannot be added is no error: Server.LeftOut says so.
 	SearchAttributes map[string]enums.IndexedValueType
 
 	// Logger gets messages for the user, such as that a port is busy; nil discards them.
 	// The server's own log is temporal.log in Dir.
 	Logger *slog.Logger
+
+	withoutFairness bool // as a server of an earlier version was; for tests
 }
 
 // withDefaults returns o with the defaults in place of zero values, or an error for a
@@ -105,6 +108,10 @@ func (o Options) withDefaults() (Options, error) {
 type Server struct {
 	HostPort string // HOST:PORT of gRPC, for Temporal clients and workers
 	UIURL    string // URL of the Web UI; empty if there is none
+
+	// LeftOut says which of Options.SearchAttributes the namespace lacks, and why: it has
+	// no room for one more of that type, or it has the name with another type.
+	LeftOut []error
 
 	stop func() error // idempotent
 }

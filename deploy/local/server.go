@@ -79,7 +79,8 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	conf := sqlConfig(file)
-	if err := prepareNamespace(ctx, conf, o); err != nil {
+	leftOut, err := prepareNamespace(ctx, conf, o)
+	if err != nil {
 		return nil, err
 	}
 	undo.add(func() error { return checkpoint(file) })
@@ -104,7 +105,9 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	undo.add(func() error { // no process should connect to a server that stops
 		return writeInfo(o.Dir, Info{PID: info.PID, Namespace: info.Namespace, Started: info.Started})
 	})
-	return &Server{HostPort: info.HostPort, UIURL: info.UIURL, stop: sync.OnceValue(undo.close)}, nil
+	return &Server{
+		HostPort: info.HostPort, UIURL: info.UIURL, LeftOut: leftOut, stop: sync.OnceValue(undo.close),
+	}, nil
 }
 
 // closers are functions that undo what a start did.

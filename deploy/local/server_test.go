@@ -274,7 +274,7 @@ func TestFatalEndsOnlyTheGoroutine(t *testing.T) {
 	}
 	var logged bytes.Buffer
 	user := slog.New(slog.NewTextHandler(&logged, nil))
-	_, err = launch(temporalConfig(sqlConfig(file), p), p, slog.New(slog.DiscardHandler), user)
+	_, err = launch(temporalConfig(sqlConfig(file), p), p, true, slog.New(slog.DiscardHandler), user)
 	var fatal *fatalError
 	if !errors.As(err, &fatal) || !strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("launch = %v; want a fatalError about the address", err)

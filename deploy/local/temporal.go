@@ -40,7 +40,7 @@ func startTemporal(
 		if err != nil {
 			return "", nil, err
 		}
-		srv, err := launch(temporalConfig(conf, p), p, log, o.Logger)
+		srv, err := launch(temporalConfig(conf, p), p, !o.withoutFairness, log, o.Logger)
 		var fatal *fatalError
 		if errors.As(err, &fatal) && try < startTries && ctx.Err() == nil {
 			continue
@@ -56,9 +56,12 @@ func startTemporal(
 	}
 }
 
-// launch starts the server. It returns a *fatalError if the server wanted to end the
-// process during that. A later wish to end the process is logged to user.
-func launch(conf *config.Config, p ports, log, user *slog.Logger) (srv temporal.Server, err error) {
+// launch starts the server, with fairness between the keys of a queue if fair is true. It
+// returns a *fatalError if the server wanted to end the process during that. A later wish
+// to end the process is logged to user.
+func launch(
+	conf *config.Config, p ports, fair bool, log, user *slog.Logger,
+) (srv temporal.Server, err error) {
 	var first atomic.Pointer[fatalError]
 	var started atomic.Bool
 	logger := serverLogger{l: log, fatal: func(err *fatalError) {
@@ -88,9 +91,12 @@ func launch(conf *config.Config, p ports, log, user *slog.Logger) (srv temporal.
 				dynamicconfig.EnableServerVersionCheck.Key():                     false, // it would ask a server on the internet
 				dynamicconfig.HistoryCacheHostLevelMaxSize.Key():                 8096,
 				dynamicconfig.FrontendMaxNamespaceVisibilityRPSPerInstance.Key(): 100,
-				// Each queue has one partition, because priorities hold only within a partition.
+				// Each queue has one partition, because priorities and fairness hold
+				// only within a partition.
 				dynamicconfig.MatchingNumTaskqueueReadPartitions.Key():  1,
 				dynamicconfig.MatchingNumTaskqueueWritePartitions.Key(): 1,
+				// Within a priority, tasks of different fairness keys take turns.
+				dynamicconfig.MatchingEnableFairness.Key(): fair,
 			}),
 		)
 		if err != nil {

@@ -15,12 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/operatorservice/v1"
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
-	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 const (
@@ -167,46 +163,37 @@ func (s *temporalServer) dial(t *testing.T) client.Client {
 	return c
 }
 
-// prepare creates the namespace and the search attributes. For the containers,
-// namespace.sh does it.
+// prepare creates the namespace and the search attributes, with the script of the
+// containers.
 func (s *temporalServer) prepare(t *testing.T) {
 	t.Helper()
-	c := s.dial(t)
-	defer c.Close()
-	var last error
-	defer func() {
-		if t.Failed() {
-			t.Logf("namespace: %v", last)
-		}
-	}()
-	until(t, "Temporal's namespace", func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		defer cancel()
-		_, last = c.WorkflowService().RegisterNamespace(ctx, &workflowservice.RegisterNamespaceRequest{
-			Namespace: namespace, WorkflowExecutionRetentionPeriod: durationpb.New(24 * time.Hour),
-		})
-		var exists *serviceerror.NamespaceAlreadyExists
-		return last == nil || errors.As(last, &exists)
-	})
-	until(t, "Temporal's search attributes", func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		defer cancel()
-		_, last = c.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{
-			Namespace: namespace,
-			SearchAttributes: map[string]enums.IndexedValueType{
-				"SweepName": enums.INDEXED_VALUE_TYPE_KEYWORD, "SweepCells": enums.INDEXED_VALUE_TYPE_INT,
-			},
-		})
-		return last == nil
-	})
-	// The server refuses them until the frontend's cache of namespaces has them.
-	until(t, "Temporal to know its search attributes", func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		defer cancel()
-		const query = "SweepName = 'none' AND SweepCells = 0"
-		_, last = c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query})
-		return last == nil
-	})
+	s.runNamespaceScript(t, namespace)
+	// The containers run it at every start: it must change nothing.
+	if out := s.runNamespaceScript(t, namespace); out != "" {
+		t.Errorf("namespace.sh again:\n%s", out)
+	}
+}
+
+// runNamespaceScript runs the script that creates a namespace, and returns what it says.
+// In place of Temporal's command line it has temporalCommand.
+func (s *temporalServer) runNamespaceScript(t *testing.T, namespace string) string {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	if err := os.Symlink(exe, filepath.Join(bin, "temporal")); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sh", filepath.Join(root, "deploy", "compose", "namespace.sh"))
+	cmd.Env = environment("PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), asTemporal+"=1",
+		"TEMPORAL_ADDRESS="+s.address, "TEMPORAL_NAMESPACE="+namespace, "RETENTION=24h")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("namespace.sh: %v\n%s", err, out)
+	}
+	return string(out)
 }
 
 // silent is a logger that discards everything, for clients of servers that are killed.

@@ -35,6 +35,7 @@ type stack struct {
 // TestStack starts the stack once for all tests that need it.
 func TestStack(t *testing.T) {
 	s := start(t)
+	t.Run("Attributes", func(t *testing.T) { testAttributes(t, s) })
 	t.Run("Same", func(t *testing.T) { testSame(t, s) })
 	t.Run("WorkerStop", func(t *testing.T) { testWorkerStop(t, s) })
 	t.Run("Zombie", func(t *testing.T) { testZombie(t, s) })
@@ -177,6 +178,9 @@ func testSame(t *testing.T, s *stack) {
 		t.Errorf("submit --wait on the stack:\n%s\nrun:\n%s", got, want)
 	}
 	sameOutcome(t, s.store(t, "same"), local)
+	s.temporal.finds(t, namespace, "SweepName = 'same' AND SweepCells = 4 AND SweepData = 'synthetic'"+
+		" AND SweepAxes = 'k' AND SweepAxes = 'k=4' AND SweepAxes = 'auxk_alpha=0.03125'", 1)
+	s.temporal.finds(t, namespace, "SweepName = 'same' AND SweepAxes = 'k=8'", 0)
 	for _, w := range workers {
 		if !w.stop(t) {
 			t.Errorf("%s after SIGTERM: %v", w.name, w.cmd.ProcessState)
