@@ -57,13 +57,14 @@ func stateOf(status enums.WorkflowExecutionStatus, attribute, answer plan.Status
 
 // attributeState reads the state of a sweep in its search attributes; "" if they have none.
 func attributeState(a *common.SearchAttributes) plan.Status {
-	payload, ok := a.GetIndexedFields()[protocol.AttrState]
-	if !ok {
+	return plan.Status(attribute(a, protocol.AttrState))
+}
+
+// attribute reads a search attribute of type Keyword; "" if there is none.
+func attribute(a *common.SearchAttributes, name string) (value string) {
+	payload, ok := a.GetIndexedFields()[name]
+	if !ok || converter.GetDefaultDataConverter().FromPayload(payload, &value) != nil {
 		return ""
 	}
-	var state plan.Status
-	if converter.GetDefaultDataConverter().FromPayload(payload, &state) != nil {
-		return ""
-	}
-	return state
+	return value
 }
