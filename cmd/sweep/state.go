@@ -26,7 +26,8 @@ type sweepState struct {
 	notes     int         // in the store: runs that failed or were canceled
 }
 
-// A runState is where one run of a sweep stands. Of a stage that several runs share, each has what is said of the stage.
+// A runState is where one run of a sweep stands. Of a stage that several runs share, each has what is said of the
+// stage.
 type runState struct {
 	Cell   string              `json:"cell"`
 	Label  string              `json:"label"`
@@ -75,7 +76,7 @@ func stateOf(ctx, ask context.Context, l *ledger.Ledger, srv *server, id string,
 	return s, nil
 }
 
-// decide returns the state of a sweep from what its store and its server tell. complete says that all runs have results;
+// decide returns the state of a sweep from what its store and its server tell. complete: all runs have results;
 // unfinished is the state of a sweep that has runs to train and that no server runs. told is what observe.State
 // returned, and err its error.
 func decide(unfinished plan.Status, complete bool, told plan.Status, err error) plan.Status {

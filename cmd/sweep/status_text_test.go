@@ -41,7 +41,10 @@ func statusSample(now time.Time) sweepState {
 		{Label: "k=32 dict_size=512", Status: plan.Paused, Since: at(60)},
 		{Label: "k=32 dict_size=1024", Status: plan.Training, Beat: beat, Host: "gpu-7", Since: at(9), stopping: true},
 		{Label: "k=32 dict_size=2048", Status: plan.Training, Beat: beat, Host: "gpu-7", Since: at(1), starting: true},
-		{Label: "k=32 dict_size=4096", Status: plan.Failed, Error: "train stage: step 17: the loss is NaN, lr was 3: lower lr?"},
+		{
+			Label: "k=32 dict_size=4096", Status: plan.Failed,
+			Error: "train stage: step 17: the loss is NaN, lr was 3: lower lr?",
+		},
 		{Label: "label=a|b<c&d \"é\" " + strings.Repeat("x", 75), Status: plan.Canceled, Error: "canceled"},
 		{Label: "k=64 dict_size=1024", Status: plan.Pending},
 	}

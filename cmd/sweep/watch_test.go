@@ -37,6 +37,8 @@ type fakeServer struct {
 	progress func(poll int) *protocol.Progress // nil: no worker answers
 	waiting  int                               // polls at first in which a run waits for a slot
 	held     int                               // polls at first in which a run is paused by itself
+	pending  []*workflow.PendingActivityInfo   // that all polls tell
+	quick    bool                              // a query that no worker answers ends at once
 }
 
 // errNoAnswer makes the server give no answer.
@@ -61,6 +63,7 @@ func (f *fakeServer) DescribeWorkflowExecution(ctx context.Context, _, _ string)
 			Attempt:      1,
 		})
 	}
+	d.PendingActivities = append(d.PendingActivities, f.pending...)
 	if f.polls <= f.held {
 		d.PendingActivities = append(d.PendingActivities, &workflow.PendingActivityInfo{
 			ActivityType: &common.ActivityType{Name: protocol.ActivityTrain},
@@ -75,7 +78,9 @@ func (f *fakeServer) DescribeWorkflowExecution(ctx context.Context, _, _ string)
 func (f *fakeServer) QueryWorkflow(ctx context.Context, _, _, _ string, _ ...any) (converter.EncodedValue, error) {
 	p := f.progress(f.polls)
 	if p == nil {
-		<-ctx.Done()
+		if !f.quick {
+			<-ctx.Done()
+		}
 		return nil, serviceerror.NewDeadlineExceeded("no poller")
 	}
 	b, err := converter.GetDefaultDataConverter().ToPayloads(p)

@@ -39,8 +39,8 @@ const (
 	errStopping = "WorkerStopping" // type of the error of an attempt that saved its state because its worker stopped
 )
 
-// newActivity reads what the server tells of an activity. A worker of the server may be of another version: what it says
-// is not trusted to be sound.
+// newActivity reads what the server tells of an activity. The worker may be of another version: what it says is not
+// trusted to be sound.
 func newActivity(p *workflow.PendingActivityInfo) Activity {
 	a := Activity{Type: p.GetActivityType().GetName()}
 	state := p.GetState()
@@ -90,7 +90,7 @@ func (a *Activity) setProgress(p *workflow.PendingActivityInfo) {
 		return
 	}
 	a.Step, a.Loss, a.Dead = b.Step, finite(b.Loss), b.Dead
-	a.Saved, a.SavedStep = b.Saved, b.At
+	a.Saved, a.SavedStep = b.Saved.UTC(), b.At
 	// A heartbeat outlives its attempt: what is true of that one only is not told of the next.
 	began, said := timeOf(p.GetLastStartedTime()), timeOf(p.GetLastHeartbeatTime())
 	if a.Fresh = a.Started && !said.Before(began); !a.Fresh {
@@ -123,8 +123,8 @@ func (a *Activity) setAttempt(p *workflow.PendingActivityInfo) {
 	a.Error = shortCause(a.Cause)
 }
 
-// sortActivities orders activities for people: those that a worker has, the longest-running first; then those that wait,
-// then those that are paused.
+// sortActivities orders activities for people: those that a worker has, the longest-running first; then those that
+// wait, then those that are paused.
 func sortActivities(list []Activity) {
 	rank := func(a Activity) int {
 		switch {

@@ -177,7 +177,9 @@ func TestParseActivityID(t *testing.T) {
 }
 
 func FuzzParseActivityID(f *testing.F) {
-	for _, id := range []string{"cell 12 (k=8) steps 0-600", "cells 12+5 (k) steps 0-1", "evaluate cell 1 (a)", "7", "cell 1 )("} {
+	for _, id := range []string{
+		"cell 12 (k=8) steps 0-600", "cells 12+5 (k) steps 0-1", "evaluate cell 1 (a)", "7", "cell 1 )(",
+	} {
 		f.Add(id)
 	}
 	f.Fuzz(func(t *testing.T, id string) {

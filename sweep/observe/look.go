@@ -20,8 +20,8 @@ type Looker struct{ Client client.Client }
 // askTimeout bounds the questions without which a look is still of use.
 const askTimeout = 10 * time.Second
 
-// Look tells of a sweep what its workflow cannot ask. An error means that the server did not describe the workflow. What
-// else the server does not tell is 0.
+// Look tells of a sweep what its workflow cannot ask. An error means that the server did not describe the workflow.
+// What else the server does not tell is 0.
 func (l Looker) Look(ctx context.Context, in protocol.LookInput) (protocol.Live, error) {
 	o, err := Describe(ctx, l.Client, in.Sweep)
 	if err != nil {
@@ -91,7 +91,7 @@ func pollers(ctx context.Context, c client.Client, queue string) map[string]bool
 	return out
 }
 
-// ownersSweeps counts the running sweeps of an owner; 0 if there is none, or the namespace has no such search attribute.
+// ownersSweeps counts the running sweeps of an owner; 0 if there is none, or the namespace lacks the search attribute.
 func ownersSweeps(ctx context.Context, c client.Client, owner string) int {
 	const running = "ExecutionStatus = 'Running'"
 	switch {
@@ -108,8 +108,8 @@ func ownersSweeps(ctx context.Context, c client.Client, owner string) int {
 	return int(answer.GetCount())
 }
 
-// mangled are the characters that a server with SQL visibility changes in a literal, as it was seen with SQLite: no query
-// finds a text with one of them.
+// mangled are the characters that a server with SQL visibility changes in a literal, as it was seen with SQLite: no
+// query finds a text with one of them.
 const mangled = "\\\"\b\n\r\t"
 
 // maxListed bounds the workflows that are listed to count those of an owner.

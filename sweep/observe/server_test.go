@@ -132,7 +132,10 @@ func startWorker(t *testing.T, c client.Client, queue, identity string, slots in
 }
 
 // start starts a workflow, which is canceled and ended before the workers stop.
-func start(t *testing.T, c client.Client, id string, list []stage, state plan.Status, attributes ...temporal.SearchAttributeUpdate) {
+func start(
+	t *testing.T, c client.Client, id string, list []stage, state plan.Status,
+	attributes ...temporal.SearchAttributeUpdate,
+) {
 	t.Helper()
 	options := client.StartWorkflowOptions{
 		ID: id, TaskQueue: protocol.Queue, TypedSearchAttributes: temporal.NewSearchAttributes(attributes...),
@@ -208,8 +211,14 @@ func TestLook(t *testing.T) {
 		if s.State != want || s.Cell != list[i].Cell || s.Label != fmt.Sprintf("k=%d", s.Cell) || s.Since.Before(before) {
 			t.Errorf("%s: %+v", list[i].ID, s)
 		}
-		if i < 2 && (s.Host == "" || s.Host != hosts[s.Worker] || s.Device != "a device" || s.Loss != 0.5 || s.SavedStep != 5 ||
-			!s.Saved.Equal(time.Unix(1000, 0))) || i >= 2 && s.Worker+s.Host+s.Device != "" {
+		if i >= 2 {
+			if s.Worker+s.Host+s.Device != "" {
+				t.Errorf("a worker of one that waits: %+v", s)
+			}
+			continue
+		}
+		if s.Host == "" || s.Host != hosts[s.Worker] || s.Device != "a device" || s.Loss != 0.5 ||
+			s.SavedStep != 5 || !s.Saved.Equal(time.Unix(1000, 0)) {
 			t.Errorf("%s: %+v", list[i].ID, s)
 		}
 	}
@@ -241,7 +250,8 @@ func TestLook(t *testing.T) {
 	if a, b := byID(live, list[0].ID).Worker, byID(live, list[1].ID).Worker; a != b {
 		want += slots[b]
 	}
-	if live = until(t, c, protocol.LookInput{Sweep: "s", TrainQueue: none}, func(protocol.Live) bool { return true }); live.Slots != want {
+	live, err = observe.Looker{Client: c}.Look(t.Context(), protocol.LookInput{Sweep: "s", TrainQueue: none})
+	if err != nil || live.Slots != want {
 		t.Errorf("%d slots of the workers that have stages, want %d", live.Slots, want)
 	}
 	if _, err := (observe.Looker{Client: c}).Look(t.Context(), protocol.LookInput{Sweep: "unknown"}); err == nil {
@@ -255,11 +265,13 @@ func TestLookAtMany(t *testing.T) {
 	startWorker(t, c, protocol.Queue, "light", 10)
 	var list []stage
 	for i := range 3 * protocol.MaxLive {
-		list = append(list, stage{fmt.Sprintf("cell %d (k=%d) steps 0-9", i, i), "sweep-none", protocol.ActivityTrain, i})
+		id := fmt.Sprintf("cell %d (k=%d) steps 0-9", i, i)
+		list = append(list, stage{id, "sweep-none", protocol.ActivityTrain, i})
 	}
 	start(t, c, "many", list, "")
 	all := func(l protocol.Live) bool { return l.Waiting == len(list) }
-	if live := until(t, c, protocol.LookInput{Sweep: "many"}, all); len(live.Stages) != protocol.MaxLive || live.Slots != 0 {
+	live := until(t, c, protocol.LookInput{Sweep: "many"}, all)
+	if len(live.Stages) != protocol.MaxLive || live.Slots != 0 {
 		t.Errorf("%d stages, %d slots", len(live.Stages), live.Slots)
 	}
 	if live := until(t, c, protocol.LookInput{Sweep: "many", All: true}, all); len(live.Stages) != len(list) {
@@ -272,7 +284,8 @@ func TestOwnersSweeps(t *testing.T) {
 	c := startServer(t, ofSweeps())
 	owner := temporal.NewSearchAttributeKeyKeyword(protocol.AttrOwner)
 	names := []string{
-		"ann", "o'hara", `back\slash`, `\' OR 1=1 -- `, `"quoted"`, "it''s", "ünï çödé 名", "a%b_c", "`tick`", "x\ny", "*", "null", "12",
+		"ann", "o'hara", `back\slash`, `\' OR 1=1 -- `, `"quoted"`, "it''s", "ünï çödé 名", "a%b_c", "`tick`", "x\ny",
+		"*", "null", "12",
 	}
 	start(t, c, "nobody's", nil, "")
 	for i, name := range names {
@@ -283,7 +296,8 @@ func TestOwnersSweeps(t *testing.T) {
 	for i, name := range names {
 		in := protocol.LookInput{Sweep: "s-0-0", Owner: name}
 		want := i%2 + 1
-		if live := until(t, c, in, func(l protocol.Live) bool { return l.OwnersSweeps >= want }); live.OwnersSweeps != want {
+		live := until(t, c, in, func(l protocol.Live) bool { return l.OwnersSweeps >= want })
+		if live.OwnersSweeps != want {
 			t.Errorf("%q has %d sweeps, want %d", name, live.OwnersSweeps, want)
 		}
 	}
@@ -307,7 +321,9 @@ func TestNoAttributes(t *testing.T) {
 	}
 	wantState(t, c, "s", plan.Paused, plan.Training)
 	o, err := observe.Sweep(t.Context(), c, "s", time.Minute)
-	if err != nil || o.QueryErr != nil || o.Progress.Cells != 1 || o.State != plan.Paused || o.Ended() || len(o.Stages()) != 1 {
+	if err != nil || o.QueryErr != nil || o.Progress.Cells != 1 || o.State != plan.Paused || o.Ended() ||
+		len(o.Stages()) != 1 {
+
 		t.Errorf("%+v, %v", o, err)
 	}
 }
