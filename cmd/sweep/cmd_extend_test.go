@@ -9,6 +9,8 @@ import (
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
+
+	"github.com/topksweep/sweep/sweep/plan"
 )
 
 // A sweep that is extended, when it is done and while it runs, comes to what the
@@ -116,7 +118,7 @@ func TestRetry(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustRun(t, dir, "cancel", "long")
-	waitFor(t, "the failure", func() bool { return statusOfSweep(t, dir, "quick").State == stateFailed })
+	waitFor(t, "the failure", func() bool { return statusOfSweep(t, dir, "quick").State == plan.Failed })
 	for _, r := range statusOfSweep(t, dir, "quick").Runs {
 		if r.Status != "failed" || !strings.Contains(r.Error, acts) {
 			t.Errorf("%+v", r)

@@ -22,7 +22,7 @@ func newListCommand(env *environment) *cobra.Command {
 		Use:   "list",
 		Short: "List the sweeps of a store, newest first",
 		Long: `List the sweeps of a store, newest first. Without a server, a sweep that is not done is
-stopped; if the server does not answer, its state is unknown.`,
+idle; if the server does not answer, its state is unknown.`,
 		Example: "  sweep list\n  sweep list -o json",
 		Args:    args(cobra.NoArgs),
 		RunE:    func(c *cobra.Command, _ []string) error { return runList(c.Context(), env, o) },
@@ -79,9 +79,13 @@ func listSweeps(ctx context.Context, env *environment, at location, conn connect
 	if srv != nil {
 		defer srv.close()
 	}
+	// A workflow whose search attributes do not tell its state is asked for it. All of these together get as long as one
+	// question, since perhaps no worker is there to answer.
+	ask, cancel := context.WithTimeout(ctx, pollTimeout)
+	defer cancel()
 	var unreadable []error
 	for _, id := range ids {
-		s, err := stateOf(ctx, l, srv, id, unfinished, completed)
+		s, err := stateOf(ctx, ask, l, srv, id, unfinished, completed)
 		if ctx.Err() != nil {
 			return nil, err
 		}

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
 )
 
 // A report is one file, the same bytes each time; it takes sweeps by name and ID, and files.
@@ -103,7 +104,7 @@ func TestLiveReport(t *testing.T) {
 		}
 		live := data.Sweeps[0].Live
 		trains := func(r running) bool { return r.Step > 0 } // the slot may have gone to any of them
-		return live.State == stateRunning && slices.ContainsFunc(live.Running, trains)
+		return live.State == string(plan.Training) && slices.ContainsFunc(live.Running, trains)
 	})
 	if data.Rows != 4 {
 		t.Errorf("%d rows", data.Rows)

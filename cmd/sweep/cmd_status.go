@@ -1,22 +1,16 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/topksweep/sweep/cmd/sweep/progress"
-	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
-	"github.com/topksweep/sweep/sweep/protocol"
-	"github.com/topksweep/sweep/sweep/report"
 )
 
 type statusOptions struct {
@@ -32,8 +26,15 @@ func newStatusCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status SWEEP",
 		Short: "Show where a sweep and its runs stand",
-		Long: `Show where a sweep stands: counts, the runs in training, and those that failed with the
-reason. SWEEP is a name or an ID.`,
+		Long: `Show where a sweep stands: counts, the runs in work, and those that failed with the reason.
+Of a run in training it says how far it is, which worker has it on which host and device
+since when, and when its newest checkpoint was. --all lists every run, completed ones
+with their metrics. SWEEP is a name or an ID.
+
+A sweep is training, paused, completed, failed, canceled, idle (it has runs to train, and
+no server runs it), or unknown (the server does not answer). A run is pending, waiting
+for a worker, training, evaluating, completed, failed, canceled, or paused by itself in
+the Web UI.`,
 		Example: "  sweep status topk-demo\n  sweep status topk-demo --all\n  sweep status topk-demo -o json",
 		Args:    args(cobra.ExactArgs(1)),
 
@@ -46,7 +47,7 @@ reason. SWEEP is a name or an ID.`,
 	o.location.addFlags(c.Flags())
 	o.connection.addFlags(c.Flags())
 	o.output.addFlag(c.Flags())
-	c.Flags().BoolVar(&o.all, "all", false, "list every run, not only those in training or failed")
+	c.Flags().BoolVar(&o.all, "all", false, "list every run, completed ones with metrics")
 	return c
 }
 
@@ -60,14 +61,15 @@ func runStatus(ctx context.Context, env *environment, o statusOptions) error {
 	if srv != nil {
 		defer srv.close()
 	}
-	s, retries, err := statusOf(ctx, l, srv, header, unfinished)
+	inJSON := o.output.name == "json"
+	s, retries, err := statusOf(ctx, env, l, srv, header, unfinished, o.all || inJSON)
 	if err != nil {
 		return err
 	}
-	if o.output.name == "json" {
+	if inJSON {
 		return env.writeJSON(s)
 	}
-	writeStatus(env, srv, s, o.all)
+	newStatusText(env, srv, s.ID, o.all).write(env.out, s)
 	labels := newLabels(ctx, l, header)
 	for _, r := range retries {
 		fmt.Fprintln(env.out, "retrying:", labels.Retry(r))
@@ -80,103 +82,67 @@ func newLabels(ctx context.Context, l *ledger.Ledger, header *plan.Header) *prog
 	return progress.NewLabels(header, func(chunk int) ([]grid.Cell, error) { return l.Chunk(ctx, header.ID, chunk) })
 }
 
-// statusOf tells where a sweep and its runs stand, and what is tried again.
-func statusOf(ctx context.Context, l *ledger.Ledger, srv *server, header *plan.Header, unfinished string) (
-	sweepState, []progress.Retry, error) {
+// statusOf tells where a sweep and its runs stand, with the metrics of those that are completed if they are asked for,
+// and what is tried again. Of a workflow that does not answer, it tells what the server knows.
+func statusOf(ctx context.Context, env *environment, l *ledger.Ledger, srv *server, header *plan.Header,
+	unfinished plan.Status, metrics bool) (s sweepState, retries []progress.Retry, err error) {
 
 	completed, err := l.CompletedRuns(ctx)
 	if err != nil {
-		return sweepState{}, nil, err
+		return s, nil, err
 	}
-	s, err := stateOf(ctx, l, srv, header.ID, unfinished, completed)
-	if err != nil {
+	if s, err = stateOf(ctx, nil, l, srv, header.ID, unfinished, completed); err != nil {
 		return s, nil, err
 	}
 	var live observation
-	if srv != nil && s.State == stateRunning {
-		live, err = observe(ctx, srv.client, header.ID)
-		if err = cmp.Or(err, live.queryErr); err != nil {
+	if srv != nil && (s.State == plan.Training || s.State == plan.Paused) {
+		if live, err = observeSweep(ctx, srv.client, header.ID); err != nil {
 			return s, nil, fmt.Errorf("status %s: %w", header.ID, err)
 		}
+		if live.queryErr != nil {
+			fmt.Fprintf(env.errOut, "note: no worker answers for the sweep; what follows is what the server "+
+				"and the store know: %v\n", live.queryErr)
+		}
+		s.State = decide(unfinished, s.Completed == s.Cells, live.state, nil)
 	}
-	running, beats := runsOf(live)
+	work := workOf(live)
+	noted := map[string]bool{}
+	if s.notes > 0 {
+		if noted, err = l.NotedCells(ctx, header.ID); err != nil {
+			return s, nil, err
+		}
+	}
+	reads := newReads(ctx, l, header)
 	for i := range header.Chunks() {
 		cells, err := l.Cells(ctx, header, i)
 		if err != nil {
-			return s, nil, err
+			return s, nil, errors.Join(err, reads.wait(nil))
 		}
 		for j, c := range cells {
-			number := i*plan.ChunkSize + j
-			r := runState{Cell: c.ID, Label: header.Label(c), Status: plan.Pending, Beat: beats[number]}
+			r := runState{Cell: c.ID, Label: header.Label(c), Status: plan.Pending}
+			number := len(s.Runs)
+			w, inWork := work[i*plan.ChunkSize+j]
 			switch {
 			case completed[header.RunID(c.ID)]:
 				r.Status = plan.Completed
-			case running[number]:
-				r.Status = plan.Training
-			case s.notes > 0:
-				note, err := l.Failure(ctx, header.ID, c.ID)
-				if err == nil {
-					r.Status, r.Error = note.Status, note.Error
-				} else if !errors.Is(err, storage.ErrNotFound) {
-					return s, nil, err
+				if metrics {
+					reads.result(number, c)
 				}
+			case inWork:
+				w.tell(&r)
+			case noted[c.ID]:
+				reads.note(number, c)
 			}
 			s.Runs = append(s.Runs, r)
 		}
 	}
+	if err := reads.wait(s.Runs); err != nil {
+		return s, nil, err
+	}
+	for i, r := range s.Runs { // a cell that is named by its number until here
+		if n, inWork := work[i]; inWork && n.sharedWith >= 0 && n.sharedWith < len(s.Runs) && r.Status != plan.Completed {
+			s.Runs[i].sharedWith = s.Runs[n.sharedWith].Cell
+		}
+	}
 	return s, live.Retries, nil
-}
-
-// runsOf returns which cells are running, by number, and the heartbeats of those in
-// training. A cell that shares the stage of another has the heartbeat of that one.
-func runsOf(live observation) (running map[int]bool, beats map[int]*protocol.Heartbeat) {
-	running, beats = map[int]bool{}, map[int]*protocol.Heartbeat{}
-	for _, b := range live.Training {
-		beats[b.Cell] = &b
-	}
-	first := live.Progress.FirstCells
-	for i, c := range live.Progress.Running {
-		running[c] = true
-		if i < len(first) && beats[c] == nil {
-			beats[c] = beats[first[i]]
-		}
-	}
-	return running, beats
-}
-
-// writeStatus prints where a sweep stands and its runs: all of them, or those that
-// are running, failed or canceled. Errors that the list shortens stand whole below it.
-func writeStatus(env *environment, srv *server, s sweepState, all bool) {
-	fmt.Fprintf(env.out, "%s  %s  %d of %d runs done", s.ID, s.State, s.Completed, s.Cells)
-	if s.Failed > 0 {
-		fmt.Fprintf(env.out, ", %d failed", s.Failed)
-	}
-	fmt.Fprintf(env.out, "  planned %s\n", s.Planned.Local().Format(time.DateTime))
-	if srv != nil && srv.uiURL != "" {
-		fmt.Fprintf(env.out, "%s/namespaces/%s/workflows/%s\n", srv.uiURL, srv.namespace, s.ID)
-	}
-	w := tabwriter.NewWriter(env.out, 0, 0, 2, ' ', 0)
-	for _, r := range s.Runs {
-		if !all && (r.Status == plan.Completed || r.Status == plan.Pending) {
-			continue
-		}
-		note := report.Cause(r.Error)
-		if b := r.Beat; b != nil {
-			note = fmt.Sprintf("%d/%d steps  %s", b.Step, b.Steps, progress.Describe(*b))
-		} else if r.Status == plan.Training {
-			note = "waiting for a worker"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Cell, r.Status, r.Label, note)
-	}
-	w.Flush()
-	first := true
-	for _, r := range s.Runs {
-		if whole := report.OneLine(r.Error); whole != report.Cause(r.Error) {
-			if first {
-				fmt.Fprintln(env.out)
-			}
-			first = false
-			fmt.Fprintf(env.out, "%s  %s\n", r.Cell, whole)
-		}
-	}
 }

@@ -9,6 +9,8 @@ import (
 
 	metadata "go.temporal.io/api/sdk/v1"
 	"go.temporal.io/sdk/client"
+
+	"github.com/topksweep/sweep/sweep/plan"
 )
 
 // One server for several grids, from other processes: submit, watch, status,
@@ -42,7 +44,7 @@ func TestUpAndSubmit(t *testing.T) {
 	if status := watch.exitStatus(t); status != exitError || !strings.Contains(watch.err.String(), "canceled") {
 		t.Errorf("watch: status %d\n%s", status, watch.err.String())
 	}
-	if s := statusOfSweep(t, dir, "long"); s.State != stateCanceled || s.Completed != 0 {
+	if s := statusOfSweep(t, dir, "long"); s.State != plan.Canceled || s.Completed != 0 {
 		t.Errorf("canceled: %+v", s)
 	}
 	if list := mustRun(t, dir, "list"); !strings.Contains(list, "canceled") || !strings.Contains(list, "completed") {

@@ -13,6 +13,7 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 
 	"github.com/topksweep/sweep/deploy/local"
+	"github.com/topksweep/sweep/sweep/plan"
 )
 
 // A server is a Temporal server to which the program is connected.
@@ -102,13 +103,15 @@ func connect(ctx context.Context, opts client.Options, log *slog.Logger) (*serve
 
 // dialIfAny connects for a verb that also works without a server: srv is then nil.
 // unfinished is the state of a sweep that has runs to train and is not known to be
-// running: stopped if there is no server, and unknown, with a note to the user, if
+// running: idle if there is no server, and unknown, with a note to the user, if
 // the server that was named does not answer.
-func (c *connection) dialIfAny(ctx context.Context, env *environment, dir string) (srv *server, unfinished string) {
+func (c *connection) dialIfAny(ctx context.Context, env *environment, dir string) (
+	srv *server, unfinished plan.Status) {
+
 	srv, err := c.dial(ctx, dir, nil)
 	if err == nil || errors.Is(err, errNoServer) {
-		return srv, stateStopped
+		return srv, plan.Idle
 	}
 	fmt.Fprintf(env.errOut, "note: what follows is what the store tells: %v\n", err)
-	return nil, stateUnknown
+	return nil, plan.Unknown
 }

@@ -144,7 +144,7 @@ func TestStartInNamespace(t *testing.T) {
 func TestStatusNamesNamespace(t *testing.T) {
 	var out bytes.Buffer
 	srv := &server{namespace: "research", uiURL: "http://127.0.0.1:8233"}
-	writeStatus(&environment{out: &out}, srv, sweepState{ID: "demo-1"}, false)
+	newStatusText(&environment{out: &out}, srv, "demo-1", false).write(&out, sweepState{ID: "demo-1"})
 	if want := "\nhttp://127.0.0.1:8233/namespaces/research/workflows/demo-1\n"; !strings.Contains(out.String(), want) {
 		t.Errorf("no %q in:\n%s", want, out.String())
 	}

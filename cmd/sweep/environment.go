@@ -47,6 +47,19 @@ func (e *environment) terminal() progress.Terminal {
 	return t
 }
 
+// outColumns is the width of the terminal to which results are written; 0 for a file or a pipe.
+func (e *environment) outColumns() int {
+	f, ok := e.out.(*os.File)
+	if !ok || !e.outTTY {
+		return 0
+	}
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return columns
+}
+
 // writeJSON writes a value as indented JSON to the results.
 func (e *environment) writeJSON(v any) error {
 	enc := json.NewEncoder(e.out)

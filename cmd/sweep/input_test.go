@@ -290,7 +290,7 @@ func TestUnknownState(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{"list"}, {"status", "bad"}} {
-		if out := mustRun(t, dir, args...); !strings.Contains(out, "stopped") {
+		if out := mustRun(t, dir, args...); !strings.Contains(out, "idle") {
 			t.Errorf("%v without a server:\n%s", args, out)
 		}
 		p := startProgram(t, dir, append(args, "--address", "127.0.0.1:1")...)

@@ -3,93 +3,89 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 
 	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
 
 	"github.com/topksweep/sweep/cmd/sweep/progress"
 	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/observe"
+	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
-	"github.com/topksweep/sweep/sweep/report"
 )
 
-// An observation is what the server tells of a sweep at one moment.
+// An observation is what the server tells of a sweep at one moment, and what is drawn of that.
 type observation struct {
 	progress.Snapshot
-	status   enums.WorkflowExecutionStatus
-	queryErr error // why the workflow did not tell its progress: no worker answers
-	waiting  bool  // there are stages to train, and no worker has taken any of them
+	status     enums.WorkflowExecutionStatus
+	state      plan.Status        // of the sweep; "" if the server tells none
+	activities []observe.Activity // that have not ended
+	queryErr   error              // why the workflow did not tell its progress: no worker answers
+	waiting    bool               // there are stages to train, and no worker has taken any of them
+	held       bool               // there are stages, and all were paused one by one, as in the Web UI
 }
 
 // ended says that the workflow has ended.
-func (o observation) ended() bool {
-	return o.status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING &&
-		o.status != enums.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW
-}
+func (o observation) ended() bool { return observe.Observation{Status: o.status}.Ended() }
 
-// observe asks where a sweep stands. An error means that the server did not
+// observeSweep asks where a sweep stands. An error means that the server did not
 // answer. Where only the workflow did not, for lack of a worker, queryErr is set.
-func observe(ctx context.Context, c client.Client, id string) (observation, error) {
-	var o observation
-	pollCtx, cancel := context.WithTimeout(ctx, pollTimeout)
-	defer cancel()
-	d, err := c.DescribeWorkflowExecution(pollCtx, id, "")
+func observeSweep(ctx context.Context, c client.Client, id string) (observation, error) {
+	told, err := observe.Sweep(ctx, c, id, pollTimeout)
+	o := observation{
+		status: told.Status, state: told.State, activities: told.Activities, queryErr: told.QueryErr,
+	}
+	o.Progress = told.Progress
 	if err != nil {
 		return o, err
 	}
-	o.status = d.WorkflowExecutionInfo.Status
-	o.waiting = len(d.PendingActivities) > 0
-	for _, p := range d.PendingActivities {
-		o.addActivity(p)
+	for _, a := range told.Activities {
+		o.addActivity(a)
 	}
 	slices.SortFunc(o.Training, func(x, y protocol.Heartbeat) int { return cmp.Compare(x.Cell, y.Cell) })
-	o.queryErr = queryProgress(ctx, c, id, &o.Progress)
-	if failed := (*serviceerror.QueryFailed)(nil); errors.As(o.queryErr, &failed) {
-		o.queryErr = nil // a worker answered: the workflow has not begun yet
-	}
+	o.waiting, o.held = waitsFor(told.Activities)
 	return o, nil
 }
 
-// addActivity adds an activity that is not done: a stage in training, one that
-// waits for a worker, or one that failed and is tried again.
-func (o *observation) addActivity(p *workflow.PendingActivityInfo) {
-	var beat protocol.Heartbeat
-	hasBeat := p.HeartbeatDetails != nil &&
-		converter.GetDefaultDataConverter().FromPayloads(p.HeartbeatDetails, &beat) == nil && beat.Steps > 0
-	f := p.LastFailure
-	if f != nil && p.Attempt > 1 && f.GetApplicationFailureInfo().GetType() != "WorkerStopping" {
-		r := progress.Retry{Activity: p.ActivityType.GetName(), Cell: -1, Attempt: int(p.Attempt)}
-		r.Cause = report.OneLine(f.Message)
-		if f.GetTimeoutFailureInfo().GetTimeoutType() == enums.TIMEOUT_TYPE_HEARTBEAT {
-			r.Cause = "its worker is gone"
-		}
-		if hasBeat {
-			r.Cell = beat.Cell
+// addActivity adds what is drawn of an activity that is not done: a stage in training, or one that failed and is tried
+// again.
+func (o *observation) addActivity(a observe.Activity) {
+	if a.Cause != "" {
+		r := progress.Retry{Activity: a.Type, Cell: -1, Attempt: a.Attempt, Cause: a.Cause}
+		if a.Beat != nil {
+			r.Cell = a.Beat.Cell
 		}
 		o.Retries = append(o.Retries, r)
 	}
-	if p.State != enums.PENDING_ACTIVITY_STATE_SCHEDULED || p.Attempt > 1 {
-		o.waiting = false
-	}
-	if hasBeat && p.State == enums.PENDING_ACTIVITY_STATE_STARTED {
-		o.Training = append(o.Training, beat)
+	if a.Beat != nil && a.Started && !a.Stopping {
+		o.Training = append(o.Training, *a.Beat)
 	}
 }
 
+// waitsFor says what activities wait for, if all of them do: for a first worker that takes them, or for somebody who
+// lets those go on that were paused one by one. The activity that looks at the others does not count.
+func waitsFor(list []observe.Activity) (worker, somebody bool) {
+	for _, a := range list {
+		switch {
+		case a.Type == protocol.ActivityLook:
+		case a.Started || a.State != plan.Paused && a.Attempt > 1:
+			return false, false
+		case a.State == plan.Paused:
+			somebody = true
+		default:
+			worker = true
+		}
+	}
+	return worker, somebody && !worker
+}
+
 // queryProgress asks a sweep's workflow for its progress. A worker must answer.
-func queryProgress(ctx context.Context, c client.Client, id string, p *protocol.Progress) error {
+func queryProgress(ctx context.Context, c client.Client, id string, p *protocol.Progress) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
-	q, err := c.QueryWorkflow(ctx, id, "", protocol.QueryProgress)
-	if err != nil {
-		return err
-	}
-	return q.Get(p)
+	*p, err = observe.Progress(ctx, c, id)
+	return err
 }
 
 // withCounts fills in the progress that the workflow did not tell: that of the

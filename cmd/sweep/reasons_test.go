@@ -15,10 +15,10 @@ func TestReasonsInFull(t *testing.T) {
 	const cause, oneLine = "the gradient norm is NaN\nafter a clip", "the gradient norm is NaN after a clip"
 	var out, errOut bytes.Buffer
 	env := &environment{out: &out, errOut: &errOut}
-	writeStatus(env, nil, sweepState{Runs: []runState{
+	newStatusText(env, nil, "", false).write(&out, sweepState{Runs: []runState{
 		{Cell: "00112233445566778899", Status: plan.Failed, Label: "k=1", Error: chain + cause},
 		{Cell: "10112233445566778899", Status: plan.Failed, Label: "k=2", Error: "short"},
-	}}, false)
+	}})
 	lines := strings.Split(out.String(), "\n")
 	if !strings.HasSuffix(lines[1], oneLine) || !strings.Contains(lines[1], "… ") || len(lines[1]) > 180 ||
 		!strings.HasSuffix(lines[2], "short") || lines[4] != "00112233445566778899  "+chain+oneLine {

@@ -4,16 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 
 	"github.com/spf13/pflag"
-	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/observe"
 	"github.com/topksweep/sweep/sweep/page"
+	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/trainer"
 )
 
@@ -87,11 +89,13 @@ type liveSource struct {
 // List implements page.Source.
 func (s *liveSource) List(ctx context.Context) ([]page.Entry, error) {
 	ids, err := s.l.SweepIDs(ctx)
+	ask, cancel := context.WithTimeout(ctx, pollTimeout) // for all of them, since perhaps no worker is there to answer
+	defer cancel()
 	var out []page.Entry
 	for _, id := range ids {
 		e := page.Entry{ID: id}
 		if len(out) < shownStates {
-			e.State = s.state(ctx, id)
+			e.State = s.state(ctx, ask, id)
 		}
 		out = append(out, e)
 	}
@@ -105,30 +109,14 @@ const shownStates = 20
 const mostFollowed = 8
 
 // state asks the server what a sweep does. It is "" where the server does not know it.
-func (s *liveSource) state(ctx context.Context, id string) string {
+func (s *liveSource) state(ctx, ask context.Context, id string) string {
 	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
-	d, err := s.client.DescribeWorkflowExecution(ctx, id, "")
+	state, err := observe.State(ctx, ask, s.client, id)
 	if err != nil {
 		return ""
 	}
-	return stateOfStatus(d.WorkflowExecutionInfo.Status)
-}
-
-// stateOfStatus names what a workflow does as the verbs list and status do; "" is a status of none of theirs.
-func stateOfStatus(status enums.WorkflowExecutionStatus) string {
-	switch status {
-	case enums.WORKFLOW_EXECUTION_STATUS_RUNNING, enums.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW:
-		return stateRunning
-	case enums.WORKFLOW_EXECUTION_STATUS_COMPLETED:
-		return stateCompleted
-	case enums.WORKFLOW_EXECUTION_STATUS_CANCELED:
-		return stateCanceled
-	case enums.WORKFLOW_EXECUTION_STATUS_FAILED, enums.WORKFLOW_EXECUTION_STATUS_TERMINATED,
-		enums.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:
-		return stateFailed
-	}
-	return ""
+	return string(state)
 }
 
 // Read implements page.Source.
@@ -169,40 +157,28 @@ func (s *liveSource) Read(ctx context.Context, sweep string) (page.Input, error)
 		}
 		return points, err
 	})
-	out.Live = s.live(ctx, sweep)
+	complete := !slices.ContainsFunc(results, func(r ledger.Result) bool { return r.Status != plan.Completed })
+	out.Live = s.live(ctx, sweep, complete)
 	return page.Input{Sweeps: []page.Sweep{out}}, nil
 }
 
-// live asks the server what a sweep does now. Where it does not answer the state is unknown.
-func (s *liveSource) live(ctx context.Context, sweep string) *page.Live {
-	out := &page.Live{State: stateUnknown, Running: []page.Running{}}
-	o, err := observe(ctx, s.client, sweep)
+// live asks the server what a sweep does now. complete says that all of its runs have results.
+func (s *liveSource) live(ctx context.Context, sweep string, complete bool) *page.Live {
+	o, err := observeSweep(ctx, s.client, sweep)
+	out := &page.Live{State: string(decide(plan.Idle, complete, o.state, err)), Running: []page.Running{}}
 	if err != nil {
-		if state := s.state(ctx, sweep); state != "" {
-			out.State = state
-		}
 		return out
 	}
-	if state := stateOfStatus(o.status); state != "" {
-		out.State = state
-	}
-	switch {
-	case o.ended():
-		return out
-	case o.queryErr != nil: // a worker that is busy may not tell which cells run: its heartbeats name one of each stage
-		for _, beat := range o.Training {
-			out.Running = append(out.Running, page.Running{
-				Cell: beat.Cell, Step: beat.Step, Steps: beat.Steps, Doing: beat.Doing,
-			})
-		}
+	if o.ended() {
 		return out
 	}
-	for i, cell := range o.Progress.Running {
-		r := page.Running{Cell: cell}
-		for _, beat := range o.Training {
-			if i < len(o.Progress.FirstCells) && beat.Cell == o.Progress.FirstCells[i] {
-				r.Step, r.Steps, r.Doing = beat.Step, beat.Steps, beat.Doing
-			}
+	// A worker that is busy may not tell which cells run: its heartbeats name one of each stage.
+	work := workOf(o)
+	for _, cell := range slices.Sorted(maps.Keys(work)) {
+		w := work[cell]
+		r := page.Running{Cell: cell, State: string(w.status)}
+		if a := w.stage; a != nil {
+			r.Step, r.Steps, r.Doing, r.Host, r.Device = a.Step, a.Steps, a.Doing, a.Host, a.Device
 		}
 		out.Running = append(out.Running, r)
 	}

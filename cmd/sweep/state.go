@@ -4,10 +4,10 @@ import (
 	"context"
 	"time"
 
-	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 
 	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/observe"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
 )
@@ -15,41 +15,45 @@ import (
 // A sweepState is where a sweep stands, as the store tells it, and the server if
 // there is one.
 type sweepState struct {
-	ID        string     `json:"id"`
-	Name      string     `json:"name"`
-	Cells     int        `json:"cells"`
-	Completed int        `json:"completed"`
-	Failed    int        `json:"failed"`
-	State     string     `json:"state"` // one of the constants below
-	Planned   time.Time  `json:"planned"`
-	Runs      []runState `json:"runs,omitempty"` // status only
-	notes     int        // in the store: runs that failed or were canceled
+	ID        string      `json:"id"`
+	Name      string      `json:"name"`
+	Cells     int         `json:"cells"`
+	Completed int         `json:"completed"`
+	Failed    int         `json:"failed"`
+	State     plan.Status `json:"state"`
+	Planned   time.Time   `json:"planned"`
+	Runs      []runState  `json:"runs,omitempty"` // status only
+	notes     int         // in the store: runs that failed or were canceled
 }
 
-// States of a sweep.
-const (
-	stateRunning   = "running"
-	stateCompleted = "completed"
-	stateFailed    = "failed"
-	stateCanceled  = "canceled"
-	stateStopped   = "stopped" // it has runs to train, and no server that trains them
-	stateUnknown   = "unknown" // the same, but there may be a server that does not answer
-)
-
-// A runState is where one run of a sweep stands.
+// A runState is where one run of a sweep stands. Of a stage that several runs share, each has what is said of the
+// stage.
 type runState struct {
 	Cell   string              `json:"cell"`
 	Label  string              `json:"label"`
 	Status plan.Status         `json:"status"`
-	Error  string              `json:"error,omitempty"`
-	Beat   *protocol.Heartbeat `json:"progress,omitempty"` // of a run in training
+	Error  string              `json:"error,omitempty"`    // why it has no result, or of the attempt before
+	Beat   *protocol.Heartbeat `json:"progress,omitempty"` // of a run that a worker has
+
+	Worker    string      `json:"worker,omitempty"` // as it names itself
+	Host      string      `json:"host,omitempty"`
+	Device    string      `json:"device,omitempty"`
+	Since     time.Time   `json:"since,omitzero"` // when the worker began, or the wait
+	Saved     time.Time   `json:"checkpoint_at,omitzero"`
+	SavedStep *int64      `json:"checkpoint_step,omitempty"` // of the newest checkpoint; nil if none is known
+	Attempt   int         `json:"attempt,omitempty"`         // from the second one on
+	Metrics   *plan.Brief `json:"metrics,omitempty"`         // of a completed run
+
+	sharedWith string // the cell whose stage this one shares; "" for the first of a stage
+	stopping   bool   // the worker was told to save its state and stop
+	starting   bool   // the worker has said nothing since it began
 }
 
 // stateOf counts a sweep's results and asks the server what the sweep does. srv may
 // be nil; unfinished is then the state of a sweep that has runs to train. completed
-// is what CompletedRuns returned.
-func stateOf(ctx context.Context, l *ledger.Ledger, srv *server, id, unfinished string, completed map[string]bool) (
-	sweepState, error) {
+// is what CompletedRuns returned. ask is that of observe.State.
+func stateOf(ctx, ask context.Context, l *ledger.Ledger, srv *server, id string, unfinished plan.Status,
+	completed map[string]bool) (sweepState, error) {
 
 	h, err := l.Header(ctx, id)
 	if err != nil {
@@ -63,30 +67,26 @@ func stateOf(ctx context.Context, l *ledger.Ledger, srv *server, id, unfinished 
 		ID: h.ID, Name: h.Name, Cells: h.CellCount,
 		Completed: n.Completed, Failed: n.Failed, Planned: n.Planned, notes: n.Notes,
 	}
-	s.State = unfinished
-	if s.Completed == s.Cells {
-		s.State = stateCompleted
-	}
 	if srv == nil {
+		s.State = decide(unfinished, s.Completed == s.Cells, "", nil)
 		return s, nil
 	}
-	d, err := srv.client.DescribeWorkflowExecution(ctx, id, "")
-	if err != nil {
-		// Else it is another server's sweep, or one past the server's retention.
-		if s.State == stateStopped && noAnswer(serviceerror.ToStatus(err).Code()) {
-			s.State = stateUnknown
-		}
-		return s, nil
-	}
-	switch d.WorkflowExecutionInfo.Status {
-	case enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
-		s.State = stateRunning
-	case enums.WORKFLOW_EXECUTION_STATUS_CANCELED:
-		s.State = stateCanceled
-	case enums.WORKFLOW_EXECUTION_STATUS_FAILED,
-		enums.WORKFLOW_EXECUTION_STATUS_TERMINATED,
-		enums.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:
-		s.State = stateFailed
-	}
+	state, err := observe.State(ctx, ask, srv.client, id)
+	s.State = decide(unfinished, s.Completed == s.Cells, state, err)
 	return s, nil
+}
+
+// decide returns the state of a sweep from what its store and its server tell. complete: all runs have results;
+// unfinished is the state of a sweep that has runs to train and that no server runs. told is what observe.State
+// returned, and err its error.
+func decide(unfinished plan.Status, complete bool, told plan.Status, err error) plan.Status {
+	switch {
+	case told != "" && told != plan.Completed: // of the results that a workflow once had, some may be lost
+		return told
+	case complete:
+		return plan.Completed
+	case unfinished == plan.Idle && err != nil && noAnswer(serviceerror.ToStatus(err).Code()):
+		return plan.Unknown // else it is another server's sweep, or one past the server's retention
+	}
+	return unfinished
 }

@@ -6,9 +6,12 @@ import (
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-// A sweep is called stopped if no server trains it, and not if its server is silent.
+// A sweep is called idle if no server trains it, and not if its server is silent.
 func TestStateOfSilentServer(t *testing.T) {
 	l, header := planWithResults(t, 1)
 	done, err := l.CompletedRuns(t.Context())
@@ -17,18 +20,18 @@ func TestStateOfSilentServer(t *testing.T) {
 	}
 	for _, x := range []struct {
 		err  error
-		want string
+		want plan.Status
 	}{
-		{nil, stateRunning},
-		{serviceerror.NewNotFound("workflow not found"), stateStopped},
-		{serviceerror.NewDeadlineExceeded("context deadline exceeded"), stateUnknown},
-		{serviceerror.NewUnavailable("database or disk is full"), stateUnknown},
-		{errors.New("other"), stateUnknown},
+		{nil, plan.Training},
+		{serviceerror.NewNotFound("workflow not found"), plan.Idle},
+		{serviceerror.NewDeadlineExceeded("context deadline exceeded"), plan.Unknown},
+		{serviceerror.NewUnavailable("database or disk is full"), plan.Unknown},
+		{errors.New("other"), plan.Unknown},
 	} {
 		srv := &server{client: &fakeServer{describe: func(int) (enums.WorkflowExecutionStatus, error) {
 			return statusRunning, x.err
-		}}}
-		s, err := stateOf(t.Context(), l, srv, header.ID, stateStopped, done)
+		}, progress: func(int) *protocol.Progress { return &protocol.Progress{} }}}
+		s, err := stateOf(t.Context(), t.Context(), l, srv, header.ID, plan.Idle, done)
 		if err != nil || s.State != x.want {
 			t.Errorf("%v: %s, %v, want %s", x.err, s.State, err, x.want)
 		}

@@ -33,9 +33,11 @@ type watcher struct {
 	header *plan.Header
 	view   progress.View
 
-	noServer, noWorker, noSlot progress.Outage
+	noServer, noWorker, noSlot, paused, held progress.Outage
 
 	room *roomWatch
+
+	isPaused bool // as the workflow told last
 
 	waiting int         // polls in a row in which stages waited and none was taken by a worker
 	last    observation // the newest that was shown
@@ -61,6 +63,11 @@ func watch(ctx context.Context, env *environment, srv *server, l *ledger.Ledger,
 				"or no worker trains on the backend that it was submitted for",
 			Ended: "a worker takes them",
 		},
+		paused: progress.Outage{Began: pausedLine(header.ID), Ended: "resumed: it goes on"},
+		held: progress.Outage{
+			Began: "all of its activities that are left were paused one by one: unpause them in the Web UI",
+			Ended: "an activity goes on",
+		},
 	}
 	w.room = newRoomWatch(srv.folders, w.view.Say)
 	defer w.view.Close()
@@ -81,7 +88,7 @@ func watch(ctx context.Context, env *environment, srv *server, l *ledger.Ledger,
 // poll asks the server once and shows what it tells. ended says that the sweep has
 // ended; the error is then what it ended with.
 func (w *watcher) poll(ctx context.Context) (ended bool, err error) {
-	now, err := observe(ctx, w.server.client, w.header.ID)
+	now, err := observeSweep(ctx, w.server.client, w.header.ID)
 	if ctx.Err() != nil {
 		return false, errInterrupted
 	}
@@ -100,15 +107,31 @@ func (w *watcher) poll(ctx context.Context) (ended bool, err error) {
 	}
 	w.last = now
 	w.view.Show(now.Snapshot)
-	w.waiting++
-	if !now.waiting {
-		w.waiting = 0
-	}
-	w.noSlot.Update(w.view, w.waiting >= int(slotTimeout/pollInterval))
+	w.updateWaits(now)
 	if !now.ended() {
 		return false, nil
 	}
 	return true, w.outcome(ctx)
+}
+
+// updateWaits says what a sweep waits for: for somebody who resumes it, else for a worker.
+func (w *watcher) updateWaits(now observation) {
+	if now.queryErr == nil { // else it is what it was: a worker that is busy may miss a query
+		w.isPaused = now.state == plan.Paused
+	}
+	isPaused := w.isPaused && !now.ended()
+	if !now.ended() {
+		w.paused.Update(w.view, isPaused)
+		w.held.Update(w.view, now.held && !isPaused)
+	}
+	w.waiting++
+	if !now.waiting || isPaused {
+		w.waiting = 0
+	}
+	if isPaused {
+		w.noSlot.Since = time.Time{} // no worker is to take its runs, so it does not matter that none did
+	}
+	w.noSlot.Update(w.view, w.waiting >= int(slotTimeout/pollInterval))
 }
 
 // unanswered is the part of poll for a server that did not answer.

@@ -36,6 +36,9 @@ type fakeServer struct {
 	describe func(poll int) (enums.WorkflowExecutionStatus, error)
 	progress func(poll int) *protocol.Progress // nil: no worker answers
 	waiting  int                               // polls at first in which a run waits for a slot
+	held     int                               // polls at first in which a run is paused by itself
+	pending  []*workflow.PendingActivityInfo   // that all polls tell
+	quick    bool                              // a query that no worker answers ends at once
 }
 
 // errNoAnswer makes the server give no answer.
@@ -60,13 +63,24 @@ func (f *fakeServer) DescribeWorkflowExecution(ctx context.Context, _, _ string)
 			Attempt:      1,
 		})
 	}
+	d.PendingActivities = append(d.PendingActivities, f.pending...)
+	if f.polls <= f.held {
+		d.PendingActivities = append(d.PendingActivities, &workflow.PendingActivityInfo{
+			ActivityType: &common.ActivityType{Name: protocol.ActivityTrain},
+			State:        enums.PENDING_ACTIVITY_STATE_PAUSED,
+			Paused:       true,
+			Attempt:      2,
+		})
+	}
 	return d, err
 }
 
 func (f *fakeServer) QueryWorkflow(ctx context.Context, _, _, _ string, _ ...any) (converter.EncodedValue, error) {
 	p := f.progress(f.polls)
 	if p == nil {
-		<-ctx.Done()
+		if !f.quick {
+			<-ctx.Done()
+		}
 		return nil, serviceerror.NewDeadlineExceeded("no poller")
 	}
 	b, err := converter.GetDefaultDataConverter().ToPayloads(p)
@@ -173,6 +187,45 @@ func TestWatchOutages(t *testing.T) {
 			server:  fakeServer{waiting: 15, describe: statusUntil(30), progress: alwaysTwo},
 			results: 1, most: serverTimeout,
 			lines: map[string]int{"no worker takes": 0, "a worker takes": 0},
+		},
+		{
+			name: "paused",
+			server: fakeServer{waiting: 80, describe: statusUntil(200), progress: func(poll int) *protocol.Progress {
+				switch {
+				case poll == 20 || poll == 60 || poll == 120: // a worker that is busy misses a query
+					return nil
+				case poll < 5 || poll > 100:
+					return two
+				}
+				return &protocol.Progress{Summary: one.Summary, State: plan.Paused}
+			}},
+			results: 2, most: serverTimeout,
+			lines: map[string]int{
+				"paused: nothing starts until sweep resume bad-": 1, "resumed: it goes on": 1, "no worker takes": 0,
+				"a worker takes": 0, noWorker: 0, "unpause": 0,
+			},
+		},
+		{
+			name: "canceled while it is paused",
+			server: fakeServer{
+				describe: func(poll int) (enums.WorkflowExecutionStatus, error) {
+					if poll < 10 {
+						return statusRunning, nil
+					}
+					return enums.WORKFLOW_EXECUTION_STATUS_CANCELED, nil
+				},
+				progress: func(int) *protocol.Progress {
+					return &protocol.Progress{Summary: one.Summary, State: plan.Paused}
+				},
+			},
+			results: 1, err: "was canceled", most: serverTimeout,
+			lines: map[string]int{"sweep resume bad-": 1, "resumed": 0},
+		},
+		{
+			name:    "each run is paused by itself",
+			server:  fakeServer{held: 100, describe: statusUntil(200), progress: alwaysTwo},
+			results: 2, most: serverTimeout,
+			lines: map[string]int{"unpause them in the Web UI": 1, "an activity goes on": 1, "no worker takes": 0, "resume": 0},
 		},
 		{
 			name: "unknown to the server",

@@ -28,14 +28,17 @@ type Sweep struct {
 
 // A Live says what a sweep does at the moment.
 type Live struct {
-	State   string    `json:"state"` // running, completed, failed, canceled, stopped or unknown
+	State   string    `json:"state"` // a plan.Status of a sweep
 	Running []Running `json:"running"`
 }
 
-// A Running is a cell in training or evaluation.
+// A Running is a cell in flight.
 type Running struct {
-	Cell  int    `json:"cell"`  // index in the plan
-	Step  int64  `json:"step"`  // steps done; 0 if the worker has not said
-	Steps int64  `json:"steps"` // at the end of the stage; 0 if the worker has not said
-	Doing string `json:"doing"` // what it does when it does not train
+	Cell   int    `json:"cell"`  // index in the plan
+	State  string `json:"state"` // a plan.Status of a cell: waiting, training, evaluating, or paused
+	Step   int64  `json:"step"`  // steps done; 0 if the worker has not said
+	Steps  int64  `json:"steps"` // at the end of the stage; 0 if the worker has not said
+	Doing  string `json:"doing"` // what it does when it does not train
+	Host   string `json:"host"`  // of the worker that has it; "" if that is not known
+	Device string `json:"device"`
 }

@@ -28,7 +28,7 @@ type memory struct {
 }
 
 func (m *memory) List(context.Context) ([]Entry, error) {
-	return []Entry{{ID: "small-fea6a9ec", State: "running"}}, nil
+	return []Entry{{ID: "small-fea6a9ec", State: "training"}}, nil
 }
 
 func (m *memory) Read(_ context.Context, sweep string) (Input, error) {
@@ -45,9 +45,9 @@ func (m *memory) Read(_ context.Context, sweep string) (Input, error) {
 			*r = ledger.Result{Cell: r.Cell, Config: r.Config, Status: plan.Pending, Data: r.Data}
 		}
 	})
-	s.Live = &Live{State: "running", Running: []Running{}}
+	s.Live = &Live{State: "training", Running: []Running{}}
 	if done < 24 {
-		s.Live.Running = append(s.Live.Running, Running{Cell: done, Step: 300, Steps: 600})
+		s.Live.Running = append(s.Live.Running, Running{Cell: done, State: "training", Step: 300, Steps: 600})
 	} else {
 		s.Live.State = "completed"
 	}
@@ -202,7 +202,7 @@ func TestBrowserLive(t *testing.T) {
 	m.at.Store(6)
 	p := b.open(t, s.URL+"small-1/", 1280)
 	live := func() string { return eval[string](p, `document.getElementById("live").textContent`) }
-	if got := live(); !strings.Contains(got, "small-fea6a9ec is running, 1 cell in training") {
+	if got := live(); !strings.Contains(got, "small-fea6a9ec is training: 1 cell training") {
 		t.Error(got)
 	}
 	text := eval[string](p, `document.querySelector("#table tbody").textContent`)

@@ -12,6 +12,7 @@ const (
 	Completed  Status = "completed"
 	Failed     Status = "failed"
 	Canceled   Status = "canceled"
-	Paused     Status = "paused" // nothing starts until the sweep is resumed
-	Idle       Status = "idle"   // of a sweep only: it has runs without results, and no server runs it
+	Paused     Status = "paused"  // nothing starts until the sweep is resumed
+	Idle       Status = "idle"    // of a sweep only: it has runs without results, and no server runs it
+	Unknown    Status = "unknown" // of a sweep only: the server that may run it does not answer
 )

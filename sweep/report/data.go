@@ -89,7 +89,7 @@ func endColumns() []Column {
 			group:  groupFile, get: file(ledger.CurveFile),
 		},
 		{
-			Column: text("status", "pending, running, completed, failed or canceled"),
+			Column: text("status", "pending, completed, failed or canceled"),
 			group:  groupRun, get: func(r ledger.Result) any { return textOrNil(string(r.Status)) },
 		},
 		{

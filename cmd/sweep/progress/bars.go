@@ -77,12 +77,12 @@ func (v *bars) newBar(total int64, name, count string, describe func() string, o
 // summary is the changing part of the sweep's line.
 func (v *bars) summary() string {
 	s := v.latest.get()
-	out := clock(time.Since(v.start))
+	out := Clock(time.Since(v.start))
 	// Steps differ in cost, and latents die at times that nobody knows before: this
 	// is a guess that gets better.
 	if done := s.stepsDone() - s.stepsBefore; done > 0 && !s.trainingSince.IsZero() {
 		left := max(0, s.stepsInAll(v.header)-s.stepsDone())
-		out += "  ETA " + clock(time.Duration(left/done*float64(time.Since(s.trainingSince))))
+		out += "  ETA " + Clock(time.Duration(left/done*float64(time.Since(s.trainingSince))))
 	}
 	if n := s.Progress.Reused; n > 0 {
 		out += fmt.Sprintf("  %d reused", n)

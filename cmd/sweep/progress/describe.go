@@ -29,7 +29,7 @@ func rate(b protocol.Heartbeat) string {
 		return ""
 	}
 	left := time.Duration(float64(b.Steps-b.Step) / b.StepsPerSecond * float64(time.Second))
-	return fmt.Sprintf("  ETA %s  %s tok/s", clock(left), threeDigits(b.TokensPerSecond))
+	return fmt.Sprintf("  ETA %s  %s tok/s", Clock(left), threeDigits(b.TokensPerSecond))
 }
 
 // threeDigits writes a number with three digits and an SI prefix, as in 1.25M.
@@ -43,8 +43,8 @@ func threeDigits(x float64) string {
 	return fmt.Sprintf("%.3gP", x)
 }
 
-// clock writes a duration as minutes and seconds, or hours, minutes and seconds.
-func clock(d time.Duration) string {
+// Clock writes a duration as minutes and seconds, or hours, minutes and seconds.
+func Clock(d time.Duration) string {
 	d = d.Round(time.Second)
 	if d < time.Hour {
 		return fmt.Sprintf("%d:%02d", int(d.Minutes()), int(d.Seconds())%60)

@@ -32,9 +32,9 @@ func TestNumbers(t *testing.T) {
 	}{
 		{threeDigits(0), "0"}, {threeDigits(999), "999"}, {threeDigits(1000), "1k"},
 		{threeDigits(12_345), "12.3k"}, {threeDigits(2e15), "2P"},
-		{clock(0), "0:00"}, {clock(59_600 * time.Millisecond), "1:00"},
-		{clock(59*time.Minute + 59*time.Second), "59:59"},
-		{clock(25*time.Hour + 2*time.Second), "25:00:02"},
+		{Clock(0), "0:00"}, {Clock(59_600 * time.Millisecond), "1:00"},
+		{Clock(59*time.Minute + 59*time.Second), "59:59"},
+		{Clock(25*time.Hour + 2*time.Second), "25:00:02"},
 	} {
 		if x.got != x.want {
 			t.Errorf("%q, want %q", x.got, x.want)

@@ -28,7 +28,7 @@ func newLines(out io.Writer, labels *Labels) *lines {
 }
 
 func (v *lines) Say(line string) {
-	fmt.Fprintf(v.out, "%8s  %s\n", clock(time.Since(v.start)), line)
+	fmt.Fprintf(v.out, "%8s  %s\n", Clock(time.Since(v.start)), line)
 	v.lastLine = time.Now()
 }
 

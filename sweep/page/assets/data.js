@@ -45,8 +45,9 @@ const num = (name, row) => {
 function statusOf(row) {
   const r = doc.runningOf.get(row);
   if (!r || value("status", row) === "completed") return value("status", row);
-  if (r.doing) return "running: " + r.doing;
-  return r.steps ? "training: step " + show(r.step) + " of " + show(r.steps) : "waits for a slot, or is evaluated";
+  const at = r.steps ? ": step " + show(r.step) + " of " + show(r.steps) : "";
+  const where = [r.host, r.device].filter(Boolean).join(", ");
+  return r.state + (r.state === "training" && !r.doing ? at : r.doing ? ": " + r.doing : "") + (where ? " on " + where : "");
 }
 
 // shown writes what a row has in a column. Settings are in full.

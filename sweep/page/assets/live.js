@@ -5,7 +5,7 @@ function listenLive() {
   if (!doc.poll) return;
   let tag = "",
     timer = 0; // 0 while the server is asked
-  const running = () => doc.sweeps.some((s) => s.live && s.live.state === "running");
+  const running = () => doc.sweeps.some((s) => s.live && ["training", "paused"].includes(s.live.state));
   const again = () => {
     timer = setTimeout(ask, running() ? doc.poll : 5 * doc.poll);
   };
@@ -47,15 +47,10 @@ function showLive(trouble) {
   const states = doc.sweeps
     .filter((s) => s.live)
     .map((s) => {
-      const n = s.live.running.filter((r) => r.steps).length,
-        waiting = s.live.running.length - n;
-      return (
-        s.id +
-        " is " +
-        s.live.state +
-        (n ? ", " + plural(n, "cell", "cells") + " in training" : "") +
-        (waiting ? ", " + show(waiting) + " waiting for a slot or in evaluation" : "")
-      );
+      const count = (state) => s.live.running.filter((r) => r.state === state).length;
+      const words = ["training", "evaluating", "waiting", "paused"].filter(count);
+      const cells = words.map((w, i) => (i ? show(count(w)) : plural(count(w), "cell", "cells")) + " " + w);
+      return s.id + " is " + s.live.state + (cells.length ? ": " + cells.join(", ") : "");
     });
   const text = trouble || "Live: " + (states.join("; ") || "no sweep runs") + ".";
   if (box.textContent !== text) box.textContent = text;

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep/grid"
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
+)
+
+// readsAtATime is the number of results and notes that are read at a time: each is one request to a store.
+const readsAtATime = 16
+
+// reads reads what the store says of runs, several at a time.
+type reads struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	l      *ledger.Ledger
+	header *plan.Header
+	tokens chan struct{}
+	wg     sync.WaitGroup
+	mu     sync.Mutex
+	set    []func([]runState)
+	err    error
+}
+
+func newReads(ctx context.Context, l *ledger.Ledger, header *plan.Header) *reads {
+	ctx, cancel := context.WithCancel(ctx)
+	return &reads{ctx: ctx, cancel: cancel, l: l, header: header, tokens: make(chan struct{}, readsAtATime)}
+}
+
+// result reads the metrics of a run that has a result, for the run of this index.
+func (r *reads) result(index int, c grid.Cell) {
+	r.start(func() (func([]runState), error) {
+		result, err := r.l.Result(r.ctx, r.header.RunID(c.ID))
+		switch {
+		case errors.Is(err, storage.ErrCorrupt):
+			return func(runs []runState) {
+				runs[index].Status, runs[index].Error = plan.Pending, damagedResult
+			}, nil
+		case errors.Is(err, storage.ErrNotFound): // it was removed since it was listed
+			return func(runs []runState) { runs[index].Status = plan.Pending }, nil
+		case err != nil:
+			return nil, err
+		}
+		brief := plan.BriefOf(result.Metrics)
+		return func(runs []runState) { runs[index].Metrics = &brief }, nil
+	})
+}
+
+// damagedResult is the error of a run whose result cannot be used, as the verb results has it.
+const damagedResult = "its result in the store is damaged: sweep retry trains the run again"
+
+// note reads why a run failed or was canceled, for the run of this index.
+func (r *reads) note(index int, c grid.Cell) {
+	r.start(func() (func([]runState), error) {
+		note, err := r.l.Failure(r.ctx, r.header.ID, c.ID)
+		if errors.Is(err, storage.ErrNotFound) { // the run has begun again since the notes were listed
+			return func([]runState) {}, nil
+		}
+		return func(runs []runState) { runs[index].Status, runs[index].Error = note.Status, note.Error }, err
+	})
+}
+
+// start runs a read. It waits while too many are under way.
+func (r *reads) start(read func() (func([]runState), error)) {
+	r.tokens <- struct{}{}
+	r.wg.Go(func() {
+		defer func() { <-r.tokens }()
+		if r.ctx.Err() != nil {
+			return
+		}
+		set, err := read()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if err != nil && r.err == nil {
+			r.err = err
+			r.cancel()
+		}
+		r.set = append(r.set, set)
+	})
+}
+
+// wait waits for all reads, writes what they found into the runs, and returns the first error.
+func (r *reads) wait(runs []runState) error {
+	r.wg.Wait()
+	if r.err == nil {
+		r.err = r.ctx.Err()
+	}
+	r.cancel()
+	if r.err != nil {
+		return r.err
+	}
+	for _, set := range r.set {
+		if runs != nil {
+			set(runs)
+		}
+	}
+	return nil
+}

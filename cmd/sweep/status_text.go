@@ -1,0 +1,267 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode/utf8"
+
+	"github.com/topksweep/sweep/cmd/sweep/progress"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/report"
+)
+
+// A statusText writes for people where a sweep stands.
+type statusText struct {
+	width int // columns of the terminal; 0 for a file or a pipe, where each run has one line
+	now   time.Time
+	all   bool   // all runs, not only those in work or without a result for a reason
+	url   string // of the sweep in the Web UI; "" if not known
+}
+
+func newStatusText(env *environment, srv *server, sweep string, all bool) statusText {
+	t := statusText{width: env.outColumns(), now: time.Now(), all: all}
+	if srv != nil && srv.uiURL != "" {
+		t.url = fmt.Sprintf("%s/namespaces/%s/workflows/%s", srv.uiURL, srv.namespace, sweep)
+	}
+	return t
+}
+
+// indent stands before the lines that go on with the line of a run.
+const indent = "    "
+
+// write writes the sweep and its runs. Errors that the list shortens stand whole below it.
+func (t statusText) write(out io.Writer, s sweepState) {
+	counts := fmt.Sprintf("%d of %d runs done", s.Completed, s.Cells)
+	if s.Failed > 0 {
+		counts += fmt.Sprintf(", %d failed", s.Failed)
+	}
+	head := []string{s.ID, string(s.State), counts, "planned " + s.Planned.Local().Format(time.DateTime)}
+	fmt.Fprint(out, t.wrap("", head))
+	if t.url != "" {
+		fmt.Fprintln(out, t.url)
+	}
+	if s.State == plan.Paused {
+		fmt.Fprintln(out, pausedLine(s.ID))
+	}
+	t.writeRuns(out, s.Runs)
+	first := true
+	for _, r := range s.Runs {
+		if whole := report.OneLine(r.Error); r.Attempt == 0 && whole != report.Cause(r.Error) {
+			if first {
+				fmt.Fprintln(out)
+			}
+			first = false
+			fmt.Fprintf(out, "%s  %s\n", r.Cell, whole)
+		}
+	}
+}
+
+// pausedLine says how a sweep goes on that was paused.
+func pausedLine(sweep string) string {
+	return "paused: nothing starts until sweep resume " + sweep
+}
+
+// writeRuns writes a line for each run. What does not fit the terminal stands in lines below it.
+func (t statusText) writeRuns(out io.Writer, all []runState) {
+	var runs []runState
+	statusWidth, labelWidth := 0, 0
+	for _, r := range all {
+		if t.all || r.Status != plan.Completed && r.Status != plan.Pending {
+			runs = append(runs, r)
+			statusWidth = max(statusWidth, len(r.Status))
+			labelWidth = max(labelWidth, min(maxPadding, utf8.RuneCountInString(r.Label)))
+		}
+	}
+	notes := t.notes(runs)
+	if t.width <= 0 {
+		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		for i, r := range runs {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Cell, r.Status, r.Label, strings.Join(notes[i], "  "))
+		}
+		w.Flush()
+		return
+	}
+	for i, r := range runs {
+		head := fmt.Sprintf("%s  %-*s  ", r.Cell, statusWidth, r.Status)
+		line := strings.TrimRight(fmt.Sprintf("%s%-*s  %s", head, labelWidth, r.Label, strings.Join(notes[i], "  ")), " ")
+		switch label := head + r.Label; {
+		case utf8.RuneCountInString(line) <= t.width:
+			fmt.Fprintln(out, line)
+			continue
+		case utf8.RuneCountInString(label) <= t.width:
+			fmt.Fprintln(out, strings.TrimRight(label, " "))
+		default:
+			fmt.Fprintln(out, strings.TrimRight(head, " "))
+			fmt.Fprint(out, t.wrap(indent, []string{r.Label}))
+		}
+		if len(notes[i]) > 0 {
+			fmt.Fprint(out, t.wrap(indent, notes[i]))
+		}
+	}
+}
+
+// maxPadding is the length up to which labels are padded, so that what is said of runs stands below each other.
+const maxPadding = 40
+
+// notes returns for each run the parts of what is said of it. Metrics are padded, so that they stand below each other.
+func (t statusText) notes(runs []runState) [][]string {
+	out := make([][]string, len(runs))
+	var widths [5]int
+	for i, r := range runs {
+		switch {
+		case r.Metrics != nil && r.Status == plan.Completed:
+			out[i] = metricParts(*r.Metrics)
+			for j, part := range out[i] {
+				widths[j] = max(widths[j], len(part))
+			}
+		case r.sharedWith != "":
+			out[i] = []string{"in one stage with " + r.sharedWith}
+		case r.Status == plan.Training || r.Status == plan.Evaluating:
+			out[i] = t.inWork(r)
+		case r.Status == plan.Waiting:
+			out[i] = t.waits(r)
+		case r.Status == plan.Paused:
+			out[i] = append([]string{"paused by itself: unpause its activity in the Web UI"}, t.checkpoint(r)...)
+		case r.Error != "":
+			out[i] = []string{report.Cause(r.Error)}
+		}
+	}
+	for i, r := range runs {
+		if r.Metrics == nil || r.Status != plan.Completed {
+			continue
+		}
+		var padded []string
+		for j, part := range out[i] {
+			if widths[j] > 0 {
+				padded = append(padded, fmt.Sprintf("%-*s", widths[j], part))
+			}
+		}
+		out[i] = padded
+	}
+	return out
+}
+
+// metricParts names the metrics of a run; one that could not be computed is "".
+func metricParts(b plan.Brief) []string {
+	part := func(name string, x *float64) string {
+		if x == nil {
+			return ""
+		}
+		return fmt.Sprintf("%s %.4g", name, *x)
+	}
+	return []string{
+		part("nmse", b.NMSE), part("l2_loss", &b.L2Loss), part("auxk_loss", b.AuxKLoss), part("l0", &b.L0),
+		part("dead_fraction", &b.DeadFraction),
+	}
+}
+
+// inWork says how far a run is that a worker has, and which worker.
+func (t statusText) inWork(r runState) []string {
+	var parts []string
+	if b := r.Beat; b != nil {
+		parts = append(parts, fmt.Sprintf("%d/%d steps", b.Step, b.Steps))
+		switch {
+		case r.stopping:
+		case r.starting:
+			parts = append(parts, "starting")
+		default:
+			parts = append(parts, strings.Split(progress.Describe(*b), "  ")...)
+		}
+	}
+	if r.stopping {
+		parts = append(parts, "stopping: it saves its state")
+	}
+	where := r.Host
+	if where == "" {
+		where = r.Worker
+	}
+	if r.Device != "" {
+		where = strings.TrimSpace(where + " (" + r.Device + ")")
+	}
+	if where != "" {
+		parts = append(parts, "on "+where)
+	}
+	return append(append(parts, t.since(r)...), t.checkpoint(r)...)
+}
+
+// waits says since when a run waits.
+func (t statusText) waits(r runState) []string {
+	if r.Since.IsZero() {
+		return []string{"for what comes before it"}
+	}
+	parts := append([]string{"for a worker"}, t.since(r)...)
+	if r.Attempt > 0 {
+		parts[0] = fmt.Sprintf("for attempt %d", r.Attempt)
+	}
+	return append(parts, t.checkpoint(r)...)
+}
+
+// since says when the work or the wait began, and how long ago that is.
+func (t statusText) since(r runState) []string {
+	if r.Since.IsZero() {
+		return nil
+	}
+	ago := max(0, t.now.Sub(r.Since))
+	layout := time.TimeOnly
+	if ago >= 12*time.Hour {
+		layout = time.DateTime
+	}
+	return []string{fmt.Sprintf("since %s (%s)", r.Since.Local().Format(layout), progress.Clock(ago))}
+}
+
+// checkpoint says when the newest checkpoint was stored.
+func (t statusText) checkpoint(r runState) []string {
+	if r.Saved.IsZero() || r.SavedStep == nil {
+		return nil
+	}
+	ago := max(0, t.now.Sub(r.Saved))
+	return []string{fmt.Sprintf("checkpoint %s ago at step %d", progress.Clock(ago), *r.SavedStep)}
+}
+
+// wrap writes parts with two blanks between them, on as many lines as they need. A part that is longer than a line is
+// broken between words, or stands out where a word is.
+func (t statusText) wrap(before string, parts []string) string {
+	var out strings.Builder
+	line := ""
+	add := func(text, gap string) bool {
+		if line == "" {
+			line = before + text
+			return true
+		}
+		longer := line + gap + text
+		if t.width > 0 && utf8.RuneCountInString(strings.TrimRight(longer, " ")) > t.width {
+			return false
+		}
+		line = longer
+		return true
+	}
+	flush := func() {
+		out.WriteString(strings.TrimRight(line, " ") + "\n")
+		line = ""
+	}
+	for _, part := range parts {
+		room := t.width - utf8.RuneCountInString(before)
+		if t.width <= 0 || utf8.RuneCountInString(strings.TrimRight(part, " ")) <= room {
+			if !add(part, "  ") {
+				flush()
+				add(part, "")
+			}
+			continue
+		}
+		for i, word := range strings.Fields(part) {
+			gap := " "
+			if i == 0 {
+				gap = "  "
+			}
+			if !add(word, gap) {
+				flush()
+				add(word, "")
+			}
+		}
+	}
+	flush()
+	return out.String()
+}
