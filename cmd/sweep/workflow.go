@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
@@ -51,9 +50,13 @@ func searchAttributesOf(ctx context.Context, srv *server, h *plan.Header) tempor
 // startWorkflow starts the workflow of a sweep whose plan is stored, or attaches to
 // it if it runs. details is what the Web UI shows of it. started is false, without
 // an error, if the workflow has run before and the policy forbids another time.
-func startWorkflow(ctx context.Context, srv *server, h *plan.Header, details, backend string,
+func startWorkflow(ctx context.Context, srv *server, h *plan.Header, details string, by submission,
 	reuse enums.WorkflowIdReusePolicy) (started bool, err error) {
 
+	limit := h.Run.FailureLimit()
+	if limit > 0 {
+		limit += by.failedBefore
+	}
 	_, err = srv.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                                       h.ID,
 		TaskQueue:                                protocol.Queue,
@@ -64,8 +67,9 @@ func startWorkflow(ctx context.Context, srv *server, h *plan.Header, details, ba
 		StaticSummary:                            fmt.Sprintf("%s: %d cells", h.Name, h.CellCount),
 		StaticDetails:                            details,
 	}, protocol.WorkflowSweep, protocol.SweepInput{
-		Sweep: h.ID, Size: h.Size(), TrainQueue: protocol.TrainQueue(backend),
-		MaxConcurrent: h.Run.MaxConcurrent, FailureLimit: h.Run.FailureLimit(),
+		Sweep: h.ID, Size: h.Size(), TrainQueue: protocol.TrainQueue(by.backend),
+		MaxConcurrent: h.Run.MaxConcurrent, FailureLimit: limit, Resume: by.resume,
+		Owner: by.owner, Priority: by.priority, Store: by.store,
 	})
 	var ranBefore *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &ranBefore) {
@@ -82,13 +86,17 @@ func startWorkflow(ctx context.Context, srv *server, h *plan.Header, details, ba
 // that is done starts again only if the store lacks results: they were lost, or the
 // sweep was done with another store. src is the grid.yaml.
 func startOrAttach(ctx context.Context, env *environment, srv *server, l *ledger.Ledger, header *plan.Header,
-	src []byte, backend string) error {
+	src []byte, by submission) error {
 
 	if err := waitIfEnding(ctx, env, srv.client, header.ID); err != nil {
 		return err
 	}
-	details := gridDetails(header.ID, src)
-	started, err := startWorkflow(ctx, srv, header, details, backend,
+	extensions, err := l.Extensions(ctx, header)
+	if err != nil {
+		return err
+	}
+	details := gridDetails(header.ID, src, extensions...)
+	started, err := startWorkflow(ctx, srv, header, details, by,
 		enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
 	if err != nil {
 		return err
@@ -106,45 +114,32 @@ func startOrAttach(ctx context.Context, env *environment, srv *server, l *ledger
 		return nil
 	}
 	fmt.Fprintf(env.errOut, "note: this store lacks the results of %d of them: they are trained\n", left)
-	_, err = startWorkflow(ctx, srv, header, details, backend, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+	_, err = startWorkflow(ctx, srv, header, details, by, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
 	return err
 }
 
-// updateTimeout is how long a worker may take to accept an update.
-const updateTimeout = time.Minute
+// storedDetails is what the Web UI shows of a stored sweep: its grid as it was extended.
+func storedDetails(ctx context.Context, l *ledger.Ledger, h *plan.Header) (string, error) {
+	src, err := l.Grid(ctx, h.ID)
+	if err != nil {
+		return "", err
+	}
+	extensions, err := l.Extensions(ctx, h)
+	return gridDetails(h.ID, src, extensions...), err
+}
 
-// updateOrStart sends an update to a sweep's workflow, or starts the workflow if
-// none runs.
-func updateOrStart(ctx context.Context, srv *server, l *ledger.Ledger, h *plan.Header,
-	backend, update string, args ...any) error {
-
-	updateCtx, cancel := context.WithTimeout(ctx, updateTimeout)
-	defer cancel()
-	handle, err := srv.client.UpdateWorkflow(updateCtx, client.UpdateWorkflowOptions{
-		WorkflowID: h.ID, UpdateName: update, Args: args, WaitForStage: client.WorkflowUpdateStageCompleted,
-	})
+// restart starts a stored sweep that does not run, for all its cells without result.
+func restart(ctx context.Context, srv *server, l *ledger.Ledger, h *plan.Header, by submission) error {
+	details, err := storedDetails(ctx, l, h)
 	if err == nil {
-		err = handle.Get(updateCtx, nil)
+		_, err = startWorkflow(ctx, srv, h, details, by, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
 	}
-	var notRunning *serviceerror.NotFound
-	switch {
-	case errors.As(err, &notRunning):
-		src, err := l.Grid(ctx, h.ID)
-		if err != nil {
-			return err
-		}
-		_, err = startWorkflow(ctx, srv, h, gridDetails(h.ID, src), backend, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
-		return err
-	case err != nil && ctx.Err() == nil && updateCtx.Err() != nil:
-		return fmt.Errorf("%s %s: no worker answered within %s: is one running?", update, h.ID, updateTimeout)
-	case err != nil:
-		return fmt.Errorf("%s %s: %w", update, h.ID, err)
-	}
-	return nil
+	return err
 }
 
 // waitIfEnding waits for a sweep that is being canceled, or that stops because of
-// runs that failed, to end. Until then it would not do what it is asked.
+// runs that failed, to end. Until then it would not do what it is asked. It notes that a
+// sweep is paused, which does what it is asked when it is resumed.
 func waitIfEnding(ctx context.Context, env *environment, c client.Client, id string) error {
 	d, err := c.DescribeWorkflowExecution(ctx, id, "")
 	var unknown *serviceerror.NotFound
@@ -160,6 +155,9 @@ func waitIfEnding(ctx context.Context, env *environment, c client.Client, id str
 	if !d.GetWorkflowExtendedInfo().GetCancelRequested() {
 		var p protocol.Progress
 		if err := queryProgress(ctx, c, id, &p); err != nil || !p.Ending {
+			if err == nil && p.State == plan.Paused {
+				env.note(fmt.Sprintf("sweep %s is paused: nothing trains until sweep resume %s", id, id))
+			}
 			return nil
 		}
 	}
