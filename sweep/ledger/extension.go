@@ -30,7 +30,7 @@ func (l *Ledger) Extensions(ctx context.Context, h *plan.Header) ([]Extension, e
 	for _, o := range objects {
 		number := strings.TrimPrefix(o.Key, sweepsPrefix+h.ID+"/"+extensionFile)
 		cells, err := strconv.Atoi(strings.TrimSuffix(number, ".yaml"))
-		if err != nil || o.Key != ExtensionKey(h.ID, cells) || cells >= h.CellCount {
+		if err != nil || o.Key != ExtensionKey(h.ID, cells) || cells < 0 || cells >= h.CellCount {
 			continue
 		}
 		src, err := storage.ReadWhole(ctx, l.store, o.Key, grid.MaxBytes)
