@@ -116,6 +116,6 @@ func cancelSweep(ctx context.Context, env *environment, srv *server, l *ledger.L
 	}
 	return printSteered(env, format, protocol.Steered{
 		Summary: protocol.Summary{Cells: header.CellCount, Completed: n.Completed, Failed: n.Failed},
-		Did:     "The sweep is being canceled: what trains is saved, then it ends.", State: plan.Canceled,
+		Did:     "canceling the sweep: what trains is saved, then it ends", State: plan.Canceled,
 	})
 }

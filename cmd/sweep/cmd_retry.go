@@ -99,7 +99,7 @@ func runRetry(ctx context.Context, env *environment, o retryOptions) error {
 		fmt.Fprintf(env.errOut, "sweep %s: all %d runs have results\n", header.ID, header.CellCount)
 		return o.end(ctx, env, srv, l, header, format, protocol.Steered{
 			Summary: protocol.Summary{Cells: len(results), Completed: len(results), Reused: len(results)},
-			Did:     fmt.Sprintf("All %d runs have results.", len(results)), State: plan.Completed,
+			Did:     fmt.Sprintf("all %d runs have results", len(results)), State: plan.Completed,
 		})
 	}
 	s := steering{update: protocol.UpdateRetry, doing: "training cells again; waiting for its answer"}

@@ -121,7 +121,8 @@ func TestStartInNamespace(t *testing.T) {
 	}
 	h := &plan.Header{ID: "demo-1", Name: "demo"}
 	h.CellCount = 4
-	started, err := startWorkflow(t.Context(), srv, h, "", submission{backend: "cpu"}, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+	s := submission{header: h, backend: "cpu"}
+	started, err := startWorkflow(t.Context(), srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
 	if err != nil || !started {
 		t.Fatalf("started is %t, %v", started, err)
 	}

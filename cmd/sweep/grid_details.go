@@ -62,11 +62,11 @@ func fenced(src []byte) string {
 	return fence + "yaml\n" + text + "\n" + fence
 }
 
-// maxShortGrid is the number of bytes of a grid that a running sweep is told of when it is extended.
+// maxShortGrid is the number of bytes of a grid that a running sweep is told when it is extended.
 const maxShortGrid = 4096
 
-// shortGrid returns a grid for people, cut at the end of a line if it is longer than maxShortGrid bytes. key is where it
-// lies in the store.
+// shortGrid returns a grid for people, cut at the end of a line if it is longer than maxShortGrid bytes. key is where
+// it lies in the store.
 func shortGrid(src []byte, key string) string {
 	text := strings.ToValidUTF8(strings.TrimSpace(string(src)), "\uFFFD")
 	if len(text) <= maxShortGrid {

@@ -53,7 +53,8 @@ func TestFence(t *testing.T) {
 		got := fenced([]byte(src))
 		fence, rest, _ := strings.Cut(got, "yaml\n")
 		body, ok := strings.CutSuffix(rest, "\n"+fence)
-		if !ok || strings.Trim(fence, "`") != "" || len(fence) < 3 || strings.Contains(body, fence) || !utf8.ValidString(got) {
+		fences := strings.Trim(fence, "`") == "" && len(fence) >= 3 && !strings.Contains(body, fence)
+		if !ok || !fences || !utf8.ValidString(got) {
 			t.Errorf("%q is shown as %q", src, got)
 		}
 	}
@@ -68,7 +69,8 @@ func TestShortGrid(t *testing.T) {
 			if len(got) > maxShortGrid || !utf8.ValidString(got) || got == "" {
 				t.Errorf("%d bytes of %q: %d bytes", n, unit, len(got))
 			}
-			if whole := got == strings.TrimSpace(src); utf8.ValidString(src) && whole != (len(strings.TrimSpace(src)) <= maxShortGrid) {
+			trimmed := strings.TrimSpace(src)
+			if whole := got == trimmed; utf8.ValidString(src) && whole != (len(trimmed) <= maxShortGrid) {
 				t.Errorf("%d bytes of %q: whole is %t", n, unit, whole)
 			}
 			if len(src) > 2*maxShortGrid && !strings.HasSuffix(got, "in the store: sweeps/x-1/extension-000004.yaml") {

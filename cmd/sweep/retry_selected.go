@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"slices"
 
-	"go.temporal.io/api/enums/v1"
-
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
@@ -24,22 +22,15 @@ const (
 
 // startSelected starts a sweep that does not run, for some of its cells only: those with these numbers, ascending.
 // results are what its cells have come to, in the plan's order.
-func startSelected(ctx context.Context, srv *server, l *ledger.Ledger, h *plan.Header, results []ledger.Result, cells []int,
-	by submission) (protocol.Steered, error) {
+func startSelected(ctx context.Context, srv *server, l *ledger.Ledger, h *plan.Header, results []ledger.Result,
+	cells []int, by submission) (protocol.Steered, error) {
 
 	resume, err := resumeWith(ctx, l, h, results, cells)
 	if err != nil {
 		return protocol.Steered{}, err
 	}
 	by.resume, by.failedBefore = resume, resume.Summary.Failed
-	details, err := storedDetails(ctx, l, h)
-	if err != nil {
-		return protocol.Steered{}, err
-	}
-	if _, err := startWorkflow(ctx, srv, h, details, by, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE); err != nil {
-		return protocol.Steered{}, err
-	}
-	return startedSteered(results, cells), nil
+	return startedSteered(results, cells), restart(ctx, srv, l, h, by)
 }
 
 // isIn reports whether a cell is among some, which are ascending.
@@ -64,7 +55,7 @@ func startedSteered(results []ledger.Result, cells []int) protocol.Steered {
 			did.Canceled++
 		}
 	}
-	did.Did = fmt.Sprintf("Started the sweep again: %s are trained.", cellsOf(len(did.Cells), len(results)))
+	did.Did = "started the sweep again, for " + someOf(len(did.Cells), len(results))
 	return did
 }
 
@@ -82,20 +73,26 @@ func resumeWith(ctx context.Context, l *ledger.Ledger, h *plan.Header, results [
 		}
 		for j, t := range trees {
 			chosen := protocol.UnfinishedTree{Tree: i*plan.ChunkSize + j}
-			lost := chosen
+			lost := protocol.LostTree{Tree: chosen.Tree}
 			for _, cell := range t.Cells {
 				labels[cell.Cell] = cell.Label
 				switch {
 				case isIn(cells, cell.Cell):
 					chosen.Cells = append(chosen.Cells, cell.Cell)
-				case cell.Cell < len(results) && results[cell.Cell].Status != plan.Completed:
-					lost.Cells = append(lost.Cells, cell.Cell)
+				case cell.Cell >= len(results), results[cell.Cell].Status == plan.Completed:
+				case results[cell.Cell].Status == plan.Failed:
+					lost.Failed = append(lost.Failed, cell.Cell)
+				default:
+					lost.Canceled = append(lost.Canceled, cell.Cell)
 				}
 			}
-			if slices.Sort(chosen.Cells); len(chosen.Cells) > 0 {
+			slices.Sort(chosen.Cells)
+			slices.Sort(lost.Failed)
+			slices.Sort(lost.Canceled)
+			if len(chosen.Cells) > 0 {
 				c.Unfinished = append(c.Unfinished, chosen)
 			}
-			if slices.Sort(lost.Cells); len(lost.Cells) > 0 {
+			if len(lost.Failed)+len(lost.Canceled) > 0 {
 				c.Lost = append(c.Lost, lost)
 			}
 		}
@@ -104,7 +101,7 @@ func resumeWith(ctx context.Context, l *ledger.Ledger, h *plan.Header, results [
 		return nil, inputError{fmt.Errorf("%d cells are too many to start a sweep for: choose fewer, "+
 			"or start it for all its cells without result", len(cells))}
 	}
-	if size(c.Lost) > maxResume/2 { // a later retry without cells does not know them; one that names them does
+	if size(c.Lost) > maxResume/2 { // then a retry of the running sweep goes through all its cells
 		c.Lost = nil
 	}
 	addKnown(c, labels, results, cells)
@@ -112,7 +109,7 @@ func resumeWith(ctx context.Context, l *ledger.Ledger, h *plan.Header, results [
 }
 
 // size returns the bytes of some trees in JSON.
-func size(trees []protocol.UnfinishedTree) int {
+func size[T protocol.UnfinishedTree | protocol.LostTree](trees []T) int {
 	b, err := json.Marshal(trees)
 	if err != nil {
 		return 1 << 30 // which does not occur: numbers have JSON

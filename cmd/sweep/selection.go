@@ -26,8 +26,10 @@ type selectionOptions struct {
 }
 
 func (o *selectionOptions) addFlags(f *pflag.FlagSet) {
-	f.Var(&o.cells, "cell", "only these `cells`: the IDs that sweep results shows, or their beginnings, with commas between")
-	f.Var(&o.where, "where", "only cells for which `conditions` hold, as in 'k=8,status=failed'; = != < <= > >= ^=")
+	f.Var(&o.cells, "cell", "only these `cells`: IDs as sweep results shows them, or their beginnings, "+
+		"separated by commas")
+	f.Var(&o.where, "where", "only cells for which `conditions` hold, as in 'k=8,status=failed'; "+
+		"= != < <= > >= ^=")
 }
 
 // given reports whether cells are chosen; else the whole sweep is meant.
@@ -79,7 +81,7 @@ func (o *selectionOptions) choose(env *environment, h *plan.Header, results []le
 			out = append(out, i)
 		}
 	}
-	done, cells := len(chosen)-len(out), cellsOf(len(chosen), len(results))
+	done, cells := len(chosen)-len(out), someOf(len(chosen), len(results))
 	switch {
 	case len(out) == 0:
 		return nil, fmt.Errorf("%s chooses %s of sweep %s, and all of them have results", o, cells, h.ID)
@@ -95,8 +97,8 @@ func (o *selectionOptions) choose(env *environment, h *plan.Header, results []le
 	return out, nil
 }
 
-// cellsOf counts some cells of all.
-func cellsOf(n, of int) string { return fmt.Sprintf("%d of %d cells", n, of) }
+// someOf counts some cells of all.
+func someOf(n, of int) string { return fmt.Sprintf("%d of %d cells", n, of) }
 
 // match returns the numbers of the chosen cells, ascending.
 func (o *selectionOptions) match(h *plan.Header, results []ledger.Result) ([]int, error) {
@@ -137,7 +139,8 @@ func (c cellsFlag) find(h *plan.Header, results []ledger.Result) ([]int, error) 
 		}
 		switch len(found) {
 		case 0:
-			faults = append(faults, fmt.Errorf("--cell %s: sweep %s has no such cell; %s", want, h.ID, nearestCell(want, results)))
+			hint := nearestCell(want, results)
+			faults = append(faults, fmt.Errorf("--cell %s: sweep %s has no such cell; %s", want, h.ID, hint))
 		case 1:
 			out = append(out, found[0])
 		default:
@@ -241,7 +244,9 @@ func (o *selectionOptions) results(ctx context.Context, l *ledger.Ledger, h *pla
 }
 
 // markTraining gives the cells whose stages are in flight the status training, if the options ask for it.
-func (o *selectionOptions) markTraining(ctx context.Context, srv *server, h *plan.Header, results []ledger.Result) error {
+func (o *selectionOptions) markTraining(ctx context.Context, srv *server, h *plan.Header,
+	results []ledger.Result) error {
+
 	if !o.asks("status") {
 		return nil
 	}

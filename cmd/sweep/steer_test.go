@@ -31,8 +31,9 @@ import (
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-// A steered is a workflow that takes every update and remembers it, under the name of SweepWorkflow. A sweep whose name
-// begins with old is of a program that knows no update. One that begins with slow answers when it gets the signal saved.
+// A steered is a workflow that takes every update and remembers it, under the name of SweepWorkflow. A sweep whose
+// name begins with old is of a program that knows no update. One whose name begins with slow answers when it gets the
+// signal saved.
 type steered struct {
 	mu     sync.Mutex
 	inputs []protocol.SweepInput
@@ -93,9 +94,10 @@ func (s *steered) handle(ctx workflow.Context, in protocol.SweepInput, state *pl
 		})
 	}
 	selected := func(update string) error {
-		return workflow.SetUpdateHandler(ctx, update, func(ctx workflow.Context, to protocol.Selection) (protocol.Steered, error) {
-			return answer(ctx, update, to)
-		})
+		return workflow.SetUpdateHandler(ctx, update,
+			func(ctx workflow.Context, to protocol.Selection) (protocol.Steered, error) {
+				return answer(ctx, update, to)
+			})
 	}
 	return errors.Join(
 		bare(protocol.UpdatePause, plan.Paused), bare(protocol.UpdateResume, plan.Training),
@@ -200,7 +202,8 @@ func storeGrid(t *testing.T, dir, src string, n int) (*ledger.Ledger, *plan.Plan
 
 // eightCells is a grid of 8 cells, k varying slowest.
 func eightCells(name string) string {
-	return gridWith("name: "+name, "parameters: {k: [2, 4], dict_size: [32, 64], seed: [0, 1]}", "train: {steps: 100, batch_size: 64}")
+	return gridWith("name: "+name, "parameters: {k: [2, 4], dict_size: [32, 64], seed: [0, 1]}",
+		"train: {steps: 100, batch_size: 64}")
 }
 
 // Each update of the protocol has a verb, which hands over what the user says and prints what the sweep did.
@@ -225,7 +228,8 @@ func TestSteering(t *testing.T) {
 		{"cancel eight --where k=2", `cancel {"cells":[3]}`, "chooses 4 of 8 cells; 3 of these 4 have results and stay"},
 		{"cancel eight --where status=training", `cancel {"cells":[5]}`, "1 of 8 cells"}, // of 0, 5 and 900
 		{"cancel eight --where nmse= --where seed=0", `cancel {"cells":[4,6]}`, "chooses 2 of 8 cells\n"},
-		{"cancel eight --cell " + cell(5) + "," + cell(4)[:10] + " --cell " + cell(5), `cancel {"cells":[4,5]}`, "2 of 8 cells\n"},
+		{"cancel eight --cell " + cell(5) + "," + cell(4)[:10] + " --cell " + cell(5),
+			`cancel {"cells":[4,5]}`, "2 of 8 cells\n"},
 		{"retry eight --where status=failed", `retry {"cells":[3]}`, "1 of 8 cells\n"},
 		{"retry eight --cell " + strings.ToUpper(cell(3)), `retry {"cells":[3]}`, "Did retry."},
 		{"retry eight", `retry {"cells":null}`, "5 of 8 runs have no result, 1 of them failed"},
@@ -236,7 +240,7 @@ func TestSteering(t *testing.T) {
 		got := fake.updates()[before:]
 		switch verb, _, _ := strings.Cut(x.want, " "); {
 		case x.want == "" && len(got) == 0 && strings.Contains(messages, x.messages):
-		case status != exitOK || len(got) != 1 || !strings.HasPrefix(got[0], x.want) || !strings.Contains(messages, x.messages):
+		case status != exitOK, len(got) != 1, !strings.HasPrefix(got[0], x.want), !strings.Contains(messages, x.messages):
 			t.Errorf("%s: status %d, sent %q, want %q\n%s%s", x.args, status, got, x.want, out, messages)
 		case verb != "retry" && verb != "extend" && out != "Did "+verb+".\n":
 			t.Errorf("%s prints %q", x.args, out)
@@ -534,29 +538,34 @@ func TestResumeWith(t *testing.T) {
 	if c.Summary != want || c.Next != p.TreeChunks*plan.ChunkSize {
 		t.Errorf("%+v, next %d", c.Summary, c.Next)
 	}
-	cells := func(trees []protocol.UnfinishedTree) (all []int) {
-		last := -1
-		for _, u := range trees {
-			if u.Tree <= last {
-				t.Errorf("trees %v do not ascend", trees)
-			}
-			last = u.Tree
-			all = append(all, u.Cells...)
-			for _, cell := range u.Cells {
-				has := func(tc plan.TreeCell) bool { return tc.Cell == cell }
-				if !slices.ContainsFunc(p.Trees[u.Tree].Cells, has) {
-					t.Errorf("tree %d does not have cell %d", u.Tree, cell)
-				}
+	last := -1
+	note := func(tree int, cells []int) []int { // checks that a tree has the cells
+		for _, cell := range cells {
+			has := func(tc plan.TreeCell) bool { return tc.Cell == cell }
+			if !slices.ContainsFunc(p.Trees[tree].Cells, has) {
+				t.Errorf("tree %d does not have cell %d", tree, cell)
 			}
 		}
-		slices.Sort(all)
-		return all
+		if tree <= last {
+			t.Errorf("tree %d comes after %d", tree, last)
+		}
+		return cells
 	}
-	if got := cells(c.Unfinished); !slices.Equal(got, []int{4, 6}) {
-		t.Errorf("cells to train: %v", got)
+	var train, failed, canceled []int
+	for _, u := range c.Unfinished {
+		train = append(train, note(u.Tree, u.Cells)...)
+		last = u.Tree
 	}
-	if got := cells(c.Lost); !slices.Equal(got, []int{3, 5, 7}) {
-		t.Errorf("cells to train later: %v", got)
+	last = -1
+	for _, u := range c.Lost {
+		failed = append(failed, note(u.Tree, u.Failed)...)
+		canceled = append(canceled, note(u.Tree, u.Canceled)...)
+		last = u.Tree
+	}
+	slices.Sort(train)
+	slices.Sort(canceled)
+	if !slices.Equal(train, []int{4, 6}) || !slices.Equal(failed, []int{3}) || !slices.Equal(canceled, []int{5, 7}) {
+		t.Errorf("train %v, failed %v, canceled %v", train, failed, canceled)
 	}
 	label := p.Label(p.Cells[3])
 	fails := []protocol.Failure{{Cell: 3, Label: label, Status: plan.Failed, Error: "the loss is NaN"}}
@@ -585,7 +594,8 @@ func TestRetrySelected(t *testing.T) {
 	if status := retry.exitStatus(t); status != exitOK {
 		t.Fatalf("status %d\n%s", status, retry.err.String())
 	}
-	if err := json.Unmarshal(retry.out.Bytes(), &did); err != nil || !slices.Equal(did.Cells, []int{0}) || did.Canceled != 2 {
+	err := json.Unmarshal(retry.out.Bytes(), &did)
+	if err != nil || !slices.Equal(did.Cells, []int{0}) || did.Canceled != 2 {
 		t.Errorf("%+v, %v", did, err)
 	}
 	if got := mustRun(t, dir, "retry", "chosen", "--wait"); strings.Count(got, "completed") != 4 {

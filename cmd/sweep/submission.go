@@ -13,22 +13,27 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-// A submission says who starts a sweep, and how.
+// A submission is a sweep whose workflow is to be started. Its plan is stored.
 type submission struct {
-	backend  string // of the workers
-	owner    string // "" if not known
-	priority protocol.Priority
-	store    string // where the results lie, for people
+	header   *plan.Header
+	ledger   *ledger.Ledger    // that has the plan
+	owner    string            // who submits it; "" if that is not known
+	details  string            // what the Web UI shows of it
+	backend  string            // that trains it
+	priority protocol.Priority // "" is normal
+	store    string            // where its results lie, for people
 
 	// resume is set if only some cells are trained; cells that failed before do then not count for the limit.
 	resume       *protocol.Continuation
 	failedBefore int
 }
 
-// submission returns how a verb that has these options starts a sweep.
+// submission returns how a verb that has these options starts a sweep: all but the sweep itself.
 func (o *remoteOptions) submission(backend string, p protocol.Priority) (submission, error) {
 	return newSubmission(o.location, backend, o.owner, p)
 }

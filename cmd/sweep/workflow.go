@@ -47,15 +47,16 @@ func searchAttributesOf(ctx context.Context, srv *server, h *plan.Header) tempor
 	return temporal.NewSearchAttributes(set...)
 }
 
-// startWorkflow starts the workflow of a sweep whose plan is stored, or attaches to
-// it if it runs. details is what the Web UI shows of it. started is false, without
-// an error, if the workflow has run before and the policy forbids another time.
-func startWorkflow(ctx context.Context, srv *server, h *plan.Header, details string, by submission,
-	reuse enums.WorkflowIdReusePolicy) (started bool, err error) {
+// startWorkflow starts the workflow of a sweep, or attaches to it if it runs. started is
+// false, without an error, if the workflow has run before and the policy forbids another
+// time.
+func startWorkflow(ctx context.Context, srv *server, s submission, reuse enums.WorkflowIdReusePolicy) (
+	started bool, err error) {
 
+	h := s.header
 	limit := h.Run.FailureLimit()
 	if limit > 0 {
-		limit += by.failedBefore
+		limit += s.failedBefore
 	}
 	_, err = srv.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                                       h.ID,
@@ -65,11 +66,11 @@ func startWorkflow(ctx context.Context, srv *server, h *plan.Header, details str
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		TypedSearchAttributes:                    searchAttributesOf(ctx, srv, h),
 		StaticSummary:                            fmt.Sprintf("%s: %d cells", h.Name, h.CellCount),
-		StaticDetails:                            details,
+		StaticDetails:                            s.details,
 	}, protocol.WorkflowSweep, protocol.SweepInput{
-		Sweep: h.ID, Size: h.Size(), TrainQueue: protocol.TrainQueue(by.backend),
-		MaxConcurrent: h.Run.MaxConcurrent, FailureLimit: limit, Resume: by.resume,
-		Owner: by.owner, Priority: by.priority, Store: by.store,
+		Sweep: h.ID, Size: h.Size(), TrainQueue: protocol.TrainQueue(s.backend),
+		MaxConcurrent: h.Run.MaxConcurrent, FailureLimit: limit, Resume: s.resume,
+		Owner: s.owner, Priority: s.priority, Store: s.store,
 	})
 	var ranBefore *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &ranBefore) {
@@ -86,7 +87,7 @@ func startWorkflow(ctx context.Context, srv *server, h *plan.Header, details str
 // that is done starts again only if the store lacks results: they were lost, or the
 // sweep was done with another store. src is the grid.yaml.
 func startOrAttach(ctx context.Context, env *environment, srv *server, l *ledger.Ledger, header *plan.Header,
-	src []byte, by submission) error {
+	src []byte, s submission) error {
 
 	if err := waitIfEnding(ctx, env, srv.client, header.ID); err != nil {
 		return err
@@ -95,9 +96,8 @@ func startOrAttach(ctx context.Context, env *environment, srv *server, l *ledger
 	if err != nil {
 		return err
 	}
-	details := gridDetails(header.ID, src, extensions...)
-	started, err := startWorkflow(ctx, srv, header, details, by,
-		enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
+	s.header, s.ledger, s.details = header, l, gridDetails(header.ID, src, extensions...)
+	started, err := startWorkflow(ctx, srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func startOrAttach(ctx context.Context, env *environment, srv *server, l *ledger
 		return nil
 	}
 	fmt.Fprintf(env.errOut, "note: this store lacks the results of %d of them: they are trained\n", left)
-	_, err = startWorkflow(ctx, srv, header, details, by, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+	_, err = startWorkflow(ctx, srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
 	return err
 }
 
@@ -128,11 +128,11 @@ func storedDetails(ctx context.Context, l *ledger.Ledger, h *plan.Header) (strin
 	return gridDetails(h.ID, src, extensions...), err
 }
 
-// restart starts a stored sweep that does not run, for all its cells without result.
-func restart(ctx context.Context, srv *server, l *ledger.Ledger, h *plan.Header, by submission) error {
-	details, err := storedDetails(ctx, l, h)
-	if err == nil {
-		_, err = startWorkflow(ctx, srv, h, details, by, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+// restart starts a stored sweep that does not run: for all its cells without result, unless s.resume says for which.
+func restart(ctx context.Context, srv *server, l *ledger.Ledger, h *plan.Header, s submission) (err error) {
+	s.header, s.ledger = h, l
+	if s.details, err = storedDetails(ctx, l, h); err == nil {
+		_, err = startWorkflow(ctx, srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
 	}
 	return err
 }

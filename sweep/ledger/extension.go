@@ -19,8 +19,8 @@ type Extension struct {
 	Grid  []byte // the file; empty if it is damaged or gone
 }
 
-// Extensions reads the grids by which a sweep was extended, the first one first. A grid that was stored for an extension
-// that never came to be is left out.
+// Extensions reads the grids by which a sweep was extended, the first one first. A grid that was stored for an
+// extension that never came to be is left out.
 func (l *Ledger) Extensions(ctx context.Context, h *plan.Header) ([]Extension, error) {
 	objects, err := l.store.List(ctx, sweepsPrefix+h.ID+"/"+extensionFile)
 	if err != nil {

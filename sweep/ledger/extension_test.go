@@ -158,7 +158,7 @@ func TestExtensions(t *testing.T) {
 			put(t, s, ExtensionKey(h.ID, cells), src)
 		}
 		put(t, s, ExtensionKey("tiny-12", 4), "another sweep's")
-		for _, name := range []string{"x", "-00001.yaml", "7", "+00009", "000008.yaml.old"} {
+		for _, name := range []string{"x", "-00001.yaml", "7", "000008.yaml.old"} {
 			put(t, s, "sweeps/tiny-1/extension-"+name, "no extension")
 		}
 		put(t, s, ExtensionKey(h.ID, 30), strings.Repeat(" ", grid.MaxBytes+1))

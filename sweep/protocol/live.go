@@ -11,6 +11,7 @@ type LookInput struct {
 	Sweep      string
 	TrainQueue string
 	Owner      string
+	All        bool `json:",omitempty"` // return all stages, not only MaxLive
 }
 
 // Live is what the server tells of a sweep at one moment.
@@ -27,6 +28,7 @@ const MaxLive = 16
 
 // A LiveStage is a stage in flight: in training, in evaluation, or waiting.
 type LiveStage struct {
+	ID             string      `json:"id"`              // of the activity
 	Cell           int         `json:"cell"`            // the first of its cells; -1 if not known
 	Cells          int         `json:"cells,omitempty"` // that share it; 0 or 1 for one
 	Label          string      `json:"label,omitempty"` // of the first cell

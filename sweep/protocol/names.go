@@ -16,7 +16,7 @@ const (
 	ActivityPrepare = "Prepare"       // ChunkRef → []plan.Tree
 	ActivityTrain   = "TrainStage"    // StageRef → Trained
 	ActivityEval    = "Evaluate"      // CellRef → plan.Brief
-	ActivityFail    = "RecordFailure" // FailInput
+	ActivityFail    = "RecordFailure" // FailInput → []int
 	ActivityCollect = "Collect"       // the sweep's ID
 	ActivityLook    = "Look"          // LookInput → Live
 )

@@ -29,12 +29,12 @@ type Continuation struct {
 	Retry      bool             `json:",omitempty"`      // go through all trees once more when these are done
 	Pass       int              `json:",omitempty"`      // how often it went through all trees before
 
-	Paused     bool             `json:",omitempty"`
-	Canceled   []int            `json:",omitempty"` // cells that were canceled before their tree began, ascending
-	Lost       []UnfinishedTree `json:",omitempty"` // cells that failed or were canceled one by one, by tree, ascending
-	Failures   []Failure        `json:",omitempty"` // some of them, with the reason
-	Seen       []SeenCell       `json:",omitempty"` // cells that have their results, those with the least nmse
-	Extensions []string         `json:",omitempty"` // grids by which the sweep was extended, for people
+	Paused     bool       `json:",omitempty"`
+	Canceled   []int      `json:",omitempty"` // cells that were canceled before their tree began, ascending
+	Lost       []LostTree `json:",omitempty"` // with cells that failed or were canceled, ascending by tree
+	Failures   []Failure  `json:",omitempty"` // some of them, with the reason
+	Seen       []SeenCell `json:",omitempty"` // cells that have their results, those with the least nmse
+	Extensions []string   `json:",omitempty"` // grids by which the sweep was extended, for people
 }
 
 // An UnfinishedTree names a tree and its cells that have neither result nor
@@ -42,6 +42,13 @@ type Continuation struct {
 type UnfinishedTree struct {
 	Tree  int
 	Cells []int
+}
+
+// A LostTree names a tree and its cells that have no result and are not trained, unless UpdateRetry asks for it.
+type LostTree struct {
+	Tree     int
+	Failed   []int `json:",omitempty"`
+	Canceled []int `json:",omitempty"` // by UpdateCancel
 }
 
 // CellRef names one cell of a stored plan.
@@ -83,6 +90,9 @@ type FailInput struct {
 	Cells  []int
 	Status plan.Status // Failed or Canceled
 	Error  string
+
+	// UnlessDone leaves out cells that have a result. RecordFailure returns those that it has not left out.
+	UnlessDone bool `json:",omitempty"`
 }
 
 // Summary counts what a sweep has done.
