@@ -191,6 +191,12 @@ func quickResults(ctx context.Context, l *ledger.Ledger, h *plan.Header, status 
 	if err != nil {
 		return nil, err
 	}
+	noted := map[string]bool{}
+	if status {
+		if noted, err = l.NotedCells(ctx, h.ID); err != nil {
+			return nil, err
+		}
+	}
 	var out []ledger.Result
 	for i := range h.Chunks() {
 		cells, err := l.Cells(ctx, h, i)
@@ -202,7 +208,7 @@ func quickResults(ctx context.Context, l *ledger.Ledger, h *plan.Header, status 
 			r.Sweep, r.Run, r.Written = h.ID, h.RunID(c.ID), c.Written
 			if done[r.Run] {
 				r.Status = plan.Completed
-			} else if status {
+			} else if noted[c.ID] {
 				note, err := l.Failure(ctx, h.ID, c.ID)
 				if err != nil && !errors.Is(err, storage.ErrNotFound) {
 					return nil, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,8 @@ func (o *steerOptions) addFlags(f *pflag.FlagSet) {
 type steering struct {
 	update string // its name in package protocol, which is the verb's too
 	args   []any
-	doing  string // what a person reads who waits for it, as in "pausing; waiting until what trains is saved"
+	doing  string        // what a person reads who waits for it, as in "pausing; waiting until what trains is saved"
+	within time.Duration // how long a worker may take to accept it; 0: updateTimeout
 }
 
 // slowUpdate is how long an update may take before the verb says what it waits for.
@@ -121,12 +123,13 @@ func explainNotRunning(ctx context.Context, l *ledger.Ledger, header *plan.Heade
 }
 
 // sendUpdate sends an update to a sweep's workflow and waits until it is done. A worker
-// must accept it within updateTimeout. What it does then takes its time: a stage that is
+// must accept it in time. What it does then takes its time: a stage that is
 // stopped saves its state first. The error wraps errNotRunning if no workflow runs.
 func sendUpdate(ctx context.Context, env *environment, srv *server, id string, s steering) (
 	did protocol.Steered, err error) {
 
-	acceptCtx, cancel := context.WithTimeout(ctx, updateTimeout)
+	within := cmp.Or(s.within, updateTimeout)
+	acceptCtx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	var handle client.WorkflowUpdateHandle
 	waitsForWorker := fmt.Sprintf("sweep %s: %s: waiting for its worker to answer", id, s.update)
@@ -141,7 +144,7 @@ func sendUpdate(ctx context.Context, env *environment, srv *server, id string, s
 		waits := fmt.Sprintf("sweep %s: %s (Ctrl-C leaves it to it)", id, s.doing)
 		err = saying(env, waits, func() error { return handle.Get(ctx, &did) })
 	} else if ctx.Err() == nil && acceptCtx.Err() != nil {
-		return did, fmt.Errorf("%s %s: no worker answered within %s: is one running?", s.update, id, updateTimeout)
+		return did, fmt.Errorf("%s %s: no worker answered within %s: is one running?", s.update, id, within)
 	}
 	if ctx.Err() != nil {
 		return did, errInterrupted

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
@@ -230,6 +231,8 @@ func TestSteering(t *testing.T) {
 		{"cancel eight --where nmse= --where seed=0", `cancel {"cells":[4,6]}`, "chooses 2 of 8 cells\n"},
 		{"cancel eight --cell " + cell(5) + "," + cell(4)[:10] + " --cell " + cell(5),
 			`cancel {"cells":[4,5]}`, "2 of 8 cells\n"},
+		{"cancel eight --where status=failed,error!=", `cancel {"cells":[3]}`, "1 of 8 cells\n"},
+		{"cancel eight --where nmse<1", "", "all of them have results"},
 		{"retry eight --where status=failed", `retry {"cells":[3]}`, "1 of 8 cells\n"},
 		{"retry eight --cell " + strings.ToUpper(cell(3)), `retry {"cells":[3]}`, "Did retry."},
 		{"retry eight", `retry {"cells":null}`, "5 of 8 runs have no result, 1 of them failed"},
@@ -249,6 +252,10 @@ func TestSteering(t *testing.T) {
 	if _, err := l.Header(t.Context(), p.ID); err != nil {
 		t.Error(err)
 	}
+	status, out, messages := sweepVerb(t.Context(), dir, "retry", "eight", "-o", "text")
+	if status != exitOK || out != p.ID+"\n" {
+		t.Errorf("retry -o text: status %d\n%s%s", status, out, messages)
+	}
 	for _, x := range []string{"pause eight", "retry eight --where k=4"} {
 		status, out, messages := sweepVerb(t.Context(), dir, append(strings.Fields(x), "-o", "json")...)
 		var did protocol.Steered
@@ -266,7 +273,7 @@ func TestSteering(t *testing.T) {
 	if want := updatesOfProtocol(t); !slices.Equal(verbs, want) || len(want) < 7 {
 		t.Errorf("verbs send the updates %q, the protocol has %q", verbs, want)
 	}
-	status, out, messages := sweepVerb(t.Context(), dir, "cancel", "eight", "-o", "json")
+	status, out, messages = sweepVerb(t.Context(), dir, "cancel", "eight", "-o", "json")
 	var did protocol.Steered
 	if err := json.Unmarshal([]byte(out), &did); status != exitOK || err != nil || did.Completed != 3 || did.Failed != 1 {
 		t.Errorf("cancel -o json: status %d, %v\n%s%s", status, err, out, messages)
@@ -483,6 +490,29 @@ func TestSlowSteering(t *testing.T) {
 	}
 	if got := fake.updates(); len(got) != 2 {
 		t.Errorf("updates %q", got)
+	}
+}
+
+// Without a worker a verb says so.
+func TestSteeringWithoutWorker(t *testing.T) {
+	dir := t.TempDir()
+	_, p := storeGrid(t, dir, eightCells("eight"), 0)
+	server, err := local.Start(t.Context(), local.Options{Dir: dir, GRPCPort: -1, UIPort: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Stop()
+	withoutTemporalVariables(t)
+	startFake(t, dir, p)
+	srv, err := (&connection{}).dial(t.Context(), dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.close()
+	pause := steering{update: protocol.UpdatePause, within: time.Millisecond}
+	_, err = sendUpdate(t.Context(), &environment{errOut: io.Discard}, srv, p.ID, pause)
+	if err == nil || !strings.Contains(err.Error(), "no worker answered within 1ms: is one running?") {
+		t.Errorf("without a worker: %v", err)
 	}
 }
 

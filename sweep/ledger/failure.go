@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/plan"
@@ -53,4 +54,18 @@ func parseFailure(b []byte, cell string) (Result, error) {
 // is no error if there is none.
 func (l *Ledger) DeleteFailure(ctx context.Context, sweep, cell string) error {
 	return l.store.Delete(ctx, FailureKey(sweep, cell))
+}
+
+// NotedCells lists the IDs of the cells of a sweep that have a note that they failed or were canceled. It does not read
+// the notes.
+func (l *Ledger) NotedCells(ctx context.Context, sweep string) (map[string]bool, error) {
+	objects, err := l.store.List(ctx, failuresPrefix(sweep))
+	if err != nil {
+		return nil, err
+	}
+	cells := make(map[string]bool, len(objects))
+	for _, o := range objects {
+		cells[strings.TrimSuffix(strings.TrimPrefix(o.Key, failuresPrefix(sweep)), ".json")] = true
+	}
+	return cells, nil
 }
