@@ -156,11 +156,15 @@ func sendUpdate(ctx context.Context, env *environment, srv *server, id string, s
 func updateError(update, id string, err error) error {
 	var notFound *serviceerror.NotFound
 	var refused *temporal.ApplicationError
+	var notReady *serviceerror.WorkflowNotReady
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &notFound):
 		return errNotRunning
+	case errors.As(err, &notReady):
+		return fmt.Errorf("%s %s: %w: its worker cannot go on with the sweep, and tries again; the log of the worker "+
+			"says why", update, id, err)
 	case errors.As(err, &refused) && strings.HasPrefix(refused.Message(), "unknown update "):
 		return fmt.Errorf("%s %s: the sweep was started by an older version of sweep, or its worker is one, which cannot "+
 			"do this: it can be steered once its worker runs this version", update, id)

@@ -20,8 +20,10 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
@@ -490,6 +492,26 @@ func TestSlowSteering(t *testing.T) {
 	}
 	if got := fake.updates(); len(got) != 2 {
 		t.Errorf("updates %q", got)
+	}
+}
+
+// The errors of an update say what to do.
+func TestUpdateError(t *testing.T) {
+	for _, x := range []struct {
+		err  error
+		want string
+	}{
+		{nil, "<nil>"},
+		{serviceerror.NewNotFound("workflow execution already completed"), "the sweep is not running"},
+		{serviceerror.NewWorkflowNotReady("Workflow Task in failed state"), "the log of the worker says why"},
+		{temporal.NewApplicationError("unknown update pause. KnownUpdates=[extend retry]", ""), "older version of sweep"},
+		{temporal.NewApplicationError("the sweep is ending", ""), "pause x-1: the sweep is ending"},
+		{temporal.NewApplicationError("failed", "AcceptedUpdateCompletedWorkflow"), "pause x-1: the sweep ended before"},
+		{io.ErrUnexpectedEOF, "pause x-1: unexpected EOF"},
+	} {
+		if got := fmt.Sprint(updateError("pause", "x-1", x.err)); !strings.Contains(got, x.want) {
+			t.Errorf("%v: %s, want %s", x.err, got, x.want)
+		}
 	}
 }
 
