@@ -135,11 +135,11 @@ func runRetry(ctx context.Context, env *environment, o retryOptions) error {
 	if err != nil {
 		return explain(srv.folders, err)
 	}
-	switch {
+	switch counts := fmt.Sprintf("%d of %d runs have no result, %d of them failed", left, header.CellCount, failed); {
+	case !o.selection.given() && did.Did != "":
+		fmt.Fprintf(env.errOut, "sweep %s: %s; %s\n", header.ID, counts, report.OneLine(did.Did))
 	case !o.selection.given():
-		fmt.Fprintf(env.errOut,
-			"sweep %s: %d of %d runs have no result, %d of them failed: these and canceled ones are trained again\n",
-			header.ID, left, header.CellCount, failed)
+		fmt.Fprintf(env.errOut, "sweep %s: %s: these and canceled ones are trained again\n", header.ID, counts)
 	case did.Did == "":
 		fmt.Fprintf(env.errOut, "sweep %s was started by an older version of sweep: it trains all that failed or were "+
 			"canceled again, after its other runs\n", header.ID)

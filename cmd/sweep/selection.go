@@ -105,14 +105,24 @@ func (o *selectionOptions) match(h *plan.Header, results []ledger.Result) ([]int
 	if len(o.cells) > 0 {
 		return o.cells.find(h, results)
 	}
-	rows := report.Rows{Plan: h, Results: results}
-	t := rows.Table()
-	keep, err := o.where.filter.Rows(&t)
-	if err != nil {
-		return nil, inputError{fmt.Errorf("%s: %w", o, err)}
+	const atOnce = 20_000 // a row of the table takes some kB
+	var keep []int
+	var hint string
+	for from := 0; from < len(results); from += atOnce {
+		rows := report.Rows{Plan: h, Results: results[from:min(from+atOnce, len(results))]}
+		t := rows.Table()
+		found, err := o.where.filter.Rows(&t)
+		if err != nil {
+			return nil, inputError{fmt.Errorf("%s: %w", o, err)}
+		}
+		for _, i := range found {
+			keep = append(keep, from+i)
+		}
+		if len(results) <= atOnce { // else the hint would be about a part of the cells
+			hint = o.where.filter.Hint(&t)
+		}
 	}
 	if len(keep) == 0 {
-		hint := o.where.filter.Hint(&t)
 		if hint != "" {
 			hint = ": " + hint
 		}
