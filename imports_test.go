@@ -206,7 +206,7 @@ var layout = []row{
 	{
 		pkg: "cmd/sweep",
 		allow: []string{
-			"cmd/sweep/progress", "sweep/grid", "sweep/plan", "sweep/protocol", "sweep/ledger", "sweep/report",
+			"cmd/sweep/progress", "sweep/spelling", "sweep/grid", "sweep/plan", "sweep/protocol", "sweep/ledger", "sweep/report",
 			"sweep/table", "sweep/track", "sweep/similarity", "sweep/observe", "sweep/scaling", "sweep/figures", "sweep/page",
 			"workflows", "activities", "activities/hostmem", "deploy/local",
 			"trainer", "trainer/cpu", "trainer/cuda", "trainer/data",

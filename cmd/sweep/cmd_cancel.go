@@ -8,46 +8,87 @@ import (
 	"github.com/spf13/cobra"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
 )
 
 type cancelOptions struct {
-	location   location
-	connection connection
-	sweep      string // name or ID
+	steerOptions
+	selection selectionOptions
 }
 
 func newCancelCommand(env *environment) *cobra.Command {
-	var o cancelOptions
+	o := cancelOptions{steerOptions: newSteerOptions()}
 	c := &cobra.Command{
 		Use:   "cancel SWEEP",
-		Short: "Stop a sweep for good, keeping what it has",
+		Short: "Stop a sweep, or some of its cells, keeping what there is",
 		Long: `Stop a running sweep: what is in training is saved, results so far are collected, and
-nothing more is trained. Submitting the grid again goes on from there.`,
-		Example: "  sweep cancel topk-demo",
-		Args:    args(cobra.ExactArgs(1)),
+nothing more is trained. Submitting the grid again goes on from there.
+
+With --cell or --where only the chosen cells stop, and the sweep goes on with the others.
+Cells that have results keep them. sweep retry trains canceled cells after all.
+
+--cell takes IDs as sweep results shows them, or their beginnings. --where takes conditions
+as sweep results does, on settings, metrics and status. status=training are the cells whose
+stages were started.`,
+		Example: `  sweep cancel topk-demo
+  sweep cancel topk-demo --where k=8
+  sweep cancel topk-demo --where 'dict_size>=16384,status=pending'
+  sweep cancel topk-demo --cell 036c8426ea --cell 1f0d`,
+		Args: args(cobra.ExactArgs(1)),
 
 		ValidArgsFunction: completeSweep(&o.location),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.sweep = args[0]
+			if err := o.selection.check(); err != nil {
+				return err
+			}
 			return runCancel(c.Context(), env, o)
 		},
 	}
-	o.location.addFlags(c.Flags())
-	o.connection.addFlags(c.Flags())
+	o.addFlags(c.Flags())
+	o.selection.addFlags(c.Flags())
+	completeFlags(c, &o.location)
 	return c
 }
 
 // runCancel is the verb cancel.
 func runCancel(ctx context.Context, env *environment, o cancelOptions) error {
-	_, header, err := openSweep(ctx, o.location, o.sweep)
+	l, header, err := openSweep(ctx, o.location, o.sweep)
 	if err != nil {
 		return err
 	}
-	srv, err := o.connection.dial(ctx, o.location.dir, nil)
+	srv, err := o.dial(ctx, protocol.UpdateCancel, header)
 	if err != nil {
 		return err
 	}
 	defer srv.close()
+	if !o.selection.given() {
+		return cancelSweep(ctx, env, srv, l, header, o.output.name)
+	}
+	results, err := o.selection.results(ctx, l, header)
+	if err == nil {
+		err = o.selection.markTraining(ctx, srv, header, results)
+	}
+	if err != nil {
+		return err
+	}
+	cells, err := o.selection.choose(env, header, results)
+	if err != nil {
+		return err
+	}
+	return o.send(ctx, env, srv, l, header, steering{
+		update: protocol.UpdateCancel, args: []any{protocol.Selection{Cells: cells}},
+		doing: "canceling cells; waiting until what trains of them is saved",
+	})
+}
+
+// cancelSweep cancels a whole sweep.
+func cancelSweep(ctx context.Context, env *environment, srv *server, l *ledger.Ledger, header *plan.Header,
+	format string) error {
+
 	// A server accepts a cancel of a workflow that has ended too: look first.
 	d, err := srv.client.DescribeWorkflowExecution(ctx, header.ID, "")
 	var unknown *serviceerror.NotFound
@@ -62,5 +103,19 @@ func runCancel(ctx context.Context, env *environment, o cancelOptions) error {
 		return fmt.Errorf("cancel %s: %w", header.ID, err)
 	}
 	fmt.Fprintf(env.errOut, "sweep %s: canceling\n", header.ID)
-	return nil
+	if format != "json" {
+		return nil
+	}
+	done, err := l.CompletedRuns(ctx)
+	if err != nil {
+		return err
+	}
+	n, err := l.Count(ctx, header, done)
+	if err != nil {
+		return err
+	}
+	return printSteered(env, format, protocol.Steered{
+		Summary: protocol.Summary{Cells: header.CellCount, Completed: n.Completed, Failed: n.Failed},
+		Did:     "canceling the sweep: what trains is saved, then it ends", State: plan.Canceled,
+	})
 }

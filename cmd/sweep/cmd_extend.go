@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -52,6 +53,10 @@ func runExtend(ctx context.Context, env *environment, o extendOptions) error {
 	if err != nil {
 		return err
 	}
+	by, err := o.submission(backend.name, "")
+	if err != nil {
+		return err
+	}
 	store, err := writableStore(ctx, o.storeURL())
 	if err != nil {
 		return err
@@ -91,7 +96,13 @@ func runExtend(ctx context.Context, env *environment, o extendOptions) error {
 	}
 	// The workflow is told even if no cell is new: an earlier extend may have died
 	// between storing its cells and this.
-	err = updateOrStart(ctx, env, srv, l, &whole.Header, backend.name, "", protocol.UpdateExtend, whole.Size())
+	_, err = sendUpdate(ctx, env, srv, whole.ID, steering{
+		update: protocol.UpdateExtend, doing: "extending; waiting for its answer",
+		args: []any{protocol.Extension{Size: whole.Size(), Grid: shortGrid(add.src, ledger.ExtensionKey(whole.ID, before))}},
+	})
+	if errors.Is(err, errNotRunning) {
+		err = restart(ctx, env.errOut, srv, l, &whole.Header, by)
+	}
 	if err != nil {
 		return explain(srv.folders, err)
 	}

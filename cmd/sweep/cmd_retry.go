@@ -2,16 +2,22 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
+	"github.com/topksweep/sweep/sweep/report"
 )
 
 type retryOptions struct {
 	remoteOptions
-	sweep string // name or ID
+	selection selectionOptions
+	sweep     string // name or ID
 }
 
 func newRetryCommand(env *environment) *cobra.Command {
@@ -21,22 +27,41 @@ func newRetryCommand(env *environment) *cobra.Command {
 		Short: "Train the failed runs of a sweep again",
 		Long: `Train the runs of a sweep again that failed or were canceled, from their newest
 checkpoints. Runs with a result stay as they are. A sweep that is still running trains
-them after its other runs.`,
-		Example: "  sweep retry topk-demo\n  sweep retry topk-demo --wait",
-		Args:    args(cobra.ExactArgs(1)),
+them at once, before its other runs. One that is not running is started again, for all its
+runs without result.
+
+With --cell or --where only the chosen cells are trained again. --cell takes IDs as sweep
+results shows them, or their beginnings; --where takes conditions as sweep results does.
+
+-o json says what was done. With --wait, -o is the format of the results.`,
+		Example: `  sweep retry topk-demo
+  sweep retry topk-demo --wait
+  sweep retry topk-demo --where 'status=failed,lr<0.01'
+  sweep retry topk-demo --cell 036c8426ea,1f0d -o json`,
+		Args: args(cobra.ExactArgs(1)),
 
 		ValidArgsFunction: completeSweep(&o.location),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.sweep = args[0]
+			if err := o.selection.check(); err != nil {
+				return err
+			}
 			return runRetry(c.Context(), env, o)
 		},
 	}
 	o.remoteOptions.addFlags(c.Flags())
+	o.output.format.allowed = append(slices.Clone(o.output.format.allowed), "text")
+	o.selection.addFlags(c.Flags())
+	completeFlags(c, &o.location)
 	return c
 }
 
 // runRetry is the verb retry.
 func runRetry(ctx context.Context, env *environment, o retryOptions) error {
+	format := o.output.format.name
+	if format == "text" { // which is the table of the results
+		o.output.format.name = o.output.format.allowed[0]
+	}
 	if err := o.output.format.checkTerminal(env); err != nil {
 		return err
 	}
@@ -44,11 +69,11 @@ func runRetry(ctx context.Context, env *environment, o retryOptions) error {
 	if err != nil {
 		return err
 	}
-	l, header, err := openSweep(ctx, o.location, o.sweep)
+	by, err := o.submission(backend.name, "")
 	if err != nil {
 		return err
 	}
-	done, err := l.CompletedRuns(ctx)
+	l, header, err := openSweep(ctx, o.location, o.sweep)
 	if err != nil {
 		return err
 	}
@@ -57,26 +82,79 @@ func runRetry(ctx context.Context, env *environment, o retryOptions) error {
 		return err
 	}
 	defer srv.close()
-	count, err := l.Count(ctx, header, done)
+	results, err := l.Results(ctx, header)
 	if err != nil {
 		return err
 	}
-	left, err := l.Unfinished(ctx, header)
-	if err != nil {
-		return err
+	failed, left := 0, 0
+	for _, r := range results {
+		if r.Status == plan.Failed {
+			failed++
+		}
+		if r.Status != plan.Completed {
+			left++
+		}
 	}
-	if left == 0 {
+	if left == 0 && !o.selection.given() {
 		fmt.Fprintf(env.errOut, "sweep %s: all %d runs have results\n", header.ID, header.CellCount)
-		return followOrPrintID(ctx, env, srv, l, header, o.remoteOptions)
+		return o.end(ctx, env, srv, l, header, format, protocol.Steered{
+			Summary: protocol.Summary{Cells: len(results), Completed: len(results), Reused: len(results)},
+			Did:     fmt.Sprintf("all %d runs have results", len(results)), State: plan.Completed,
+		})
+	}
+	s := steering{update: protocol.UpdateRetry, doing: "training cells again; waiting for its answer"}
+	var cells []int
+	if o.selection.given() {
+		if o.selection.asks("auxk_latents") {
+			if err := l.CountAuxK(ctx, results); err != nil {
+				return err
+			}
+		}
+		if err := o.selection.markTraining(ctx, srv, header, results); err != nil {
+			return err
+		}
+		if cells, err = o.selection.choose(env, header, results); err != nil {
+			return err
+		}
+		s.args = []any{protocol.Selection{Cells: cells}}
+	} else {
+		s.args = []any{protocol.Selection{}}
 	}
 	if err := waitIfEnding(ctx, env, srv.client, header.ID); err != nil {
 		return err
 	}
-	if err := updateOrStart(ctx, env, srv, l, header, backend.name, "", protocol.UpdateRetry); err != nil {
+	did, err := sendUpdate(ctx, env, srv, header.ID, s)
+	switch {
+	case errors.Is(err, errNotRunning) && o.selection.given():
+		did, err = startSelected(ctx, env.errOut, srv, l, header, results, cells, by)
+	case errors.Is(err, errNotRunning):
+		if err = restart(ctx, env.errOut, srv, l, header, by); err == nil {
+			did = startedSteered(results, nil)
+		}
+	}
+	if err != nil {
 		return explain(srv.folders, err)
 	}
-	fmt.Fprintf(env.errOut,
-		"sweep %s: %d of %d runs have no result, %d of them failed: these and canceled ones are trained again\n",
-		header.ID, left, header.CellCount, count.Failed)
+	switch counts := fmt.Sprintf("%d of %d runs have no result, %d of them failed", left, header.CellCount, failed); {
+	case !o.selection.given() && did.Did != "":
+		fmt.Fprintf(env.errOut, "sweep %s: %s; %s\n", header.ID, counts, report.OneLine(did.Did))
+	case !o.selection.given():
+		fmt.Fprintf(env.errOut, "sweep %s: %s: these and canceled ones are trained again\n", header.ID, counts)
+	case did.Did == "":
+		fmt.Fprintf(env.errOut, "sweep %s was started by an older version of sweep: it trains all that failed or were "+
+			"canceled again, after its other runs\n", header.ID)
+	default:
+		fmt.Fprintf(env.errOut, "sweep %s: %s\n", header.ID, report.OneLine(did.Did))
+	}
+	return o.end(ctx, env, srv, l, header, format, did)
+}
+
+// end ends the verb: with the results if it is to wait for them, else with what was done or the ID.
+func (o *retryOptions) end(ctx context.Context, env *environment, srv *server, l *ledger.Ledger, header *plan.Header,
+	format string, did protocol.Steered) error {
+
+	if format == "json" && !o.wait {
+		return printSteered(env, format, did)
+	}
 	return followOrPrintID(ctx, env, srv, l, header, o.remoteOptions)
 }

@@ -20,6 +20,8 @@ type runOptions struct {
 	server   serverOptions
 	grid     gridOptions
 	output   outputOptions
+	owner    ownerFlag
+	priority priorityFlag
 }
 
 func newRunCommand(env *environment) *cobra.Command {
@@ -61,6 +63,9 @@ A first grid:
 	o.server.addFlags(c.Flags())
 	o.grid.addFlags(c.Flags())
 	o.output.addFlags(c.Flags())
+	o.owner.addFlag(c.Flags())
+	o.priority.addFlag(c.Flags())
+	completeFlags(c, nil)
 	return c
 }
 
@@ -70,6 +75,10 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 		return err
 	}
 	device, err := openDevice(env, o.device)
+	if err != nil {
+		return err
+	}
+	by, err := newSubmission(o.location, device.backend.Name(), o.owner, o.priority.is)
 	if err != nil {
 		return err
 	}
@@ -97,7 +106,7 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 		}
 		defer srv.close()
 		srv.prefer(ctx, header.ID)
-		if err := startOrAttach(ctx, env, srv, l, header, planned.src, device.backend.Name(), ""); err != nil {
+		if err := startOrAttach(ctx, env, srv, l, header, planned.src, by); err != nil {
 			return explain(srv.folders, err)
 		}
 		return followToResults(ctx, env, srv, l, header, o.output)

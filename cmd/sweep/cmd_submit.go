@@ -11,7 +11,8 @@ import (
 
 type submitOptions struct {
 	remoteOptions
-	grid gridOptions
+	grid     gridOptions
+	priority priorityFlag
 }
 
 func newSubmitCommand(env *environment) *cobra.Command {
@@ -24,6 +25,7 @@ same grid again attaches to the running sweep, and starts nothing twice. The sto
 be the one that the workers use.`,
 		Example: `  sweep submit grid.yaml                to the server that sweep up runs
   sweep submit grid.yaml --wait         and follow it to its table of results
+  sweep submit grid.yaml --priority high --owner ada
   TEMPORAL_ADDRESS=temporal:7233 sweep submit grid.yaml --store /mnt/shared/sweep`,
 		Args: args(cobra.ExactArgs(1)),
 
@@ -35,6 +37,8 @@ be the one that the workers use.`,
 	}
 	o.remoteOptions.addFlags(c.Flags())
 	o.grid.addFlags(c.Flags())
+	o.priority.addFlag(c.Flags())
+	completeFlags(c, nil)
 	return c
 }
 
@@ -44,6 +48,10 @@ func runSubmit(ctx context.Context, env *environment, o submitOptions) error {
 		return err
 	}
 	backend, err := backendFor(o.backend)
+	if err != nil {
+		return err
+	}
+	by, err := o.submission(backend.name, o.priority.is)
 	if err != nil {
 		return err
 	}
@@ -67,7 +75,7 @@ func runSubmit(ctx context.Context, env *environment, o submitOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := startOrAttach(ctx, env, srv, l, header, planned.src, backend.name, ""); err != nil {
+	if err := startOrAttach(ctx, env, srv, l, header, planned.src, by); err != nil {
 		return explain(srv.folders, err)
 	}
 	return followOrPrintID(ctx, env, srv, l, header, o.remoteOptions)

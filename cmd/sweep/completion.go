@@ -45,3 +45,60 @@ func completeSweepAndGrid(at *location) cobra.CompletionFunc {
 		return completeSweep(at)(c, args, toComplete)
 	}
 }
+
+// completeSettings completes a sweep, then settings.
+func completeSettings(at *location) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) == 0 {
+			return completeSweep(at)(c, args, toComplete)
+		}
+		var keys []cobra.Completion
+		for _, s := range settings() {
+			keys = append(keys, s.key+"=")
+		}
+		return keys, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completePriority completes a sweep, then a priority.
+func completePriority(at *location) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) == 1 {
+			return priorities(), cobra.ShellCompDirectiveNoFileComp
+		}
+		return completeSweep(at)(c, args, toComplete)
+	}
+}
+
+// completeFlags completes the values of the flags --priority and --cell, where a verb has them. For another verb
+// cobra returns an error, which says nothing.
+func completeFlags(c *cobra.Command, at *location) {
+	_ = c.RegisterFlagCompletionFunc("cell", completeCells(at))
+	_ = c.RegisterFlagCompletionFunc("priority",
+		func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			return priorities(), cobra.ShellCompDirectiveNoFileComp
+		})
+}
+
+// completeCells completes the IDs of the cells of the sweep that is named before.
+func completeCells(at *location) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		const none = cobra.ShellCompDirectiveNoFileComp
+		if len(args) == 0 {
+			return nil, none
+		}
+		l, header, err := openSweep(c.Context(), *at, args[0])
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		p, err := l.Plan(c.Context(), header.ID)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		var ids []cobra.Completion
+		for _, cell := range p.Cells {
+			ids = append(ids, cobra.CompletionWithDesc(cell.ID, header.Label(cell)))
+		}
+		return ids, none
+	}
+}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -149,18 +148,4 @@ func (p *plannedGrid) store(ctx context.Context, env *environment, l *ledger.Led
 		return nil, err
 	}
 	return header, noteOlderSweeps(ctx, env, l, header.Name)
-}
-
-// maxDetails bounds what the Web UI shows of a sweep, in bytes of JSON: a server
-// refuses a workflow with more than 20,000.
-const maxDetails = 19_000
-
-// gridDetails is what the Web UI shows of a sweep, in Markdown: its grid, or where
-// that is if it is too long.
-func gridDetails(id string, src []byte) string {
-	text := "```yaml\n" + strings.TrimSpace(string(src)) + "\n```"
-	if b, err := json.Marshal(text); err != nil || len(b) > maxDetails {
-		return "The grid is in the store: `" + ledger.GridKey(id) + "`"
-	}
-	return text
 }

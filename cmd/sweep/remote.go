@@ -19,6 +19,7 @@ type remoteOptions struct {
 	output  outputOptions
 	wait    bool
 	backend string // of the workers: auto, cpu or cuda
+	owner   ownerFlag
 }
 
 func (o *remoteOptions) addFlags(f *pflag.FlagSet) {
@@ -27,6 +28,7 @@ func (o *remoteOptions) addFlags(f *pflag.FlagSet) {
 	o.output.addFlags(f)
 	f.BoolVar(&o.wait, "wait", false, "follow the sweep and print its results")
 	addBackendFlag(f, &o.backend)
+	o.owner.addFlag(f)
 }
 
 // addBackendFlag adds the flag that names the backend of workers elsewhere.

@@ -23,6 +23,7 @@ the flags are wrong and nothing was started; 130 interrupted, with all work save
   sweep plan grid.yaml                  what would run, without running it
   sweep up                              server, Web UI and worker, kept running
   sweep submit grid.yaml --wait         hand a grid to a running server
+  sweep pause topk-demo                 save what trains and free its slots, until sweep resume
   sweep results topk-demo -o csv        the results again, for a program
   sweep plot topk-demo --out figures    the figures of a paper
   sweep report topk-demo --out t.html   the same for a browser, in one file`,
@@ -37,6 +38,7 @@ the flags are wrong and nothing was started; 130 interrupted, with all work save
 	root.AddCommand(
 		newRunCommand(env), newUpCommand(env), newSubmitCommand(env), newPlanCommand(env),
 		newListCommand(env), newStatusCommand(env), newWatchCommand(env), newResultsCommand(env), newCurvesCommand(env),
+		newPauseCommand(env), newResumeCommand(env), newSetCommand(env), newPriorityCommand(env),
 		newCancelCommand(env), newRetryCommand(env), newExtendCommand(env), newWorkerCommand(env),
 		newDataCommand(env), newGCCommand(env), newBenchCommand(env), newVersionCommand(env),
 		newFitCommand(env), newPredictCommand(env), newPlotCommand(env), newReportCommand(env), newTrackCommand(env),

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"time"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -18,15 +17,6 @@ import (
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
 )
-
-// A submission is a sweep whose workflow is to be started. Its plan is stored.
-type submission struct {
-	header  *plan.Header
-	ledger  *ledger.Ledger // that has the plan
-	owner   string         // who submits it; "" if that is not known
-	details string         // what the Web UI shows of it
-	backend string         // that trains it
-}
 
 // startWorkflow starts the workflow of a sweep, or attaches to it if it runs. started is
 // false, without an error, if the workflow has run before and the policy forbids another
@@ -55,6 +45,10 @@ func executeWorkflow(ctx context.Context, srv *server, s submission, reuse enums
 	known []string, cells []grid.Cell) (started bool, err error) {
 
 	h := s.header
+	limit := h.Run.FailureLimit()
+	if limit > 0 {
+		limit += s.failedBefore
+	}
 	_, err = srv.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                                       h.ID,
 		TaskQueue:                                protocol.Queue,
@@ -66,8 +60,8 @@ func executeWorkflow(ctx context.Context, srv *server, s submission, reuse enums
 		StaticDetails:                            s.details,
 	}, protocol.WorkflowSweep, protocol.SweepInput{
 		Sweep: h.ID, Size: h.Size(), TrainQueue: protocol.TrainQueue(s.backend),
-		MaxConcurrent: h.Run.MaxConcurrent, FailureLimit: h.Run.FailureLimit(),
-		Owner: keyword(s.owner), Attributes: known,
+		MaxConcurrent: h.Run.MaxConcurrent, FailureLimit: limit, Resume: s.resume,
+		Owner: keyword(s.owner), Attributes: known, Priority: s.priority, Store: s.store,
 	})
 	var ranBefore *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &ranBefore) {
@@ -84,14 +78,17 @@ func executeWorkflow(ctx context.Context, srv *server, s submission, reuse enums
 // that is done starts again only if the store lacks results: they were lost, or the
 // sweep was done with another store. src is the grid.yaml.
 func startOrAttach(ctx context.Context, env *environment, srv *server, l *ledger.Ledger, header *plan.Header,
-	src []byte, backend, owner string) error {
+	src []byte, s submission) error {
 
 	if err := waitIfEnding(ctx, env, srv.client, header.ID); err != nil {
 		return err
 	}
-	s := submission{header: header, ledger: l, owner: owner, details: gridDetails(header.ID, src), backend: backend}
-	started, err := startWorkflow(ctx, env.errOut, srv, s,
-		enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
+	extensions, err := l.Extensions(ctx, header)
+	if err != nil {
+		return err
+	}
+	s.header, s.ledger, s.details = header, l, gridDetails(header.ID, src, extensions...)
+	started, err := startWorkflow(ctx, env.errOut, srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
 	if err != nil {
 		return err
 	}
@@ -112,42 +109,28 @@ func startOrAttach(ctx context.Context, env *environment, srv *server, l *ledger
 	return err
 }
 
-// updateTimeout is how long a worker may take to accept an update.
-const updateTimeout = time.Minute
-
-// updateOrStart sends an update to a sweep's workflow, or starts the workflow if
-// none runs.
-func updateOrStart(ctx context.Context, env *environment, srv *server, l *ledger.Ledger, h *plan.Header,
-	backend, owner, update string, args ...any) error {
-
-	updateCtx, cancel := context.WithTimeout(ctx, updateTimeout)
-	defer cancel()
-	handle, err := srv.client.UpdateWorkflow(updateCtx, client.UpdateWorkflowOptions{
-		WorkflowID: h.ID, UpdateName: update, Args: args, WaitForStage: client.WorkflowUpdateStageCompleted,
-	})
-	if err == nil {
-		err = handle.Get(updateCtx, nil)
+// storedDetails is what the Web UI shows of a stored sweep: its grid as it was extended.
+func storedDetails(ctx context.Context, l *ledger.Ledger, h *plan.Header) (string, error) {
+	src, err := l.Grid(ctx, h.ID)
+	if err != nil {
+		return "", err
 	}
-	var notRunning *serviceerror.NotFound
-	switch {
-	case errors.As(err, &notRunning):
-		src, err := l.Grid(ctx, h.ID)
-		if err != nil {
-			return err
-		}
-		s := submission{header: h, ledger: l, owner: owner, details: gridDetails(h.ID, src), backend: backend}
-		_, err = startWorkflow(ctx, env.errOut, srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
-		return err
-	case err != nil && ctx.Err() == nil && updateCtx.Err() != nil:
-		return fmt.Errorf("%s %s: no worker answered within %s: is one running?", update, h.ID, updateTimeout)
-	case err != nil:
-		return fmt.Errorf("%s %s: %w", update, h.ID, err)
+	extensions, err := l.Extensions(ctx, h)
+	return gridDetails(h.ID, src, extensions...), err
+}
+
+// restart starts a stored sweep that does not run: for all its cells without result, unless s.resume says for which.
+func restart(ctx context.Context, errOut io.Writer, srv *server, l *ledger.Ledger, h *plan.Header, s submission) (err error) {
+	s.header, s.ledger = h, l
+	if s.details, err = storedDetails(ctx, l, h); err == nil {
+		_, err = startWorkflow(ctx, errOut, srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
 	}
-	return nil
+	return err
 }
 
 // waitIfEnding waits for a sweep that is being canceled, or that stops because of
-// runs that failed, to end. Until then it would not do what it is asked.
+// runs that failed, to end. Until then it would not do what it is asked. It notes that a
+// sweep is paused, which does what it is asked when it is resumed.
 func waitIfEnding(ctx context.Context, env *environment, c client.Client, id string) error {
 	d, err := c.DescribeWorkflowExecution(ctx, id, "")
 	var unknown *serviceerror.NotFound
@@ -163,6 +146,9 @@ func waitIfEnding(ctx context.Context, env *environment, c client.Client, id str
 	if !d.GetWorkflowExtendedInfo().GetCancelRequested() {
 		var p protocol.Progress
 		if err := queryProgress(ctx, c, id, &p); err != nil || !p.Ending {
+			if err == nil && p.State == plan.Paused {
+				env.note(fmt.Sprintf("sweep %s is paused: nothing trains until sweep resume %s", id, id))
+			}
 			return nil
 		}
 	}

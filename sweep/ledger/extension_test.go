@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/storage/storagetest"
+	"github.com/topksweep/sweep/sweep/grid"
+	"github.com/topksweep/sweep/sweep/plan"
 )
 
 func TestClaimExtension(t *testing.T) {
@@ -140,4 +143,33 @@ func TestMissingCells(t *testing.T) {
 	if chunk, err := l.Chunk(t.Context(), p.ID, 0); err != nil || len(chunk) != 2 {
 		t.Errorf("the chunk has %d cells, %v", len(chunk), err)
 	}
+}
+
+// The grids by which a sweep was extended are read in the order in which they came, and not those of extensions that
+// never came to be.
+func TestExtensions(t *testing.T) {
+	eachStore(t, func(t *testing.T, s storage.Store) {
+		l, h := New(s), &plan.Header{ID: "tiny-1"}
+		h.CellCount = 2_000_000
+		if got, err := l.Extensions(t.Context(), h); err != nil || len(got) != 0 {
+			t.Errorf("not extended: %v, %v", got, err)
+		}
+		for cells, src := range map[int]string{3: "first", 1_000_000: "third", 20: "second", 2_000_000: "never"} {
+			put(t, s, ExtensionKey(h.ID, cells), src)
+		}
+		put(t, s, ExtensionKey("tiny-12", 4), "another sweep's")
+		for _, name := range []string{"x", "-00001.yaml", "7", "000008.yaml.old"} {
+			put(t, s, "sweeps/tiny-1/extension-"+name, "no extension")
+		}
+		put(t, s, ExtensionKey(h.ID, 30), strings.Repeat(" ", grid.MaxBytes+1))
+		got, err := l.Extensions(t.Context(), h)
+		want := []Extension{{3, []byte("first")}, {20, []byte("second")}, {30, nil}, {1_000_000, []byte("third")}}
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v, %v", got, err)
+		}
+		faulty := storagetest.NewFaulty(s, storagetest.Before, 1)
+		if _, err := New(faulty).Extensions(t.Context(), h); !errors.Is(err, storagetest.ErrInjected) {
+			t.Errorf("a store that fails: %v", err)
+		}
+	})
 }

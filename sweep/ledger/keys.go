@@ -21,10 +21,13 @@ func PlanKey(sweep string) string { return sweepsPrefix + sweep + planFile }
 // GridKey is the key of the grid.yaml that a sweep was planned from.
 func GridKey(sweep string) string { return sweepsPrefix + sweep + "/grid.yaml" }
 
+// extensionFile begins the last part of an extension's key.
+const extensionFile = "extension-"
+
 // ExtensionKey is the key of the grid by which a sweep of so many cells was
 // extended.
 func ExtensionKey(sweep string, cells int) string {
-	return fmt.Sprintf("%s%s/extension-%06d.yaml", sweepsPrefix, sweep, cells)
+	return fmt.Sprintf("%s%s/%s%06d.yaml", sweepsPrefix, sweep, extensionFile, cells)
 }
 
 // chunkFile begins the last part of a chunk's key.

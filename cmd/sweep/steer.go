@@ -1,0 +1,192 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
+	"github.com/topksweep/sweep/sweep/report"
+)
+
+// steerOptions are what the verbs have in common that steer a running sweep.
+type steerOptions struct {
+	location   location
+	connection connection
+	output     format
+	sweep      string // name or ID
+}
+
+func newSteerOptions() steerOptions { return steerOptions{output: newFormat("text", "json")} }
+
+func (o *steerOptions) addFlags(f *pflag.FlagSet) {
+	o.location.addFlags(f)
+	o.connection.addFlags(f)
+	o.output.addFlag(f)
+}
+
+// A steering is an update that is sent to a running sweep.
+type steering struct {
+	update string // its name in package protocol, which is the verb's too
+	args   []any
+	doing  string        // what a person reads who waits for it, as in "pausing; waiting until what trains is saved"
+	within time.Duration // how long a worker may take to accept it; 0: updateTimeout
+}
+
+// slowUpdate is how long an update may take before the verb says what it waits for.
+const slowUpdate = 2 * time.Second
+
+// updateTimeout is how long a worker may take to accept an update.
+const updateTimeout = time.Minute
+
+// errNotRunning says that no workflow of the sweep runs.
+var errNotRunning = errors.New("the sweep is not running")
+
+// runSteering is a verb that sends an update to a running sweep and prints what it did.
+func runSteering(ctx context.Context, env *environment, o steerOptions, s steering) error {
+	l, header, err := openSweep(ctx, o.location, o.sweep)
+	if err != nil {
+		return err
+	}
+	srv, err := o.dial(ctx, s.update, header)
+	if err != nil {
+		return err
+	}
+	defer srv.close()
+	return o.send(ctx, env, srv, l, header, s)
+}
+
+// dial connects to the server that runs a sweep.
+func (o *steerOptions) dial(ctx context.Context, verb string, header *plan.Header) (*server, error) {
+	srv, err := o.connection.dial(ctx, o.location.dir, nil)
+	if errors.Is(err, errNoServer) {
+		err = fmt.Errorf("%s %s: only a sweep that runs can be steered, and %w; sweep up, or sweep run with its grid, "+
+			"goes on with it: then it can be", verb, header.ID, err)
+	}
+	return srv, err
+}
+
+// send sends an update to a sweep and prints what it did.
+func (o *steerOptions) send(ctx context.Context, env *environment, srv *server, l *ledger.Ledger, header *plan.Header,
+	s steering) error {
+
+	did, err := sendUpdate(ctx, env, srv, header.ID, s)
+	if errors.Is(err, errNotRunning) {
+		err = fmt.Errorf("%s %s: %w", s.update, header.ID, explainNotRunning(ctx, l, header))
+	}
+	if err != nil {
+		return explain(srv.folders, err)
+	}
+	return printSteered(env, o.output.name, did)
+}
+
+// printSteered prints what an update did.
+func printSteered(env *environment, format string, did protocol.Steered) error {
+	if format == "json" {
+		if did.Cells == nil {
+			did.Cells = []int{}
+		}
+		return env.writeJSON(did)
+	}
+	fmt.Fprintln(env.out, report.OneLine(did.Did))
+	return nil
+}
+
+// explainNotRunning says where a sweep stands that no server runs, and what to do.
+func explainNotRunning(ctx context.Context, l *ledger.Ledger, header *plan.Header) error {
+	done, err := l.CompletedRuns(ctx)
+	if err != nil {
+		return fmt.Errorf("%w, and its results cannot be counted: %w", errNotRunning, err)
+	}
+	n, err := l.Count(ctx, header, done)
+	if err != nil {
+		return fmt.Errorf("%w, and its results cannot be counted: %w", errNotRunning, err)
+	}
+	if n.Completed == header.CellCount {
+		return fmt.Errorf("%w: all its %d runs have results", errNotRunning, header.CellCount)
+	}
+	counts := fmt.Sprintf("%d of %d runs have results", n.Completed, header.CellCount)
+	if n.Failed > 0 {
+		counts += fmt.Sprintf(", %d failed", n.Failed)
+	}
+	return fmt.Errorf("%w: %s; sweep retry %s starts it again", errNotRunning, counts, header.ID)
+}
+
+// sendUpdate sends an update to a sweep's workflow and waits until it is done. A worker
+// must accept it in time. What it does then takes its time: a stage that is
+// stopped saves its state first. The error wraps errNotRunning if no workflow runs.
+func sendUpdate(ctx context.Context, env *environment, srv *server, id string, s steering) (
+	did protocol.Steered, err error) {
+
+	within := cmp.Or(s.within, updateTimeout)
+	acceptCtx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	var handle client.WorkflowUpdateHandle
+	waitsForWorker := fmt.Sprintf("sweep %s: %s: waiting for its worker to answer", id, s.update)
+	err = saying(env, waitsForWorker, func() error {
+		var err error
+		handle, err = srv.client.UpdateWorkflow(acceptCtx, client.UpdateWorkflowOptions{
+			WorkflowID: id, UpdateName: s.update, Args: s.args, WaitForStage: client.WorkflowUpdateStageAccepted,
+		})
+		return err
+	})
+	if err == nil {
+		waits := fmt.Sprintf("sweep %s: %s (Ctrl-C leaves it to it)", id, s.doing)
+		err = saying(env, waits, func() error { return handle.Get(ctx, &did) })
+	} else if ctx.Err() == nil && acceptCtx.Err() != nil {
+		return did, fmt.Errorf("%s %s: no worker answered within %s: is one running?", s.update, id, within)
+	}
+	if ctx.Err() != nil {
+		return did, errInterrupted
+	}
+	return did, updateError(s.update, id, err)
+}
+
+// updateError explains why a sweep did not do what an update says.
+func updateError(update, id string, err error) error {
+	var notFound *serviceerror.NotFound
+	var refused *temporal.ApplicationError
+	var notReady *serviceerror.WorkflowNotReady
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &notFound):
+		return errNotRunning
+	case errors.As(err, &notReady):
+		return fmt.Errorf("%s %s: %w: its worker cannot go on with the sweep, and tries again; the log of the worker "+
+			"says why", update, id, err)
+	case errors.As(err, &refused) && strings.HasPrefix(refused.Message(), "unknown update "):
+		return fmt.Errorf("%s %s: the sweep was started by an older version of sweep, or its worker is one, which cannot "+
+			"do this: it can be steered once its worker runs this version", update, id)
+	case errors.As(err, &refused) && refused.Type() == "AcceptedUpdateCompletedWorkflow":
+		return fmt.Errorf("%s %s: the sweep ended before it had done it", update, id)
+	case errors.As(err, &refused):
+		return fmt.Errorf("%s %s: %s", update, id, refused.Message())
+	}
+	return fmt.Errorf("%s %s: %w", update, id, err)
+}
+
+// saying calls wait, and prints a line if that takes long.
+func saying(env *environment, line string, wait func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- wait() }()
+	slow := time.NewTimer(slowUpdate)
+	defer slow.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-slow.C:
+		fmt.Fprintln(env.errOut, line)
+		return <-done
+	}
+}
