@@ -54,27 +54,38 @@ func (a *Activities) prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan
 	return trees, nil
 }
 
-// RecordFailure notes in the store why runs have no result. The notes go when the
-// runs are trained again.
-func (a *Activities) RecordFailure(ctx context.Context, in protocol.FailInput) error {
+// RecordFailure notes in the store why runs have no result, and returns the cells that it has noted: all of them, or with
+// in.UnlessDone those without a result. The notes go when the runs are trained again.
+func (a *Activities) RecordFailure(ctx context.Context, in protocol.FailInput) ([]int, error) {
 	defer a.heartbeat(ctx, noDetails)()
-	return outcome(ctx, a.recordFailure(ctx, in))
+	noted, err := a.recordFailure(ctx, in)
+	return noted, outcome(ctx, err)
 }
 
-func (a *Activities) recordFailure(ctx context.Context, in protocol.FailInput) error {
+func (a *Activities) recordFailure(ctx context.Context, in protocol.FailInput) (noted []int, err error) {
 	for _, cell := range in.Cells {
 		// Not load, which refuses bad settings: they may be the reason.
 		r, err := a.find(ctx, protocol.CellRef{Sweep: in.Sweep, Cell: cell})
 		if err != nil {
-			return err
+			return nil, err
+		}
+		if in.UnlessDone {
+			result, err := a.result(ctx, r.id)
+			if err != nil {
+				return nil, err
+			}
+			if result != nil {
+				continue
+			}
 		}
 		note := ledger.NewResult(r.header, r.cell, in.Status)
 		note.Error = in.Error
 		if err := a.ledger.StoreFailure(ctx, in.Sweep, note); err != nil {
-			return err
+			return nil, err
 		}
+		noted = append(noted, cell)
 	}
-	return nil
+	return noted, nil
 }
 
 // noPlanAttempts is the attempt at which an activity gives up on a plan that no

@@ -120,7 +120,9 @@ func storedDetails(ctx context.Context, l *ledger.Ledger, h *plan.Header) (strin
 }
 
 // restart starts a stored sweep that does not run: for all its cells without result, unless s.resume says for which.
-func restart(ctx context.Context, errOut io.Writer, srv *server, l *ledger.Ledger, h *plan.Header, s submission) (err error) {
+func restart(ctx context.Context, errOut io.Writer, srv *server, l *ledger.Ledger, h *plan.Header,
+	s submission) (err error) {
+
 	s.header, s.ledger = h, l
 	if s.details, err = storedDetails(ctx, l, h); err == nil {
 		_, err = startWorkflow(ctx, errOut, srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
