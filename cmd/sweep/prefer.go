@@ -25,8 +25,14 @@ const (
 // prefer lets the stages of a sweep go before those of others of the same priority. It holds for stages that are queued
 // from now on, and until clearPreferred. A server that refuses it runs the sweep in its turn.
 func prefer(ctx context.Context, srv *server, backend, sweep string, log *slog.Logger) {
-	weights := map[string]float32{protocol.FairnessKey(sweep): preferredWeight}
-	if err := setWeights(ctx, srv, protocol.TrainQueue(backend), weights, nil); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, preferTimeout)
+	defer cancel()
+	queue, key := protocol.TrainQueue(backend), protocol.FairnessKey(sweep)
+	err := setWeights(ctx, srv, queue, map[string]float32{key: preferredWeight}, nil)
+	if err == nil {
+		err = awaitPreferred(ctx, srv, queue, key)
+	}
+	if err != nil {
 		log.Debug("the sweep gets no preference", "sweep", sweep, "error", err)
 	}
 }
@@ -42,6 +48,24 @@ func clearPreferred(ctx context.Context, srv *server, log *slog.Logger) {
 		}
 		if err != nil {
 			log.Debug("an earlier preference of a sweep may stay", "queue", queue, "error", err)
+		}
+	}
+}
+
+// awaitPreferred waits until a queue knows of a preference. Weights are stored with the queue's workflows, and reach
+// its activities a moment later. Until then stages are queued without them.
+func awaitPreferred(ctx context.Context, srv *server, queue, key string) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		keys, err := preferredKeys(ctx, srv, queue)
+		if err != nil || slices.Contains(keys, key) {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 }

@@ -145,9 +145,10 @@ func TestClearPreferred(t *testing.T) {
 	}
 	clearPreferred(t.Context(), srv, log)
 	for _, queue := range []string{"sweep-cpu", "sweep-cuda"} {
-		if keys, err := preferredKeys(t.Context(), srv, queue); err != nil || len(keys) != 0 {
-			t.Errorf("%s still prefers %v, %v", queue, keys, err)
-		}
+		waitFor(t, "no preference in "+queue, func() bool {
+			keys, err := preferredKeys(t.Context(), srv, queue)
+			return err == nil && len(keys) == 0
+		})
 		if weight := weightOf(t, srv, queue, "hand"); weight != 3 {
 			t.Errorf("%s: the weight set by hand is %v", queue, weight)
 		}
