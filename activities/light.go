@@ -54,8 +54,9 @@ func (a *Activities) prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan
 	return trees, nil
 }
 
-// RecordFailure notes in the store why runs have no result, and returns the cells that it has noted: all of them, or with
-// in.UnlessDone those without a result. The notes go when the runs are trained again.
+// RecordFailure notes in the store why runs have no result, and returns the cells that it has noted: all of them, or
+// with in.UnlessDone those without a result. The notes go when the runs are trained again. Of the status Pending it
+// removes notes, since those runs wait to be trained again.
 func (a *Activities) RecordFailure(ctx context.Context, in protocol.FailInput) ([]int, error) {
 	defer a.heartbeat(ctx, noDetails)()
 	noted, err := a.recordFailure(ctx, in)
@@ -63,14 +64,20 @@ func (a *Activities) RecordFailure(ctx context.Context, in protocol.FailInput) (
 }
 
 func (a *Activities) recordFailure(ctx context.Context, in protocol.FailInput) (noted []int, err error) {
+	completed := map[string]bool{}
+	if in.UnlessDone {
+		if completed, err = a.ledger.CompletedRuns(ctx); err != nil {
+			return nil, err
+		}
+	}
 	for _, cell := range in.Cells {
 		// Not load, which refuses bad settings: they may be the reason.
 		r, err := a.find(ctx, protocol.CellRef{Sweep: in.Sweep, Cell: cell})
 		if err != nil {
 			return nil, err
 		}
-		if in.UnlessDone {
-			result, err := a.result(ctx, r.id)
+		if completed[r.id] {
+			result, err := a.result(ctx, r.id) // it may be damaged
 			if err != nil {
 				return nil, err
 			}
@@ -78,14 +85,21 @@ func (a *Activities) recordFailure(ctx context.Context, in protocol.FailInput) (
 				continue
 			}
 		}
-		note := ledger.NewResult(r.header, r.cell, in.Status)
-		note.Error = in.Error
-		if err := a.ledger.StoreFailure(ctx, in.Sweep, note); err != nil {
+		if err := a.noteFailure(ctx, in, r); err != nil {
 			return nil, err
 		}
 		noted = append(noted, cell)
 	}
 	return noted, nil
+}
+
+func (a *Activities) noteFailure(ctx context.Context, in protocol.FailInput, r *run) error {
+	if in.Status == plan.Pending {
+		return a.ledger.DeleteFailure(ctx, in.Sweep, r.cell.ID)
+	}
+	note := ledger.NewResult(r.header, r.cell, in.Status)
+	note.Error = in.Error
+	return a.ledger.StoreFailure(ctx, in.Sweep, note)
 }
 
 // noPlanAttempts is the attempt at which an activity gives up on a plan that no

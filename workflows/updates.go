@@ -232,6 +232,12 @@ func (s *state) retryCells(ctx workflow.Context, of protocol.Selection) (protoco
 	case len(cells) == 0:
 		did = "there is nothing to train again: no such cell has failed or was canceled"
 	}
+	if len(cells) > 0 {
+		s.changed()
+		if _, err := s.note(ctx, protocol.FailInput{Sweep: s.in.Sweep, Cells: cells, Status: plan.Pending}); err != nil {
+			return protocol.Steered{}, err
+		}
+	}
 	return s.steered(ctx, did, 0, cells), nil
 }
 
@@ -273,7 +279,7 @@ func (s *state) cancelCells(ctx workflow.Context, of protocol.Selection) (protoc
 	}
 	s.changed()
 	stopped := s.stopAndWait(ctx, idle)
-	noted, err := s.noteCanceled(ctx, in)
+	noted, err := s.note(ctx, in)
 	if err != nil {
 		return protocol.Steered{}, err
 	}
@@ -299,12 +305,13 @@ func (s *state) cancelCells(ctx workflow.Context, of protocol.Selection) (protoc
 	return s.steered(ctx, did, stopped, noted), nil
 }
 
-// noteCanceled stores that cells were canceled, and returns those that have no result, ascending.
-func (s *state) noteCanceled(ctx workflow.Context, in protocol.FailInput) ([]int, error) {
+// note stores that cells have no result, or that they are to be trained again. It returns those that it has noted,
+// ascending.
+func (s *state) note(ctx workflow.Context, in protocol.FailInput) ([]int, error) {
 	disconnected, _ := workflow.NewDisconnectedContext(ctx)
-	noted, err := callRecordFailure(disconnected, s.ids, in, fmt.Sprintf("%d canceled cells", len(in.Cells)))
+	noted, err := callRecordFailure(disconnected, s.ids, in, cellsOf(len(in.Cells)))
 	if err != nil {
-		return nil, fmt.Errorf("record canceled cells: %w", err)
+		return nil, fmt.Errorf("note %s of %s: %w", in.Status, cellsOf(len(in.Cells)), err)
 	}
 	slices.Sort(noted)
 	return noted, nil

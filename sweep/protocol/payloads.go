@@ -88,7 +88,7 @@ type ChunkRef struct {
 type FailInput struct {
 	Sweep  string
 	Cells  []int
-	Status plan.Status // Failed or Canceled
+	Status plan.Status // Failed, Canceled, or Pending for none
 	Error  string
 
 	// UnlessDone leaves out cells that have a result. RecordFailure returns those that it has not left out.
