@@ -26,18 +26,20 @@ func (s *state) lostTree(number int) *protocol.LostTree {
 	return &s.lost[i]
 }
 
+// lostCells returns the cells that are lost, or were canceled before their tree began, ascending.
+func (s *state) lostCells() []int {
+	all := slices.Clone(s.canceled)
+	for _, t := range s.lost {
+		all = append(append(all, t.Failed...), t.Canceled...)
+	}
+	slices.Sort(all)
+	return all
+}
+
 // notLost returns those of the cells, ascending, that are neither lost nor canceled.
 func (s *state) notLost(cells []int) []int {
-	lost := map[int]bool{} // it is never ranged over
-	for _, t := range s.lost {
-		for _, c := range slices.Concat(t.Failed, t.Canceled) {
-			lost[c] = true
-		}
-	}
-	for _, c := range s.canceled {
-		lost[c] = true
-	}
-	return slices.DeleteFunc(cells, func(c int) bool { return lost[c] })
+	lost := s.lostCells()
+	return slices.DeleteFunc(cells, func(c int) bool { _, found := slices.BinarySearch(lost, c); return found })
 }
 
 // uncancel forgets that a cell was canceled before its tree began, and reports whether it was.
@@ -61,37 +63,22 @@ func (s *state) dropEmptyLost() {
 	s.lost = slices.DeleteFunc(s.lost, func(t protocol.LostTree) bool { return len(t.Failed)+len(t.Canceled) == 0 })
 }
 
-// takeBack makes lost cells such that are to be trained, before all others where their tree has begun. wanted says
-// which; nil means all. It returns the cells, ascending, and how many of them are of trees that have not begun.
-func (s *state) takeBack(wanted func(cell int) bool) (cells []int, later int) {
-	split := func(from []int) (kept, taken []int) {
-		for _, c := range from {
-			if wanted == nil || wanted(c) {
-				taken = append(taken, c)
-			} else {
-				kept = append(kept, c)
-			}
-		}
-		return kept, taken
-	}
-	var failed, canceled, notBegun []int
-	for i := range s.lost {
-		t := &s.lost[i]
-		var f, c []int
-		t.Failed, f = split(t.Failed)
-		t.Canceled, c = split(t.Canceled)
-		if both := slices.Sorted(slices.Values(slices.Concat(f, c))); len(both) > 0 {
+// takeBack makes lost cells, ascending, such that are to be trained: before all others where their tree has begun. It
+// returns how many are of trees that have not begun.
+func (s *state) takeBack(cells []int) (later int) {
+	for _, t := range s.lost {
+		failed, canceled := common(t.Failed, cells), common(t.Canceled, cells)
+		if both := union(failed, canceled); len(both) > 0 {
 			s.trees.first = append(s.trees.first, protocol.UnfinishedTree{Tree: t.Tree, Cells: both})
 		}
-		failed, canceled = append(failed, f...), append(canceled, c...)
+		s.Failed -= len(failed)
+		s.Canceled -= len(canceled)
 	}
-	s.dropEmptyLost()
-	s.canceled, notBegun = split(s.canceled)
-	s.Failed -= len(failed)
-	s.Canceled -= len(canceled) + len(notBegun)
-	cells = slices.Sorted(slices.Values(slices.Concat(failed, canceled, notBegun)))
+	later = len(common(s.canceled, cells))
+	s.Canceled -= later
+	s.unlose(cells)
 	s.memory.forget(cells)
-	return cells, len(notBegun)
+	return later
 }
 
 // allLostKnown reports whether s.lost and s.canceled name every cell that is counted as failed or canceled. They do not

@@ -214,13 +214,19 @@ func (s *state) retryCells(ctx workflow.Context, of protocol.Selection) (protoco
 		return protocol.Steered{}, err
 	}
 	defer s.cellsLock.Unlock()
-	slices.Sort(of.Cells)
-	var wanted func(int) bool
-	if len(of.Cells) > 0 {
-		wanted = func(cell int) bool { _, found := slices.BinarySearch(of.Cells, cell); return found }
-	}
 	known := s.allLostKnown()
-	cells, later := s.takeBack(wanted)
+	cells := s.lostCells()
+	if len(of.Cells) > 0 {
+		slices.Sort(of.Cells)
+		cells = common(cells, of.Cells)
+	}
+	// The notes of why they are lost go first: a cell may fail again as soon as it is taken back.
+	if len(cells) > 0 {
+		if _, err := s.note(ctx, protocol.FailInput{Sweep: s.in.Sweep, Cells: cells, Status: plan.Pending}); err != nil {
+			return protocol.Steered{}, err
+		}
+	}
+	later := s.takeBack(cells)
 	did := cellsOf(len(cells)) + " to be trained again, before all others"
 	if later > 0 {
 		did += fmt.Sprintf("; %d of them in their turn, since nothing that they are part of has begun", later)
@@ -231,12 +237,6 @@ func (s *state) retryCells(ctx workflow.Context, of protocol.Selection) (protoco
 		did += "; cells that an older version of sweep gave up are trained again after all others"
 	case len(cells) == 0:
 		did = "there is nothing to train again: no such cell has failed or was canceled"
-	}
-	if len(cells) > 0 {
-		s.changed()
-		if _, err := s.note(ctx, protocol.FailInput{Sweep: s.in.Sweep, Cells: cells, Status: plan.Pending}); err != nil {
-			return protocol.Steered{}, err
-		}
 	}
 	return s.steered(ctx, did, 0, cells), nil
 }
