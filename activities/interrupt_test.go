@@ -101,7 +101,7 @@ func TestEndAtAnyMoment(t *testing.T) {
 		{"exporting the model", "put", "models/", evaluate, true, []string{"stop"}},
 		{"removing the checkpoints", "delete", "stages/", evaluate, true, []string{"stop", "cancel", "pause", "reset"}},
 		{"reading the trees", "get", "trees-", prepare, true, nil},
-		{"noting a failure", "put", "failures/", note, true, nil},
+		{"noting a failure", "put", "failures/", note, true, []string{"stop"}},
 		{"reading the results", "get", "results/", collect, true, nil},
 	} {
 		for _, how := range endings() {

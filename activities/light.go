@@ -58,8 +58,6 @@ func (a *Activities) prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan
 // runs are trained again.
 func (a *Activities) RecordFailure(ctx context.Context, in protocol.FailInput) error {
 	defer a.heartbeat(ctx, noDetails)()
-	ctx, end := untilStop(ctx)
-	defer end()
 	return outcome(ctx, a.recordFailure(ctx, in))
 }
 
