@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"encoding/json"
 	"reflect"
 	"testing"
 	"time"
@@ -186,4 +187,22 @@ func TestSavedOf(t *testing.T) {
 	if got := savedOf(&storage.Manifest{}); !got.IsZero() {
 		t.Errorf("a manifest without metadata was saved at %v", got)
 	}
+}
+
+// Whatever a manifest states, a heartbeat can hold it.
+func FuzzSavedOf(f *testing.F) {
+	f.Add("2026-11-27T03:00:00Z")
+	f.Add("0000-01-01T00:00:00+23:59")
+	f.Add("9999-12-31T23:59:59.999999999-00:01")
+	f.Fuzz(func(t *testing.T, text string) {
+		at := savedOf(&storage.Manifest{Meta: map[string]string{metaSaved: text}})
+		b, err := json.Marshal(protocol.Heartbeat{Saved: at})
+		var again protocol.Heartbeat
+		if err == nil {
+			err = json.Unmarshal(b, &again)
+		}
+		if err != nil || !again.Saved.Equal(at) {
+			t.Errorf("%q is read as %v, sent as %v, %v", text, at, again.Saved, err)
+		}
+	})
 }

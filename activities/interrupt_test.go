@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
@@ -85,6 +86,9 @@ func TestEndAtAnyMoment(t *testing.T) {
 	prepare := func(w *testWorker) error {
 		return w.run(protocol.ActivityPrepare, protocol.ChunkRef{Sweep: w.plan.ID})
 	}
+	note := func(w *testWorker) error {
+		return w.run(protocol.ActivityFail, protocol.FailInput{Sweep: w.plan.ID, Cells: []int{0}, Status: plan.Failed})
+	}
 	collect := func(w *testWorker) error { return w.run(protocol.ActivityCollect, w.plan.ID) }
 	for _, c := range []struct {
 		name, op, part string
@@ -97,6 +101,7 @@ func TestEndAtAnyMoment(t *testing.T) {
 		{"exporting the model", "put", "models/", evaluate, true, []string{"stop"}},
 		{"removing the checkpoints", "delete", "stages/", evaluate, true, []string{"stop", "cancel", "pause", "reset"}},
 		{"reading the trees", "get", "trees-", prepare, true, nil},
+		{"noting a failure", "put", "failures/", note, true, []string{"stop"}},
 		{"reading the results", "get", "results/", collect, true, nil},
 	} {
 		for _, how := range endings() {
