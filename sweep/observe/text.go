@@ -49,7 +49,8 @@ type activityID struct {
 //	cells 12+5 (k=8 dict_size=512) steps 0-181    the cell 12 and 5 others
 //	evaluate cell 12 (k=8 dict_size=512), no. 2        once more in this history
 //
-// A label may hold any text. The parenthesis may be missing. ok is false for IDs of another form: those of histories that an older version began are numbers.
+// A label may hold any text. The parenthesis may be missing. ok is false for IDs of another form: those of histories
+// that an older version began are numbers.
 func parseActivityID(id string) (a activityID, ok bool) {
 	rest, evaluates := strings.CutPrefix(id, "evaluate ")
 	a.cells = 1
