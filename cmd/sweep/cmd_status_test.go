@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +17,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/observe"
 	"github.com/topksweep/sweep/sweep/plan"
@@ -160,5 +164,83 @@ func TestReadsEnd(t *testing.T) {
 	}
 	if err := r.wait(nil); !errors.Is(err, broken) {
 		t.Errorf("%v", err)
+	}
+}
+
+// A meetingStore counts the reads of results and notes, and holds each up until so many are under way at once.
+type meetingStore struct {
+	storage.Store
+	reads, together atomic.Int32
+	met             chan struct{}
+	size            int32
+}
+
+func (s *meetingStore) Get(ctx context.Context, key string) (io.ReadCloser, error) {
+	if strings.HasPrefix(key, "results/") || strings.Contains(key, "/failures/") {
+		s.reads.Add(1)
+		if s.together.Add(1) == s.size {
+			close(s.met)
+		}
+		select {
+		case <-s.met:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return s.Store.Get(ctx, key)
+}
+
+// Status reads no result unless metrics are asked for, and then several at a time; of pending cells it reads no note.
+func TestStatusReads(t *testing.T) {
+	store, err := openStore(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	backend, err := backendFor("cpu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := &environment{errOut: io.Discard}
+	const many = 300 // cells, of more than one chunk
+	o := gridOptions{path: writeGrid(t, gridWith("parameters: {seed: ["+numbers(many)+"], k: [2]}"))}
+	planned, err := planGrid(t.Context(), env, o, plan.Estimates{Bytes: backend.bytes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	header, err := planned.store(t.Context(), env, ledger.New(store))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const done = 2 * readsAtATime
+	for _, c := range planned.plan.Cells[:done] {
+		r := ledger.NewResult(header, c, plan.Completed)
+		if err := ledger.New(store).StoreResult(t.Context(), header.RunID(c.ID), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, x := range []struct {
+		metrics bool
+		reads   int32
+	}{{false, 0}, {true, done}} {
+		meeting := &meetingStore{Store: store, met: make(chan struct{}), size: readsAtATime}
+		s, _, err := statusOf(t.Context(), env, ledger.New(meeting), nil, header, plan.Idle, x.metrics)
+		if err != nil || s.Completed != done || len(s.Runs) != many {
+			t.Fatalf("%d of %d runs, %v", s.Completed, len(s.Runs), err)
+		}
+		if got := meeting.reads.Load(); got != x.reads {
+			t.Errorf("metrics %t: %d reads, want %d", x.metrics, got, x.reads)
+		}
+	}
+	failed := ledger.NewResult(header, planned.plan.Cells[many-1], plan.Failed)
+	if err := ledger.New(store).StoreFailure(t.Context(), header.ID, failed); err != nil {
+		t.Fatal(err)
+	}
+	meeting := &meetingStore{Store: store, met: make(chan struct{}), size: 1}
+	s, _, err := statusOf(t.Context(), env, ledger.New(meeting), nil, header, plan.Idle, false)
+	if err != nil || s.Runs[many-1].Status != plan.Failed {
+		t.Fatalf("%+v, %v", s.Runs[many-1], err)
+	}
+	if got := meeting.reads.Load(); got > 2 { // one to count it, one to tell why
+		t.Errorf("%d reads for one note", got)
 	}
 }

@@ -18,6 +18,7 @@ type environment struct {
 	errOut io.Writer // messages and progress
 	tty    bool      // errOut is a terminal, on which progress is drawn as bars
 	outTTY bool      // out is a terminal, on which no binary format is written
+	width  int       // columns of that terminal; 0 for a file or a pipe
 	cache  string    // a folder for what data sets were found to hold; "" for none
 }
 
@@ -45,19 +46,6 @@ func (e *environment) terminal() progress.Terminal {
 		}
 	}
 	return t
-}
-
-// outColumns is the width of the terminal to which results are written; 0 for a file or a pipe.
-func (e *environment) outColumns() int {
-	f, ok := e.out.(*os.File)
-	if !ok || !e.outTTY {
-		return 0
-	}
-	columns, _, err := term.GetSize(int(f.Fd()))
-	if err != nil {
-		return 0
-	}
-	return columns
 }
 
 // writeJSON writes a value as indented JSON to the results.

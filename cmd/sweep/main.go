@@ -43,6 +43,9 @@ func main() {
 	ctx, stop := signals(context.Background())
 	env := &environment{out: os.Stdout, errOut: os.Stderr, cache: dataCache()}
 	env.tty, env.outTTY = term.IsTerminal(int(os.Stderr.Fd())), term.IsTerminal(int(os.Stdout.Fd()))
+	if columns, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && env.outTTY {
+		env.width = columns
+	}
 	status := execute(ctx, env, os.Args[1:])
 	stop()
 	os.Exit(status)
@@ -67,7 +70,9 @@ func signals(ctx context.Context) (context.Context, func()) {
 // and returns the exit status.
 func execute(ctx context.Context, env *environment, args []string) int {
 	out := &errorWriter{to: env.out}
-	env = &environment{out: out, errOut: env.errOut, tty: env.tty, outTTY: env.outTTY, cache: env.cache}
+	inner := *env
+	inner.out = out
+	env = &inner
 	root := newRootCommand(env)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)

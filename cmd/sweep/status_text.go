@@ -22,7 +22,7 @@ type statusText struct {
 }
 
 func newStatusText(env *environment, srv *server, sweep string, all bool) statusText {
-	t := statusText{width: env.outColumns(), now: time.Now(), all: all}
+	t := statusText{width: env.width, now: time.Now(), all: all}
 	if srv != nil && srv.uiURL != "" {
 		t.url = fmt.Sprintf("%s/namespaces/%s/workflows/%s", srv.uiURL, srv.namespace, sweep)
 	}

@@ -47,10 +47,10 @@ type activityID struct {
 //
 //	cell 12 (k=8 dict_size=512) steps 0-600
 //	cells 12+5 (k=8 dict_size=512) steps 0-181    the cell 12 and 5 others
-//	evaluate cell 12 (k=8 dict_size=512)
+//	evaluate cell 12 (k=8 dict_size=512), no. 2        once more in this history
 //
-// A label may hold any text. The parenthesis may be missing, and behind an ID that would not be unique may stand a
-// number, as in "#2". ok is false for IDs of another form: those of histories that an older version began are numbers.
+// A label may hold any text. The parenthesis may be missing. ok is false for IDs of another form: those of histories
+// that an older version began are numbers.
 func parseActivityID(id string) (a activityID, ok bool) {
 	rest, evaluates := strings.CutPrefix(id, "evaluate ")
 	a.cells = 1
@@ -61,6 +61,7 @@ func parseActivityID(id string) (a activityID, ok bool) {
 		}
 	}
 	number, rest, _ = strings.Cut(rest, " ")
+	number = strings.TrimSuffix(number, ",")
 	if shared {
 		var others string
 		if number, others, ok = strings.Cut(number, "+"); !ok {
@@ -80,7 +81,7 @@ func parseActivityID(id string) (a activityID, ok bool) {
 	}
 	if span, found := strings.CutPrefix(strings.TrimSpace(rest), "steps "); found && !evaluates {
 		span, _, _ = strings.Cut(span, " ")
-		_, to, _ := strings.Cut(span, "-")
+		_, to, _ := strings.Cut(strings.TrimSuffix(span, ","), "-")
 		if n, valid := natural(to); valid {
 			a.to = int64(n)
 		}
