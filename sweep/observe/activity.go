@@ -37,7 +37,14 @@ func (a Activity) IsStage() bool {
 const (
 	workerGone  = "its worker is gone"
 	errStopping = "WorkerStopping" // type of the error of an attempt that saved its state because its worker stopped
+	errPaused   = "Paused"         // because somebody paused the activity
+	errReset    = "Reset"          // because somebody reset it
 )
+
+// isInterruption says that an attempt ended with an error of this type because it was told to, and saved its state.
+func isInterruption(errorType string) bool {
+	return errorType == errStopping || errorType == errPaused || errorType == errReset
+}
 
 // newActivity reads what the server tells of an activity. The worker may be of another version: what it says is not
 // trusted to be sound.
@@ -113,7 +120,7 @@ func (a *Activity) setAttempt(p *workflow.PendingActivityInfo) {
 		a.Since = timeOf(cmp.Or(p.GetLastAttemptCompleteTime(), p.GetScheduledTime()))
 	}
 	f := p.GetLastFailure()
-	if f == nil || a.Attempt <= 1 || f.GetApplicationFailureInfo().GetType() == errStopping {
+	if f == nil || a.Attempt <= 1 || isInterruption(f.GetApplicationFailureInfo().GetType()) {
 		return
 	}
 	a.Cause = oneLine(f.GetMessage())
