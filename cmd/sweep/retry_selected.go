@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
@@ -16,21 +17,25 @@ import (
 
 // Bounds of what a sweep is told that is started for some of its cells.
 const (
-	maxResume   = 1 << 20 // bytes of JSON: a server refuses an input of 2 MiB
+	maxChosen   = 1 << 20 // bytes of JSON of the cells to train: a server refuses an input of 2 MiB
+	maxLost     = 1 << 19 // bytes of JSON of the other cells without result
 	maxSeen     = 200     // cells with results
 	maxFailures = 20
+	maxReason   = 300 // bytes of a failure's reason
 )
 
-// startSelected starts a sweep that does not run, for some of its cells only: those with these numbers, ascending.
-// results are what its cells have come to, in the plan's order.
-func startSelected(ctx context.Context, errOut io.Writer, srv *server, l *ledger.Ledger, h *plan.Header,
+// startAgain starts a sweep that does not run: for the cells with these numbers, ascending, or with nil for all without
+// result. results are what its cells have come to, in the plan's order.
+func startAgain(ctx context.Context, errOut io.Writer, srv *server, l *ledger.Ledger, h *plan.Header,
 	results []ledger.Result, cells []int, by submission) (protocol.Steered, error) {
 
-	resume, err := resumeWith(ctx, l, h, results, cells)
-	if err != nil {
-		return protocol.Steered{}, err
+	if cells != nil {
+		resume, err := resumeWith(ctx, l, h, results, cells)
+		if err != nil {
+			return protocol.Steered{}, err
+		}
+		by.resume, by.failedBefore = resume, resume.Summary.Failed
 	}
-	by.resume, by.failedBefore = resume, resume.Summary.Failed
 	return startedSteered(results, cells), restart(ctx, errOut, srv, l, h, by)
 }
 
@@ -98,11 +103,11 @@ func resumeWith(ctx context.Context, l *ledger.Ledger, h *plan.Header, results [
 			}
 		}
 	}
-	if size(c.Unfinished) > maxResume/2 {
+	if size(c.Unfinished) > maxChosen {
 		return nil, inputError{fmt.Errorf("%d cells are too many to start a sweep for: choose fewer, "+
 			"or start it for all its cells without result", len(cells))}
 	}
-	if size(c.Lost) > maxResume/2 { // then a retry of the running sweep goes through all its cells
+	if size(c.Lost) > maxLost { // then a retry of the running sweep goes through all its cells
 		c.Lost = nil
 	}
 	addKnown(c, labels, results, cells)
@@ -126,9 +131,11 @@ func addKnown(c *protocol.Continuation, labels map[int]string, results []ledger.
 		case r.Status == plan.Completed && r.Metrics.NMSE != nil:
 			seen = append(seen, protocol.SeenCell{Cell: i, Label: labels[i], Brief: plan.BriefOf(r.Metrics)})
 		case (r.Status == plan.Failed || r.Status == plan.Canceled) && !isIn(cells, i) && len(c.Failures) < maxFailures:
-			c.Failures = append(c.Failures, protocol.Failure{
-				Cell: i, Label: labels[i], Status: r.Status, Error: report.Cause(r.Error),
-			})
+			reason := report.Cause(r.Error)
+			if len(reason) > maxReason {
+				reason = strings.ToValidUTF8(reason[:maxReason-len("…")], "") + "…"
+			}
+			c.Failures = append(c.Failures, protocol.Failure{Cell: i, Label: labels[i], Status: r.Status, Error: reason})
 		}
 	}
 	slices.SortStableFunc(seen, func(a, b protocol.SeenCell) int { return cmp.Compare(*a.Brief.NMSE, *b.Brief.NMSE) })
