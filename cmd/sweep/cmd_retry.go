@@ -82,6 +82,9 @@ func runRetry(ctx context.Context, env *environment, o retryOptions) error {
 		return err
 	}
 	defer srv.close()
+	if err := waitIfEnding(ctx, env, srv.client, header.ID); err != nil {
+		return err
+	}
 	results, err := l.Results(ctx, header)
 	if err != nil {
 		return err
@@ -102,51 +105,51 @@ func runRetry(ctx context.Context, env *environment, o retryOptions) error {
 			Did:     fmt.Sprintf("all %d runs have results", len(results)), State: plan.Completed,
 		})
 	}
-	s := steering{update: protocol.UpdateRetry, doing: "training cells again; waiting for its answer"}
-	var cells []int
-	if o.selection.given() {
-		if o.selection.asks("auxk_latents") {
-			if err := l.CountAuxK(ctx, results); err != nil {
-				return err
-			}
-		}
-		if err := o.selection.markTraining(ctx, srv, header, results); err != nil {
-			return err
-		}
-		if cells, err = o.selection.choose(env, header, results); err != nil {
-			return err
-		}
-		s.args = []any{protocol.Selection{Cells: cells}}
-	} else {
-		s.args = []any{protocol.Selection{}}
-	}
-	if err := waitIfEnding(ctx, env, srv.client, header.ID); err != nil {
+	cells, err := o.choose(ctx, env, srv, l, header, results)
+	if err != nil {
 		return err
 	}
-	did, err := sendUpdate(ctx, env, srv, header.ID, s)
-	switch {
-	case errors.Is(err, errNotRunning) && o.selection.given():
-		did, err = startSelected(ctx, srv, l, header, results, cells, by)
-	case errors.Is(err, errNotRunning):
-		if err = restart(ctx, srv, l, header, by); err == nil {
-			did = startedSteered(results, nil)
-		}
+	did, err := sendUpdate(ctx, env, srv, header.ID, steering{
+		update: protocol.UpdateRetry, args: []any{protocol.Selection{Cells: cells}},
+		doing: "training cells again; waiting for its answer",
+	})
+	if errors.Is(err, errNotRunning) {
+		did, err = startAgain(ctx, srv, l, header, results, cells, by)
 	}
 	if err != nil {
 		return explain(srv.folders, err)
 	}
-	switch counts := fmt.Sprintf("%d of %d runs have no result, %d of them failed", left, header.CellCount, failed); {
-	case !o.selection.given() && did.Did != "":
-		fmt.Fprintf(env.errOut, "sweep %s: %s; %s\n", header.ID, counts, report.OneLine(did.Did))
-	case !o.selection.given():
-		fmt.Fprintf(env.errOut, "sweep %s: %s: these and canceled ones are trained again\n", header.ID, counts)
-	case did.Did == "":
-		fmt.Fprintf(env.errOut, "sweep %s was started by an older version of sweep: it trains all that failed or were "+
-			"canceled again, after its other runs\n", header.ID)
-	default:
-		fmt.Fprintf(env.errOut, "sweep %s: %s\n", header.ID, report.OneLine(did.Did))
+	text := report.OneLine(did.Did)
+	switch {
+	case text == "" && cells != nil:
+		text = "its worker is an older version of sweep: it trains all that failed or were canceled again, after its " +
+			"other runs"
+	case text == "":
+		text = "failed and canceled runs are trained again"
 	}
+	if cells == nil {
+		text = fmt.Sprintf("%d of %d runs have no result, %d of them failed; %s", left, header.CellCount, failed, text)
+	}
+	fmt.Fprintf(env.errOut, "sweep %s: %s\n", header.ID, text)
 	return o.end(ctx, env, srv, l, header, format, did)
+}
+
+// choose returns the numbers of the chosen cells without result, ascending, or nil for all.
+func (o *retryOptions) choose(ctx context.Context, env *environment, srv *server, l *ledger.Ledger, header *plan.Header,
+	results []ledger.Result) ([]int, error) {
+
+	if !o.selection.given() {
+		return nil, nil
+	}
+	if o.selection.asks("auxk_latents") {
+		if err := l.CountAuxK(ctx, results); err != nil {
+			return nil, err
+		}
+	}
+	if err := o.selection.markTraining(ctx, srv, header, results); err != nil {
+		return nil, err
+	}
+	return o.selection.choose(env, header, results)
 }
 
 // end ends the verb: with the results if it is to wait for them, else with what was done or the ID.

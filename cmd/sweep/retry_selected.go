@@ -20,16 +20,18 @@ const (
 	maxFailures = 20
 )
 
-// startSelected starts a sweep that does not run, for some of its cells only: those with these numbers, ascending.
-// results are what its cells have come to, in the plan's order.
-func startSelected(ctx context.Context, srv *server, l *ledger.Ledger, h *plan.Header, results []ledger.Result,
+// startAgain starts a sweep that does not run: for the cells with these numbers, ascending, or with nil for all without
+// result. results are what its cells have come to, in the plan's order.
+func startAgain(ctx context.Context, srv *server, l *ledger.Ledger, h *plan.Header, results []ledger.Result,
 	cells []int, by submission) (protocol.Steered, error) {
 
-	resume, err := resumeWith(ctx, l, h, results, cells)
-	if err != nil {
-		return protocol.Steered{}, err
+	if cells != nil {
+		resume, err := resumeWith(ctx, l, h, results, cells)
+		if err != nil {
+			return protocol.Steered{}, err
+		}
+		by.resume, by.failedBefore = resume, resume.Summary.Failed
 	}
-	by.resume, by.failedBefore = resume, resume.Summary.Failed
 	return startedSteered(results, cells), restart(ctx, srv, l, h, by)
 }
 
