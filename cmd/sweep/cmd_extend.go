@@ -96,9 +96,12 @@ func runExtend(ctx context.Context, env *environment, o extendOptions) error {
 	}
 	// The workflow is told even if no cell is new: an earlier extend may have died
 	// between storing its cells and this.
+	to := protocol.Extension{Size: whole.Size()}
+	if added > 0 {
+		to.Grid = shortGrid(add.src, ledger.ExtensionKey(whole.ID, before))
+	}
 	_, err = sendUpdate(ctx, env, srv, whole.ID, steering{
-		update: protocol.UpdateExtend, doing: "extending; waiting for its answer",
-		args: []any{protocol.Extension{Size: whole.Size(), Grid: shortGrid(add.src, ledger.ExtensionKey(whole.ID, before))}},
+		update: protocol.UpdateExtend, args: []any{to}, doing: "extending; waiting for its answer",
 	})
 	if errors.Is(err, errNotRunning) {
 		err = restart(ctx, srv, l, &whole.Header, by)

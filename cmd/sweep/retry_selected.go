@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
@@ -15,9 +16,11 @@ import (
 
 // Bounds of what a sweep is told that is started for some of its cells.
 const (
-	maxResume   = 1 << 20 // bytes of JSON: a server refuses an input of 2 MiB
+	maxChosen   = 1 << 20 // bytes of JSON of the cells to train: a server refuses an input of 2 MiB
+	maxLost     = 1 << 19 // bytes of JSON of the other cells without result
 	maxSeen     = 200     // cells with results
 	maxFailures = 20
+	maxReason   = 300 // bytes of a failure's reason
 )
 
 // startAgain starts a sweep that does not run: for the cells with these numbers, ascending, or with nil for all without
@@ -99,11 +102,11 @@ func resumeWith(ctx context.Context, l *ledger.Ledger, h *plan.Header, results [
 			}
 		}
 	}
-	if size(c.Unfinished) > maxResume/2 {
+	if size(c.Unfinished) > maxChosen {
 		return nil, inputError{fmt.Errorf("%d cells are too many to start a sweep for: choose fewer, "+
 			"or start it for all its cells without result", len(cells))}
 	}
-	if size(c.Lost) > maxResume/2 { // then a retry of the running sweep goes through all its cells
+	if size(c.Lost) > maxLost { // then a retry of the running sweep goes through all its cells
 		c.Lost = nil
 	}
 	addKnown(c, labels, results, cells)
@@ -127,9 +130,11 @@ func addKnown(c *protocol.Continuation, labels map[int]string, results []ledger.
 		case r.Status == plan.Completed && r.Metrics.NMSE != nil:
 			seen = append(seen, protocol.SeenCell{Cell: i, Label: labels[i], Brief: plan.BriefOf(r.Metrics)})
 		case (r.Status == plan.Failed || r.Status == plan.Canceled) && !isIn(cells, i) && len(c.Failures) < maxFailures:
-			c.Failures = append(c.Failures, protocol.Failure{
-				Cell: i, Label: labels[i], Status: r.Status, Error: report.Cause(r.Error),
-			})
+			reason := report.Cause(r.Error)
+			if len(reason) > maxReason {
+				reason = strings.ToValidUTF8(reason[:maxReason-len("…")], "") + "…"
+			}
+			c.Failures = append(c.Failures, protocol.Failure{Cell: i, Label: labels[i], Status: r.Status, Error: reason})
 		}
 	}
 	slices.SortStableFunc(seen, func(a, b protocol.SeenCell) int { return cmp.Compare(*a.Brief.NMSE, *b.Brief.NMSE) })

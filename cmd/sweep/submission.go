@@ -123,8 +123,8 @@ type priorityFlag struct{ is protocol.Priority }
 
 func (p *priorityFlag) addFlag(f *pflag.FlagSet) {
 	p.is = protocol.PriorityNormal
-	f.Var(p, "priority", "high, normal or low: stages of a higher priority start before those of other sweeps; "+
-		"sweep priority changes it")
+	f.Var(p, "priority", "`priority` of a sweep that this starts: high, normal or low; "+
+		"sweep priority changes that of one that runs")
 }
 
 // Set implements pflag.Value.
