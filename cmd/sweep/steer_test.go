@@ -398,7 +398,7 @@ func TestSteeringErrors(t *testing.T) {
 		t.Errorf("--cell '': status %d\n%s", status, messages)
 	}
 
-	fake, server := startSteered(t, dir)
+	_, server := startSteered(t, dir)
 	for args, text := range map[string]string{
 		"cancel eight --where k=9":                     "chooses none of the 8 cells",
 		"cancel eight --where kk=9":                    "kk",
@@ -438,17 +438,18 @@ func TestSteeringErrors(t *testing.T) {
 
 	_, slow := storeGrid(t, dir, eightCells("slow"), 0)
 	startFake(t, dir, slow)
-	ended := make(chan string, 1)
+	var said written
+	ended := make(chan int, 1)
 	go func() {
-		status, _, messages := sweepVerb(t.Context(), dir, "pause", "slow")
-		ended <- fmt.Sprint(status, " ", messages)
+		ended <- execute(t.Context(), &environment{out: io.Discard, errOut: &said}, []string{"pause", "slow", "--dir", dir})
 	}()
-	waitFor(t, "the update", func() bool { return slices.Contains(fake.updates(), "pause") })
+	// It says what it waits for once the sweep has accepted the update.
+	waitFor(t, "the notice", func() bool { return strings.Contains(said.String(), "waiting until what trains is saved") })
 	if err := server.TerminateWorkflow(t.Context(), slow.ID, "", "test"); err != nil {
 		t.Fatal(err)
 	}
-	if got := <-ended; !strings.HasPrefix(got, "1 ") || !strings.Contains(got, "ended before") {
-		t.Errorf("a sweep that ends before it has paused: %s", got)
+	if status := <-ended; status != exitError || !strings.Contains(said.String(), "ended before") {
+		t.Errorf("a sweep that ends before it has paused: status %d\n%s", status, said.String())
 	}
 }
 
