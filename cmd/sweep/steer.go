@@ -132,6 +132,7 @@ func sendUpdate(ctx context.Context, env *environment, srv *server, id string, s
 	acceptCtx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	var handle client.WorkflowUpdateHandle
+	var late *client.WorkflowUpdateServiceTimeoutOrCanceledError // the timer of the call may end before that of its context
 	waitsForWorker := fmt.Sprintf("sweep %s: %s: waiting for its worker to answer", id, s.update)
 	err = saying(env, waitsForWorker, func() error {
 		var err error
@@ -143,7 +144,7 @@ func sendUpdate(ctx context.Context, env *environment, srv *server, id string, s
 	if err == nil {
 		waits := fmt.Sprintf("sweep %s: %s (Ctrl-C leaves it to it)", id, s.doing)
 		err = saying(env, waits, func() error { return handle.Get(ctx, &did) })
-	} else if ctx.Err() == nil && acceptCtx.Err() != nil {
+	} else if ctx.Err() == nil && (acceptCtx.Err() != nil || errors.As(err, &late)) {
 		return did, fmt.Errorf("%s %s: no worker answered within %s: is one running?", s.update, id, within)
 	}
 	if ctx.Err() != nil {
