@@ -132,7 +132,7 @@ func sendUpdate(ctx context.Context, env *environment, srv *server, id string, s
 	acceptCtx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	var handle client.WorkflowUpdateHandle
-	var late *client.WorkflowUpdateServiceTimeoutOrCanceledError // the timer of the call may end before that of its context
+	var late *client.WorkflowUpdateServiceTimeoutOrCanceledError // the timer of a call may end before its context
 	waitsForWorker := fmt.Sprintf("sweep %s: %s: waiting for its worker to answer", id, s.update)
 	err = saying(env, waitsForWorker, func() error {
 		var err error
