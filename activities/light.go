@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
@@ -72,27 +73,57 @@ func (a *Activities) recordFailure(ctx context.Context, in protocol.FailInput) (
 			return nil, err
 		}
 	}
-	for _, cell := range in.Cells {
-		// Not load, which refuses bad settings: they may be the reason.
-		r, err := a.find(ctx, protocol.CellRef{Sweep: in.Sweep, Cell: cell})
-		if err != nil {
-			return nil, err
-		}
+	runs, err := a.findAll(ctx, in.Sweep, in.Cells)
+	if err != nil {
+		return nil, err
+	}
+	isNoted := make([]bool, len(runs))
+	err = forEach(ctx, len(runs), func(ctx context.Context, i int) error {
+		r := runs[i]
 		if completed[r.id] {
-			result, err := a.result(ctx, r.id) // it may be damaged
-			if err != nil {
-				return nil, err
-			}
-			if result != nil {
-				continue
+			if result, err := a.result(ctx, r.id); err != nil || result != nil { // it may be damaged
+				return err
 			}
 		}
-		if err := a.noteFailure(ctx, in, r); err != nil {
-			return nil, err
+		isNoted[i] = true
+		return a.noteFailure(ctx, in, r)
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, cell := range in.Cells {
+		if isNoted[i] {
+			noted = append(noted, cell)
 		}
-		noted = append(noted, cell)
 	}
 	return noted, nil
+}
+
+// findAll reads runs. It does not check their settings, as load does: they may be the reason why a run failed.
+func (a *Activities) findAll(ctx context.Context, sweep string, cells []int) ([]*run, error) {
+	h, err := a.header(ctx, sweep)
+	if err != nil {
+		return nil, err
+	}
+	chunks := map[int][]grid.Cell{}
+	runs := make([]*run, len(cells))
+	for i, cell := range cells {
+		chunk, known := chunks[cell/plan.ChunkSize]
+		if !known && cell >= 0 {
+			if chunk, err = a.ledger.Chunk(ctx, sweep, cell/plan.ChunkSize); err != nil {
+				return nil, err
+			}
+			chunks[cell/plan.ChunkSize] = chunk
+		}
+		if at := cell % plan.ChunkSize; at >= 0 && at < len(chunk) {
+			runs[i] = &run{id: h.RunID(chunk[at].ID), header: h, cell: chunk[at]}
+			continue
+		}
+		if runs[i], err = a.find(ctx, protocol.CellRef{Sweep: sweep, Cell: cell}); err != nil { // it says what is wrong
+			return nil, err
+		}
+	}
+	return runs, nil
 }
 
 func (a *Activities) noteFailure(ctx context.Context, in protocol.FailInput, r *run) error {

@@ -23,7 +23,7 @@ func (s *state) status(ctx workflow.Context) plan.Status {
 	case ctx.Err() != nil:
 		return plan.Canceled
 	case s.ended && !s.hasWork():
-		return plan.Completed
+		return s.outcome()
 	case s.paused:
 		return plan.Paused
 	}
@@ -84,4 +84,12 @@ func int64Attribute(name string, n int) func() temporal.SearchAttributeUpdate {
 	return func() temporal.SearchAttributeUpdate {
 		return temporal.NewSearchAttributeKeyInt64(name).ValueSet(int64(n))
 	}
+}
+
+// outcome returns the state of a sweep that has ended, and in which no run failed.
+func (s *state) outcome() plan.Status {
+	if s.Canceled > 0 { // cells were canceled one by one, and have no result
+		return plan.Canceled
+	}
+	return plan.Completed
 }

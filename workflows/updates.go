@@ -228,8 +228,11 @@ func (s *state) retryCells(ctx workflow.Context, of protocol.Selection) (protoco
 	}
 	later := s.takeBack(cells)
 	did := cellsOf(len(cells)) + " to be trained again, before all others"
-	if later > 0 {
-		did += fmt.Sprintf("; %d of them in their turn, since nothing that they are part of has begun", later)
+	switch {
+	case later > 0 && later == len(cells):
+		did = cellsOf(len(cells)) + " to be trained again, in turn with the others: no stage of theirs has begun"
+	case later > 0:
+		did += fmt.Sprintf("; %d of them in turn with the others, since no stage of theirs has begun", later)
 	}
 	switch {
 	case !known:

@@ -72,6 +72,9 @@ func stateOf(ctx, ask context.Context, l *ledger.Ledger, srv *server, id string,
 		return s, nil
 	}
 	state, err := observe.State(ctx, ask, srv.client, id)
+	if state == plan.Completed && n.Notes > 0 && n.Failed == 0 && n.Completed+n.Notes >= h.CellCount {
+		state = plan.Canceled // as search attributes say, where there are any: cells without results were canceled
+	}
 	s.State = decide(unfinished, s.Completed == s.Cells, state, err)
 	return s, nil
 }

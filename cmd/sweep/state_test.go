@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 
+	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
 )
@@ -36,4 +37,37 @@ func TestStateOfSilentServer(t *testing.T) {
 			t.Errorf("%v: %s, %v, want %s", x.err, s.State, err, x.want)
 		}
 	}
+}
+
+// A sweep that has ended is canceled if all its cells without results were canceled one by one, on a server with and
+// without search attributes. If results were lost it is idle.
+func TestStateOfCanceledCells(t *testing.T) {
+	l, header := planWithResults(t, 1)
+	done, err := l.CompletedRuns(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cells, err := l.Chunk(t.Context(), header.ID, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &server{client: &fakeServer{describe: func(int) (enums.WorkflowExecutionStatus, error) {
+		return statusCompleted, nil
+	}}}
+	want := func(status plan.Status, when string) {
+		t.Helper()
+		s, err := stateOf(t.Context(), t.Context(), l, srv, header.ID, plan.Idle, done)
+		if err != nil || s.State != status {
+			t.Errorf("%s: %s, %v, want %s", when, s.State, err, status)
+		}
+	}
+	want(plan.Idle, "results are missing")
+	for _, c := range cells[1:] {
+		note := ledger.NewResult(header, c, plan.Canceled)
+		note.Cell = c.ID
+		if err := l.StoreFailure(t.Context(), header.ID, note); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want(plan.Canceled, "all others were canceled")
 }

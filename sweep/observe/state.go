@@ -45,6 +45,9 @@ func stateOf(status enums.WorkflowExecutionStatus, attribute, answer plan.Status
 	case enums.WORKFLOW_EXECUTION_STATUS_PAUSED: // by an operator of the server
 		return plan.Paused
 	case enums.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+		if attribute == plan.Canceled { // some of its cells were canceled
+			return plan.Canceled
+		}
 		return plan.Completed
 	case enums.WORKFLOW_EXECUTION_STATUS_CANCELED:
 		return plan.Canceled
