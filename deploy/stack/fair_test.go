@@ -11,19 +11,24 @@ import (
 	"time"
 
 	"go.temporal.io/api/enums/v1"
+
+	"github.com/topksweep/sweep/sweep/protocol"
 )
 
 const (
 	fairSlots = 4
 	fairCells = 10_000 // of the large sweep
-	fairSteps = 2000   // of each of them, about a second and more if all slots train on fewer cores
+	fairSteps = 3000   // of each of them: much longer than what comes between two stages
 	fairMost  = 3      // stages of the large sweep that a slot may begin before the small one is done
+	fairAhead = 3      // that all slots may begin while the first stage of the small one waits
 )
 
 // testFair: a sweep of four cells, submitted while one of ten thousand has all slots, is done before any slot begins a
-// fourth stage of the large one. Its runs part in pairs, so that its stages wait for a slot twice and its evaluations
-// once. With matching.enableFairness off each of its stages waits behind all those that the large sweep has queued: the
-// test then fails.
+// fourth stage of the large one.
+//
+// The large sweep has more stages in the queue than there are slots. The first stage of the small one waits behind none
+// of them, but for such as begin in the moment in which it is queued; then the two sweeps take turns. With
+// matching.enableFairness off it waits behind all of them, six, and the test fails.
 func testFair(t *testing.T, s *stack) {
 	const prefix = "fair"
 	var seeds strings.Builder
@@ -33,7 +38,7 @@ func testFair(t *testing.T, s *stack) {
 	axes := fmt.Sprintf("{k: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], seed: [%s]}", strings.TrimSuffix(seeds.String(), ", "))
 	large := writeGrid(t, strings.Replace(gridOf("large", axes, fairSteps),
 		"max_concurrent: 64", "max_concurrent: 100000", 1))
-	small := writeGrid(t, gridOf("small", "{dict_size: [32, 64], decay_start: [10, 12]}", 20))
+	small := writeGrid(t, gridOf("small", "{k: [2, 4, 6, 8]}", 20))
 
 	submit := func(grid string) string {
 		return strings.TrimSpace(s.sweep(t, prefix, "submit", grid, "--address", s.temporal.address))
@@ -55,12 +60,17 @@ func testFair(t *testing.T, s *stack) {
 		t.Fatal(err)
 	}
 	from, to := d.WorkflowExecutionInfo.StartTime.AsTime(), d.WorkflowExecutionInfo.CloseTime.AsTime()
+	queued, started := firstStage(t, s, smallID)
 	var counts []int
+	ahead := 0
 	for _, w := range workers {
 		n := 0
 		for _, at := range w.begun(t, fairSteps) {
 			if at.After(from) && at.Before(to) {
 				n++
+			}
+			if at.After(queued) && at.Before(started) {
+				ahead++
 			}
 		}
 		counts = append(counts, n)
@@ -69,7 +79,12 @@ func testFair(t *testing.T, s *stack) {
 				w.name, n, fairMost)
 		}
 	}
-	t.Logf("the small sweep took %v; the slots began %v stages of the large one meanwhile", to.Sub(from), counts)
+	if ahead > fairAhead {
+		t.Errorf("%d stages of the large sweep began while the first stage of the small one waited, want at most %d",
+			ahead, fairAhead)
+	}
+	t.Logf("the small sweep took %v; the slots began %v stages of the large one meanwhile, %d before its first stage",
+		to.Sub(from), counts, ahead)
 
 	s.sweep(t, prefix, "cancel", largeID, "--address", s.temporal.address)
 	until(t, "the large sweep to end", func() bool {
@@ -79,6 +94,24 @@ func testFair(t *testing.T, s *stack) {
 	for _, w := range workers {
 		w.stop(t)
 	}
+}
+
+// firstStage returns when the first stage of a sweep that has ended was queued, and when a worker began it.
+func firstStage(t *testing.T, s *stack, id string) (queued, started time.Time) {
+	t.Helper()
+	st := &steered{t: t, s: s, id: id}
+	var event int64
+	for _, e := range st.history() {
+		a := e.GetActivityTaskScheduledEventAttributes()
+		switch {
+		case event == 0 && a.GetActivityType().GetName() == protocol.ActivityTrain:
+			event, queued = e.EventId, e.EventTime.AsTime()
+		case event > 0 && e.GetActivityTaskStartedEventAttributes().GetScheduledEventId() == event:
+			return queued, e.EventTime.AsTime()
+		}
+	}
+	t.Fatal("the sweep trained nothing")
+	return queued, started
 }
 
 var trainingLine = regexp.MustCompile(`(?m)^time=(\S+) .*msg=training .* to=(\d+) `)
