@@ -18,8 +18,8 @@ import (
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-// On a real server the owners of sweeps share the slots: of four sweeps, three of one owner, that of the other owner gets
-// half of the starts and not a quarter.
+// On a real server the owners of sweeps share the slots: of four sweeps, three of one owner, that of the other owner
+// gets half of the starts and not a quarter.
 func TestOwnersShare(t *testing.T) {
 	const (
 		slots  = 1

@@ -167,8 +167,8 @@ func (st *steered) stages() []*workflow.PendingActivityInfo {
 	})
 }
 
-// nothingTrains fails the test if a training activity is in flight. The answer to pause has been given, so that there is
-// nothing to wait for.
+// nothingTrains fails the test if a training activity is in flight. The answer to pause has been given, so that there
+// is nothing to wait for.
 func (st *steered) nothingTrains(when string) {
 	st.t.Helper()
 	if stages := st.stages(); len(stages) > 0 {
