@@ -163,21 +163,28 @@ func (v view) clockOfLook() string {
 
 // liveCounts says how many stages there are, and how many of them are not among the listed ones.
 func (v view) liveCounts(listed []protocol.LiveStage) string {
-	gone := len(v.live.Stages) - len(v.stages()) // have their results since
-	waiting := 0
-	for _, l := range listed {
-		if l.State == plan.Waiting {
-			waiting++
+	waits := func(stages []protocol.LiveStage) (n int) {
+		for _, l := range stages {
+			if l.State == plan.Waiting {
+				n++
+			}
 		}
+		return n
 	}
-	training := max(v.live.Training-gone, len(listed)-waiting)
-	allWaiting := max(v.live.Waiting, waiting)
+	still := v.stages()
+	gone, goneWaiting := len(v.live.Stages)-len(still), waits(v.live.Stages)-waits(still) // have their results since
+	waiting := waits(listed)
+	training := max(v.live.Training-(gone-goneWaiting), len(listed)-waiting)
+	allWaiting := max(v.live.Waiting-goneWaiting, waiting)
 	out := v.clockOfLook() + count(training) + " in training"
 	if v.live.Slots > 0 {
 		out += " on " + count(v.live.Slots) + " slots"
 	}
 	out += ", " + count(allWaiting) + " waiting for a worker"
-	if more := training + allWaiting - len(listed); more > 0 {
+	switch more := training + allWaiting - len(listed); {
+	case more == 1:
+		out += "; 1 of them is not listed"
+	case more > 1:
 		out += "; " + count(more) + " of them are not listed"
 	}
 	return out + "."
