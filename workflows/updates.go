@@ -115,7 +115,7 @@ func (s *state) steered(ctx workflow.Context, did string, stopped int, cells []i
 	if cells == nil {
 		cells = []int{}
 	}
-	return protocol.Steered{Summary: s.Summary, Did: did, State: s.status(ctx), Stopped: stopped, Cells: cells}
+	return protocol.Steered{Summary: s.Summary, Did: did, State: s.status(), Stopped: stopped, Cells: cells}
 }
 
 func (s *state) extend(ctx workflow.Context, to protocol.Extension) (protocol.Steered, error) {

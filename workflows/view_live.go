@@ -163,25 +163,33 @@ func (v view) clockOfLook() string {
 
 // liveCounts says how many stages there are, and how many of them are not among the listed ones.
 func (v view) liveCounts(listed []protocol.LiveStage) string {
-	waits := func(stages []protocol.LiveStage) (n int) {
+	split := func(stages []protocol.LiveStage) (training, waiting, paused int) {
 		for _, l := range stages {
-			if l.State == plan.Waiting {
-				n++
+			switch l.State {
+			case plan.Waiting:
+				waiting++
+			case plan.Paused: // its activity, in the Web UI
+				paused++
+			default:
+				training++
 			}
 		}
-		return n
+		return training, waiting, paused
 	}
-	still := v.stages()
-	gone, goneWaiting := len(v.live.Stages)-len(still), waits(v.live.Stages)-waits(still) // have their results since
-	waiting := waits(listed)
-	training := max(v.live.Training-(gone-goneWaiting), len(listed)-waiting)
-	allWaiting := max(v.live.Waiting-goneWaiting, waiting)
+	training, allWaiting, paused := split(listed)
+	toldTraining, toldWaiting, _ := split(v.live.Stages)
+	stillTraining, stillWaiting, _ := split(v.stages()) // the others have their results since
+	training = max(v.live.Training-(toldTraining-stillTraining), training)
+	allWaiting = max(v.live.Waiting-(toldWaiting-stillWaiting), allWaiting)
 	out := v.clockOfLook() + count(training) + " in training"
 	if v.live.Slots > 0 {
 		out += " on " + count(v.live.Slots) + " slots"
 	}
 	out += ", " + count(allWaiting) + " waiting for a worker"
-	switch more := training + allWaiting - len(listed); {
+	if paused > 0 {
+		out += ", " + count(paused) + " paused"
+	}
+	switch more := training + allWaiting + paused - len(listed); {
 	case more == 1:
 		out += "; 1 of them is not listed"
 	case more > 1:

@@ -51,7 +51,8 @@ type activityID struct {
 //	evaluate cell 12 (k=8 dict_size=512)
 //
 // A label may hold any text. The parenthesis may be missing, and behind an ID that would not be unique may stand a
-// number, as in ", no. 2". ok is false for IDs of another form: those of histories that an older version began are numbers.
+// number, as in ", no. 2". ok is false for IDs of another form: those of histories that an older version began are
+// numbers.
 func parseActivityID(id string) (a activityID, ok bool) {
 	rest, evaluates := strings.CutPrefix(id, "evaluate ")
 	a.cells = 1
