@@ -16,11 +16,11 @@ import (
 const attributesEvery = 10 * time.Second
 
 // status returns the state of the sweep.
-func (s *state) status(ctx workflow.Context) plan.Status {
+func (s *state) status() plan.Status {
 	switch {
 	case s.aborted, s.ended && !s.hasWork() && s.Failed > 0, s.limitReached():
 		return plan.Failed
-	case ctx.Err() != nil:
+	case s.root.Err() != nil: // no other context: those of stages end alone, and disconnected ones never
 		return plan.Canceled
 	case s.ended && !s.hasWork():
 		return s.outcome()
@@ -36,7 +36,7 @@ func (s *state) upsertAttributes(ctx workflow.Context, last bool) {
 	if s.version < versionSteered || len(s.in.Attributes) == 0 {
 		return
 	}
-	state := string(s.status(ctx))
+	state := string(s.status())
 	if s.continued {
 		state = protocol.StateContinued
 	}

@@ -11,7 +11,7 @@ import (
 // updateDetails shows where the sweep stands in the Web UI. It adds nothing to the history.
 func (s *state) updateDetails(ctx workflow.Context) {
 	v := view{
-		sweep: s.in.Sweep, state: s.status(ctx), Summary: s.Summary,
+		sweep: s.in.Sweep, state: s.status(), Summary: s.Summary,
 		maxConcurrent: s.in.MaxConcurrent, priority: s.in.Priority, owner: s.in.Owner, store: s.in.Store,
 		failures: s.memory.failures, seen: s.memory.seen, extensions: s.memory.extensions,
 	}
@@ -28,7 +28,7 @@ func (s *state) updateDetails(ctx workflow.Context) {
 func (s *state) progress(ctx workflow.Context) protocol.Progress {
 	p := protocol.Progress{
 		Summary: s.Summary, Running: []int{}, FirstCells: []int{}, Ending: s.aborted || s.isEnding(ctx),
-		State: s.status(ctx), MaxConcurrent: s.in.MaxConcurrent, Priority: s.in.Priority,
+		State: s.status(), MaxConcurrent: s.in.MaxConcurrent, Priority: s.in.Priority,
 		Seen: s.memory.seen, Failures: s.memory.failures, Live: s.live,
 	}
 	var all []runningCell

@@ -28,7 +28,8 @@ func (s *state) startLooking(ctx workflow.Context) (stop func()) {
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		for ctx.Err() == nil {
 			wait := min(max(workflow.Now(ctx).Sub(began)/lookShare, lookFirst), lookMost)
-			if workflow.Sleep(ctx, wait) != nil {
+			named := workflow.TimerOptions{Summary: "until the next look at the workers"}
+			if workflow.NewTimerWithOptions(ctx, wait, named).Get(ctx, nil) != nil {
 				return
 			}
 			// While nothing is in flight there is nothing to see.

@@ -12,7 +12,8 @@ import (
 
 // state is what the workflow remembers of a sweep.
 type state struct {
-	in protocol.SweepInput
+	root workflow.Context // of the whole sweep: it ends when the sweep is canceled
+	in   protocol.SweepInput
 	protocol.Summary
 	version  workflow.Version
 	ids      *activityIDs
@@ -54,7 +55,7 @@ type runningCell struct{ cell, firstCell int }
 
 // newState returns the state at the start of a history: of a new sweep, or of one that continues.
 func newState(ctx workflow.Context, in protocol.SweepInput) *state {
-	s := &state{in: in, Summary: protocol.Summary{Cells: in.Cells}, version: versionOf(ctx)}
+	s := &state{root: ctx, in: in, Summary: protocol.Summary{Cells: in.Cells}, version: versionOf(ctx)}
 	s.cellsLock = workflow.NewMutex(ctx)
 	s.ids = newActivityIDs(s.version)
 	s.trees.sweep, s.trees.ids = in.Sweep, s.ids

@@ -149,3 +149,41 @@ func TestUpdates(t *testing.T) {
 		t.Errorf("answered %v, %d failures left", answered, fails)
 	}
 }
+
+// An extension takes no cells away: neither one that the Web UI sends without input, nor one that comes after a larger
+// one.
+func TestExtensionAddsOnly(t *testing.T) {
+	trees := append(fourCellTree(), oneCellTree("g", 4, 50))
+	f := newTreeFake(5, trees)
+	env := f.env(t)
+	f.train = func(_ context.Context, _, attempt int) error {
+		if attempt == 1 {
+			return retryAfter(time.Hour)
+		}
+		return nil
+	}
+	f.done = func(cell int) bool { return f.evaluatedCell(cell) }
+	var refused error
+	did := ""
+	env.RegisterDelayedCallback(func() {
+		env.UpdateWorkflow(protocol.UpdateExtend, "1", &testsuite.TestUpdateCallback{
+			OnAccept: func() {}, OnReject: func(err error) { refused = err }, OnComplete: func(any, error) {},
+		}, protocol.Extension{})
+		env.UpdateWorkflow(protocol.UpdateExtend, "2", &testsuite.TestUpdateCallback{
+			OnAccept: func() {}, OnReject: func(err error) { t.Error(err) },
+			OnComplete: func(answer any, _ error) { did = answer.(protocol.Steered).Did },
+		}, plan.Size{Cells: 4, TreeChunks: 1})
+	}, 30*time.Minute)
+	env.ExecuteWorkflow(protocol.WorkflowSweep, f.input(1))
+	s, err := outcomeOf(t, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantSummary(t, s, protocol.Summary{Cells: 5, Completed: 5})
+	if refused == nil || !strings.Contains(refused.Error(), "sweep extend") {
+		t.Errorf("an extension without cells: %v", refused)
+	}
+	if did != "added 0 cells: 5 in all" {
+		t.Errorf("did %q", did)
+	}
+}

@@ -25,8 +25,10 @@ type update struct {
 func (s *state) handleUpdates(ctx workflow.Context) error {
 	open := func(workflow.Context) error { return s.refuseIfEnding(ctx) }
 	for _, u := range []update{
-		{protocol.UpdateExtend, "cells were added to the stored plan", s.extend,
-			func(workflow.Context, protocol.Extension) error { return s.refuseIfEnding(ctx) }},
+		{protocol.UpdateExtend, "for the command sweep extend alone, which adds cells to the stored plan first", s.extend,
+			func(_ workflow.Context, to protocol.Extension) error {
+				return cmp.Or(s.refuseIfEnding(ctx), checkExtension(to))
+			}},
 		{protocol.UpdateRetry, `train failed and canceled cells at once; all, or {"cells": [3, 5]}`, s.retryCells,
 			func(_ workflow.Context, of protocol.Selection) error {
 				return cmp.Or(s.refuseIfEnding(ctx), s.checkCells(of, true))
@@ -79,6 +81,14 @@ func (s *state) checkCells(of protocol.Selection, noneIsAll bool) error {
 	return nil
 }
 
+// checkExtension refuses an update without input, as the Web UI sends it, which would take all cells from the sweep.
+func checkExtension(to protocol.Extension) error {
+	if to.Cells < 1 || to.TreeChunks < 1 {
+		return errors.New("no cells: use the command sweep extend, which adds cells to the stored plan first")
+	}
+	return nil
+}
+
 // maxConcurrency is the largest max_concurrent, in grids too.
 const maxConcurrency = 100_000
 
@@ -105,14 +115,16 @@ func (s *state) steered(ctx workflow.Context, did string, stopped int, cells []i
 	if cells == nil {
 		cells = []int{}
 	}
-	return protocol.Steered{Summary: s.Summary, Did: did, State: s.status(ctx), Stopped: stopped, Cells: cells}
+	return protocol.Steered{Summary: s.Summary, Did: did, State: s.status(), Stopped: stopped, Cells: cells}
 }
 
 func (s *state) extend(ctx workflow.Context, to protocol.Extension) (protocol.Steered, error) {
-	added := to.Cells - s.Cells
-	s.in.Size, s.Cells = to.Size, to.Cells
+	before := s.Cells
+	// Of two extensions, the one that added less may come last. The plan holds the cells of both.
+	s.in.Size = plan.Size{Cells: max(before, to.Cells), TreeChunks: max(s.in.TreeChunks, to.TreeChunks)}
+	s.Cells = s.in.Cells
 	s.memory.extended(to.Grid)
-	return s.steered(ctx, fmt.Sprintf("added %d cells: %d in all", added, to.Cells), 0, nil), nil
+	return s.steered(ctx, fmt.Sprintf("added %d cells: %d in all", s.Cells-before, s.Cells), 0, nil), nil
 }
 
 func (s *state) pause(ctx workflow.Context) (protocol.Steered, error) {

@@ -163,21 +163,36 @@ func (v view) clockOfLook() string {
 
 // liveCounts says how many stages there are, and how many of them are not among the listed ones.
 func (v view) liveCounts(listed []protocol.LiveStage) string {
-	gone := len(v.live.Stages) - len(v.stages()) // have their results since
-	waiting := 0
-	for _, l := range listed {
-		if l.State == plan.Waiting {
-			waiting++
+	split := func(stages []protocol.LiveStage) (training, waiting, paused int) {
+		for _, l := range stages {
+			switch l.State {
+			case plan.Waiting:
+				waiting++
+			case plan.Paused: // its activity, in the Web UI
+				paused++
+			default:
+				training++
+			}
 		}
+		return training, waiting, paused
 	}
-	training := max(v.live.Training-gone, len(listed)-waiting)
-	allWaiting := max(v.live.Waiting, waiting)
+	training, allWaiting, paused := split(listed)
+	toldTraining, toldWaiting, _ := split(v.live.Stages)
+	stillTraining, stillWaiting, _ := split(v.stages()) // the others have their results since
+	training = max(v.live.Training-(toldTraining-stillTraining), training)
+	allWaiting = max(v.live.Waiting-(toldWaiting-stillWaiting), allWaiting)
 	out := v.clockOfLook() + count(training) + " in training"
 	if v.live.Slots > 0 {
 		out += " on " + count(v.live.Slots) + " slots"
 	}
 	out += ", " + count(allWaiting) + " waiting for a worker"
-	if more := training + allWaiting - len(listed); more > 0 {
+	if paused > 0 {
+		out += ", " + count(paused) + " paused"
+	}
+	switch more := training + allWaiting + paused - len(listed); {
+	case more == 1:
+		out += "; 1 of them is not listed"
+	case more > 1:
 		out += "; " + count(more) + " of them are not listed"
 	}
 	return out + "."

@@ -76,7 +76,7 @@ func (a *Activity) nameCells(p *workflow.PendingActivityInfo) {
 	if !ok {
 		id.cell = -1
 	}
-	a.Cell, a.Cells, a.Label, a.Steps = id.cell, id.cells, short(id.label, maxLabel), id.to
+	a.Cell, a.Cells, a.Label, a.Step, a.Steps = id.cell, id.cells, short(id.label, maxLabel), id.from, id.to
 	var beat protocol.Heartbeat
 	if p.GetHeartbeatDetails() == nil ||
 		converter.GetDefaultDataConverter().FromPayloads(p.GetHeartbeatDetails(), &beat) != nil ||

@@ -103,8 +103,8 @@ func TestActivity(t *testing.T) {
 			Cell: 4, Cells: 1, Label: "k=8 (a) )b", State: plan.Evaluating, Worker: worker, Host: "gpu-7", Since: moment(90),
 			Attempt: 1,
 		}, ""},
-		{"paused", held, protocol.LiveStage{
-			Cell: 5, Cells: 1, State: plan.Paused, Steps: 20, Since: moment(0), Attempt: 1,
+		{"paused", held, protocol.LiveStage{ // it was not begun: it is where the stage before it ended
+			Cell: 5, Cells: 1, State: plan.Paused, Step: 10, Steps: 20, Since: moment(0), Attempt: 1,
 		}, ""},
 		{"after a stop", after, protocol.LiveStage{Cell: -1, State: plan.Waiting, Since: moment(0), Attempt: 2}, ""},
 		{"nothing", &workflow.PendingActivityInfo{}, protocol.LiveStage{Cell: -1, State: plan.Waiting}, ""},
@@ -152,17 +152,19 @@ func TestParseActivityID(t *testing.T) {
 		want activityID
 		ok   bool
 	}{
-		{"cell 12 (k=8 dict_size=512) steps 0-600", activityID{12, 1, "k=8 dict_size=512", 600}, true},
-		{"cells 12+5 (k=8 …) steps 0-181", activityID{12, 6, "k=8 …", 181}, true},
-		{"evaluate cell 0 (k=8)", activityID{0, 1, "k=8", 0}, true},
-		{"evaluate cell 0", activityID{0, 1, "", 0}, true},
-		{"cell 3 (a) steps 1-2) steps 5-9, no. 2", activityID{3, 1, "a) steps 1-2", 9}, true},
-		{"cell 3 steps 5-9, no. 12", activityID{3, 1, "", 9}, true},
-		{"cells 3+1 (k=8) steps 5-9, no. 3", activityID{3, 2, "k=8", 9}, true},
-		{"evaluate cell 7 (k=8), no. 2", activityID{7, 1, "k=8", 0}, true},
-		{"evaluate cell 7, no. 2", activityID{7, 1, "", 0}, true},
-		{"cell 3 steps 5-9", activityID{3, 1, "", 9}, true},
-		{"cell 3 (k=8) steps 5", activityID{3, 1, "k=8", 0}, true},
+		{"cell 12 (k=8 dict_size=512) steps 0-600", activityID{12, 1, "k=8 dict_size=512", 0, 600}, true},
+		{"cells 12+5 (k=8 …) steps 0-181", activityID{12, 6, "k=8 …", 0, 181}, true},
+		{"evaluate cell 0 (k=8)", activityID{0, 1, "k=8", 0, 0}, true},
+		{"evaluate cell 0", activityID{0, 1, "", 0, 0}, true},
+		{"cell 3 (a) steps 1-2) steps 5-9, no. 2", activityID{3, 1, "a) steps 1-2", 5, 9}, true},
+		{"cell 3 steps 5-9", activityID{3, 1, "", 5, 9}, true},
+		{"cell 3 (k=8) steps 5", activityID{3, 1, "k=8", 0, 0}, true},
+		{"cell 3 (k=8) steps 9-5", activityID{3, 1, "k=8", 0, 0}, true},
+		{"cell 3 (k=8) steps 5-9 #2", activityID{3, 1, "k=8", 5, 9}, true},
+		{"cell 3 steps 5-9, no. 12", activityID{3, 1, "", 5, 9}, true},
+		{"cells 3+1 (k=8) steps 5-9, no. 3", activityID{3, 2, "k=8", 5, 9}, true},
+		{"evaluate cell 7 (k=8), no. 2", activityID{7, 1, "k=8", 0, 0}, true},
+		{"evaluate cell 7, no. 2", activityID{7, 1, "", 0, 0}, true},
 		{"150", activityID{}, false},
 		{"", activityID{}, false},
 		{"cell", activityID{}, false},
@@ -188,7 +190,7 @@ func FuzzParseActivityID(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, id string) {
 		a, ok := parseActivityID(id)
-		if ok && (a.cell < 0 || a.cells < 1 || a.to < 0 || !strings.Contains(id, a.label)) {
+		if ok && (a.cell < 0 || a.cells < 1 || a.from < 0 || a.to < a.from || !strings.Contains(id, a.label)) {
 			t.Errorf("%q: %+v", id, a)
 		}
 	})

@@ -40,6 +40,7 @@ type activityID struct {
 	cell  int    // the first one
 	cells int    // that share the stage; 1 for one
 	label string // of the first one
+	from  int64  // the step at which the stage begins; 0 for an evaluation
 	to    int64  // the step at which the stage ends; 0 for an evaluation
 }
 
@@ -80,10 +81,13 @@ func parseActivityID(id string) (a activityID, ok bool) {
 		a.label, rest = rest[1:last], rest[last+1:]
 	}
 	if span, found := strings.CutPrefix(strings.TrimSpace(rest), "steps "); found && !evaluates {
-		span, _, _ = strings.Cut(span, " ")
-		_, to, _ := strings.Cut(strings.TrimSuffix(span, ","), "-")
-		if n, valid := natural(to); valid {
-			a.to = int64(n)
+		if end := strings.IndexAny(span, " ,"); end >= 0 {
+			span = span[:end]
+		}
+		from, to, _ := strings.Cut(span, "-")
+		first, isFirst := natural(from)
+		if last, isLast := natural(to); isFirst && isLast && first <= last {
+			a.from, a.to = int64(first), int64(last)
 		}
 	}
 	return a, true
