@@ -291,7 +291,9 @@ func (s *sim) begin(f *flight, cells int, p temporal.Priority) {
 	}
 }
 
-func (s *sim) end(f *flight) { s.flights = slices.DeleteFunc(s.flights, func(o *flight) bool { return o == f }) }
+func (s *sim) end(f *flight) {
+	s.flights = slices.DeleteFunc(s.flights, func(o *flight) bool { return o == f })
+}
 
 // outcome returns what an activity takes, and how it ends.
 func (s *sim) outcome(activity string, cell int) (time.Duration, error) {

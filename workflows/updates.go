@@ -274,7 +274,8 @@ func (s *state) cancelCells(ctx workflow.Context, of protocol.Selection) (protoc
 	in := protocol.FailInput{
 		Sweep: s.in.Sweep, Status: plan.Canceled, Error: "canceled by sweep cancel", UnlessDone: true,
 	}
-	in.Cells = s.notLost(slices.Compact(slices.Sorted(slices.Values(of.Cells))))
+	of.Cells = union(of.Cells, nil)
+	in.Cells = s.notLost(slices.Clone(of.Cells))
 	if len(in.Cells) == 0 {
 		return s.steered(ctx, "no cell is left to cancel: all of them have failed or are canceled", 0, nil), nil
 	}
