@@ -78,6 +78,8 @@ type flight struct {
 	stopping             bool
 }
 
+var dbg = func(...any) {}
+
 var simStart = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func newSim(t *testing.T, chunks ...[]plan.Tree) *sim {
@@ -235,9 +237,11 @@ func (s *sim) answered(u *steer, a answer) {
 			s.t.Errorf("%d stages are in flight after max_concurrent was set to %d", len(s.flights), s.limit)
 		}
 	case protocol.UpdateCancel:
-		for _, c := range a.Cells {
+		for _, c := range a.Steered.Cells {
 			s.gone[c] = true
 		}
+	case protocol.UpdateResume, protocol.UpdateRetry: // an update before it may have been answered since
+		s.asked(u)
 	}
 }
 
@@ -442,6 +446,7 @@ func (o *simOutbound) ExecuteActivity(ctx workflow.Context, activity string, arg
 		slot = false
 	}
 	takes, fails := s.outcome(activity, f.cell)
+	dbg(s.env.Now().Sub(simStart), f.id, takes, fails)
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		disconnected, _ := workflow.NewDisconnectedContext(ctx)
 		canceled := workflow.Sleep(ctx, takes) != nil

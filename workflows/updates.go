@@ -127,13 +127,15 @@ func (s *state) extend(ctx workflow.Context, to protocol.Extension) (protocol.St
 }
 
 func (s *state) pause(ctx workflow.Context) (protocol.Steered, error) {
-	if s.paused {
-		return s.steered(ctx, "the sweep was paused before", 0, nil), nil
-	}
+	before := s.paused
 	s.paused = true
 	s.changed()
-	stopped := s.stopAndWait(ctx, slices.Clone(s.stages))
-	return s.steered(ctx, "paused: "+stoppedStages(stopped), stopped, nil), nil
+	stopped := s.stopAndWait(ctx, slices.Clone(s.stages)) // after an earlier pause too, which may still wait for some
+	did := "paused: " + stoppedStages(stopped)
+	if before && stopped == 0 {
+		did = "the sweep was paused before"
+	}
+	return s.steered(ctx, did, stopped, nil), nil
 }
 
 func (s *state) resume(ctx workflow.Context) (protocol.Steered, error) {
