@@ -18,10 +18,12 @@ const attributesEvery = 10 * time.Second
 // status returns the state of the sweep.
 func (s *state) status() plan.Status {
 	switch {
-	case s.aborted, s.ended && !s.hasWork() && s.Failed > 0, s.limitReached():
+	case s.aborted:
 		return plan.Failed
 	case s.root.Err() != nil: // no other context: those of stages end alone, and disconnected ones never
 		return plan.Canceled
+	case s.ended && !s.hasWork() && s.Failed > 0, s.limitReached():
+		return plan.Failed
 	case s.ended && !s.hasWork():
 		return s.outcome()
 	case s.paused:

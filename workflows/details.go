@@ -18,18 +18,16 @@ func (s *state) updateDetails(ctx workflow.Context) {
 	for _, t := range s.stages {
 		v.inFlight = append(v.inFlight, t.label)
 	}
-	if len(s.stages) > 0 {
-		v.live, v.liveAt = s.live, s.liveAt
-	}
+	v.live, v.liveAt = s.liveNow(), s.liveAt
 	workflow.SetCurrentDetails(ctx, v.markdown())
 }
 
 // progress answers the query protocol.QueryProgress.
-func (s *state) progress(ctx workflow.Context) protocol.Progress {
+func (s *state) progress() protocol.Progress {
 	p := protocol.Progress{
-		Summary: s.Summary, Running: []int{}, FirstCells: []int{}, Ending: s.aborted || s.isEnding(ctx),
+		Summary: s.Summary, Running: []int{}, FirstCells: []int{}, Ending: s.aborted || s.isEnding(),
 		State: s.status(), MaxConcurrent: s.in.MaxConcurrent, Priority: s.in.Priority,
-		Seen: s.memory.seen, Failures: s.memory.failures, Live: s.live,
+		Seen: s.memory.seen, Failures: s.memory.failures, Live: s.liveNow(),
 	}
 	var all []runningCell
 	for _, t := range s.active {

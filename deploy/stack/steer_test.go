@@ -100,7 +100,7 @@ func testSteer(t *testing.T, s *stack) {
 		t.Errorf("cancel of a run that has not begun: %+v", did)
 	}
 	if did := st.steer("retry"); !slices.Equal(did.Cells, []int{9, 10, 11}) || did.Canceled != 0 ||
-		!strings.Contains(did.Did, "1 of them in their turn") {
+		!strings.Contains(did.Did, "1 of them in turn") {
 		t.Errorf("retry: %+v", did)
 	}
 	st.steer("set", "max_concurrent=2")
