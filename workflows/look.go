@@ -56,8 +56,8 @@ func (s *state) look(ctx workflow.Context) {
 	s.upsertAttributes(ctx, false)
 }
 
-// liveNow returns what the server told last, without the stages that are in flight no more. It returns nil if nothing is
-// in flight.
+// liveNow returns what the server told last, without the stages that are in flight no more. It returns nil if nothing
+// is in flight.
 func (s *state) liveNow() *protocol.Live {
 	if s.live == nil || len(s.stages) == 0 {
 		return nil

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -263,6 +264,65 @@ func TestOnServer(t *testing.T) {
 		}
 		wantEach(t, "evaluated", f.evaluated, cellRange(0, 5), 1)
 		recordHistory(t, "steered-tree", histories(t, c, "tree", run.GetRunID())[0])
+	})
+	// A sweep is steered in every way: each update is answered, and the sweep ends with all its results.
+	t.Run("steer", func(t *testing.T) {
+		f := newFake(8)
+		f.chunks = append(f.chunks, []plan.Tree{oneCellTree("extra", 8, 50)})
+		begun := make(chan int, 100)
+		var free atomic.Bool
+		f.train = func(ctx context.Context, cell, _ int) error {
+			begun <- cell
+			if free.Load() {
+				return nil
+			}
+			return untilCanceled(ctx)
+		}
+		f.startWorkers(t, c)
+		in := f.input(3)
+		in.TreeChunks = 1
+		run := startSweep(t, c, "steer", in)
+		steer := func(name string, args ...any) (did protocol.Steered) {
+			t.Helper()
+			h, err := c.UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{
+				WorkflowID: "steer", UpdateName: name, Args: args, WaitForStage: client.WorkflowUpdateStageCompleted,
+			})
+			if err == nil {
+				err = h.Get(t.Context(), &did)
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			return did
+		}
+		for range 3 {
+			<-begun
+		}
+		if did := steer(protocol.UpdateSet, protocol.Settings{MaxConcurrent: 2}); did.Stopped != 1 {
+			t.Errorf("set: %+v", did)
+		}
+		if did := steer(protocol.UpdatePause); did.Stopped != 2 || did.State != plan.Paused {
+			t.Errorf("pause: %+v", did)
+		}
+		if did := steer(protocol.UpdateCancel, protocol.Selection{Cells: []int{0, 7}}); did.Canceled != 2 {
+			t.Errorf("cancel: %+v", did)
+		}
+		steer(protocol.UpdatePriority, protocol.PriorityHigh)
+		steer(protocol.UpdateExtend, protocol.Extension{Size: plan.Size{Cells: 9, TreeChunks: 2}, Grid: "k: [9]"})
+		if did := steer(protocol.UpdateRetry); !slices.Equal(did.Cells, []int{0, 7}) {
+			t.Errorf("retry: %+v", did)
+		}
+		free.Store(true)
+		if did := steer(protocol.UpdateResume); did.State != plan.Training {
+			t.Errorf("resume: %+v", did)
+		}
+		var sum protocol.Summary
+		if err := run.Get(t.Context(), &sum); err != nil {
+			t.Fatal(err)
+		}
+		wantSummary(t, sum, protocol.Summary{Cells: 9, Completed: 9})
+		wantEach(t, "evaluated", f.evaluated, cellRange(0, 9), 1)
+		recordHistory(t, "steered-steer", histories(t, c, "steer", run.GetRunID())[0])
 	})
 	// A large grid takes several histories. Each is shorter than the length at which Temporal suggests to continue as
 	// new, each replays, and no run is lost between two of them.

@@ -214,7 +214,8 @@ func TestRetryCells(t *testing.T) {
 			s.at(130*time.Second, protocol.UpdateRetry, c.of)
 			got, err := s.run(s.input(1)) // cell 2 trains from 120 to 180 seconds
 			s.wantCounts(got)
-			if n := 3 - len(c.cells); got.Failed+got.Canceled != n || (endedWith(err) == protocol.ErrTypeFailed) != (got.Failed > 0) {
+			n, failed := 3-len(c.cells), endedWith(err) == protocol.ErrTypeFailed
+			if got.Failed+got.Canceled != n || failed != (got.Failed > 0) {
 				t.Errorf("%+v, %v", got, err)
 			}
 			s.wantAnswer(protocol.UpdateRetry, c.did, plan.Training, 0, c.cells...)
