@@ -75,7 +75,6 @@ type answer struct {
 type flight struct {
 	activity, folder, id string
 	cell                 int
-	stopping             bool
 }
 
 var simStart = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -61,26 +61,13 @@ func (l Looker) Look(ctx context.Context, in protocol.LookInput) (protocol.Live,
 	return live, nil
 }
 
-// pollers lists the identities of workers that asked a queue for activities in the last minutes. A server lists them by
-// partition of the queue: for one question all of them, for the other the first. What a server refuses is left out.
+// pollers lists the identities of workers that asked a queue for activities in the last minutes: those that asked its
+// first partition. On the servers of up, run and Compose a queue has no other. Where it has, a worker asks each of them in
+// turn. What a server refuses is left out.
 func pollers(ctx context.Context, c client.Client, queue string) map[string]bool {
 	out := map[string]bool{}
 	if queue == "" {
 		return out
-	}
-	all, err := c.DescribeTaskQueueEnhanced(ctx, client.DescribeTaskQueueEnhancedOptions{
-		TaskQueue:      queue,
-		TaskQueueTypes: []client.TaskQueueType{client.TaskQueueTypeActivity},
-		ReportPollers:  true,
-	})
-	if err == nil {
-		for _, version := range all.VersionsInfo {
-			for _, kind := range version.TypesInfo {
-				for _, p := range kind.Pollers {
-					out[p.Identity] = true
-				}
-			}
-		}
 	}
 	first, err := c.DescribeTaskQueue(ctx, queue, enums.TASK_QUEUE_TYPE_ACTIVITY)
 	if err == nil {
