@@ -62,8 +62,8 @@ func (l Looker) Look(ctx context.Context, in protocol.LookInput) (protocol.Live,
 }
 
 // pollers lists the identities of workers that asked a queue for activities in the last minutes: those that asked its
-// first partition. On the servers of up, run and Compose a queue has no other. Where it has, a worker asks each of them in
-// turn. What a server refuses is left out.
+// first partition. On the servers of up, run and Compose a queue has no other. Where it has, a worker asks each of them
+// in turn. What a server refuses is left out.
 func pollers(ctx context.Context, c client.Client, queue string) map[string]bool {
 	out := map[string]bool{}
 	if queue == "" {
