@@ -16,12 +16,14 @@ import (
 const attributesEvery = 10 * time.Second
 
 // status returns the state of the sweep.
-func (s *state) status(ctx workflow.Context) plan.Status {
+func (s *state) status() plan.Status {
 	switch {
-	case s.aborted, s.ended && !s.hasWork() && s.Failed > 0, s.limitReached():
+	case s.aborted:
 		return plan.Failed
-	case ctx.Err() != nil:
+	case s.root.Err() != nil:
 		return plan.Canceled
+	case s.ended && !s.hasWork() && s.Failed > 0, s.limitReached():
+		return plan.Failed
 	case s.ended && !s.hasWork():
 		return plan.Completed
 	case s.paused:
@@ -36,7 +38,7 @@ func (s *state) upsertAttributes(ctx workflow.Context, last bool) {
 	if s.version < versionSteered || len(s.in.Attributes) == 0 {
 		return
 	}
-	state := string(s.status(ctx))
+	state := string(s.status())
 	if s.continued {
 		state = protocol.StateContinued
 	}

@@ -11,25 +11,23 @@ import (
 // updateDetails shows where the sweep stands in the Web UI. It adds nothing to the history.
 func (s *state) updateDetails(ctx workflow.Context) {
 	v := view{
-		sweep: s.in.Sweep, state: s.status(ctx), Summary: s.Summary,
+		sweep: s.in.Sweep, state: s.status(), Summary: s.Summary,
 		maxConcurrent: s.in.MaxConcurrent, priority: s.in.Priority, owner: s.in.Owner, store: s.in.Store,
 		failures: s.memory.failures, seen: s.memory.seen, extensions: s.memory.extensions,
 	}
 	for _, t := range s.stages {
 		v.inFlight = append(v.inFlight, t.label)
 	}
-	if len(s.stages) > 0 {
-		v.live, v.liveAt = s.live, s.liveAt
-	}
+	v.live, v.liveAt = s.liveNow(), s.liveAt
 	workflow.SetCurrentDetails(ctx, v.markdown())
 }
 
 // progress answers the query protocol.QueryProgress.
-func (s *state) progress(ctx workflow.Context) protocol.Progress {
+func (s *state) progress() protocol.Progress {
 	p := protocol.Progress{
-		Summary: s.Summary, Running: []int{}, FirstCells: []int{}, Ending: s.aborted || s.isEnding(ctx),
-		State: s.status(ctx), MaxConcurrent: s.in.MaxConcurrent, Priority: s.in.Priority,
-		Seen: s.memory.seen, Failures: s.memory.failures, Live: s.live,
+		Summary: s.Summary, Running: []int{}, FirstCells: []int{}, Ending: s.aborted || s.isEnding(),
+		State: s.status(), MaxConcurrent: s.in.MaxConcurrent, Priority: s.in.Priority,
+		Seen: s.memory.seen, Failures: s.memory.failures, Live: s.liveNow(),
 	}
 	var all []runningCell
 	for _, t := range s.active {

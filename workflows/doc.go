@@ -8,7 +8,11 @@
 //
 // Where to read: sweep.go is the workflow from start to end. window.go decides which stage starts next, and when the
 // history is full. stage.go trains and evaluates one stage. tree_reader.go reads the trees of the plan one after the
-// other. state.go holds what the workflow remembers, and what it passes on when it continues as new.
+// other. state.go holds what the workflow remembers, and what it passes on when it continues as new. updates.go answers
+// the updates by which people steer a sweep, and lost.go takes back cells that failed or were canceled. order.go says
+// what goes before what in the queue, look.go what the workers do, attributes.go how a sweep is found. ids.go names
+// activities, version.go the versions of a history. memory.go and the files view*.go are for people alone: nothing that
+// the workflow decides depends on them.
 //
 // # Determinism
 //

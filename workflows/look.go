@@ -1,10 +1,13 @@
 package workflows
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
@@ -50,6 +53,28 @@ func (s *state) look(ctx workflow.Context) {
 	s.live, s.liveAt = &live, workflow.Now(ctx)
 	s.changed()
 	s.upsertAttributes(ctx, false)
+}
+
+// liveNow returns what the server told last, without the stages that are in flight no more. It returns nil if nothing
+// is in flight.
+func (s *state) liveNow() *protocol.Live {
+	if s.live == nil || len(s.stages) == 0 {
+		return nil
+	}
+	now := *s.live
+	now.Stages = nil
+	for _, l := range s.live.Stages {
+		is := func(t *stage) bool { return l.ID == cmp.Or(t.evaluation, t.id) }
+		switch {
+		case slices.ContainsFunc(s.stages, is):
+			now.Stages = append(now.Stages, l)
+		case l.State == plan.Waiting:
+			now.Waiting--
+		default:
+			now.Training--
+		}
+	}
+	return &now
 }
 
 func (s *state) lookInput(all bool) protocol.LookInput {

@@ -16,7 +16,9 @@ import (
 
 	"go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/temporalproto"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
@@ -129,7 +131,10 @@ func recordHistory(t *testing.T, name string, h *historypb.History) {
 }
 
 // untilCanceled heartbeats until the server says that the activity is canceled.
-func untilCanceled(ctx context.Context) error {
+func untilCanceled(ctx context.Context) error { return untilReleased(ctx, nil) }
+
+// untilReleased heartbeats until then, or until release is closed.
+func untilReleased(ctx context.Context, release <-chan struct{}) error {
 	beat := time.NewTicker(10 * time.Millisecond)
 	defer beat.Stop()
 	for {
@@ -137,6 +142,8 @@ func untilCanceled(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-release:
+			return nil
 		case <-beat.C:
 		}
 	}
@@ -146,6 +153,7 @@ func untilCanceled(ctx context.Context) error {
 // summary.
 func TestOnServer(t *testing.T) {
 	c := startServer(t)
+	addAttributes(t, c)
 	t.Run("runs", func(t *testing.T) {
 		f := newFake(12)
 		f.label = strings.Repeat("dict_size=4096 ", 100)
@@ -264,13 +272,100 @@ func TestOnServer(t *testing.T) {
 		wantEach(t, "evaluated", f.evaluated, cellRange(0, 5), 1)
 		recordHistory(t, "steered-tree", histories(t, c, "tree", run.GetRunID())[0])
 	})
+	// A sweep is paused, extended, and steered in all other ways. Its tree is trained as if it had not been disturbed.
+	t.Run("steer", func(t *testing.T) {
+		f := newTreeFake(7, append(fourCellTree(), oneCellTree("g", 4, 40), oneCellTree("h", 5, 40)),
+			[]plan.Tree{oneCellTree("f", 6, 40)})
+		begun, failing, release := make(chan int, 100), make(chan struct{}), make(chan struct{})
+		f.train = func(ctx context.Context, cell, attempt int) error {
+			begun <- cell
+			if cell == 4 && attempt == 1 {
+				close(failing)
+				return errFinal
+			}
+			return untilReleased(ctx, release)
+		}
+		f.look = func(in protocol.LookInput) (live protocol.Live, err error) {
+			if in.All { // all that is in flight waits
+				for _, id := range []string{"cells 0+3 (k=0) steps 0-31", "cells 0+3 (k=0) steps 0-31, no. 2"} {
+					live.Stages = append(live.Stages, protocol.LiveStage{ID: id, State: plan.Waiting})
+				}
+			}
+			return live, nil
+		}
+		f.startWorkers(t, c)
+		in := f.input(2)
+		in.TreeChunks, in.Cells, in.Attributes = 1, 6, recordedAttributes()
+		run := startSweep(t, c, "steer", in)
+		<-failing
+		for range 3 { // cells 0, 4 and 5
+			<-begun
+		}
+		steer := func(update string, args ...any) (out protocol.Steered) {
+			t.Helper()
+			h, err := c.UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{
+				WorkflowID: "steer", UpdateName: update, Args: args, WaitForStage: client.WorkflowUpdateStageCompleted,
+			})
+			if err == nil {
+				err = h.Get(t.Context(), &out)
+			}
+			if err != nil {
+				t.Errorf("%s: %v", update, err)
+			}
+			return out
+		}
+		if got := steer(protocol.UpdatePause); got.Stopped != 2 || got.State != plan.Paused || got.Failed != 1 {
+			t.Errorf("pause: %+v", got)
+		}
+		steer(protocol.UpdateExtend, protocol.Extension{Size: plan.Size{Cells: 7, TreeChunks: 2}, Grid: "k: [9]"})
+		steer(protocol.UpdateSet, protocol.Settings{MaxConcurrent: 1})
+		if got := steer(protocol.UpdateCancel, protocol.Selection{Cells: []int{5, 6}}); got.Canceled != 2 {
+			t.Errorf("cancel: %+v", got)
+		}
+		steer(protocol.UpdateResume)
+		if cell := <-begun; cell != 0 {
+			t.Errorf("cell %d goes on, want 0", cell)
+		}
+		moved := steer(protocol.UpdatePriority, protocol.PriorityHigh)
+		if !strings.Contains(moved.Did, "1 waiting stages moved") {
+			t.Errorf("priority: %+v", moved)
+		}
+		close(release)
+		if got := steer(protocol.UpdateRetry); !slices.Equal(got.Cells, []int{4, 5, 6}) {
+			t.Errorf("retry: %+v", got)
+		}
+		if err := run.Get(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		wantEach(t, "evaluated", f.evaluated, cellRange(0, 7), 1)
+		h := histories(t, c, "steer", run.GetRunID())[0]
+		if err := replayer().ReplayWorkflowHistory(silent(), h); err != nil {
+			t.Error(err)
+		}
+		recordHistory(t, "steered-updates", h)
+	})
 	// A large grid takes several histories. Each is shorter than the length at which Temporal suggests to continue as
 	// new, each replays, and no run is lost between two of them.
 	t.Run("large", func(t *testing.T) {
 		f := newFake(800)
 		f.startWorkers(t, c)
-		run := startSweep(t, c, "large", f.input(8))
+		in := f.input(8)
+		in.Attributes = recordedAttributes()
+		run := startSweep(t, c, "large", in)
 		first := run.GetRunID() // Get follows the later histories
+		for range 20 {
+			for _, update := range []string{protocol.UpdatePause, protocol.UpdateResume} {
+				h, err := c.UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{
+					WorkflowID: "large", UpdateName: update, WaitForStage: client.WorkflowUpdateStageCompleted,
+				})
+				if err == nil {
+					err = h.Get(t.Context(), nil)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
 		if err := run.Get(t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
@@ -290,5 +385,55 @@ func TestOnServer(t *testing.T) {
 				t.Errorf("history %d: %v", i, err)
 			}
 		}
+		// A search by state finds the current history alone, and what its cells have reached.
+		wantFound(t, c, "SweepState = 'continued'", len(all)-1)
+		wantFound(t, c, "SweepState = 'completed' AND SweepDone = 800 AND SweepBestNMSE = 0.001", 1)
+		wantFound(t, c, "SweepState = 'training' OR SweepState = 'paused'", 0)
 	})
+}
+
+func recordedAttributes() []string {
+	return []string{
+		protocol.AttrState, protocol.AttrCells, protocol.AttrDone, protocol.AttrFailed, protocol.AttrBestNMSE,
+	}
+}
+
+// addAttributes lets a namespace have the search attributes of sweeps.
+func addAttributes(t *testing.T, c client.Client) {
+	t.Helper()
+	_, err := c.OperatorService().AddSearchAttributes(t.Context(), &operatorservice.AddSearchAttributesRequest{
+		Namespace: client.DefaultNamespace,
+		SearchAttributes: map[string]enums.IndexedValueType{
+			protocol.AttrState:    enums.INDEXED_VALUE_TYPE_KEYWORD,
+			protocol.AttrCells:    enums.INDEXED_VALUE_TYPE_INT,
+			protocol.AttrDone:     enums.INDEXED_VALUE_TYPE_INT,
+			protocol.AttrFailed:   enums.INDEXED_VALUE_TYPE_INT,
+			protocol.AttrBestNMSE: enums.INDEXED_VALUE_TYPE_DOUBLE,
+		},
+	})
+	if err != nil && !strings.Contains(err.Error(), "already exist") {
+		t.Fatal(err)
+	}
+}
+
+// wantFound waits until a search finds so many histories of the sweep "large". A server shows them a moment later.
+func wantFound(t *testing.T, c client.Client, query string, want int) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for {
+		found, err := c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{
+			Query: "WorkflowId = 'large' AND (" + query + ")",
+		})
+		if err == nil && int(found.Count) == want {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%s: found %v, %v, want %d", query, found, err, want)
+		case <-again.C:
+		}
+	}
 }

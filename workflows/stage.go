@@ -13,11 +13,16 @@ import (
 // A stage is a stage in flight.
 type stage struct {
 	ready plan.ReadyStage
+	cells []plan.TreeCell // those of its cells that it still trains for: neither done nor lost since it started
 	tree  *activeTree
 	label string
 	id    string // of the activity that trains it
 	ctx   workflow.Context
 	stop  workflow.CancelFunc // the stage saves its state and stops; nil in histories that only stop all stages
+	// evaluation is the ID of the evaluation in flight, of evaluated, and stopEvaluation cancels it.
+	evaluation     string
+	evaluated      int
+	stopEvaluation workflow.CancelFunc // nil if none is in flight
 	// stopped says that stop was called: the stage goes back to the frontier, and is started again when there is room.
 	stopped bool
 }
@@ -25,7 +30,9 @@ type stage struct {
 // newStage notes that a stage is in flight. ctx is that of all stages.
 func (s *state) newStage(ctx workflow.Context, ready plan.ReadyStage) *stage {
 	i, _ := s.findActive(ready.Tree)
-	t := &stage{ready: ready, tree: s.active[i], label: stageLabel(ready.Stage), ctx: ctx}
+	t := &stage{
+		ready: ready, cells: slices.Clone(ready.Stage.Cells), tree: s.active[i], label: stageLabel(ready.Stage), ctx: ctx,
+	}
 	if s.version >= versionSteered {
 		t.ctx, t.stop = workflow.WithCancel(ctx)
 	}
@@ -44,6 +51,23 @@ func (s *state) stageEnded(t *stage) {
 	s.stages = slices.DeleteFunc(s.stages, func(o *stage) bool { return o == t })
 	s.changed()
 	s.upsertAttributes(t.ctx, false)
+}
+
+// trains reports whether a stage in flight still trains for a cell. A cell that was canceled, and is retried since, is
+// that of another stage.
+func (t *stage) trains(cell int) bool {
+	return slices.ContainsFunc(t.cells, func(c plan.TreeCell) bool { return c.Cell == cell })
+}
+
+// drop notes that a stage in flight trains for these cells, ascending, no more: they are done or lost.
+func (t *stage) drop(cells ...int) {
+	t.cells = slices.DeleteFunc(t.cells, func(c plan.TreeCell) bool {
+		_, found := slices.BinarySearch(cells, c.Cell)
+		return found
+	})
+	for _, c := range cells {
+		t.tree.notRunning(c)
+	}
 }
 
 func (t *activeTree) notRunning(cell int) {
@@ -67,17 +91,17 @@ func (s *state) stopStage(t *stage) {
 // stages. An error ends the sweep.
 func (s *state) runStage(t *stage, stopStages func()) error {
 	stage := t.ready.Stage
-	reached, err := s.trainStage(t)
+	reached, err := s.trainStage(t.ctx, t)
 	switch {
 	case err != nil && isCanceled(t.ctx, err):
 		s.giveBack(t)
 		return nil
 	case err != nil:
-		return s.recordFailed(t.ctx, t.tree, t.tree.those(stage.Cells), stage, err)
+		return s.recordFailed(t, slices.Clone(t.cells), err)
 	case !stage.CompletesRuns(reached):
 		if t.ctx.Err() == nil || t.stopped { // else the stages that follow would not be started any more
 			ended := t.ready
-			if ended.Stage.Cells = t.tree.those(stage.Cells); len(ended.Stage.Cells) > 0 {
+			if ended.Stage.Cells = t.cells; len(t.cells) > 0 {
 				s.frontier.StageEnded(ended, reached)
 			}
 		}
@@ -91,23 +115,26 @@ func (s *state) runStage(t *stage, stopStages func()) error {
 			s.giveBack(t)
 			return nil
 		}
-		if !t.tree.has(c.Cell) {
+		if !t.trains(c.Cell) {
 			continue // it was canceled
 		}
 		brief, err := s.evaluateCell(t, c)
 		switch {
+		case !t.trains(c.Cell): // it was canceled meanwhile, which cancelCells answers and counts
+			if err == nil {
+				s.memory.remember(protocol.SeenCell{Cell: c.Cell, Label: c.Label, Brief: brief})
+			}
 		case err != nil && isCanceled(t.ctx, err):
 			s.giveBack(t)
 			return nil
-		case !t.tree.has(c.Cell): // it was canceled meanwhile, and that is answered and counted
 		case err != nil:
-			if err := s.recordFailed(t.ctx, t.tree, []plan.TreeCell{c}, stage, err); err != nil {
+			if err := s.recordFailed(t, []plan.TreeCell{c}, err); err != nil {
 				return err
 			}
 		default:
 			s.Completed++
 			s.memory.remember(protocol.SeenCell{Cell: c.Cell, Label: c.Label, Brief: brief})
-			t.tree.notRunning(c.Cell)
+			t.drop(c.Cell)
 			s.cellDone(t.tree, c.Cell)
 			s.changed()
 		}
@@ -119,19 +146,19 @@ func (s *state) runStage(t *stage, stopStages func()) error {
 // unfinished: the next history starts its tree again.
 func (s *state) giveBack(t *stage) {
 	if t.stopped {
-		s.frontier.Return(t.ready, t.tree.those(t.ready.Stage.Cells))
+		s.frontier.Return(t.ready, t.cells)
 	}
 }
 
 // trainStage trains a stage and returns the step that it reached.
-func (s *state) trainStage(t *stage) (reached int, err error) {
+func (s *state) trainStage(ctx workflow.Context, t *stage) (reached int, err error) {
 	stage := t.ready.Stage
 	ref := protocol.StageRef{
 		CellRef: protocol.CellRef{Sweep: s.in.Sweep, Cell: stage.Cells[0].Cell},
 		Level:   stage.Level, From: stage.From, To: stage.To, Cells: len(stage.Cells),
 	}
 	t.id = s.ids.ofStage(stage)
-	trained, err := callTrainStage(t.ctx, s.slot(t), t.id, ref)
+	trained, err := callTrainStage(ctx, s.slot(t), t.id, ref)
 	s.Steps += int64(trained.Steps)
 	return trained.Reached, err
 }
@@ -153,44 +180,52 @@ func stageLabel(stage plan.Stage) string {
 // maxTrainings is how often a run is trained if its last checkpoint is lost each time.
 const maxTrainings = 3
 
-// evaluateCell evaluates a run. If the run's last checkpoint is lost, it trains the stage again.
+// evaluateCell evaluates a run. If the run's last checkpoint is lost, it trains the stage again. stopEvaluation stops
+// both.
 func (s *state) evaluateCell(t *stage, c plan.TreeCell) (plan.Brief, error) {
+	ctx, stop := workflow.WithCancel(t.ctx)
+	t.evaluated, t.stopEvaluation = c.Cell, stop
+	defer func() { t.evaluation, t.stopEvaluation = "", nil }()
 	ref := protocol.CellRef{Sweep: s.in.Sweep, Cell: c.Cell}
 	at := s.slot(t)
 	at.summary, at.priority.PriorityKey = c.Label, keyShort
 	for n := 1; ; n++ {
-		brief, err := callEvaluate(t.ctx, at, s.ids.ofEvaluation(c), ref)
+		t.evaluation = s.ids.ofEvaluation(c)
+		brief, err := callEvaluate(ctx, at, t.evaluation, ref)
 		if !isCheckpointLost(err) || n == maxTrainings {
 			return brief, err
 		}
-		if _, err := s.trainStage(t); err != nil {
+		if _, err := s.trainStage(ctx, t); err != nil {
 			return brief, err
 		}
 	}
 }
 
 // recordFailed counts cells of a stage as failed, and stores the reason.
-func (s *state) recordFailed(
-	ctx workflow.Context, t *activeTree, cells []plan.TreeCell, stage plan.Stage, err error,
-) error {
+func (s *state) recordFailed(t *stage, cells []plan.TreeCell, err error) error {
 	if len(cells) == 0 {
 		return nil // they were canceled meanwhile
 	}
+	stage := t.ready.Stage
 	in := protocol.FailInput{Sweep: s.in.Sweep, Status: plan.Failed, Error: failureReason(err)}
 	if n := len(stage.Cells); len(cells) > 1 {
 		in.Error = fmt.Sprintf("%s (in the steps up to %d, which %d runs share)", in.Error, stage.To, n)
 	}
-	lost := s.lostTree(t.number)
+	lost := s.lostTree(t.tree.number)
 	for _, c := range cells {
 		in.Cells = append(in.Cells, c.Cell)
 		s.Failed++
 		lost.Failed = inserted(lost.Failed, c.Cell)
 		s.memory.failed(protocol.Failure{Cell: c.Cell, Label: c.Label, Status: in.Status, Error: in.Error})
-		s.cellDone(t, c.Cell)
+		t.drop(c.Cell)
+		s.cellDone(t.tree, c.Cell)
 	}
 	s.changed()
-	disconnected, _ := workflow.NewDisconnectedContext(ctx)
-	return s.recordRuns(disconnected, in, cells[0].Label)
+	s.noting = append(s.noting, in.Cells...)
+	disconnected, _ := workflow.NewDisconnectedContext(t.ctx)
+	err = s.recordRuns(disconnected, in, cells[0].Label)
+	s.noting = slices.DeleteFunc(s.noting, func(c int) bool { return slices.Contains(in.Cells, c) })
+	return err
 }
 
 // recordCanceled counts the runs that are started and not done as canceled, and stores that.

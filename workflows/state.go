@@ -12,7 +12,8 @@ import (
 
 // state is what the workflow remembers of a sweep.
 type state struct {
-	in protocol.SweepInput
+	root workflow.Context // of the workflow; it ends when the sweep is canceled
+	in   protocol.SweepInput
 	protocol.Summary
 	version  workflow.Version
 	ids      *activityIDs
@@ -29,6 +30,8 @@ type state struct {
 	memory   memory
 
 	cellsLock workflow.Mutex // held while an update cancels or retries cells
+	noting    []int          // cells whose failure is being stored
+	held      int            // families that frontier.Hold keeps back
 
 	changes   int  // counts what may let a stage start, or let the sweep end
 	upgrade   bool // continue as new, because this history cannot do what an update asked for
@@ -45,6 +48,7 @@ type state struct {
 // An activeTree is a tree that is started and not done.
 type activeTree struct {
 	number    int
+	family    string
 	remaining []int         // cells that have neither a result nor a failure, ascending
 	running   []runningCell // cells of the stages in flight
 }
@@ -54,7 +58,7 @@ type runningCell struct{ cell, firstCell int }
 
 // newState returns the state at the start of a history: of a new sweep, or of one that continues.
 func newState(ctx workflow.Context, in protocol.SweepInput) *state {
-	s := &state{in: in, Summary: protocol.Summary{Cells: in.Cells}, version: versionOf(ctx)}
+	s := &state{root: ctx, in: in, Summary: protocol.Summary{Cells: in.Cells}, version: versionOf(ctx)}
 	s.cellsLock = workflow.NewMutex(ctx)
 	s.ids = newActivityIDs(s.version)
 	s.trees.sweep, s.trees.ids = in.Sweep, s.ids
@@ -106,7 +110,7 @@ func (s *state) hasWork() bool {
 func (s *state) limitReached() bool { return s.in.FailureLimit > 0 && s.Failed >= s.in.FailureLimit }
 
 // isEnding reports whether the sweep ends: a stage that is stopped now is not started again.
-func (s *state) isEnding(ctx workflow.Context) bool { return ctx.Err() != nil || s.limitReached() }
+func (s *state) isEnding() bool { return s.root.Err() != nil || s.limitReached() }
 
 // changed lets the loop of runStages look again at what can start.
 func (s *state) changed() { s.changes++ }
@@ -140,7 +144,7 @@ func (s *state) startTree(next nextTree) bool {
 	}
 	i, found := s.findActive(next.number)
 	if !found {
-		s.active = slices.Insert(s.active, i, &activeTree{number: next.number})
+		s.active = slices.Insert(s.active, i, &activeTree{number: next.number, family: next.tree.Family})
 	}
 	for _, c := range toTrain {
 		s.active[i].remaining = inserted(s.active[i].remaining, c.Cell)
@@ -165,32 +169,6 @@ func (s *state) cellDone(t *activeTree, cell int) {
 // findActive returns the index in s.active of the tree with this number, or where it is to be inserted.
 func (s *state) findActive(number int) (i int, found bool) {
 	return slices.BinarySearchFunc(s.active, number, func(t *activeTree, n int) int { return t.number - n })
-}
-
-// treeOf returns the active tree in which a cell remains, or nil.
-func (s *state) treeOf(cell int) *activeTree {
-	for _, t := range s.active {
-		if t.has(cell) {
-			return t
-		}
-	}
-	return nil
-}
-
-// has reports whether a cell is neither done nor lost.
-func (t *activeTree) has(cell int) bool {
-	_, found := slices.BinarySearch(t.remaining, cell)
-	return found
-}
-
-// those returns the cells that are neither done nor lost.
-func (t *activeTree) those(cells []plan.TreeCell) (left []plan.TreeCell) {
-	for _, c := range cells {
-		if t.has(c.Cell) {
-			left = append(left, c)
-		}
-	}
-	return left
 }
 
 // inserted returns ascending numbers with n among them.
@@ -219,6 +197,16 @@ func common(a, b []int) (both []int) {
 		}
 	}
 	return both
+}
+
+// except returns the numbers of a that are not in b; all ascending.
+func except(a, b []int) (rest []int) {
+	for _, n := range a {
+		if _, found := slices.BinarySearch(b, n); !found {
+			rest = append(rest, n)
+		}
+	}
+	return rest
 }
 
 // union returns the numbers that are in either; all ascending.

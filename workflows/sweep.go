@@ -25,7 +25,7 @@ import (
 // summary as its details.
 func SweepWorkflow(ctx workflow.Context, in protocol.SweepInput) (protocol.Summary, error) {
 	s := newState(ctx, in)
-	progress := func() (protocol.Progress, error) { return s.progress(ctx), nil }
+	progress := func() (protocol.Progress, error) { return s.progress(), nil }
 	err := workflow.SetQueryHandlerWithOptions(ctx, protocol.QueryProgress, progress, workflow.QueryHandlerOptions{
 		Description: "where the sweep stands: counts, cells in work, metrics of cells that are done",
 	})
@@ -35,19 +35,24 @@ func SweepWorkflow(ctx workflow.Context, in protocol.SweepInput) (protocol.Summa
 	if err := s.handleUpdates(ctx); err != nil {
 		return s.Summary, err
 	}
+	s.upsertAttributes(ctx, false)
 	stopLooking := s.startLooking(ctx)
 	err = s.runStages(ctx)
 	stopLooking()
 	s.aborted = err != nil
 	disconnected, _ := workflow.NewDisconnectedContext(ctx)
-	if (err != nil || s.isEnding(ctx) || !s.hasWork()) && !isPlanMissing(err) {
+	// An update that is being answered changes what is left to do, what the results say, and what the next history is
+	// told.
+	handled := func() bool { return workflow.AllHandlersFinished(ctx) }
+	if e := workflow.Await(disconnected, handled); e != nil && err == nil {
+		err = e
+	}
+	if (err != nil || s.isEnding() || !s.hasWork()) && !isPlanMissing(err) {
 		s.updateDetails(ctx)
 		if e := callCollect(disconnected, s.ids, in.Sweep); e != nil && err == nil {
 			err = fmt.Errorf("collect: %w", e)
 		}
 	}
-	// An update that is being answered changes what is left to do, and what the next history is told.
-	handled := func() bool { return workflow.AllHandlersFinished(ctx) }
 	if e := workflow.Await(disconnected, handled); e != nil && err == nil {
 		err = e
 	}
@@ -57,7 +62,7 @@ func SweepWorkflow(ctx workflow.Context, in protocol.SweepInput) (protocol.Summa
 	case err != nil:
 		s.upsertAttributes(disconnected, true)
 		return s.Summary, err
-	case !s.isEnding(ctx) && s.hasWork(): // the history is full, or an update came while the results were collected
+	case !s.isEnding() && s.hasWork(): // the history is full, or an update came while the results were collected
 		s.continued = true
 		s.upsertAttributes(disconnected, true)
 		in := s.in

@@ -23,27 +23,29 @@ type update struct {
 
 // handleUpdates sets the handlers.
 func (s *state) handleUpdates(ctx workflow.Context) error {
-	open := func(workflow.Context) error { return s.refuseIfEnding(ctx) }
+	open := func(workflow.Context) error { return s.refuseIfEnding() }
 	for _, u := range []update{
 		{protocol.UpdateExtend, "cells were added to the stored plan", s.extend,
-			func(workflow.Context, protocol.Extension) error { return s.refuseIfEnding(ctx) }},
+			func(_ workflow.Context, to protocol.Extension) error {
+				return cmp.Or(s.refuseIfEnding(), s.checkExtension(to))
+			}},
 		{protocol.UpdateRetry, `train failed and canceled cells at once; all, or {"cells": [3, 5]}`, s.retryCells,
 			func(_ workflow.Context, of protocol.Selection) error {
-				return cmp.Or(s.refuseIfEnding(ctx), s.checkCells(of, true))
+				return cmp.Or(s.refuseIfEnding(), s.checkCells(of, true))
 			}},
 		{protocol.UpdatePause, "save what trains and stop; nothing starts until resume", s.pause, open},
 		{protocol.UpdateResume, "go on after pause", s.resume, open},
 		{protocol.UpdateSet, `change settings: {"max_concurrent": 4}`, s.set,
 			func(_ workflow.Context, to protocol.Settings) error {
-				return cmp.Or(s.refuseIfEnding(ctx), checkSettings(to))
+				return cmp.Or(s.refuseIfEnding(), checkSettings(to))
 			}},
 		{protocol.UpdateCancel, `give up cells that have no result: {"cells": [3, 5]}`, s.cancelCells,
 			func(_ workflow.Context, of protocol.Selection) error {
-				return cmp.Or(s.refuseIfEnding(ctx), s.checkCells(of, false))
+				return cmp.Or(s.refuseIfEnding(), s.checkCells(of, false))
 			}},
 		{protocol.UpdatePriority, `before or behind other sweeps: "high", "normal" or "low"`, s.prioritize,
 			func(_ workflow.Context, p protocol.Priority) error {
-				return cmp.Or(s.refuseIfEnding(ctx), checkPriority(p))
+				return cmp.Or(s.refuseIfEnding(), checkPriority(p))
 			}},
 	} {
 		err := workflow.SetUpdateHandlerWithOptions(ctx, u.name, u.handler,
@@ -56,9 +58,18 @@ func (s *state) handleUpdates(ctx workflow.Context) error {
 }
 
 // refuseIfEnding returns an error if the sweep is ending: it would not act on an update.
-func (s *state) refuseIfEnding(ctx workflow.Context) error {
-	if s.aborted || s.ended || s.isEnding(ctx) {
+func (s *state) refuseIfEnding() error {
+	if s.aborted || s.ended || s.isEnding() {
 		return errors.New("the sweep is ending: try again when it has")
+	}
+	return nil
+}
+
+// checkExtension refuses a plan that is smaller than the known one.
+func (s *state) checkExtension(to protocol.Extension) error {
+	if to.Cells < s.Cells || to.TreeChunks < s.in.TreeChunks {
+		return fmt.Errorf("%d cells in %d chunks of trees: the sweep has %d cells in %d chunks already; sweep extend "+
+			"adds to its plan first", to.Cells, to.TreeChunks, s.Cells, s.in.TreeChunks)
 	}
 	return nil
 }
@@ -105,7 +116,7 @@ func (s *state) steered(ctx workflow.Context, did string, stopped int, cells []i
 	if cells == nil {
 		cells = []int{}
 	}
-	return protocol.Steered{Summary: s.Summary, Did: did, State: s.status(ctx), Stopped: stopped, Cells: cells}
+	return protocol.Steered{Summary: s.Summary, Did: did, State: s.status(), Stopped: stopped, Cells: cells}
 }
 
 func (s *state) extend(ctx workflow.Context, to protocol.Extension) (protocol.Steered, error) {
@@ -116,13 +127,15 @@ func (s *state) extend(ctx workflow.Context, to protocol.Extension) (protocol.St
 }
 
 func (s *state) pause(ctx workflow.Context) (protocol.Steered, error) {
-	if s.paused {
-		return s.steered(ctx, "the sweep was paused before", 0, nil), nil
-	}
+	before := s.paused
 	s.paused = true
 	s.changed()
-	stopped := s.stopAndWait(ctx, slices.Clone(s.stages))
-	return s.steered(ctx, "paused: "+stoppedStages(stopped), stopped, nil), nil
+	stopped := s.stopAndWait(ctx, slices.Clone(s.stages)) // after an earlier pause too, which may still wait for some
+	did := "paused: " + stoppedStages(stopped)
+	if before && stopped == 0 {
+		did = "the sweep was paused before"
+	}
+	return s.steered(ctx, did, stopped, nil), nil
 }
 
 func (s *state) resume(ctx workflow.Context) (protocol.Steered, error) {
@@ -207,7 +220,8 @@ func stoppedStages(n int) string {
 // retryCells trains lost cells again. Those whose tree has begun go before all others.
 func (s *state) retryCells(ctx workflow.Context, of protocol.Selection) (protocol.Steered, error) {
 	if s.version < versionSteered && len(of.Cells) == 0 {
-		s.retry = true
+		// Which cells are lost is forgotten: those that are canceled from now on are not of them.
+		s.retry, s.lost, s.canceled = true, nil, nil
 		return s.steered(ctx, "failed and canceled cells are trained again after all others", 0, nil), nil
 	}
 	if err := s.cellsLock.Lock(ctx); err != nil {
@@ -220,11 +234,20 @@ func (s *state) retryCells(ctx workflow.Context, of protocol.Selection) (protoco
 		slices.Sort(of.Cells)
 		cells = common(cells, of.Cells)
 	}
-	// The notes of why they are lost go first: a cell may fail again as soon as it is taken back.
+	// The notes of why they are lost go first: a cell may fail again as soon as it is taken back. They are all stored.
+	err := workflow.Await(ctx, func() bool {
+		return !slices.ContainsFunc(cells, func(c int) bool { return slices.Contains(s.noting, c) })
+	})
+	if err != nil {
+		return protocol.Steered{}, err
+	}
 	if len(cells) > 0 {
 		if _, err := s.note(ctx, protocol.FailInput{Sweep: s.in.Sweep, Cells: cells, Status: plan.Pending}); err != nil {
 			return protocol.Steered{}, err
 		}
+	}
+	if err := s.refuseIfEnding(); err != nil {
+		return protocol.Steered{}, err
 	}
 	later := s.takeBack(cells)
 	did := cellsOf(len(cells)) + " to be trained again, before all others"
@@ -244,7 +267,7 @@ func (s *state) retryCells(ctx workflow.Context, of protocol.Selection) (protoco
 // cancelCells gives up cells that have no result. A stage that trains for no other cells stops.
 //
 // Whether a cell whose tree has not begun, or is done, has a result is not known here. So RecordFailure, which notes
-// the cells in the store, says which have none. Until then all count as given up.
+// the cells in the store, says which have none. Until then all count as canceled.
 func (s *state) cancelCells(ctx workflow.Context, of protocol.Selection) (protocol.Steered, error) {
 	if err := s.cellsLock.Lock(ctx); err != nil {
 		return protocol.Steered{}, err
@@ -253,48 +276,39 @@ func (s *state) cancelCells(ctx workflow.Context, of protocol.Selection) (protoc
 	in := protocol.FailInput{
 		Sweep: s.in.Sweep, Status: plan.Canceled, Error: "canceled by sweep cancel", UnlessDone: true,
 	}
-	begun := map[int]bool{} // cells of active trees; it is never ranged over
-	in.Cells = s.notLost(slices.Compact(slices.Sorted(slices.Values(of.Cells))))
+	of.Cells = union(of.Cells, nil)
+	in.Cells = s.notLost(slices.Clone(of.Cells))
 	if len(in.Cells) == 0 {
 		return s.steered(ctx, "no cell is left to cancel: all of them have failed or are canceled", 0, nil), nil
 	}
-	for _, t := range slices.Clone(s.active) {
-		dropped := common(t.remaining, in.Cells)
-		lost := s.lostTree(t.number)
-		lost.Canceled = union(lost.Canceled, dropped)
-		s.frontier.Drop(t.number, dropped)
-		for _, c := range dropped {
-			begun[c] = true
-			t.notRunning(c)
-			s.cellDone(t, c)
-		}
-	}
-	s.dropEmptyLost()
-	s.canceled = union(s.canceled, slices.DeleteFunc(slices.Clone(in.Cells), func(c int) bool { return begun[c] }))
-	var idle []*stage
+	s.Canceled += len(in.Cells)
+	var families []string // no other tree of a family starts before the stages that stop have left its checkpoint folder
 	for _, t := range s.stages {
-		if len(t.tree.those(t.ready.Stage.Cells)) == 0 {
-			idle = append(idle, t)
-		}
+		families = append(families, t.tree.family)
+		s.frontier.Hold(t.tree.family)
 	}
+	s.held += len(families)
+	begun := s.giveUp(in.Cells)
+	stopped := s.stopAndWait(ctx, s.stopUseless(in.Cells))
+	for _, f := range families {
+		s.frontier.Release(f)
+	}
+	s.held -= len(families)
 	s.changed()
-	stopped := s.stopAndWait(ctx, idle)
+	disconnected, _ := workflow.NewDisconnectedContext(ctx)
+	_ = workflow.Await(disconnected, func() bool { return !s.evaluatesAny(in.Cells) })
 	noted, err := s.note(ctx, in)
 	if err != nil {
+		undone := common(s.canceled, except(in.Cells, begun)) // some of them may have results
+		s.Canceled -= len(undone)
+		s.unlose(undone)
 		return protocol.Steered{}, err
 	}
-	s.Canceled += len(noted)
 	s.memory.forget(noted)
-	haveResults := slices.DeleteFunc(slices.Clone(in.Cells), func(c int) bool {
-		_, canceled := slices.BinarySearch(noted, c)
-		return canceled
-	})
+	haveResults := except(in.Cells, noted)
+	s.Canceled -= len(common(s.lostCells(), haveResults)) // a tree that began meanwhile has counted its cells
 	s.unlose(haveResults)
-	for _, c := range haveResults {
-		if begun[c] { // nobody else counts it
-			s.Completed++
-		}
-	}
+	s.Completed += len(common(begun, haveResults)) // nobody else counts them
 	did := fmt.Sprintf("canceled %s", cellsOf(len(noted)))
 	if n := len(of.Cells) - len(noted); n > 0 {
 		did += fmt.Sprintf("; %d have a result, or were given up before", n)
@@ -303,6 +317,63 @@ func (s *state) cancelCells(ctx workflow.Context, of protocol.Selection) (protoc
 		did += "; " + stoppedStages(stopped)
 	}
 	return s.steered(ctx, did, stopped, noted), nil
+}
+
+// giveUp removes cells, ascending, from all that is to be trained. It returns those of trees that have begun.
+func (s *state) giveUp(cells []int) (begun []int) {
+	lose := func(tree int, remaining []int) []int {
+		dropped := common(remaining, cells)
+		if len(dropped) > 0 {
+			lost := s.lostTree(tree)
+			lost.Canceled = union(lost.Canceled, dropped)
+			begun = union(begun, dropped)
+		}
+		return dropped
+	}
+	for _, t := range slices.Clone(s.active) {
+		dropped := lose(t.number, t.remaining)
+		s.frontier.Drop(t.number, dropped)
+		for _, c := range dropped {
+			s.cellDone(t, c)
+		}
+	}
+	for _, trees := range []*[]protocol.UnfinishedTree{&s.trees.first, &s.trees.unfinished} {
+		var left []protocol.UnfinishedTree
+		for _, t := range *trees {
+			if t.Cells = except(t.Cells, lose(t.Tree, t.Cells)); len(t.Cells) > 0 {
+				left = append(left, t)
+			}
+		}
+		*trees = left
+	}
+	s.canceled = union(s.canceled, except(cells, begun))
+	return begun
+}
+
+// stopUseless lets the stages in flight train no more for cells, ascending, that are given up. It stops their
+// evaluations, and returns the stages that train for no other cells.
+func (s *state) stopUseless(cells []int) (idle []*stage) {
+	for _, t := range s.stages {
+		t.drop(cells...)
+		switch {
+		case len(t.cells) == 0:
+			idle = append(idle, t)
+		case t.evaluatesAny(cells):
+			t.stopEvaluation()
+		}
+	}
+	s.changed()
+	return idle
+}
+
+// evaluatesAny reports whether the evaluation of any of the cells, ascending, is in flight.
+func (s *state) evaluatesAny(cells []int) bool {
+	return slices.ContainsFunc(s.stages, func(t *stage) bool { return t.evaluatesAny(cells) })
+}
+
+func (t *stage) evaluatesAny(cells []int) bool {
+	_, found := slices.BinarySearch(cells, t.evaluated)
+	return found && t.stopEvaluation != nil
 }
 
 // note stores that cells have no result, or that they are to be trained again. It returns those that it has noted,

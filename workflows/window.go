@@ -22,6 +22,9 @@ const (
 	// workers, search attributes, and updates that are answered at the end.
 	steeredEvents = 96
 
+	// upsertEvents is the number of events that the end of a stage adds besides in these histories: its search attributes.
+	upsertEvents = 1
+
 	// maxSlots limits the stages in flight. With more of them too little of a history would be left for new stages.
 	maxSlots = 200
 )
@@ -45,8 +48,8 @@ func (s *state) runStages(ctx workflow.Context) error {
 	defer stopStages()
 	var failure error
 	started := false // each history starts at least one stage, so that the sweep always advances
-	for failure == nil && !s.isEnding(stagesCtx) {
-		if s.upgrade || started && s.historyFull(stagesCtx) {
+	for failure == nil && !s.isEnding() && stagesCtx.Err() == nil {
+		if s.upgrade || (started || s.paused) && s.historyFull(stagesCtx) {
 			stopStages()
 			break
 		}
@@ -65,7 +68,7 @@ func (s *state) runStages(ctx workflow.Context) error {
 			if !s.paused && len(s.stages) == 0 && s.startRetry() {
 				continue
 			}
-			if !s.paused && len(s.stages) == 0 && s.changes == changes {
+			if !s.paused && len(s.stages) == 0 && s.changes == changes && s.held == 0 {
 				break // the trees that are left hold no cell to train
 			}
 			s.updateDetails(stagesCtx)
@@ -93,7 +96,7 @@ func (s *state) runStages(ctx workflow.Context) error {
 	if err := workflow.Await(disconnected, func() bool { return len(s.stages) == 0 }); err != nil {
 		return err
 	}
-	if s.isEnding(ctx) || failure != nil {
+	if s.isEnding() || failure != nil {
 		if err := s.recordCanceled(disconnected); err != nil && failure == nil {
 			failure = err
 		}
@@ -115,16 +118,15 @@ func (s *state) window() int {
 // nextStage returns the stage to start now. It starts trees, as long as plan.Frontier.ShouldStart prefers a tree to the
 // stages that are ready. ok is false if all slots are taken, no stage can start, or the sweep is paused.
 func (s *state) nextStage(ctx workflow.Context) (ready plan.ReadyStage, ok bool, err error) {
-	slots := s.window()
-	for len(s.stages) < slots && !s.paused {
+	for len(s.stages) < s.window() && !s.paused {
 		next, found, err := s.trees.peek(ctx, s.in.TreeChunks)
 		if err != nil {
 			return ready, false, err
 		}
-		if s.paused {
-			break // while the chunk was read
+		if s.paused || len(s.stages) >= s.window() {
+			break // since the chunk was read
 		}
-		if !found || !next.first && !s.frontier.ShouldStart(next.tree, slots) {
+		if !found || !next.first && !s.frontier.ShouldStart(next.tree, s.window()) {
 			ready, ok = s.frontier.Next()
 			return ready, ok, nil
 		}
@@ -146,8 +148,11 @@ func (s *state) startRetry() bool {
 	}
 	s.retry = false
 	s.pass++
-	s.Completed, s.Failed, s.Canceled = 0, 0, 0
-	s.lost, s.canceled, s.memory.failures = nil, nil, nil
+	for _, t := range s.lost { // such as were canceled since the update
+		s.canceled = union(s.canceled, t.Canceled)
+	}
+	s.Completed, s.Failed, s.Canceled = 0, 0, len(s.canceled)
+	s.lost, s.memory.failures = nil, nil
 	s.trees.restart()
 	return true
 }
@@ -155,10 +160,10 @@ func (s *state) startRetry() bool {
 // historyFull reports whether the history has room only for the events of the stages in flight, and of one more.
 func (s *state) historyFull(ctx workflow.Context) bool {
 	info := workflow.GetInfo(ctx)
-	other := otherEvents
+	each, other := stageEvents, otherEvents
 	if s.version >= versionSteered {
-		other += steeredEvents
+		each, other = each+upsertEvents, other+steeredEvents
 	}
 	return info.GetContinueAsNewSuggested() ||
-		info.GetCurrentHistoryLength()+stageEvents*(len(s.stages)+1)+other > maxHistory
+		info.GetCurrentHistoryLength()+each*(len(s.stages)+1)+other > maxHistory
 }

@@ -159,10 +159,23 @@ func (f *Frontier) CellsDone(number, n int) {
 	if t := f.active[number]; t != nil {
 		if t.cells -= n; t.cells == 0 {
 			delete(f.active, number)
-			if f.families[t.family]--; f.families[t.family] == 0 {
-				delete(f.families, t.family)
-			}
+			f.Release(t.family)
 		}
+	}
+}
+
+// Hold lets no tree of a family start, until Release: stages of a tree that is active no more still save their state.
+func (f *Frontier) Hold(family string) {
+	if f.families == nil {
+		f.active, f.families = map[int]*treeLeft{}, map[string]int{}
+	}
+	f.families[family]++
+}
+
+// Release undoes Hold.
+func (f *Frontier) Release(family string) {
+	if f.families[family]--; f.families[family] == 0 {
+		delete(f.families, family)
 	}
 }
 
