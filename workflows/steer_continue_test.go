@@ -140,7 +140,7 @@ func TestUpdateWhileResultsAreCollected(t *testing.T) {
 		t.Error(err)
 	}
 	wantSummary(t, got, protocol.Summary{Cells: 4, Completed: 3, Failed: 1, Steps: got.Steps})
-	s.wantAnswer(protocol.UpdateExtend, "added 1 cells: 4 in all", plan.Training, 0)
+	s.wantAnswer(protocol.UpdateExtend, "added 1 cell: 4 in all", plan.Training, 0)
 
 	// Cancelling a cell that has failed, and one that has its result, changes nothing.
 	s = setup()
@@ -168,7 +168,7 @@ func TestExtendWhilePaused(t *testing.T) {
 	in := s.input(2)
 	in.Size = s.size(1)
 	wantDone(t, s, in)
-	s.wantAnswer(protocol.UpdateExtend, "added 1 cells: 3 in all", plan.Paused, 0)
+	s.wantAnswer(protocol.UpdateExtend, "added 1 cell: 3 in all", plan.Paused, 0)
 }
 
 // A history that an old program began cannot stop one stage alone. It continues as new, and does what was asked.

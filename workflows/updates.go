@@ -124,7 +124,7 @@ func (s *state) extend(ctx workflow.Context, to protocol.Extension) (protocol.St
 	s.in.Size = plan.Size{Cells: max(before, to.Cells), TreeChunks: max(s.in.TreeChunks, to.TreeChunks)}
 	s.Cells = s.in.Cells
 	s.memory.extended(to.Grid)
-	return s.steered(ctx, fmt.Sprintf("added %d cells: %d in all", s.Cells-before, s.Cells), 0, nil), nil
+	return s.steered(ctx, fmt.Sprintf("added %s: %d in all", cellsOf(s.Cells-before), s.Cells), 0, nil), nil
 }
 
 func (s *state) pause(ctx workflow.Context) (protocol.Steered, error) {
@@ -183,7 +183,10 @@ func (s *state) prioritize(ctx workflow.Context, to protocol.Priority) (protocol
 		}
 	}
 	moved := s.stopAndWait(ctx, waiting)
-	if moved > 0 {
+	switch {
+	case moved == 1:
+		did += "; 1 waiting stage moved in the queue"
+	case moved > 1:
 		did += fmt.Sprintf("; %d waiting stages moved in the queue", moved)
 	}
 	return s.steered(ctx, did, 0, nil), nil

@@ -145,7 +145,8 @@ func sendUpdate(ctx context.Context, env *environment, srv *server, id string, s
 		waits := fmt.Sprintf("sweep %s: %s (Ctrl-C leaves it to it)", id, s.doing)
 		err = saying(env, waits, func() error { return handle.Get(ctx, &did) })
 	} else if ctx.Err() == nil && (acceptCtx.Err() != nil || errors.As(err, &late)) {
-		return did, fmt.Errorf("%s %s: no worker answered within %s: is one running?", s.update, id, within)
+		return did, fmt.Errorf("%s %s: no worker answered within %s: is one running? "+
+			"sweep up and sweep worker start one", s.update, id, within)
 	}
 	if ctx.Err() != nil {
 		return did, errInterrupted
@@ -170,7 +171,7 @@ func updateError(update, id string, err error) error {
 		return fmt.Errorf("%s %s: the sweep was started by an older version of sweep, or its worker is one, which cannot "+
 			"do this: it can be steered once its worker runs this version", update, id)
 	case errors.As(err, &refused) && refused.Type() == "AcceptedUpdateCompletedWorkflow":
-		return fmt.Errorf("%s %s: the sweep ended before it had done it", update, id)
+		return fmt.Errorf("%s %s: the sweep ended before it had done it; sweep status %[2]s says where it stands", update, id)
 	case errors.As(err, &refused):
 		return fmt.Errorf("%s %s: %s", update, id, refused.Message())
 	}

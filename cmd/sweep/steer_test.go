@@ -1,213 +1,27 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io"
-	"log/slog"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/sdk/client"
-	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
-	"go.temporal.io/sdk/worker"
-	"go.temporal.io/sdk/workflow"
 
 	"github.com/topksweep/sweep/deploy/local"
 	"github.com/topksweep/sweep/sweep/grid"
-	"github.com/topksweep/sweep/sweep/ledger"
-	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
 )
-
-// A steered is a workflow that takes every update and remembers it, under the name of SweepWorkflow. A sweep whose
-// name begins with old is of a program that knows no update. One whose name begins with slow answers when it gets the
-// signal saved.
-type steered struct {
-	mu     sync.Mutex
-	inputs []protocol.SweepInput
-	got    []string // updates with their arguments
-}
-
-func (s *steered) add(ctx workflow.Context, update string, arg any) {
-	if workflow.IsReplaying(ctx) {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	text := update
-	if arg != nil {
-		b, _ := json.Marshal(arg)
-		text += " " + string(b)
-	}
-	s.got = append(s.got, text)
-}
-
-func (s *steered) updates() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.got)
-}
-
-func (s *steered) run(ctx workflow.Context, in protocol.SweepInput) (protocol.Summary, error) {
-	if !workflow.IsReplaying(ctx) {
-		s.mu.Lock()
-		s.inputs = append(s.inputs, in)
-		s.mu.Unlock()
-	}
-	state := plan.Training
-	err := workflow.SetQueryHandler(ctx, protocol.QueryProgress, func() (protocol.Progress, error) {
-		return protocol.Progress{State: state, Running: []int{0, 5, 900}}, nil
-	})
-	if !strings.HasPrefix(in.Sweep, "old") {
-		err = errors.Join(err, s.handle(ctx, in, &state))
-	}
-	if err != nil {
-		return protocol.Summary{}, err
-	}
-	return protocol.Summary{}, workflow.Await(ctx, func() bool { return state == plan.Completed })
-}
-
-func (s *steered) handle(ctx workflow.Context, in protocol.SweepInput, state *plan.Status) error {
-	answer := func(ctx workflow.Context, update string, arg any) (protocol.Steered, error) {
-		s.add(ctx, update, arg)
-		if strings.HasPrefix(in.Sweep, "slow") {
-			workflow.GetSignalChannel(ctx, "saved").Receive(ctx, nil)
-		}
-		return protocol.Steered{Did: "Did\n" + update + ".", State: *state}, nil
-	}
-	bare := func(update string, to plan.Status) error {
-		return workflow.SetUpdateHandler(ctx, update, func(ctx workflow.Context) (protocol.Steered, error) {
-			*state = to
-			return answer(ctx, update, nil)
-		})
-	}
-	selected := func(update string) error {
-		return workflow.SetUpdateHandler(ctx, update,
-			func(ctx workflow.Context, to protocol.Selection) (protocol.Steered, error) {
-				return answer(ctx, update, to)
-			})
-	}
-	return errors.Join(
-		bare(protocol.UpdatePause, plan.Paused), bare(protocol.UpdateResume, plan.Training),
-		selected(protocol.UpdateCancel), selected(protocol.UpdateRetry),
-		workflow.SetUpdateHandler(ctx, protocol.UpdateExtend,
-			func(ctx workflow.Context, to protocol.Extension) (protocol.Steered, error) {
-				return answer(ctx, protocol.UpdateExtend, to)
-			}),
-		workflow.SetUpdateHandler(ctx, protocol.UpdatePriority,
-			func(ctx workflow.Context, to protocol.Priority) (protocol.Steered, error) {
-				return answer(ctx, protocol.UpdatePriority, to)
-			}),
-		workflow.SetUpdateHandlerWithOptions(ctx, protocol.UpdateSet,
-			func(ctx workflow.Context, to protocol.Settings) (protocol.Steered, error) {
-				return answer(ctx, protocol.UpdateSet, to)
-			}, workflow.UpdateHandlerOptions{Validator: func(_ workflow.Context, to protocol.Settings) error {
-				if to.MaxConcurrent == 99 {
-					return errors.New("99 is refused")
-				}
-				return nil
-			}}),
-	)
-}
-
-// startSteered starts a real server on dir, with a worker that runs sweeps as a steered.
-func startSteered(t *testing.T, dir string) (*steered, client.Client) {
-	t.Helper()
-	withoutTemporalVariables(t)
-	for name, value := range map[string]string{"SWEEP_STORE": "", "SWEEP_OWNER": "ada"} {
-		t.Setenv(name, value)
-	}
-	server, err := local.Start(t.Context(), local.Options{Dir: dir, GRPCPort: -1, UIPort: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	quiet := sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))
-	c, err := client.DialContext(t.Context(), client.Options{HostPort: server.HostPort, Logger: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	s := &steered{}
-	w := worker.New(c, protocol.Queue, worker.Options{})
-	w.RegisterWorkflowWithOptions(s.run, workflow.RegisterOptions{Name: protocol.WorkflowSweep})
-	if err := w.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.Stop)
-	return s, c
-}
-
-// sweepVerb runs a verb on dir in this process.
-func sweepVerb(ctx context.Context, dir string, args ...string) (status int, out, messages string) {
-	var o, e bytes.Buffer
-	status = execute(ctx, &environment{out: &o, errOut: &e}, append(args, "--dir", dir))
-	return status, o.String(), e.String()
-}
-
-// storeGrid stores the plan of a grid in dir. The first n cells have results, and the next one has failed.
-func storeGrid(t *testing.T, dir, src string, n int) (*ledger.Ledger, *plan.Plan) {
-	t.Helper()
-	store, err := openStore(t.Context(), filepath.Join(dir, "store"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	backend, err := backendFor("cpu")
-	if err != nil {
-		t.Fatal(err)
-	}
-	env := &environment{errOut: io.Discard}
-	planned, err := planGrid(t.Context(), env, gridOptions{path: writeGrid(t, src)}, plan.Estimates{Bytes: backend.bytes})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := ledger.New(store)
-	if _, err := planned.store(t.Context(), env, l); err != nil {
-		t.Fatal(err)
-	}
-	p := planned.plan
-	for i, c := range p.Cells[:n] {
-		r := ledger.NewResult(&p.Header, c, plan.Completed)
-		nmse := 0.5 - float64(i)/100
-		r.Metrics.NMSE = &nmse
-		if err := l.StoreResult(t.Context(), p.RunID(c.ID), r); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n > 0 {
-		note := ledger.NewResult(&p.Header, p.Cells[n], plan.Failed)
-		note.Error = "the loss is NaN"
-		if err := l.StoreFailure(t.Context(), p.ID, note); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return l, p
-}
-
-// eightCells is a grid of 8 cells, k varying slowest.
-func eightCells(name string) string {
-	return gridWith("name: "+name, "parameters: {k: [2, 4], dict_size: [32, 64], seed: [0, 1]}",
-		"train: {steps: 100, batch_size: 64}")
-}
 
 // Each update of the protocol has a verb, which hands over what the user says and prints what the sweep did.
 func TestSteering(t *testing.T) {
@@ -307,23 +121,6 @@ func updatesOfProtocol(t *testing.T) (out []string) {
 	}
 	slices.Sort(out)
 	return out
-}
-
-// startFake starts the workflow of a stored plan.
-func startFake(t *testing.T, dir string, p *plan.Plan) {
-	t.Helper()
-	srv, err := (&connection{}).dial(t.Context(), dir, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer srv.close()
-	l, err := openLedger(t.Context(), location{dir: dir})
-	if err == nil {
-		err = restart(t.Context(), io.Discard, srv, l, &p.Header, submission{backend: "cpu", owner: "ada", store: "/s"})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // What cannot be done is said, with what to do.
@@ -453,16 +250,6 @@ func TestSteeringErrors(t *testing.T) {
 	}
 }
 
-// swap swaps two neighbours that differ.
-func swap(id string) string {
-	for i := range len(id) - 1 {
-		if id[i] != id[i+1] {
-			return id[:i] + id[i+1:i+2] + id[i:i+1] + id[i+2:]
-		}
-	}
-	return id
-}
-
 // A verb that has to wait says what for, and an interrupt leaves the sweep to it.
 func TestSlowSteering(t *testing.T) {
 	dir := t.TempDir()
@@ -537,175 +324,4 @@ func TestSteeringWithoutWorker(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "no worker answered within 1ms: is one running?") {
 		t.Errorf("without a worker: %v", err)
 	}
-}
-
-// A sweep that starts is told who submits it, and where its results lie.
-func TestSubmission(t *testing.T) {
-	dir := t.TempDir()
-	fake, _ := startSteered(t, dir)
-	file := writeGrid(t, eightCells("eight"))
-	status, _, messages := sweepVerb(t.Context(), dir, "submit", file, "--priority", "high")
-	waitFor(t, "the sweep", func() bool { fake.mu.Lock(); defer fake.mu.Unlock(); return len(fake.inputs) > 0 })
-	in := fake.inputs[0]
-	if status != exitOK || in.Owner != "ada" || in.Priority != "high" || in.Store != filepath.Join(dir, "store") {
-		t.Errorf("status %d, %+v\n%s", status, in, messages)
-	}
-	if owner, err := ownerFlag("eve").name(); err != nil || owner != "eve" {
-		t.Errorf("--owner eve: %q, %v", owner, err)
-	}
-	t.Setenv("SWEEP_OWNER", "a\nb")
-	if _, err := ownerFlag("").name(); !errors.As(err, new(inputError)) {
-		t.Errorf("SWEEP_OWNER of two lines: %v", err)
-	}
-	t.Setenv("SWEEP_OWNER", "")
-	if owner, err := ownerFlag("").name(); err != nil || owner != "" && checkOwner(owner) != nil {
-		t.Errorf("no owner given: %q, %v", owner, err)
-	}
-	for url, want := range map[string]string{
-		"s3://bucket/a b?endpoint=http://key:secret@host:9000&region=x": "s3://bucket/a%20b",
-		"s3://key:secret@bucket/p":                                      "s3://bucket/p",
-		"file:///data/x":                                                "/data/x",
-		"/data/x?y":                                                     "/data/x?y",
-	} {
-		if got, err := storeForPeople(url); err != nil || got != want {
-			t.Errorf("%s: %q, %v, want %q", url, got, err, want)
-		}
-	}
-	if _, err := storeForPeople("s3://key:sec%zzret@bucket"); err == nil || strings.Contains(err.Error(), "ret") {
-		t.Errorf("a URL that is none: %v", err)
-	}
-}
-
-// A sweep that does not run is started for the chosen cells alone: the others count as they are.
-func TestResumeWith(t *testing.T) {
-	l, p := storeGrid(t, t.TempDir(), eightCells("eight"), 3)
-	results, err := l.Results(t.Context(), &p.Header)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := resumeWith(t.Context(), l, &p.Header, results, []int{4, 6})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := protocol.Summary{Cells: 8, Completed: 3, Reused: 3, Failed: 1, Canceled: 2}
-	if c.Summary != want || c.Next != p.TreeChunks*plan.ChunkSize {
-		t.Errorf("%+v, next %d", c.Summary, c.Next)
-	}
-	last := -1
-	note := func(tree int, cells []int) []int { // checks that a tree has the cells
-		for _, cell := range cells {
-			has := func(tc plan.TreeCell) bool { return tc.Cell == cell }
-			if !slices.ContainsFunc(p.Trees[tree].Cells, has) {
-				t.Errorf("tree %d does not have cell %d", tree, cell)
-			}
-		}
-		if tree <= last {
-			t.Errorf("tree %d comes after %d", tree, last)
-		}
-		return cells
-	}
-	var train, failed, canceled []int
-	for _, u := range c.Unfinished {
-		train = append(train, note(u.Tree, u.Cells)...)
-		last = u.Tree
-	}
-	last = -1
-	for _, u := range c.Lost {
-		failed = append(failed, note(u.Tree, u.Failed)...)
-		canceled = append(canceled, note(u.Tree, u.Canceled)...)
-		last = u.Tree
-	}
-	slices.Sort(train)
-	slices.Sort(canceled)
-	if !slices.Equal(train, []int{4, 6}) || !slices.Equal(failed, []int{3}) || !slices.Equal(canceled, []int{5, 7}) {
-		t.Errorf("train %v, failed %v, canceled %v", train, failed, canceled)
-	}
-	label := p.Label(p.Cells[3])
-	fails := []protocol.Failure{{Cell: 3, Label: label, Status: plan.Failed, Error: "the loss is NaN"}}
-	if !reflect.DeepEqual(c.Failures, fails) {
-		t.Errorf("failures %+v", c.Failures)
-	}
-	if len(c.Seen) != 3 || c.Seen[0].Cell != 2 || c.Seen[0].Label != p.Label(p.Cells[2]) {
-		t.Errorf("best cells %+v", c.Seen)
-	}
-}
-
-// Real workers train the chosen cells of a sweep that does not run, and no others.
-func TestRetrySelected(t *testing.T) {
-	dir := t.TempDir()
-	_, p := storeGrid(t, dir, gridWith("name: chosen", "parameters: {k: [2, 4], seed: [0, 1]}"), 0)
-	up, _ := startServer(t, dir, "--slots", "1")
-	if got := mustRun(t, dir, "retry", "chosen", "--where", "k=4,seed=1", "--wait"); strings.Count(got, "completed") != 1 {
-		t.Errorf("one of four cells:\n%s", got)
-	}
-	s := statusOfSweep(t, dir, "chosen")
-	if s.Completed != 1 || s.Runs[3].Status != plan.Completed {
-		t.Errorf("%+v", s)
-	}
-	retry := startProgram(t, dir, "retry", "chosen", "--cell", p.Cells[0].ID, "-o", "json")
-	var did protocol.Steered
-	if status := retry.exitStatus(t); status != exitOK {
-		t.Fatalf("status %d\n%s", status, retry.err.String())
-	}
-	err := json.Unmarshal(retry.out.Bytes(), &did)
-	if err != nil || !slices.Equal(did.Cells, []int{0}) || did.Canceled != 2 {
-		t.Errorf("%+v, %v", did, err)
-	}
-	if got := mustRun(t, dir, "retry", "chosen", "--wait"); strings.Count(got, "completed") != 4 {
-		t.Errorf("the others:\n%s", got)
-	}
-	up.terminate(t)
-}
-
-// Cells of a sweep that is larger than one table are chosen too, and as many as a history holds.
-func TestChooseOfMany(t *testing.T) {
-	_, p := storeGrid(t, t.TempDir(), eightCells("eight"), 0)
-	var results []ledger.Result
-	for i := range 2 * protocol.MaxSelection {
-		r := ledger.NewResult(&p.Header, p.Cells[i%8], plan.Pending)
-		r.Cell, r.Config.Seed = fmt.Sprintf("%020x", i), int64(i)
-		results = append(results, r)
-	}
-	var o selectionOptions
-	if err := o.where.Set("seed>=" + strconv.Itoa(protocol.MaxSelection)); err != nil {
-		t.Fatal(err)
-	}
-	env := &environment{errOut: io.Discard}
-	cells, err := o.choose(env, &p.Header, results)
-	if err != nil || len(cells) != protocol.MaxSelection || cells[0] != protocol.MaxSelection || !slices.IsSorted(cells) {
-		t.Errorf("%d cells, %v", len(cells), err)
-	}
-	o = selectionOptions{}
-	if err := o.where.Set("seed>=" + strconv.Itoa(protocol.MaxSelection-1)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := o.choose(env, &p.Header, results); !errors.As(err, new(inputError)) {
-		t.Errorf("one cell too many: %v", err)
-	}
-}
-
-// FuzzCells reads whatever stands behind --cell, without an empty ID, which every cell's begins with.
-func FuzzCells(f *testing.F) {
-	for _, s := range []string{"", ",", "ab", "AB, cd", "a,,b", "\x00", "é"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		var c cellsFlag
-		if err := c.Set(s); err == nil && (len(c) == 0 || slices.Contains(c, "")) {
-			t.Errorf("%q is read as %q", s, c)
-		}
-	})
-}
-
-// FuzzSettings reads whatever stands behind sweep set.
-func FuzzSettings(f *testing.F) {
-	for _, s := range []string{"max_concurrent=4", "max_concurrent=0", "max_concurrent=", "=", "a=b"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		to, err := parseSettings([]string{s})
-		if n := to.MaxConcurrent; err == nil && (n < 1 || n > 100_000) {
-			t.Errorf("%q is read as %d", s, n)
-		}
-	})
 }

@@ -112,8 +112,7 @@ func (a *Activity) setAttempt(p *workflow.PendingActivityInfo) {
 	if a.Started {
 		a.identity = p.GetLastWorkerIdentity()
 		a.Worker = short(a.identity, maxLabel)
-		host, _, _, _ := ParseIdentity(a.identity)
-		a.Host = short(host, maxLabel)
+		a.Host = short(hostOf(a.identity), maxLabel)
 		a.Since = timeOf(p.GetLastStartedTime())
 	} else {
 		// The time of a later attempt's schedule may be yet to come: the wait began when the attempt before ended.

@@ -117,6 +117,23 @@ func TestActivity(t *testing.T) {
 	}
 }
 
+// The host of a worker is known too where it has the name that Temporal gave to workers of older versions.
+func TestHost(t *testing.T) {
+	for identity, want := range map[string]string{
+		Identity(4711, "gpu-7", "cuda", 8): "gpu-7", Identity(1, "a@b", "cpu", 1): "a@b",
+		"4711@gpu-7@": "gpu-7", "4711@gpu-7@sweep": "gpu-7", "4711@a@b@": "a@b", "4711@ρηχός@": "ρηχός",
+		"": "", "@": "", "@@": "", "4711@@": "", "4711@gpu-7": "", "x@gpu-7@": "", "-1@gpu-7@": "", "@gpu-7@": "",
+		"another form": "", "4711": "",
+	} {
+		p := pending("cell 0 () steps 0-10", protocol.ActivityTrain, started)
+		p.LastWorkerIdentity = identity
+		a := newActivity(p)
+		if a.Host != want || a.Worker != identity {
+			t.Errorf("%q is the worker %q on the host %q, want %q", identity, a.Worker, a.Host, want)
+		}
+	}
+}
+
 // A history holds what Look returns: texts have bounds, wherever they come from, and numbers are those of JSON.
 func TestActivityBounds(t *testing.T) {
 	long := strings.Repeat("é\n", 3000)

@@ -44,3 +44,18 @@ func ParseIdentity(identity string) (host, backend string, slots int, ok bool) {
 	}
 	return host, backend, slots, true
 }
+
+// hostOf returns the host of a worker: what ParseIdentity says, or that of the form PID@HOST@QUEUE, which Temporal
+// gives to workers without a name of their own, such as those of older versions. QUEUE may be empty. For any other form
+// the host is empty.
+func hostOf(identity string) string {
+	if host, _, _, ok := ParseIdentity(identity); ok {
+		return host
+	}
+	pid, rest, _ := strings.Cut(identity, "@")
+	end := strings.LastIndex(rest, "@") // a host may contain more of them
+	if _, err := strconv.ParseUint(pid, 10, 64); err != nil || end < 1 {
+		return ""
+	}
+	return rest[:end]
+}

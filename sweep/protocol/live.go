@@ -32,7 +32,7 @@ type LiveStage struct {
 	Cell           int         `json:"cell"`            // the first of its cells; -1 if not known
 	Cells          int         `json:"cells,omitempty"` // that share it; 0 or 1 for one
 	Label          string      `json:"label,omitempty"` // of the first cell
-	State          plan.Status `json:"state"`           // Waiting, Training or Evaluating
+	State          plan.Status `json:"state"`           // Waiting, Training, Evaluating or Paused
 	Step           int64       `json:"step,omitempty"`
 	Steps          int64       `json:"steps,omitempty"` // at the end of the stage
 	Loss           float64     `json:"loss,omitempty"`
