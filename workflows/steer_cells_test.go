@@ -125,9 +125,12 @@ func TestCancelTwice(t *testing.T) {
 
 // A tree begins while the store is asked whether its canceled cells have results.
 func TestCancelWhileTheTreeBegins(t *testing.T) {
-	for _, hasResult := range []bool{false, true} {
+	for _, result := range []string{"", "before", "after its chunk is read"} {
 		s := newSim(t, cellTrees(0, 3))
-		s.results[1] = hasResult
+		s.results[1] = result == "before"
+		if result == "after its chunk is read" { // by another sweep
+			s.doAt(10*time.Second, func(s *sim) { s.results[1] = true })
+		}
 		s.takes = func(activity string, _, _ int) (time.Duration, error) {
 			return map[string]time.Duration{
 				protocol.ActivityTrain: time.Minute, protocol.ActivityFail: 5 * time.Minute,

@@ -317,9 +317,10 @@ func (s *state) cancelCells(ctx workflow.Context, of protocol.Selection) (protoc
 	}
 	s.memory.forget(noted)
 	haveResults := except(in.Cells, noted)
-	s.Canceled -= len(common(s.lostCells(), haveResults)) // a tree that began meanwhile has counted its cells
+	// A tree that began meanwhile has counted the cells of which its chunk tells a result. Nobody else counts the others.
+	s.Canceled -= len(common(s.lostCells(), haveResults))
+	s.Completed += len(common(haveResults, except(s.lostCells(), s.canceled)))
 	s.unlose(haveResults)
-	s.Completed += len(common(begun, haveResults)) // nobody else counts them
 	did := fmt.Sprintf("canceled %s", cellsOf(len(noted)))
 	if n := len(of.Cells) - len(noted); n > 0 {
 		did += "; " + others(n)
