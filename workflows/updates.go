@@ -268,7 +268,10 @@ func (s *state) retryCells(ctx workflow.Context, of protocol.Selection) (protoco
 	switch {
 	case !known:
 		s.retry = true
-		did += "; cells that an older version of sweep gave up are trained again after all others"
+		const forgotten = "cells that an older version of sweep gave up are trained again after all others"
+		if did += "; " + forgotten; len(cells) == 0 {
+			did = forgotten
+		}
 	case len(cells) == 0:
 		did = "there is nothing to train again: no such cell has failed or was canceled"
 	}
