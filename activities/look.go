@@ -31,7 +31,9 @@ func (a *Activities) Look(ctx context.Context, in protocol.LookInput) (protocol.
 	live, err := a.Observer.Look(within, in)
 	switch {
 	case err == nil:
-		live.Stages = live.Stages[:min(len(live.Stages), protocol.MaxLive)]
+		if !in.All {
+			live.Stages = live.Stages[:min(len(live.Stages), protocol.MaxLive)]
+		}
 		return live, nil
 	case ctx.Err() != nil: // the activity is canceled, paused, or its worker stops
 		return protocol.Live{}, outcome(ctx, fmt.Errorf("look at %s: %w", in.Sweep, context.Cause(ctx)))

@@ -50,12 +50,16 @@ func TestLook(t *testing.T) {
 		t.Errorf("saw %+v, %v", live, err)
 	}
 
-	// A history holds every answer: it is cut, whatever an observer gives.
+	// A history holds every answer: it is cut, whatever an observer gives, unless all stages are asked for.
 	w.Observer = observer(func(context.Context, protocol.LookInput) (protocol.Live, error) {
 		return protocol.Live{Stages: make([]protocol.LiveStage, 1000), Training: 1000}, nil
 	})
 	if live, err := w.lookAt(in); err != nil || len(live.Stages) != protocol.MaxLive || live.Training != 1000 {
 		t.Errorf("%d stages, %d in training, %v", len(live.Stages), live.Training, err)
+	}
+	in.All = true
+	if live, err := w.lookAt(in); err != nil || len(live.Stages) != 1000 {
+		t.Errorf("asked for all: %d stages, %v", len(live.Stages), err)
 	}
 }
 

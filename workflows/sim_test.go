@@ -489,10 +489,14 @@ func (s *sim) value(activity string, arg any) any {
 	case protocol.FailInput:
 		return s.record(in)
 	case protocol.LookInput:
+		var live protocol.Live
 		if s.live != nil {
-			return s.live(s)
+			live = s.live(s)
 		}
-		return protocol.Live{}
+		if !in.All {
+			live.Stages = live.Stages[:min(len(live.Stages), protocol.MaxLive)]
+		}
+		return live
 	}
 	s.collected++
 	return nil

@@ -3,6 +3,7 @@ package workflows
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -125,9 +126,12 @@ func TestCancelTwice(t *testing.T) {
 
 // A tree begins while the store is asked whether its canceled cells have results.
 func TestCancelWhileTheTreeBegins(t *testing.T) {
-	for _, hasResult := range []bool{false, true} {
+	for _, result := range []string{"", "before", "after its chunk is read"} {
 		s := newSim(t, cellTrees(0, 3))
-		s.results[1] = hasResult
+		s.results[1] = result == "before"
+		if result == "after its chunk is read" { // by another sweep
+			s.doAt(10*time.Second, func(s *sim) { s.results[1] = true })
+		}
 		s.takes = func(activity string, _, _ int) (time.Duration, error) {
 			return map[string]time.Duration{
 				protocol.ActivityTrain: time.Minute, protocol.ActivityFail: 5 * time.Minute,
@@ -171,6 +175,31 @@ func TestNoteFails(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	s.wantAnswer(protocol.UpdateRetry, "1 cell to be trained again, before all others", plan.Training, 0, 1)
+}
+
+// A sweep that an error ends takes no update while it notes its last cells: they would be counted twice.
+func TestCancelWhileAnErrorEndsTheSweep(t *testing.T) {
+	s := newSim(t, cellTrees(0, 3))
+	s.takes = func(activity string, cell, n int) (time.Duration, error) {
+		switch {
+		case activity == protocol.ActivityFail:
+			return time.Minute, errIf(n == 1, errFinal)
+		case activity == protocol.ActivityEval:
+			return time.Minute, nil
+		case activity == protocol.ActivityTrain:
+			return time.Minute, errIf(cell == 0, errFinal)
+		}
+		return 0, nil
+	}
+	s.at(65*time.Second, protocol.UpdatePause) // cell 1 stays unfinished
+	s.at(150*time.Second, protocol.UpdateCancel, selection(1))
+	if _, err := s.run(s.input(2)); err == nil {
+		t.Error("the sweep ended well")
+	}
+	wantSummary(t, progressOf(t, s.env).Summary, protocol.Summary{Cells: 3, Failed: 1, Canceled: 1, Steps: 100})
+	if a := s.answerTo(protocol.UpdateCancel); !a.rejected || !strings.Contains(a.err.Error(), "the sweep is ending") {
+		t.Errorf("%+v", a)
+	}
 }
 
 // failsAt returns what activities take, if the first trainings of some cells fail.

@@ -217,3 +217,29 @@ func TestRetryInAnOldHistory(t *testing.T) {
 		t.Errorf("began %q", s.began)
 	}
 }
+
+// Which cells an older version gave up is not known. Retrying goes through all trees again for them.
+func TestRetryForgottenCells(t *testing.T) {
+	s := newSim(t, cellTrees(0, 4))
+	s.results[0], s.results[1], s.notes[2] = true, true, plan.Failed
+	in := s.input(1)
+	in.Resume = &protocol.Continuation{Next: 3, Summary: protocol.Summary{Cells: 4, Completed: 2, Failed: 1}}
+	s.at(30*time.Second, protocol.UpdateRetry)
+	wantDone(t, s, in)
+	s.wantAnswer(protocol.UpdateRetry, "cells that an older version of sweep gave up are trained again after all others",
+		plan.Training, 0)
+	wantBegan(t, s, "TrainStage 3", "Evaluate 3", "TrainStage 2", "Evaluate 2")
+}
+
+// Of two extensions, the one that added less may come last.
+func TestExtensionsOutOfOrder(t *testing.T) {
+	s := newSim(t, cellTrees(0, 1), cellTrees(1, 2), cellTrees(2, 3))
+	in := s.input(1)
+	in.Size = s.size(1)
+	s.at(10*time.Second, protocol.UpdateExtend, protocol.Extension{Size: s.size(3)})
+	s.at(20*time.Second, protocol.UpdateExtend, protocol.Extension{Size: s.size(2)})
+	wantDone(t, s, in)
+	if a := s.answers[1]; a.Did != "added 0 cells: 3 in all" || a.err != nil {
+		t.Errorf("%+v", a)
+	}
+}

@@ -239,6 +239,22 @@ func TestPriority(t *testing.T) {
 	}
 }
 
+// All stages that wait move in the queue, also those that the details do not show.
+func TestPriorityOfManyStages(t *testing.T) {
+	const cells = 2 * protocol.MaxLive
+	s := newSim(t, cellTrees(0, cells))
+	s.live = func(s *sim) (live protocol.Live) {
+		for _, f := range s.flights {
+			live.Stages = append(live.Stages, protocol.LiveStage{ID: f.id, Cell: f.cell, State: plan.Waiting})
+		}
+		return live
+	}
+	s.at(30*time.Second, protocol.UpdatePriority, protocol.PriorityLow)
+	wantDone(t, s, s.input(cells))
+	s.wantAnswer(protocol.UpdatePriority, "priority was normal and is low; 32 waiting stages moved in the queue",
+		plan.Training, 0)
+}
+
 // Without an answer of the server the new priority holds for the stages that start from now on.
 func TestPriorityWithoutLook(t *testing.T) {
 	s := newSim(t, cellTrees(0, 2))

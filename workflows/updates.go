@@ -271,7 +271,10 @@ func (s *state) retryCells(ctx workflow.Context, of protocol.Selection) (protoco
 	switch {
 	case !known:
 		s.retry = true
-		did += "; cells that an older version of sweep gave up are trained again after all others"
+		const forgotten = "cells that an older version of sweep gave up are trained again after all others"
+		if did += "; " + forgotten; len(cells) == 0 {
+			did = forgotten
+		}
 	case len(cells) == 0:
 		did = "there is nothing to train again: no such cell has failed or was canceled"
 	}
@@ -320,9 +323,10 @@ func (s *state) cancelCells(ctx workflow.Context, of protocol.Selection) (protoc
 	}
 	s.memory.forget(noted)
 	haveResults := except(in.Cells, noted)
-	s.Canceled -= len(common(s.lostCells(), haveResults)) // a tree that began meanwhile has counted its cells
+	// A tree that began meanwhile has counted the cells of which its chunk tells a result. Nobody else counts the others.
+	s.Canceled -= len(common(s.lostCells(), haveResults))
+	s.Completed += len(common(haveResults, except(s.lostCells(), s.canceled)))
 	s.unlose(haveResults)
-	s.Completed += len(common(begun, haveResults)) // nobody else counts them
 	did := fmt.Sprintf("canceled %s", cellsOf(len(noted)))
 	if n := len(of.Cells) - len(noted); n > 0 {
 		did += "; " + others(n)

@@ -96,6 +96,7 @@ func (s *state) runStages(ctx workflow.Context) error {
 	if err := workflow.Await(disconnected, func() bool { return len(s.stages) == 0 }); err != nil {
 		return err
 	}
+	s.aborted = failure != nil // from now on: an update would change cells that recordCanceled has counted
 	if s.isEnding() || failure != nil {
 		if err := s.recordCanceled(disconnected); err != nil && failure == nil {
 			failure = err
