@@ -289,3 +289,15 @@ func TestLookBoundsTheStages(t *testing.T) {
 		t.Errorf("the weight is %g, want 1/4", w)
 	}
 }
+
+// A stage may end just when it is told to stop. What follows it is not lost: the same history goes on with it.
+func TestPauseWhenAStageEnds(t *testing.T) {
+	s := newSim(t, fourCellTree())
+	s.late = true
+	s.at(30*time.Second, protocol.UpdatePause)
+	s.at(time.Hour, protocol.UpdateResume)
+	got, err := s.run(s.input(1))
+	if err != nil || got.Completed != 4 || len(s.inputs) != 1 {
+		t.Errorf("%+v, %v, %d histories", got, err, len(s.inputs))
+	}
+}
