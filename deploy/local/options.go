@@ -67,6 +67,7 @@ type Options struct {
 	// The server's own log is temporal.log in Dir.
 	Logger *slog.Logger
 
+	//lint:ignore U1000 the build without the server does not read it
 	withoutFairness bool // as a server of an earlier version was; for tests
 }
 
