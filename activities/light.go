@@ -60,8 +60,6 @@ func (a *Activities) prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan
 // removes notes, since those runs wait to be trained again.
 func (a *Activities) RecordFailure(ctx context.Context, in protocol.FailInput) ([]int, error) {
 	defer a.heartbeat(ctx, noDetails)()
-	ctx, end := untilStop(ctx)
-	defer end()
 	noted, err := a.recordFailure(ctx, in)
 	return noted, outcome(ctx, err)
 }
