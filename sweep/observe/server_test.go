@@ -155,7 +155,9 @@ func start(
 // until looks until what it sees is as wanted. The time limit is that of the test.
 func until(t *testing.T, c client.Client, in protocol.LookInput, as func(protocol.Live) bool) protocol.Live {
 	t.Helper()
-	for {
+	looks := time.NewTicker(20 * time.Millisecond)
+	defer looks.Stop()
+	for ; ; <-looks.C {
 		live, err := observe.Looker{Client: c}.Look(t.Context(), in)
 		if err != nil {
 			t.Fatal(err)
@@ -166,7 +168,6 @@ func until(t *testing.T, c client.Client, in protocol.LookInput, as func(protoco
 		if deadline, ok := t.Deadline(); ok && time.Until(deadline) < 10*time.Second {
 			t.Fatalf("%+v: the server tells %+v", in, live)
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
 }
 

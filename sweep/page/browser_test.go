@@ -161,10 +161,12 @@ func (p *tab) filter(text string) {
 // count is what the page says of the selection: 3 of 24 cells selected.
 func (p *tab) count() string { return eval[string](p, `document.getElementById("count").textContent`) }
 
-// swipe puts a finger on an element and moves it, as drag does with the pointer.
-func (p *tab) swipe(selector string, x0, y0, x1, y1 float64) {
+// swipe puts a finger on an element and moves it, as drag does with the pointer. It returns by how many pixels the page
+// scrolled with the finger, at rest again: a page scrolls on for a while when the finger is lifted.
+func (p *tab) swipe(selector string, x0, y0, x1, y1 float64) (scrolled float64) {
 	p.t.Helper()
-	box := p.box(selector)
+	box := p.atRest(selector)
+	before := eval[float64](p, "scrollY")
 	at := func(part float64) []*input.TouchPoint {
 		x, y := x0+(x1-x0)*part, y0+(y1-y0)*part
 		return []*input.TouchPoint{{X: box[0] + x*box[2], Y: box[1] + y*box[3]}}
@@ -175,6 +177,30 @@ func (p *tab) swipe(selector string, x0, y0, x1, y1 float64) {
 	}
 	p.do(input.DispatchTouchEvent(input.TouchEnd, []*input.TouchPoint{}))
 	p.frames()
+	p.still()
+	return eval[float64](p, "scrollY") - before
+}
+
+// still waits until the page has not scrolled for ten frames.
+func (p *tab) still() {
+	p.t.Helper()
+	p.do(chromedp.Evaluate(`new Promise((done) => {
+		let last = scrollY, same = 0;
+		const look = () => {
+			same = scrollY === last ? same + 1 : 0;
+			last = scrollY;
+			if (same < 10) requestAnimationFrame(look); else done(true);
+		};
+		requestAnimationFrame(look);
+	})`, nil, awaited))
+}
+
+// atRest scrolls to an element and returns where it is as soon as the page stands still.
+func (p *tab) atRest(selector string) []float64 {
+	p.t.Helper()
+	p.box(selector)
+	p.still()
+	return p.box(selector)
 }
 
 // box scrolls to an element and returns where it is: left, top, width, height.

@@ -108,17 +108,22 @@ func TestBrowserTouch(t *testing.T) {
 	b := newBrowser(t)
 	p := b.openReport(t, Input{Sweeps: []Sweep{sampleSweep(t, smallGrid, nil)}}, 360)
 	p.do(emulation.SetTouchEmulationEnabled(true))
-	p.swipe("#nmse-n > svg", 0.5, 0.4, 0.97, 0.42)
-	if got := p.count(); got != "12 of 24 cells selected" {
-		t.Error(got)
-	}
-	p.swipe("#nmse-n > svg", 0.5, 0.5, 0.52, 0.1) // scrolls
-	if got := p.count(); got != "12 of 24 cells selected" {
-		t.Error(got)
-	}
-	p.swipe("#parallel .strip[data-axis=k]", 0.5, 0.02, 0.5, 0.4)
-	if got := p.count(); got != "6 of 24 cells selected" {
-		t.Error(got)
+	for _, c := range []struct {
+		selector       string
+		x0, y0, x1, y1 float64
+		scrolls        bool
+		want           string
+	}{
+		{"#nmse-n > svg", 0.5, 0.4, 0.97, 0.42, false, "12 of 24 cells selected"},
+		{"#nmse-n > svg", 0.5, 0.5, 0.52, 0.1, true, "12 of 24 cells selected"},
+		{"#parallel .strip[data-axis=k]", 0.5, 0.02, 0.5, 0.4, false, "6 of 24 cells selected"},
+	} {
+		if n := p.swipe(c.selector, c.x0, c.y0, c.x1, c.y1); (n > 0) != c.scrolls || n < 0 {
+			t.Errorf("a finger on %s, from (%v, %v) to (%v, %v), scrolls by %v pixels", c.selector, c.x0, c.y0, c.x1, c.y1, n)
+		}
+		if got := p.count(); got != c.want {
+			t.Errorf("a finger on %s: %s, want %s", c.selector, got, c.want)
+		}
 	}
 	p.check()
 }

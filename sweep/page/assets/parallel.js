@@ -171,8 +171,16 @@ class Parallel {
       const r = this.svg.getBoundingClientRect();
       return Math.min(Math.max(((e.clientY - r.top) * 260) / r.height, top - 4), bottom + 2);
     };
+    // Browsers ignore touch-action on a shape in a picture: without this a finger along an axis scrolls the page.
+    strip.addEventListener("touchstart", (e) => e.preventDefault(), { passive: false });
+    let before = null; // the box that was there
+    strip.addEventListener("pointercancel", () => {
+      if (from !== null) this.setBox(a, before);
+      from = null;
+    });
     strip.addEventListener("pointerdown", (e) => {
       from = at(e);
+      before = this.boxes.get(a.name) || null;
       strip.setPointerCapture(e.pointerId);
     });
     strip.addEventListener("pointermove", (e) => {
