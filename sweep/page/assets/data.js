@@ -45,9 +45,10 @@ const num = (name, row) => {
 function statusOf(row) {
   const r = doc.runningOf.get(row);
   if (!r || value("status", row) === "completed") return value("status", row);
-  const at = r.steps ? ": step " + show(r.step) + " of " + show(r.steps) : "";
+  const step = r.state === "training" && r.steps ? "step " + show(r.step) + " of " + show(r.steps) : "";
+  const what = r.doing || step;
   const where = [r.host, r.device].filter(Boolean).join(", ");
-  return r.state + (r.state === "training" && !r.doing ? at : r.doing ? ": " + r.doing : "") + (where ? " on " + where : "");
+  return r.state + (what && ": " + what) + (where && " on " + where);
 }
 
 // shown writes what a row has in a column. Settings are in full.
