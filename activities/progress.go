@@ -34,8 +34,9 @@ func (a *Activities) startProgress(ctx context.Context, ref protocol.StageRef, r
 
 // heartbeat tells Temporal at regular intervals that the activity is alive, until
 // stop is called. It goes on when the activity is canceled, because a run then
-// still saves its state. The last one tells how the attempt ended: the SDK sends it
-// unless the activity is completed, and the server shows it until the next attempt.
+// still saves its state. The last one tells how the attempt ended, and the server shows
+// it until the next attempt. The SDK does not send it if the activity is completed, nor
+// if it was canceled, paused or reset: it sends it on a context that has ended then.
 func (a *Activities) heartbeat(ctx context.Context, details func() any) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	last := context.WithoutCancel(ctx)

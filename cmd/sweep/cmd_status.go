@@ -33,8 +33,8 @@ with their metrics. SWEEP is a name or an ID.
 
 A sweep is training, paused, completed, failed, canceled, idle (it has runs to train, and
 no server runs it), or unknown (the server does not answer). A run is pending, waiting
-for a worker, training, evaluating, completed, failed, canceled, or paused by itself in
-the Web UI.`,
+for a worker, training, evaluating, completed, failed, canceled, or paused, where
+somebody paused its activity in the Web UI.`,
 		Example: "  sweep status topk-demo\n  sweep status topk-demo --all\n  sweep status topk-demo -o json",
 		Args:    args(cobra.ExactArgs(1)),
 

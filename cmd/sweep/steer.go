@@ -58,7 +58,7 @@ func runSteering(ctx context.Context, env *environment, o steerOptions, s steeri
 	if err != nil {
 		return err
 	}
-	srv, err := o.dial(ctx, s.update, header)
+	srv, err := o.dial(ctx, s.update, l, header)
 	if err != nil {
 		return err
 	}
@@ -66,12 +66,11 @@ func runSteering(ctx context.Context, env *environment, o steerOptions, s steeri
 	return o.send(ctx, env, srv, l, header, s)
 }
 
-// dial connects to the server that runs a sweep.
-func (o *steerOptions) dial(ctx context.Context, verb string, header *plan.Header) (*server, error) {
+// dial connects to the server that runs a sweep. If none is known, the error says where the sweep stands.
+func (o *steerOptions) dial(ctx context.Context, verb string, l *ledger.Ledger, header *plan.Header) (*server, error) {
 	srv, err := o.connection.dial(ctx, o.location.dir, nil)
 	if errors.Is(err, errNoServer) {
-		err = fmt.Errorf("%s %s: only a sweep that runs can be steered, and %w; sweep up, or sweep run with its grid, "+
-			"goes on with it: then it can be", verb, header.ID, err)
+		err = fmt.Errorf("%s %s: %w", verb, header.ID, explainNotRunning(ctx, l, header, err))
 	}
 	return srv, err
 }
@@ -82,7 +81,7 @@ func (o *steerOptions) send(ctx context.Context, env *environment, srv *server, 
 
 	did, err := sendUpdate(ctx, env, srv, header.ID, s)
 	if errors.Is(err, errNotRunning) {
-		err = fmt.Errorf("%s %s: %w", s.update, header.ID, explainNotRunning(ctx, l, header))
+		err = fmt.Errorf("%s %s: %w", s.update, header.ID, explainNotRunning(ctx, l, header, nil))
 	}
 	if err != nil {
 		return explain(srv.folders, err)
@@ -102,15 +101,16 @@ func printSteered(env *environment, format string, did protocol.Steered) error {
 	return nil
 }
 
-// explainNotRunning says where a sweep stands that no server runs, and what to do.
-func explainNotRunning(ctx context.Context, l *ledger.Ledger, header *plan.Header) error {
+// explainNotRunning says where a sweep stands that no server runs, and what to do. noServer is nil, or says that
+// there is no server to ask.
+func explainNotRunning(ctx context.Context, l *ledger.Ledger, header *plan.Header, noServer error) error {
 	done, err := l.CompletedRuns(ctx)
 	if err != nil {
-		return fmt.Errorf("%w, and its results cannot be counted: %w", errNotRunning, err)
+		return fmt.Errorf("%w, and its results cannot be counted: %w", cmp.Or(noServer, errNotRunning), err)
 	}
 	n, err := l.Count(ctx, header, done)
 	if err != nil {
-		return fmt.Errorf("%w, and its results cannot be counted: %w", errNotRunning, err)
+		return fmt.Errorf("%w, and its results cannot be counted: %w", cmp.Or(noServer, errNotRunning), err)
 	}
 	if n.Completed == header.CellCount {
 		return fmt.Errorf("%w: all its %d runs have results", errNotRunning, header.CellCount)
@@ -118,6 +118,10 @@ func explainNotRunning(ctx context.Context, l *ledger.Ledger, header *plan.Heade
 	counts := fmt.Sprintf("%d of %d runs have results", n.Completed, header.CellCount)
 	if n.Failed > 0 {
 		counts += fmt.Sprintf(", %d failed", n.Failed)
+	}
+	if noServer != nil {
+		return fmt.Errorf("%s; only a sweep that runs can be steered, and %w; sweep up, or sweep run with its grid, goes "+
+			"on with it", counts, noServer)
 	}
 	return fmt.Errorf("%w: %s; sweep retry %s starts it again", errNotRunning, counts, header.ID)
 }

@@ -153,7 +153,16 @@ func TestSteeringErrors(t *testing.T) {
 	}
 	for _, args := range []string{"pause eight", "resume eight", "set eight max_concurrent=2", "priority eight high",
 		"cancel eight", "cancel eight --where k=4"} {
-		check(args, exitError, "there is no Temporal server", "sweep up")
+		check(args, exitError, "3 of 8 runs have results, 1 failed; ", "there is no Temporal server", "sweep up")
+	}
+	completed := t.TempDir() // a state directory without a server too
+	storeGrid(t, completed, gridWith("name: done", "parameters: {k: [2, 4, 6]}"), 2)
+	storeGrid(t, completed, gridWith("name: whole"), 0) // of the two cells that have results
+	for _, verb := range []string{"pause", "cancel"} {
+		status, _, messages := sweepVerb(t.Context(), completed, verb, "whole")
+		if status != exitError || !strings.Contains(messages, "is not running: all its 2 runs have results") {
+			t.Errorf("%s of a completed sweep without a server: status %d\n%s", verb, status, messages)
+		}
 	}
 	for args, text := range map[string]string{
 		"pause":                                          "accepts 1 arg",
@@ -214,10 +223,10 @@ func TestSteeringErrors(t *testing.T) {
 	}
 	check("cancel eight --cell "+p.Cells[0].ID, exitError, "have results")
 	check("retry eight --where seed=0,k=2,dict_size=32", exitError, "1 of 8 cells", "have results")
-	for _, args := range []string{"pause eight", "set eight max_concurrent=2", "cancel eight --where k=4"} {
+	for _, args := range []string{"pause eight", "set eight max_concurrent=2", "cancel eight",
+		"cancel eight --where k=4"} {
 		check(args, exitError, "is not running: 3 of 8 runs have results, 1 failed; sweep retry "+p.ID)
 	}
-	check("cancel eight", exitError, "is not running")
 	_, done := storeGrid(t, dir, gridWith("name: done", "parameters: {k: [2, 4, 6]}"), 2)
 	_, whole := storeGrid(t, dir, gridWith("name: whole"), 0)
 	for _, c := range whole.Cells {
@@ -225,7 +234,9 @@ func TestSteeringErrors(t *testing.T) {
 			t.Fatal("the two sweeps share no cells")
 		}
 	}
-	check("pause whole", exitError, "all its 2 runs have results")
+	for _, args := range []string{"pause whole", "cancel whole"} {
+		check(args, exitError, "is not running: all its 2 runs have results")
+	}
 
 	startFake(t, dir, p)
 	check("set eight max_concurrent=99", exitError, "set "+p.ID+": 99 is refused")
