@@ -25,9 +25,8 @@ func TestForEach(t *testing.T) {
 	}
 	why := errors.New("why")
 	var calls atomic.Int32
-	err := forEach(t.Context(), 1000, func(ctx context.Context, i int) error {
-		calls.Add(1)
-		if i == storeCalls-1 {
+	err := forEach(t.Context(), 1000, func(ctx context.Context, _ int) error {
+		if calls.Add(1) == storeCalls {
 			return why // when as many as can be have begun
 		}
 		<-ctx.Done()
