@@ -60,7 +60,7 @@ func runCancel(ctx context.Context, env *environment, o cancelOptions) error {
 	if err != nil {
 		return err
 	}
-	srv, err := o.dial(ctx, protocol.UpdateCancel, header)
+	srv, err := o.dial(ctx, protocol.UpdateCancel, l, header)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func cancelSweep(ctx context.Context, env *environment, srv *server, l *ledger.L
 	switch {
 	case errors.As(err, &unknown),
 		err == nil && d.WorkflowExecutionInfo.Status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
-		return fmt.Errorf("sweep %s is not running", header.ID)
+		err = explainNotRunning(ctx, l, header)
 	case err == nil:
 		err = srv.client.CancelWorkflow(ctx, header.ID, "")
 	}
@@ -106,11 +106,7 @@ func cancelSweep(ctx context.Context, env *environment, srv *server, l *ledger.L
 	if format != "json" {
 		return nil
 	}
-	done, err := l.CompletedRuns(ctx)
-	if err != nil {
-		return err
-	}
-	n, err := l.Count(ctx, header, done)
+	n, err := countRuns(ctx, l, header)
 	if err != nil {
 		return err
 	}

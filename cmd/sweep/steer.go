@@ -58,7 +58,7 @@ func runSteering(ctx context.Context, env *environment, o steerOptions, s steeri
 	if err != nil {
 		return err
 	}
-	srv, err := o.dial(ctx, s.update, header)
+	srv, err := o.dial(ctx, s.update, l, header)
 	if err != nil {
 		return err
 	}
@@ -67,13 +67,16 @@ func runSteering(ctx context.Context, env *environment, o steerOptions, s steeri
 }
 
 // dial connects to the server that runs a sweep.
-func (o *steerOptions) dial(ctx context.Context, verb string, header *plan.Header) (*server, error) {
+func (o *steerOptions) dial(ctx context.Context, verb string, l *ledger.Ledger, header *plan.Header) (*server, error) {
 	srv, err := o.connection.dial(ctx, o.location.dir, nil)
-	if errors.Is(err, errNoServer) {
-		err = fmt.Errorf("%s %s: only a sweep that runs can be steered, and %w; sweep up, or sweep run with its grid, "+
-			"goes on with it: then it can be", verb, header.ID, err)
+	if !errors.Is(err, errNoServer) {
+		return srv, err
 	}
-	return srv, err
+	if n, countErr := countRuns(ctx, l, header); countErr == nil && n.Completed == header.CellCount {
+		return nil, fmt.Errorf("%s %s: %w", verb, header.ID, explainNotRunning(ctx, l, header))
+	}
+	return nil, fmt.Errorf("%s %s: only a sweep that runs can be steered, and %w; sweep up, or sweep run with its grid, "+
+		"goes on with it: then it can be", verb, header.ID, err)
 }
 
 // send sends an update to a sweep and prints what it did.
@@ -104,11 +107,7 @@ func printSteered(env *environment, format string, did protocol.Steered) error {
 
 // explainNotRunning says where a sweep stands that no server runs, and what to do.
 func explainNotRunning(ctx context.Context, l *ledger.Ledger, header *plan.Header) error {
-	done, err := l.CompletedRuns(ctx)
-	if err != nil {
-		return fmt.Errorf("%w, and its results cannot be counted: %w", errNotRunning, err)
-	}
-	n, err := l.Count(ctx, header, done)
+	n, err := countRuns(ctx, l, header)
 	if err != nil {
 		return fmt.Errorf("%w, and its results cannot be counted: %w", errNotRunning, err)
 	}
@@ -120,6 +119,15 @@ func explainNotRunning(ctx context.Context, l *ledger.Ledger, header *plan.Heade
 		counts += fmt.Sprintf(", %d failed", n.Failed)
 	}
 	return fmt.Errorf("%w: %s; sweep retry %s starts it again", errNotRunning, counts, header.ID)
+}
+
+// countRuns counts what a sweep's runs have come to.
+func countRuns(ctx context.Context, l *ledger.Ledger, header *plan.Header) (ledger.Counts, error) {
+	done, err := l.CompletedRuns(ctx)
+	if err != nil {
+		return ledger.Counts{}, err
+	}
+	return l.Count(ctx, header, done)
 }
 
 // sendUpdate sends an update to a sweep's workflow and waits until it is done. A worker
