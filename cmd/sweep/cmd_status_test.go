@@ -143,7 +143,7 @@ func TestStatusMetrics(t *testing.T) {
 		if got := s.Runs[0].Metrics; (got != nil) != metrics || metrics && (*got.NMSE != nmse || got.AuxKLoss != nil) {
 			t.Errorf("metrics %+v", got)
 		}
-		if damaged := s.Runs[1]; metrics && (damaged.Status != plan.Pending || damaged.Error != damagedResult) {
+		if damaged := s.Runs[1]; metrics && (damaged.Status != plan.Pending || damaged.Error != ledger.DamagedResult) {
 			t.Errorf("a damaged result: %+v", damaged)
 		}
 	}

@@ -39,7 +39,7 @@ func (r *reads) result(index int, c grid.Cell) {
 		switch {
 		case errors.Is(err, storage.ErrCorrupt):
 			return func(runs []runState) {
-				runs[index].Status, runs[index].Error = plan.Pending, damagedResult
+				runs[index].Status, runs[index].Error = plan.Pending, ledger.DamagedResult
 			}, nil
 		case errors.Is(err, storage.ErrNotFound): // it was removed since it was listed
 			return func(runs []runState) { runs[index].Status = plan.Pending }, nil
@@ -50,9 +50,6 @@ func (r *reads) result(index int, c grid.Cell) {
 		return func(runs []runState) { runs[index].Metrics = &brief }, nil
 	})
 }
-
-// damagedResult is the error of a run whose result cannot be used, as the verb results has it.
-const damagedResult = "its result in the store is damaged: sweep retry trains the run again"
 
 // note reads why a run failed or was canceled, for the run of this index.
 func (r *reads) note(index int, c grid.Cell) {
