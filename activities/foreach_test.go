@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 )
 
 // Each number is done once, many at a time, and nothing is started after an error, which is the one returned.
@@ -23,19 +24,29 @@ func TestForEach(t *testing.T) {
 			}
 		}
 	}
-	why := errors.New("why")
-	var calls atomic.Int32
-	err := forEach(t.Context(), 1000, func(ctx context.Context, i int) error {
-		calls.Add(1)
-		if i == storeCalls-1 {
-			return why // when as many as can be have begun
+	synctest.Test(t, func(t *testing.T) {
+		why := errors.New("why")
+		var calls atomic.Int32
+		fail, ended := make(chan struct{}), make(chan error, 1)
+		go func() {
+			ended <- forEach(t.Context(), 1000, func(ctx context.Context, _ int) error {
+				if calls.Add(1) == 1 {
+					<-fail
+					return why
+				}
+				<-ctx.Done()
+				return ctx.Err()
+			})
+		}()
+		synctest.Wait() // until as many as can be have begun
+		if calls.Load() != storeCalls {
+			t.Errorf("%d calls at a time", calls.Load())
 		}
-		<-ctx.Done()
-		return ctx.Err()
+		close(fail)
+		if err := <-ended; !errors.Is(err, why) || calls.Load() != storeCalls {
+			t.Errorf("%d calls, %v", calls.Load(), err)
+		}
 	})
-	if !errors.Is(err, why) || calls.Load() != storeCalls {
-		t.Errorf("%d calls, %v", calls.Load(), err)
-	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := forEach(ctx, 3, func(context.Context, int) error { return nil }); !errors.Is(err, context.Canceled) {

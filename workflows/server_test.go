@@ -53,6 +53,18 @@ func startServer(t *testing.T) client.Client {
 	return c
 }
 
+// sendUpdate sends an update to a workflow and waits until it is done.
+func sendUpdate(t *testing.T, c client.Client, id, name string, args ...any) (did protocol.Steered, err error) {
+	t.Helper()
+	h, err := c.UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{
+		WorkflowID: id, UpdateName: name, Args: args, WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err == nil {
+		err = h.Get(t.Context(), &did)
+	}
+	return did, err
+}
+
 // startWorkers runs workers with the fake's activities until the test ends.
 func (f *fake) startWorkers(t *testing.T, c client.Client) {
 	t.Helper()
@@ -248,13 +260,7 @@ func TestOnServer(t *testing.T) {
 		in.TreeChunks = 1
 		run := startSweep(t, c, "tree", in)
 		<-started
-		h, err := c.UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{
-			WorkflowID: "tree", UpdateName: protocol.UpdateExtend, Args: []any{plan.Size{Cells: 5, TreeChunks: 2}},
-			WaitForStage: client.WorkflowUpdateStageCompleted,
-		})
-		if err == nil {
-			err = h.Get(t.Context(), nil)
-		}
+		_, err := sendUpdate(t, c, "tree", protocol.UpdateExtend, plan.Size{Cells: 5, TreeChunks: 2})
 		if err != nil {
 			t.Error(err)
 		}
@@ -282,14 +288,9 @@ func TestOnServer(t *testing.T) {
 		in := f.input(3)
 		in.TreeChunks = 1
 		run := startSweep(t, c, "steer", in)
-		steer := func(name string, args ...any) (did protocol.Steered) {
+		steer := func(name string, args ...any) protocol.Steered {
 			t.Helper()
-			h, err := c.UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{
-				WorkflowID: "steer", UpdateName: name, Args: args, WaitForStage: client.WorkflowUpdateStageCompleted,
-			})
-			if err == nil {
-				err = h.Get(t.Context(), &did)
-			}
+			did, err := sendUpdate(t, c, "steer", name, args...)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}

@@ -95,7 +95,7 @@ func cancelSweep(ctx context.Context, env *environment, srv *server, l *ledger.L
 	switch {
 	case errors.As(err, &unknown),
 		err == nil && d.WorkflowExecutionInfo.Status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
-		return fmt.Errorf("%s %s: %w", protocol.UpdateCancel, header.ID, explainNotRunning(ctx, l, header, nil))
+		err = explainNotRunning(ctx, l, header, nil)
 	case err == nil:
 		err = srv.client.CancelWorkflow(ctx, header.ID, "")
 	}
@@ -106,11 +106,7 @@ func cancelSweep(ctx context.Context, env *environment, srv *server, l *ledger.L
 	if format != "json" {
 		return nil
 	}
-	done, err := l.CompletedRuns(ctx)
-	if err != nil {
-		return err
-	}
-	n, err := l.Count(ctx, header, done)
+	n, err := countRuns(ctx, l, header)
 	if err != nil {
 		return err
 	}

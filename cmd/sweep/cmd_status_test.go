@@ -143,7 +143,7 @@ func TestStatusMetrics(t *testing.T) {
 		if got := s.Runs[0].Metrics; (got != nil) != metrics || metrics && (*got.NMSE != nmse || got.AuxKLoss != nil) {
 			t.Errorf("metrics %+v", got)
 		}
-		if damaged := s.Runs[1]; metrics && (damaged.Status != plan.Pending || damaged.Error != damagedResult) {
+		if damaged := s.Runs[1]; metrics && (damaged.Status != plan.Pending || damaged.Error != ledger.DamagedResult) {
 			t.Errorf("a damaged result: %+v", damaged)
 		}
 	}
@@ -192,27 +192,11 @@ func (s *meetingStore) Get(ctx context.Context, key string) (io.ReadCloser, erro
 
 // Status reads no result unless metrics are asked for, and then several at a time; of pending cells it reads no note.
 func TestStatusReads(t *testing.T) {
-	store, err := openStore(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	backend, err := backendFor("cpu")
-	if err != nil {
-		t.Fatal(err)
-	}
-	env := &environment{errOut: io.Discard}
 	const many = 300 // cells, of more than one chunk
-	o := gridOptions{path: writeGrid(t, gridWith("parameters: {seed: ["+numbers(many)+"], k: [2]}"))}
-	planned, err := planGrid(t.Context(), env, o, plan.Estimates{Bytes: backend.bytes})
-	if err != nil {
-		t.Fatal(err)
-	}
-	header, err := planned.store(t.Context(), env, ledger.New(store))
-	if err != nil {
-		t.Fatal(err)
-	}
+	store, p := storePlan(t, t.TempDir(), gridWith("parameters: {seed: ["+numbers(many)+"], k: [2]}"))
+	header, env := &p.Header, &environment{errOut: io.Discard}
 	const done = 2 * readsAtATime
-	for _, c := range planned.plan.Cells[:done] {
+	for _, c := range p.Cells[:done] {
 		r := ledger.NewResult(header, c, plan.Completed)
 		if err := ledger.New(store).StoreResult(t.Context(), header.RunID(c.ID), r); err != nil {
 			t.Fatal(err)
@@ -231,7 +215,7 @@ func TestStatusReads(t *testing.T) {
 			t.Errorf("metrics %t: %d reads, want %d", x.metrics, got, x.reads)
 		}
 	}
-	failed := ledger.NewResult(header, planned.plan.Cells[many-1], plan.Failed)
+	failed := ledger.NewResult(header, p.Cells[many-1], plan.Failed)
 	if err := ledger.New(store).StoreFailure(t.Context(), header.ID, failed); err != nil {
 		t.Fatal(err)
 	}

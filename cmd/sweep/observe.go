@@ -105,11 +105,7 @@ func (o observation) withCounts(ctx context.Context, l *ledger.Ledger, id string
 	if err != nil {
 		return o, err
 	}
-	done, err := l.CompletedRuns(ctx)
-	if err != nil {
-		return o, err
-	}
-	n, err := l.Count(ctx, h, done)
+	n, err := countRuns(ctx, l, h)
 	o.Progress.Summary = protocol.Summary{Cells: h.CellCount, Completed: n.Completed, Failed: n.Failed}
 	return o, err
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/ledger"
@@ -16,20 +18,18 @@ const readsAtATime = 16
 
 // reads reads what the store says of runs, several at a time.
 type reads struct {
+	group  *errgroup.Group
 	ctx    context.Context
-	cancel context.CancelFunc
 	l      *ledger.Ledger
 	header *plan.Header
-	tokens chan struct{}
-	wg     sync.WaitGroup
 	mu     sync.Mutex
 	set    []func([]runState)
-	err    error
 }
 
 func newReads(ctx context.Context, l *ledger.Ledger, header *plan.Header) *reads {
-	ctx, cancel := context.WithCancel(ctx)
-	return &reads{ctx: ctx, cancel: cancel, l: l, header: header, tokens: make(chan struct{}, readsAtATime)}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readsAtATime)
+	return &reads{group: group, ctx: ctx, l: l, header: header}
 }
 
 // result reads the metrics of a run that has a result, for the run of this index.
@@ -39,7 +39,7 @@ func (r *reads) result(index int, c grid.Cell) {
 		switch {
 		case errors.Is(err, storage.ErrCorrupt):
 			return func(runs []runState) {
-				runs[index].Status, runs[index].Error = plan.Pending, damagedResult
+				runs[index].Status, runs[index].Error = plan.Pending, ledger.DamagedResult
 			}, nil
 		case errors.Is(err, storage.ErrNotFound): // it was removed since it was listed
 			return func(runs []runState) { runs[index].Status = plan.Pending }, nil
@@ -50,9 +50,6 @@ func (r *reads) result(index int, c grid.Cell) {
 		return func(runs []runState) { runs[index].Metrics = &brief }, nil
 	})
 }
-
-// damagedResult is the error of a run whose result cannot be used, as the verb results has it.
-const damagedResult = "its result in the store is damaged: sweep retry trains the run again"
 
 // note reads why a run failed or was canceled, for the run of this index.
 func (r *reads) note(index int, c grid.Cell) {
@@ -67,37 +64,28 @@ func (r *reads) note(index int, c grid.Cell) {
 
 // start runs a read. It waits while too many are under way.
 func (r *reads) start(read func() (func([]runState), error)) {
-	r.tokens <- struct{}{}
-	r.wg.Go(func() {
-		defer func() { <-r.tokens }()
-		if r.ctx.Err() != nil {
-			return
+	r.group.Go(func() error {
+		if err := r.ctx.Err(); err != nil {
+			return err
 		}
 		set, err := read()
+		if err != nil {
+			return err
+		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if err != nil && r.err == nil {
-			r.err = err
-			r.cancel()
-		}
 		r.set = append(r.set, set)
+		return nil
 	})
 }
 
 // wait waits for all reads, writes what they found into the runs, and returns the first error.
 func (r *reads) wait(runs []runState) error {
-	r.wg.Wait()
-	if r.err == nil {
-		r.err = r.ctx.Err()
-	}
-	r.cancel()
-	if r.err != nil {
-		return r.err
+	if err := r.group.Wait(); err != nil || runs == nil {
+		return err
 	}
 	for _, set := range r.set {
-		if runs != nil {
-			set(runs)
-		}
+		set(runs)
 	}
 	return nil
 }

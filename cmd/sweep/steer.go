@@ -104,11 +104,7 @@ func printSteered(env *environment, format string, did protocol.Steered) error {
 // explainNotRunning says where a sweep stands that no server runs, and what to do. noServer is nil, or says that
 // there is no server to ask.
 func explainNotRunning(ctx context.Context, l *ledger.Ledger, header *plan.Header, noServer error) error {
-	done, err := l.CompletedRuns(ctx)
-	if err != nil {
-		return fmt.Errorf("%w, and its results cannot be counted: %w", cmp.Or(noServer, errNotRunning), err)
-	}
-	n, err := l.Count(ctx, header, done)
+	n, err := countRuns(ctx, l, header)
 	if err != nil {
 		return fmt.Errorf("%w, and its results cannot be counted: %w", cmp.Or(noServer, errNotRunning), err)
 	}
@@ -124,6 +120,15 @@ func explainNotRunning(ctx context.Context, l *ledger.Ledger, header *plan.Heade
 			"on with it", counts, noServer)
 	}
 	return fmt.Errorf("%w: %s; sweep retry %s starts it again", errNotRunning, counts, header.ID)
+}
+
+// countRuns counts what a sweep's runs have come to.
+func countRuns(ctx context.Context, l *ledger.Ledger, header *plan.Header) (ledger.Counts, error) {
+	done, err := l.CompletedRuns(ctx)
+	if err != nil {
+		return ledger.Counts{}, err
+	}
+	return l.Count(ctx, header, done)
 }
 
 // sendUpdate sends an update to a sweep's workflow and waits until it is done. A worker

@@ -157,24 +157,8 @@ func sweepVerb(ctx context.Context, dir string, args ...string) (status int, out
 // storeGrid stores the plan of a grid in dir. The first n cells have results, and the next one has failed.
 func storeGrid(t *testing.T, dir, src string, n int) (*ledger.Ledger, *plan.Plan) {
 	t.Helper()
-	store, err := openStore(t.Context(), filepath.Join(dir, "store"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	backend, err := backendFor("cpu")
-	if err != nil {
-		t.Fatal(err)
-	}
-	env := &environment{errOut: io.Discard}
-	planned, err := planGrid(t.Context(), env, gridOptions{path: writeGrid(t, src)}, plan.Estimates{Bytes: backend.bytes})
-	if err != nil {
-		t.Fatal(err)
-	}
+	store, p := storePlan(t, filepath.Join(dir, "store"), src)
 	l := ledger.New(store)
-	if _, err := planned.store(t.Context(), env, l); err != nil {
-		t.Fatal(err)
-	}
-	p := planned.plan
 	for i, c := range p.Cells[:n] {
 		r := ledger.NewResult(&p.Header, c, plan.Completed)
 		nmse := 0.5 - float64(i)/100

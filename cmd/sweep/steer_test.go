@@ -223,8 +223,9 @@ func TestSteeringErrors(t *testing.T) {
 	}
 	check("cancel eight --cell "+p.Cells[0].ID, exitError, "have results")
 	check("retry eight --where seed=0,k=2,dict_size=32", exitError, "1 of 8 cells", "have results")
-	for _, args := range []string{"pause eight", "set eight max_concurrent=2", "cancel eight",
-		"cancel eight --where k=4"} {
+	for _, args := range []string{
+		"pause eight", "set eight max_concurrent=2", "cancel eight --where k=4", "cancel eight",
+	} {
 		check(args, exitError, "is not running: 3 of 8 runs have results, 1 failed; sweep retry "+p.ID)
 	}
 	_, done := storeGrid(t, dir, gridWith("name: done", "parameters: {k: [2, 4, 6]}"), 2)
@@ -258,6 +259,21 @@ func TestSteeringErrors(t *testing.T) {
 	}
 	if status := <-ended; status != exitError || !strings.Contains(said.String(), "ended before") {
 		t.Errorf("a sweep that ends before it has paused: status %d\n%s", status, said.String())
+	}
+}
+
+// Without a server, a sweep whose runs all have results is not said to go on with one.
+func TestSteeringWholeSweep(t *testing.T) {
+	dir := t.TempDir()
+	withoutTemporalVariables(t)
+	t.Setenv("SWEEP_STORE", "")
+	storeGrid(t, dir, gridWith("name: done", "parameters: {k: [2, 4, 6]}"), 2)
+	storeGrid(t, dir, gridWith("name: whole"), 0) // with the same two cells
+	for _, args := range []string{"pause whole", "cancel whole", "cancel whole --where k=4"} {
+		status, out, messages := sweepVerb(t.Context(), dir, strings.Fields(args)...)
+		if status != exitError || out != "" || !strings.Contains(messages, "is not running: all its 2 runs have results") {
+			t.Errorf("%s: status %d\n%s%s", args, status, out, messages)
+		}
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
@@ -259,10 +260,10 @@ func TestWatchOutages(t *testing.T) {
 	}
 }
 
-// planWithResults is a store with a plan of two cells and results of the first n.
-func planWithResults(t *testing.T, n int) (*ledger.Ledger, *plan.Header) {
+// storePlan stores the plan of a grid in a store at path.
+func storePlan(t *testing.T, path, src string) (storage.Store, *plan.Plan) {
 	t.Helper()
-	store, err := openStore(t.Context(), t.TempDir())
+	store, err := openStore(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,20 +272,25 @@ func planWithResults(t *testing.T, n int) (*ledger.Ledger, *plan.Header) {
 		t.Fatal(err)
 	}
 	env := &environment{errOut: io.Discard}
-	o := gridOptions{path: writeGrid(t, gridWith())}
-	planned, err := planGrid(t.Context(), env, o, plan.Estimates{Bytes: backend.bytes})
+	planned, err := planGrid(t.Context(), env, gridOptions{path: writeGrid(t, src)}, plan.Estimates{Bytes: backend.bytes})
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := planned.store(t.Context(), env, ledger.New(store)); err != nil {
+		t.Fatal(err)
+	}
+	return store, planned.plan
+}
+
+// planWithResults is a store with a plan of two cells and results of the first n.
+func planWithResults(t *testing.T, n int) (*ledger.Ledger, *plan.Header) {
+	t.Helper()
+	store, p := storePlan(t, t.TempDir(), gridWith())
 	l := ledger.New(store)
-	header, err := planned.store(t.Context(), &environment{errOut: io.Discard}, l)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range planned.plan.Cells[:n] {
-		if err := l.StoreResult(t.Context(), header.RunID(c.ID), ledger.Result{}); err != nil {
+	for _, c := range p.Cells[:n] {
+		if err := l.StoreResult(t.Context(), p.RunID(c.ID), ledger.Result{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return l, header
+	return l, &p.Header
 }

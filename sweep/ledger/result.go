@@ -168,12 +168,15 @@ func (l *Ledger) Results(ctx context.Context, h *plan.Header) ([]Result, error) 
 	return out, nil
 }
 
+// DamagedResult is the error of a run whose result is damaged. Its status is plan.Pending.
+const DamagedResult = "its result in the store is damaged: sweep retry trains the run again"
+
 // outcome reads what a cell of a plan has come to.
 func (l *Ledger) outcome(ctx context.Context, h *plan.Header, c grid.Cell) (Result, error) {
 	r, err := l.Result(ctx, h.RunID(c.ID))
 	if errors.Is(err, storage.ErrCorrupt) {
 		r, err = NewResult(h, c, plan.Pending), nil
-		r.Error = "its result in the store is damaged: sweep retry trains the run again"
+		r.Error = DamagedResult
 	}
 	if errors.Is(err, storage.ErrNotFound) {
 		r, err = l.note(ctx, h.ID, c.ID)

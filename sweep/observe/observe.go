@@ -35,18 +35,6 @@ func (o Observation) Ended() bool {
 	return true
 }
 
-// Stages lists the stages in flight: those that a worker trains or evaluates first, the longest-running first, then
-// those that wait for a worker, then those that are paused one by one.
-func (o Observation) Stages() []protocol.LiveStage {
-	var out []protocol.LiveStage
-	for _, a := range o.Activities {
-		if a.IsStage() {
-			out = append(out, a.LiveStage)
-		}
-	}
-	return out
-}
-
 // Sweep asks where a sweep stands; the workflow has the ID of the sweep. An error means that the server did not answer,
 // or does not know the workflow. Where only the workflow did not answer, for lack of a worker, QueryErr is set. timeout
 // bounds each of the two questions.

@@ -323,7 +323,7 @@ func TestNoAttributes(t *testing.T) {
 	wantState(t, c, "s", plan.Paused, plan.Training)
 	o, err := observe.Sweep(t.Context(), c, "s", time.Minute)
 	if err != nil || o.QueryErr != nil || o.Progress.Cells != 1 || o.State != plan.Paused || o.Ended() ||
-		len(o.Stages()) != 1 {
+		len(o.Activities) != 1 || !o.Activities[0].IsStage() {
 
 		t.Errorf("%+v, %v", o, err)
 	}
