@@ -195,6 +195,7 @@ func (s *state) evaluateCell(t *stage, c plan.TreeCell) (plan.Brief, error) {
 		if !isCheckpointLost(err) || n == maxTrainings {
 			return brief, err
 		}
+		t.evaluation = ""
 		if _, err := s.trainStage(ctx, t); err != nil {
 			return brief, err
 		}
