@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -39,7 +40,11 @@ func (s *state) retryCells(ctx workflow.Context, of protocol.Selection) (protoco
 			return protocol.Steered{}, err
 		}
 	}
-	if err := s.refuseIfEnding(); err != nil {
+	if err := s.refuseIfEnding(); err != nil { // since it was accepted
+		for _, in := range s.notesOf(cells) {
+			_, e := s.note(ctx, in)
+			err = errors.Join(err, e)
+		}
 		return protocol.Steered{}, err
 	}
 	later := s.takeBack(cells)
@@ -63,6 +68,32 @@ func (s *state) retryCells(ctx workflow.Context, of protocol.Selection) (protoco
 	return s.steered(ctx, did, 0, cells), nil
 }
 
+// notesOf returns the notes of cells, ascending, that are lost. Of failures that are not among the newest the reason is
+// forgotten.
+func (s *state) notesOf(cells []int) (notes []protocol.FailInput) {
+	add := func(cells []int, status plan.Status, reason string) {
+		if len(cells) > 0 {
+			notes = append(notes, protocol.FailInput{Sweep: s.in.Sweep, Cells: cells, Status: status, Error: reason})
+		}
+	}
+	failed, canceled := []int{}, common(s.canceled, cells)
+	for _, t := range s.lost {
+		failed, canceled = union(failed, common(t.Failed, cells)), union(canceled, common(t.Canceled, cells))
+	}
+	for _, f := range s.memory.failures {
+		if rest, found := without(failed, f.Cell); found {
+			failed = rest
+			add([]int{f.Cell}, f.Status, f.Error)
+		}
+	}
+	add(failed, plan.Failed, "the reason was forgotten when the cell was to be trained again")
+	add(canceled, plan.Canceled, canceledByPeople)
+	return notes
+}
+
+// canceledByPeople is the reason of cells that cancelCells gave up.
+const canceledByPeople = "canceled by sweep cancel"
+
 // cancelCells gives up cells that have no result. A stage that trains for no other cells stops.
 //
 // Whether a cell whose tree has not begun, or is done, has a result is not known here. So RecordFailure, which notes
@@ -73,7 +104,7 @@ func (s *state) cancelCells(ctx workflow.Context, of protocol.Selection) (protoc
 	}
 	defer s.cellsLock.Unlock()
 	in := protocol.FailInput{
-		Sweep: s.in.Sweep, Status: plan.Canceled, Error: "canceled by sweep cancel", UnlessDone: true,
+		Sweep: s.in.Sweep, Status: plan.Canceled, Error: canceledByPeople, UnlessDone: true,
 	}
 	of.Cells = union(of.Cells, nil)
 	in.Cells = s.notLost(slices.Clone(of.Cells))
