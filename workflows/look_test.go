@@ -75,3 +75,20 @@ func TestLiveWhileACheckpointIsTrainedAgain(t *testing.T) {
 	wantLive(s, 105*time.Second, 1, 0) // in training again, from 75 to 135 seconds
 	wantDone(t, s, s.input(1))
 }
+
+// A cell of a shared stage is canceled, and retried on a branch of its own. The end of the shared stage, which trains
+// for it no more, does not end that.
+func TestRunningAfterTheSharedStage(t *testing.T) {
+	s := newSim(t, fourCellTree())
+	s.at(30*time.Second, protocol.UpdateCancel, selection(0))
+	s.at(35*time.Second, protocol.UpdateRetry, selection(0))
+	for _, at := range []time.Duration{45 * time.Second, 65 * time.Second} { // the shared stage ends after 60 seconds
+		s.doAt(at, func(s *sim) {
+			p := progressOf(s.t, s.env)
+			if i := slices.Index(p.Running, 0); i < 0 || p.FirstCells[i] != 0 {
+				t.Errorf("after %s: %v are running, first cells %v; want 0 among them", at, p.Running, p.FirstCells)
+			}
+		})
+	}
+	wantDone(t, s, s.input(5))
+}
