@@ -12,8 +12,9 @@
 // remembers, and what it passes on when it continues as new; lost.go the cells that failed or were canceled; memory.go
 // what people want to see of cells that are done with.
 //
-// People steer a sweep by updates: updates.go. They see it by what attributes.go, ids.go and details.go hand to the
-// server. look.go asks what the workers do. view.go and view_*.go write Current Details, with the help of markdown.go.
+// People steer a sweep by updates: updates.go, and updates_cells.go for those of cells. They see it by what
+// attributes.go, ids.go and details.go hand to the server. look.go asks what the workers do. view.go and view_*.go
+// write Current Details, with the help of markdown.go.
 //
 // # Determinism
 //

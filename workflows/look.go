@@ -69,6 +69,7 @@ func (s *state) liveNow() *protocol.Live {
 		switch {
 		case slices.ContainsFunc(s.stages, is):
 			now.Stages = append(now.Stages, l)
+		case l.State == plan.Paused: // by itself: the server counted it as neither
 		case l.State == plan.Waiting:
 			now.Waiting--
 		default:

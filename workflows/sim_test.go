@@ -40,6 +40,7 @@ type sim struct {
 	inputs    []protocol.SweepInput // of all histories
 	results   map[int]bool
 	notes     map[int]plan.Status
+	reasons   map[int]string // of the newest notes
 	calls     map[string]int
 	flights   []*flight // activities of slots in flight
 	spans     []string  // stages that were trained to their end
@@ -84,7 +85,7 @@ var simStart = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 func newSim(t *testing.T, chunks ...[]plan.Tree) *sim {
 	return &sim{
 		t: t, chunks: chunks, saving: 2 * time.Second, now: simStart, results: map[int]bool{},
-		notes: map[int]plan.Status{}, calls: map[string]int{}, gone: map[int]bool{},
+		notes: map[int]plan.Status{}, reasons: map[int]string{}, calls: map[string]int{}, gone: map[int]bool{},
 		priority: map[string]temporal.Priority{},
 	}
 }
@@ -340,7 +341,7 @@ func (s *sim) record(in protocol.FailInput) (noted []int) {
 		case in.Status == plan.Pending:
 			delete(s.notes, c)
 		default:
-			s.notes[c] = in.Status
+			s.notes[c], s.reasons[c] = in.Status, in.Error
 		}
 		noted = append(noted, c)
 	}

@@ -43,9 +43,9 @@ func (s *state) newStage(ctx workflow.Context, ready plan.ReadyStage) *stage {
 	return t
 }
 
-// stageEnded notes that a stage is in flight no more.
+// stageEnded notes that a stage is in flight no more. Cells that it has dropped may be those of another stage by now.
 func (s *state) stageEnded(t *stage) {
-	for _, c := range t.ready.Stage.Cells {
+	for _, c := range t.cells {
 		t.tree.notRunning(c.Cell)
 	}
 	s.stages = slices.DeleteFunc(s.stages, func(o *stage) bool { return o == t })
@@ -195,6 +195,7 @@ func (s *state) evaluateCell(t *stage, c plan.TreeCell) (plan.Brief, error) {
 		if !isCheckpointLost(err) || n == maxTrainings {
 			return brief, err
 		}
+		t.evaluation = ""
 		if _, err := s.trainStage(ctx, t); err != nil {
 			return brief, err
 		}

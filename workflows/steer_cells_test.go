@@ -304,6 +304,71 @@ func TestRetryWhileTheFailureIsNoted(t *testing.T) {
 	}
 }
 
+// The sweep begins to end while a retry clears the notes of lost cells. The retry is refused, and the notes come back.
+func TestRetryAsTheSweepEnds(t *testing.T) {
+	for name, ends := range map[string]func(s *sim, in *protocol.SweepInput){
+		"canceled": func(s *sim, _ *protocol.SweepInput) {
+			s.doAt(75*time.Second, func(s *sim) { s.env.CancelWorkflow() })
+		},
+		"max_failed": func(_ *sim, in *protocol.SweepInput) { in.FailureLimit = 2 }, // cell 1 fails after 120 seconds
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSim(t, cellTrees(0, 6))
+			s.takes = func(activity string, cell, n int) (time.Duration, error) {
+				if activity == protocol.ActivityFail {
+					return map[int]time.Duration{3: 2 * time.Minute}[n], nil
+				}
+				return failsAt(0, 1)(activity, cell, n)
+			}
+			s.at(61*time.Second, protocol.UpdateCancel, selection(5))
+			s.at(70*time.Second, protocol.UpdateRetry)
+			in := s.input(1)
+			ends(s, &in)
+			_, _ = s.run(in) // a canceled sweep has no outcome
+			s.wantCounts(progressOf(t, s.env).Summary)
+			a := s.answerTo(protocol.UpdateRetry)
+			if a.err == nil || a.rejected || !strings.Contains(a.err.Error(), "the sweep is ending") {
+				t.Errorf("%+v", a)
+			}
+			if s.notes[0] != plan.Failed || s.reasons[0] != "step 3: the loss is NaN" || s.notes[5] != plan.Canceled ||
+				s.reasons[5] != "canceled by sweep cancel" {
+				t.Errorf("notes %v, reasons %v", s.notes, s.reasons)
+			}
+		})
+	}
+}
+
+// Where more cells have failed than a workflow remembers, the notes of all come back, some without their reasons.
+func TestRetryOfManyAsTheSweepEnds(t *testing.T) {
+	const failed = keptFailures + 2
+	s := newSim(t, cellTrees(0, failed+1))
+	s.takes = func(activity string, cell, n int) (time.Duration, error) {
+		switch {
+		case activity == protocol.ActivityTrain && cell == failed:
+			return time.Hour, nil
+		case activity == protocol.ActivityTrain:
+			return time.Minute, errFinal
+		case activity == protocol.ActivityFail && n == failed+1: // that of the retry
+			return time.Minute, nil
+		}
+		return 0, nil
+	}
+	s.at(70*time.Second, protocol.UpdateRetry)
+	s.doAt(75*time.Second, func(s *sim) { s.env.CancelWorkflow() })
+	_, _ = s.run(s.input(failed + 1))
+	s.wantCounts(progressOf(t, s.env).Summary)
+	whole := 0
+	for cell := range failed {
+		if s.reasons[cell] == "step 3: the loss is NaN" {
+			whole++
+		}
+	}
+	n, answer := len(s.cellsWith(plan.Failed)), s.answerTo(protocol.UpdateRetry)
+	if n != failed || whole != keptFailures || answer.err == nil {
+		t.Errorf("%d notes of failures, %d with their reasons; want %d, %d; %+v", n, whole, failed, keptFailures, answer)
+	}
+}
+
 // The last checkpoint of a cell is lost. It is canceled while the stage trains again for its evaluation.
 func TestCancelWhileACheckpointIsTrainedAgain(t *testing.T) {
 	s := newSim(t, fourCellTree())

@@ -42,10 +42,8 @@ func fence(text string, bound int) (fenced string, size int) {
 	lines := strings.Split(strings.TrimRight(strings.ReplaceAll(text, "\r\n", "\n"), "\n "), "\n")
 	bars := 3
 	for i, line := range lines {
-		if line = gridLine(line); i < len(lines) {
-			lines[i] = line
-			bars = max(bars, longestRun(line)+1)
-		}
+		lines[i] = gridLine(line)
+		bars = max(bars, longestRun(lines[i])+1)
 	}
 	begin, end := strings.Repeat("`", bars)+"yaml\n", strings.Repeat("`", bars)+"\n\n"
 	const rest = "# …\n"
@@ -59,9 +57,6 @@ func fence(text string, bound int) (fenced string, size int) {
 		}
 		end = rest + end
 		break
-	}
-	if s.left < 0 {
-		return "", 0
 	}
 	fenced = begin + s.String() + end
 	return fenced, jsonSize(fenced)

@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 	"time"
+
+	"github.com/dustin/go-humanize"
 )
 
 // maxDecimals is the number of digits after the point, as in tables of results.
@@ -41,18 +42,7 @@ func decimals(column []*float64) []string {
 func isNumber(x *float64) bool { return x != nil && !math.IsNaN(*x) && !math.IsInf(*x, 0) }
 
 // count prints a whole number with commas between thousands.
-func count[T int | int64](n T) string {
-	s := strconv.FormatInt(int64(n), 10)
-	sign := ""
-	if s[0] == '-' {
-		sign, s = "-", s[1:]
-	}
-	var parts []string
-	for ; len(s) > 3; s = s[:len(s)-3] {
-		parts = append([]string{s[len(s)-3:]}, parts...)
-	}
-	return sign + strings.Join(append([]string{s}, parts...), ",")
-}
+func count[T int | int64](n T) string { return humanize.Comma(int64(n)) }
 
 // percent prints a share, as (12%), and "" if there is no whole. Only all is 100%.
 func percent(part, whole int64) string {

@@ -234,6 +234,21 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// A stage that somebody pauses by itself is paused and nothing else, also while its worker still saves its state.
+func TestCountOfPausedStages(t *testing.T) {
+	saving := pending("cell 1 (k=8) steps 0-20", protocol.ActivityTrain, enums.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED)
+	saving.Paused = true
+	held := pending("cell 2 (k=8) steps 0-20", protocol.ActivityTrain, enums.PENDING_ACTIVITY_STATE_PAUSED)
+	held.Paused = true
+	o := Observation{Activities: []Activity{
+		newActivity(pending("cell 0 (k=8) steps 0-20", protocol.ActivityTrain, started)), newActivity(saving),
+		newActivity(pending("cell 3 (k=8) steps 0-20", protocol.ActivityTrain, scheduled)), newActivity(held),
+	}}
+	if live, _ := o.live(false); live.Training != 1 || live.Waiting != 1 || len(live.Stages) != 4 {
+		t.Errorf("%+v, want 1 in training, 1 waiting, 4 in all", live)
+	}
+}
+
 func TestQuote(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "''", "ann": "'ann'", `o'b\r`: `'o\'b\\r'`, "' OR 1=1 --": `'\' OR 1=1 --'`,

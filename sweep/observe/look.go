@@ -27,25 +27,7 @@ func (l Looker) Look(ctx context.Context, in protocol.LookInput) (protocol.Live,
 	if err != nil {
 		return protocol.Live{}, err
 	}
-	live := protocol.Live{Stages: []protocol.LiveStage{}}
-	workers := map[string]bool{} // by identity
-	for _, a := range o.Activities {
-		if !a.IsStage() {
-			continue
-		}
-		switch {
-		case a.Started:
-			live.Training++
-		case a.State == plan.Waiting:
-			live.Waiting++
-		}
-		if in.All || len(live.Stages) < protocol.MaxLive {
-			live.Stages = append(live.Stages, a.LiveStage)
-		}
-		if a.Started && a.identity != "" {
-			workers[a.identity] = true
-		}
-	}
+	live, workers := o.live(in.All)
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	var owners sync.WaitGroup
@@ -59,6 +41,32 @@ func (l Looker) Look(ctx context.Context, in protocol.LookInput) (protocol.Live,
 		live.Slots += slots
 	}
 	return live, nil
+}
+
+// live counts the stages in flight, and lists all of them or protocol.MaxLive. workers holds the identities of the
+// workers that have one. A stage that is paused by itself counts neither as one in training nor as one that waits, also
+// while its worker still saves its state.
+func (o Observation) live(all bool) (live protocol.Live, workers map[string]bool) {
+	live.Stages, workers = []protocol.LiveStage{}, map[string]bool{}
+	for _, a := range o.Activities {
+		if !a.IsStage() {
+			continue
+		}
+		switch a.State {
+		case plan.Paused:
+		case plan.Waiting:
+			live.Waiting++
+		default:
+			live.Training++
+		}
+		if all || len(live.Stages) < protocol.MaxLive {
+			live.Stages = append(live.Stages, a.LiveStage)
+		}
+		if a.Started && a.identity != "" {
+			workers[a.identity] = true
+		}
+	}
+	return live, workers
 }
 
 // pollers lists the identities of workers that asked a queue for activities in the last minutes: those that asked its
