@@ -89,12 +89,9 @@ func checkExtension(to protocol.Extension) error {
 	return nil
 }
 
-// maxConcurrency is the largest max_concurrent, in grids too.
-const maxConcurrency = 100_000
-
 func checkSettings(to protocol.Settings) error {
-	if n := to.MaxConcurrent; n < 1 || n > maxConcurrency {
-		return fmt.Errorf("max_concurrent %d: want a number from 1 to %d", n, maxConcurrency)
+	if n := to.MaxConcurrent; n < 1 || n > plan.MaxConcurrent {
+		return fmt.Errorf("max_concurrent %d: want a number from 1 to %d", n, plan.MaxConcurrent)
 	}
 	return nil
 }

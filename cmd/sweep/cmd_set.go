@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
 	"github.com/topksweep/sweep/sweep/spelling"
 )
@@ -60,7 +61,7 @@ type setting struct {
 // settings lists what can be changed. The bounds are those of the grid.
 func settings() []setting {
 	return []setting{
-		{"max_concurrent", 1, 100_000, func(s *protocol.Settings) *int { return &s.MaxConcurrent }},
+		{"max_concurrent", 1, plan.MaxConcurrent, func(s *protocol.Settings) *int { return &s.MaxConcurrent }},
 	}
 }
 

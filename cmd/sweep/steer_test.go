@@ -155,15 +155,6 @@ func TestSteeringErrors(t *testing.T) {
 		"cancel eight", "cancel eight --where k=4"} {
 		check(args, exitError, "3 of 8 runs have results, 1 failed; ", "there is no Temporal server", "sweep up")
 	}
-	completed := t.TempDir() // a state directory without a server too
-	storeGrid(t, completed, gridWith("name: done", "parameters: {k: [2, 4, 6]}"), 2)
-	storeGrid(t, completed, gridWith("name: whole"), 0) // of the two cells that have results
-	for _, verb := range []string{"pause", "cancel"} {
-		status, _, messages := sweepVerb(t.Context(), completed, verb, "whole")
-		if status != exitError || !strings.Contains(messages, "is not running: all its 2 runs have results") {
-			t.Errorf("%s of a completed sweep without a server: status %d\n%s", verb, status, messages)
-		}
-	}
 	for args, text := range map[string]string{
 		"pause":                                          "accepts 1 arg",
 		"pause eight eight":                              "accepts 1 arg",

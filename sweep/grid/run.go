@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// MaxConcurrent is the largest RunOptions.MaxConcurrent.
+const MaxConcurrent = 100_000
+
 // RunOptions is the section run of a grid: how the sweep is carried out. No option changes a result.
 type RunOptions struct {
 	MaxConcurrent int               `json:"max_concurrent"` // runs at a time

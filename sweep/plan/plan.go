@@ -19,6 +19,9 @@ type Plan struct {
 	added []Tree // by Extend: they are stored behind the trees that were there before
 }
 
+// MaxConcurrent is the largest max_concurrent, of a grid and of a sweep that runs.
+const MaxConcurrent = grid.MaxConcurrent
+
 // A Header is a Plan without its cells and trees, which are stored apart from it,
 // in chunks.
 type Header struct {
