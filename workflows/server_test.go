@@ -103,10 +103,14 @@ func histories(t *testing.T, c client.Client, id, run string) (all []*historypb.
 }
 
 // recordHistory writes a history to testdata if -update is given. One that is there stays: it is that of an earlier
-// version, which TestReplay replays.
+// version, which TestReplay replays. Without -update it must be there.
 func recordHistory(t *testing.T, name string, h *historypb.History) {
 	t.Helper()
+	path := filepath.Join("testdata", name+".json")
 	if !goldentest.Updating() {
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("no recorded history: %v (run with -update)", err)
+		}
 		return
 	}
 	b, err := temporalproto.CustomJSONMarshalOptions{Indent: " "}.Marshal(h)
@@ -116,7 +120,7 @@ func recordHistory(t *testing.T, name string, h *historypb.History) {
 	if host, err := os.Hostname(); err == nil { // the SDK puts it into the names of queues
 		b = bytes.ReplaceAll(b, []byte(host), []byte(recordedIdentity))
 	}
-	file, err := os.OpenFile(filepath.Join("testdata", name+".json"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if errors.Is(err, fs.ErrExist) {
 		return
 	}
@@ -130,7 +134,10 @@ func recordHistory(t *testing.T, name string, h *historypb.History) {
 }
 
 // untilCanceled heartbeats until the server says that the activity is canceled.
-func untilCanceled(ctx context.Context) error {
+func untilCanceled(ctx context.Context) error { return untilReleased(ctx, nil) }
+
+// untilReleased heartbeats until then, or until release is closed.
+func untilReleased(ctx context.Context, release <-chan struct{}) error {
 	beat := time.NewTicker(10 * time.Millisecond)
 	defer beat.Stop()
 	for {
@@ -138,6 +145,8 @@ func untilCanceled(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-release:
+			return nil
 		case <-beat.C:
 		}
 	}
@@ -147,6 +156,7 @@ func untilCanceled(ctx context.Context) error {
 // summary.
 func TestOnServer(t *testing.T) {
 	c := startServer(t)
+	addAttributes(t, c)
 	t.Run("runs", func(t *testing.T) {
 		f := newFake(12)
 		f.label = strings.Repeat("dict_size=4096 ", 100)
@@ -282,19 +292,7 @@ func TestOnServer(t *testing.T) {
 		in := f.input(3)
 		in.TreeChunks = 1
 		run := startSweep(t, c, "steer", in)
-		steer := func(name string, args ...any) (did protocol.Steered) {
-			t.Helper()
-			h, err := c.UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{
-				WorkflowID: "steer", UpdateName: name, Args: args, WaitForStage: client.WorkflowUpdateStageCompleted,
-			})
-			if err == nil {
-				err = h.Get(t.Context(), &did)
-			}
-			if err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			return did
-		}
+		steer := func(name string, args ...any) protocol.Steered { return steerSweep(t, c, "steer", name, args...) }
 		for range 3 {
 			<-begun
 		}
@@ -324,13 +322,20 @@ func TestOnServer(t *testing.T) {
 		wantEach(t, "evaluated", f.evaluated, cellRange(0, 9), 1)
 		recordHistory(t, "steered-steer", histories(t, c, "steer", run.GetRunID())[0])
 	})
+	t.Run("steer tree", func(t *testing.T) { testSteerTree(t, c) })
 	// A large grid takes several histories. Each is shorter than the length at which Temporal suggests to continue as
 	// new, each replays, and no run is lost between two of them.
 	t.Run("large", func(t *testing.T) {
 		f := newFake(800)
 		f.startWorkers(t, c)
-		run := startSweep(t, c, "large", f.input(8))
+		in := f.input(8)
+		in.Attributes = recordedAttributes()
+		run := startSweep(t, c, "large", in)
 		first := run.GetRunID() // Get follows the later histories
+		for range 20 {
+			steerSweep(t, c, "large", protocol.UpdatePause)
+			steerSweep(t, c, "large", protocol.UpdateResume)
+		}
 		if err := run.Get(t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
@@ -350,5 +355,10 @@ func TestOnServer(t *testing.T) {
 				t.Errorf("history %d: %v", i, err)
 			}
 		}
+		// A search by state finds the current history alone, and what its cells have reached.
+		const large = "WorkflowId = 'large' AND "
+		untilFound(t, c, large+"SweepState = 'continued'", int64(len(all)-1))
+		untilFound(t, c, large+"SweepState = 'completed' AND SweepDone = 800 AND SweepBestNMSE = 0.001", 1)
+		untilFound(t, c, large+"(SweepState = 'training' OR SweepState = 'paused')", 0)
 	})
 }
