@@ -4,13 +4,13 @@ package workflows
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
@@ -42,7 +42,7 @@ func testSteerTree(t *testing.T, c client.Client) {
 	}
 	f.startWorkers(t, c)
 	in := f.input(2)
-	in.TreeChunks, in.Cells, in.Attributes = 1, 6, recordedAttributes()
+	in.TreeChunks, in.Cells, in.Attributes = 1, 6, slices.Sorted(maps.Keys(searchAttributes()))
 	run := startSweep(t, c, "steer-tree", in)
 	steer := func(name string, args ...any) protocol.Steered { return steerSweep(t, c, "steer-tree", name, args...) }
 	<-failing
@@ -95,30 +95,15 @@ func steerSweep(t *testing.T, c client.Client, id, update string, args ...any) (
 	return did
 }
 
-func recordedAttributes() []string {
-	return []string{
-		protocol.AttrState, protocol.AttrCells, protocol.AttrDone, protocol.AttrFailed, protocol.AttrBestNMSE,
+// searchAttributes are those of a sweep that change while it runs.
+func searchAttributes() map[string]enums.IndexedValueType {
+	return map[string]enums.IndexedValueType{
+		protocol.AttrState:    enums.INDEXED_VALUE_TYPE_KEYWORD,
+		protocol.AttrCells:    enums.INDEXED_VALUE_TYPE_INT,
+		protocol.AttrDone:     enums.INDEXED_VALUE_TYPE_INT,
+		protocol.AttrFailed:   enums.INDEXED_VALUE_TYPE_INT,
+		protocol.AttrBestNMSE: enums.INDEXED_VALUE_TYPE_DOUBLE,
 	}
-}
-
-// addAttributes lets a namespace have the search attributes of sweeps.
-func addAttributes(t *testing.T, c client.Client) {
-	t.Helper()
-	_, err := c.OperatorService().AddSearchAttributes(t.Context(), &operatorservice.AddSearchAttributesRequest{
-		Namespace: client.DefaultNamespace,
-		SearchAttributes: map[string]enums.IndexedValueType{
-			protocol.AttrState:    enums.INDEXED_VALUE_TYPE_KEYWORD,
-			protocol.AttrCells:    enums.INDEXED_VALUE_TYPE_INT,
-			protocol.AttrDone:     enums.INDEXED_VALUE_TYPE_INT,
-			protocol.AttrFailed:   enums.INDEXED_VALUE_TYPE_INT,
-			protocol.AttrBestNMSE: enums.INDEXED_VALUE_TYPE_DOUBLE,
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The server takes them once the frontend's cache of namespaces has them.
-	untilFound(t, c, protocol.AttrState+" = 'none' AND "+protocol.AttrBestNMSE+" < 0", 0)
 }
 
 // untilFound waits until a search finds so many histories. A server shows them a moment later.

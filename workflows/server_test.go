@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,7 +36,9 @@ const recordedIdentity = "recorded"
 // startServer starts a real server and returns a client to it.
 func startServer(t *testing.T) client.Client {
 	t.Helper()
-	s, err := local.Start(t.Context(), local.Options{Dir: t.TempDir(), GRPCPort: -1, UIPort: -1})
+	s, err := local.Start(t.Context(), local.Options{
+		Dir: t.TempDir(), GRPCPort: -1, UIPort: -1, SearchAttributes: searchAttributes(),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +159,6 @@ func untilReleased(ctx context.Context, release <-chan struct{}) error {
 // summary.
 func TestOnServer(t *testing.T) {
 	c := startServer(t)
-	addAttributes(t, c)
 	t.Run("runs", func(t *testing.T) {
 		f := newFake(12)
 		f.label = strings.Repeat("dict_size=4096 ", 100)
@@ -329,7 +331,7 @@ func TestOnServer(t *testing.T) {
 		f := newFake(800)
 		f.startWorkers(t, c)
 		in := f.input(8)
-		in.Attributes = recordedAttributes()
+		in.Attributes = slices.Sorted(maps.Keys(searchAttributes()))
 		run := startSweep(t, c, "large", in)
 		first := run.GetRunID() // Get follows the later histories
 		for range 20 {
