@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,7 +36,9 @@ const recordedIdentity = "recorded"
 // startServer starts a real server and returns a client to it.
 func startServer(t *testing.T) client.Client {
 	t.Helper()
-	s, err := local.Start(t.Context(), local.Options{Dir: t.TempDir(), GRPCPort: -1, UIPort: -1})
+	s, err := local.Start(t.Context(), local.Options{
+		Dir: t.TempDir(), GRPCPort: -1, UIPort: -1, SearchAttributes: searchAttributes(),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,10 +118,14 @@ func histories(t *testing.T, c client.Client, id, run string) (all []*historypb.
 }
 
 // recordHistory writes a history to testdata if -update is given. One that is there stays: it is that of an earlier
-// version, which TestReplay replays.
+// version, which TestReplay replays. Without -update it must be there.
 func recordHistory(t *testing.T, name string, h *historypb.History) {
 	t.Helper()
+	path := filepath.Join("testdata", name+".json")
 	if !goldentest.Updating() {
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("no recorded history: %v (run with -update)", err)
+		}
 		return
 	}
 	b, err := temporalproto.CustomJSONMarshalOptions{Indent: " "}.Marshal(h)
@@ -128,7 +135,7 @@ func recordHistory(t *testing.T, name string, h *historypb.History) {
 	if host, err := os.Hostname(); err == nil { // the SDK puts it into the names of queues
 		b = bytes.ReplaceAll(b, []byte(host), []byte(recordedIdentity))
 	}
-	file, err := os.OpenFile(filepath.Join("testdata", name+".json"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if errors.Is(err, fs.ErrExist) {
 		return
 	}
@@ -142,7 +149,10 @@ func recordHistory(t *testing.T, name string, h *historypb.History) {
 }
 
 // untilCanceled heartbeats until the server says that the activity is canceled.
-func untilCanceled(ctx context.Context) error {
+func untilCanceled(ctx context.Context) error { return untilReleased(ctx, nil) }
+
+// untilReleased heartbeats until then, or until release is closed.
+func untilReleased(ctx context.Context, release <-chan struct{}) error {
 	beat := time.NewTicker(10 * time.Millisecond)
 	defer beat.Stop()
 	for {
@@ -150,6 +160,8 @@ func untilCanceled(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-release:
+			return nil
 		case <-beat.C:
 		}
 	}
@@ -288,14 +300,7 @@ func TestOnServer(t *testing.T) {
 		in := f.input(3)
 		in.TreeChunks = 1
 		run := startSweep(t, c, "steer", in)
-		steer := func(name string, args ...any) protocol.Steered {
-			t.Helper()
-			did, err := sendUpdate(t, c, "steer", name, args...)
-			if err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			return did
-		}
+		steer := func(name string, args ...any) protocol.Steered { return steerSweep(t, c, "steer", name, args...) }
 		for range 3 {
 			<-begun
 		}
@@ -325,13 +330,20 @@ func TestOnServer(t *testing.T) {
 		wantEach(t, "evaluated", f.evaluated, cellRange(0, 9), 1)
 		recordHistory(t, "steered-steer", histories(t, c, "steer", run.GetRunID())[0])
 	})
+	t.Run("steer tree", func(t *testing.T) { testSteerTree(t, c) })
 	// A large grid takes several histories. Each is shorter than the length at which Temporal suggests to continue as
 	// new, each replays, and no run is lost between two of them.
 	t.Run("large", func(t *testing.T) {
 		f := newFake(800)
 		f.startWorkers(t, c)
-		run := startSweep(t, c, "large", f.input(8))
+		in := f.input(8)
+		in.Attributes = slices.Sorted(maps.Keys(searchAttributes()))
+		run := startSweep(t, c, "large", in)
 		first := run.GetRunID() // Get follows the later histories
+		for range 20 {
+			steerSweep(t, c, "large", protocol.UpdatePause)
+			steerSweep(t, c, "large", protocol.UpdateResume)
+		}
 		if err := run.Get(t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
@@ -351,5 +363,10 @@ func TestOnServer(t *testing.T) {
 				t.Errorf("history %d: %v", i, err)
 			}
 		}
+		// A search by state finds the current history alone, and what its cells have reached.
+		const large = "WorkflowId = 'large' AND "
+		untilFound(t, c, large+"SweepState = 'continued'", int64(len(all)-1))
+		untilFound(t, c, large+"SweepState = 'completed' AND SweepDone = 800 AND SweepBestNMSE = 0.001", 1)
+		untilFound(t, c, large+"(SweepState = 'training' OR SweepState = 'paused')", 0)
 	})
 }

@@ -135,7 +135,8 @@ func TestStartInNamespace(t *testing.T) {
 	if got := attributesOf(request); !maps.Equal(got, want) || notes.Len() > 0 {
 		t.Errorf("search attributes %v; want %v; notes: %s", got, want, &notes)
 	}
-	if request.Namespace != "research" || !strings.HasPrefix(request.WorkflowId, "demo-") {
+	_, h := storedPlan(t, demoGrid)
+	if request.Namespace != "research" || request.WorkflowId != h.ID {
 		t.Errorf("started %s in the namespace %q", request.WorkflowId, request.Namespace)
 	}
 }
