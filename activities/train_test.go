@@ -40,7 +40,7 @@ func TestWholeRun(t *testing.T) {
 	if r.Cell != want.Cell || r.Config != want.Config || r.Status != want.Status || r.Data != want.Data {
 		t.Errorf("result %+v, want %+v", r, want)
 	}
-	if r.LMName != "toy" || *r.Layer != 3 || r.Submodule != "resid_post" {
+	if r.LMName != "toy" || *r.Layer != 3 || r.SubmoduleName != "resid_post" {
 		t.Errorf("the result names other activations: %+v", r)
 	}
 	if r.Tokens != steps*16 || r.Metrics.EvalTokens != 64 || !(r.Metrics.L2Loss > 0) {

@@ -9,15 +9,14 @@ import (
 
 // DataSpec says what to train on: the data section of grid.yaml.
 type DataSpec struct {
-	Source        string     `json:"source,omitempty"`    // a directory or a glob of activation shards
-	Synthetic     *Synthetic `json:"synthetic,omitempty"` // or sparse sums of known directions
-	Normalize     string     `json:"normalize"`           // none | mean_square
-	EvalTokens    int64      `json:"eval_tokens"`         // rows held out; 0 is auto: min(65,536, a tenth of the rows)
-	MaxNorm       string     `json:"max_norm,omitempty"`  // leave longer rows out: a norm, or 10x_median
-	Verify        string     `json:"verify,omitempty"`    // whole (or empty) | sample: what the fingerprint covers
-	LMName        string     `json:"lm_name,omitempty"`   // recorded in results and exports
-	Layer         *int       `json:"layer,omitempty"`
-	SubmoduleName string     `json:"submodule_name,omitempty"`
+	Source     string     `json:"source,omitempty"`      // a directory or a glob of activation shards
+	Synthetic  *Synthetic `json:"synthetic,omitempty"`   // or sparse sums of known directions
+	Normalize  string     `json:"normalize"`             // none | mean_square
+	EvalTokens int64      `json:"eval_tokens"`           // rows held out; 0 is auto: min(65,536, a tenth of the rows)
+	MaxNorm    string     `json:"max_norm,omitempty"`    // leave longer rows out: a norm, or 10x_median
+	Verify     string     `json:"verify,omitempty"`      // whole (or empty) | sample: what the fingerprint covers
+	EvalSource string     `json:"eval_source,omitempty"` // held-out rows of one's own: as Source, all of its rows
+	Names
 }
 
 // ParseMaxNorm reads DataSpec.MaxNorm: a norm, or a number of median norms, such as

@@ -26,9 +26,7 @@ type Result struct {
 	Scale       float64         `json:"scale,omitzero"`
 	Threshold   *float64        `json:"threshold,omitempty"` // in units of the activations as stored
 	Semantics   int             `json:"semantics,omitempty"`
-	LMName      string          `json:"lm_name,omitempty"`
-	Layer       *int            `json:"layer,omitempty"`
-	Submodule   string          `json:"submodule_name,omitempty"`
+	trainer.Names
 
 	// Results of an earlier version lack these.
 	Spans     []Span `json:"spans,omitempty"`      // from step 0 to the end, in order
@@ -66,7 +64,7 @@ func NewResult(h *plan.Header, c grid.Cell, s plan.Status) Result {
 	return Result{
 		Semantics: trainer.SemanticsVersion,
 		Cell:      c.ID, Config: c.Config, Status: s, Data: h.Info.Fingerprint, Scale: h.Info.Scale,
-		LMName: h.Data.LMName, Layer: h.Data.Layer, Submodule: h.Data.SubmoduleName,
+		Names: h.Data.Names,
 	}
 }
 
@@ -193,7 +191,7 @@ func (l *Ledger) outcome(ctx context.Context, h *plan.Header, c grid.Cell) (Resu
 	}
 	// The names of the activations are those of this plan's grid. The sweep that
 	// trained the run may have had others.
-	r.LMName, r.Layer, r.Submodule = h.Data.LMName, h.Data.Layer, h.Data.SubmoduleName
+	r.Names = h.Data.Names
 	r.Sweep, r.Run, r.Written = h.ID, h.RunID(c.ID), c.Written
 	return r, err
 }

@@ -290,7 +290,8 @@ func TestResultsNameTheActivations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := results[0]; r.Status != plan.Completed || r.LMName != "gpt2" || *r.Layer != 7 || r.Submodule != "resid_post" {
+	if r := results[0]; r.Status != plan.Completed || r.LMName != "gpt2" || *r.Layer != 7 ||
+		r.SubmoduleName != "resid_post" {
 		t.Errorf("result %+v", r)
 	}
 }

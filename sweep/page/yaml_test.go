@@ -18,14 +18,16 @@ func TestDataSection(t *testing.T) {
 		"least": {Source: "acts", Normalize: "none"},
 		"all": {
 			Source: "/a b/*.safetensors", Normalize: "mean_square", EvalTokens: 500, MaxNorm: "10x_median", Verify: "sample",
-			LMName: "gpt2: #1", Layer: &layer, SubmoduleName: "resid_post",
+			Names: trainer.Names{LMName: "gpt2: #1", Layer: &layer, SubmoduleName: "resid_post"},
 		},
 		"synthetic": {
 			Normalize: "none", Synthetic: &trainer.Synthetic{
 				ActivationDim: 8, Directions: 16, Tokens: 1 << 39, Active: 1e-300, Zipf: 0.1, Noise: 1e30, Seed: 1 << 62,
 			},
 		},
-		"hostile": {Source: "yes", Normalize: "none", LMName: "\"'`\\ <&> {[*&!|%@\t\n- a: b ☃ \u2028", SubmoduleName: "~"},
+		"hostile": {Source: "yes", Normalize: "none", Names: trainer.Names{
+			LMName: "\"'`\\ <&> {[*&!|%@\t\n- a: b ☃ \u2028", SubmoduleName: "~",
+		}},
 	} {
 		t.Run(name, func(t *testing.T) { checkSection(t, d) })
 	}
@@ -37,7 +39,7 @@ func FuzzDataSection(f *testing.F) {
 		if !utf8.ValidString(source) || !utf8.ValidString(model) {
 			return // a stored plan, in JSON, has no such text
 		}
-		d := trainer.DataSpec{Source: source, LMName: model, Normalize: "none"}
+		d := trainer.DataSpec{Source: source, Normalize: "none", Names: trainer.Names{LMName: model}}
 		text := "name: a\n" + dataSection(d) + "train: {steps: 10}\n"
 		g, err := grid.Parse("grid.yaml", []byte(text), grid.ParseOptions{})
 		if err != nil {

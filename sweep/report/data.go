@@ -55,7 +55,7 @@ func dataColumns() []Column {
 		},
 		{
 			Column: text("submodule_name", "the place in the layer, as the grid names it"),
-			group:  groupData, get: func(r ledger.Result) any { return textOrNil(r.Submodule) },
+			group:  groupData, get: func(r ledger.Result) any { return textOrNil(r.SubmoduleName) },
 		},
 		{
 			Column: float("huge_rows_share", "share of the mean square in rows of over 10 median norms"),

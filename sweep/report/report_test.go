@@ -33,7 +33,7 @@ func sample() Rows {
 		return ledger.Result{
 			Cell: id, Config: c, Metrics: m, Status: plan.Completed, Tokens: c.Tokens(), WallSeconds: 12.5,
 			Data: "f00d", Scale: 0.125, Semantics: trainer.SemanticsVersion,
-			LMName: "gpt2-small", Layer: &layer, Submodule: "resid_post",
+			Names: trainer.Names{LMName: "gpt2-small", Layer: &layer, SubmoduleName: "resid_post"},
 		}
 	}
 	return Rows{

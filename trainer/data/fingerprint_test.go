@@ -33,7 +33,8 @@ func TestFingerprint(t *testing.T) {
 	if got := print(renamed, trainer.DataSpec{}); got != want {
 		t.Errorf("renamed: %s, want %s", got, want)
 	}
-	if got := print(base(), trainer.DataSpec{Normalize: "none", EvalTokens: 10, LMName: "gpt2"}); got != want {
+	named := trainer.DataSpec{Normalize: "none", EvalTokens: 10, Names: trainer.Names{LMName: "gpt2"}}
+	if got := print(base(), named); got != want {
 		t.Errorf("defaults spelt out: %s, want %s", got, want)
 	}
 

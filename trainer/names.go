@@ -1,0 +1,15 @@
+package trainer
+
+// Names say where activations come from: the language model, and the place in it. harvest.json has them, and the data
+// section of grid.yaml, which goes first. They are recorded in results and exports, and change nothing that is trained.
+type Names struct {
+	LMName        string `json:"lm_name,omitempty"` // as on the Hugging Face hub, or of a folder
+	Layer         *int   `json:"layer,omitempty"`   // block, counted from 0
+	SubmoduleName string `json:"submodule_name,omitempty"`
+
+	HookName      string `json:"hook_name,omitempty"`      // as TransformerLens names the place: blocks.5.hook_resid_post
+	ModulePath    string `json:"module_path,omitempty"`    // of the module that puts the activations out: encoder.layer.5
+	ContextLength int    `json:"context_length,omitempty"` // tokens that the model sees at once, special ones included
+	PrependBOS    *bool  `json:"prepend_bos,omitempty"`    // each context begins with a token that the tokenizer adds
+	DropSpecial   *bool  `json:"drop_special,omitempty"`   // special tokens have no rows
+}
