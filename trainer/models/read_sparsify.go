@@ -150,8 +150,8 @@ func (m *Model) own(c config, metadata map[string]string) error {
 	return nil
 }
 
-// names reads where the activations come from: from SAELens' metadata in cfg.json, else from this program's result.json,
-// else from the name of sparsify's folder and the config of its run.
+// names reads where the activations come from: from SAELens' metadata in cfg.json, else from this program's
+// result.json, else from the name of sparsify's folder and the config of its run.
 func (m *Model) names(fsys fs.FS, at place, c config) {
 	if meta, err := c.object("metadata"); err == nil && meta.keys != nil {
 		m.Names = saelensNames(meta)

@@ -228,7 +228,8 @@ func TestNames(t *testing.T) {
 	if n := got.Names; err != nil || n.ModulePath != "layers.3.mlp" || n.LMName != "org/lm" || n.ContextLength != 99 {
 		t.Errorf("sparsify: %+v, %v", got, err)
 	}
-	fsys["run/layers.3.mlp/result.json"] = &fstest.MapFile{Data: []byte(`{"lm_name": "x", "layer": 3, "drop_special": true}`)}
+	result := []byte(`{"lm_name": "x", "layer": 3, "drop_special": true}`)
+	fsys["run/layers.3.mlp/result.json"] = &fstest.MapFile{Data: result}
 	got, _, err = Read(fsys)
 	if n := got.Names; err != nil || n.LMName != "x" || n.Layer == nil || *n.Layer != 3 || !*n.DropSpecial {
 		t.Errorf("a result of ours: %+v, %v", got, err)
@@ -290,7 +291,8 @@ func FuzzRead(f *testing.F) {
 	}
 	for i, text := range []string{
 		`{"k":1}`, `{"k":1,"architecture":"topk","rescale_acts_by_decoder_norm":true}`,
-		`{"k":1,"architecture":"topk","normalize_activations":"expected_average_only_in","metadata":{"sae_lens_version":"6"}}`,
+		`{"k":1,"architecture":"topk","normalize_activations":"expected_average_only_in",` +
+			`"metadata":{"sae_lens_version":"6"}}`,
 		`{"activation_fn_str":"topk","activation_fn_kwargs":{"k":2},"normalize_activations":true}`,
 		`{"trainer":{"k":1,"dict_class":"AutoEncoderTopK"},"sweep":{"threshold":1e30,"scale":-1}}`, `{"k":1,"scale":1e400}`,
 	} {
