@@ -61,6 +61,13 @@ func onlySparsifyTopK(c config) error {
 			return fmt.Errorf("%s: %s is true: this is a transcoder, and only autoencoders are read", c.file, key)
 		}
 	}
+	// The first versions, named sae, had signed: the largest activations by size, without ReLU.
+	if signed, err := c.flag("signed", false); err != nil || signed {
+		if err == nil {
+			err = fmt.Errorf("%s: signed is true: only models that keep positive activations are read", c.file)
+		}
+		return err
+	}
 	return nil
 }
 

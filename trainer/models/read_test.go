@@ -53,6 +53,7 @@ func TestBadFolders(t *testing.T) {
 		{sparsifyWeights, "groupmax", set(toolsConfig, "activation", "groupmax"), []string{"groupmax"}},
 		{sparsifyWeights, "transcoder", set(toolsConfig, "transcode", true), []string{"transcode"}},
 		{sparsifyWeights, "skip", set(toolsConfig, "skip_connection", true), []string{"skip_connection"}},
+		{sparsifyWeights, "signed", set(toolsConfig, "signed", true), []string{"signed"}},
 		{sparsifyWeights, "d_in", set(toolsConfig, "d_in", 9), []string{"d_in is 9", "8"}},
 		{sparsifyWeights, "latents", set(toolsConfig, "num_latents", 31), []string{"num_latents is 31", "32"}},
 		{sparsifyWeights, "no JSON", raw(toolsConfig, "{"), []string{"cfg.json", "JSON"}},
@@ -101,6 +102,22 @@ func TestBadFolders(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Python's JSON may have NaN and infinities, which matter only where they are read.
+func TestNaN(t *testing.T) {
+	fsys := folder(t, small(8, 32, 4), Sparsify)
+	for text, want := range map[string]string{
+		`{"k": 4, "a": NaN, "b": [-Infinity, Infinity], "c": "NaN \" Infinity"}`: "",
+		`{"k": NaN}`:         "k is missing",
+		`{"k": 4, "a": Nan}`: "no JSON",
+		`{"k": 4, NaN: 3}`:   "no JSON",
+	} {
+		fsys[toolsConfig] = &fstest.MapFile{Data: []byte(text)}
+		if _, _, err := Read(fsys); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }
 
