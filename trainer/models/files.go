@@ -34,6 +34,9 @@ func Files(m *Model, formats ...Format) ([]File, error) {
 	if err := m.Check(); err != nil {
 		return nil, fmt.Errorf("write a model: %w", err)
 	}
+	if len(formats) == 0 {
+		return nil, fmt.Errorf("write a model: no format is named; there are %q", Formats())
+	}
 	var out []File
 	for _, format := range Formats() {
 		if !slices.Contains(formats, format) {
