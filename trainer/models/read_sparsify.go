@@ -176,4 +176,3 @@ func (m *Model) names(fsys fs.FS, at place, c config) {
 
 // hookpoint matches the folders of sparsify's models that are named by the path of a module, such as layers.5.mlp.
 var hookpoint = regexp.MustCompile(`^[A-Za-z_]\w*(\.\w+)*\.\d+(\.\w+)*$`)
-

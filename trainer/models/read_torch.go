@@ -64,6 +64,9 @@ func readTorch(fsys fs.FS, at place) (*Model, string, error) {
 			"%s beside it, as {\"trainer\": {\"k\": 32}}", at.path(), dictConfig)
 	}
 	m.Names = dictNames(c, train)
+	if err := m.ownDict(c); err != nil {
+		return nil, "", err
+	}
 	return m, "dictionary_learning: " + at.path(), nil
 }
 
@@ -133,11 +136,12 @@ func modelOfDict(dict *torchfile.Dict, file string) (*Model, error) {
 	want := []string{l.wEnc, l.bEnc, l.wDec, l.bDec}
 	var names []string
 	byName := map[string]*torchfile.Tensor{}
-	for _, item := range dict.Items() {
-		name, isText := item.Key.(string)
-		t, isTensor := item.Value.(*torchfile.Tensor)
+	for key, value := range dict.All() {
+		name, isText := key.(string)
+		t, isTensor := value.(*torchfile.Tensor)
 		if !isText || !isTensor {
-			return nil, fmt.Errorf("%s: the entry %.40q is no tensor with a name", file, fmt.Sprint(item.Key))
+			return nil, fmt.Errorf("%s: the entry %.40q is no tensor with a name: only a state_dict is read, as "+
+				"torch.save(model.state_dict(), …) writes it", file, fmt.Sprint(key))
 		}
 		names, byName[name] = append(names, name), t
 	}
@@ -185,3 +189,24 @@ func modelOfDict(dict *torchfile.Dict, file string) (*Model, error) {
 }
 
 func brieflyInts(v []int64) []int64 { return v[:min(len(v), 5)] }
+
+// ownDict reads what this program keeps in a config.json. The threshold there is that of the file in full, or the one
+// that the four tensors have no place for.
+func (m *Model) ownDict(c config) error {
+	own, err := c.object("sweep")
+	if err != nil || own.keys == nil {
+		return nil // another program's
+	}
+	stored := m.Threshold
+	if err := m.own(own, nil); err != nil {
+		return err
+	}
+	if stored != nil && (m.Threshold == nil || float32(*m.Threshold) != float32(*stored)) {
+		m.Threshold = stored
+	}
+	var metadata map[string]string
+	if ok, err := get(own, "metadata", &metadata); err == nil && ok && len(metadata) > 0 {
+		m.Metadata = metadata
+	}
+	return nil
+}
