@@ -159,6 +159,10 @@ func TestHostilePickles(t *testing.T) {
 		{"dict of itself", proto + "}q\x00" + text("a") + "h\x00s.", ErrRefused, "a dict contains itself"},
 		{"tuple of a list of it", proto + "]q\x01h\x01\x85a.", ErrRefused, "contains itself"},
 		{"doubling", proto + "]Na" + strings.Repeat("q\x000](h\x00h\x00e", 60) + ".", ErrRefused, "written out"},
+		{"one text many times", proto + text(strings.Repeat("x", 1<<20)) + "q\x000](" + strings.Repeat("h\x00", 100) + "e.",
+			ErrRefused, "written out"},
+		{"one key many times", proto + text(strings.Repeat("x", 1<<20)) + "q\x000](" +
+			strings.Repeat("}h\x00Ns", 100) + "e.", ErrRefused, "written out"},
 		{"many values", proto + "](" + strings.Repeat("N", 2<<20) + "e.", ErrRefused, "more than 1048576 values"},
 
 		{"persistent ID of None", proto + "NQ.", ErrFormat, "None where a tuple must be"},
@@ -226,7 +230,8 @@ func allocated(f func()) uint64 {
 // What the largest pickles can make is bounded, and takes time in proportion to their length.
 func TestLargestPickles(t *testing.T) {
 	for name, unit := range map[string]string{
-		"lists": "]0", "tuples of the memo": "h\x000", "puts": "q\x00", "marks": "(1", "frames": "\x95" + strings.Repeat("\x00", 8),
+		"lists": "]0", "fetched": "h\x000", "puts": "q\x00", "marks": "(1",
+		"frames": "\x95" + strings.Repeat("\x00", 8),
 	} {
 		pickle := "Nq\x00" + strings.Repeat(unit, (maxPickle-100)/len(unit)) + "."
 		var err error

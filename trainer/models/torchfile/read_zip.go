@@ -26,7 +26,7 @@ type archive struct {
 // An entry is where the bytes of an archive's file lie.
 type entry struct {
 	begin, size int64
-	crc         uint32
+	crc         uint32 // 0: torch was told to compute none
 }
 
 // checkKind names other kinds of zip archives of torch, by the names of their entries.
