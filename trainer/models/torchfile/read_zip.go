@@ -91,7 +91,7 @@ func openArchive(r io.ReaderAt, size int64) (*archive, error) {
 			return nil, fmt.Errorf("read the header of %s: %w", clip(f.Name), limited.err)
 		}
 		n := int64(f.UncompressedSize64)
-		if err != nil || begin < localHeader || begin > size || n > size-begin {
+		if err != nil || n > size-begin {
 			return nil, bad("the entry %s does not lie in the file: it is damaged or cut off", clip(f.Name))
 		}
 		a.entries[f.Name] = entry{begin: begin, size: n, crc: f.CRC32}
