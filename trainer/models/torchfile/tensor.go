@@ -146,7 +146,7 @@ func (t *Tensor) check() error {
 	last := t.offset
 	for i, s := range t.Stride {
 		steps := t.Shape[i] - 1
-		if s > 0 && steps > (room-1-last)/s || last >= room {
+		if s > 0 && steps > (room-1-last)/s {
 			return bad("a tensor of shape %v and strides %v, from element %d on, ends behind %s, which has %d", t.Shape,
 				t.Stride, t.offset, clip(t.storage.data.name), room)
 		}
