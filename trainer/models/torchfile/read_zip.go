@@ -39,7 +39,7 @@ func checkKind(files []*zip.File, prefix string) error {
 		case name == "constants.pkl" || strings.HasPrefix(name, "code/"):
 			return refuse("the file is an archive of TorchScript, which holds a program; load it in Python with "+
 				"torch.jit.load, and %s", tensorsAlone)
-		case name == "archive_format" || strings.HasPrefix(name, "models/"):
+		case name == "archive_format":
 			return refuse("the file is a program of torch.export; load it in Python with torch.export.load, and %s",
 				tensorsAlone)
 		case name == "data.pkl":
