@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -118,7 +119,7 @@ func TestHostilePickles(t *testing.T) {
 		{"subclass", proto + "ctorch._tensor\n_rebuild_from_type_v2\n(ctorch\nSize\nctorch\nSize\n))tR.", ErrRefused,
 			"the class torch.Size"},
 		{"subclass of itself", proto + "ctorch._tensor\n_rebuild_from_type_v2\n(ctorch._tensor\n_rebuild_from_type_v2\n" +
-			"ctorch\nTensor\n))tR.", ErrFormat, "other kinds"},
+			"ctorch\nTensor\n))tR.", ErrFormat, "other kinds of arguments"},
 		{"type of a device", proto + "ctorch._tensor\n_rebuild_from_type_v2\n(ctorch\ndevice\nctorch\nTensor\n" +
 			text("cpu") + "\x85)tR.", ErrFormat, "for a text"},
 		{"parameter of None", proto + "ctorch._utils\n_rebuild_parameter\nN\x88N\x87R.", ErrFormat, "_rebuild_parameter"},
@@ -155,10 +156,16 @@ func TestHostilePickles(t *testing.T) {
 		{"deep marks", proto + strings.Repeat("(", 1<<20), ErrRefused, "deep"},
 		{"deep lists", proto + strings.Repeat("]", 1<<16) + strings.Repeat("a", 1<<16-1) + ".", ErrRefused, "deep"},
 		{"deep tuples", proto + ")" + strings.Repeat("\x85", 1<<19) + ".", ErrRefused, "deep"},
+		{"deep by parts", proto + "](" + strings.Repeat("]", 60) + strings.Repeat("a", 59) + "q\x00h\x00" +
+			strings.Repeat("\x85", 60) + "e.", ErrRefused, "deep"},
 		{"list of itself", proto + "]q\x00h\x00a.", ErrRefused, "a list contains itself"},
 		{"dict of itself", proto + "}q\x00" + text("a") + "h\x00s.", ErrRefused, "a dict contains itself"},
 		{"tuple of a list of it", proto + "]q\x01h\x01\x85a.", ErrRefused, "contains itself"},
 		{"doubling", proto + "]Na" + strings.Repeat("q\x000](h\x00h\x00e", 60) + ".", ErrRefused, "written out"},
+		{"one text many times", proto + text(strings.Repeat("x", 1<<20)) + "q\x000](" + strings.Repeat("h\x00", 100) + "e.",
+			ErrRefused, "written out"},
+		{"one key many times", proto + text(strings.Repeat("x", 1<<20)) + "q\x000](" +
+			strings.Repeat("}h\x00Ns", 100) + "e.", ErrRefused, "written out"},
 		{"many values", proto + "](" + strings.Repeat("N", 2<<20) + "e.", ErrRefused, "more than 1048576 values"},
 
 		{"persistent ID of None", proto + "NQ.", ErrFormat, "None where a tuple must be"},
@@ -173,6 +180,8 @@ func TestHostilePickles(t *testing.T) {
 			"data.pkl, which"},
 		{"storage too large", proto + storageOf(5) + ".", ErrFormat, "4 elements of the 5"},
 		{"storage of 2^63", proto + storageOf(max) + ".", ErrFormat, "4 elements of the"},
+		{"tensor behind its storage", proto + rebuild(storageOf(3), 0, tuple(4), tuple(1)) + ".", ErrFormat,
+			"data/0, which has 3"},
 		{"negative storage", proto + storageOf(-1) + ".", ErrFormat, "other kinds"},
 
 		{"shape too large", proto + tensorOf(0, tuple(5), tuple(1)) + ".", ErrFormat, "ends behind"},
@@ -214,6 +223,32 @@ func TestHostilePickles(t *testing.T) {
 	}
 }
 
+// What Python's own reader takes is taken.
+func TestPlainPickles(t *testing.T) {
+	for pickle, want := range map[string]any{
+		"\x80\x02N.":                                                     nil,
+		"\x80\x02N(0.":                                                   nil, // POP takes a mark
+		"\x80\x02N(NN1.":                                                 nil,
+		"\x80\x02\x8a\x00.":                                              int64(0),
+		"\x80\x02\x8a\x01\xff.":                                          int64(-1),
+		"\x80\x02\x8a\x02\xff\x00.":                                      int64(255),
+		"\x80\x02\x8b\x01\x00\x00\x00\x80.":                              int64(-128),
+		"\x80\x02}K\x01K\x02sK\x01K\x03s.":                               []any{int64(1), int64(3)},
+		"\x80\x02](K\x01K\x02e.":                                         []any{int64(1), int64(2)},
+		"\x80\x02" + tensorOf(3, tuple(), tuple()) + ".":                 "F32[] [7]",
+		"\x80\x02" + tensorOf(4, tuple(0), tuple(1)) + ".":               "F32[0] []",
+		"\x80\x02" + tensorOf(3, tuple(2, 2), tuple(0, 0)) + ".":         "F32[2 2] [7 7 7 7]",
+		"\x80\x02" + tensorOf(0, tuple(1, 1), tuple(1<<62, 1<<62)) + ".": "F32[1 1] [0]",
+	} {
+		v, err := readFile(archiveOf(pickle, strings.Repeat("\x00", 12)+"\x00\x00\xe0\x40"))
+		if err != nil {
+			t.Errorf("%q: %v", pickle, err)
+		} else if got := plain(t, v); !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: got %v, want %v", pickle, got, want)
+		}
+	}
+}
+
 // allocated returns the bytes that f allocates.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
@@ -226,7 +261,8 @@ func allocated(f func()) uint64 {
 // What the largest pickles can make is bounded, and takes time in proportion to their length.
 func TestLargestPickles(t *testing.T) {
 	for name, unit := range map[string]string{
-		"lists": "]0", "tuples of the memo": "h\x000", "puts": "q\x00", "marks": "(1", "frames": "\x95" + strings.Repeat("\x00", 8),
+		"lists": "]0", "fetched": "h\x000", "puts": "q\x00", "marks": "(1",
+		"frames": "\x95" + strings.Repeat("\x00", 8),
 	} {
 		pickle := "Nq\x00" + strings.Repeat(unit, (maxPickle-100)/len(unit)) + "."
 		var err error

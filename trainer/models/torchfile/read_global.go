@@ -153,8 +153,8 @@ func device(args []any) (any, error) {
 	return fmt.Sprintf("%s:%d", name, index), nil
 }
 
-// fromType does _rebuild_from_type_v2(function, type, arguments, state), which torch writes for tensors with attributes.
-// The attributes are left out.
+// fromType does _rebuild_from_type_v2(function, type, arguments, state), which torch writes for tensors with
+// attributes. The attributes are left out.
 func (m *machine) fromType(args []any) (any, error) {
 	f, isGlobal := args[0].(global)
 	class, isClass := args[1].(global)
@@ -177,8 +177,8 @@ func (m *machine) fromType(args []any) (any, error) {
 	return v, nil
 }
 
-// build gives the object on top of the stack a state. An OrderedDict has one in state_dict(), which says the versions of
-// the modules, and is left out. No other object has one.
+// build gives the object on top of the stack a state. An OrderedDict has one in state_dict(), which says the versions
+// of the modules, and is left out. No other object has one.
 func (m *machine) build(state any) {
 	v := m.top()
 	if m.err != nil {

@@ -75,9 +75,10 @@ func TestRead(t *testing.T) {
 			"decoder.weight", "F32[3 4] [0 1 2 3 4 5 6 7 8 9 10 11]", "b_dec", "F32[3] [0 1 2]",
 			"k", "I32[] [2]", "threshold", "F32[] [-1]",
 		},
-		"tensor": "F32[2 3] [0 1 2 3 4 5]",
-		"states": []any{"states", "F16[2 3 4] " + fmt.Sprint(upTo(24))},
-		"nested": nested, "nested3": nested, "nested4": nested, "nested5": nested,
+		"tensor":    "F32[2 3] [0 1 2 3 4 5]",
+		"unchecked": "F32[2] [0 1]", // without checksums
+		"states":    []any{"states", "F16[2 3 4] " + fmt.Sprint(upTo(24))},
+		"nested":    nested, "nested3": nested, "nested4": nested, "nested5": nested,
 		"state_dict": []any{"weight", "F32[2 3] [0 1 2 3 4 5]", "bias", "F32[2] [0 1]"},
 		"parameter":  []any{"p", "F32[3] [0 1 2]", "attribute", "F32[2] [0 1]", "buffer", "F32[4] [0 1 2 3]"},
 		"views": []any{

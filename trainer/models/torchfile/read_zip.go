@@ -26,7 +26,7 @@ type archive struct {
 // An entry is where the bytes of an archive's file lie.
 type entry struct {
 	begin, size int64
-	crc         uint32
+	crc         uint32 // 0: torch was told to compute none
 }
 
 // checkKind names other kinds of zip archives of torch, by the names of their entries.
@@ -39,7 +39,7 @@ func checkKind(files []*zip.File, prefix string) error {
 		case name == "constants.pkl" || strings.HasPrefix(name, "code/"):
 			return refuse("the file is an archive of TorchScript, which holds a program; load it in Python with "+
 				"torch.jit.load, and %s", tensorsAlone)
-		case name == "archive_format" || strings.HasPrefix(name, "models/"):
+		case name == "archive_format":
 			return refuse("the file is a program of torch.export; load it in Python with torch.export.load, and %s",
 				tensorsAlone)
 		case name == "data.pkl":
@@ -91,7 +91,7 @@ func openArchive(r io.ReaderAt, size int64) (*archive, error) {
 			return nil, fmt.Errorf("read the header of %s: %w", clip(f.Name), limited.err)
 		}
 		n := int64(f.UncompressedSize64)
-		if err != nil || begin < localHeader || begin > size || n > size-begin {
+		if err != nil || n > size-begin {
 			return nil, bad("the entry %s does not lie in the file: it is damaged or cut off", clip(f.Name))
 		}
 		a.entries[f.Name] = entry{begin: begin, size: n, crc: f.CRC32}

@@ -1,6 +1,9 @@
 package torchfile
 
-import "iter"
+import (
+	"fmt"
+	"iter"
+)
 
 // A Value is what a file holds: a *Dict, a List, a *Tensor, a string, an int64, a float64, a bool, or nil for None.
 // A torch.dtype is the string "torch.float32", a torch.device the string "cuda:0". No Value contains itself.
@@ -29,6 +32,9 @@ func (d *Dict) Get(key string) (Value, bool) {
 	}
 	return d.values[i], true
 }
+
+// String says what it is, but not what it holds.
+func (d *Dict) String() string { return fmt.Sprintf("dict of %d", len(d.keys)) }
 
 // All yields keys and values in order. A key is a string or an int64.
 func (d *Dict) All() iter.Seq2[Value, Value] {
@@ -105,10 +111,12 @@ func nameOf(v any) string {
 const (
 	maxValues = 1 << 20 // of a pickle: each object, text and number counts, and each use of one
 	maxDepth  = 100     // of containers in containers
+	valueText = 64      // bytes of a text that count as one value more
 )
 
-// A finisher makes Values of what a pickle built. A container may be held many times: the finisher counts what the value
-// would have if each were written out, so that a small file cannot become endless to whoever walks through its value.
+// A finisher makes Values of what a pickle built. A container may be held many times: the finisher counts what the
+// value would have if each were written out, so that a small file cannot become endless to whoever walks through its
+// value.
 type finisher struct {
 	done map[any]finished // by *sequence or *Dict
 	busy map[any]bool
@@ -136,6 +144,9 @@ func (f *finisher) finish(v any, depth int) (finished, error) {
 	case *Dict:
 		return f.container(v, depth, v, func(child func(any) (Value, error)) (err error) {
 			for i, item := range v.values {
+				if _, err := child(v.keys[i]); err != nil {
+					return err
+				}
 				if v.values[i], err = child(item); err != nil {
 					return err
 				}
@@ -147,6 +158,8 @@ func (f *finisher) finish(v any, depth int) (finished, error) {
 			return finished{value: dtype, size: 1}, nil
 		}
 		return finished{}, refuse("the file holds %s itself, which is not a value; %s", v, tensorsAlone)
+	case string:
+		return finished{value: v, size: 1 + len(v)/valueText}, nil
 	case *storage:
 		return finished{}, refuse("the file holds a storage without a tensor; %s", tensorsAlone)
 	}

@@ -221,32 +221,48 @@ func (zeros) ReadAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// From 4 GiB on, sizes and offsets lie in the fields of zip64. The limits are those of 32 bits.
-func TestWriteLarge(t *testing.T) {
-	for _, n := range []int64{1<<30 - 1, 1 << 30, 1<<30 + 1, 5 << 30} { // elements of 4 bytes
-		entries := []Entry{{"small", "F32", nil, floats(3)}, {"large", "F32", []int64{n}, zeros{}},
-			{"behind", "F32", nil, floats(7)}}
-		f, err := newFile(entries, func(e Entry, size int64) (uint32, error) {
-			if size > 100 {
-				return 0, nil // it is not read here
-			}
-			return checksum(e, size)
-		})
-		if err != nil {
-			t.Fatal(err)
+// layout returns a file with a tensor of n bytes that are not read, between two small ones.
+func layout(t *testing.T, n int64) *File {
+	t.Helper()
+	f, err := newFile([]Entry{{"small", "F32", nil, floats(3)}, {"large", "U8", []int64{n}, zeros{}},
+		{"behind", "F32", nil, floats(7)}}, func(e Entry, size int64) (uint32, error) {
+		if e.Name == "large" {
+			return 0, nil
 		}
+		return checksum(e, size)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// From 4 GiB on, sizes and offsets lie in the fields of zip64: those that are just below, and those that are not.
+func TestWriteLarge(t *testing.T) {
+	begin := int64(0) // of the large tensor's bytes
+	for _, p := range layout(t, 1<<31).parts {
+		if p.end-p.begin == 1<<31 {
+			begin = p.begin
+		}
+	}
+	var sizes []int64
+	for d := int64(-2); d <= 2; d++ {
+		sizes = append(sizes, most32+d, most32-begin+d) // its size, or the offset of what follows it
+	}
+	for _, n := range append(sizes, 20<<30) {
+		f := layout(t, n)
 		z, err := zip.NewReader(f, f.Size())
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("%d bytes: %v", n, err)
 		}
 		for _, e := range z.File {
 			if off, err := e.DataOffset(); err != nil || off%alignment != 0 {
-				t.Errorf("%s lies at %d, %v", e.Name, off, err)
+				t.Errorf("%d bytes: %s lies at %d, %v", n, e.Name, off, err)
 			}
 		}
 		v, err := Read(f, f.Size())
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("%d bytes: %v", n, err)
 		}
 		large, _ := v.(*Dict).Get("large")
 		behind, _ := v.(*Dict).Get("behind")

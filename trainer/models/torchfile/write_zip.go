@@ -14,8 +14,8 @@ import (
 //	at the end        a central header for each entry (4.3.12), the zip64 record and its locator (4.3.14, 4.3.15),
 //	                  the end record (4.3.16)
 //
-// The data of each entry begin at a multiple of 64, as torch.save has it: a field of the local header fills up. A tensor
-// can then be mapped into memory where it lies.
+// The data of each entry begin at a multiple of 64, as torch.save has it: a field of the local header fills up. A
+// tensor can then be mapped into memory where it lies.
 const (
 	alignment = 64
 	folder    = "archive/" // all entries lie in one folder, whose name is free
@@ -64,8 +64,8 @@ func (w *zipWriter) addData(name string, data io.ReaderAt, size int64, crc uint3
 	}
 }
 
-// header adds the local header of an entry, and keeps its central header. Sizes and offsets from 4 GiB on lie in a field
-// of their own.
+// header adds the local header of an entry, and keeps its central header. Sizes and offsets from 4 GiB on lie in a
+// field of their own.
 func (w *zipWriter) header(name string, size int64, crc uint32) {
 	name = folder + name
 	le := binary.LittleEndian

@@ -60,6 +60,15 @@ func central(b []byte, n, offset int, change ...byte) []byte {
 	return b
 }
 
+// headerInData returns an archive whose last entry, of one byte, has its header in the bytes of the one before it.
+func headerInData(t *testing.T) []byte {
+	header := "PK\x03\x04" + strings.Repeat("\x00", 22) + "\x01\x00\x00\x00" // the name has 1 byte
+	b := zipOf(t, stored{"a/data.pkl", pickleNone, zip.Store}, stored{"a/data/0", header, zip.Store},
+		stored{"x", "1", zip.Store})
+	at := bytes.LastIndex(b, []byte(header))
+	return central(b, 2, 42, binary.LittleEndian.AppendUint32(nil, uint32(at))...)
+}
+
 func TestHostileArchives(t *testing.T) {
 	pkl := stored{"a/data.pkl", pickleNone, zip.Store}
 	plainFile := zipOf(t, pkl, stored{"a/data/0", "0123", zip.Store})
@@ -112,6 +121,9 @@ func TestHostileArchives(t *testing.T) {
 		{"offset behind", central(plainFile, 1, 42, 0xff, 0xff, 0xff, 0x7f), ErrFormat, ""},
 		{"overlap", central(plainFile, 1, 42, 0, 0, 0, 0), ErrFormat, "overlap"},
 		{"overlap of data", central(plainFile, 0, 20, 60, 0, 0, 0, 60), ErrFormat, "overlap"},
+		{"size behind", central(plainFile, 1, 20, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff, 0x7f), ErrFormat,
+			"a/data/0 does not lie in the file"},
+		{"header in data", headerInData(t), ErrFormat, "overlap"},
 		{"damaged pickle", replaced(plainFile, pickleNone, "\x80\x02\x88."), ErrFormat, "data.pkl: it is damaged"},
 		{"byte order", zipOf(t, pkl, stored{"a/byteorder", "middle", zip.Store}), ErrFormat, "middle"},
 		{"large byte order", zipOf(t, pkl, stored{"a/byteorder", strings.Repeat(" ", 17), zip.Store}), ErrRefused,

@@ -15,6 +15,7 @@ from collections import OrderedDict
 
 import torch
 from torch import nn
+from torch.utils.serialization import config
 
 here = pathlib.Path(__file__).parent
 (here / "refused").mkdir(exist_ok=True)
@@ -107,6 +108,10 @@ save(
     },
 )
 save("empty", {"none": torch.zeros(0), "shape": torch.zeros(2, 0, 3), "dict": {}, "list": []})
+
+config.save.compute_crc32 = False
+save("unchecked", up(2))
+config.save.compute_crc32 = True
 
 p = nn.Parameter(up(2))
 adam = torch.optim.Adam([p], lr=0.5)
