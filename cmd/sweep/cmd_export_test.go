@@ -156,7 +156,8 @@ func TestExportOfSome(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := startProgram(t, dir, "export", "small", "--out", out, "--name", "{cell}", "-o", "json")
-	if status := p.exitStatus(t); status != exitError || !strings.Contains(p.err.String(), "3 of 4 runs are not exported") {
+	status := p.exitStatus(t)
+	if status != exitError || !strings.Contains(p.err.String(), "3 of 4 runs are not exported") {
 		t.Fatalf("status %d\n%s", status, p.err.String())
 	}
 	var report exportReport
@@ -185,7 +186,8 @@ func TestExportOfSome(t *testing.T) {
 	}
 	run := filepath.Base(runs[3])
 	p = startProgram(t, dir, "export", run, "--out", out, "--name", "{cell}")
-	if status := p.exitStatus(t); status != exitError || !strings.Contains(p.err.String(), "--force") ||
+	status = p.exitStatus(t)
+	if status != exitError || !strings.Contains(p.err.String(), "--force") ||
 		filesBelow(t, folder)["cfg.json"] != string(mine) {
 		t.Errorf("another model: status %d\n%s", status, p.err.String())
 	}
