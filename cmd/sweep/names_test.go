@@ -10,8 +10,8 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// A plan has the names of the activations that the grid gives, and else those of harvest.json beside the shards. What is
-// wrong with such a file is a note.
+// A plan has the names of the activations that the grid gives, and else those of harvest.json beside the shards. What
+// is wrong with such a file is a note.
 func TestNamesOfActivations(t *testing.T) {
 	dir := t.TempDir()
 	acts := filepath.Join(dir, "acts")
