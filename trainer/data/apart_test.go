@@ -290,7 +290,9 @@ func TestEvalSourceRepeated(t *testing.T) {
 				want++
 			}
 		}
-		files := sources{"train": {"a.safetensors": tensorFile(t, 4, train)}, "eval": {"a.safetensors": tensorFile(t, 4, held)}}
+		files := sources{
+			"train": {"a.safetensors": tensorFile(t, 4, train)}, "eval": {"a.safetensors": tensorFile(t, 4, held)},
+		}
 		if seed%3 == 1 { // rows are then compared in F16, in which numbers up to 200.75 are exact here
 			var small []byte
 			for i := range 12 {
