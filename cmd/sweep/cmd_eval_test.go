@@ -350,4 +350,15 @@ func TestEvalSourceInAGrid(t *testing.T) {
 	if r.Data == "" || r.Data != header.Info.Fingerprint || r.EvalRows != 30 || r.EvalSource.Rows != 50 {
 		t.Errorf("inspect says %+v, planned is %s", r, header.Info.Fingerprint)
 	}
+	bad, _ := randomNpy(50, 8, 4)
+	binary.LittleEndian.PutUint32(bad[len(bad)-4:], math.Float32bits(float32(math.Inf(1))))
+	if err := os.WriteFile(path, bad, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	inspect := startProgram(t, t.TempDir(), "data", "inspect", train, "--eval-source", path)
+	if status := inspect.exitStatus(t); status != exitBadInput ||
+		!strings.Contains(inspect.err.String(), path+": 1 rows hold NaN or Inf") ||
+		!strings.Contains(inspect.out.String(), path+": row 49, column 7") {
+		t.Errorf("status %d\n%s%s", status, inspect.out.String(), inspect.err.String())
+	}
 }
