@@ -2,6 +2,7 @@ package activities
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -13,6 +14,7 @@ import (
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/data"
 )
 
 // A sweep is not trained on data that have changed since it was planned.
@@ -69,6 +71,51 @@ func TestDataTriedAnew(t *testing.T) {
 	write()
 	if err := w.train(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A worker that lacks the shards of eval_source says so, by their name, and trains once they are there.
+func TestEvalSourceMissing(t *testing.T) {
+	dir := t.TempDir()
+	train, held := filepath.Join(dir, "train.npy"), filepath.Join(dir, "held", "a.npy")
+	put := func(path string, rows int) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, someRows(rows, 6), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(train, 2000)
+	put(held, 90)
+	from := strings.Index(gridYAML, "  synthetic:")
+	to := strings.Index(gridYAML, "  normalize:")
+	w := submit(t, openDir(t), planOf(t, gridYAML[:from]+"  source: "+train+"\n  eval_source: "+filepath.Dir(held)+"\n"+
+		gridYAML[to:]))
+	if err := os.RemoveAll(filepath.Dir(held)); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		err := w.train()
+		wantType(t, err, "BadData", false)
+		if err != nil && !strings.Contains(err.Error(), filepath.Dir(held)+": no such file") {
+			t.Errorf("%v does not name %s", err, filepath.Dir(held))
+		}
+	}
+	put(held, 91)
+	wantType(t, w.train(), "DataChanged", false)
+	put(held, 90)
+	if err := w.train(); err != nil {
+		t.Error(err)
+	}
+	// What was open before and is away may come back: the read has failed, and is tried again.
+	if err := os.RemoveAll(filepath.Dir(held)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.openData(&w.plan.Header, new(openSet))
+	if failed := (*data.ReadError)(nil); !errors.As(err, &failed) || failed.File != filepath.Dir(held) {
+		t.Errorf("eval_source is away: %v", err)
 	}
 }
 

@@ -12,7 +12,7 @@ type DataSpec struct {
 	Source     string     `json:"source,omitempty"`      // a directory or a glob of activation shards
 	Synthetic  *Synthetic `json:"synthetic,omitempty"`   // or sparse sums of known directions
 	Normalize  string     `json:"normalize"`             // none | mean_square
-	EvalTokens int64      `json:"eval_tokens"`           // rows held out; 0 is auto: all of EvalSource, else min(65,536, a tenth)
+	EvalTokens int64      `json:"eval_tokens"`           // rows held out; 0: all of EvalSource, else min(65,536, a tenth)
 	MaxNorm    string     `json:"max_norm,omitempty"`    // leave longer rows out: a norm, or 10x_median
 	Verify     string     `json:"verify,omitempty"`      // whole (or empty) | sample: what the fingerprint covers
 	EvalSource string     `json:"eval_source,omitempty"` // held-out rows of one's own: as Source, all of its rows

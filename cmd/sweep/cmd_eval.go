@@ -64,7 +64,8 @@ that brings these rows to unit mean squared norm. mse is always of activations a
 	f.Var(atLeast1(&o.most), "rows", "measure on so many of the rows, chosen in a fixed order (default all)")
 	f.StringVar(&o.rows.MaxNorm, "max-norm", "", "leave out rows with a larger norm, such as 60 or 10x_median")
 	f.StringVar(&o.rows.Verify, "verify", "whole", "whole, or sample to hash a part of the bytes for the fingerprint")
-	f.StringVar(&o.normalize, "normalize", "", "scale of l2_loss and l1: none or mean_square (default that of a run, else none)")
+	f.StringVar(&o.normalize, "normalize", "",
+		"scale of l2_loss and l1: none or mean_square (default that of a run, else none)")
 	f.Var(atLeast1(&o.k), "k", "keep so many latents a token (default that of the model)")
 	f.StringVar(&o.backend, "backend", "auto", "what to encode on: auto, cpu or cuda; auto is cuda where there is a GPU")
 	f.BoolVar(&o.allColumns, "all-columns", false, "every column in a table")

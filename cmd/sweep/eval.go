@@ -180,9 +180,8 @@ func (o *evalOptions) runs(
 		if r.Status != plan.Completed {
 			continue
 		}
-		out = append(out, modelToMeasure{name: r.Run, result: r, read: func(ctx context.Context) (*models.Model, string, error) {
-			return readRunModel(ctx, l, r)
-		}})
+		read := func(ctx context.Context) (*models.Model, string, error) { return readRunModel(ctx, l, r) }
+		out = append(out, modelToMeasure{name: r.Run, result: r, read: read})
 	}
 	switch left := len(chosen) - len(out); {
 	case len(out) == 0:

@@ -24,7 +24,25 @@ func TestDoc(t *testing.T) {
 	}
 	goldentest.CheckTables(t, "../../docs/results.md", map[string]string{
 		"formats": formats, "columns": columns, "units": unitsDoc(), "curves": curves, "means": meansDoc(t),
+		"evaluation": evaluationDoc(),
 	})
+}
+
+// evaluationDoc lists the columns of evaluations.
+func evaluationDoc() string {
+	doc := "| column | what it is | in tables |\n|---|---|---|\n"
+	for _, c := range evaluationColumns() {
+		shown := ""
+		if c.shown {
+			shown = "yes"
+		}
+		if !slices.ContainsFunc(metricColumns(), func(m Column) bool { return m.Name == c.Name }) {
+			doc += fmt.Sprintf("| `%s` | %s | %s |\n", c.Name, c.Doc, shown)
+		} else if shown != "" {
+			doc += fmt.Sprintf("| `%s` | as above | %s |\n", c.Name, shown)
+		}
+	}
+	return doc + "| | the other metrics, as above | |\n"
 }
 
 // meansDoc is a command and what it prints.

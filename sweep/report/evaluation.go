@@ -44,16 +44,18 @@ type evaluationColumn struct {
 
 func evaluationColumns() []evaluationColumn {
 	out := []evaluationColumn{
-		{Column: text("model", "the model, as it was named"), shown: true, get: func(e Evaluation) any { return e.Model }},
-		{Column: text("cell", "ID of the cell, of a run of the store"), get: func(e Evaluation) any { return textOrNil(e.Cell) }},
+		{Column: text("model", "path of the model, or ID of its run"), shown: true,
+			get: func(e Evaluation) any { return e.Model }},
+		{Column: text("cell", "ID of the cell, of a run"), get: func(e Evaluation) any { return textOrNil(e.Cell) }},
 		{Column: text("run", "ID of the run in the store"), get: func(e Evaluation) any { return textOrNil(e.Run) }},
-		{Column: text("format", "what was read"), get: func(e Evaluation) any { return textOrNil(e.Format) }},
+		{Column: text("format", "the tool and the file that were read"),
+			get: func(e Evaluation) any { return textOrNil(e.Format) }},
 		{Column: whole("activation_dim", ""), get: func(e Evaluation) any { return int64(e.ActivationDim) }},
 		{Column: whole("dict_size", ""), shown: true, get: func(e Evaluation) any { return int64(e.DictSize) }},
 		{Column: whole("k", ""), shown: true, get: func(e Evaluation) any { return int64(e.K) }},
 	}
 	metrics := metricColumns()
-	shown := append(tableMetrics(), "cosine")
+	shown := []string{"l2_loss", "nmse", "cosine", "l0", "alive_fraction"} // of those that have values
 	for i, c := range metrics {
 		if c.Name != "threshold" { // a setting of the model here, which no metric depends on
 			out = append(out, evaluationColumn{Column: c.Column, of: &metrics[i], shown: slices.Contains(shown, c.Name)})

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -290,7 +291,9 @@ func TestEvalSourceRepeated(t *testing.T) {
 				want++
 			}
 		}
-		files := sources{"train": {"a.safetensors": tensorFile(t, 4, train)}, "eval": {"a.safetensors": tensorFile(t, 4, held)}}
+		files := sources{
+			"train": {"a.safetensors": tensorFile(t, 4, train)}, "eval": {"a.safetensors": tensorFile(t, 4, held)},
+		}
 		if seed%3 == 1 { // rows are then compared in F16, in which numbers up to 200.75 are exact here
 			var small []byte
 			for i := range 12 {
@@ -363,5 +366,37 @@ func TestInspectEvalSource(t *testing.T) {
 	if err != nil || r.NonFiniteRows != 0 || r.EvalSource.NonFiniteRows != 1 || r.NoData == "" || r.Data != "" ||
 		!slices.Equal(r.EvalSource.NonFinite, []BadRow{{"eval/a.safetensors", 1, 1}}) {
 		t.Errorf("%+v, eval_source %+v, %v", r, r.EvalSource, err)
+	}
+}
+
+// A note says where the held-out rows are of another place than those that train.
+func TestEvalSourceOfAnotherPlace(t *testing.T) {
+	dir := t.TempDir()
+	put := func(source, harvest string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Join(dir, source), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for name, b := range two(t)[source] {
+			write(t, filepath.Join(dir, source), name, b)
+		}
+		write(t, filepath.Join(dir, source), harvestFile, []byte(harvest))
+	}
+	notes := func() []string {
+		spec := trainer.DataSpec{Source: filepath.Join(dir, "train"), EvalSource: filepath.Join(dir, "eval")}
+		names, notes := open(t, spec, Options{}).Names(trainer.Names{})
+		if names.Layer == nil || *names.Layer != 3 {
+			t.Errorf("names %+v", names)
+		}
+		return notes
+	}
+	put("train", whole)
+	put("eval", whole)
+	if got := notes(); len(got) > 0 {
+		t.Errorf("both of one place: %q", got)
+	}
+	put("eval", strings.Replace(whole, `"layer": 3`, `"layer": 4`, 1))
+	if got := notes(); len(got) != 1 || !strings.Contains(got[0], "layer of eval_source is 4, and that of the source is 3") {
+		t.Errorf("of layers 3 and 4: %q", got)
 	}
 }
