@@ -9,6 +9,8 @@ type Grid struct {
 	Run  RunOptions
 	Axes []Axis // the lists under parameters, in file order
 
+	Preset *Preset // what the grid takes of its preset; nil: it has none
+
 	file       string // its name, for errors
 	schema     *schema
 	base       []value // for each field of schema: the constant that the file gives, or the default

@@ -32,6 +32,9 @@ func (p *Plan) WriteText(w io.Writer, all bool) error {
 		fmt.Fprintf(&b, "  %-11s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	row("data", "%s", p.dataLine())
+	if p.Preset != nil {
+		row("preset", "%s", strings.Join(breakLine(p.Preset.String(), ", ", 100), "\n"+strings.Repeat(" ", 14)))
+	}
 	cells := humanize.Comma(int64(len(p.Cells)))
 	if p.Reused > 0 {
 		cells += fmt.Sprintf(", %s with a result already", humanize.Comma(int64(p.Reused)))
@@ -72,6 +75,20 @@ func (p *Plan) WriteText(w io.Writer, all bool) error {
 	p.writeCells(&b, all)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// breakLine cuts a line behind separators into lines of at most width bytes, if its parts are no longer.
+func breakLine(line, separator string, width int) []string {
+	var lines []string
+	now := ""
+	for part := range strings.SplitAfterSeq(line, separator) {
+		if now != "" && len(now)+len(strings.TrimSpace(part)) > width {
+			lines = append(lines, strings.TrimSpace(now))
+			now = ""
+		}
+		now += part
+	}
+	return append(lines, strings.TrimSpace(now))
 }
 
 // dataLine says what the sweep trains on.

@@ -9,7 +9,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from typing import IO, Literal, Union
+from typing import IO, Any, Literal, Union
 
 VARIABLE = "TOPKSWEEP_BINARY"
 """The environment variable that names another program than the one in this package."""
@@ -90,20 +90,24 @@ def call(args: Sequence[str], *, notes: Literal["warn", "show", "drop"] = "warn"
     """
     command = [binary(), *args]
     env = {k: v for k, v in os.environ.items() if k != VARIABLE}
-    # In a session of its own the program does not get a terminal's Ctrl-C beside the signal that is passed on. Of
-    # two signals it would end at once, without saving.
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env,
-        start_new_session=True,
-    )
     out, err = bytearray(), bytearray()
-    readers = [
-        _reader(process.stdout, [out.extend]),
-        _reader(process.stderr, [err.extend, _show()] if notes == "show" else [err.extend]),
-    ]
-    interrupted = _wait(process, readers)
+    with _Interrupts() as interrupts:
+        # In a session of its own the program does not get a terminal's Ctrl-C beside the signal that is passed on. Of
+        # two signals it would end at once, without saving.
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env,
+            start_new_session=True,
+        )
+        interrupts.pass_on_to(process)
+        readers = [
+            _reader(process.stdout, [out.extend]),
+            _reader(process.stderr, [err.extend, _show()] if notes == "show" else [err.extend]),
+        ]
+        for thread in readers:
+            thread.join()
+        process.wait()
     text = err.decode(errors="replace")
-    if interrupted:
+    if interrupts.received:
         raise KeyboardInterrupt(text.strip())
     if process.returncode != 0:
         raise SweepError(process.returncode, text, command)
@@ -140,19 +144,35 @@ def _show() -> Callable[[bytes], None]:
     return show
 
 
-def _wait(process: "subprocess.Popen[bytes]", readers: Sequence[threading.Thread]) -> bool:
-    """Wait until a program has ended and all its output is read. Report whether there was an interrupt."""
-    interrupted = False
-    while True:
-        try:
-            for thread in readers:
-                thread.join()
-            process.wait()
-            return interrupted
-        except KeyboardInterrupt:
-            interrupted = True
+class _Interrupts:
+    """Passes interrupts on to a program, in the place of a KeyboardInterrupt at any moment.
+
+    Only the main thread receives interrupts, and only there a handler can be set: in others this does nothing. It does
+    nothing either where interrupts are ignored, or handled by something other than Python.
+    """
+
+    def __init__(self) -> None:
+        self.received = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._before: Any = None
+
+    def __enter__(self) -> "_Interrupts":
+        before = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is threading.main_thread() and callable(before):
+            self._before = signal.signal(signal.SIGINT, self._receive)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def pass_on_to(self, process: "subprocess.Popen[bytes]") -> None:
+        """Pass on the interrupts from now on, and those that came while the program was started."""
+        self._process = process
+        if self.received:
             process.send_signal(signal.SIGINT)
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
+
+    def _receive(self, *_: object) -> None:
+        self.received += 1
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
