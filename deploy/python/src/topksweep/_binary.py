@@ -103,9 +103,14 @@ def call(args: Sequence[str], *, notes: Literal["warn", "show", "drop"] = "warn"
             _reader(process.stdout, [out.extend]),
             _reader(process.stderr, [err.extend, _show()] if notes == "show" else [err.extend]),
         ]
-        for thread in readers:
-            thread.join()
-        process.wait()
+        try:
+            for thread in readers:
+                thread.join()
+            process.wait()
+        except BaseException:  # from a handler of another signal
+            process.kill()
+            process.wait()
+            raise
     text = err.decode(errors="replace")
     if interrupts.received:
         raise KeyboardInterrupt(text.strip())
@@ -113,8 +118,16 @@ def call(args: Sequence[str], *, notes: Literal["warn", "show", "drop"] = "warn"
         raise SweepError(process.returncode, text, command)
     if text.strip() and notes == "warn":
         note = "\n".join(line.removeprefix("note: ") for line in text.strip().splitlines())
-        warnings.warn(note, SweepWarning, stacklevel=3)  # at the line that calls results() or curves()
+        warnings.warn(note, SweepWarning, stacklevel=_depth())
     return bytes(out)
+
+
+def _depth() -> int:
+    """Return the stacklevel, seen from the function that calls this, of the line that calls this package."""
+    depth, frame = 0, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__package__") == __package__:
+        depth, frame = depth + 1, frame.f_back
+    return depth + 1
 
 
 def _reader(pipe: IO[bytes] | None, takers: Sequence[Callable[[bytes], None]]) -> threading.Thread:

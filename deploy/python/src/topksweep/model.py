@@ -121,15 +121,27 @@ def read_folder(folder: Path) -> TopKAutoencoder:
     })
     result = _object(folder / "result.json") if (folder / "result.json").exists() else {}
     sae.config, sae.metrics = result.get("config", {}), result.get("metrics", {})
-    named = {**(cfg.get("metadata") or {}), **cfg, **result}
-    sae.names = {key: named[key] for key in NAMES if named.get(key) is not None}
+    metadata = cfg.get("metadata")
+    for name, of_saelens in NAMES.items():
+        found = result.get(name)
+        if found is None and isinstance(metadata, dict):
+            found = metadata.get(of_saelens)
+        if found is not None:
+            sae.names[name] = found
     return sae
 
 
-NAMES = (
-    "lm_name", "layer", "submodule_name", "hook_name", "module_path", "context_length", "prepend_bos", "drop_special",
-)
-"""The keys of TopKAutoencoder.names."""
+NAMES = {
+    "lm_name": "model_name",
+    "layer": "layer",
+    "submodule_name": "submodule_name",
+    "hook_name": "hook_name",
+    "module_path": "hf_hook_name",
+    "context_length": "context_size",
+    "prepend_bos": "prepend_bos",
+    "drop_special": "exclude_special_tokens",
+}
+"""The keys of TopKAutoencoder.names, as result.json has them, and those of the section metadata of cfg.json."""
 
 
 def _object(path: "os.PathLike[str]") -> dict[str, Any]:
