@@ -57,5 +57,6 @@ TOPKSWEEP_VERSION=$("$tools/bin/python" "$here/version.py" "$recorded")
 export TOPKSWEEP_VERSION TOPKSWEEP_PLATFORM=$platform
 "$tools/bin/python" -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
 	--wheel-dir "$stage/wheel" "$stage"
+rm -f "$out"/topksweep-*-"$platform".whl # an older one, so that one is left to install
 mv "$stage"/wheel/topksweep-*.whl "$out"
-ls "$out"/topksweep-"$TOPKSWEEP_VERSION"-*"${platform##*.}".whl
+ls "$out"/topksweep-*-"$platform".whl
