@@ -9,8 +9,6 @@ type Grid struct {
 	Run  RunOptions
 	Axes []Axis // the lists under parameters, in file order
 
-	Preset *Preset // what the grid takes of its preset; nil: it has none
-
 	file       string // its name, for errors
 	schema     *schema
 	base       []value // for each field of schema: the constant that the file gives, or the default
@@ -19,6 +17,8 @@ type Grid struct {
 	include    []inclusion
 	parameters position // of the section parameters; errors that belong to no single key are reported there
 	source     position // of the value of data.source or data.synthetic
+
+	Preset *Preset // what the grid takes of its preset; nil: it has none
 }
 
 // An Axis is one swept key with its values as a person reads them: numbers in the shortest form, fractions as

@@ -64,7 +64,7 @@ func New(g *grid.Grid, info trainer.DataInfo, est Estimates) (*Plan, error) {
 	if !g.Run.SharePrefixes { // its stages are others, and so are its checkpoints
 		fmt.Fprintln(hash, "alone")
 	}
-	p := &Plan{Cells: cells, Preset: g.Preset, Header: Header{
+	p := &Plan{Cells: cells, Header: Header{
 		Version: Version,
 		Name:    g.Name,
 		ID:      g.Name + "-" + hex.EncodeToString(hash.Sum(nil)[:4]),
@@ -78,6 +78,7 @@ func New(g *grid.Grid, info trainer.DataInfo, est Estimates) (*Plan, error) {
 	if err := p.checkSupported(est); err != nil {
 		return nil, err
 	}
+	p.Preset = g.Preset
 	p.count(est)
 	p.warn()
 	return p, nil

@@ -32,9 +32,6 @@ func (p *Plan) WriteText(w io.Writer, all bool) error {
 		fmt.Fprintf(&b, "  %-11s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	row("data", "%s", p.dataLine())
-	if p.Preset != nil {
-		row("preset", "%s", strings.Join(breakLine(p.Preset.String(), ", ", 100), "\n"+strings.Repeat(" ", 14)))
-	}
 	cells := humanize.Comma(int64(len(p.Cells)))
 	if p.Reused > 0 {
 		cells += fmt.Sprintf(", %s with a result already", humanize.Comma(int64(p.Reused)))
@@ -43,6 +40,9 @@ func (p *Plan) WriteText(w io.Writer, all bool) error {
 		cells += fmt.Sprintf(" (settings that equal another, left out: %s)", humanize.Comma(int64(p.Duplicates)))
 	}
 	row("cells", "%s", cells)
+	if p.Preset != nil {
+		row("preset", "%s", strings.Join(breakLine(p.Preset.String(), ", ", 100), "\n"+strings.Repeat(" ", 14)))
+	}
 	row("stages", "%s, at most %s at a time", humanize.Comma(int64(p.Stages)), humanize.Comma(int64(p.Run.MaxConcurrent)))
 	row("steps", "%s", p.stepsLine())
 	row("tokens", "%s", humanize.Comma(p.Tokens))
