@@ -35,6 +35,7 @@ fi
 # Beside the installed package, not beside its sources: what is tested is the wheel.
 cd "$venv"
 "$python" -m mypy --config-file "$here/pyproject.toml" --cache-dir "$work/mypy" -p topksweep
+MYPYPATH=$here "$python" -m mypy --config-file "$here/pyproject.toml" --cache-dir "$work/mypy" "$here"/tests/*.py
 export OMP_NUM_THREADS=1
 "$python" -m pytest -q --rootdir "$here" -c "$here/pyproject.toml" -rs "$here/tests"
 [ -n "${SWEEP_TEST_TORCH:-}" ] || echo 'load() was not tested: SWEEP_TEST_TORCH names no interpreter with torch'
