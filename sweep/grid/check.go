@@ -103,6 +103,9 @@ func (g *Grid) check(dim int, onlyWritten bool) Errors {
 		if c.more {
 			msg += "; and more like it"
 		}
+		if key, ok := strings.CutPrefix(c.path, presetPath); ok {
+			msg += "; " + key + " in train or parameters goes before the preset"
+		}
 		add(c.pos, c.path, msg)
 	}
 	return errs

@@ -111,7 +111,7 @@ func TestDocExamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := yamlBlock.FindAllStringSubmatch(string(b), -1)
-	want := []int{96, 4, 1}
+	want := []int{96, 4, 4, 1}
 	if len(blocks) != len(want) {
 		t.Fatalf("%d examples, want %d", len(blocks), len(want))
 	}

@@ -18,6 +18,8 @@ type Grid struct {
 	parameters position // of the section parameters; errors that belong to no single key are reported there
 	source     position // of the value of data.source or data.synthetic
 	evalSource position // of the value of data.eval_source
+
+	Preset *Preset // what the grid takes of its preset; nil: it has none
 }
 
 // An Axis is one swept key with its values as a person reads them: numbers in the shortest form, fractions as

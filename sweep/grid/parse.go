@@ -83,7 +83,7 @@ func join(path, key string) string {
 
 // topLevelKeys lists the sections of a grid.
 func topLevelKeys() []string {
-	return []string{"name", "data", "parameters", "train", "include", "exclude", "zip", "run"}
+	return []string{"name", "data", "preset", "parameters", "train", "include", "exclude", "zip", "run"}
 }
 
 // readDocument reads all sections.
@@ -124,8 +124,8 @@ func (p *parser) readName(root *node) {
 	p.grid.Name = e.value.text
 }
 
-// readSettings reads the sections that define the settings: train, parameters, zip, exclude and include. Then it
-// checks the settings.
+// readSettings reads the sections that define the settings: preset, train, parameters, zip, exclude and include. Then
+// it checks the settings.
 func (p *parser) readSettings(root *node) {
 	g := p.grid
 	g.parameters = root.pos
@@ -134,10 +134,12 @@ func (p *parser) readSettings(root *node) {
 		p.errorf(root.pos, "", "%v", err)
 		return
 	}
-	if root.get("parameters") == nil && root.get("train") == nil && root.get("include") == nil {
+	if !slices.ContainsFunc([]string{"parameters", "train", "include", "preset"},
+		func(key string) bool { return root.get(key) != nil }) {
 		p.errorf(root.pos, "parameters", "missing: it holds the axes, such as k: [16, 32, 64]")
 		return
 	}
+	p.readPreset(root)
 	before := len(p.errs)
 	if n := p.fieldSection(root, "train"); n != nil {
 		p.readTrain(n)

@@ -15,6 +15,9 @@ type Plan struct {
 	Cells []grid.Cell `json:"cell_list"`
 	Trees []Tree      `json:"trees"` // in the order in which they start
 
+	// Preset is what the grid took of a preset. It is not stored: the cells have its settings.
+	Preset *grid.Preset `json:"preset,omitempty"`
+
 	todo  []Tree // without the cells that have a result already
 	added []Tree // by Extend: they are stored behind the trees that were there before
 }
@@ -75,6 +78,7 @@ func New(g *grid.Grid, info trainer.DataInfo, est Estimates) (*Plan, error) {
 	if err := p.checkSupported(est); err != nil {
 		return nil, err
 	}
+	p.Preset = g.Preset
 	p.count(est)
 	p.warn()
 	return p, nil

@@ -40,6 +40,9 @@ func (p *Plan) WriteText(w io.Writer, all bool) error {
 		cells += fmt.Sprintf(" (settings that equal another, left out: %s)", humanize.Comma(int64(p.Duplicates)))
 	}
 	row("cells", "%s", cells)
+	if p.Preset != nil {
+		row("preset", "%s", strings.Join(breakLine(p.Preset.String(), ", ", 100), "\n"+strings.Repeat(" ", 14)))
+	}
 	row("stages", "%s, at most %s at a time", humanize.Comma(int64(p.Stages)), humanize.Comma(int64(p.Run.MaxConcurrent)))
 	row("steps", "%s", p.stepsLine())
 	row("tokens", "%s", humanize.Comma(p.Tokens))
@@ -72,6 +75,20 @@ func (p *Plan) WriteText(w io.Writer, all bool) error {
 	p.writeCells(&b, all)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// breakLine cuts a line behind separators into lines of at most width bytes, if its parts are no longer.
+func breakLine(line, separator string, width int) []string {
+	var lines []string
+	now := ""
+	for part := range strings.SplitAfterSeq(line, separator) {
+		if now != "" && len(now)+len(strings.TrimSpace(part)) > width {
+			lines = append(lines, strings.TrimSpace(now))
+			now = ""
+		}
+		now += part
+	}
+	return append(lines, strings.TrimSpace(now))
 }
 
 // dataLine says what the sweep trains on.
