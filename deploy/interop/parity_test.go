@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unsafe"
@@ -19,7 +20,8 @@ import (
 )
 
 // TestParity trains what parity.py has recorded of dictionary_learning, from the same weights on the same batches, and
-// leaves the losses for it. It is skipped where SWEEP_PARITY names no folder of records.
+// leaves the losses for it. It is skipped where SWEEP_PARITY names no folder of records. A backend in float32 may part
+// from float64 at a tie: where the k-th and the next activation of a row are nearer than float32 tells apart.
 func TestParity(t *testing.T) {
 	folder := os.Getenv("SWEEP_PARITY")
 	if folder == "" {
@@ -40,9 +42,14 @@ func TestParity(t *testing.T) {
 	}
 }
 
+// tie is the relative distance of two activations that float32 may order either way: its rounding in a sum of 384
+// products, and what 200 steps add to it.
+const tie = 2e-6
+
 type losses struct {
 	Loss []float64 `json:"loss"`
 	Dead []int     `json:"dead_features"`
+	Gap  []float64 `json:"gap,omitempty"` // relative, of the k-th and the next activation; the smallest of a batch
 }
 
 func train(t *testing.T, record string, b trainer.Backend) {
@@ -77,24 +84,30 @@ func train(t *testing.T, record string, b trainer.Backend) {
 	}
 	defer m.Close()
 	var got losses
+	together := true
 	for stats, err := range m.Steps(t.Context(), int64(c.Steps)) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		step := len(got.Loss)
 		got.Loss, got.Dead = append(got.Loss, stats.Loss), append(got.Dead, stats.Dead)
-		if want := r.F64.Loss[step]; !(math.Abs(stats.Loss-want) <= 1e-5*math.Abs(want)) {
-			t.Errorf("step %d: loss %v, want %v", step, stats.Loss, want)
-		}
-		if want := r.F64.Dead[step]; stats.Dead != want {
-			t.Errorf("step %d: %d dead latents, want %d", step, stats.Dead, want)
+		same := math.Abs(stats.Loss-r.F64.Loss[step]) <= 1e-5*math.Abs(r.F64.Loss[step]) && stats.Dead == r.F64.Dead[step]
+		switch {
+		case same || !together:
+		case b.Name() != "plain" && r.F64.Gap[step] <= tie:
+			t.Logf("step %d: parts at a tie: two activations are %.1e apart", step, r.F64.Gap[step])
+			together = false
+		default:
+			t.Errorf("step %d: loss %v and %d dead latents, want %v and %d", step, stats.Loss, stats.Dead,
+				r.F64.Loss[step], r.F64.Dead[step])
+			together = false
 		}
 	}
 	if len(got.Loss) != c.Steps || len(r.F64.Loss) != c.Steps || len(r.F64.Dead) != c.Steps {
 		t.Errorf("%d steps, and %d recorded, want %d", len(got.Loss), len(r.F64.Loss), c.Steps)
 	}
-	if r.F64.Dead[c.Steps-1] == 0 {
-		t.Error("no latent is dead at the end: the record shows nothing of AuxK")
+	if slices.Max(r.F64.Dead) == 0 {
+		t.Error("no latent ever dies: the record shows nothing of that")
 	}
 	text, err = json.Marshal(got)
 	if err != nil {
