@@ -31,6 +31,8 @@ from safetensors.numpy import load_file, save_file
 
 from dictionary_learning.trainers.top_k import TopKTrainer
 
+from report import Report
+
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = ROOT / "trainer/data/testdata/minilm-l3/activations-00000.safetensors"
 STEPS = 200
@@ -72,14 +74,15 @@ def record(folder: Path, name: str, seed: int, dtype: torch.dtype) -> dict[str, 
     config = {**COMMON, **run}
     torch.set_default_dtype(torch.float32)
     trainer = TopKTrainer(
-        steps=STEPS, activation_dim=384, dict_size=config["dict_size"], k=config["k"], layer=3, lm_name="all-MiniLM-L6-v2",
+        steps=STEPS, activation_dim=384, dict_size=config["dict_size"], k=config["k"], layer=3, lm_name="MiniLM",
         lr=config["lr"], auxk_alpha=config["auxk_alpha"], warmup_steps=config["warmup_steps"],
         decay_start=None if config["decay_start"] == STEPS else config["decay_start"],
         threshold_beta=config["threshold_beta"], threshold_start_step=config["threshold_start_step"], seed=seed,
         device="cpu",
     )
     trainer.dead_feature_threshold = config["dead_feature_threshold"]
-    start = {f"init.{k}": v.detach().numpy().copy() for k, v in trainer.ae.state_dict().items() if k not in ("k", "threshold")}
+    weights = {n: v for n, v in trainer.ae.state_dict().items() if n not in ("k", "threshold")}
+    start = {f"init.{n}": v.detach().numpy().copy() for n, v in weights.items()}
     trainer.ae.to(dtype)  # in place: the optimizer keeps its parameters
     trainer.ae.threshold = trainer.ae.threshold.to(torch.float32)
     out: dict[str, list[float]] = {"loss": [], "dead_features": [], "lr": [], "threshold": [], "gap": []}
@@ -131,7 +134,8 @@ def describe(name: str) -> str:
     return f"k {r['k']}, warm-up {r['warmup_steps']}, {decay}, {aux}, {'unit mean square' if r['scale'] else 'as stored'}"
 
 
-def main(folder: Path) -> int:
+def compare(report: Report, folder: Path) -> None:
+    """Records the package, trains the same with TestParity, and reports how far apart they are."""
     folder.mkdir(parents=True, exist_ok=True)
     single = {}
     for i, name in enumerate(RUNS):
@@ -139,30 +143,38 @@ def main(folder: Path) -> int:
         single[name] = record(folder, name, i, torch.float32)
     env = {**os.environ, "SWEEP_PARITY": str(folder.resolve()), "CGO_ENABLED": "0"}
     test = ["go", "test", "-count=1", "-timeout", "60m", "-run", "^TestParity$", "./deploy/interop"]
-    failed = subprocess.run(test, cwd=ROOT, env=env).returncode != 0
-    print(f"{'run':10} {'trained by':24} {'steps':>5} {'difference':>10}   largest in those steps; the dead latents")
+    done = subprocess.run(test, cwd=ROOT, env=env, capture_output=True, text=True)
+    report.expect(1 + 3 * len(RUNS))
+
+    def passed() -> str:
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+        return "passes"
+
+    report.holds("go test -run TestParity ./deploy/interop", passed)
     for name in RUNS:
         want = json.loads((folder / f"{name}.json").read_text())["f64"]
-        deaths = max(want["dead_features"])
-        failed |= not deaths > 0
-        for who, got in (
-            ("trainer/plain, float64", json.loads((folder / f"{name}.plain.json").read_text())),
-            ("trainer/cpu, float32", json.loads((folder / f"{name}.cpu.json").read_text())),
-            ("the package in float32", single[name]),
-        ):
-            c = Comparison(got, want)
-            verdict = ""
-            if who.startswith("trainer"):
-                ok = c.equal or ("float32" in who and c.tie)
-                failed |= not ok
-                verdict = "  ok" if ok else "  MISS"
-            print(f"{name:10} {who:24} {c.step:5} {c.largest:10.1e}   {c.text()}{verdict}")
-        print(f"{name:10} {deaths} latents dead at most, {want['dead_features'][-1]} at the end; {describe(name)}")
-    return int(failed)
+
+        def deaths() -> str:
+            most = max(want["dead_features"])
+            assert most > 0, "no latent dies"
+            beside = Comparison(single[name], want)
+            return f"{most} dead at most, {want['dead_features'][-1]} at the end; its float32: {beside.text()}"
+
+        report.holds(f"{name}: {describe(name)}", deaths)
+        for who, title in (("plain", "trainer/plain, float64"), ("cpu", "trainer/cpu, float32")):
+
+            def agrees() -> str:
+                c = Comparison(json.loads((folder / f"{name}.{who}.json").read_text()), want)
+                assert c.equal or (who == "cpu" and c.tie), f"{c.text()}; {c.largest:.1e} before it"
+                return f"{c.largest:.1e} of {TOLERANCE:g} in {c.step} steps; {c.text()}"
+
+            report.holds(f"{name}: {title}", agrees)
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
     if len(sys.argv) != 2:
         sys.exit("usage: python parity.py FOLDER")
-    sys.exit(main(Path(sys.argv[1])))
+    lines = Report()
+    compare(lines, Path(sys.argv[1]))
+    sys.exit(0 if lines.close() else 1)
