@@ -52,7 +52,7 @@ func saelensMetadata(n trainer.Names) map[string]any {
 
 // dictConfig returns what config.json holds. dictionary_learning's loader reads dict_class and k, those of SAELens and
 // SAEBench the other keys of trainer and ctx_len too. Both ask lm_name for a text: it is empty where none is known.
-// names is for other readers.
+// The keys under sweep are for this program, which finds there what the tool has no place for.
 func (m *Model) dictConfig() map[string]any {
 	n := m.Names
 	return map[string]any{
@@ -62,8 +62,16 @@ func (m *Model) dictConfig() map[string]any {
 			"layer": n.Layer, "lm_name": n.LMName, "submodule_name": orNil(n.SubmoduleName),
 		},
 		"buffer": map[string]any{"d_submodule": m.ActivationDim, "ctx_len": orNil(n.ContextLength)},
-		"names":  n,
+		"sweep": ownConfig{n, m.Scale, m.Threshold, m.Metadata},
 	}
+}
+
+// An ownConfig is what this program keeps in a config.json.
+type ownConfig struct {
+	trainer.Names
+	Scale     float64           `json:"scale,omitzero"`
+	Threshold *float64          `json:"threshold,omitempty"`
+	Metadata  map[string]string `json:"metadata,omitempty"`
 }
 
 // orNil returns nil for the zero value.

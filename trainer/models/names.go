@@ -38,7 +38,7 @@ func saelensNames(meta config) (n trainer.Names) {
 // dictNames reads where the activations come from: from the names that this program writes, else from the keys of
 // dictionary_learning.
 func dictNames(c, train config) (n trainer.Names) {
-	if own, err := c.object("names"); err == nil && own.keys != nil {
+	if own, err := c.object("sweep"); err == nil && own.keys != nil {
 		return savedNames(own)
 	}
 	n.LMName, _ = train.text("lm_name")

@@ -38,11 +38,7 @@ func readTorch(fsys fs.FS, at place) (*Model, string, error) {
 	} else if class != "" && class != dictClass {
 		return nil, "", fmt.Errorf("%s: dict_class is %q: only %s is read", train.file, class, dictClass)
 	}
-	dict, err := readDict(fsys, at.path())
-	if err != nil {
-		return nil, "", err
-	}
-	m, err := modelOfDict(dict, at.path())
+	m, err := readDict(fsys, at.path())
 	if err != nil {
 		return nil, "", err
 	}
@@ -64,11 +60,14 @@ func readTorch(fsys fs.FS, at place) (*Model, string, error) {
 			"%s beside it, as {\"trainer\": {\"k\": 32}}", at.path(), dictConfig)
 	}
 	m.Names = dictNames(c, train)
+	if err := m.ownDict(c); err != nil {
+		return nil, "", err
+	}
 	return m, "dictionary_learning: " + at.path(), nil
 }
 
-// readDict reads a file of torch.save that holds a dict.
-func readDict(fsys fs.FS, name string) (*torchfile.Dict, error) {
+// readDict reads a file of torch.save that holds a dict of the tensors of an AutoEncoderTopK. K is 0 where it has none.
+func readDict(fsys fs.FS, name string) (*Model, error) {
 	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, err
@@ -90,7 +89,7 @@ func readDict(fsys fs.FS, name string) (*torchfile.Dict, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s: it holds no dict of tensors, as torch.save(model.state_dict(), …) writes it", name)
 	}
-	return dict, nil
+	return modelOfDict(dict, name) // the tensors' bytes are read here
 }
 
 // readerAt returns a file as an io.ReaderAt. One that can only be read from start to end is held in memory.
@@ -127,17 +126,18 @@ func (s *seeking) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// modelOfDict makes a model of the tensors of an AutoEncoderTopK. K is 0 where there are only four.
+// modelOfDict makes a model of tensors.
 func modelOfDict(dict *torchfile.Dict, file string) (*Model, error) {
 	l := layout{"encoder.weight", "encoder.bias", "decoder.weight", "b_dec", false, true}
 	want := []string{l.wEnc, l.bEnc, l.wDec, l.bDec}
 	var names []string
 	byName := map[string]*torchfile.Tensor{}
-	for _, item := range dict.Items() {
-		name, isText := item.Key.(string)
-		t, isTensor := item.Value.(*torchfile.Tensor)
+	for key, value := range dict.All() {
+		name, isText := key.(string)
+		t, isTensor := value.(*torchfile.Tensor)
 		if !isText || !isTensor {
-			return nil, fmt.Errorf("%s: the entry %.40q is no tensor with a name", file, fmt.Sprint(item.Key))
+			return nil, fmt.Errorf("%s: the entry %.40q is no tensor with a name: only a state_dict is read, as "+
+				"torch.save(model.state_dict(), …) writes it", file, fmt.Sprint(key))
 		}
 		names, byName[name] = append(names, name), t
 	}
@@ -185,3 +185,24 @@ func modelOfDict(dict *torchfile.Dict, file string) (*Model, error) {
 }
 
 func brieflyInts(v []int64) []int64 { return v[:min(len(v), 5)] }
+
+// ownDict reads what this program keeps in a config.json. The threshold there is that of the file in full, or the one
+// that the four tensors have no place for.
+func (m *Model) ownDict(c config) error {
+	own, err := c.object("sweep")
+	if err != nil || own.keys == nil {
+		return nil // another program's
+	}
+	stored := m.Threshold
+	if err := m.own(own, nil); err != nil {
+		return err
+	}
+	if stored != nil && (m.Threshold == nil || float32(*m.Threshold) != float32(*stored)) {
+		m.Threshold = stored
+	}
+	var metadata map[string]string
+	if ok, err := get(own, "metadata", &metadata); err == nil && ok && len(metadata) > 0 {
+		m.Metadata = metadata
+	}
+	return nil
+}
