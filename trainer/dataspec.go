@@ -12,7 +12,7 @@ type DataSpec struct {
 	Source     string     `json:"source,omitempty"`      // a directory or a glob of activation shards
 	Synthetic  *Synthetic `json:"synthetic,omitempty"`   // or sparse sums of known directions
 	Normalize  string     `json:"normalize"`             // none | mean_square
-	EvalTokens int64      `json:"eval_tokens"`           // rows held out; 0 is auto: min(65,536, a tenth of the rows)
+	EvalTokens int64      `json:"eval_tokens"`           // rows held out; 0 is auto: all of EvalSource, else min(65,536, a tenth)
 	MaxNorm    string     `json:"max_norm,omitempty"`    // leave longer rows out: a norm, or 10x_median
 	Verify     string     `json:"verify,omitempty"`      // whole (or empty) | sample: what the fingerprint covers
 	EvalSource string     `json:"eval_source,omitempty"` // held-out rows of one's own: as Source, all of its rows
@@ -50,7 +50,7 @@ type Synthetic struct {
 // the mean square in rows of over 10 median norms: of the sample, or of the held-out rows
 // if it is larger there.
 type DataInfo struct {
-	Rows        int64   `json:"rows"`           // all of them
+	Rows        int64   `json:"rows"`           // all of them: of eval_source only those that are held out
 	EvalRows    int64   `json:"eval_rows"`      // of them held out
 	Dim         int     `json:"activation_dim"` // width of a row
 	DType       string  `json:"dtype"`          // as stored: F32, F16, BF16

@@ -27,11 +27,24 @@ const (
 func Evaluate(
 	ctx context.Context, m Encoder, c Config, s *State, data HeldOut, directions []float32,
 ) (Metrics, error) {
-	e, err := newEvaluation(m, c, s)
+	wDec, _ := UnitRows(s.W.WDec, c.ActivationDim)
+	e, err := newEvaluation(m, c, s, wDec)
 	if err != nil {
 		return Metrics{}, err
 	}
-	rows, d := data.EvalRows(), int64(c.ActivationDim)
+	out, err := e.evaluate(ctx, data)
+	if err != nil {
+		return Metrics{}, err
+	}
+	if directions != nil {
+		out.Recovery, out.Recovered = recovery(e.wDec, directions, c.ActivationDim)
+	}
+	return out, nil
+}
+
+// evaluate measures all that the rows alone tell, once.
+func (e *evaluation) evaluate(ctx context.Context, data HeldOut) (Metrics, error) {
+	rows, d := data.EvalRows(), int64(e.c.ActivationDim)
 	if rows < 1 {
 		return Metrics{}, errors.New("evaluate: no rows are held out")
 	}
@@ -51,16 +64,12 @@ func Evaluate(
 	out := e.metrics()
 	if !isFinite(out.L2Loss) {
 		return Metrics{}, fmt.Errorf("evaluate: %w", &NumericError{
-			Step: s.Step, What: fmt.Sprintf("the loss on the held-out rows is %v", out.L2Loss),
+			Step: e.s.Step, What: fmt.Sprintf("the loss on the held-out rows is %v", out.L2Loss),
 		})
 	}
-	if out.DecoderCosine, err = decoderCosine(ctx, e.wDec, e.c.ActivationDim); err != nil {
-		return Metrics{}, err
-	}
-	if directions != nil {
-		out.Recovery, out.Recovered = recovery(e.wDec, directions, c.ActivationDim)
-	}
-	return out, nil
+	var err error
+	out.DecoderCosine, err = decoderCosine(ctx, e.wDec, e.c.ActivationDim)
+	return out, err
 }
 
 // evaluation gathers sums over groups of rows.
@@ -69,7 +78,7 @@ type evaluation struct {
 	c      Config
 	recipe Recipe
 	s      *State
-	wDec   []float32 // [F,D] as it is exported: rows at unit norm
+	wDec   []float32 // [F,D] as it is measured
 	dead   []bool    // [F]
 	nDead  int
 	kept   []int64   // [F] rows in which the latent has a kept activation > 0
@@ -81,15 +90,15 @@ type evaluation struct {
 	auxk   auxSums
 }
 
-func newEvaluation(m Encoder, c Config, s *State) (*evaluation, error) {
+// newEvaluation returns an evaluation of a model whose decoder is wDec in place of that of s.
+func newEvaluation(m Encoder, c Config, s *State, wDec []float32) (*evaluation, error) {
 	recipe, err := RecipeByName(c.Recipe)
 	if err != nil {
 		return nil, fmt.Errorf("evaluate: %w", err)
 	}
 	e := &evaluation{
-		m: m, c: c, recipe: recipe, s: s, dead: make([]bool, c.DictSize), kept: make([]int64, c.DictSize),
+		m: m, c: c, recipe: recipe, s: s, wDec: wDec, dead: make([]bool, c.DictSize), kept: make([]int64, c.DictSize),
 	}
-	e.wDec, _ = UnitRows(s.W.WDec, c.ActivationDim)
 	for f, since := range s.SinceFired {
 		if recipe.Dead(since, c.DeadFeatureThreshold) {
 			e.dead[f] = true

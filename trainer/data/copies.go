@@ -16,30 +16,44 @@ const (
 )
 
 // copies returns an error for each group of shards that hold the same rows: some rows
-// would be trained on and held out at once. It reads a few rows of each shard, and all
-// rows of the shards in which these are equal.
+// would be trained on and held out at once, or be measured twice.
 func (s *shards) copies(ctx context.Context, workers int) []error {
 	all := make([]*shard, len(s.list))
 	for i := range s.list {
 		all[i] = &s.list[i]
 	}
+	same, err := equalShards(ctx, all, workers)
+	if err != nil {
+		return []error{err}
+	}
+	what := "some would be trained on and held out at once"
+	if s.allHeldOut {
+		what = "they would count twice"
+	}
 	var errs []error
+	for _, g := range same {
+		errs = append(errs, copyError(g, what))
+	}
+	return firstErrors(errs, 10)
+}
+
+// equalShards returns the groups of shards that hold the same rows. It reads a few rows of each shard, and all rows of
+// the shards in which these are equal.
+func equalShards(ctx context.Context, all []*shard, workers int) (groups [][]*shard, err error) {
 	for _, g := range groupBy(all, func(sh *shard) layout { return layout{sh.dtype, sh.rows, sh.dim, 0} }) {
 		alike, err := groupByHash(ctx, g, workers, (*shard).hashSample)
 		if err != nil {
-			return []error{err}
+			return nil, err
 		}
 		for _, g := range alike {
 			same, err := sameRows(ctx, g, workers)
 			if err != nil {
-				return []error{err}
+				return nil, err
 			}
-			for _, g := range same {
-				errs = append(errs, copyError(g))
-			}
+			groups = append(groups, same...)
 		}
 	}
-	return firstErrors(errs, 10)
+	return groups, nil
 }
 
 // firstErrors returns the first errors, and one that counts the others.
@@ -74,7 +88,8 @@ func sameRows(ctx context.Context, alike []*shard, workers int) ([][]*shard, err
 	return append([][]*shard{names}, same...), nil
 }
 
-func copyError(same []*shard) error {
+// copyError says that shards are equal, and what comes of it.
+func copyError(same []*shard, what string) error {
 	var names []string
 	for _, sh := range same[1:] {
 		names = append(names, sh.name)
@@ -84,8 +99,8 @@ func copyError(same []*shard) error {
 		return &ShardError{first.name, fmt.Sprintf("is taken twice, as %s is the same file: "+
 			"remove one of the names, or give a source that matches one", fewOf(names))}
 	}
-	return &ShardError{first.name, fmt.Sprintf("%s holds the same rows: some would be trained on and held out at once: "+
-		"remove all but one, or give a source that matches one", fewOf(names))}
+	return &ShardError{first.name, fmt.Sprintf("%s holds the same rows: %s: "+
+		"remove all but one, or give a source that matches one", fewOf(names), what)}
 }
 
 // sameFile reports whether two shards are names of one file, by a link for example.

@@ -51,10 +51,14 @@ func (c content) mark(d digest) string {
 }
 
 // fingerprint returns the fingerprint of the data as training sees them: of the content,
-// its scaling, the number of held-out rows, and the norm above which rows are left out.
-func (c content) fingerprint(normalize string, scale float64, eval int64, maxNorm float64) string {
+// its scaling, the number of held-out rows, the norm above which rows are left out, and the content of the held-out
+// rows' own source, if apart is not nil.
+func (c content) fingerprint(normalize string, scale float64, eval int64, maxNorm float64, apart *content) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "sweep data 2\n%x\n%s %x %d %x\n", c.digest[:], normalize, scale, eval, maxNorm)
+	if apart != nil {
+		fmt.Fprintf(h, "eval_source %x\n", apart.digest[:])
+	}
 	return c.mark(digest(h.Sum(nil)))
 }
 
@@ -207,10 +211,10 @@ func (s *shards) storedBytes(from, to int64) (n int64) {
 	return n
 }
 
-// dtypes returns the dtypes of the shards, sorted, such as "F16" or "F16, F32".
-func (s *shards) dtypes() string {
+// dtypes returns the dtypes of shards, sorted, such as "F16" or "F16, F32".
+func dtypes(list []shard) string {
 	var names []string
-	for _, sh := range s.list {
+	for _, sh := range list {
 		names = append(names, string(sh.dtype))
 	}
 	slices.Sort(names)

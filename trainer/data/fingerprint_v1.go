@@ -17,10 +17,13 @@ const (
 
 // FingerprintV1 returns the fingerprint that version 0.1.0 gives the data. Sweeps that it
 // has begun are stored under it. It reads the shards again. Data of which max_norm leaves
-// rows out have none.
+// rows out have none, and neither have data with an eval_source.
 func (s *Set) FingerprintV1(ctx context.Context) (string, error) {
 	if s.info.MaxNorm > 0 {
 		return "", &SourceError{Source: s.spec.Source, Msg: "version 1 of the fingerprint knows no max_norm"}
+	}
+	if s.apart != nil {
+		return "", &SourceError{Source: s.spec.EvalSource, Msg: "version 1 of the fingerprint knows no eval_source"}
 	}
 	d := s.content.digest
 	if s.shards != nil {

@@ -30,6 +30,9 @@ type Report struct {
 	Data     string `json:"data,omitempty"`
 	EvalRows int64  `json:"eval_rows,omitempty"`
 
+	// EvalSource describes the shards of eval_source, without a sample; nil if there is none.
+	EvalSource *Report `json:"eval_source,omitempty"`
+
 	// Of the rows that MaxNorm leaves out there are LeftOut; EvalRepeated of the held-out
 	// rows are training rows too. Both are as in trainer.DataInfo, and so are the notes.
 	MaxNorm      float64  `json:"max_norm,omitempty"`
@@ -94,12 +97,48 @@ func inspectFrom(ctx context.Context, files opener, spec trainer.DataSpec, o Opt
 	if s.shards == nil {
 		return Report{}, &SourceError{Msg: "synthetic data have no files to inspect: sweep plan describes them"}
 	}
-	r := Report{Rows: s.shards.count, Dim: s.shards.width, DType: s.info.DType, Bytes: s.info.Bytes}
+	r, err := s.shards.report(ctx, s.opts)
+	if err != nil {
+		return Report{}, err
+	}
+	if s.apart != nil {
+		of, err := s.apart.shards.report(ctx, s.opts)
+		if err != nil {
+			return Report{}, err
+		}
+		r.EvalSource = &of
+	}
+	err = s.prepare(ctx)
+	if err != nil && !errors.Is(err, ErrBad) {
+		return Report{}, err
+	}
+	if err != nil {
+		r.NoData = err.Error()
+	}
+	if err := s.readContent(ctx, files, err == nil); err != nil {
+		return Report{}, err
+	}
+	r.Content, r.Sample = s.content.String(), s.sampleReport()
+	if s.apart != nil {
+		r.EvalSource.Content = s.apart.content.String()
+	}
+	r.MaxNorm, r.LeftOut = s.info.MaxNorm, s.info.LeftOut
+	if err == nil {
+		r.Data, r.EvalRows, r.EvalRepeated = s.info.Fingerprint, s.info.EvalRows, s.info.EvalRepeated
+		s.describe()
+	}
+	r.Notes = s.info.Notes
+	return r, nil
+}
+
+// report reads all rows of the shards, and returns what it is to say of them.
+func (s *shards) report(ctx context.Context, o Options) (Report, error) {
+	r := Report{Rows: s.count, Dim: s.width, DType: dtypes(s.list), Bytes: s.bytes()}
 	var all rowStats
-	after := s.opts.meter(s.info.Bytes)
-	for i := range s.shards.list {
-		sh := &s.shards.list[i]
-		m, err := s.shards.scan(ctx, sh, s.opts.Workers, func(rows int64) { after(rows * sh.rowBytes()) })
+	after := o.meter(r.Bytes)
+	for i := range s.list {
+		sh := &s.list[i]
+		m, err := s.scan(ctx, sh, o.Workers, func(rows int64) { after(rows * sh.rowBytes()) })
 		if err != nil {
 			return Report{}, err
 		}
@@ -115,23 +154,6 @@ func inspectFrom(ctx context.Context, files opener, spec trainer.DataSpec, o Opt
 	for _, b := range all.bad {
 		r.NonFinite = append(r.NonFinite, BadRow{b.File, b.Row, b.Col})
 	}
-	err = s.prepare(ctx)
-	if err != nil && !errors.Is(err, ErrBad) {
-		return Report{}, err
-	}
-	if err != nil {
-		r.NoData = err.Error()
-	}
-	if err := s.readContent(ctx, files, err == nil); err != nil {
-		return Report{}, err
-	}
-	r.Content, r.Sample = s.content.String(), s.sampleReport()
-	r.MaxNorm, r.LeftOut = s.info.MaxNorm, s.info.LeftOut
-	if err == nil {
-		r.Data, r.EvalRows, r.EvalRepeated = s.info.Fingerprint, s.info.EvalRows, s.info.EvalRepeated
-		s.describe()
-	}
-	r.Notes = s.info.Notes
 	return r, nil
 }
 

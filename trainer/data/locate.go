@@ -22,6 +22,9 @@ func (s *Set) Locate(row int64) string {
 
 // LocateEval is Locate for a held-out row.
 func (s *Set) LocateEval(row int64) string {
+	if s.apart != nil {
+		return s.apart.LocateEval(row)
+	}
 	if row < 0 || row >= s.info.EvalRows {
 		return fmt.Sprintf("held-out row %d", row)
 	}

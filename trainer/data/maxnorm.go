@@ -21,6 +21,11 @@ func (s *Set) leaveOut(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return s.leaveOutAbove(ctx, limit)
+}
+
+// leaveOutAbove takes the rows out of src whose norm is above limit.
+func (s *Set) leaveOutAbove(ctx context.Context, limit float64) error {
 	key := strconv.FormatUint(math.Float64bits(limit), 16)
 	out, err := decodeRows(s.cache.entry.LeftOut[key], s.shards.count)
 	if _, known := s.cache.entry.LeftOut[key]; !known || err != nil {

@@ -26,7 +26,8 @@ const maxCompared = 1 << 22
 // filter says of most rows that they are no held-out row, after a look at three words of
 // them: hashing all of each row would take a third of the time of SHA-256.
 type repeats struct {
-	shards *shards
+	shards *shards // that hold the held-out rows
+	apart  bool    // none of their rows is a training row
 	mixed  bool    // shards differ in dtype
 	least  dtype   // see leastExact
 	held   []int64 // held-out rows, sorted
@@ -42,11 +43,16 @@ type heldGroup struct {
 	found atomic.Bool // a training row is equal
 }
 
-// newRepeats reads held, the numbers of the held-out rows as stored.
-func newRepeats(ctx context.Context, s *shards, held []int64, workers int) (*repeats, error) {
-	r := &repeats{shards: s, held: slices.Sorted(slices.Values(held)),
-		mixed: slices.ContainsFunc(s.list, func(sh shard) bool { return sh.dtype != s.list[0].dtype }),
-		least: leastExact(s.list), seed: maphash.MakeSeed(), groups: map[uint64][]*heldGroup{}}
+// newRepeats reads held, the numbers in shards of the held-out rows as stored. train holds the training rows, and may
+// be the same shards.
+func newRepeats(ctx context.Context, s, train *shards, held []int64, workers int) (*repeats, error) {
+	all := s.list
+	if train != s {
+		all = slices.Concat(s.list, train.list)
+	}
+	r := &repeats{shards: s, apart: train != s, held: slices.Sorted(slices.Values(held)),
+		mixed: slices.ContainsFunc(all, func(sh shard) bool { return sh.dtype != all[0].dtype }),
+		least: leastExact(all), seed: maphash.MakeSeed(), groups: map[uint64][]*heldGroup{}}
 	size := 64
 	for size < 16*len(held) {
 		size *= 2
@@ -180,24 +186,35 @@ func (r *repeats) key(sh *shard, raw []byte) []byte {
 	return key
 }
 
+// isHeld reports whether a row of the training shards is held out.
 func (r *repeats) isHeld(row int64) bool {
+	if r.apart {
+		return false
+	}
 	_, ok := slices.BinarySearch(r.held, row)
 	return ok
 }
 
 // repeatedKey names in the cache which rows are held out.
 func (s *Set) repeatedKey() string {
+	if s.apart != nil {
+		return fmt.Sprintf("%d %x %x", s.info.EvalRows, math.Float64bits(s.info.MaxNorm), s.apart.content.digest[:])
+	}
 	return fmt.Sprintf("%d %x", s.info.EvalRows, math.Float64bits(s.info.MaxNorm))
 }
 
 // newRepeats returns what counts the set's held-out rows.
 func (s *Set) newRepeats(ctx context.Context) (*repeats, error) {
+	in := s
+	if s.apart != nil {
+		in = s.apart
+	}
 	held := make([]int64, min(s.info.EvalRows, maxCompared))
-	k, _ := s.src.(*kept)
+	k, _ := in.src.(*kept)
 	for i := range held {
-		if held[i] = s.base.at(int64(i)); k != nil {
+		if held[i] = in.base.at(int64(i)); k != nil {
 			held[i] = k.stored(held[i])
 		}
 	}
-	return newRepeats(ctx, s.shards, held, s.opts.Workers)
+	return newRepeats(ctx, in.shards, s.shards, held, s.opts.Workers)
 }

@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"runtime"
 	"sync"
-	"time"
 
 	"github.com/topksweep/sweep/trainer"
 )
@@ -19,50 +17,6 @@ const (
 	streamBase  = 0x62617365 // selects the held-out rows
 	streamEpoch = 0x65706f63 // orders the training rows of an epoch
 )
-
-// Options say how Open and Inspect read. The zero value uses all cores and no cache.
-type Options struct {
-	Workers int // goroutines for scans; 0 stands for GOMAXPROCS. Results do not depend on it
-
-	// Cache is a folder in which Open and Inspect keep what they found out by reading all
-	// bytes, for the next time; "" for none. It is made if it is not there. If it cannot
-	// be written to, that is no error.
-	Cache string
-
-	// Progress is called during a scan of all bytes with how many of how many are read, and
-	// at the scan's end with done = total; never by two goroutines at once. There may be
-	// several scans, one after the other. nil for none.
-	Progress func(done, total int64)
-
-	clock func() time.Time // for tests; nil for time.Now
-}
-
-// filled returns o with the defaults in place of zero values.
-func (o Options) filled() Options {
-	if o.Workers <= 0 {
-		o.Workers = runtime.GOMAXPROCS(0)
-	}
-	if o.Progress == nil {
-		o.Progress = func(int64, int64) {}
-	}
-	if o.clock == nil {
-		o.clock = time.Now
-	}
-	return o
-}
-
-// meter returns a function that several goroutines call with how many bytes of total they
-// have read.
-func (o Options) meter(total int64) func(bytes int64) {
-	var mu sync.Mutex
-	var done int64
-	return func(bytes int64) {
-		mu.Lock()
-		defer mu.Unlock()
-		done += bytes
-		o.Progress(done, total)
-	}
-}
 
 // A source holds rows, numbered from 0.
 type source interface {
@@ -83,11 +37,15 @@ type Set struct {
 	shards *shards // as they are stored; nil for synthetic data
 	src    source  // the rows to use: without those that max_norm leaves out
 	info   trainer.DataInfo
-	base   perm      // of all rows of src: its first EvalRows elements are held out
+	base   perm      // of all rows of src: its first EvalRows elements are held out, if there is no apart
+	first  int64     // element of base from which on rows are to train on
 	train  int64     // number of rows to train on
 	scale  float32   // that every row is multiplied by
 	dirs   []float32 // see Directions
 	bufs   sync.Pool // of *[]byte, scratch of source.read
+
+	apart      *Set // holds the held-out rows of eval_source; nil if they are rows of src
+	allHeldOut bool // all rows of src are held out, as in apart: if any train, they are the same ones
 
 	sample  sampleStats // of the training rows
 	held    float64     // share of huge rows in the held-out rows' sum of squares
@@ -111,19 +69,24 @@ func openFrom(ctx context.Context, files opener, spec trainer.DataSpec, o Option
 	if err != nil {
 		return nil, err
 	}
+	return s.finish(ctx, files)
+}
+
+// finish does what Open does after the sources are opened. It closes them if that fails.
+func (s *Set) finish(ctx context.Context, files opener) (*Set, error) {
 	if err := s.open(ctx, files); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-// newSet checks spec and opens its source.
+// newSet checks spec and opens its sources.
 func newSet(ctx context.Context, files opener, spec trainer.DataSpec, o Options) (*Set, error) {
 	if err := checkSpec(spec); err != nil {
 		return nil, err
 	}
-	s := &Set{spec: spec, opened: rand.Text(), opts: o, info: trainer.DataInfo{DType: string(f32)}}
 	if spec.Synthetic != nil {
+		s := &Set{spec: spec, opened: rand.Text(), opts: o, info: trainer.DataInfo{DType: string(f32)}}
 		syn, err := newSynthetic(*spec.Synthetic)
 		if err != nil {
 			return nil, err
@@ -132,12 +95,27 @@ func newSet(ctx context.Context, files opener, spec trainer.DataSpec, o Options)
 		s.content.digest = syn.digest()
 		return s, nil
 	}
-	sh, err := openShards(ctx, files, spec.Source, o.Workers)
+	s, err := newShardSet(ctx, files, spec, o, false)
+	if err == nil && spec.EvalSource != "" {
+		if err = s.newApart(ctx, files); err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// newShardSet opens the shards of spec.Source. With allHeldOut, all of their rows are held out.
+func newShardSet(ctx context.Context, files opener, spec trainer.DataSpec, o Options, allHeldOut bool) (*Set, error) {
+	s := &Set{spec: spec, opened: rand.Text(), opts: o, allHeldOut: allHeldOut}
+	sh, err := openShards(ctx, files, spec.Source, o.Workers, allHeldOut)
 	if err != nil {
 		return nil, err
 	}
 	s.src, s.shards = sh, sh
-	s.info.DType, s.info.Shards, s.info.Bytes = sh.dtypes(), len(sh.list), sh.bytes()
+	s.info.DType, s.info.Shards, s.info.Bytes = dtypes(sh.list), len(sh.list), sh.bytes()
 	s.info.Notes = sh.notes
 	s.cache = newCache(sh, spec.Verify == verifySample, o)
 	return s, nil
@@ -158,13 +136,24 @@ func (s *Set) open(ctx context.Context, files opener) error {
 // readContent finds the content's digest, in the cache or by hashing, and with it the
 // fingerprint. If rows are held out, it counts those that are repeated.
 func (s *Set) readContent(ctx context.Context, files opener, heldOut bool) error {
-	if s.shards != nil {
-		if err := s.hashShards(ctx, heldOut && s.spec.Verify != verifySample); err != nil {
+	var apart *content
+	if a := s.apart; a != nil {
+		if err := a.hashShards(ctx, false); err != nil {
 			return err
 		}
-		s.watch = newWatch(files, s.shards, s.content, time.Unix(0, s.cache.entry.Began), s.opts)
+		apart = &a.content
 	}
-	s.info.Fingerprint = s.content.fingerprint(s.normalize(), s.info.Scale, s.info.EvalRows, s.info.MaxNorm)
+	if s.shards != nil {
+		if err := s.hashShards(ctx, heldOut && !s.allHeldOut && s.spec.Verify != verifySample); err != nil {
+			return err
+		}
+		s.watch = s.newWatch(files)
+		if a := s.apart; a != nil {
+			a.watch = a.newWatch(files)
+			a.watch.generation = s.watch.generation // so that one number tells of both
+		}
+	}
+	s.info.Fingerprint = s.content.fingerprint(s.normalize(), s.info.Scale, s.info.EvalRows, s.info.MaxNorm, apart)
 	return nil
 }
 
@@ -215,6 +204,9 @@ func checkSpec(spec trainer.DataSpec) error {
 		return &SourceError{Msg: "neither source nor synthetic is given"}
 	case spec.Normalize != "" && spec.Normalize != "none" && spec.Normalize != "mean_square":
 		return &SourceError{Msg: fmt.Sprintf("normalize: %q is neither none nor mean_square", spec.Normalize)}
+	case spec.EvalSource != "" && spec.Synthetic != nil:
+		return &SourceError{Source: spec.EvalSource, Msg: "eval_source: synthetic data hold out rows of their own: " +
+			"remove eval_source, or give a source of shards"}
 	case spec.EvalTokens < 0:
 		return &SourceError{Msg: fmt.Sprintf("eval_tokens: %d is negative", spec.EvalTokens)}
 	case spec.MaxNorm != "" && spec.Synthetic != nil:
@@ -254,25 +246,39 @@ func (s *Set) prepare(ctx context.Context) error {
 		}
 	}
 	s.info.Scale = float64(s.scale)
-	if err = s.readHeldOut(ctx); err != nil {
+	if s.apart != nil {
+		err = s.prepareApart(ctx)
+	} else {
+		err = s.readHeldOut(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	s.info.HugeShare = max(s.sample.hugeShare, s.held)
 	return nil
 }
 
-// holdOut chooses the held-out rows from those of src.
+// holdOut chooses the held-out rows and those to train on from the rows of src.
 func (s *Set) holdOut() error {
-	rows := s.src.rows()
-	eval := cmp.Or(s.spec.EvalTokens, min(65536, rows/10))
-	if eval == 0 {
-		return s.errorf("eval_tokens: auto holds out a tenth of the rows, and a tenth of %d is none: "+
-			"give at least 10 rows, or set eval_tokens", rows)
+	rows, eval := s.src.rows(), int64(0)
+	switch {
+	case s.apart != nil:
+	case s.allHeldOut:
+		if eval = cmp.Or(s.spec.EvalTokens, rows); eval > rows {
+			return s.errorf("eval_tokens: %d are more than the %d rows to hold out", eval, rows)
+		}
+	default:
+		eval = cmp.Or(s.spec.EvalTokens, min(65536, rows/10))
+		if eval == 0 {
+			return s.errorf("eval_tokens: auto holds out a tenth of the rows, and a tenth of %d is none: "+
+				"give at least 10 rows, or set eval_tokens", rows)
+		}
+		if eval >= rows {
+			return s.errorf("eval_tokens: holding out %d of %d rows leaves none to train on", eval, rows)
+		}
+		s.first = eval
 	}
-	if eval >= rows {
-		return s.errorf("eval_tokens: holding out %d of %d rows leaves none to train on", eval, rows)
-	}
-	s.train = rows - eval
+	s.train = rows - s.first
 	s.base = newPerm(rows, 0, streamBase, 0)
 	s.scale = 1
 	s.bufs.New = func() any { b := make([]byte, 4*s.src.dim()); return &b }
@@ -299,7 +305,12 @@ func (s *Set) EvalRows() int64 { return s.info.EvalRows }
 func (s *Set) Directions() []float32 { return s.dirs }
 
 // Close closes the shards. Nothing may read from s during it or later.
-func (s *Set) Close() error { return s.src.Close() }
+func (s *Set) Close() error {
+	if s.apart != nil {
+		return errors.Join(s.src.Close(), s.apart.Close())
+	}
+	return s.src.Close()
+}
 
 // Batch fills x_BD with the batch of a step: tokens step·B to (step+1)·B of the
 // order that seed gives.
@@ -349,10 +360,13 @@ func (s *Set) eachRow(seed, position, n int64, do func(i, row int64) error) erro
 }
 
 // trainRow returns the i-th training row in the order of the base permutation.
-func (s *Set) trainRow(i int64) int64 { return s.base.at(s.info.EvalRows + i) }
+func (s *Set) trainRow(i int64) int64 { return s.base.at(s.first + i) }
 
 // Eval fills x_nD with n held-out rows from row on.
 func (s *Set) Eval(row int64, x []float32) error {
+	if s.apart != nil {
+		return s.apart.Eval(row, x)
+	}
 	n, err := s.count(x)
 	if err != nil {
 		return err

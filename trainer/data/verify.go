@@ -29,7 +29,7 @@ func (s *Set) Generation() int64 {
 	return s.watch.generation.Load()
 }
 
-// Verify looks at every shard again, and hashes the data again where a shard was written
+// Verify looks at every shard again, those of eval_source too, and hashes the data again where a shard was written
 // to or replaced, or may have been without a sign. It returns nil if all that was read
 // since Generation returned since is what Open found.
 //
@@ -43,7 +43,10 @@ func (s *Set) Verify(ctx context.Context, since int64) error {
 	if s.watch == nil {
 		return nil
 	}
-	return s.watch.verify(ctx, since)
+	if err := s.watch.verify(ctx, since); err != nil || s.apart == nil {
+		return err
+	}
+	return s.apart.watch.verify(ctx, since)
 }
 
 // A watch looks again at the shards of a set. What changes, only the goroutine that has
@@ -53,8 +56,8 @@ type watch struct {
 	shards     *shards // as they were opened
 	opts       Options // filled
 	busy       chan struct{}
-	generation atomic.Int64
-	hashes     atomic.Int64 // that have begun
+	generation *atomic.Int64 // of the set; that of eval_source shares it
+	hashes     atomic.Int64  // that have begun
 
 	stamps  []stamp   // when the content was last found to be the one opened
 	began   time.Time // when that look began
@@ -62,9 +65,10 @@ type watch struct {
 	changed error
 }
 
-func newWatch(files opener, s *shards, c content, began time.Time, o Options) *watch {
-	return &watch{files: files, shards: s, opts: o, busy: make(chan struct{}, 1),
-		stamps: s.stamps(), began: began, content: c}
+// newWatch returns a watch of the shards, which are hashed.
+func (s *Set) newWatch(files opener) *watch {
+	return &watch{files: files, shards: s.shards, opts: s.opts, busy: make(chan struct{}, 1), generation: new(atomic.Int64),
+		stamps: s.shards.stamps(), began: time.Unix(0, s.cache.entry.Began), content: s.content}
 }
 
 func (w *watch) verify(ctx context.Context, since int64) error {
