@@ -1,7 +1,7 @@
 # Short names for what developers do often; .ci/run is what must pass.
 export CGO_ENABLED = 0
 
-.PHONY: build worker test test-servers test-race test-arm64 python-check ci fuzz bench cuda cuda-worker generate-cuda test-cuda vet-cuda gpu-check
+.PHONY: build worker test test-servers test-race test-arm64 python-check interop ci fuzz bench cuda cuda-worker generate-cuda test-cuda vet-cuda gpu-check
 
 # Without -trimpath, which would compile every package again: so this build, go run
 # and go test share one cache, and after a change of one file only it and what
@@ -26,6 +26,9 @@ test-arm64: ## the CPU backend's NEON path, in emulation: needs qemu-user
 
 python-check: ## what the program writes, read by pandas, pyarrow and the trackers: needs python3 with venv
 	deploy/python-check/run
+
+interop: ## both ways with dictionary_learning, sparsify, SAELens and SAEBench: needs python3 with venv, 7 GB, 10 minutes
+	deploy/interop/run
 
 ci:
 	.ci/run

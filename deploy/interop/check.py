@@ -13,6 +13,7 @@ import datetime
 import hashlib
 import importlib.metadata
 import json
+import logging
 import math
 import os
 import platform
@@ -34,12 +35,13 @@ from sparsify import SparseCoder
 import metrics
 import parity
 from forward import Model, Output, apart, outputs_apart
-from program import INIT, NORMALIZE, RECIPES, ROOT, Program
+from program import INIT, NORMALIZE, RECIPES, ROOT, Program, Trained
 from report import Report
 from saves import CASES, Saved, Setting, slug
 
 TOLERANCE = 1e-5  # of every figure but those of first losses
 SAEBENCH = "SAEBench load_dictionary_learning_topk_sae"
+REFERENCE = "dictionary_learning 475fece from_pretrained(path, k)"
 PACKAGES = [
     "torch", "dictionary-learning", "sae-lens", "eai-sparsify", "sae-bench", "transformer-lens", "safetensors", "numpy",
 ]
@@ -68,9 +70,10 @@ def readme(folder: Path) -> Tool:
     return run
 
 
-def opens(report: Report, program: Program, models: dict[str, Path]) -> None:
+def opens(report: Report, program: Program, models: dict[str, Trained]) -> None:
     """Each tool loads each folder and computes what the float64 pass over sae.safetensors computes."""
-    for name, folder in models.items():
+    for name, trained in models.items():
+        folder = trained.exported
         model = Model.read(folder)
         x = program.held_out[model.clear(program.held_out)]
         want = model(x)
@@ -81,9 +84,14 @@ def opens(report: Report, program: Program, models: dict[str, Path]) -> None:
         def held(load: Callable[[Path], Tool]) -> Callable[[], float]:
             return lambda: outputs_apart(load(folder)(x), want)
 
-        report.expect(len(LOADERS) + 6)
+        report.expect(len(LOADERS) + 7)
         for loader, load in LOADERS.items():
             report.check(loader, held(load), TOLERANCE)
+        as_it_is = [load for loader, load in LOADERS.items() if loader != REFERENCE]
+        report.check(
+            f"the run's own folder, by {len(as_it_is)} of these loaders",
+            lambda: max(outputs_apart(load(trained.left)(x), want) for load in as_it_is), TOLERANCE,
+        )
         report.check("README.md, five lines of torch", held(readme), TOLERANCE)
         if name.startswith("upstream"):
             by_value = model(x, use_threshold=True)
@@ -194,11 +202,11 @@ def named(folder: Path) -> Path:
     return copy
 
 
-def trains_on(report: Report, program: Program, imported: dict[str, tuple[Saved, Path]], models: dict[str, Path]) -> None:
+def trains_on(report: Report, program: Program, imported: dict[str, tuple[Saved, Path]], models: dict[str, Trained]) -> None:
     """`init: PATH` begins from a model: its first loss is the model's loss on the same rows."""
     report.section("Trains on: init: PATH", "the loss of the first step, against the model's own on 4,096 training rows")
     starts = {case: (saved.path, into, saved.unit) for case, (saved, into) in imported.items()}
-    starts.update({f"our own, {name}": (folder, folder, True) for name, folder in models.items()})
+    starts.update({f"our own, {name}": (t.left, t.exported, True) for name, t in models.items()})
     report.expect(len(starts) + 1)
     for i, (case, (path, into, unit)) in enumerate(starts.items()):
         normalize = NORMALIZE[i % 2]
@@ -283,6 +291,7 @@ def main() -> int:
     arguments.add_argument("--only", default="opens,saves,bytes,parity", help="parts, for a quick look")
     a = arguments.parse_args()
     torch.set_num_threads(1)
+    logging.getLogger("simple_parsing").setLevel(logging.ERROR)  # sparsify names the keys of cfg.json that it passes over
     os.environ.update(WANDB_MODE="disabled", TQDM_DISABLE="1")
     report = Report()
     versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in PACKAGES)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,12 @@ train: {{init: {init}, {more}k: 16, steps: {steps}, batch_size: {batch}, lr: 1e-
 """
 
 
+@dataclass
+class Trained:
+    left: Path  # as the run left it in the store: three formats
+    exported: Path  # by sweep export --to all: the reference's format too
+
+
 class Program:
     """A program, its state and its data in one folder."""
 
@@ -66,8 +73,8 @@ class Program:
         grid.write_text(text)
         self("run", grid, "--dir", self.work / "state", "--no-ui", "--no-report")
 
-    def trained(self) -> dict[str, Path]:
-        """Trains a model of each recipe on each kind of rows; returns their folders, as `sweep export` writes them."""
+    def trained(self) -> dict[str, Trained]:
+        """Trains a model of each recipe on each kind of rows, and exports it in all formats."""
         out = {}
         for normalize in NORMALIZE:
             name = normalize.replace("_", "-")
@@ -76,8 +83,14 @@ class Program:
             self("export", name, "--dir", self.work / "state", "--to", "all", "--name", name + "/{recipe}",
                  "--out", self.work / "exports")
             for recipe in RECIPES:
-                out[f"{recipe}, normalize {normalize}"] = self.work / "exports" / name / recipe
+                out[f"{recipe}, normalize {normalize}"] = Trained(self._left(name, recipe), self.work / "exports" / name / recipe)
         return out
+
+    def _left(self, sweep: str, recipe: str) -> Path:
+        """The folder that a run has left in the store."""
+        rows = json.loads(self("results", sweep, "--dir", self.work / "state", "-o", "json"))
+        cell = next(r["cell"] for r in rows if r["recipe"] == recipe)
+        return self.work / "state/store/models" / cell
 
     def evaluate(self, folder: Path, data: Path | None = None) -> dict[str, float]:
         """The metrics of a model on the held-out rows."""
