@@ -32,13 +32,14 @@ func (m *Model) card(formats []Format) string {
 	}
 	line("---\n")
 	line("# Top-K sparse autoencoder\n")
-	line("It takes activations of width %d, as the model that they come from puts them out, and has %d latents. Of each "+
-		"token it keeps\nthe %d latents with the largest activations.\n", m.ActivationDim, m.DictSize, m.K)
+	line("It reconstructs activations of width %d with %d latents. Of each token it keeps the %d with the largest\n"+
+		"activations. Its input is not scaled: activations are as the language model puts them out.\n",
+		m.ActivationDim, m.DictSize, m.K)
 	m.cardTables(line)
 	line("## Loading it\n")
 	line("In plain torch, in this folder. `x` holds activations, [tokens, %d]:\n", m.ActivationDim)
 	line("```python\n%s```\n", m.torchLines(formats))
-	line("`acts` [tokens, %d] are the activations of the latents, and `x_hat` is the reconstruction.\n", m.DictSize)
+	line("`acts`, [tokens, %d], are the activations of the latents, and `x_hat` is the reconstruction.\n", m.DictSize)
 	if deviation := UnitNorms(m); deviation > unitTolerance {
 		line("The norms of the decoder's rows differ from 1 by up to %.3g. SAEBench does not take such a model.\n", deviation)
 	}
@@ -47,7 +48,7 @@ func (m *Model) card(formats []Format) string {
 			"depend on the others of its token:\n", m.K, number(*m.Threshold))
 		line("```python\nacts = pre * (pre > %s)\n```\n", number(*m.Threshold))
 	}
-	line("Tools that load this folder:\n")
+	line("These tools load this folder:\n")
 	line("```python\n%s```", m.toolLines(formats))
 	return b.String()
 }

@@ -107,13 +107,22 @@ func (c config) count(key string) (int, bool, error) {
 	return int(v), true, nil
 }
 
-// size is count for a key that must agree with the weights, where it is there.
-func (c config) size(key string, want int) error {
-	v, ok, err := c.count(key)
-	if err == nil && ok && v != want {
-		err = fmt.Errorf("%s: %s is %d, but the weights have %d", c.file, key, v, want)
+// A size is a number of a config that the weights have too.
+type size struct {
+	key  string
+	want int
+}
+
+// sizes returns an error for a key that is there and is not what the weights have.
+func (c config) sizes(list ...size) error {
+	for _, s := range list {
+		if v, ok, err := c.count(s.key); err != nil {
+			return err
+		} else if ok && v != s.want {
+			return fmt.Errorf("%s: %s is %d, but the weights have %d", c.file, s.key, v, s.want)
+		}
 	}
-	return err
+	return nil
 }
 
 // object returns the object under a key, and an empty one where the key is absent or null.

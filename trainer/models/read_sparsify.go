@@ -27,13 +27,12 @@ func readSparsify(fsys fs.FS, at place) (*Model, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	for key, want := range map[string]int{"d_in": m.ActivationDim, "num_latents": m.DictSize} {
-		if key == "num_latents" && string(c.keys[key]) == "0" {
-			key, want = "expansion_factor", m.DictSize/m.ActivationDim // sparsify: num_latents = d_in · expansion_factor
-		}
-		if err := c.size(key, want); err != nil {
-			return nil, "", err
-		}
+	latents := size{"num_latents", m.DictSize}
+	if string(c.keys["num_latents"]) == "0" { // sparsify: the width times expansion_factor
+		latents = size{"expansion_factor", m.DictSize / m.ActivationDim}
+	}
+	if err := c.sizes(size{"d_in", m.ActivationDim}, latents); err != nil {
+		return nil, "", err
 	}
 	if m.K, err = c.k("sparsify would take 32"); err != nil {
 		return nil, "", err
@@ -132,7 +131,7 @@ func (m *Model) own(c config, metadata map[string]string) error {
 	if err != nil {
 		return err
 	}
-	if ok {
+	if ok && threshold >= 0 { // −1 says that none is set
 		m.Threshold = &threshold
 	}
 	if _, err := get(c, "scale", &scale); err != nil {

@@ -33,19 +33,24 @@ func readTorch(fsys fs.FS, at place) (*Model, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	if class, err := train.text("dict_class"); err != nil {
-		return nil, "", err
-	} else if class != "" && class != dictClass {
-		return nil, "", fmt.Errorf("%s: dict_class is %q: only %s is read", train.file, class, dictClass)
+	for _, x := range [][2]string{{"dict_class", dictClass}, {"trainer_class", "TopKTrainer"}} {
+		class, err := train.text(x[0])
+		if err != nil {
+			return nil, "", err
+		}
+		if class == x[1] {
+			break // the class of the dictionary decides
+		}
+		if class != "" {
+			return nil, "", fmt.Errorf("%s: %s is %q: only %s is read", train.file, x[0], class, x[1])
+		}
 	}
 	m, err := readDict(fsys, at.path())
 	if err != nil {
 		return nil, "", err
 	}
-	for key, want := range map[string]int{"activation_dim": m.ActivationDim, "dict_size": m.DictSize} {
-		if err := train.size(key, want); err != nil {
-			return nil, "", err
-		}
+	if err := train.sizes(size{"activation_dim", m.ActivationDim}, size{"dict_size", m.DictSize}); err != nil {
+		return nil, "", err
 	}
 	k, ok, err := train.count("k")
 	switch {
