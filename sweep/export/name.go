@@ -129,7 +129,7 @@ func checkElement(e string) error {
 	return nil
 }
 
-// safe writes a value as part of a folder's name: letters, digits and . _ - + = stay, and _ takes the place of all else.
+// safe writes a value as part of a folder's name: letters, digits and . _ - + = stay, and all else is _.
 // So openai/gpt2 is openai_gpt2, and .. is __. What is not there or empty is _, and a long value is cut and has a hash
 // of the whole.
 func safe(v any) string {
@@ -159,8 +159,8 @@ func safe(v any) string {
 	return out
 }
 
-// Default names folders where no template is asked for: by the settings that vary, as in k8_dict_size512, or by the IDs
-// of the runs where nothing varies, or where such names would be long or equal.
+// Default names folders where no template is asked for: by the settings that vary, as in k8_dict_size512. They have the
+// IDs of the runs where nothing varies, or where such names would be long or equal.
 func Default(t *table.Table, axes []string) ([]string, error) {
 	var parts []string
 	for _, key := range axes {
