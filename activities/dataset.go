@@ -170,7 +170,11 @@ func (a *Activities) away(h *plan.Header, err error) error {
 	if !errors.Is(err, data.ErrMissing) || !a.opened[h.Info.Fingerprint] {
 		return err
 	}
-	return &data.ReadError{File: h.Data.Source, Offset: -1,
+	file := h.Data.Source
+	if data.OfEvalSource(err) {
+		file = h.Data.EvalSource
+	}
+	return &data.ReadError{File: file, Offset: -1,
 		Err: fmt.Errorf("it was there before; is its file system mounted? %v", err)} // not %w: it is not bad data
 }
 

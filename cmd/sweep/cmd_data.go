@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -41,8 +43,8 @@ listed, and make the exit status 2.
 
 content is the fingerprint of the rows as they are stored, in whichever files. data is the
 fingerprint of what a run trains on, as in the column data of the results. It depends on
-normalize, eval_tokens, max_norm and verify in the section data of the grid too: give them
-here as the grid does.
+normalize, eval_tokens, eval_source, max_norm and verify in the section data of the grid
+too: give them here as the grid does.
 
 Notes say what makes metrics mislead. A few rows of huge norms, such as attention sinks,
 or a few dimensions may hold most of the mean square: then losses are about them alone.
@@ -51,6 +53,7 @@ counted. Norms and shares are those of a sample of up to 1,048,576 training rows
 		Example: `  sweep data inspect activations/gpt2-small/l8
   sweep data inspect trainer/data/testdata/minilm-l3 --normalize mean_square --eval-tokens 500
   sweep data inspect shards --max-norm 10x_median
+  sweep data inspect shards --eval-source held-out
   sweep data inspect 'shards/**/*.safetensors' -o json`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -61,6 +64,8 @@ counted. Norms and shares are those of a sample of up to 1,048,576 training rows
 	o.output.addFlag(c.Flags())
 	c.Flags().StringVar(&o.spec.Normalize, "normalize", "none", "data.normalize of the grid: none or mean_square")
 	c.Flags().Int64Var(&o.spec.EvalTokens, "eval-tokens", 0, "data.eval_tokens of the grid (default: auto)")
+	c.Flags().StringVar(&o.spec.EvalSource, "eval-source", "",
+		"data.eval_source of the grid: `shards` whose rows are all held out")
 	c.Flags().StringVar(&o.spec.MaxNorm, "max-norm", "",
 		"data.max_norm of the grid: leave out rows with a larger norm, such as 60 or 10x_median")
 	c.Flags().StringVar(&o.spec.Verify, "verify", "whole",
@@ -82,9 +87,19 @@ func runDataInspect(ctx context.Context, env *environment, o dataInspectOptions)
 	} else {
 		err = writeDataReport(env.out, r, o.spec)
 	}
-	if err == nil && r.NonFiniteRows > 0 {
-		err = inputError{fmt.Errorf("%s: %d rows hold NaN or Inf: leave such rows out when you write shards",
-			o.spec.Source, r.NonFiniteRows)}
+	if err != nil {
+		return err
+	}
+	notFinite := func(source string, r data.Report) error {
+		if r.NonFiniteRows == 0 {
+			return nil
+		}
+		return inputError{fmt.Errorf("%s: %d rows hold NaN or Inf: leave such rows out when you write shards",
+			source, r.NonFiniteRows)}
+	}
+	err = notFinite(o.spec.Source, r)
+	if r.EvalSource != nil {
+		err = errors.Join(err, notFinite(o.spec.EvalSource, *r.EvalSource))
 	}
 	return err
 }
@@ -101,6 +116,10 @@ func writeDataReport(out io.Writer, r data.Report, spec trainer.DataSpec) error 
 	fmt.Fprintf(w, "range\t%.6g to %.6g\n", r.Min, r.Max)
 	writeSample(w, r)
 	fmt.Fprintf(w, "content\t%s\n", r.Content)
+	if of := r.EvalSource; of != nil {
+		fmt.Fprintf(w, "eval source\t%d rows in %d shards (dtype %s, mean norm %.6g, range %.6g to %.6g), content %s\n",
+			of.Rows, len(of.Shards), of.DType, of.MeanNorm, of.Min, of.Max, of.Content)
+	}
 	if r.NoData == "" {
 		fmt.Fprintf(w, "data\t%s  (normalize %s, %d rows held out)\n", r.Data, spec.Normalize, r.EvalRows)
 	} else {
@@ -115,12 +134,16 @@ func writeDataReport(out io.Writer, r data.Report, spec trainer.DataSpec) error 
 	for _, note := range r.Notes {
 		fmt.Fprintf(w, "note\t%s\n", note)
 	}
-	for _, b := range r.NonFinite {
+	bad, shards := r.NonFinite, r.Shards
+	if of := r.EvalSource; of != nil {
+		bad, shards = slices.Concat(bad, of.NonFinite), slices.Concat(shards, of.Shards)
+	}
+	for _, b := range bad {
 		fmt.Fprintf(w, "not finite\t%s: row %d, column %d\n", b.File, b.Row, b.Col)
 	}
-	if len(r.Shards) > 1 {
+	if len(shards) > 1 {
 		fmt.Fprint(w, "\nshard\trows\tdtype\tmean norm\n")
-		for _, s := range r.Shards {
+		for _, s := range shards {
 			fmt.Fprintf(w, "%s\t%d\t%s\t%.6g\n", s.File, s.Rows, s.DType, s.MeanNorm)
 		}
 	}

@@ -48,9 +48,10 @@ func planGrid(ctx context.Context, env *environment, o gridOptions, est plan.Est
 		return nil, err
 	}
 	parsed.Data.Source = absoluteSource(parsed.Data.Source, filepath.Dir(o.path))
+	parsed.Data.EvalSource = absoluteSource(parsed.Data.EvalSource, filepath.Dir(o.path))
 	set, err := data.Open(ctx, parsed.Data, env.dataOptions())
 	if errors.Is(err, data.ErrBad) {
-		return nil, parsed.DataErrors(unjoin(err))
+		return nil, parsed.DataErrors(unjoin(err), data.OfEvalSource)
 	}
 	if err != nil { // a failed read, which says nothing about the grid
 		return nil, err

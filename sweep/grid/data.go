@@ -42,6 +42,12 @@ func (p *parser) readData(root *node) {
 	case synthetic == nil && source == nil:
 		p.errorf(e.pos, "data", "want source or synthetic")
 	}
+	if e := n.get("eval_source"); e != nil {
+		p.grid.evalSource = e.value.pos
+		if synthetic != nil {
+			p.errorf(e.pos, "data.eval_source", "synthetic data hold out rows of their own: remove it")
+		}
+	}
 	if e := n.get("max_norm"); e != nil && synthetic != nil {
 		p.errorf(e.pos, "data.max_norm", "synthetic rows are not left out: remove it")
 	}

@@ -17,6 +17,7 @@ type Grid struct {
 	include    []inclusion
 	parameters position // of the section parameters; errors that belong to no single key are reported there
 	source     position // of the value of data.source or data.synthetic
+	evalSource position // of the value of data.eval_source
 }
 
 // An Axis is one swept key with its values as a person reads them: numbers in the shortest form, fractions as
@@ -49,13 +50,15 @@ func (g *Grid) axisOf(field int) int {
 }
 
 // DataErrors returns the errors that opening the grid's data met. They point to the line of the file that names the
-// data.
-func (g *Grid) DataErrors(errs []error) Errors {
+// data: eval_source or, where ofEvalSource reports false, source.
+func (g *Grid) DataErrors(errs []error, ofEvalSource func(error) bool) Errors {
 	var out Errors
 	for _, err := range errs {
-		out = append(out, Error{
-			File: g.file, Line: g.source.line, Column: g.source.column, Msg: clip(err.Error(), 1000),
-		})
+		at := g.source
+		if g.Data.EvalSource != "" && ofEvalSource(err) {
+			at = g.evalSource
+		}
+		out = append(out, Error{File: g.file, Line: at.line, Column: at.column, Msg: clip(err.Error(), 1000)})
 	}
 	return out
 }

@@ -31,6 +31,8 @@ func dataOptions(d *trainer.DataSpec, s *trainer.Synthetic) []option {
 			doc: "none, or mean_square: scale the rows to unit mean squared norm"},
 		{key: "eval_tokens", fallback: "auto", set: setIntOrAuto(&d.EvalTokens, 1, 1<<40),
 			doc: "rows held out for evaluation, never trained on"},
+		{key: "eval_source", set: setText(&d.EvalSource),
+			doc: "shards as in source: all of their rows are held out, and all of source train"},
 		{key: "max_norm", set: setMaxNorm(&d.MaxNorm),
 			doc: "leave out rows with a larger norm: a number, or 10x_median for ten median norms"},
 		{key: "verify", fallback: "whole", set: setVerify(&d.Verify),

@@ -83,6 +83,7 @@ func synonyms() [][2]string {
 		{"synthetic", "toy simulated"},
 		{"normalize", "norm normalise normalization normalisation normalizeactivations"},
 		{"eval_tokens", "evalrows evalsize heldout holdout validationtokens valtokens testtokens numevaltokens"},
+		{"eval_source", "evaldata evaldataset evalpath heldoutsource heldoutdata validation validationdata valdata testdata"},
 		{"max_norm", "maxnorm normthreshold maxactivationnorm normcutoff normlimit"},
 		{"verify", "verification hashing"},
 		{"lm_name", "model modelname lm llm basemodel"},

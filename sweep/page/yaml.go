@@ -37,6 +37,7 @@ func dataSection(d trainer.DataSpec) string {
 	if d.EvalTokens > 0 {
 		fmt.Fprintf(&b, "  eval_tokens: %d\n", d.EvalTokens)
 	}
+	text("  ", "eval_source", d.EvalSource)
 	if d.MaxNorm != "" {
 		fmt.Fprintf(&b, "  max_norm: %s\n", d.MaxNorm)
 	}

@@ -17,7 +17,7 @@ func TestDataSection(t *testing.T) {
 	for name, d := range map[string]trainer.DataSpec{
 		"least": {Source: "acts", Normalize: "none"},
 		"all": {
-			Source: "/a b/*.safetensors", Normalize: "mean_square", EvalTokens: 500, MaxNorm: "10x_median", Verify: "sample",
+			Source: "/a b/*.safetensors", EvalSource: "/held #1/**", Normalize: "mean_square", EvalTokens: 500, MaxNorm: "10x_median", Verify: "sample",
 			Names: trainer.Names{
 				LMName: "gpt2: #1", Layer: &layer, SubmoduleName: "resid_post", HookName: "blocks.3.hook_resid_post",
 				ModulePath: "h.3", ContextLength: 128, PrependBOS: new(false), DropSpecial: new(true),

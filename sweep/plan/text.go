@@ -82,6 +82,10 @@ func (p *Plan) dataLine() string {
 	}
 	line := fmt.Sprintf("%s: %s rows of %d, %s of them held out",
 		from, humanize.Comma(p.Info.Rows), p.Info.Dim, humanize.Comma(p.Info.EvalRows))
+	if p.Data.EvalSource != "" {
+		line = fmt.Sprintf("%s: %s rows of %d; %s rows of %s held out", from,
+			humanize.Comma(p.Info.Rows-p.Info.EvalRows), p.Info.Dim, humanize.Comma(p.Info.EvalRows), p.Data.EvalSource)
+	}
 	if p.Info.MaxNorm > 0 {
 		line += fmt.Sprintf("; %s with a norm above %.4g left out", humanize.Comma(p.Info.LeftOut), p.Info.MaxNorm)
 	}

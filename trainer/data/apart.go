@@ -28,6 +28,7 @@ func OpenHeldOut(ctx context.Context, spec trainer.DataSpec, o Options) (*Set, e
 
 // newApart opens the shards of eval_source as a set of their own, all of whose rows are held out.
 func (s *Set) newApart(ctx context.Context, files opener) (err error) {
+	defer markEvalSource(&err)
 	spec := s.spec
 	spec.Source, spec.EvalSource = spec.EvalSource, ""
 	if s.apart, err = newShardSet(ctx, files, spec, s.opts, true); err != nil {
@@ -46,7 +47,8 @@ func (s *Set) newApart(ctx context.Context, files opener) (err error) {
 
 // prepareApart reads the held-out rows of eval_source, with the scale and the limit of the norm that the training rows
 // have.
-func (s *Set) prepareApart(ctx context.Context) error {
+func (s *Set) prepareApart(ctx context.Context) (err error) {
+	defer markEvalSource(&err)
 	a := s.apart
 	if s.info.MaxNorm > 0 {
 		if err := a.leaveOutAbove(ctx, s.info.MaxNorm); err != nil {
@@ -65,6 +67,29 @@ func (s *Set) prepareApart(ctx context.Context) error {
 	s.info.Rows += a.info.EvalRows
 	s.info.LeftOut += a.info.LeftOut
 	return s.noteEqualShards(ctx)
+}
+
+// apartNotes says where the files harvest.json beside the shards of eval_source contradict those of the source: found,
+// by key.
+func (s *Set) apartNotes(found map[string]string) (notes []string) {
+	if s.apart == nil {
+		return nil
+	}
+	held, notes := s.apart.harvests()
+	for _, key := range nameKeys() {
+		if a, b := found[key], held[key]; a != "" && b != "" && a != b {
+			notes = append(notes, fmt.Sprintf("%s says that %s of eval_source is %s, and that of the source is %s: "+
+				"metrics are about other activations than those that train", harvestFile, key, b, a))
+		}
+	}
+	return notes
+}
+
+// markEvalSource marks an error as one about eval_source.
+func markEvalSource(err *error) {
+	if *err != nil {
+		*err = ofEvalSource(*err)
+	}
 }
 
 // noteEqualShards notes shards of eval_source that hold the same rows as shards of the source.

@@ -256,6 +256,9 @@ func TestEvalSourceErrors(t *testing.T) {
 		if !errors.Is(err, ErrBad) || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
 		}
+		if ofEval := name != "synthetic" && name != "no source"; OfEvalSource(err) != ofEval {
+			t.Errorf("%s is about eval_source: %v", name, !ofEval)
+		}
 		if errors.Is(err, ErrMissing) != (name == "missing") {
 			t.Errorf("%s is ErrMissing: %v", name, errors.Is(err, ErrMissing))
 		}

@@ -17,6 +17,27 @@ var ErrBad = errors.New("bad data")
 // not be read here. Another machine may have it. Such errors are ErrBad too.
 var ErrMissing = errors.New("missing data")
 
+// An evalSourceError is an error about eval_source.
+type evalSourceError struct{ error }
+
+func (e evalSourceError) Unwrap() error { return e.error }
+
+// ofEvalSource marks an error, or each of those that are joined in it, as one about eval_source.
+func ofEvalSource(err error) error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if _, mixed := err.(*mixedError); !ok || mixed {
+		return evalSourceError{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, ofEvalSource(e))
+	}
+	return errors.Join(all...)
+}
+
+// OfEvalSource reports whether an error of Open is about eval_source, not about source.
+func OfEvalSource(err error) bool { return errors.As(err, new(evalSourceError)) }
+
 // A ReadError says that a read has failed: of a disk or a network, not of what was read.
 // Another try may succeed, so ErrBad is never in its chain.
 type ReadError struct {

@@ -51,6 +51,7 @@ func (s *Set) Names(given trainer.Names) (names trainer.Names, notes []string) {
 		return given, nil
 	}
 	found, notes := s.harvests()
+	notes = append(notes, s.apartNotes(found)...)
 	for _, key := range nameKeys() {
 		if a, b := own[key], found[key]; a != "" && b != "" && a != b && key != "lm_name" {
 			return given, append(notes, fmt.Sprintf("%s says that %s is %s, and the grid says %s: "+
