@@ -18,7 +18,8 @@ from sae_lens.config import SAETrainerConfig
 from sae_lens.saes.sae import SAEMetadata
 from sae_lens.saes.topk_sae import TopKTrainingSAE, TopKTrainingSAEConfig
 from sae_lens.training.sae_trainer import SAETrainer
-from sparsify import SparseCoder, SparseCoderConfig
+from sparsify import SparseCoder, SparseCoderConfig, TrainConfig, Trainer
+from transformers import PretrainedConfig, PreTrainedModel
 
 
 @dataclass
@@ -65,7 +66,8 @@ def dictionary_learning(folder: Path, s: Setting, normalize: bool, checkpoint: b
     if checkpoint:
         path = folder / f"trainer_0/checkpoints/ae_{s.steps - 3}.pt"
         return Saved(path, lambda t: dense(AutoEncoderTopK.from_pretrained(path, k=s.k).to(t), t), True)
-    return Saved(folder / "trainer_0", lambda t: dense(load_dictionary(str(folder / "trainer_0"), "cpu")[0].to(t), t), True)
+    path = folder / "trainer_0"
+    return Saved(path, lambda t: dense(load_dictionary(str(path), "cpu")[0].to(t), t), True)
 
 
 def reference(folder: Path, s: Setting) -> Saved:
@@ -106,8 +108,37 @@ def sparsify(folder: Path, s: Setting, dtype: torch.dtype = torch.float32) -> Sa
     return Saved(folder, lambda t: sparse(SparseCoder.load_from_disk(hookpoint).to(t), t), False)
 
 
+class Rows(PreTrainedModel):
+    """A language model to sparsify's Trainer: token t comes out of encoder.layer.3 as row t."""
+
+    config_class = PretrainedConfig
+
+    def __init__(self, rows: np.ndarray):
+        super().__init__(PretrainedConfig(num_hidden_layers=4, vocab_size=len(rows)))
+        self.encoder = torch.nn.Module()
+        self.encoder.layer = torch.nn.ModuleList(torch.nn.Identity() for _ in range(3))
+        self.encoder.layer.append(torch.nn.Embedding.from_pretrained(torch.from_numpy(rows)))
+
+    def forward(self, input_ids: torch.Tensor, **_) -> torch.Tensor:
+        return self.encoder.layer[3](input_ids)
+
+
+def sparsify_trainer(folder: Path, s: Setting) -> Saved:
+    """sparsify's own Trainer with its default optimizer: a run folder, in which a folder is named by the module."""
+    random = np.random.default_rng(0)
+    tokens = torch.from_numpy(random.integers(len(s.rows), size=(s.steps * 4, s.batch // 4)))
+    cfg = TrainConfig(
+        SparseCoderConfig(num_latents=s.dict_size, k=s.k), batch_size=4, hookpoints=["encoder.layer.3"],
+        auxk_alpha=1 / 32, dead_feature_threshold=1000, log_to_wandb=False, save_dir=str(folder), run_name="run",
+    )
+    Trainer(cfg, [{"input_ids": t} for t in tokens], Rows(s.rows)).fit()
+    hookpoint = folder / "run/encoder.layer.3"
+    return Saved(folder / "run", lambda t: sparse(SparseCoder.load_from_disk(hookpoint).to(t), t), False)
+
+
 def saelens(
-    folder: Path, s: Setting, rescale: bool, inference: bool = False, normalize: str = "none", b_dec_to_input: bool = True
+    folder: Path, s: Setting, rescale: bool, inference: bool = False, normalize: str = "none",
+    b_dec_to_input: bool = True,
 ) -> Saved:
     torch.manual_seed(3)
     cfg = TopKTrainingSAEConfig(
@@ -120,8 +151,8 @@ def saelens(
     sae = TopKTrainingSAE(cfg)
     SAETrainer(
         SAETrainerConfig(
-            total_training_samples=s.steps * s.batch, train_batch_size_samples=s.batch, lr=s.lr, lr_end=s.lr, dead_feature_window=5,
-            n_batches_for_norm_estimate=5,
+            total_training_samples=s.steps * s.batch, train_batch_size_samples=s.batch, lr=s.lr, lr_end=s.lr,
+            dead_feature_window=5, n_batches_for_norm_estimate=5,
         ),
         sae, iter(Batches(s)),
     ).fit()
@@ -141,6 +172,7 @@ CASES: dict[str, Callable[[Path, Setting], Saved]] = {
     "dictionary_learning trainSAE, normalize_activations": lambda f, s: dictionary_learning(f, s, True),
     "dictionary_learning checkpoints/ae_STEP.pt": lambda f, s: dictionary_learning(f, s, True, checkpoint=True),
     "dictionary_learning 475fece, four tensors": reference,
+    "sparsify Trainer": sparsify_trainer,
     "sparsify save_to_disk": sparsify,
     "sparsify save_to_disk, bfloat16": lambda f, s: sparsify(f, s, torch.bfloat16),
     "SAELens save_model, rescale_acts_by_decoder_norm": lambda f, s: saelens(f, s, True),

@@ -17,6 +17,7 @@ func TestPackages(t *testing.T) {
 		"dictionary-learning-trainsae-normalize-activations",
 		"dictionary-learning-checkpoints-ae-step-pt",
 		"dictionary-learning-475fece-four-tensors",
+		"sparsify-trainer",
 		"sparsify-save-to-disk",
 		"sparsify-save-to-disk-bfloat16",
 		"saelens-save-model-rescale-acts-by-decoder-norm",
