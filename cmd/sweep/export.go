@@ -133,7 +133,7 @@ func findRun(
 	ctx context.Context, l *ledger.Ledger, want string, unknown *ledger.UnknownSweepError,
 ) (*plan.Header, string, error) {
 	if !runID.MatchString(want) {
-		return nil, "", inputError{unknown}
+		return nil, "", inputError{fmt.Errorf("%w, and %q is no ID of a run", unknown, want)}
 	}
 	found := map[string]*plan.Header{}
 	for _, id := range unknown.Known {

@@ -244,7 +244,7 @@ func writeFile(ctx context.Context, path string, f models.File) (err error) {
 			return err
 		}
 	}
-	if err := part.Sync(); err != nil {
+	if err := errors.Join(ctx.Err(), part.Sync()); err != nil {
 		return err
 	}
 	if err := part.Close(); err != nil {

@@ -195,21 +195,16 @@ func (n Name) Folders(t *table.Table) ([]string, error) {
 
 // missing says what to add to the template so that two rows have two names.
 func (n Name) missing(t *table.Table, a, b int) string {
-	var keys []string
-	for _, f := range trainer.Fields() {
-		if !slices.Contains(n.Keys(), f.Key) && safe(t.Value(a, f.Key)) != safe(t.Value(b, f.Key)) {
-			keys = append(keys, "{"+f.Key+"}")
+	keys := []string{"cell", "run", "sweep"}
+	for _, f := range slices.Backward(trainer.Fields()) {
+		keys = append([]string{f.Key}, keys...)
+	}
+	for _, key := range keys {
+		if !slices.Contains(n.Keys(), key) && safe(t.Value(a, key)) != safe(t.Value(b, key)) {
+			return "add {" + key + "} to the name"
 		}
 	}
-	for _, key := range []string{"cell", "run", "sweep"} {
-		if len(keys) == 0 && t.Value(a, key) != t.Value(b, key) {
-			keys = append(keys, "{"+key+"}")
-		}
-	}
-	if len(keys) == 0 {
-		return "they are one run, which is asked for twice"
-	}
-	return "add " + strings.Join(keys, " or ") + " to the name"
+	return "they are one run, which is asked for twice"
 }
 
 func (n Name) String() string { return n.source }

@@ -26,6 +26,14 @@ func OpenHeldOut(ctx context.Context, spec trainer.DataSpec, o Options) (*Set, e
 	return s.finish(ctx, localFiles{})
 }
 
+// HeldOutMeanSquare returns the mean squared norm of the held-out rows, as Eval gives them. It is 0 for synthetic data.
+func (s *Set) HeldOutMeanSquare() float64 {
+	if s.apart != nil {
+		return s.apart.square
+	}
+	return s.square
+}
+
 // newApart opens the shards of eval_source as a set of their own, all of whose rows are held out.
 func (s *Set) newApart(ctx context.Context, files opener) (err error) {
 	defer markEvalSource(&err)

@@ -233,7 +233,7 @@ func TestEvalSourceErrors(t *testing.T) {
 		"width":        {one(2, numbered(0, 9, 2)), trainer.DataSpec{}, "rows of 2 numbers, and the source train rows of 4"},
 		"not finite":   {one(4, nan), trainer.DataSpec{}, "shard eval/a.safetensors: row 7: NaN in column 2"},
 		"huge":         {one(4, huge), trainer.DataSpec{}, "data eval: the held-out rows have numbers as large as 2e+30"},
-		"too few":      {nil, trainer.DataSpec{EvalTokens: 31}, "data eval: eval_tokens: 31 are more than the 30 rows to hold out"},
+		"too few":      {nil, trainer.DataSpec{EvalTokens: 31}, "data eval: holding out 31 rows of 30"},
 		"all left out": {nil, trainer.DataSpec{MaxNorm: "300"}, "data eval: max_norm: 300 leaves out 30 of 30 rows"},
 		"copies": {func(s sources) { s["eval"]["c.safetensors"] = s["eval"]["a.safetensors"] }, trainer.DataSpec{},
 			"shard eval/a.safetensors: eval/c.safetensors holds the same rows: they would count twice"},

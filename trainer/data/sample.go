@@ -187,6 +187,7 @@ func (s *Set) readHeldOut(ctx context.Context) error {
 	if err != nil || all.square == 0 {
 		return err
 	}
+	s.square = all.square / float64(all.rows)
 	s.held, s.far = min(1, all.huge/all.square), farRows(all.far, s.info.Scale)
 	return nil
 }

@@ -48,6 +48,7 @@ type Set struct {
 	allHeldOut bool // all rows of src are held out, as in apart: if any train, they are the same ones
 
 	sample  sampleStats // of the training rows
+	square  float64     // mean squared norm of the held-out rows, as training sees them
 	held    float64     // share of huge rows in the held-out rows' sum of squares
 	far     far         // of the held-out rows
 	content content
@@ -265,7 +266,7 @@ func (s *Set) holdOut() error {
 	case s.apart != nil:
 	case s.allHeldOut:
 		if eval = cmp.Or(s.spec.EvalTokens, rows); eval > rows {
-			return s.errorf("eval_tokens: %d are more than the %d rows to hold out", eval, rows)
+			return s.errorf("holding out %d rows of %d: want at most as many as there are", eval, rows)
 		}
 	default:
 		eval = cmp.Or(s.spec.EvalTokens, min(65536, rows/10))

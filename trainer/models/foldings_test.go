@@ -19,9 +19,11 @@ func (m *Model) forward(x []float64) (acts, xHat []float64) {
 	return saelensForward(m.W, m.K, true, false, 1, x)
 }
 
-// saelensForward is the forward pass of SAELens' TopKSAE in float64, with the same switches. scale is what its user
+// saelensForward is the forward pass of SAELens' TopKSAE in float64, with its switches. scale is what a user
 // multiplies x by, and divides the reconstruction by, under expected_average_only_in.
-func saelensForward(w trainer.Params, k int, subtract, rescale bool, scale float64, x []float64) (acts, xHat []float64) {
+func saelensForward(
+	w trainer.Params, k int, subtract, rescale bool, scale float64, x []float64,
+) (acts, xHat []float64) {
 	d, f := len(w.BDec), len(w.BEnc)
 	acts, xHat = make([]float64, f), make([]float64, d)
 	norms := make([]float64, f)

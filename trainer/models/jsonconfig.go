@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"regexp"
 	"strings"
 )
 
@@ -34,7 +35,7 @@ func readConfig(fsys fs.FS, name string) (config, error) {
 		return config{}, fmt.Errorf("%s: it has more than %d MiB: this is no config of a model", name, maxConfig>>20)
 	}
 	c := config{file: name}
-	if err := json.Unmarshal(data, &c.keys); err != nil {
+	if err := json.Unmarshal(data, &c.keys); err != nil && json.Unmarshal(withoutNaN(data), &c.keys) != nil {
 		return config{}, fmt.Errorf("%s: no JSON object: %w", name, err)
 	}
 	if c.keys == nil {
@@ -42,6 +43,19 @@ func readConfig(fsys fs.FS, name string) (config, error) {
 	}
 	return c, nil
 }
+
+// withoutNaN returns JSON with null for NaN, Infinity and -Infinity, which Python writes and JSON lacks.
+func withoutNaN(data []byte) []byte {
+	return notJSON.ReplaceAllFunc(data, func(b []byte) []byte {
+		if b[0] == '"' {
+			return b
+		}
+		return []byte("null")
+	})
+}
+
+// notJSON matches these words, and texts, so that the words in texts are left alone.
+var notJSON = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|\bNaN\b|-?\bInfinity\b`)
 
 // has reports whether the key is there and not null.
 func (c config) has(key string) bool {

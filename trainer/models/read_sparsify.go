@@ -61,6 +61,13 @@ func onlySparsifyTopK(c config) error {
 			return fmt.Errorf("%s: %s is true: this is a transcoder, and only autoencoders are read", c.file, key)
 		}
 	}
+	// The first versions, named sae, had signed: the largest activations by size, without ReLU.
+	if signed, err := c.flag("signed", false); err != nil || signed {
+		if err == nil {
+			err = fmt.Errorf("%s: signed is true: only models that keep positive activations are read", c.file)
+		}
+		return err
+	}
 	return nil
 }
 
@@ -150,8 +157,8 @@ func (m *Model) own(c config, metadata map[string]string) error {
 	return nil
 }
 
-// names reads where the activations come from: from SAELens' metadata in cfg.json, else from this program's result.json,
-// else from the name of sparsify's folder and the config of its run.
+// names reads where the activations come from: from SAELens' metadata in cfg.json, else from this program's
+// result.json, else from the name of sparsify's folder and the config of its run.
 func (m *Model) names(fsys fs.FS, at place, c config) {
 	if meta, err := c.object("metadata"); err == nil && meta.keys != nil {
 		m.Names = saelensNames(meta)

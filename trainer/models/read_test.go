@@ -53,6 +53,7 @@ func TestBadFolders(t *testing.T) {
 		{sparsifyWeights, "groupmax", set(toolsConfig, "activation", "groupmax"), []string{"groupmax"}},
 		{sparsifyWeights, "transcoder", set(toolsConfig, "transcode", true), []string{"transcode"}},
 		{sparsifyWeights, "skip", set(toolsConfig, "skip_connection", true), []string{"skip_connection"}},
+		{sparsifyWeights, "signed", set(toolsConfig, "signed", true), []string{"signed"}},
 		{sparsifyWeights, "d_in", set(toolsConfig, "d_in", 9), []string{"d_in is 9", "8"}},
 		{sparsifyWeights, "latents", set(toolsConfig, "num_latents", 31), []string{"num_latents is 31", "32"}},
 		{sparsifyWeights, "no JSON", raw(toolsConfig, "{"), []string{"cfg.json", "JSON"}},
@@ -101,6 +102,22 @@ func TestBadFolders(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Python's JSON may have NaN and infinities, which matter only where they are read.
+func TestNaN(t *testing.T) {
+	fsys := folder(t, small(8, 32, 4), Sparsify)
+	for text, want := range map[string]string{
+		`{"k": 4, "a": NaN, "b": [-Infinity, Infinity], "c": "NaN \" Infinity"}`: "",
+		`{"k": NaN}`:         "k is missing",
+		`{"k": 4, "a": Nan}`: "no JSON",
+		`{"k": 4, NaN: 3}`:   "no JSON",
+	} {
+		fsys[toolsConfig] = &fstest.MapFile{Data: []byte(text)}
+		if _, _, err := Read(fsys); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }
 
@@ -228,7 +245,8 @@ func TestNames(t *testing.T) {
 	if n := got.Names; err != nil || n.ModulePath != "layers.3.mlp" || n.LMName != "org/lm" || n.ContextLength != 99 {
 		t.Errorf("sparsify: %+v, %v", got, err)
 	}
-	fsys["run/layers.3.mlp/result.json"] = &fstest.MapFile{Data: []byte(`{"lm_name": "x", "layer": 3, "drop_special": true}`)}
+	result := []byte(`{"lm_name": "x", "layer": 3, "drop_special": true}`)
+	fsys["run/layers.3.mlp/result.json"] = &fstest.MapFile{Data: result}
 	got, _, err = Read(fsys)
 	if n := got.Names; err != nil || n.LMName != "x" || n.Layer == nil || *n.Layer != 3 || !*n.DropSpecial {
 		t.Errorf("a result of ours: %+v, %v", got, err)
@@ -290,7 +308,8 @@ func FuzzRead(f *testing.F) {
 	}
 	for i, text := range []string{
 		`{"k":1}`, `{"k":1,"architecture":"topk","rescale_acts_by_decoder_norm":true}`,
-		`{"k":1,"architecture":"topk","normalize_activations":"expected_average_only_in","metadata":{"sae_lens_version":"6"}}`,
+		`{"k":1,"architecture":"topk","normalize_activations":"expected_average_only_in",` +
+			`"metadata":{"sae_lens_version":"6"}}`,
 		`{"activation_fn_str":"topk","activation_fn_kwargs":{"k":2},"normalize_activations":true}`,
 		`{"trainer":{"k":1,"dict_class":"AutoEncoderTopK"},"sweep":{"threshold":1e30,"scale":-1}}`, `{"k":1,"scale":1e400}`,
 	} {

@@ -71,7 +71,8 @@ func readTorch(fsys fs.FS, at place) (*Model, string, error) {
 	return m, "dictionary_learning: " + at.path(), nil
 }
 
-// readDict reads a file of torch.save that holds a dict of the tensors of an AutoEncoderTopK. K is 0 where it has none.
+// readDict reads a file of torch.save that holds a dict of the tensors of an AutoEncoderTopK. K is 0 where it has
+// none.
 func readDict(fsys fs.FS, name string) (*Model, error) {
 	f, err := fsys.Open(name)
 	if err != nil {
@@ -173,7 +174,8 @@ func modelOfDict(dict *torchfile.Dict, file string) (*Model, error) {
 	if t := byName["k"]; t != nil {
 		v, err := t.Int64s()
 		if err != nil || len(v) != 1 || v[0] < 1 || v[0] > int64(m.DictSize) {
-			return nil, fmt.Errorf("%s: the tensor k, %v, is no whole number from 1 to %d (%v)", file, brieflyInts(v), m.DictSize, err)
+			return nil, fmt.Errorf("%s: the tensor k, %v, is no whole number from 1 to %d (%v)",
+				file, v[:min(len(v), 5)], m.DictSize, err)
 		}
 		m.K = int(v[0])
 	}
@@ -188,8 +190,6 @@ func modelOfDict(dict *torchfile.Dict, file string) (*Model, error) {
 	}
 	return m, nil
 }
-
-func brieflyInts(v []int64) []int64 { return v[:min(len(v), 5)] }
 
 // ownDict reads what this program keeps in a config.json. The threshold there is that of the file in full, or the one
 // that the four tensors have no place for.
