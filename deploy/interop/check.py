@@ -78,13 +78,13 @@ def opens(report: Report, program: Program, models: dict[str, Trained]) -> None:
         x = program.held_out[model.clear(program.held_out)]
         want = model(x)
         left_out = len(program.held_out) - len(x)
-        note = f"{len(x)} held-out rows" + (f"; {left_out} left out, whose top k float32 cannot tell" if left_out else "")
-        report.section(f"Opens a model of recipe {name}", note)
+        note = f"; {left_out} left out, whose top k float32 cannot tell" if left_out else ""
+        report.section(f"Opens a model of recipe {name}", f"{len(x)} held-out rows{note}")
 
         def held(load: Callable[[Path], Tool]) -> Callable[[], float]:
             return lambda: outputs_apart(load(folder)(x), want)
 
-        report.expect(len(LOADERS) + 7)
+        report.expect(len(LOADERS) + 8)
         for loader, load in LOADERS.items():
             report.check(loader, held(load), TOLERANCE)
         as_it_is = [load for loader, load in LOADERS.items() if loader != REFERENCE]
@@ -95,21 +95,31 @@ def opens(report: Report, program: Program, models: dict[str, Trained]) -> None:
         report.check("README.md, five lines of torch", held(readme), TOLERANCE)
         if name.startswith("upstream"):
             by_value = model(x, use_threshold=True)
+            dictionary = load_dictionary(str(folder), "cpu")[0]
             report.expect(2)
             report.check(
                 "dictionary_learning encode(use_threshold=True)",
-                lambda: apart(dense(load_dictionary(str(folder), "cpu")[0], use_threshold=True)(x)[0], by_value[0]), TOLERANCE,
+                lambda: apart(dense(dictionary, use_threshold=True)(x)[0], by_value[0]), TOLERANCE,
             )
             report.check(
                 "SAEBench with use_threshold",
                 lambda: outputs_apart(dense(saebench_of_dictionary_learning(folder, True))(x), by_value), TOLERANCE,
             )
 
-        ours = {}
+        def places() -> str:
+            metadata = SAE.load_from_disk(trained.left).cfg.metadata
+            found = [metadata.model_name, metadata.hook_name, metadata.context_size]
+            config = json.loads((trained.left / "config.json").read_text())
+            found += [config["trainer"]["lm_name"], config["trainer"]["layer"], config["buffer"]["ctx_len"]]
+            assert found == ["all-MiniLM-L6-v2", "blocks.3.hook_resid_post", 128, "all-MiniLM-L6-v2", 3, 128], found
+            return f"{found[0]}, {found[1]}, context of {found[2]}, layer {found[4]}"
+
+        report.holds("names of model and place, from harvest.json", places)
+        ours, rows = {}, program.held_out
 
         def evaluated() -> float:
             ours.update(program.evaluate(folder))
-            return difference(ours, metrics.by_definition(program.held_out, model(program.held_out)))
+            return difference(ours, metrics.by_definition(rows, model(rows)))
 
         report.check("sweep eval: 11 metrics, against the float64 pass", evaluated, TOLERANCE)
         report.check(
@@ -118,16 +128,15 @@ def opens(report: Report, program: Program, models: dict[str, Trained]) -> None:
         )
         report.check(
             "dictionary_learning evaluate(): 7 metrics",
-            lambda: difference(ours, metrics.of_dictionary_learning(load_dictionary(str(folder), "cpu")[0], program.held_out)),
-            TOLERANCE,
+            lambda: difference(ours, metrics.of_dictionary_learning(load_dictionary(str(folder), "cpu")[0], rows)), TOLERANCE,
         )
         report.check(
             "sparsify: fvu",
-            lambda: difference(ours, metrics.of_sparsify(SparseCoder.load_from_disk(folder), program.held_out)), TOLERANCE,
+            lambda: difference(ours, metrics.of_sparsify(SparseCoder.load_from_disk(folder), rows)), TOLERANCE,
         )
         report.check(
             "SAELens: mse_loss, our l2_loss",
-            lambda: difference(ours, metrics.of_saelens(SAE.load_from_disk(folder), program.held_out)), TOLERANCE,
+            lambda: difference(ours, metrics.of_saelens(SAE.load_from_disk(folder), rows)), TOLERANCE,
         )
 
 
@@ -202,9 +211,11 @@ def named(folder: Path) -> Path:
     return copy
 
 
-def trains_on(report: Report, program: Program, imported: dict[str, tuple[Saved, Path]], models: dict[str, Trained]) -> None:
-    """`init: PATH` begins from a model: its first loss is the model's loss on the same rows."""
-    report.section("Trains on: init: PATH", "the loss of the first step, against the model's own on 4,096 training rows")
+def trains_on(
+    report: Report, program: Program, imported: dict[str, tuple[Saved, Path]], models: dict[str, Trained]
+) -> None:
+    """`init: PATH` begins from a model: its first loss is the model's loss on the rows."""
+    report.section("Trains on: init: PATH", "the loss of the first step, against the model's own on the training rows")
     starts = {case: (saved.path, into, saved.unit) for case, (saved, into) in imported.items()}
     starts.update({f"our own, {name}": (t.left, t.exported, True) for name, t in models.items()})
     report.expect(len(starts) + 1)
@@ -215,7 +226,8 @@ def trains_on(report: Report, program: Program, imported: dict[str, tuple[Saved,
             name = f"init-{i}"
             more = "" if unit else "normalize_init: true, "
             text = INIT.format(
-                name=name, data=program.data, normalize=normalize, init=json.dumps(str(path)), more=more, steps=3, batch=4096
+                name=name, data=program.data, normalize=normalize, init=json.dumps(str(path)), more=more, steps=3,
+                batch=4096,
             )
             program.run(name, text)
             rows = program.train
@@ -250,8 +262,8 @@ def bytes_of(report: Report, work: Path) -> None:
     """The packages load the small files whose bytes TestLoadedBytes compares; loaded.json is their list."""
     folder = work / "bytes"
     env = {**os.environ, "SWEEP_INTEROP_FILES": str(folder), "CGO_ENABLED": "0"}
-    made = subprocess.run(["go", "test", "-count=1", "-run", "^TestLoadedBytes$", "./deploy/interop"], cwd=ROOT, env=env,
-                          capture_output=True, text=True)
+    test = ["go", "test", "-count=1", "-run", "^TestLoadedBytes$", "./deploy/interop"]
+    made = subprocess.run(test, cwd=ROOT, env=env, capture_output=True, text=True)
     report.section("Small files, whose bytes CI compares with those that the packages have loaded here")
     report.expect(1)
     report.holds("written", lambda: "yes" if folder.is_dir() else (_ for _ in ()).throw(AssertionError(made.stdout)))
@@ -264,7 +276,7 @@ def bytes_of(report: Report, work: Path) -> None:
         report.expect(len(loaders) + 1)
         for name, load in loaders.items():
             at = sub if sub.name.endswith("with names") else named(sub)
-            report.check(f"{sub.name}: {name}", lambda: outputs_apart(load(at)(rows), model(rows)), TOLERANCE)  # noqa: B023
+            report.check(f"{sub.name}: {name}", lambda: outputs_apart(load(at)(rows), model(rows)), TOLERANCE)
         report.check(f"{sub.name}: README.md", lambda: outputs_apart(readme(sub)(rows), model(rows)), TOLERANCE)
         for file in sorted(sub.rglob("*")):
             if file.is_file():

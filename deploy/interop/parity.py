@@ -124,14 +124,16 @@ class Comparison:
     def text(self) -> str:
         if self.equal:
             return "dead latents equal at every step"
-        return f"parts at step {self.step}, where two activations are {self.gap:.1g} apart" + (": a tie" if self.tie else "")
+        where = f"parts at step {self.step}, where two activations are {self.gap:.1g} apart"
+        return where + (": a tie" if self.tie else "")
 
 
 def describe(name: str) -> str:
     r = RUNS[name]
     decay = "no decay" if r["decay_start"] == STEPS else f"decay from step {r['decay_start']}"
     aux = f"AuxK {r['auxk_alpha']:g}" if r["auxk_alpha"] else "no AuxK"
-    return f"k {r['k']}, warm-up {r['warmup_steps']}, {decay}, {aux}, {'unit mean square' if r['scale'] else 'as stored'}"
+    rows = "unit mean square" if r["scale"] else "rows as stored"
+    return f"k {r['k']}, warm-up {r['warmup_steps']}, {decay}, {aux}, {rows}"
 
 
 def compare(report: Report, folder: Path) -> None:

@@ -83,7 +83,8 @@ class Program:
             self("export", name, "--dir", self.work / "state", "--to", "all", "--name", name + "/{recipe}",
                  "--out", self.work / "exports")
             for recipe in RECIPES:
-                out[f"{recipe}, normalize {normalize}"] = Trained(self._left(name, recipe), self.work / "exports" / name / recipe)
+                exported = self.work / "exports" / name / recipe
+                out[f"{recipe}, normalize {normalize}"] = Trained(self._left(name, recipe), exported)
         return out
 
     def _left(self, sweep: str, recipe: str) -> Path:

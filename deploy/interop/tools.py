@@ -117,7 +117,9 @@ LOADERS: dict[str, Callable[[Path], Tool]] = {
     "sparsify SparseCoder.load_from_disk": lambda f: sparse(SparseCoder.load_from_disk(f)),
     "SAELens SAE.load_from_disk": lambda f: dense(SAE.load_from_disk(f)),
     "dictionary_learning load_dictionary": lambda f: dense(load_dictionary(str(f), "cpu")[0]),
-    "dictionary_learning AutoEncoderTopK.from_pretrained": lambda f: dense(AutoEncoderTopK.from_pretrained(f / "ae.pt")),
+    "dictionary_learning AutoEncoderTopK.from_pretrained": lambda f: dense(
+        AutoEncoderTopK.from_pretrained(f / "ae.pt")
+    ),
     "dictionary_learning 475fece from_pretrained(path, k)": lambda f: dense(
         Reference.from_pretrained(f / "reference/ae.pt", json.loads((f / "cfg.json").read_text())["k"])
     ),
