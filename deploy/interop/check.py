@@ -128,7 +128,8 @@ def opens(report: Report, program: Program, models: dict[str, Trained]) -> None:
         )
         report.check(
             "dictionary_learning evaluate(): 7 metrics",
-            lambda: difference(ours, metrics.of_dictionary_learning(load_dictionary(str(folder), "cpu")[0], rows)), TOLERANCE,
+            lambda: difference(ours, metrics.of_dictionary_learning(load_dictionary(str(folder), "cpu")[0], rows)),
+            TOLERANCE,
         )
         report.check(
             "sparsify: fvu",
@@ -303,7 +304,7 @@ def main() -> int:
     arguments.add_argument("--only", default="opens,saves,bytes,parity", help="parts, for a quick look")
     a = arguments.parse_args()
     torch.set_num_threads(1)
-    logging.getLogger("simple_parsing").setLevel(logging.ERROR)  # sparsify names the keys of cfg.json that it passes over
+    logging.getLogger("simple_parsing").setLevel(logging.ERROR)  # the keys of cfg.json that sparsify passes over
     os.environ.update(WANDB_MODE="disabled", TQDM_DISABLE="1")
     report = Report()
     versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in PACKAGES)

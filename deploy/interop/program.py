@@ -95,11 +95,8 @@ class Program:
 
     def evaluate(self, folder: Path, data: Path | None = None) -> dict[str, float]:
         """The metrics of a model on the held-out rows."""
-        text = self("eval", folder, "--data", data or self.data / "held-out", "-o", "json")
-        found = json.loads(text)
-        while isinstance(found, (list, dict)) and "nmse" not in found:
-            found = found[0] if isinstance(found, list) else found.get("results", found.get("rows", found.get("models")))
-        return found
+        (row,) = json.loads(self("eval", folder, "--data", data or self.data / "held-out", "-o", "json"))
+        return row
 
     def first_loss(self, name: str) -> float:
         """The loss of a sweep's first step, in units of the rows as they are trained on."""
