@@ -43,7 +43,7 @@ run: {{max_concurrent: 1}}
 
 INIT = """name: {name}
 data: {{source: {data}/train, eval_source: {data}/held-out, normalize: {normalize}}}
-train: {{init: {init}, {more}k: 16, steps: {steps}, batch_size: {batch}, lr: 1e-4, auxk_alpha: 0, decay_start: none}}
+train: {{init: {init}, {more}k: 16, steps: {steps}, batch_size: {batch}, lr: 2e-4, auxk_alpha: 0, decay_start: none}}
 """
 
 
@@ -98,10 +98,10 @@ class Program:
         (row,) = json.loads(self("eval", folder, "--data", data or self.data / "held-out", "-o", "json"))
         return row
 
-    def first_loss(self, name: str) -> float:
-        """The loss of a sweep's first step, in units of the rows as they are trained on."""
+    def losses(self, name: str) -> dict[int, float]:
+        """The losses of a sweep of one run, by step, in units of the rows as they are trained on."""
         rows = json.loads(self("curves", name, "--dir", self.work / "state", "-o", "json"))
-        return next(r["l2_loss"] for r in rows if r["step"] == 0)
+        return {r["step"]: r["l2_loss"] for r in rows if r["l2_loss"] is not None}
 
     def _split(self) -> tuple[np.ndarray, np.ndarray]:
         with safe_open(SHARDS / "activations-00000.safetensors", framework="np") as f:

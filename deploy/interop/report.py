@@ -27,22 +27,22 @@ class Report:
 
     def check(self, what: str, figure: Callable[[], float], tolerance: float, unit: str = "relative") -> None:
         """figure returns how far two things are apart; NaN is too far."""
-        noise = io.StringIO()
         self.made += 1
         try:
-            with contextlib.redirect_stdout(noise):
+            with contextlib.redirect_stdout(io.StringIO()):
                 value = float(figure())
         except Exception as error:  # noqa: BLE001: a line of the report says it
             self._verdict(what, f"{type(error).__name__}: {error}".splitlines()[0], False)
             traceback.print_exc()
             return
-        self._verdict(what, f"{value:.1e} of {tolerance:g} {unit}", value <= tolerance)
+        self._verdict(what, f"{value:.1e}, at most {tolerance:.0e} {unit}", value <= tolerance)
 
     def holds(self, what: str, fact: Callable[[], str]) -> None:
         """fact returns what it found, or raises an AssertionError."""
         self.made += 1
         try:
-            found = fact()
+            with contextlib.redirect_stdout(io.StringIO()):
+                found = fact()
         except Exception as error:  # noqa: BLE001
             self._verdict(what, f"{type(error).__name__}: {error}", False)
             traceback.print_exc()
@@ -61,7 +61,7 @@ class Report:
 
     def _verdict(self, what: str, figure: str, ok: bool) -> None:
         self.failed += not ok
-        self._print(f"  {'ok  ' if ok else 'MISS'} {what:58} {figure}")
+        self._print(f"  {'ok  ' if ok else 'MISS'} {what:62} {figure}")
 
     def _print(self, line: str) -> None:
         print(line, flush=True)
