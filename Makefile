@@ -1,7 +1,8 @@
 # Short names for what developers do often; .ci/run is what must pass.
 export CGO_ENABLED = 0
 
-.PHONY: build worker test test-servers test-race test-arm64 python-check wheel test-wheel ci fuzz bench cuda cuda-worker generate-cuda test-cuda vet-cuda gpu-check
+.PHONY: build worker test test-servers test-race test-arm64 python-check wheel test-wheel interop ci fuzz bench cuda \
+	cuda-worker generate-cuda test-cuda vet-cuda gpu-check
 
 # Without -trimpath, which would compile every package again: so this build, go run
 # and go test share one cache, and after a change of one file only it and what
@@ -32,6 +33,9 @@ wheel: ## dist/topksweep-*.whl, the program as a Python package: needs python3 w
 
 test-wheel: ## that package, in a fresh virtual environment; SWEEP_TEST_TORCH=python with torch also tests models
 	deploy/python/test.sh
+
+interop: ## both ways with dictionary_learning, sparsify, SAELens and SAEBench: needs python3 with venv, 7 GB, 10 minutes
+	deploy/interop/run
 
 ci:
 	.ci/run
