@@ -56,6 +56,8 @@ func takes(f trainer.Field) string {
 	switch {
 	case f.Kind == trainer.Word:
 		return "`" + strings.Join(f.Words, "`, `") + "`"
+	case f.Kind == trainer.File:
+		return "path or `none`"
 	case f.Kind == trainer.Int:
 		out = "integer"
 	}
