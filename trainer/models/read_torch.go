@@ -38,11 +38,7 @@ func readTorch(fsys fs.FS, at place) (*Model, string, error) {
 	} else if class != "" && class != dictClass {
 		return nil, "", fmt.Errorf("%s: dict_class is %q: only %s is read", train.file, class, dictClass)
 	}
-	dict, err := readDict(fsys, at.path())
-	if err != nil {
-		return nil, "", err
-	}
-	m, err := modelOfDict(dict, at.path())
+	m, err := readDict(fsys, at.path())
 	if err != nil {
 		return nil, "", err
 	}
@@ -70,8 +66,8 @@ func readTorch(fsys fs.FS, at place) (*Model, string, error) {
 	return m, "dictionary_learning: " + at.path(), nil
 }
 
-// readDict reads a file of torch.save that holds a dict.
-func readDict(fsys fs.FS, name string) (*torchfile.Dict, error) {
+// readDict reads a file of torch.save that holds a dict of the tensors of an AutoEncoderTopK. K is 0 where it has none.
+func readDict(fsys fs.FS, name string) (*Model, error) {
 	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, err
@@ -93,7 +89,7 @@ func readDict(fsys fs.FS, name string) (*torchfile.Dict, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s: it holds no dict of tensors, as torch.save(model.state_dict(), …) writes it", name)
 	}
-	return dict, nil
+	return modelOfDict(dict, name) // the tensors' bytes are read here
 }
 
 // readerAt returns a file as an io.ReaderAt. One that can only be read from start to end is held in memory.
@@ -130,7 +126,7 @@ func (s *seeking) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// modelOfDict makes a model of the tensors of an AutoEncoderTopK. K is 0 where there are only four.
+// modelOfDict makes a model of tensors.
 func modelOfDict(dict *torchfile.Dict, file string) (*Model, error) {
 	l := layout{"encoder.weight", "encoder.bias", "decoder.weight", "b_dec", false, true}
 	want := []string{l.wEnc, l.bEnc, l.wDec, l.bDec}
