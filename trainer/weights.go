@@ -110,33 +110,3 @@ func rowNorm(row []float32) float64 {
 	}
 	return math.Sqrt(sum)
 }
-
-// NormalizeRows brings the rows of W_dec, of width d, to unit norm and multiplies row and bias of the
-// encoder by the norm that it had. So a latent that is kept adds what it added before; which latents
-// are among the largest K of a row may change. Rows of zeros stay as they are. The error is a
-// *NumericError where float32 cannot hold a weight of the encoder.
-func (p *Params) NormalizeRows(d int) error {
-	for f := range p.BEnc {
-		dec, enc := p.WDec[f*d:(f+1)*d], p.WEnc[f*d:(f+1)*d]
-		norm := rowNorm(dec)
-		if norm == 0 || math.Abs(norm-1) <= unitWithin {
-			continue
-		}
-		for i := range dec {
-			dec[i] = float32(float64(dec[i]) / norm)
-			enc[i] = float32(float64(enc[i]) * norm)
-			if math.IsInf(float64(enc[i]), 0) {
-				return encoderTooLarge(f, norm)
-			}
-		}
-		if p.BEnc[f] = float32(float64(p.BEnc[f]) * norm); math.IsInf(float64(p.BEnc[f]), 0) {
-			return encoderTooLarge(f, norm)
-		}
-	}
-	return nil
-}
-
-func encoderTooLarge(latent int, norm float64) error {
-	return &NumericError{What: fmt.Sprintf(
-		"the encoder of latent %d, times the norm of its row of W_dec, %v, is no float32", latent, norm)}
-}
