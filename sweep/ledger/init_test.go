@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/storage/storagetest"
 	"github.com/topksweep/sweep/sweep/goldentest"
 	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/plan"
@@ -135,6 +136,7 @@ func TestGarbageOfInitsBesideSubmission(t *testing.T) {
 	w, hash := weightsOf(t, 1)
 	p := planFrom(t, "late", hash)
 	collectBeside(t, func(s storage.Store) {
+		storagetest.SaveCheckpoints(t, s, "nobody", nil, 1)
 		if err := New(s).StoreInit(t.Context(), hash, 64, 24, &w); err != nil {
 			t.Fatal(err)
 		}
@@ -166,16 +168,16 @@ func TestPlanOfInitsHasAVersion(t *testing.T) {
 	if h, err := l.Header(t.Context(), p.ID); err != nil || h.Version != 2 || h.Inits[0].Hash != hash {
 		t.Fatalf("header %+v, %v", h, err)
 	}
-	replace(t, s, PlanKey(p.ID), `"version":2`, `"version":1`)
+	replace(t, s, PlanKey(p.ID), `"version": 2`, `"version": 1`)
 	if _, err := l.Header(t.Context(), p.ID); !errors.Is(err, storage.ErrCorrupt) {
 		t.Errorf("version 1 with models: %v, want damaged", err)
 	}
-	replace(t, s, PlanKey(p.ID), `"version":1`, `"version":3`)
+	replace(t, s, PlanKey(p.ID), `"version": 1`, `"version": 3`)
 	if _, err := l.Header(t.Context(), p.ID); !errors.Is(err, storage.ErrNewerVersion) {
 		t.Errorf("version 3: %v, want newer", err)
 	}
-	replace(t, s, PlanKey(p.ID), `"version":3`, `"version":2`)
-	replace(t, s, PlanKey(p.ID), `"hash":"`+hash[:2], `"hash":"..`)
+	replace(t, s, PlanKey(p.ID), `"version": 3`, `"version": 2`)
+	replace(t, s, PlanKey(p.ID), `"hash": "`+hash[:2], `"hash": "..`)
 	if _, err := l.Header(t.Context(), p.ID); !errors.Is(err, storage.ErrCorrupt) {
 		t.Errorf("a hash that is none: %v, want damaged", err)
 	}
