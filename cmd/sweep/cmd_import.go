@@ -10,10 +10,10 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
-	"github.com/topksweep/sweep/sweep/report"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/models"
 )
@@ -180,7 +180,9 @@ func importName(path string) string {
 // write prints what a model is for people.
 func (i imported) write(to io.Writer) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	row := func(name, format string, a ...any) { fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, a...)) }
+	row := func(name, format string, a ...any) {
+		fmt.Fprintf(w, "%s\t%s\n", printable(name), printable(fmt.Sprintf(format, a...)))
+	}
 	row("model", "%s", i.From)
 	row("width D", "%d", i.ActivationDim)
 	row("latents F", "%d", i.DictSize)
@@ -196,15 +198,25 @@ func (i imported) write(to io.Writer) error {
 		row("threshold", "none")
 	}
 	for _, f := range nameRows(i.Names) {
-		row(f.Name, "%s", report.OneLine(f.Value))
+		row(f.Name, "%s", f.Value)
 	}
 	for _, f := range i.Facts {
-		row(f.Name, "%s", report.OneLine(f.Value))
+		row(f.Name, "%s", f.Value)
 	}
 	if i.Folder != "" {
 		row("written to", "%s: %s", i.Folder, strings.Join(i.Files, ", "))
 	}
 	return w.Flush()
+}
+
+// printable returns a text of a file as one line without characters that act on a terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\ufffd"))
 }
 
 // nameRows lists the names that are known.

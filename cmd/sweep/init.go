@@ -56,7 +56,7 @@ type initModel struct {
 func readInit(path string, normalize bool) (initModel, error) {
 	m, _, err := models.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return initModel{}, fmt.Errorf("%w; a path is relative to the folder of the grid, and names the folder of a model", err)
+		return initModel{}, fmt.Errorf("%w; want the folder of a model, relative to that of the grid", err)
 	}
 	if err != nil {
 		return initModel{}, err

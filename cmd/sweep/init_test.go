@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -100,7 +101,8 @@ func TestInitOfOwnModel(t *testing.T) {
 			}
 		}
 	}
-	if inits, _ := filepath.Glob(filepath.Join(dir, "store", "inits", "*.safetensors")); len(inits) != 1 {
+	if inits, _ := filepath.Glob(filepath.Join(dir, "store", "inits", "*")); len(inits) != 1 ||
+		!regexp.MustCompile("/inits/[0-9a-f]{64}[.]safetensors$").MatchString(filepath.ToSlash(inits[0])) {
 		t.Errorf("the store has the models %q, want one", inits)
 	}
 
@@ -147,7 +149,7 @@ func TestBadInits(t *testing.T) {
 		init string
 		want []string
 	}{
-		"missing":       {"init: [good, gone]", []string{"grid.yaml:5:26: parameters.init: ", "gone", "no such file"}},
+		"missing":       {"init: [good, gone]", []string{"grid.yaml:5:27: parameters.init: ", "gone", "no such file"}},
 		"empty":         {"init: empty", []string{"grid.yaml:5:20: parameters.init: ", "sae.safetensors"}},
 		"width":         {"init: [narrow]", []string{":5:21: parameters.init: ", "width 8", "width 16"}},
 		"latents":       {"init: good, dict_size: 32", []string{":5:20: parameters.init: ", "64 latents", "dict_size is 32"}},

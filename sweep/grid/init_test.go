@@ -106,7 +106,10 @@ func TestInitErrors(t *testing.T) {
 			"train: {init: a}\n", func(in *Init) { in.Norms = trainer.RowNorms{Min: 0.5, Max: 2, OffUnit: 9} },
 			[]string{"grid.yaml:3:15: train.init: 9 of 128 rows of W_dec", "0.5 to 2", "normalize_init: true"},
 		},
-		"k": {"train: {init: a, k: 129}\n", func(*Init) {}, []string{"grid.yaml:3:21: train.k: 129 is larger than dict_size 128"}},
+		"k": {
+			"train: {init: a, k: 129}\n", func(*Init) {},
+			[]string{"grid.yaml:3:21: train.k: 129 is larger than dict_size 128"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g, in := parsedInit(t, c.sections), fromModel("a", 128, 2)
@@ -144,18 +147,18 @@ func TestUnreadInits(t *testing.T) {
 
 func TestBadInitKeys(t *testing.T) {
 	for sections, want := range map[string]string{
-		"train: {init: \"\"}\n":                                                        "train.init: is empty",
-		"train: {init: \"a\\tb\"}\n":                                                   "control character",
-		"train: {init: s3://bucket/a}\n":                                               "copy the model there",
-		"train: {init: {a: b}}\n":                                                      "a map is not a value",
-		"parameters: {init: [a, a]}\n":                                                 "a is given twice",
-		"train: {init: " + strings.Repeat("a", 5000) + "}\n":                           "a path of 5000 bytes",
-		"train: {init: a, normalize_init: 1}\n":                                        "want true or false",
-		"parameters: {init: a, normalize_init: [true]}\n":                              "not an axis",
-		"train: {k: 2, normalize_init: true}\n":                                        "no cell has an init",
-		"train: {init: a}\ninclude: [{k: 2, normalize_init: true}]\n":                  "it belongs under parameters or train",
-		"train: {normalize_init: true}\nparameters: {normalize_init: true, init: a}\n": "is in train too",
-		"train: {initfrom: a}\n":                                                       "did you mean init?",
+		"train: {init: \"\"}\n":                                               "train.init: is empty",
+		"train: {init: \"a\\tb\"}\n":                                          "control character",
+		"train: {init: s3://bucket/a}\n":                                      "copy the model there",
+		"train: {init: {a: b}}\n":                                             "a map is not a value",
+		"parameters: {init: [a, a]}\n":                                        "a is given twice",
+		"train: {init: " + strings.Repeat("a", 5000) + "}\n":                  "a path of 5000 bytes",
+		"train: {init: a, normalize_init: 1}\n":                               "want true or false",
+		"parameters: {init: a, normalize_init: [true]}\n":                     "not an axis",
+		"train: {k: 2, normalize_init: true}\n":                               "no cell has an init",
+		"train: {init: a}\ninclude: [{k: 2, normalize_init: true}]\n":         "it belongs under parameters or train",
+		"train: {normalize_init: true}\nparameters: {normalize_init: true}\n": "is in train too",
+		"train: {initfrom: a}\n":                                              "did you mean init?",
 	} {
 		_, err := Parse("grid.yaml", []byte("name: a\ndata: {source: acts}\n"+sections), ParseOptions{})
 		if err == nil || !strings.Contains(err.Error(), want) {

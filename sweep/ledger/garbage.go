@@ -63,8 +63,8 @@ type GarbageFolder struct {
 func (l *Ledger) CollectGarbage(ctx context.Context, before time.Time, dryRun bool) (Garbage, error) {
 	g := &collector{
 		ledger: l, store: l.store, before: before, dryRun: dryRun,
-		need: map[string]int{}, inits: map[string]bool{}, folders: map[string][]string{}, headers: map[string][sha256.Size]byte{},
-		runs: map[string][]string{},
+		need: map[string]int{}, folders: map[string][]string{}, headers: map[string][sha256.Size]byte{},
+		runs: map[string][]string{}, inits: map[string]bool{},
 	}
 	out := Garbage{Folders: []GarbageFolder{}, DryRun: dryRun}
 	// Folders are listed before plans: what has come in since is in neither list.

@@ -58,7 +58,7 @@ func (g *collector) collectInits(ctx context.Context, listed []storage.Object) (
 	return out, err
 }
 
-// initOfKey returns the hash of the model to begin from that lies under a key, or "" if the key is none of such a model.
+// initOfKey returns the hash of the model to begin from that lies under a key, or "" for any other key.
 func initOfKey(key string) string {
 	hash := strings.TrimSuffix(strings.TrimPrefix(key, initsPrefix), initSuffix)
 	if !isInitHash(hash) || InitKey(hash) != key {

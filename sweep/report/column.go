@@ -102,7 +102,7 @@ func settingColumns() []Column {
 		case trainer.Word:
 			c.Kind = table.Text
 		case trainer.File:
-			c.Kind, c.Doc = table.Text, f.Doc+": the first 12 digits of its hash, or none"
+			c.Kind, c.Doc = table.Text, f.Doc+": 12 digits of its hash"
 		case trainer.Float:
 			c.Kind = table.Float
 		}
