@@ -13,7 +13,8 @@ import (
 // hubName matches the names of models on the Hugging Face hub.
 var hubName = regexp.MustCompile(`^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$`)
 
-// card returns README.md: a model card whose header the Hugging Face hub reads, what the model is, and how it is loaded.
+// card returns README.md: a model card with the header that the Hugging Face hub reads. It says what the model is
+// and how it is loaded.
 func (m *Model) card(formats []Format) string {
 	var b strings.Builder
 	line := func(format string, a ...any) { fmt.Fprintf(&b, format+"\n", a...) }
@@ -32,13 +33,14 @@ func (m *Model) card(formats []Format) string {
 	}
 	line("---\n")
 	line("# Top-K sparse autoencoder\n")
-	line("It takes activations of width %d, as the model that they come from puts them out, and has %d latents. Of each "+
-		"token it keeps\nthe %d latents with the largest activations.\n", m.ActivationDim, m.DictSize, m.K)
+	line("It reconstructs activations of width %d with %d latents. Of each token it keeps the %d with the largest\n"+
+		"activations. Its input is not scaled: activations are as the language model puts them out.\n",
+		m.ActivationDim, m.DictSize, m.K)
 	m.cardTables(line)
 	line("## Loading it\n")
-	line("In plain torch, in this folder. `x` holds activations, [tokens, %d]:\n", m.ActivationDim)
+	line("In plain torch, in this folder. `x` holds activations, float32 [tokens, %d]:\n", m.ActivationDim)
 	line("```python\n%s```\n", m.torchLines(formats))
-	line("`acts` [tokens, %d] are the activations of the latents, and `x_hat` is the reconstruction.\n", m.DictSize)
+	line("`acts`, [tokens, %d], are the activations of the latents, and `x_hat` is the reconstruction.\n", m.DictSize)
 	if deviation := UnitNorms(m); deviation > unitTolerance {
 		line("The norms of the decoder's rows differ from 1 by up to %.3g. SAEBench does not take such a model.\n", deviation)
 	}
@@ -47,9 +49,12 @@ func (m *Model) card(formats []Format) string {
 			"depend on the others of its token:\n", m.K, number(*m.Threshold))
 		line("```python\nacts = pre * (pre > %s)\n```\n", number(*m.Threshold))
 	}
-	line("Tools that load this folder:\n")
-	line("```python\n%s```", m.toolLines(formats))
-	return b.String()
+	for _, f := range Formats() {
+		if slices.Contains(formats, f) {
+			line("%s", m.toolLines(f))
+		}
+	}
+	return strings.TrimRight(b.String(), "\n") + "\n"
 }
 
 // cardTables writes where the activations come from, and the facts.
@@ -132,26 +137,20 @@ func (m *Model) torchLines(formats []Format) string {
 	return b.String()
 }
 
-// toolLines returns lines of Python that load the model with the tools' own loaders.
-func (m *Model) toolLines(formats []Format) string {
-	var b strings.Builder
-	for _, f := range Formats() {
-		if !slices.Contains(formats, f) {
-			continue
-		}
-		switch f {
-		case Sparsify:
-			b.WriteString("from sparsify import SparseCoder  # without a GPU, set SPARSIFY_DISABLE_TRITON=1 first\n" +
-				"sae = SparseCoder.load_from_disk(\".\")\n")
-		case SAELens:
-			b.WriteString("from sae_lens import SAE\nsae = SAE.load_from_disk(\".\")\n")
-		case DictionaryLearning:
-			b.WriteString("from dictionary_learning.utils import load_dictionary\n" +
-				"sae, config = load_dictionary(\".\", device=\"cpu\")\n")
-		case Reference:
-			fmt.Fprintf(&b, "# the first AutoEncoderTopK of dictionary_learning, which holds four tensors\n"+
-				"sae = AutoEncoderTopK.from_pretrained(\"%s/%s\", k=%d)\n", referenceFolder, dictWeights, m.K)
-		}
+// toolLines says how a tool's own loader loads the model.
+func (m *Model) toolLines(f Format) string {
+	block := func(intro, code string) string { return intro + ":\n\n```python\n" + code + "\n```\n" }
+	switch f {
+	case Sparsify:
+		return block("In sparsify. Without a GPU, set `SPARSIFY_DISABLE_TRITON=1` before Python starts",
+			"from sparsify import SparseCoder\nsae = SparseCoder.load_from_disk(\".\")")
+	case SAELens:
+		return block("In SAELens", "from sae_lens import SAE\nsae = SAE.load_from_disk(\".\")")
+	case DictionaryLearning:
+		return block("In dictionary_learning", "from dictionary_learning.utils import load_dictionary\n"+
+			"sae, config = load_dictionary(\".\", device=\"cpu\")")
 	}
-	return b.String()
+	return block("In the first versions of dictionary_learning, whose `AutoEncoderTopK` has four tensors",
+		fmt.Sprintf("from dictionary_learning.trainers.top_k import AutoEncoderTopK\n"+
+			"sae = AutoEncoderTopK.from_pretrained(\"%s/%s\", k=%d)", referenceFolder, dictWeights, m.K))
 }

@@ -62,7 +62,7 @@ func (m *Model) dictConfig() map[string]any {
 			"layer": n.Layer, "lm_name": n.LMName, "submodule_name": orNil(n.SubmoduleName),
 		},
 		"buffer": map[string]any{"d_submodule": m.ActivationDim, "ctx_len": orNil(n.ContextLength)},
-		"sweep": ownConfig{n, m.Scale, m.Threshold, m.Metadata},
+		"sweep":  ownConfig{n, m.Scale, m.Threshold, m.Metadata},
 	}
 }
 

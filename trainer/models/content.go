@@ -10,9 +10,9 @@ import (
 	"github.com/topksweep/sweep/trainer/safetensors"
 )
 
-// Content returns the model's weights as a safetensors file: W_enc, b_enc, W_dec and b_dec as F32, without metadata. hash
-// is its SHA-256 in hex. Equal weights give equal bytes, wherever they were read: K, the threshold and all names are
-// left out. The body reads the weights where they lie.
+// Content returns the model's weights as a safetensors file: W_enc, b_enc, W_dec and b_dec as F32, without metadata.
+// hash is its SHA-256 in hex. Equal weights give equal bytes, wherever they were read: K, the threshold and all
+// names are left out. The body reads the weights where they lie.
 func (m *Model) Content() (body *trainer.Body, hash string, err error) {
 	if err := m.Check(); err != nil {
 		return nil, "", fmt.Errorf("the content of a model: %w", err)
@@ -25,14 +25,18 @@ func (m *Model) Content() (body *trainer.Body, hash string, err error) {
 		return nil, "", err
 	}
 	sum := sha256.New()
-	if _, err := io.CopyBuffer(onlyWriter{sum}, io.NewSectionReader(body, 0, body.Size()), make([]byte, 1<<20)); err != nil {
+	whole := io.NewSectionReader(body, 0, body.Size())
+	if _, err := io.CopyBuffer(onlyWriter{sum}, onlyReader{whole}, make([]byte, 1<<20)); err != nil {
 		return nil, "", err
 	}
 	return body, hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// onlyWriter hides every other method of a writer, so that io.CopyBuffer uses its buffer.
-type onlyWriter struct{ io.Writer }
+// onlyWriter and onlyReader hide every other method, so that io.CopyBuffer uses its buffer.
+type (
+	onlyWriter struct{ io.Writer }
+	onlyReader struct{ io.Reader }
+)
 
 // ReadContent reads the weights that Content has written, of width d with f latents. size is the number of bytes of r.
 // No memory is taken for a file of another size.

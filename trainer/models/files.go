@@ -27,11 +27,15 @@ const (
 	resultFile      = "result.json" // beside a model of this program: names
 )
 
-// Files returns the files of a folder from which the tools of these formats load the model, with a README and a model
-// card. The weights are not copied: the model must stay as it is while the files are read. Equal models give equal bytes.
+// Files returns the files of a folder from which the tools of these formats load the model, with a README that is a
+// model card. The weights are not copied: the model must stay as it is while the files are read. They are read once
+// here, for the checksums of ae.pt. Equal models give equal bytes.
 func Files(m *Model, formats ...Format) ([]File, error) {
 	if err := m.Check(); err != nil {
 		return nil, fmt.Errorf("write a model: %w", err)
+	}
+	if len(formats) == 0 {
+		return nil, fmt.Errorf("write a model: no format is named; there are %q", Formats())
 	}
 	var out []File
 	for _, format := range Formats() {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"regexp"
 	"strings"
 )
 
@@ -34,7 +35,7 @@ func readConfig(fsys fs.FS, name string) (config, error) {
 		return config{}, fmt.Errorf("%s: it has more than %d MiB: this is no config of a model", name, maxConfig>>20)
 	}
 	c := config{file: name}
-	if err := json.Unmarshal(data, &c.keys); err != nil {
+	if err := json.Unmarshal(data, &c.keys); err != nil && json.Unmarshal(withoutNaN(data), &c.keys) != nil {
 		return config{}, fmt.Errorf("%s: no JSON object: %w", name, err)
 	}
 	if c.keys == nil {
@@ -42,6 +43,19 @@ func readConfig(fsys fs.FS, name string) (config, error) {
 	}
 	return c, nil
 }
+
+// withoutNaN returns JSON with null for NaN, Infinity and -Infinity, which Python writes and JSON lacks.
+func withoutNaN(data []byte) []byte {
+	return notJSON.ReplaceAllFunc(data, func(b []byte) []byte {
+		if b[0] == '"' {
+			return b
+		}
+		return []byte("null")
+	})
+}
+
+// notJSON matches these words, and texts, so that the words in texts are left alone.
+var notJSON = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|\bNaN\b|-?\bInfinity\b`)
 
 // has reports whether the key is there and not null.
 func (c config) has(key string) bool {
@@ -107,13 +121,22 @@ func (c config) count(key string) (int, bool, error) {
 	return int(v), true, nil
 }
 
-// size is count for a key that must agree with the weights, where it is there.
-func (c config) size(key string, want int) error {
-	v, ok, err := c.count(key)
-	if err == nil && ok && v != want {
-		err = fmt.Errorf("%s: %s is %d, but the weights have %d", c.file, key, v, want)
+// A size is a number of a config that the weights have too.
+type size struct {
+	key  string
+	want int
+}
+
+// sizes returns an error for a key that is there and is not what the weights have.
+func (c config) sizes(list ...size) error {
+	for _, s := range list {
+		if v, ok, err := c.count(s.key); err != nil {
+			return err
+		} else if ok && v != s.want {
+			return fmt.Errorf("%s: %s is %d, but the weights have %d", c.file, s.key, v, s.want)
+		}
 	}
-	return err
+	return nil
 }
 
 // object returns the object under a key, and an empty one where the key is absent or null.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"testing"
@@ -100,6 +101,32 @@ func TestBodies(t *testing.T) {
 		}
 		if _, err := f.Body.ReadAt(make([]byte, 1), -1); err == nil {
 			t.Errorf("%s: read at a negative offset", f.Name)
+		}
+	}
+}
+
+// A model that is broken, or a format that is none, is not written.
+func TestBadModels(t *testing.T) {
+	negative, nan := -1.0, float32(math.NaN())
+	for name, change := range map[string]func(m *Model) []Format{
+		"a format":       func(*Model) []Format { return []Format{Sparsify, "none"} },
+		"no format":      func(*Model) []Format { return nil },
+		"k":              func(m *Model) []Format { m.K = 33; return Formats() },
+		"no k":           func(m *Model) []Format { m.K = 0; return Formats() },
+		"a width":        func(m *Model) []Format { m.ActivationDim = 7; return Formats() },
+		"a large width":  func(m *Model) []Format { m.ActivationDim = 1 << 40; return Formats() },
+		"latents":        func(m *Model) []Format { m.DictSize = -1; return Formats() },
+		"a NaN":          func(m *Model) []Format { m.W.BEnc[31] = nan; return Formats() },
+		"an infinity":    func(m *Model) []Format { m.W.WDec[0] = float32(math.Inf(-1)); return Formats() },
+		"a threshold":    func(m *Model) []Format { m.Threshold = &negative; return Formats() },
+		"a scale":        func(m *Model) []Format { m.Scale = -1; return Formats() },
+		"no weights":     func(m *Model) []Format { m.W.WEnc = nil; return Formats() },
+		"a scale of NaN": func(m *Model) []Format { m.Scale = math.NaN(); return Formats() },
+	} {
+		m := small(8, 32, 4)
+		formats := change(m)
+		if files, err := Files(m, formats...); err == nil {
+			t.Errorf("%s: %d files", name, len(files))
 		}
 	}
 }

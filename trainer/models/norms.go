@@ -25,11 +25,11 @@ func UnitNorms(m *Model) (largest float64) {
 // unitRows reports whether all rows of W_dec are at unit norm.
 func (m *Model) unitRows() bool { return UnitNorms(m) <= unitTolerance }
 
-// Normalize brings the rows of W_dec to unit norm: with n the norm of a row, W_dec/n, W_enc·n and b_enc·n. Each latent
-// adds to a reconstruction as much as before, but it is kept for its activation times n. So the model computes what it
-// did only if all rows have one norm; exact says so. Where they differ, tokens keep other latents, those with the larger
-// parts in the reconstruction, and no threshold is known any more. SAELens computes the same under
-// rescale_acts_by_decoder_norm. A row of zeros stays.
+// Normalize brings the rows of W_dec to unit norm: with n the norm of a row, W_dec/n, W_enc·n and b_enc·n. Each
+// latent adds to a reconstruction as much as before, but it is kept for its activation times n. So the model
+// computes what it did only if all rows have one norm; exact says so. Where they differ, tokens keep other latents,
+// those with the larger parts in the reconstruction, and no threshold is known any more. SAELens computes the same
+// under rescale_acts_by_decoder_norm. A row of zeros stays.
 func (m *Model) Normalize() (exact bool) {
 	least, most := math.Inf(1), 0.0
 	rowNorms(m.W.WDec, m.ActivationDim, func(_ int, n float64) {
@@ -55,8 +55,8 @@ func (m *Model) Normalize() (exact bool) {
 	return exact
 }
 
-// scaleActs multiplies the activations of each latent by the norm of its row of W_dec, and divides the row by it. Those
-// of a row of zeros are multiplied by forZeros.
+// scaleActs multiplies the activations of each latent by the norm of its row of W_dec, and divides the row by it.
+// Those of a row of zeros are multiplied by forZeros.
 func (m *Model) scaleActs(forZeros float64) {
 	d := m.ActivationDim
 	rowNorms(m.W.WDec, d, func(f int, n float64) {

@@ -15,9 +15,9 @@ import (
 // ErrNone is in the chain of the error where there is no model to read, or more than one.
 var ErrNone = errors.New("not one model")
 
-// Read reads a model from a folder that one of the tools has written, this program's own among them. Rows of W_dec have
-// whatever norms they have there. Where the folder itself has no model, a single one in the folders below it is read.
-// from says which tool and file, for people.
+// Read reads a model from a folder that one of the tools has written, this program's own among them. Rows of W_dec
+// have whatever norms they have there. Where the folder itself has no model, a single one in the folders below it is
+// read. from says which tool and file, for people.
 func Read(folder fs.FS) (m *Model, from string, err error) {
 	return read(folder, ".")
 }

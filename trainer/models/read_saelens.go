@@ -39,10 +39,8 @@ func readSAELens(fsys fs.FS, at place) (*Model, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	for key, want := range map[string]int{"d_in": m.ActivationDim, "d_sae": m.DictSize} {
-		if err := c.size(key, want); err != nil {
-			return nil, "", err
-		}
+	if err := c.sizes(size{"d_in", m.ActivationDim}, size{"d_sae", m.DictSize}); err != nil {
+		return nil, "", err
 	}
 	if m.K, err = c.k("SAELens would take 100"); err != nil {
 		return nil, "", err

@@ -27,13 +27,12 @@ func readSparsify(fsys fs.FS, at place) (*Model, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	for key, want := range map[string]int{"d_in": m.ActivationDim, "num_latents": m.DictSize} {
-		if key == "num_latents" && string(c.keys[key]) == "0" {
-			key, want = "expansion_factor", m.DictSize/m.ActivationDim // sparsify: num_latents = d_in · expansion_factor
-		}
-		if err := c.size(key, want); err != nil {
-			return nil, "", err
-		}
+	latents := size{"num_latents", m.DictSize}
+	if string(c.keys["num_latents"]) == "0" { // sparsify: the width times expansion_factor
+		latents = size{"expansion_factor", m.DictSize / m.ActivationDim}
+	}
+	if err := c.sizes(size{"d_in", m.ActivationDim}, latents); err != nil {
+		return nil, "", err
 	}
 	if m.K, err = c.k("sparsify would take 32"); err != nil {
 		return nil, "", err
@@ -61,6 +60,13 @@ func onlySparsifyTopK(c config) error {
 		case yes:
 			return fmt.Errorf("%s: %s is true: this is a transcoder, and only autoencoders are read", c.file, key)
 		}
+	}
+	// The first versions, named sae, had signed: the largest activations by size, without ReLU.
+	if signed, err := c.flag("signed", false); err != nil || signed {
+		if err == nil {
+			err = fmt.Errorf("%s: signed is true: only models that keep positive activations are read", c.file)
+		}
+		return err
 	}
 	return nil
 }
@@ -132,7 +138,7 @@ func (m *Model) own(c config, metadata map[string]string) error {
 	if err != nil {
 		return err
 	}
-	if ok {
+	if ok && threshold >= 0 { // −1 says that none is set
 		m.Threshold = &threshold
 	}
 	if _, err := get(c, "scale", &scale); err != nil {
@@ -151,8 +157,8 @@ func (m *Model) own(c config, metadata map[string]string) error {
 	return nil
 }
 
-// names reads where the activations come from: from SAELens' metadata in cfg.json, else from this program's result.json,
-// else from the name of sparsify's folder and the config of its run.
+// names reads where the activations come from: from SAELens' metadata in cfg.json, else from this program's
+// result.json, else from the name of sparsify's folder and the config of its run.
 func (m *Model) names(fsys fs.FS, at place, c config) {
 	if meta, err := c.object("metadata"); err == nil && meta.keys != nil {
 		m.Names = saelensNames(meta)

@@ -33,19 +33,24 @@ func readTorch(fsys fs.FS, at place) (*Model, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	if class, err := train.text("dict_class"); err != nil {
-		return nil, "", err
-	} else if class != "" && class != dictClass {
-		return nil, "", fmt.Errorf("%s: dict_class is %q: only %s is read", train.file, class, dictClass)
+	for _, x := range [][2]string{{"dict_class", dictClass}, {"trainer_class", "TopKTrainer"}} {
+		class, err := train.text(x[0])
+		if err != nil {
+			return nil, "", err
+		}
+		if class == x[1] {
+			break // the class of the dictionary decides
+		}
+		if class != "" {
+			return nil, "", fmt.Errorf("%s: %s is %q: only %s is read", train.file, x[0], class, x[1])
+		}
 	}
 	m, err := readDict(fsys, at.path())
 	if err != nil {
 		return nil, "", err
 	}
-	for key, want := range map[string]int{"activation_dim": m.ActivationDim, "dict_size": m.DictSize} {
-		if err := train.size(key, want); err != nil {
-			return nil, "", err
-		}
+	if err := train.sizes(size{"activation_dim", m.ActivationDim}, size{"dict_size", m.DictSize}); err != nil {
+		return nil, "", err
 	}
 	k, ok, err := train.count("k")
 	switch {
@@ -66,7 +71,8 @@ func readTorch(fsys fs.FS, at place) (*Model, string, error) {
 	return m, "dictionary_learning: " + at.path(), nil
 }
 
-// readDict reads a file of torch.save that holds a dict of the tensors of an AutoEncoderTopK. K is 0 where it has none.
+// readDict reads a file of torch.save that holds a dict of the tensors of an AutoEncoderTopK. K is 0 where it has
+// none.
 func readDict(fsys fs.FS, name string) (*Model, error) {
 	f, err := fsys.Open(name)
 	if err != nil {
@@ -168,7 +174,8 @@ func modelOfDict(dict *torchfile.Dict, file string) (*Model, error) {
 	if t := byName["k"]; t != nil {
 		v, err := t.Int64s()
 		if err != nil || len(v) != 1 || v[0] < 1 || v[0] > int64(m.DictSize) {
-			return nil, fmt.Errorf("%s: the tensor k, %v, is no whole number from 1 to %d (%v)", file, brieflyInts(v), m.DictSize, err)
+			return nil, fmt.Errorf("%s: the tensor k, %v, is no whole number from 1 to %d (%v)",
+				file, v[:min(len(v), 5)], m.DictSize, err)
 		}
 		m.K = int(v[0])
 	}
@@ -183,8 +190,6 @@ func modelOfDict(dict *torchfile.Dict, file string) (*Model, error) {
 	}
 	return m, nil
 }
-
-func brieflyInts(v []int64) []int64 { return v[:min(len(v), 5)] }
 
 // ownDict reads what this program keeps in a config.json. The threshold there is that of the file in full, or the one
 // that the four tensors have no place for.

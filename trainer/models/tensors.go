@@ -69,46 +69,53 @@ func readSafetensors(fsys fs.FS, name string, want, optional []string) (
 
 // readFloats reads a tensor's bytes from r as float32.
 func readFloats(r io.Reader, t safetensors.Tensor) ([]float32, error) {
-	size := safetensors.DTypeSize(t.DType)
-	var number func(b []byte) float64
-	switch t.DType {
-	case "F64":
-		number = func(b []byte) float64 { return math.Float64frombits(binary.LittleEndian.Uint64(b)) }
-	case "F32":
-		number = func(b []byte) float64 { return float64(math.Float32frombits(binary.LittleEndian.Uint32(b))) }
-	case "BF16":
-		number = func(b []byte) float64 {
-			return float64(math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16))
-		}
-	case "F16":
-		number = func(b []byte) float64 { return halfFloat(binary.LittleEndian.Uint16(b)) }
-	default:
+	decode := map[string]func(dst []float32, src []byte){
+		"F64": func(dst []float32, src []byte) {
+			for i := range dst {
+				dst[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(src[8*i:])))
+			}
+		},
+		"F32": func(dst []float32, src []byte) {
+			for i := range dst {
+				dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
+			}
+		},
+		"BF16": func(dst []float32, src []byte) {
+			for i := range dst {
+				dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(src[2*i:])) << 16)
+			}
+		},
+		"F16": func(dst []float32, src []byte) {
+			for i := range dst {
+				dst[i] = halfFloat(binary.LittleEndian.Uint16(src[2*i:]))
+			}
+		},
+	}[t.DType]
+	if decode == nil {
 		return nil, fmt.Errorf("numbers of the type %s are not read; F32, F16, BF16 and F64 are", t.DType)
 	}
-	n := t.Elems()
-	out := make([]float32, 0, n) // the header agrees with the size of the file
-	buf := make([]byte, min(n*size, 1<<16))
-	for int64(len(out)) < n {
-		part := buf[:min(int64(len(buf)), (n-int64(len(out)))*size)]
-		if _, err := io.ReadFull(r, part); err != nil {
+	size := safetensors.DTypeSize(t.DType)
+	out := make([]float32, t.Elems()) // the header agrees with the size of the file
+	buf := make([]byte, 1<<16)
+	for done := 0; done < len(out); {
+		part := out[done:min(len(out), done+len(buf)/int(size))]
+		if _, err := io.ReadFull(r, buf[:len(part)*int(size)]); err != nil {
 			if err == io.EOF {
 				err = io.ErrUnexpectedEOF
 			}
 			return nil, err
 		}
-		for ; len(part) > 0; part = part[size:] {
-			v := float32(number(part))
-			if notFinite(v) {
-				return nil, fmt.Errorf("number %d is %v, no finite float32: the model is broken", len(out), number(part))
-			}
-			out = append(out, v)
+		decode(part, buf)
+		if i := slices.IndexFunc(part, notFinite); i >= 0 {
+			return nil, fmt.Errorf("number %d is no finite float32: the model is broken", done+i)
 		}
+		done += len(part)
 	}
 	return out, nil
 }
 
 // halfFloat returns the value of a float16.
-func halfFloat(h uint16) float64 {
+func halfFloat(h uint16) float32 {
 	sign := 1.0
 	if h>>15 == 1 {
 		sign = -1
@@ -116,14 +123,14 @@ func halfFloat(h uint16) float64 {
 	exponent, fraction := int(h>>10&31), float64(h&1023)
 	switch exponent {
 	case 0:
-		return sign * math.Ldexp(fraction, -24)
+		return float32(sign * math.Ldexp(fraction, -24))
 	case 31:
 		if fraction != 0 {
-			return math.NaN()
+			return float32(math.NaN())
 		}
-		return sign * math.Inf(1)
+		return float32(sign * math.Inf(1))
 	}
-	return sign * math.Ldexp(1024+fraction, exponent-25)
+	return float32(sign * math.Ldexp(1024+fraction, exponent-25))
 }
 
 // take returns the numbers of a tensor of that shape.

@@ -46,9 +46,9 @@ func window(p []byte, off, size int64) (int, error) {
 	return len(p), nil
 }
 
-// A transposed reads a matrix [rows,cols] as the bytes of its transpose [cols,rows], without a copy of it. One read of a
-// column would use 4 bytes of each line of the processor's cache. So a block of columns is transposed at once, and kept:
-// reads that follow one another, as those of a copy do, find their numbers there.
+// A transposed reads a matrix [rows,cols] as the bytes of its transpose [cols,rows], without a copy of it. A read of
+// one column would use 4 bytes of each line of the processor's cache. So a block of columns is transposed at once,
+// and kept: reads that follow one another, as those of a copy do, find their numbers there.
 type transposed struct {
 	v          []float32 // [rows,cols]
 	rows, cols int
@@ -58,7 +58,7 @@ type transposed struct {
 	blocks []columns // those used last, newest first
 }
 
-// columns are the columns [from, from+…) of a matrix, as rows of its transpose. They are not changed once they are there.
+// columns are the columns [from, from+…) of a matrix, as rows of its transpose. They are never changed.
 type columns struct {
 	from int
 	v    floats
@@ -108,8 +108,8 @@ func (t *transposed) columns(from int) floats {
 	return out
 }
 
-// transposeInto fills out [n,rows] with the columns [from, from+n) of v [rows,cols], tile by tile, so that what is read
-// and what is written both stay in the cache.
+// transposeInto fills out [n,rows] with the columns [from, from+n) of v [rows,cols], tile by tile, so that what is
+// read and what is written both stay in the cache.
 func transposeInto(out, v []float32, rows, cols, from, n int) {
 	const tile = 16
 	for r0 := 0; r0 < rows; r0 += tile {

@@ -3,7 +3,6 @@ package torchfile
 import (
 	"archive/zip"
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -55,7 +54,7 @@ func checkKind(files []*zip.File, prefix string) error {
 
 // openArchive reads the directory of an archive of size bytes.
 func openArchive(r io.ReaderAt, size int64) (*archive, error) {
-	limited := &limitedReader{r: r, left: maxDirectory}
+	limited := &limitedReader{r: r, size: size, left: maxDirectory}
 	z, err := zip.NewReader(limited, size)
 	switch {
 	case limited.err != nil:
@@ -127,14 +126,15 @@ func checkEntry(f *zip.File) error {
 // A limitedReader reads at most left bytes more, so that what a directory takes in memory is bounded.
 type limitedReader struct {
 	r    io.ReaderAt
+	size int64
 	left int64
-	err  error // the first that is not the end of the file
+	err  error // the first, apart from that of a read past size
 }
 
 var errDirectory = fmt.Errorf("%w: it is larger than the %d MiB that are read", ErrRefused, maxDirectory>>20)
 
 func (l *limitedReader) ReadAt(p []byte, off int64) (int, error) {
-	if off < 0 {
+	if off < 0 || off > l.size {
 		return 0, ErrFormat
 	}
 	if int64(len(p)) > l.left {
@@ -143,8 +143,8 @@ func (l *limitedReader) ReadAt(p []byte, off int64) (int, error) {
 	}
 	n, err := l.r.ReadAt(p, off)
 	l.left -= int64(n)
-	if err != nil && !errors.Is(err, io.EOF) {
-		l.err = cmp.Or(l.err, err)
+	if err != nil && (err != io.EOF || off+int64(n) < l.size) {
+		l.err = cmp.Or(l.err, noEOF(err))
 	}
 	return n, err
 }

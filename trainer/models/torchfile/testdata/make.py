@@ -2,11 +2,15 @@
 
     python make.py
 
-Tensors hold 0, 1, 2, … so that tests can say what they expect. Files below refused/ are those that are not read.
+Tensors hold 0, 1, 2, … so that tests can say what they expect. Files below refused/ are those that are not read,
+pickles/ has data.pkl of such files (of many.pt its SHA-256).
 """
 
+import hashlib
 import pathlib
 import sys
+import tempfile
+import zipfile
 from collections import OrderedDict
 
 import torch
@@ -126,5 +130,27 @@ loop = []
 loop.append(loop)
 save("refused/loop", loop)
 torch.jit.save(torch.jit.script(linear), str(here / "refused/script.pt"))
+
+# Pickles alone, to compare with those that are written here.
+(here / "pickles").mkdir(exist_ok=True)
+
+
+def pickle_of(obj):
+    with tempfile.TemporaryDirectory() as folder:
+        torch.save(obj, f"{folder}/x.pt")
+        return zipfile.ZipFile(f"{folder}/x.pt").read("x/data.pkl")
+
+
+def save_pickle(name, obj):
+    (here / "pickles" / f"{name}.pkl").write_bytes(pickle_of(obj))
+
+
+save_pickle("one", {"one": torch.zeros(300, 70000)})
+save_pickle("nothing", {})
+save_pickle("zero", {"a": torch.zeros(0), "b": torch.zeros(2, 0, 3)})
+save_pickle("all_dtypes", {n: up(2, dtype=getattr(torch, n)) for n in names.split()[:10]})
+shapes = [(1, 1, 1, 2), (1, 1, 2), (1, 2), (2,)]
+many = pickle_of({f"t{i}": torch.zeros(shapes[i % 4]) for i in range(1201)})
+(here / "pickles" / "many.pkl").write_text(hashlib.sha256(many).hexdigest() + "\n")
 
 print(f"torch {torch.__version__}, Python {sys.version.split()[0]}")
