@@ -18,6 +18,7 @@ var keySections = []struct {
 	{"sweeps/", []string{"sweep/ledger/keys.go"}},
 	{"results/", []string{"sweep/ledger/keys.go"}},
 	{"models/", []string{"sweep/ledger/keys.go"}},
+	{"inits/", []string{"sweep/ledger/keys.go"}},
 	{"stages/", []string{"sweep/ledger/keys.go", "storage/"}},
 }
 

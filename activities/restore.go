@@ -68,9 +68,31 @@ type start struct {
 	inOwnFolder bool          // it is a checkpoint in the stage's own folder
 }
 
-// restore loads the newest checkpoint that the stage may begin at, or draws the
-// state before the first step if there is none.
-func (o origins) restore(ctx context.Context, c trainer.Config) (*start, error) {
+// A beginning gives the state before the first step of a run.
+type beginning func(ctx context.Context, c trainer.Config) (*trainer.State, error)
+
+// beginning returns the state before the first step of a run of a sweep: the weights of the
+// model that it begins from, with biases in units of the data as training sees them, or
+// drawn weights.
+func (a *Activities) beginning(h *plan.Header) beginning {
+	return func(ctx context.Context, c trainer.Config) (*trainer.State, error) {
+		if c.Init == "" {
+			return trainer.Init(c), nil
+		}
+		s := trainer.NewState(c)
+		if err := a.ledger.Init(ctx, c.Init, c.ActivationDim, c.DictSize, &s.W); err != nil {
+			return nil, err
+		}
+		if err := s.W.ScaleBiases(h.Info.Scale); err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+}
+
+// restore loads the newest checkpoint that the stage may begin at, or the state before
+// the first step if there is none.
+func (o origins) restore(ctx context.Context, c trainer.Config, begin beginning) (*start, error) {
 	type found struct {
 		origin
 		step        int64
@@ -87,8 +109,11 @@ func (o origins) restore(ctx context.Context, c trainer.Config) (*start, error) 
 		}
 	}
 	slices.SortStableFunc(all, func(a, b found) int { return cmp.Compare(b.step, a.step) })
-	s := trainer.NewState(c)
+	var s *trainer.State
 	for _, f := range all {
+		if s == nil {
+			s = trainer.NewState(c)
+		}
 		m, err := f.RestoreAtMost(ctx, f.AtMost, decoder(c, s))
 		if errors.Is(err, storage.ErrNotFound) {
 			continue
@@ -98,7 +123,11 @@ func (o origins) restore(ctx context.Context, c trainer.Config) (*start, error) 
 		}
 		return &start{s, secondsOf(m), spansOf(m), savedOf(m), f.inOwnFolder}, nil
 	}
-	return &start{State: trainer.Init(c)}, nil
+	s, err := begin(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return &start{State: s}, nil
 }
 
 // last loads the state after the last step of a run into s.
@@ -142,13 +171,15 @@ func decoder(c trainer.Config, s *trainer.State) func(*storage.Manifest, io.Read
 
 // claimAndRestore claims a stage's own folder and loads the state to begin with. The
 // claim is nil if there is nothing to train: the stage's last checkpoint is stored.
-func (o origins) claimAndRestore(ctx context.Context, c trainer.Config, to int) (*start, *storage.Claim, error) {
+func (o origins) claimAndRestore(
+	ctx context.Context, c trainer.Config, to int, begin beginning,
+) (*start, *storage.Claim, error) {
 	// Look without a claim first. Claiming would stop an attempt that trains a later
 	// stage in the same folder.
 	if step, ok, err := o[0].Newest(ctx, int64(to)); err != nil {
 		return nil, nil, err
 	} else if ok && step == int64(to) {
-		if s, err := o.restore(ctx, c); err != nil || s.Step == int64(to) {
+		if s, err := o.restore(ctx, c, begin); err != nil || s.Step == int64(to) {
 			return s, nil, err
 		}
 	}
@@ -156,7 +187,7 @@ func (o origins) claimAndRestore(ctx context.Context, c trainer.Config, to int) 
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := o.restore(ctx, c)
+	s, err := o.restore(ctx, c, begin)
 	if err != nil || s.Step == int64(to) {
 		return s, nil, err
 	}

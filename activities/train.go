@@ -106,7 +106,7 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 		return false, err
 	}
 	t.progress.doing("reading the checkpoint")
-	start, claim, err := from.claimAndRestore(ctx, cfg, t.ref.To)
+	start, claim, err := from.claimAndRestore(ctx, cfg, t.ref.To, t.a.beginning(t.header))
 	if err != nil || claim == nil {
 		return false, err
 	}

@@ -55,6 +55,21 @@ func VerifyObject(ctx context.Context, s Store, key string, size int64, sha256 s
 	}))
 }
 
+// LoadObject streams the object under key to load, and compares it with its size in bytes and its SHA-256 in
+// lower-case hex on the way. Where a read is wrong, load is called a second time and must start over. load must not
+// act on what it has read until LoadObject returns nil. Errors are those of VerifyObject; that of load on the right
+// object is returned as it is.
+func LoadObject(
+	ctx context.Context, s Store, key string, size int64, sha256 string, load func(io.Reader) error,
+) error {
+	want := content{key, size, sha256}
+	err := provedWrong(ctx, s, func() error { return stream(ctx, certain{s}, want, load) })
+	if loaded := (*loadError)(nil); errors.As(err, &loaded) {
+		return loaded.error
+	}
+	return Wrap("get", key, err)
+}
+
 // A wrongRead is the error of a read that came to an end, and gave other bytes than it
 // should. It is not ErrCorrupt: one wrong read proves nothing about the object.
 type wrongRead struct {

@@ -50,7 +50,8 @@ type Model interface {
 	//	}
 	//
 	// Each step trains on the batch of its own number. Step 0 first sets b_dec
-	// to the geometric median of its batch. An error is the last thing that the
+	// to the geometric median of its batch, unless Config.Init names the weights that
+	// the state holds: then b_dec is that of the state. An error is the last thing that the
 	// sequence gives: the data's error, the cause of ctx being done, or a
 	// *NumericError for a loss, gradient or activation that is not finite, and
 	// the model is then not to be used further. After the other two it can be

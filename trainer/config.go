@@ -24,17 +24,18 @@ const SemanticsVersion = 2
 // (exclusive lower bound) bound it; oneof lists the words allowed; auto says
 // that the word auto is allowed (held as 0 until Resolve); fraction names the
 // field that a fraction in [0,1) is taken of, and behind a comma that the word none is
-// allowed (held as the value of that field); source=data says that the data,
-// not the grid, sets it; doc is a line of help.
+// allowed (held as the value of that field); file says that the grid has a path, and
+// Config the hash of what lies there, or "" for the word none; source=data says that
+// the data, not the grid, sets it; doc is a line of help.
 //
-// A field that is added must change no ID of a stored cell. So it is a number, its
-// default is 0, with 0 everything trains as without the field, and its tag has
-// omitzero:
+// A field that is added must change no ID of a stored cell. So it is a number with the
+// default 0 or a file with the default none, with that everything trains as without the
+// field, and its tag has omitzero:
 //
 //	Momentum float64 `json:"momentum,omitzero" default:"0" min:"0" doc:"…"`
 //
-// Where it is 0 it is left out of the JSON, and so of the hash; and a stored Config
-// that lacks it is read as 0.
+// Where it is 0 or "" it is left out of the JSON, and so of the hash; and a stored
+// Config that lacks it is read as that.
 type Config struct {
 	Recipe string `json:"recipe" default:"corrected" oneof:"corrected reference upstream" doc:"training semantics"`
 
@@ -67,6 +68,9 @@ type Config struct {
 	Seed int64 `json:"seed" default:"0" min:"0" doc:"seed of the initial weights and of the data order"`
 
 	Precision string `json:"precision" default:"f32" oneof:"f32 tf32 bf16" doc:"arithmetic of the encoder's product"`
+
+	// Init is the hash of the weights that training begins from (EncodeWeights), or "" for weights drawn from Seed.
+	Init string `json:"init,omitzero" default:"none" file:"true" doc:"folder of a model to begin from"`
 }
 
 // Resolve returns c with every auto replaced by its value, and with 0 for -0: equal

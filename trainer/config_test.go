@@ -42,7 +42,7 @@ func TestConstantLR(t *testing.T) {
 		}
 	}
 	for _, f := range trainer.Fields() {
-		if got := f.Text(c); (got == "none") != (f.Key == "decay_start") {
+		if got := f.Text(c); (got == "none") != (f.Key == "decay_start" || f.Key == "init") {
 			t.Errorf("%s: %s", f.Key, got)
 		}
 	}
@@ -95,6 +95,8 @@ func TestFields(t *testing.T) {
 			v = 0.5
 		case trainer.Word:
 			v = f.Words[0]
+		case trainer.File:
+			v = strings.Repeat("0f", 32)
 		}
 		if f.Set(&c, v); f.Get(c) != v {
 			t.Errorf("%s: set %v, got %v", f.Key, v, f.Get(c))

@@ -1,6 +1,7 @@
 package trainer
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"reflect"
@@ -15,9 +16,16 @@ const (
 	Int Kind = iota
 	Float
 	Word
+	File // in grid.yaml a path, in Config the hash of what lies there
 )
 
-func (k Kind) String() string { return [...]string{"integer", "number", "word"}[k] }
+func (k Kind) String() string { return [...]string{"integer", "number", "word", "path"}[k] }
+
+// NoFile is what grid.yaml has for a File of which Config has "": none.
+const NoFile = "none"
+
+// fileHash is the length of the hash that Config has for a File: a SHA-256 in hex.
+const fileHash = 2 * sha256.Size
 
 // Field describes one field of Config, read from its tags.
 type Field struct {
@@ -58,6 +66,9 @@ func fieldsOf(t reflect.Type) []Field {
 		case reflect.String:
 			f.Kind = Word
 			f.Words = strings.Fields(sf.Tag.Get("oneof"))
+			if sf.Tag.Get("file") != "" {
+				f.Kind = File
+			}
 		default:
 			f.Kind = Int
 		}
@@ -80,7 +91,7 @@ func (f Field) Get(c Config) any {
 	switch f.Kind {
 	case Float:
 		return v.Float()
-	case Word:
+	case Word, File:
 		return v.String()
 	}
 	return v.Int()
@@ -102,7 +113,8 @@ func (f Field) Set(c *Config, value any) {
 }
 
 // Text returns the field's value in c as grid.yaml may have it: a number with the fewest
-// digits that read back as the same number, or the word none.
+// digits that read back as the same number, or the word none. Of a File, whose path c does
+// not have, it is the beginning of the hash.
 func (f Field) Text(c Config) string {
 	switch v := f.Get(c).(type) {
 	case float64:
@@ -117,9 +129,20 @@ func (f Field) Text(c Config) string {
 		}
 		return strconv.FormatInt(v, 10)
 	case string:
+		if f.Kind == File {
+			return shortHash(v)
+		}
 		return v
 	}
 	return ""
+}
+
+// shortHash is the hash of a file for people.
+func shortHash(hash string) string {
+	if hash == "" {
+		return NoFile
+	}
+	return hash[:min(len(hash), 12)]
 }
 
 // Check returns an error where a value, of the type that Get returns, is outside the
@@ -128,6 +151,12 @@ func (f Field) Check(value any) error {
 	var x float64
 	switch v := value.(type) {
 	case string:
+		if f.Kind == File {
+			if v != "" && (len(v) != fileHash || strings.Trim(v, "0123456789abcdef") != "") {
+				return fmt.Errorf("%q is not the SHA-256 of a file", v)
+			}
+			return nil
+		}
 		for _, w := range f.Words {
 			if v == w {
 				return nil

@@ -15,7 +15,7 @@ const recordedFields = "recipe activation_dim dict_size k auxk_alpha k_aux decay
 func TestAddedFields(t *testing.T) {
 	if bad := changingIDs(reflect.TypeFor[Config]()); len(bad) > 0 {
 		t.Errorf("Config: %q change the ID of every stored cell: a field that is added is a number with the default 0 "+
-			"and omitzero in its json tag", bad)
+			"or a file with the default none, and has omitzero in its json tag", bad)
 	}
 }
 
@@ -24,7 +24,8 @@ func changingIDs(of reflect.Type) (bad []string) {
 	recorded := strings.Fields(recordedFields)
 	for i, f := range fieldsOf(of) {
 		_, options, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
-		leftOut := options == "omitzero" && f.Default == "0" && f.Kind != Word && !f.Auto
+		zero := f.Default == "0" && f.Kind != Word && f.Kind != File && !f.Auto || f.Default == NoFile && f.Kind == File
+		leftOut := options == "omitzero" && zero
 		if !slices.Contains(recorded, f.Key) && !leftOut {
 			bad = append(bad, f.Key)
 		}
@@ -41,9 +42,12 @@ func TestChangingIDs(t *testing.T) {
 		One   int     `json:"one,omitzero" default:"1"`
 		Auto  float64 `json:"auto,omitzero" default:"auto" auto:"true"`
 		Word  string  `json:"word,omitzero" default:"a" oneof:"a b"`
+		File  string  `json:"file,omitzero" default:"none" file:"true"`
+		Other string  `json:"other,omitzero" default:"none" oneof:"none some"`
+		Path  string  `json:"path" default:"none" file:"true"`
 	}
 	of := reflect.TypeFor[later]()
-	if got, want := changingIDs(of), []string{"plain", "one", "auto", "word"}; !slices.Equal(got, want) {
+	if got, want := changingIDs(of), []string{"plain", "one", "auto", "word", "other", "path"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if key := fieldsOf(of)[1].Key; key != "good" {

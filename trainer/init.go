@@ -6,8 +6,8 @@ import "math"
 // from streams of 16 and up.
 const streamWeights = 1
 
-// Init returns the state before the first step: the weights drawn from the
-// seed, zero biases and moments. b_dec is set by the backend at step 0, to the
+// Init returns the state before the first step of a c without Init: the weights drawn
+// from the seed, zero biases and moments. b_dec is set by the backend at step 0, to the
 // geometric median of the first batch.
 func Init(c Config) *State {
 	s := NewState(c)

@@ -87,7 +87,13 @@ func runExtend(ctx context.Context, env *environment, o extendOptions) error {
 		return inputError{err}
 	}
 	if added > 0 {
+		if err := add.inits.store(ctx, l, add.plan.Inits); err != nil {
+			return err
+		}
 		if err := l.StoreExtension(ctx, whole, before, add.src); err != nil {
+			return err
+		}
+		if err := add.inits.keep(ctx, l, add.plan.Inits); err != nil {
 			return err
 		}
 	}

@@ -65,7 +65,7 @@ func runGC(ctx context.Context, env *environment, o gcOptions) error {
 		return err
 	}
 	g, err := l.CollectGarbage(ctx, time.Now().Add(-o.grace), o.dryRun)
-	if err != nil && len(g.Folders) == 0 {
+	if err != nil && len(g.Folders) == 0 && len(g.Inits) == 0 {
 		return err
 	}
 	var writeErr error
@@ -90,6 +90,15 @@ func writeGarbage(out io.Writer, g ledger.Garbage) error {
 			total = sum{total.folders + 1, total.objects + f.Objects, total.bytes + f.Bytes}
 		}
 	}
+	var inits, youngInits sum
+	for _, i := range g.Inits {
+		if i.Why == ledger.FolderYoung {
+			youngInits = sum{0, youngInits.objects + 1, youngInits.bytes + i.Bytes}
+			continue
+		}
+		inits = sum{0, inits.objects + 1, inits.bytes + i.Bytes}
+		total.objects, total.bytes = total.objects+1, total.bytes+i.Bytes
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(what string, s sum) {
 		fmt.Fprintf(w, "%s\t%d\t%d\t%s\n", what, s.folders, s.objects, byteSize(s.bytes))
@@ -102,6 +111,9 @@ func writeGarbage(out io.Writer, g ledger.Garbage) error {
 	row("stages whose runs have results", sums[ledger.FolderFinished])
 	row("stages of no plan", sums[ledger.FolderUnplanned])
 	row("old checkpoints of runs to go on", sums[ledger.FolderPruned])
+	if inits.objects > 0 {
+		row("models to begin from of no plan", inits)
+	}
 	row(freed, total)
 	if err := w.Flush(); err != nil {
 		return err
@@ -112,6 +124,10 @@ func writeGarbage(out io.Writer, g ledger.Garbage) error {
 	if young := sums[ledger.FolderYoung]; young.folders > 0 {
 		fmt.Fprintf(out, "kept: %d stages of no plan (%s) that are younger than --grace\n",
 			young.folders, byteSize(young.bytes))
+	}
+	if youngInits.objects > 0 {
+		fmt.Fprintf(out, "kept: %d models to begin from of no plan (%s) that are younger than --grace\n",
+			youngInits.objects, byteSize(youngInits.bytes))
 	}
 	return nil
 }

@@ -32,8 +32,9 @@ func (o *gridOptions) addFlags(f *pflag.FlagSet) {
 
 // A plannedGrid is ready to be stored and started.
 type plannedGrid struct {
-	src  []byte // the file as it was read
-	plan *plan.Plan
+	src   []byte // the file as it was read
+	plan  *plan.Plan
+	inits gridInits
 }
 
 // planGrid reads a grid file, opens its data and expands it. Names of the activations that the grid leaves open come
@@ -62,6 +63,10 @@ func planGrid(ctx context.Context, env *environment, o gridOptions, est plan.Est
 	if err := set.Close(); err != nil {
 		return nil, err
 	}
+	inits, err := readInits(ctx, parsed, filepath.Dir(o.path))
+	if err != nil {
+		return nil, err
+	}
 	p, err := plan.New(parsed, info, est)
 	if errors.As(err, new(*plan.UnsupportedError)) {
 		return nil, inputError{fmt.Errorf("%s: %w", o.path, err)}
@@ -69,7 +74,7 @@ func planGrid(ctx context.Context, env *environment, o gridOptions, est plan.Est
 	if err != nil {
 		return nil, err
 	}
-	return &plannedGrid{src, p}, nil
+	return &plannedGrid{src, p, inits}, nil
 }
 
 // refusal returns plan.Estimates.Unsupported for a backend: a run that has its result in the
@@ -143,10 +148,16 @@ func (p *plannedGrid) store(ctx context.Context, env *environment, l *ledger.Led
 	for _, w := range p.plan.Warnings {
 		fmt.Fprintln(env.errOut, "note:", w)
 	}
+	if err := p.inits.store(ctx, l, p.plan.Inits); err != nil {
+		return nil, err
+	}
 	header, runDiffers, err := l.Submit(ctx, p.plan, p.src)
 	if runDiffers {
 		fmt.Fprintln(env.errOut,
 			"note: the section run differs from that of before: if the sweep is running, it goes on as it was started")
+	}
+	if err == nil {
+		err = p.inits.keep(ctx, l, p.plan.Inits)
 	}
 	if err != nil {
 		return nil, err

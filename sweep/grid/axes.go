@@ -21,6 +21,9 @@ func (p *parser) fieldSection(root *node, key string) *node {
 // readTrain reads the section train: constants.
 func (p *parser) readTrain(n *node) {
 	for _, e := range n.entries {
+		if p.readNormalizeInit(e, "train") {
+			continue
+		}
 		i, ok := p.fieldIndex(e, "train")
 		if !ok {
 			continue
@@ -43,12 +46,20 @@ func (p *parser) readParameters(n *node, root *node) {
 		train = e.value
 	}
 	for _, e := range n.entries {
+		path := "parameters." + e.key
+		other := train.get(e.key)
+		if other != nil && e.key == normalizeInit {
+			p.errorf(e.pos, path, "is in train too, in line %d: want it in one of them", other.pos.line)
+			continue
+		}
+		if p.readNormalizeInit(e, "parameters") {
+			continue
+		}
 		i, ok := p.fieldIndex(e, "parameters")
 		if !ok {
 			continue
 		}
-		path := "parameters." + e.key
-		if other := train.get(e.key); other != nil {
+		if other != nil {
 			p.errorf(e.pos, path, "is in train too, in line %d: want it in one of them", other.pos.line)
 			continue
 		}

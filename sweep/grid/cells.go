@@ -14,6 +14,9 @@ func (g *Grid) Cells(info trainer.DataInfo) ([]Cell, error) {
 	if info.Dim < 1 {
 		return nil, fmt.Errorf("cells of %s: the data has no width", g.Name)
 	}
+	if g.schema.inits == nil && len(g.Inits()) > 0 {
+		return nil, fmt.Errorf("cells of %s: the models of init are not read", g.Name)
+	}
 	if errs := g.check(info.Dim, false); len(errs) > 0 {
 		return nil, errs.sorted()
 	}

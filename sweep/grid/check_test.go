@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/topksweep/sweep/trainer"
@@ -18,6 +19,8 @@ func TestIndependentFields(t *testing.T) {
 		for {
 			var v any
 			switch f.Kind {
+			case trainer.File:
+				v = []string{"", strings.Repeat("0f", 32)}[r.IntN(2)]
 			case trainer.Word:
 				v = f.Words[r.IntN(len(f.Words))]
 			case trainer.Float:

@@ -56,6 +56,8 @@ func takes(f trainer.Field) string {
 	switch {
 	case f.Kind == trainer.Word:
 		return "`" + strings.Join(f.Words, "`, `") + "`"
+	case f.Kind == trainer.File:
+		return "path or `none`"
 	case f.Kind == trainer.Int:
 		out = "integer"
 	}
@@ -111,7 +113,7 @@ func TestDocExamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := yamlBlock.FindAllStringSubmatch(string(b), -1)
-	want := []int{96, 4, 4, 1}
+	want := []int{96, 4, 6, 4, 1}
 	if len(blocks) != len(want) {
 		t.Fatalf("%d examples, want %d", len(blocks), len(want))
 	}
@@ -120,8 +122,18 @@ func TestDocExamples(t *testing.T) {
 		if !strings.Contains(src, "name:") {
 			src = "name: a\ndata: {source: acts}\n" + src
 		}
-		if cells := mustCells(t, src); len(cells) != want[i] {
-			t.Errorf("example %d has %d cells, want %d", i, len(cells), want[i])
+		g, err := Parse("grid.yaml", []byte(src), ParseOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]Init{}
+		for _, path := range g.Inits() { // the examples name no models that are there
+			found[path] = fromModel(string(rune('a'+len(found))), 512, 8)
+		}
+		g.SetInits(found)
+		cells, err := g.Cells(goldentest.DataInfo())
+		if err != nil || len(cells) != want[i] {
+			t.Errorf("example %d has %d cells, want %d; %v", i, len(cells), want[i], err)
 		}
 	}
 }

@@ -9,6 +9,10 @@ type Grid struct {
 	Run  RunOptions
 	Axes []Axis // the lists under parameters, in file order
 
+	// NormalizeInit says that models whose rows of W_dec are not at unit norm are brought to it before training begins
+	// from them. It is part of no ID: what it makes of a model is.
+	NormalizeInit bool
+
 	file       string // its name, for errors
 	schema     *schema
 	base       []value // for each field of schema: the constant that the file gives, or the default

@@ -51,7 +51,9 @@ type parser struct {
 	grid    *Grid
 	errs    Errors
 
-	unreadableAxes []string // keys of axes of which no value could be read
+	normalizeInit   position // of the value true of normalize_init
+	normalizeInitAt string   // its path; "" without one
+	unreadableAxes  []string // keys of axes of which no value could be read
 
 	// Used by unknown. They are nil until the first unknown key.
 	keys        []knownKey            // every key of a grid
@@ -155,6 +157,7 @@ func (p *parser) readSettings(root *node) {
 	p.checkRepeats()
 	p.readExclude(root.get("exclude"))
 	p.readInclude(root.get("include"))
+	p.checkNormalizeInit()
 	if len(p.errs) > before || root.value("zip").incomplete() ||
 		root.value("exclude").incomplete() || root.value("include").incomplete() {
 		return // which settings there are is not known

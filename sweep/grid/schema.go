@@ -10,7 +10,10 @@ import (
 // A schema lists the fields of trainer.Config. A setting is a []value with one value for each of them.
 type schema struct {
 	fields []trainer.Field
-	index  map[string]int // from a key to its index in fields
+	index  map[string]int  // from a key to its index in fields
+	inits  map[string]Init // what lies at the paths of init; nil until Grid.SetInits
+
+	normalizeInit bool // Grid.NormalizeInit
 }
 
 func newSchema() *schema {
@@ -61,8 +64,9 @@ func (s *schema) config(setting []value, dim int) trainer.Config {
 			f.Set(&c, setting[i].v)
 		}
 	}
+	s.applyInit(setting, &c)
 	for i, f := range s.fields {
-		if setting[i].kind == given {
+		if k := setting[i].kind; k == given || k == file {
 			continue
 		}
 		step := s.fields[s.index[f.Fraction]].Get(c).(int64) // none
@@ -75,10 +79,14 @@ func (s *schema) config(setting []value, dim int) trainer.Config {
 	return c.FitDefaults(func(key string) bool { return setting[s.index[key]].path == "" }).Resolve()
 }
 
-// check returns what is wrong with a setting that resolves to c: what trainer.Config.Validate says, and a number that
-// stands where c has the word none.
+// check returns what is wrong with a setting that resolves to c: what trainer.Config.Validate says, a number that
+// stands where c has the word none, and a model to begin from that does not fit. Of a setting whose dict_size is that
+// of a model that is not read yet, nothing is said.
 func (s *schema) check(setting []value, c trainer.Config) []trainer.FieldError {
-	errs := c.Validate()
+	if in, ok := s.initOf(setting); ok && in == nil && setting[s.index["dict_size"]].path == "" {
+		return nil
+	}
+	errs := append(c.Validate(), s.checkInit(setting, c)...)
 	if setting[s.index["decay_start"]].kind == given && c.DecayStart == c.Steps {
 		errs = append(errs, c.OutsideRun())
 	}

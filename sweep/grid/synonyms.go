@@ -56,6 +56,8 @@ func synonyms() [][2]string {
 		{"decay_start", "lrdecaystart decaystartstep decaystartfraction lrdecay decay decayfrom"},
 		{"batch_size", "bs batch batchsz minibatchsize trainbatchsize trainbatchsizetokens batchtokens"},
 		{"seed", "seeds randomseed rngseed randomstate"},
+		{"init", "initfrom startfrom beginfrom warmstart pretrained frompretrained initialweights pretrainedpath"},
+		{normalizeInit, "normalizedecoder normaliseinit normalizedecoderinit unitnorm"},
 		{"precision", "dtype autocast autocastdtype amp mixedprecision bf16 fp16"},
 		{"recipe", "semantics trainingrecipe variant"},
 		{"max_concurrent",

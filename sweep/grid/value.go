@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/topksweep/sweep/trainer"
 )
@@ -17,6 +18,8 @@ import (
 //	decay_start: 800     v 800, a step
 //	decay_start: 0.8     v 0.8, fraction: step 800 in a cell with 1000 steps
 //	decay_start: none    none: step 1000 in a cell with 1000 steps
+//	init: models/a       file: the hash of what Grid.SetInits says of that path
+//	init: none           v ""
 type value struct {
 	kind valueKind
 	v    any    // int64, float64 or string, as trainer.Field.Get returns it; 0 for auto; nil for none
@@ -32,6 +35,7 @@ const (
 	given    valueKind = iota // v is the field's value
 	fraction                  // v is a float64 in [0, 1) of another field (trainer.Field.Fraction)
 	none                      // the value of that other field
+	file                      // the hash of what lies at the path text (trainer.File)
 )
 
 // readValue reads a scalar as a value of a field.
@@ -54,6 +58,14 @@ func readValue(f trainer.Field, n *node) (value, error) {
 	if f.Kind == trainer.Word {
 		out.v = n.text
 		return out, f.Check(n.text)
+	}
+	if f.Kind == trainer.File {
+		out.v = ""
+		if n.text == trainer.NoFile && !n.quoted {
+			return out, nil
+		}
+		out.kind = file
+		return out, checkPath(n.text)
 	}
 	if n.quoted {
 		return out, fmt.Errorf("%q is text: want %s, without quotes", n.text, wanted(f))
@@ -89,6 +101,24 @@ func readValue(f trainer.Field, n *node) (value, error) {
 	return out, f.Check(i)
 }
 
+// maxPath is the length of the longest path of an init, in bytes: that of the operating systems.
+const maxPath = 4096
+
+// checkPath refuses a text that cannot be the path of a folder.
+func checkPath(path string) error {
+	switch {
+	case strings.TrimSpace(path) == "":
+		return errors.New("is empty: want the path of a folder, or none")
+	case len(path) > maxPath:
+		return fmt.Errorf("a path of %d bytes: want at most %d", len(path), maxPath)
+	case strings.ContainsFunc(path, unicode.IsControl):
+		return errors.New("the path has a control character")
+	case strings.Contains(path, "://"):
+		return fmt.Errorf("%s: want the path of a folder of this machine: copy the model there", path)
+	}
+	return nil
+}
+
 // isFraction reports whether a number is written as a fraction (0.8, 5e-1) rather than as a step (800, 8e2).
 func isFraction(text string, x float64) bool {
 	if x != math.Trunc(x) {
@@ -102,6 +132,8 @@ func wanted(f trainer.Field) string {
 	switch {
 	case f.Kind == trainer.Word:
 		return "one of " + strings.Join(f.Words, ", ")
+	case f.Kind == trainer.File:
+		return "the path of a folder, or none"
 	case f.None:
 		return "a whole number, a fraction of " + f.Fraction + " in [0, 1), or none"
 	case f.Fraction != "":

@@ -18,12 +18,14 @@ func decodeHeader(b []byte) (*plan.Header, error) {
 	if err := json.Unmarshal(b, h); err != nil {
 		return nil, storage.Mark(fmt.Errorf("decode plan: %w", err), storage.ErrCorrupt)
 	}
-	if h.Version > plan.Version {
+	// A version without what it is for is one of which this program does not know all.
+	known := plan.VersionOf(h.Inits)
+	if h.Version > known {
 		return nil, fmt.Errorf("decode plan %s: version %d, this build knows %d: %w",
-			h.ID, h.Version, plan.Version, storage.ErrNewerVersion)
+			h.ID, h.Version, known, storage.ErrNewerVersion)
 	}
-	if h.Version != plan.Version {
-		err := fmt.Errorf("decode plan: version %d, want %d", h.Version, plan.Version)
+	if h.Version != known {
+		err := fmt.Errorf("decode plan: version %d, want %d", h.Version, known)
 		return nil, storage.Mark(err, storage.ErrCorrupt)
 	}
 	if err := checkHeader(h); err != nil {
@@ -37,6 +39,11 @@ func decodeHeader(b []byte) (*plan.Header, error) {
 func checkHeader(h *plan.Header) error {
 	if !strings.HasPrefix(h.ID, h.Name+"-") {
 		return fmt.Errorf("the name is %q", h.Name)
+	}
+	for _, in := range h.Inits {
+		if !isInitHash(in.Hash) {
+			return fmt.Errorf("cells begin from %q, which is no SHA-256", in.Hash)
+		}
 	}
 	for _, n := range []int{h.CellCount, h.TreeChunks} {
 		if n < 0 || n > math.MaxInt32 {

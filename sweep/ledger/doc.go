@@ -12,7 +12,7 @@
 //	failure note       that it parses
 //
 // Of these only the header has a version: whoever changes the form of another object raises
-// plan.Version. That a cell's settings are those of its ID is for whoever uses them to
+// plan.VersionOf. That a cell's settings are those of its ID is for whoever uses them to
 // check (plan.Header.Identifies): activities do before they train, and CollectGarbage
 // before it removes.
 //

@@ -25,6 +25,7 @@ const (
 // Garbage is what a store holds that nothing refers to.
 type Garbage struct {
 	Folders   []GarbageFolder `json:"stages"`
+	Inits     []GarbageInit   `json:"inits,omitempty"`
 	Leftovers int             `json:"leftovers"` // unfinished uploads, temporary files, empty folders
 	DryRun    bool            `json:"dry_run"`   // nothing was removed
 }
@@ -38,9 +39,9 @@ type GarbageFolder struct {
 }
 
 // CollectGarbage removes from the store what nothing refers to: the checkpoint
-// folders of runs that have their results; folders that no stored plan needs, if
-// nothing was written to them after the time before; checkpoints beyond those
-// that runs keep; and what crashed writers left behind before that time. With
+// folders of runs that have their results; folders, and models to begin from, that no
+// stored plan needs, if nothing was written to them after the time before; checkpoints
+// beyond those that runs keep; and what crashed writers left behind before that time. With
 // dryRun it removes nothing and returns what it would remove. Results, models
 // and plans always stay.
 //
@@ -63,7 +64,7 @@ func (l *Ledger) CollectGarbage(ctx context.Context, before time.Time, dryRun bo
 	g := &collector{
 		ledger: l, store: l.store, before: before, dryRun: dryRun,
 		need: map[string]int{}, folders: map[string][]string{}, headers: map[string][sha256.Size]byte{},
-		runs: map[string][]string{},
+		runs: map[string][]string{}, inits: map[string]bool{},
 	}
 	out := Garbage{Folders: []GarbageFolder{}, DryRun: dryRun}
 	// Folders are listed before plans: what has come in since is in neither list.
@@ -75,6 +76,10 @@ func (l *Ledger) CollectGarbage(ctx context.Context, before time.Time, dryRun bo
 		g.need[f.Name] = unplanned
 		t := plan.TrajectoryOf(f.Name)
 		g.folders[t] = append(g.folders[t], f.Name)
+	}
+	inits, err := l.store.List(ctx, initsPrefix)
+	if err != nil {
+		return out, err
 	}
 	if err := g.readPlans(ctx); err != nil {
 		return out, err
@@ -98,8 +103,11 @@ func (l *Ledger) CollectGarbage(ctx context.Context, before time.Time, dryRun bo
 		return err
 	})
 	slices.SortFunc(out.Folders, func(a, b GarbageFolder) int { return strings.Compare(a.Folder, b.Folder) })
+	if err == nil {
+		out.Inits, err = g.collectInits(ctx, inits)
+	}
 	if cleaner, ok := l.store.(storage.Cleaner); ok && err == nil {
-		ours := []string{foldersPrefix, sweepsPrefix, resultsPrefix, modelsPrefix}
+		ours := []string{foldersPrefix, sweepsPrefix, resultsPrefix, modelsPrefix, initsPrefix}
 		out.Leftovers, err = cleaner.Clean(ctx, ours, before, dryRun)
 	}
 	return out, err
@@ -122,6 +130,7 @@ type collector struct {
 	folders map[string][]string          // names of the folders, by trajectory
 	need    map[string]int               // by folder: checkpoints to keep, or unplanned or finished
 	runs    map[string][]string          // by folder: the runs with a result that needed it
+	inits   map[string]bool              // hashes of the models that cells of a plan begin from
 }
 
 // readPlans notes what the plans need that were not read before, or that have
@@ -175,6 +184,7 @@ func (g *collector) readPlan(ctx context.Context, id string, chunks int, complet
 		}
 		cells += len(chunk)
 		for _, c := range chunk {
+			g.inits[c.Config.Init] = true
 			need := max(1, h.Run.Checkpoint.Keep)
 			switch {
 			case completed[h.RunID(c.ID)]:

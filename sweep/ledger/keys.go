@@ -8,6 +8,7 @@ const (
 	sweepsPrefix  = "sweeps/"
 	resultsPrefix = "results/"
 	modelsPrefix  = "models/"
+	initsPrefix   = "inits/"
 	foldersPrefix = "stages/" // package storage lays out what is below
 )
 
@@ -58,6 +59,12 @@ func ResultKey(run string) string { return resultsPrefix + run + ".json" }
 
 // ModelKey is the key of a file of a run's exported model.
 func ModelKey(run, file string) string { return modelsPrefix + run + "/" + file }
+
+// initSuffix ends the key of an init.
+const initSuffix = ".safetensors"
+
+// InitKey is the key of the weights that training begins from: hash is trainer.Config.Init.
+func InitKey(hash string) string { return initsPrefix + hash + initSuffix }
 
 // CurveFile is the last part of the key of a run's curve, beside its model.
 const CurveFile = "curve.json"

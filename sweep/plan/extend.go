@@ -36,6 +36,9 @@ func (p *Plan) Extend(add *Plan) (int, error) {
 	if len(fresh) == 0 {
 		return 0, nil
 	}
+	if err := p.addInits(p.Cells, fresh); err != nil {
+		return 0, err
+	}
 	axes := unionOfAxes(p, add)
 	setAxes(p.Cells, p.Axes, axes)
 	setAxes(fresh, add.Axes, axes)
@@ -131,6 +134,9 @@ func valuesOf(c grid.Cell, before, after []string) []string {
 		for _, f := range trainer.Fields() {
 			if f.Key == key {
 				values[j] = f.Text(c.Config)
+				if path, ok := c.Written[key]; ok && f.Kind == trainer.File {
+					values[j] = path
+				}
 			}
 		}
 	}

@@ -40,12 +40,24 @@ type Header struct {
 	// IDs, and names of trajectories, are those of it.
 	Semantics int `json:"semantics,omitempty"`
 
+	// Inits lists the models that cells begin from, each once, in the order of the cells.
+	Inits []Init `json:"inits,omitempty"`
+
 	TreeChunks int `json:"tree_chunks"` // stored chunks of Plan.Trees
 	Totals
 }
 
-// Version is the version of the stored form of plans. The first is 1.
-const Version = 1
+// VersionOf returns the version of the stored form of a plan whose cells begin from these models. A plan
+// has the oldest version that says all that it holds, so that older programs read what they can train:
+//
+//	1  the first
+//	2  cells begin from models (Header.Inits), which an older program would not do
+func VersionOf(inits []Init) int {
+	if len(inits) > 0 {
+		return 2
+	}
+	return 1
+}
 
 // New lays out the cells of g on the data that info describes. The error is of type
 // grid.Errors, or *UnsupportedError.
@@ -54,6 +66,7 @@ func New(g *grid.Grid, info trainer.DataInfo, est Estimates) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	inits := initsOf(cells)
 	hash := sha256.New()
 	for _, c := range cells {
 		fmt.Fprintln(hash, c.ID)
@@ -65,13 +78,14 @@ func New(g *grid.Grid, info trainer.DataInfo, est Estimates) (*Plan, error) {
 		fmt.Fprintln(hash, "alone")
 	}
 	p := &Plan{Cells: cells, Header: Header{
-		Version: Version,
+		Version: VersionOf(inits),
 		Name:    g.Name,
 		ID:      g.Name + "-" + hex.EncodeToString(hash.Sum(nil)[:4]),
 		Axes:    g.Varying(),
 		Data:    g.Data,
 		Info:    info,
 		Run:     g.Run,
+		Inits:   inits,
 
 		Semantics: trainer.SemanticsVersion,
 	}}

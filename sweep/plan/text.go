@@ -14,6 +14,9 @@ import (
 // shownCells is the number of cells that a plan lists unless all are asked for.
 const shownCells = 20
 
+// shownInits is the same for the models that cells begin from.
+const shownInits = 5
+
 // WriteJSON writes the plan for programs: the totals (cells, reused,
 // steps_unshared, steps_shared, stages, bytes, …) and the cells as cell_list.
 func (p *Plan) WriteJSON(w io.Writer) error {
@@ -32,6 +35,13 @@ func (p *Plan) WriteText(w io.Writer, all bool) error {
 		fmt.Fprintf(&b, "  %-11s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	row("data", "%s", p.dataLine())
+	for i, in := range p.Inits {
+		if i == shownInits && !all {
+			row("init", "… and %s more; --all lists them", humanize.Comma(int64(len(p.Inits)-i)))
+			break
+		}
+		row("init", "%s: %.12s", in.Path, in.Hash)
+	}
 	cells := humanize.Comma(int64(len(p.Cells)))
 	if p.Reused > 0 {
 		cells += fmt.Sprintf(", %s with a result already", humanize.Comma(int64(p.Reused)))

@@ -101,6 +101,8 @@ func settingColumns() []Column {
 		switch f.Kind {
 		case trainer.Word:
 			c.Kind = table.Text
+		case trainer.File:
+			c.Kind, c.Doc = table.Text, f.Doc+": 12 digits of its hash"
 		case trainer.Float:
 			c.Kind = table.Float
 		}
@@ -108,9 +110,9 @@ func settingColumns() []Column {
 			if r.Config.ActivationDim == 0 { // the note of a failure is damaged
 				return nil
 			}
-			return f.Get(r.Config)
+			return settingOf(f, r.Config)
 		}})
-		if !f.Auto && f.Fraction == "" {
+		if !f.Auto && f.Fraction == "" && f.Kind != trainer.File {
 			continue
 		}
 		written = append(written, Column{
@@ -122,11 +124,19 @@ func settingColumns() []Column {
 				if text, ok := r.Written[f.Key]; ok {
 					return text
 				}
-				return table.Print(f.Get(r.Config))
+				return table.Print(settingOf(f, r.Config))
 			},
 		})
 	}
 	return append(settings, written...)
+}
+
+// settingOf returns a field of a Config as a value of a table.
+func settingOf(f trainer.Field, c trainer.Config) any {
+	if f.Kind == trainer.File {
+		return f.Text(c)
+	}
+	return f.Get(c)
 }
 
 // metricColumns returns a column for each field of trainer.Metrics, and those that follow from them. Only completed

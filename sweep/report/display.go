@@ -13,6 +13,12 @@ func tableMetrics() []string {
 	return []string{"l2_loss", "nmse", "l0", "auxk_loss", "dead_latents", "alive_fraction", "recovery"}
 }
 
+// The columns of the model that a run begins from: its hash, and its path.
+const (
+	initSetting = "init"
+	initWritten = "init_written"
+)
+
 // idLength is the number of characters of a cell's ID in a table.
 const idLength = 10
 
@@ -45,7 +51,9 @@ func (c Column) shown(t *table.Table, j int, axes []string, all bool) bool {
 		return false
 	case groupSweep:
 		return some(func(v any) bool { return !table.Equal(v, t.Rows[0][j]) })
-	case groupData, groupWritten, groupCost:
+	case groupWritten: // a hash says nothing to a person
+		return all && hasValue || c.Name == initWritten && slices.Contains(axes, initSetting)
+	case groupData, groupCost:
 		return all && hasValue
 	case groupOld:
 		return all || some(func(v any) bool { // a file may have a text there

@@ -1,7 +1,8 @@
 // Package backendtest is the suite that every backend passes: recorded runs
 // (goldens), steps and gradients against package plain, bit-exact restarts, shared
-// prefixes, Encode against a plain sort, held-out points against Evaluate, awkward shapes, data that cannot be read and
-// numbers that are not finite. It is for tests only and uses nothing but trainer,
+// prefixes, runs that begin from a model, Encode against a plain sort, held-out points
+// against Evaluate, awkward shapes, data that cannot be read and numbers that are not
+// finite. It is for tests only and uses nothing but trainer,
 // trainer/plain, trainer/safetensors and the standard library; the goldens are
 // embedded, so that a test binary carries them.
 package backendtest
@@ -20,6 +21,7 @@ func Run(t *testing.T, b trainer.Backend) {
 	t.Run("gradients", func(t *testing.T) { gradients(t, b) })
 	t.Run("shapes", func(t *testing.T) { shapes(t, b) })
 	t.Run("median", func(t *testing.T) { median(t, b) })
+	t.Run("init", func(t *testing.T) { begin(t, b) })
 	t.Run("reading", func(t *testing.T) { reading(t, b) })
 	t.Run("restart", func(t *testing.T) { restart(t, b) })
 	t.Run("shared", func(t *testing.T) { shared(t, b) })

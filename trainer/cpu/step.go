@@ -33,7 +33,7 @@ func (m *model) readBatch(step int64, x []float32) error {
 // A step is these phases, in this order. W_enc and W_dec are [F,D]; W_dec stands
 // for its rows at unit norm (see model.decScale).
 //
-//	initBDec         only in step 0: b_dec = the geometric median of the rows of x
+//	initBDec         only in step 0, without Config.Init: b_dec = the geometric median of the rows of x
 //	centre           c_BD = x − b_dec
 //	encodeBatch      pre_BF = ReLU(c·W_encᵀ + b_enc), which is never stored whole;
 //	                 the K largest of each row: acts_BK and latents_BK
@@ -50,7 +50,7 @@ func (m *model) readBatch(step int64, x []float32) error {
 // Package cuda has the same phases in the same order. countFired and updateThreshold
 // read acts and latents only: they stand where a GPU can do them at no extra cost.
 func (m *model) train(x []float32) (trainer.Stats, error) {
-	if m.step == 0 {
+	if m.step == 0 && m.c.Init == "" {
 		m.initBDec(x)
 	}
 	m.centre(x)

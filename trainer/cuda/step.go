@@ -16,7 +16,7 @@ import (
 //
 // A step is the phases of package cpu, whose step.go says what each one computes:
 //
-//	initBDec     median.go    only in step 0
+//	initBDec     median.go    only in step 0, without Config.Init
 //	centre       step.go
 //	encodeBatch  step.go, topk.go
 //	countFired   step.go
@@ -38,7 +38,7 @@ func (m *model) train(batch func(*driver.Stream) (driver.Ptr, error)) (trainer.S
 	defer leave()
 	var x driver.Ptr
 	m.q.Do("copy", func(s *driver.Stream) (err error) { x, err = batch(s); return err })
-	if m.step == 0 {
+	if m.step == 0 && m.c.Init == "" {
 		m.initBDec(x)
 	}
 	m.setInput(x, st.LR)

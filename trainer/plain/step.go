@@ -23,7 +23,7 @@ type Params struct {
 
 // Train takes one step on a batch.
 func (m *Model) Train(x_BD [][]float64) trainer.Stats {
-	if m.Step == 0 {
+	if m.Step == 0 && m.Config.Init == "" {
 		m.W.DecBias_D = GeometricMedian(x_BD)
 	}
 	if !m.Recipe.NormaliseLast {

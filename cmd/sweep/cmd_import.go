@@ -1,0 +1,246 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/models"
+)
+
+type importOptions struct {
+	path   string
+	out    string // folder; "" for imported/NAME
+	to     []string
+	dryRun bool
+	output format
+}
+
+func newImportCommand(env *environment) *cobra.Command {
+	o := importOptions{output: newFormat("text", "json")}
+	c := &cobra.Command{
+		Use:   "import PATH",
+		Short: "Read a model of another tool, and write it for all tools",
+		Long: `Read a Top-K autoencoder that sparsify, SAELens or dictionary_learning has saved, print
+what it is, and write it as a folder that all of them load, with a README. PATH is the
+folder of the model, or the file of its weights. No server and no store is needed.
+
+What the tool does to activations or weights when it loads the model is folded into the
+weights, and printed. The rows of W_dec keep their norms. Anything but a Top-K autoencoder
+is refused, with the reason; a file of PyTorch that holds more than tensors is too.
+
+The key init of a grid begins training from such a folder; it reads the other tools' folders
+as well. normalize_init: true beside it brings rows of other norms to unit norm.`,
+		Example: `  sweep import checkpoints/layers.5
+  sweep import trainer_0 --out models/pythia --to sparsify,saelens
+  sweep import gpt2-sae --dry-run          what it is; nothing is written
+  sweep import gpt2-sae -o json`,
+		Args: args(cobra.ExactArgs(1)),
+
+		RunE: func(c *cobra.Command, args []string) error {
+			o.path = args[0]
+			return runImport(c.Context(), env, o)
+		},
+	}
+	c.Flags().StringVar(&o.out, "out", "", "`folder` for the model (default imported/NAME)")
+	c.Flags().StringSliceVar(&o.to, "to", []string{"all"},
+		"`formats`: all, or some of "+strings.Join(modelFormatNames(), ", "))
+	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "print what the model is, and write nothing")
+	o.output.addFlag(c.Flags())
+	return c
+}
+
+// modelFormatNames lists the formats of models.
+func modelFormatNames() []string {
+	var out []string
+	for _, f := range models.Formats() {
+		out = append(out, string(f))
+	}
+	return out
+}
+
+// importFormats returns the formats that --to names.
+func importFormats(names []string) ([]models.Format, error) {
+	var out []models.Format
+	for _, name := range names {
+		switch name = strings.TrimSpace(name); {
+		case name == "all":
+			return models.Formats(), nil
+		case !slices.Contains(modelFormatNames(), name):
+			return nil, fmt.Errorf("--to %q: %s", name, meant(name, append(modelFormatNames(), "all"),
+				"want all, or some of "+strings.Join(modelFormatNames(), ", ")))
+		case !slices.Contains(out, models.Format(name)):
+			out = append(out, models.Format(name))
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("--to: want all, or some of %s", strings.Join(modelFormatNames(), ", "))
+	}
+	return out, nil
+}
+
+// An imported is what import says of a model.
+type imported struct {
+	From          string         `json:"from"` // tool and file
+	ActivationDim int            `json:"activation_dim"`
+	DictSize      int            `json:"dict_size"`
+	K             int            `json:"k"`
+	Norms         importedNorms  `json:"decoder_norms"`
+	Threshold     *float64       `json:"threshold"`
+	Names         trainer.Names  `json:"names"`
+	Facts         []importedFact `json:"facts"` // what was folded, among others
+	Folder        string         `json:"folder,omitempty"`
+	Files         []string       `json:"files,omitempty"`
+}
+
+// importedNorms are those of the rows of W_dec.
+type importedNorms struct {
+	Min     float64 `json:"min"`
+	Mean    float64 `json:"mean"`
+	Max     float64 `json:"max"`
+	OffUnit int     `json:"off_unit"` // rows that are not at unit norm
+}
+
+type importedFact struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// runImport is the verb import.
+func runImport(ctx context.Context, env *environment, o importOptions) error {
+	formats, err := importFormats(o.to)
+	if err != nil {
+		return inputError{err}
+	}
+	if o.dryRun && o.out != "" {
+		return inputError{errors.New("--dry-run writes nothing: leave --out out")}
+	}
+	m, from, err := models.Open(o.path)
+	if err != nil {
+		return inputError{err}
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	n := trainer.NormsOf(m.W.WDec, m.ActivationDim)
+	out := imported{
+		From: from, ActivationDim: m.ActivationDim, DictSize: m.DictSize, K: m.K, Threshold: m.Threshold, Names: m.Names,
+		Norms: importedNorms{n.Min, n.Mean, n.Max, n.OffUnit}, Facts: []importedFact{},
+	}
+	for _, f := range m.Facts {
+		out.Facts = append(out.Facts, importedFact{f.Name, f.Value})
+	}
+	if !o.dryRun {
+		if out.Folder = o.out; out.Folder == "" {
+			out.Folder = filepath.Join("imported", importName(o.path))
+		}
+		m.Facts = append([]models.Fact{{Name: "imported from", Value: from}}, m.Facts...)
+		files, err := models.Files(m, formats...)
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			out.Files = append(out.Files, f.Name)
+		}
+		if err := writeModelFolder(ctx, out.Folder, files); err != nil {
+			return err
+		}
+	}
+	if o.output.name == "json" {
+		return env.writeJSON(out)
+	}
+	return out.write(env.out)
+}
+
+// importName names the folder of a model that is read from a path: by the last part of it.
+func importName(path string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "model"
+	}
+	if info, err := os.Stat(abs); err == nil && !info.IsDir() {
+		abs = filepath.Dir(abs)
+	}
+	if name := filepath.Base(abs); name != string(filepath.Separator) && name != "." {
+		return name
+	}
+	return "model"
+}
+
+// write prints what a model is for people.
+func (i imported) write(to io.Writer) error {
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	row := func(name, format string, a ...any) {
+		fmt.Fprintf(w, "%s\t%s\n", printable(name), printable(fmt.Sprintf(format, a...)))
+	}
+	row("model", "%s", i.From)
+	row("width D", "%d", i.ActivationDim)
+	row("latents F", "%d", i.DictSize)
+	row("k", "%d", i.K)
+	norms := fmt.Sprintf("%.6g to %.6g, mean %.6g", i.Norms.Min, i.Norms.Max, i.Norms.Mean)
+	if i.Norms.OffUnit > 0 {
+		norms += fmt.Sprintf("; %d of %d are not at unit norm", i.Norms.OffUnit, i.DictSize)
+	}
+	row("norms of W_dec's rows", "%s", norms)
+	if i.Threshold != nil {
+		row("threshold", "%.6g", *i.Threshold)
+	} else {
+		row("threshold", "none")
+	}
+	for _, f := range nameRows(i.Names) {
+		row(f.Name, "%s", f.Value)
+	}
+	for _, f := range i.Facts {
+		row(f.Name, "%s", f.Value)
+	}
+	if i.Folder != "" {
+		row("written to", "%s: %s", i.Folder, strings.Join(i.Files, ", "))
+	}
+	return w.Flush()
+}
+
+// printable returns a text of a file as one line without characters that act on a terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\ufffd"))
+}
+
+// nameRows lists the names that are known.
+func nameRows(n trainer.Names) (out []importedFact) {
+	add := func(name, value string) {
+		if value != "" {
+			out = append(out, importedFact{name, value})
+		}
+	}
+	add("lm_name", n.LMName)
+	if n.Layer != nil {
+		add("layer", fmt.Sprint(*n.Layer))
+	}
+	add("submodule_name", n.SubmoduleName)
+	add("hook_name", n.HookName)
+	add("module_path", n.ModulePath)
+	if n.ContextLength > 0 {
+		add("context_length", fmt.Sprint(n.ContextLength))
+	}
+	if n.PrependBOS != nil {
+		add("prepend_bos", fmt.Sprint(*n.PrependBOS))
+	}
+	if n.DropSpecial != nil {
+		add("drop_special", fmt.Sprint(*n.DropSpecial))
+	}
+	return out
+}
