@@ -147,7 +147,7 @@ func pendingWhen(
 	}
 }
 
-// kept are the models and results in a store.
+// kept are the files of a run's model and its result in a store.
 func kept(t *testing.T, s storage.Store, run string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -165,7 +165,7 @@ func TestPausedAndResetByPeople(t *testing.T) {
 	calm := submit(t, openDir(t), makePlan(t, nil))
 	calm.finish()
 	want := kept(t, calm.store, calm.id())
-	if len(want) != 5 {
+	if len(want) != 9 {
 		t.Fatalf("an undisturbed run keeps %d objects", len(want))
 	}
 	c := startServer(t)

@@ -3,7 +3,8 @@
 //	sparsify               sae.safetensors, cfg.json
 //	saelens                sae_weights.safetensors, cfg.json (the same file: it has both tools' keys)
 //	dictionary_learning    ae.pt (PyTorch's zip container), config.json
-//	reference              reference/ae.pt: the four tensors of dictionary_learning's first Top-K trainer
+//	reference              reference/ae.pt, reference/config.json: the four tensors of dictionary_learning's first
+//	                       Top-K trainer
 //
 // A Model takes activations as they are stored: the data's scale is folded into its biases and its threshold.
 //

@@ -341,3 +341,19 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkRead reads models of 50 MB from memory.
+func BenchmarkRead(b *testing.B) {
+	m := small(768, 8192, 32)
+	for _, format := range Formats() {
+		fsys := folder(b, m, format)
+		b.Run(string(format), func(b *testing.B) {
+			b.SetBytes(8 * 768 * 8192)
+			for b.Loop() {
+				if _, _, err := Read(fsys); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
