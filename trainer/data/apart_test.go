@@ -396,7 +396,8 @@ func TestEvalSourceOfAnotherPlace(t *testing.T) {
 		t.Errorf("both of one place: %q", got)
 	}
 	put("eval", strings.Replace(whole, `"layer": 3`, `"layer": 4`, 1))
-	if got := notes(); len(got) != 1 || !strings.Contains(got[0], "layer of eval_source is 4, and that of the source is 3") {
+	const want = "layer of eval_source is 4, and that of the source is 3"
+	if got := notes(); len(got) != 1 || !strings.Contains(got[0], want) {
 		t.Errorf("of layers 3 and 4: %q", got)
 	}
 }
