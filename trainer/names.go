@@ -13,3 +13,9 @@ type Names struct {
 	PrependBOS    *bool  `json:"prepend_bos,omitempty"`    // each context begins with a token that the tokenizer adds
 	DropSpecial   *bool  `json:"drop_special,omitempty"`   // special tokens have no rows
 }
+
+// Bounds of Names.Layer and Names.ContextLength.
+const (
+	MaxLayer         = 1 << 20
+	MaxContextLength = 1 << 30
+)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -35,8 +36,8 @@ type plannedGrid struct {
 	plan *plan.Plan
 }
 
-// planGrid reads a grid file, opens its data and expands it. Nothing is started or
-// written.
+// planGrid reads a grid file, opens its data and expands it. Names of the activations that the grid leaves open come
+// from the files harvest.json beside them. Nothing is started or written.
 func planGrid(ctx context.Context, env *environment, o gridOptions, est plan.Estimates) (*plannedGrid, error) {
 	src, err := readGrid(o.path)
 	if err != nil {
@@ -55,6 +56,8 @@ func planGrid(ctx context.Context, env *environment, o gridOptions, est plan.Est
 		return nil, err
 	}
 	info := set.Info()
+	names, notes := set.Names(parsed.Data.Names)
+	parsed.Data.Names, info.Notes = names, slices.Concat(info.Notes, notes)
 	if err := set.Close(); err != nil {
 		return nil, err
 	}

@@ -102,7 +102,14 @@ def harvest(a):
         "dtype": a.dtype, "compute_dtype": a.compute_dtype, "shard_rows": a.shard_rows, "device": device.type,
         "versions": {m: importlib.metadata.version(m) for m in ("torch", "transformers", "tokenizers", "safetensors")},
     }
-    record = shards.prepare(a.out, config)
+    # The keys of the section data of grid.yaml. They are no part of config: shards of a harvest that was begun without
+    # them go on as they are.
+    names = {
+        "lm_name": config["model"], "layer": config["layer"], "submodule_name": config["hook"], "module_path": path,
+        "hook_name": None if a.module else hooks.transformer_lens_name(config["model_type"], a.layer, a.hook),
+        "context_length": a.context_length, "prepend_bos": bool(contexts.prefix), "drop_special": a.drop_special,
+    }
+    record = shards.prepare(a.out, config, names)
     if record is not None and record["complete"]:
         print(f"{a.out}: complete already, {record['result']['rows']:,} rows", file=sys.stderr)
         return
@@ -128,7 +135,7 @@ def harvest(a):
         "files_read": contexts.files, "files_not_text": contexts.binary, "files_repeated": contexts.repeated,
         "characters": contexts.characters, "text_sha256": contexts.sha256,
     }
-    shards.write_record(a.out, {"complete": True, "config": config, "result": result})
+    shards.write_record(a.out, {"complete": True, "config": config, "names": names, "result": result})
     progress.end()
     if writer.dropped["non_finite"]:
         print(f"warning: {writer.dropped['non_finite']:,} rows that {a.dtype} cannot hold are left out; "

@@ -13,6 +13,13 @@ PATHS = {
     "attn_out": ["attention.output.dense", "self_attn", "self_attention", "attn", "attention", "layer.0.SelfAttention"],
 }
 
+# Families whose block ends with a layer norm, so that its output is the normalised residual stream.
+NORMALIZED = {"bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert", "mpnet", "deberta", "deberta-v2"}
+
+# Families that normalise what MLP and attention put out before they add it. TransformerLens names what is added, and
+# the hooks mlp_out and attn_out take what the modules put out.
+SANDWICHED = {"gemma2", "gemma3", "gemma3_text", "olmo2", "olmo3", "glm4", "exaone4"}
+
 
 class HookError(Exception):
     """The model has no such module; the message names those that it has."""
@@ -41,6 +48,16 @@ def find(model, layer, hook):
         return path
     parts = ", ".join(n for n, _ in model.get_submodule(block).named_modules() if n)
     raise HookError(f"no {hook} is known in {block}, which has {parts}: give --module {block}.NAME")
+
+
+def transformer_lens_name(model_type, layer, hook):
+    """Returns what TransformerLens calls the output of a hook of block number layer, or None where it has no name for
+    it."""
+    if hook != "resid_post" and model_type in SANDWICHED:
+        return None
+    if hook == "resid_post" and model_type in NORMALIZED:
+        hook = "normalized_resid_post"
+    return f"blocks.{layer}.hook_{hook}"
 
 
 class Tap:

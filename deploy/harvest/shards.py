@@ -41,19 +41,20 @@ def write_record(out, record):
     write_atomically(os.path.join(out, RECORD), write)
 
 
-def prepare(out, config):
+def prepare(out, config, names):
     """Prepares the folder for a harvest with config. Returns None for a new folder, or the
-    record of a harvest with the same config. Another config is an OutError."""
+    record of a harvest with the same config. Another config is an OutError. names go into
+    the record, also into one of before."""
     os.makedirs(out, exist_ok=True)
-    names = sorted(os.listdir(out))
-    for name in names:
+    there = sorted(os.listdir(out))
+    for name in there:
         if re.fullmatch(r"\..*\.tmp", name):
             os.remove(os.path.join(out, name))  # an incomplete file of a harvest that was stopped
-    names = [n for n in names if not n.startswith(".")]
-    if not names:
-        write_record(out, {"complete": False, "config": config})
+    there = [n for n in there if not n.startswith(".")]
+    if not there:
+        write_record(out, {"complete": False, "config": config, "names": names})
         return None
-    if RECORD not in names:
+    if RECORD not in there:
         raise OutError(f"--out {out} is not empty and holds no {RECORD}: give an empty folder")
     with open(os.path.join(out, RECORD), encoding="utf-8") as f:
         record = json.load(f)
@@ -63,6 +64,9 @@ def prepare(out, config):
     if changed:
         raise OutError(f"--out {out} holds a harvest with other settings ({'; '.join(changed)}): "
                        "give another folder or the same settings")
+    if record.get("names") != names:
+        record["names"] = names
+        write_record(out, record)
     return record
 
 

@@ -130,6 +130,46 @@ def test_complete_harvest_is_left_alone(home, tmp_path, capsys):
     assert content(tmp_path / "a") == want and "complete already" in capsys.readouterr().err
 
 
+def test_names(home, tmp_path):
+    assert run(home, tmp_path / "a") == 0
+    assert record(tmp_path / "a")["names"] == {
+        "lm_name": "bert", "layer": 1, "submodule_name": "resid_post", "module_path": "encoder.layer.1",
+        "hook_name": "blocks.1.hook_normalized_resid_post", "context_length": 10, "prepend_bos": True,
+        "drop_special": False}
+    assert run(home, tmp_path / "b", "--hook", "mlp_out", "--drop-special", "--model-name", "org/name") == 0
+    names = record(tmp_path / "b")["names"]
+    assert names["hook_name"] == "blocks.1.hook_mlp_out" and names["module_path"] == "encoder.layer.1.output.dense"
+    assert names["lm_name"] == "org/name" and names["drop_special"]
+    assert run(home, tmp_path / "c", "--module", "encoder.layer.2", layer=None) == 0
+    names = record(tmp_path / "c")["names"]
+    assert names["module_path"] == "encoder.layer.2"
+    assert names["hook_name"] is names["layer"] is names["submodule_name"] is None
+
+
+@pytest.mark.parametrize("family,hook,want", [
+    ("gpt2", "resid_post", "blocks.7.hook_resid_post"), ("gpt2", "attn_out", "blocks.7.hook_attn_out"),
+    ("bert", "resid_post", "blocks.7.hook_normalized_resid_post"), ("bert", "mlp_out", "blocks.7.hook_mlp_out"),
+    ("gemma2", "resid_post", "blocks.7.hook_resid_post"), ("gemma2", "mlp_out", None),
+])
+def test_hook_names(family, hook, want):
+    assert hooks.transformer_lens_name(family, 7, hook) == want
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_goes_on_with_a_harvest_that_has_no_names(home, tmp_path, complete):
+    out = tmp_path / "a"
+    assert run(home, out) == 0
+    want, old = content(out), record(out)
+    del old["names"]
+    if not complete:
+        del old["result"]
+        old["complete"] = False
+        os.remove(out / "activations-00001.safetensors")
+    (out / "harvest.json").write_text(json.dumps(old))
+    assert run(home, out) == 0
+    assert content(out) == want
+
+
 def test_refuses_other_folders(home, tmp_path, capsys):
     assert run(home, tmp_path / "a") == 0
     assert run(home, tmp_path / "a", "--seed", "3") == 2

@@ -37,10 +37,20 @@ func dataOptions(d *trainer.DataSpec, s *trainer.Synthetic) []option {
 			doc: "whole, or sample: hash only a part of the bytes for the fingerprint"},
 		{key: "lm_name", set: setText(&d.LMName),
 			doc: "the language model, recorded in results and exports"},
-		{key: "layer", set: setOptionalInt(&d.Layer, 0, 1<<20),
+		{key: "layer", set: setOptionalInt(&d.Layer, 0, trainer.MaxLayer),
 			doc: "the layer of the activations, recorded"},
 		{key: "submodule_name", set: setText(&d.SubmoduleName),
 			doc: "the place in the layer, recorded"},
+		{key: "hook_name", set: setText(&d.HookName),
+			doc: "the place as TransformerLens names it: blocks.8.hook_resid_post; recorded"},
+		{key: "module_path", set: setText(&d.ModulePath),
+			doc: "the module that puts the activations out, recorded"},
+		{key: "context_length", set: setInt(&d.ContextLength, 1, trainer.MaxContextLength),
+			doc: "tokens that the language model saw at once, special ones included; recorded"},
+		{key: "prepend_bos", set: setOptionalBool(&d.PrependBOS),
+			doc: "whether each context began with a special token; recorded"},
+		{key: "drop_special", set: setOptionalBool(&d.DropSpecial),
+			doc: "whether special tokens have no rows; recorded"},
 	}
 }
 

@@ -47,6 +47,18 @@ func setBool(to *bool) func(*node) error {
 	}
 }
 
+// setOptionalBool reads true or false. The pointer stays nil if the key is not given.
+func setOptionalBool(to **bool) func(*node) error {
+	return func(n *node) error {
+		var b bool
+		err := setBool(&b)(n)
+		if err == nil {
+			*to = &b
+		}
+		return err
+	}
+}
+
 // setInt reads a whole number from low to high.
 func setInt[T int | int64](to *T, low, high int64) func(*node) error {
 	return func(n *node) error {

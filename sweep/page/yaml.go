@@ -48,6 +48,18 @@ func dataSection(d trainer.DataSpec) string {
 		fmt.Fprintf(&b, "  layer: %d\n", *d.Layer)
 	}
 	text("  ", "submodule_name", d.SubmoduleName)
+	text("  ", "hook_name", d.HookName)
+	text("  ", "module_path", d.ModulePath)
+	if d.ContextLength > 0 {
+		fmt.Fprintf(&b, "  context_length: %d\n", d.ContextLength)
+	}
+	truth := func(key string, value *bool) {
+		if value != nil {
+			fmt.Fprintf(&b, "  %s: %t\n", key, *value)
+		}
+	}
+	truth("prepend_bos", d.PrependBOS)
+	truth("drop_special", d.DropSpecial)
 	return b.String()
 }
 

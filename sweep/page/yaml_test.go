@@ -18,7 +18,10 @@ func TestDataSection(t *testing.T) {
 		"least": {Source: "acts", Normalize: "none"},
 		"all": {
 			Source: "/a b/*.safetensors", Normalize: "mean_square", EvalTokens: 500, MaxNorm: "10x_median", Verify: "sample",
-			Names: trainer.Names{LMName: "gpt2: #1", Layer: &layer, SubmoduleName: "resid_post"},
+			Names: trainer.Names{
+				LMName: "gpt2: #1", Layer: &layer, SubmoduleName: "resid_post", HookName: "blocks.3.hook_resid_post",
+				ModulePath: "h.3", ContextLength: 128, PrependBOS: new(false), DropSpecial: new(true),
+			},
 		},
 		"synthetic": {
 			Normalize: "none", Synthetic: &trainer.Synthetic{
@@ -26,7 +29,8 @@ func TestDataSection(t *testing.T) {
 			},
 		},
 		"hostile": {Source: "yes", Normalize: "none", Names: trainer.Names{
-			LMName: "\"'`\\ <&> {[*&!|%@\t\n- a: b ☃ \u2028", SubmoduleName: "~",
+			LMName: "\"'`\\ <&> {[*&!|%@\t\n- a: b ☃ \u2028", SubmoduleName: "~", HookName: "true", ModulePath: "\"",
+			PrependBOS: new(true), DropSpecial: new(false),
 		}},
 	} {
 		t.Run(name, func(t *testing.T) { checkSection(t, d) })

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/topksweep/sweep/sweep/ledger"
@@ -41,11 +42,11 @@ func dataColumns() []Column {
 			},
 		},
 		{
-			Column: text("lm_name", "the language model, as the grid names it"),
+			Column: text("lm_name", "the language model, as the grid or the harvest names it"),
 			group:  groupData, get: func(r ledger.Result) any { return textOrNil(r.LMName) },
 		},
 		{
-			Column: whole("layer", "the layer of the activations, as the grid names it"),
+			Column: whole("layer", "the layer of the activations, as the grid or the harvest names it"),
 			group:  groupData, get: func(r ledger.Result) any {
 				if r.Layer == nil {
 					return nil
@@ -54,8 +55,33 @@ func dataColumns() []Column {
 			},
 		},
 		{
-			Column: text("submodule_name", "the place in the layer, as the grid names it"),
+			Column: text("submodule_name", "the place in the layer, as the grid or the harvest names it"),
 			group:  groupData, get: func(r ledger.Result) any { return textOrNil(r.SubmoduleName) },
+		},
+		{
+			Column: text("hook_name", "the place as TransformerLens names it"),
+			group:  groupData, get: func(r ledger.Result) any { return textOrNil(r.HookName) },
+		},
+		{
+			Column: text("module_path", "the module that put the activations out"),
+			group:  groupData, get: func(r ledger.Result) any { return textOrNil(r.ModulePath) },
+		},
+		{
+			Column: whole("context_length", "tokens that the language model saw at once, special ones included"),
+			group:  groupData, get: func(r ledger.Result) any {
+				if r.ContextLength == 0 {
+					return nil
+				}
+				return int64(r.ContextLength)
+			},
+		},
+		{
+			Column: text("prepend_bos", "whether each context began with a special token: true or false"),
+			group:  groupData, get: func(r ledger.Result) any { return truthOrNil(r.PrependBOS) },
+		},
+		{
+			Column: text("drop_special", "whether special tokens have no rows: true or false"),
+			group:  groupData, get: func(r ledger.Result) any { return truthOrNil(r.DropSpecial) },
 		},
 		{
 			Column: float("huge_rows_share", "share of the mean square in rows of over 10 median norms"),
@@ -106,7 +132,7 @@ func unitOf(name string) string {
 		return "dimensions"
 	case "dict_size", "k", "k_aux", "l0", "dead_latents", "silent_latents", "density":
 		return "latents"
-	case "batch_size", "dead_feature_threshold", "tokens", "eval_tokens":
+	case "batch_size", "dead_feature_threshold", "tokens", "eval_tokens", "context_length":
 		return "tokens"
 	case "decay_start", "steps", "step", "warmup_steps", "threshold_start_step", "first_dead_step",
 		"steps_trained", "steps_shared":
@@ -129,4 +155,12 @@ func unitOf(name string) string {
 		return "rows"
 	}
 	return ""
+}
+
+// truthOrNil writes what may be unknown as a text: tables have no values that are true or false.
+func truthOrNil(b *bool) any {
+	if b == nil {
+		return nil
+	}
+	return strconv.FormatBool(*b)
 }

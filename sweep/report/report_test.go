@@ -33,7 +33,10 @@ func sample() Rows {
 		return ledger.Result{
 			Cell: id, Config: c, Metrics: m, Status: plan.Completed, Tokens: c.Tokens(), WallSeconds: 12.5,
 			Data: "f00d", Scale: 0.125, Semantics: trainer.SemanticsVersion,
-			Names: trainer.Names{LMName: "gpt2-small", Layer: &layer, SubmoduleName: "resid_post"},
+			Names: trainer.Names{
+				LMName: "gpt2-small", Layer: &layer, SubmoduleName: "resid_post", HookName: "blocks.8.hook_resid_post",
+				ModulePath: "h.8", ContextLength: 128, PrependBOS: new(true), DropSpecial: new(false),
+			},
 		}
 	}
 	return Rows{

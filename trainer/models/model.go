@@ -2,8 +2,10 @@ package models
 
 import (
 	"errors"
+	"fmt"
 	"io"
-	"io/fs"
+	"math"
+	"slices"
 
 	"github.com/topksweep/sweep/trainer"
 )
@@ -25,8 +27,13 @@ type Model struct {
 	// largest of a token. nil: none is known.
 	Threshold *float64
 
-	Names trainer.Names
-	Facts []Fact // for the model card, in order
+	// Scale is what training multiplied activations by. It is folded into W and Threshold, and kept for the record.
+	// 0: unknown.
+	Scale float64
+
+	Names    trainer.Names
+	Metadata map[string]string // for the headers of safetensors files, besides what Files writes there
+	Facts    []Fact            // for the model card, in order; Read says there what it folded
 }
 
 // A Fact is a line of a model card: a setting, a metric, where the data come from.
@@ -52,19 +59,41 @@ type File struct {
 	Size int64
 }
 
-// Files returns the files of a folder from which the tools of these formats load the model, with a README and a model
-// card. The weights are not copied: the model must stay as it is while the files are read.
-func Files(m *Model, formats ...Format) ([]File, error) {
-	return nil, errors.New("models: not written yet")
+// The largest widths, those of trainer.Config. They bound what a file may ask for.
+const (
+	maxActivationDim = 1 << 20
+	maxDictSize      = 1 << 24
+)
+
+// Check returns an error unless widths, lengths and K agree and every number is finite.
+func (m *Model) Check() error {
+	d, f := m.ActivationDim, m.DictSize
+	switch {
+	case d < 1 || d > maxActivationDim:
+		return fmt.Errorf("the width of activations is %d, not 1 to %d", d, maxActivationDim)
+	case f < 1 || f > maxDictSize:
+		return fmt.Errorf("the number of latents is %d, not 1 to %d", f, maxDictSize)
+	case m.K < 1 || m.K > f:
+		return fmt.Errorf("k is %d, not 1 to the number of latents, %d", m.K, f)
+	case m.Threshold != nil && !(*m.Threshold >= 0 && *m.Threshold <= math.MaxFloat32):
+		return fmt.Errorf("the threshold is %v, neither 0 nor a positive float32", *m.Threshold)
+	case !(m.Scale >= 0 && m.Scale <= math.MaxFloat64):
+		return fmt.Errorf("the scale of activations is %v, not a positive number", m.Scale)
+	}
+	var errs []error
+	m.W.Each(d, f, func(name string, shape []int, v []float32) {
+		want := shape[0]
+		if len(shape) == 2 {
+			want *= shape[1]
+		}
+		if len(v) != want {
+			errs = append(errs, fmt.Errorf("%s has %d numbers, not those of the shape %v", name, len(v), shape))
+		} else if i := slices.IndexFunc(v, notFinite); i >= 0 {
+			errs = append(errs, fmt.Errorf("number %d of %s is %v: the model is broken", i, name, v[i]))
+		}
+	})
+	return errors.Join(errs...)
 }
 
-// Read reads a model from a folder that one of the tools has written, this program's own among them. Rows of W_dec have
-// whatever norms they have there. from says which tool and file, for people.
-func Read(folder fs.FS) (m *Model, from string, err error) {
-	return nil, "", errors.New("models: not written yet")
-}
-
-// Open is Read for a path: of a folder, or of the file of the weights in it.
-func Open(path string) (m *Model, from string, err error) {
-	return nil, "", errors.New("models: not written yet")
-}
+// notFinite reports whether v is NaN or infinite.
+func notFinite(v float32) bool { return v-v != 0 }

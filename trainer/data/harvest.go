@@ -1,0 +1,239 @@
+package data
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/topksweep/sweep/trainer"
+)
+
+// harvestFile lies beside the shards that deploy/harvest writes, and says what they were made of.
+const harvestFile = "harvest.json"
+
+const (
+	maxHarvest  = 16 << 20 // bytes of a harvest.json; it lists the patterns of the text files
+	maxNameText = 1000     // bytes of a name in it
+)
+
+// nameKeys lists the keys of trainer.Names in JSON, and of the object names in a harvest.json.
+func nameKeys() []string {
+	return []string{
+		"lm_name", "layer", "submodule_name", "hook_name", "module_path", "context_length", "prepend_bos", "drop_special",
+	}
+}
+
+// configKeys are names as the object config of a harvest.json has them, in which an older one has them alone.
+func configKeys() map[string]string {
+	return map[string]string{
+		"lm_name": "model", "layer": "layer", "submodule_name": "hook", "module_path": "module",
+		"context_length": "context_length", "drop_special": "drop_special",
+	}
+}
+
+// Names returns given, and from the files harvest.json beside the shards what is open in it. A name stays open unless
+// all folders that hold shards have it, and agree. If given contradicts them, all stays as it is; the language
+// model is left out of that, as its name is written in many ways. The notes say what a person should know of that, a
+// sentence each: what is wrong with such a file is no error.
+func (s *Set) Names(given trainer.Names) (names trainer.Names, notes []string) {
+	if s.shards == nil {
+		return given, nil
+	}
+	own := nameValues(given)
+	if len(own) == len(nameKeys()) {
+		return given, nil
+	}
+	found, notes := s.harvests()
+	for _, key := range nameKeys() {
+		if a, b := own[key], found[key]; a != "" && b != "" && a != b && key != "lm_name" {
+			return given, append(notes, fmt.Sprintf("%s says that %s is %s, and the grid says %s: "+
+				"no name is taken from there", harvestFile, key, b, a))
+		}
+	}
+	maps.Copy(found, own)
+	return namesOf(found), notes
+}
+
+// harvests merges what the files harvest.json in the folders of the shards say: names as JSON, by their keys.
+func (s *Set) harvests() (found map[string]string, notes []string) {
+	folders := map[string]bool{}
+	for _, sh := range s.shards.list {
+		folders[filepath.Dir(sh.name)] = true
+	}
+	var all []map[string]string
+	var without []string
+	for _, folder := range slices.SortedFunc(maps.Keys(folders), byElements) {
+		path := join(folder, harvestFile)
+		one, problem := readHarvest(path)
+		if problem != "" {
+			notes = append(notes, fmt.Sprintf("%s %s", path, problem))
+		}
+		if one == nil {
+			without = append(without, folder)
+			continue
+		}
+		all = append(all, one)
+	}
+	switch {
+	case len(all) == 0:
+		return map[string]string{}, notes
+	case len(without) > 0:
+		return map[string]string{}, append(notes, fmt.Sprintf("%d of %d folders of shards have no usable %s (%s): "+
+			"no name of the activations is taken from the others", len(without), len(folders), harvestFile, fewOf(without)))
+	}
+	found, differ := agreed(all)
+	if len(differ) > 0 {
+		notes = append(notes, fmt.Sprintf("the files %s of %d folders do not agree on %s, which stay open",
+			harvestFile, len(all), strings.Join(differ, ", ")))
+	}
+	return found, notes
+}
+
+// agreed returns the names that all have and agree on, and the keys of those on which some disagree.
+func agreed(all []map[string]string) (found map[string]string, differ []string) {
+	found = map[string]string{}
+	for _, key := range nameKeys() {
+		values := map[string]bool{}
+		for _, one := range all {
+			values[one[key]] = true
+		}
+		switch {
+		case len(values) == 1 && !values[""]:
+			found[key] = all[0][key]
+		case len(values) > 1 && !(len(values) == 2 && values[""]):
+			differ = append(differ, key)
+		}
+	}
+	return found, differ
+}
+
+// readHarvest reads the names in a harvest.json, as JSON by their keys. It returns nil if there is no such file, or
+// none that can be read. problem says what is wrong with it, as it follows its path.
+func readHarvest(path string) (names map[string]string, problem string) {
+	b, err := readSmall(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, ""
+	case err != nil:
+		var in *fs.PathError
+		if errors.As(err, &in) {
+			err = in.Err // the note names the path
+		}
+		return nil, "cannot be read (" + err.Error() + "), so that names of the activations stay open"
+	}
+	return parseHarvest(b)
+}
+
+// readSmall reads a regular file of at most maxHarvest bytes.
+func readSmall(path string) ([]byte, error) {
+	info, err := os.Stat(path) // first, since opening a pipe would wait for a writer
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("not a regular file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxHarvest+1))
+	if err == nil && len(b) > maxHarvest {
+		err = fmt.Errorf("over %d MiB", maxHarvest>>20)
+	}
+	return b, err
+}
+
+// parseHarvest is readHarvest for the file's content.
+func parseHarvest(b []byte) (names map[string]string, problem string) {
+	var file struct{ Config, Names map[string]json.RawMessage }
+	if err := json.Unmarshal(b, &file); err != nil {
+		return nil, "is not as deploy/harvest writes it (" + err.Error() + "), so that names of the activations stay open"
+	}
+	names = map[string]string{}
+	var bad []string
+	for _, key := range nameKeys() {
+		v, ok := file.Names[key]
+		if !ok {
+			v = file.Config[configKeys()[key]]
+		}
+		value, err := nameValue(key, v)
+		if err != nil {
+			bad = append(bad, key)
+		} else if value != "" {
+			names[key] = value
+		}
+	}
+	switch {
+	case len(bad) > 0:
+		return names, "has no usable value of " + strings.Join(bad, ", ") + ", which stays open"
+	case len(names) == 0:
+		return names, "does not say where the activations come from"
+	}
+	return names, ""
+}
+
+// nameValue is the canonical JSON of one name; "" if it is not there or null.
+func nameValue(key string, v json.RawMessage) (string, error) {
+	if v == nil || string(v) == "null" {
+		return "", nil
+	}
+	var n trainer.Names
+	b, err := json.Marshal(map[string]json.RawMessage{key: v})
+	if err != nil {
+		return "", err
+	}
+	if err := json.Unmarshal(b, &n); err != nil {
+		return "", err
+	}
+	for _, s := range []string{n.LMName, n.SubmoduleName, n.HookName, n.ModulePath} {
+		if len(s) > maxNameText || s != "" && strings.TrimSpace(s) == "" {
+			return "", errors.New("want a text")
+		}
+	}
+	if n.Layer != nil && !(0 <= *n.Layer && *n.Layer <= trainer.MaxLayer) ||
+		!(0 <= n.ContextLength && n.ContextLength <= trainer.MaxContextLength) {
+		return "", errors.New("out of range")
+	}
+	return nameValues(n)[key], nil
+}
+
+// nameValues lists the names that are not open, each as JSON.
+func nameValues(n trainer.Names) map[string]string {
+	var values map[string]json.RawMessage
+	b, err := json.Marshal(n)
+	if err == nil {
+		err = json.Unmarshal(b, &values)
+	}
+	out := map[string]string{}
+	if err != nil { // texts, numbers and truth values always have a form in JSON
+		return out
+	}
+	for key, v := range values {
+		out[key] = string(v)
+	}
+	return out
+}
+
+// namesOf is the inverse of nameValues.
+func namesOf(values map[string]string) (n trainer.Names) {
+	raw := map[string]json.RawMessage{}
+	for key, v := range values {
+		raw[key] = json.RawMessage(v)
+	}
+	if b, err := json.Marshal(raw); err == nil {
+		err = json.Unmarshal(b, &n)
+		if err != nil { // each value was read from Names
+			return trainer.Names{}
+		}
+	}
+	return n
+}

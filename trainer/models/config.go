@@ -1,0 +1,77 @@
+package models
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/topksweep/sweep/trainer"
+)
+
+// toolsConfig returns what cfg.json holds: the keys of sparsify and those of SAELens. Each passes over the other's.
+//
+// sparsify takes the number of latents from num_latents, and looks at expansion_factor only if that is 0. scale and
+// threshold are for other readers.
+func (m *Model) toolsConfig() map[string]any {
+	var scale any
+	if m.Scale != 0 {
+		scale = m.Scale
+	}
+	return map[string]any{
+		"activation": "topk", "expansion_factor": 32, "normalize_decoder": m.unitRows(), "num_latents": m.DictSize,
+		"k": m.K, "multi_topk": false, "skip_connection": false, "transcode": false, "d_in": m.ActivationDim,
+
+		"scale": scale, "threshold": m.Threshold,
+
+		"architecture": "topk", "d_sae": m.DictSize, "dtype": "float32", "device": "cpu", "apply_b_dec_to_input": true,
+		"normalize_activations": "none", "reshape_activations": "none", "rescale_acts_by_decoder_norm": false,
+		"metadata": saelensMetadata(m.Names),
+	}
+}
+
+// saelensMetadata returns SAELens' metadata. What is not known is null, which SAELens asks for by name where it needs
+// it. It reads a file whose sae_lens_version is absent as one of a version before 6, and calls ** on
+// model_from_pretrained_kwargs. layer and submodule_name are for other readers.
+func saelensMetadata(n trainer.Names) map[string]any {
+	hook, class := HookName(n), "HookedTransformer"
+	if hook == "" && n.ModulePath != "" {
+		hook = n.ModulePath
+	}
+	if hook != "" && !strings.HasPrefix(hook, "blocks.") && !strings.Contains(hook, "hook_") {
+		class = "AutoModelForCausalLM" // whose hooks are named by the paths of modules
+	}
+	return map[string]any{
+		"sae_lens_version": "6.0.0", "sae_lens_training_version": nil,
+		"model_name": orNil(n.LMName), "model_class_name": class, "model_from_pretrained_kwargs": map[string]any{},
+		"hook_name": orNil(hook), "hook_head_index": nil, "hf_hook_name": orNil(n.ModulePath),
+		"context_size": orNil(n.ContextLength), "prepend_bos": n.PrependBOS, "exclude_special_tokens": n.DropSpecial,
+		"layer": n.Layer, "submodule_name": orNil(n.SubmoduleName),
+	}
+}
+
+// orNil returns nil for the zero value.
+func orNil[T comparable](v T) any {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return v
+}
+
+// hookSuffix matches the names of places that TransformerLens has too, as people write submodule_name: resid_post, or
+// resid_post_layer_5.
+var hookSuffix = regexp.MustCompile(`^(resid_pre|resid_mid|resid_post|mlp_out|attn_out)(?:_layer_(\d+))?$`)
+
+// HookName returns a place's name in TransformerLens: that of the names, else one made of layer and submodule_name,
+// such as blocks.5.hook_resid_post, else "".
+func HookName(n trainer.Names) string {
+	if n.HookName != "" || n.Layer == nil {
+		return n.HookName
+	}
+	m := hookSuffix.FindStringSubmatch(n.SubmoduleName)
+	if m == nil || m[2] != "" && m[2] != strconv.Itoa(*n.Layer) {
+		return ""
+	}
+	return fmt.Sprintf("blocks.%d.hook_%s", *n.Layer, m[1])
+}

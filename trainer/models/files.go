@@ -1,0 +1,133 @@
+package models
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/topksweep/sweep/trainer/safetensors"
+)
+
+// Files of the formats.
+const (
+	sparsifyWeights = "sae.safetensors"
+	saelensWeights  = "sae_weights.safetensors"
+	toolsConfig     = "cfg.json" // sparsify's and SAELens'
+	dictWeights     = "ae.pt"
+	dictConfig      = "config.json"
+	referenceFolder = "reference"
+	resultFile      = "result.json" // beside a model of this program: names
+)
+
+// Files returns the files of a folder from which the tools of these formats load the model, with a README and a model
+// card. The weights are not copied: the model must stay as it is while the files are read. Equal models give equal bytes.
+func Files(m *Model, formats ...Format) ([]File, error) {
+	if err := m.Check(); err != nil {
+		return nil, fmt.Errorf("write a model: %w", err)
+	}
+	var out []File
+	for _, format := range Formats() {
+		if !slices.Contains(formats, format) {
+			continue
+		}
+		files, err := m.filesOf(format)
+		if err != nil {
+			return nil, fmt.Errorf("write a model for %s: %w", format, err)
+		}
+		out = append(out, files...)
+	}
+	for _, format := range formats {
+		if !slices.Contains(Formats(), format) {
+			return nil, fmt.Errorf("write a model: there is no format %q; there are %q", format, Formats())
+		}
+	}
+	if slices.Contains(formats, Sparsify) || slices.Contains(formats, SAELens) {
+		cfg, err := jsonFile(toolsConfig, m.toolsConfig())
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, cfg)
+	}
+	return out, nil
+}
+
+// filesOf returns the files of one format, without those that formats share.
+func (m *Model) filesOf(format Format) ([]File, error) {
+	d, f := int64(m.ActivationDim), int64(m.DictSize)
+	wEnc, bEnc, wDec, bDec := floats(m.W.WEnc), floats(m.W.BEnc), floats(m.W.WDec), floats(m.W.BDec)
+	switch format {
+	case Sparsify:
+		return m.safetensorsFile(sparsifyWeights, []tensor{
+			{"encoder.weight", []int64{f, d}, wEnc}, {"encoder.bias", []int64{f}, bEnc},
+			{"W_dec", []int64{f, d}, wDec}, {"b_dec", []int64{d}, bDec},
+		})
+	case SAELens:
+		return m.safetensorsFile(saelensWeights, []tensor{
+			{"W_enc", []int64{d, f}, newTransposed(wEnc, m.DictSize, m.ActivationDim)}, {"b_enc", []int64{f}, bEnc},
+			{"W_dec", []int64{f, d}, wDec}, {"b_dec", []int64{d}, bDec},
+		})
+	}
+	return nil, fmt.Errorf("not written yet")
+}
+
+// A tensor is a float32 array of a file.
+type tensor struct {
+	name  string
+	shape []int64
+	body  io.ReaderAt
+}
+
+// safetensorsFile returns a safetensors file of tensors, with the model's metadata.
+func (m *Model) safetensorsFile(name string, tensors []tensor) ([]File, error) {
+	list := make([]safetensors.Tensor, len(tensors))
+	for i, t := range tensors {
+		list[i] = safetensors.Tensor{Name: t.name, DType: "F32", Shape: t.shape}
+	}
+	head, err := safetensors.EncodeHeader(list, m.metadata())
+	if err != nil {
+		return nil, err
+	}
+	var body joined
+	body.add(bytes.NewReader(head), int64(len(head)))
+	for i, t := range tensors {
+		body.add(t.body, list[i].End-list[i].Begin)
+	}
+	return []File{{name, &body, body.length}}, nil
+}
+
+// metadata returns the strings of the header of a safetensors file.
+func (m *Model) metadata() map[string]string {
+	out := maps.Clone(m.Metadata)
+	if out == nil {
+		out = map[string]string{}
+	}
+	out["format"] = "pt"
+	if m.Scale != 0 {
+		out["sweep.scale"] = number(m.Scale)
+	}
+	if m.Threshold != nil {
+		out["sweep.threshold"] = number(*m.Threshold)
+	}
+	return out
+}
+
+// number returns a number in full.
+func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+
+// jsonFile returns a file with a value as indented JSON.
+func jsonFile(name string, v any) (File, error) {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return File{}, fmt.Errorf("write %s: %w", name, err)
+	}
+	return textFile(name, string(b)+"\n"), nil
+}
+
+// textFile returns a file with that text.
+func textFile(name, text string) File {
+	return File{name, bytes.NewReader([]byte(text)), int64(len(text))}
+}

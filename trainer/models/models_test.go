@@ -1,0 +1,104 @@
+package models
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+	"testing/fstest"
+
+	"github.com/topksweep/sweep/trainer"
+)
+
+// small returns a model of random numbers. Its rows of W_dec are at unit norm.
+func small(d, f, k int) *Model {
+	r := rand.New(rand.NewPCG(uint64(d), uint64(f)))
+	m := &Model{ActivationDim: d, DictSize: f, K: k, W: trainer.NewParams(d, f)}
+	m.W.Each(d, f, func(_ string, _ []int, v []float32) {
+		for i := range v {
+			v[i] = float32(r.NormFloat64())
+		}
+	})
+	m.W.WDec, _ = trainer.UnitRows(m.W.WDec, d)
+	return m
+}
+
+// folder returns the files of a model as a folder.
+func folder(t testing.TB, m *Model, formats ...Format) fstest.MapFS {
+	t.Helper()
+	files, err := Files(m, formats...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := fstest.MapFS{}
+	for _, f := range files {
+		b, err := io.ReadAll(io.NewSectionReader(f.Body, 0, f.Size))
+		if err != nil || int64(len(b)) != f.Size {
+			t.Fatalf("%s: %d bytes of %d, %v", f.Name, len(b), f.Size, err)
+		}
+		if out[f.Name] != nil {
+			t.Fatalf("%s is there twice", f.Name)
+		}
+		out[f.Name] = &fstest.MapFile{Data: b}
+	}
+	return out
+}
+
+// A model that is written and read again is the same, bit for bit, whatever the format.
+func TestRoundTrip(t *testing.T) {
+	yes, no, layer, threshold := true, false, 5, 0.25
+	names := []trainer.Names{{}, {
+		LMName: "org/a|b <&\"' 模型", Layer: &layer, SubmoduleName: "resid_post", HookName: "blocks.5.hook_resid_post",
+		ModulePath: "h.5", ContextLength: 128, PrependBOS: &yes, DropSpecial: &no,
+	}}
+	for _, format := range []Format{Sparsify, SAELens} {
+		for _, size := range [][3]int{{1, 1, 1}, {3, 5, 2}, {8, 32, 4}, {33, 70, 70}} {
+			for i, n := range names {
+				t.Run(fmt.Sprint(format, size, i), func(t *testing.T) {
+					m := small(size[0], size[1], size[2])
+					m.Names = n
+					if i == 1 {
+						m.Threshold, m.Scale, m.Metadata = &threshold, 1.5, map[string]string{"sweep.cell": "abc"}
+					}
+					got, from, err := Read(folder(t, m, format))
+					if err != nil {
+						t.Fatal(err)
+					}
+					if !reflect.DeepEqual(got, m) {
+						t.Errorf("read from %s:\n%+v\nwritten:\n%+v", from, got, m)
+					}
+				})
+			}
+		}
+	}
+}
+
+// However a body is read, the bytes are the same.
+func TestBodies(t *testing.T) {
+	m := small(37, 129, 3)
+	files, err := Files(m, Sparsify, SAELens)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		whole, err := io.ReadAll(io.NewSectionReader(f.Body, 0, f.Size))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := rand.New(rand.NewPCG(1, 2))
+		for range 2000 {
+			off := r.Int64N(f.Size + 10)
+			p := make([]byte, r.IntN(700))
+			n, err := f.Body.ReadAt(p, off)
+			want := whole[min(off, f.Size):min(off+int64(len(p)), f.Size)]
+			if n != len(want) || !bytes.Equal(p[:n], want) || (err == io.EOF) != (n < len(p)) || err != nil && err != io.EOF {
+				t.Fatalf("%s: %d bytes at %d of %d: %d, %v", f.Name, len(p), off, f.Size, n, err)
+			}
+		}
+		if _, err := f.Body.ReadAt(make([]byte, 1), -1); err == nil {
+			t.Errorf("%s: read at a negative offset", f.Name)
+		}
+	}
+}
