@@ -133,6 +133,13 @@ var layout = []row{
 		reason: "reports are made of results alone: they read no store",
 	},
 	{
+		pkg: "sweep/export",
+		allow: []string{
+			"trainer", "trainer/models", "sweep/plan", "sweep/ledger", "sweep/report", "sweep/table", "sweep/spelling",
+		},
+		reason: "files for other tools are made of models and results that it is given: it reads no store",
+	},
+	{
 		pkg:    "sweep/page",
 		allow:  []string{"trainer", "sweep/plan", "sweep/ledger", "sweep/table"},
 		reason: "a page is made of results, curves and plans that it is given: it reads no store and knows no Temporal",
@@ -179,7 +186,7 @@ var layout = []row{
 		pkg: "activities",
 		allow: []string{
 			"activities/hostmem", "sweep/grid", "sweep/plan", "sweep/protocol", "sweep/ledger", "sweep/report",
-			"sweep/table", "trainer", "trainer/data", "trainer/safetensors", "storage",
+			"sweep/table", "sweep/export", "trainer", "trainer/data", "trainer/models", "trainer/safetensors", "storage",
 			"go.temporal.io/sdk/activity", "go.temporal.io/sdk/temporal",
 			"golang.org/x/sync/errgroup",
 		},

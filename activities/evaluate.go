@@ -45,7 +45,7 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) (traine
 	}
 	defer release()
 	progress.doing("exporting the model")
-	if err := a.export(ctx, r.id, result, state); err != nil {
+	if err := a.export(ctx, r.header, r.id, result, state); err != nil {
 		return trainer.Metrics{}, err
 	}
 	// The result is stored last: where a result is, the model is complete.

@@ -9,47 +9,33 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"strconv"
 
 	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep/export"
 	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/models"
 )
 
-// Files of an exported model.
+// Files that lie beside those of package models.
 const (
-	modelWeights = ledger.WeightsFile
-	modelConfig  = "cfg.json"
-	modelResult  = "result.json"
-	modelCurve   = ledger.CurveFile
+	modelResult = "result.json"
+	modelCurve  = ledger.CurveFile
 )
 
-// export writes a run's model for use in other tools: the weights under the names,
-// in the shapes and with the config that EleutherAI's sparsify reads, and beside
-// them the run's result and loss curve. It is the model that the result's metrics are
-// of: the rows of W_dec are at unit norm. The result's scale is folded into the
-// biases, so that the model takes activations as they are stored.
-func (a *Activities) export(ctx context.Context, id string, r ledger.Result, s *trainer.State) error {
-	c := r.Config
-	decoder, zeros := trainer.UnitRows(s.W.WDec, c.ActivationDim)
-	tensors, err := modelTensors(c, s, decoder, r.Scale)
+// export writes a run's model for use in other tools: the files of export.RunFormats, a README, and beside them the run's
+// result and loss curve. It is the model that the result's metrics are of: the rows of W_dec are at unit norm. The
+// result's scale is folded into the biases, so that the model takes activations as they are stored.
+func (a *Activities) export(ctx context.Context, h *plan.Header, id string, r ledger.Result, s *trainer.State) error {
+	r.Sweep, r.Run = h.ID, id
+	model, err := modelOf(h, r, s)
 	if err != nil {
 		return err
 	}
-	body, err := trainer.NewBody(tensors, modelMetadata(r))
-	if err != nil {
-		return err
-	}
-	if err := a.put(ctx, ledger.ModelKey(id, modelWeights), body, body.Size()); err != nil {
-		return err
-	}
-	// sparsify takes the size of the dictionary from num_latents, and looks at
-	// expansion_factor only if that is 0. It passes over keys that it does not know:
-	// scale and threshold are for other readers.
-	cfg := map[string]any{
-		"activation": "topk", "expansion_factor": 32, "normalize_decoder": zeros == 0, "num_latents": c.DictSize,
-		"k": c.K, "multi_topk": false, "skip_connection": false, "transcode": false, "d_in": c.ActivationDim,
-		"scale": r.Scale, "threshold": r.Threshold,
+	files, err := models.Files(model, export.RunFormats(r.Config)...)
+	if err != nil { // another try would find the same model
+		return &trainer.NumericError{Step: s.Step, What: "export: " + err.Error()}
 	}
 	curve := s.Curve
 	if curve == nil {
@@ -58,17 +44,32 @@ func (a *Activities) export(ctx context.Context, id string, r ledger.Result, s *
 	for _, f := range []struct {
 		name string
 		v    any
-	}{{modelConfig, cfg}, {modelCurve, curve}, {modelResult, r}} {
+	}{{modelCurve, curve}, {modelResult, r}} {
 		b, err := json.MarshalIndent(f.v, "", "  ")
 		if err != nil {
 			return err
 		}
 		b = append(b, '\n')
-		if err := a.put(ctx, ledger.ModelKey(id, f.name), bytes.NewReader(b), int64(len(b))); err != nil {
+		files = append(files, models.File{Name: f.name, Body: bytes.NewReader(b), Size: int64(len(b))})
+	}
+	for _, f := range files {
+		if err := a.put(ctx, ledger.ModelKey(id, f.Name), f.Body, f.Size); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// modelOf returns the model of a run's last state. It shares the encoder's weights with the state.
+func modelOf(h *plan.Header, r ledger.Result, s *trainer.State) (*models.Model, error) {
+	c := r.Config
+	decoder, _ := trainer.UnitRows(s.W.WDec, c.ActivationDim)
+	w, err := unscaled(s, r.Scale)
+	w.WEnc, w.WDec = s.W.WEnc, decoder
+	return &models.Model{
+		ActivationDim: c.ActivationDim, DictSize: c.DictSize, K: c.K, W: w, Threshold: r.Threshold, Scale: r.Scale,
+		Names: r.Names, Metadata: export.Metadata(r), Facts: export.Facts(h, r),
+	}, err
 }
 
 // put writes an object and reads it back. Once the result is stored the checkpoints
@@ -84,25 +85,12 @@ func (a *Activities) put(ctx context.Context, key string, body io.ReaderAt, size
 	return storage.VerifyObject(ctx, a.store, key, size, hex.EncodeToString(want.Sum(nil)))
 }
 
-// modelMetadata returns the metadata of the file of the weights.
-func modelMetadata(r ledger.Result) map[string]string {
-	number := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
-	out := map[string]string{"format": "pt", "sweep.cell": r.Cell, "sweep.scale": number(r.Scale)}
-	if r.Threshold != nil {
-		out["sweep.threshold"] = number(*r.Threshold)
-	}
-	return out
-}
-
-// modelTensors returns a model's tensors with the data's scale folded into the
-// biases. Training saw scale·x, where x are the stored activations. With every bias
-// divided by scale the same latents fire on x, with activations divided by scale. The
+// unscaled returns the biases of a state with the data's scale folded into them. Training saw scale·x, where x are the
+// stored activations. With every bias divided by scale the same latents fire on x, with activations divided by scale. The
 // error is a *trainer.NumericError where float32 cannot hold a bias.
-func modelTensors(
-	c trainer.Config, s *trainer.State, decoder []float32, scale float64,
-) ([]trainer.NamedTensor, error) {
+func unscaled(s *trainer.State, scale float64) (trainer.Params, error) {
 	var err error
-	unscaled := func(name string, v []float32) []float32 {
+	fold := func(name string, v []float32) []float32 {
 		out := make([]float32, len(v))
 		for i, b := range v {
 			out[i] = float32(float64(b) / scale)
@@ -113,11 +101,5 @@ func modelTensors(
 		}
 		return out
 	}
-	d, f := c.ActivationDim, c.DictSize
-	return []trainer.NamedTensor{
-		{Name: "encoder.weight", Shape: []int{f, d}, Data: s.W.WEnc},
-		{Name: "encoder.bias", Shape: []int{f}, Data: unscaled("b_enc", s.W.BEnc)},
-		{Name: "W_dec", Shape: []int{f, d}, Data: decoder},
-		{Name: "b_dec", Shape: []int{d}, Data: unscaled("b_dec", s.W.BDec)},
-	}, err
+	return trainer.Params{BEnc: fold("b_enc", s.W.BEnc), BDec: fold("b_dec", s.W.BDec)}, err
 }

@@ -270,7 +270,7 @@ func TestExportOfExtremes(t *testing.T) {
 		s.W.WDec[2*c.ActivationDim+i] *= 1e30
 	}
 	r := ledger.NewResult(&w.plan.Header, w.plan.Cells[1], plan.Completed)
-	if err := w.export(t.Context(), "x", r, s); err != nil {
+	if err := w.export(t.Context(), &w.plan.Header, "x", r, s); err != nil {
 		t.Fatal(err)
 	}
 	var cfg map[string]any
@@ -292,7 +292,7 @@ func TestExportOfExtremes(t *testing.T) {
 	}
 	s.W.BDec[2], r.Scale = 1e30, 1e-20
 	var numeric *trainer.NumericError
-	if err := w.export(t.Context(), "y", r, s); !errors.As(err, &numeric) || !strings.Contains(err.Error(), "b_dec") {
+	if err := w.export(t.Context(), &w.plan.Header, "y", r, s); !errors.As(err, &numeric) || !strings.Contains(err.Error(), "b_dec") {
 		t.Errorf("1e30 over 1e-20: %v", err)
 	}
 }

@@ -225,6 +225,12 @@ func (w *testWorker) newest() (*storage.Manifest, error) {
 // model reads the exported weights of cell 1.
 func (w *testWorker) model() []byte { return read(w.T, w.store, w.modelKey()) }
 
+// Files of a model that tests read.
+const (
+	modelWeights = ledger.WeightsFile
+	modelConfig  = "cfg.json"
+)
+
 func (w *testWorker) modelKey() string { return ledger.ModelKey(w.id(), modelWeights) }
 
 // undisturbedModel trains cell 1 without any disturbance and returns its weights.

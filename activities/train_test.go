@@ -23,7 +23,9 @@ func TestWholeRun(t *testing.T) {
 	w := submit(t, openDir(t), makePlan(t, nil))
 	w.finish()
 	var files []string
-	for _, f := range []string{modelConfig, modelCurve, modelResult, modelWeights} {
+	for _, f := range []string{
+		"README.md", "ae.pt", modelConfig, "config.json", modelCurve, modelResult, modelWeights, "sae_weights.safetensors",
+	} {
 		files = append(files, ledger.ModelKey(w.id(), f))
 	}
 	if got := keys(t, w.store, "models/"); !slices.Equal(got, files) {

@@ -50,6 +50,22 @@ func saelensMetadata(n trainer.Names) map[string]any {
 	}
 }
 
+// dictConfig returns what config.json holds. dictionary_learning's loader reads dict_class and k, those of SAELens and
+// SAEBench the other keys of trainer and ctx_len too. Both ask lm_name for a text: it is empty where none is known.
+// names is for other readers.
+func (m *Model) dictConfig() map[string]any {
+	n := m.Names
+	return map[string]any{
+		"trainer": map[string]any{
+			"trainer_class": "TopKTrainer", "dict_class": "AutoEncoderTopK", "k": m.K,
+			"activation_dim": m.ActivationDim, "dict_size": m.DictSize,
+			"layer": n.Layer, "lm_name": n.LMName, "submodule_name": orNil(n.SubmoduleName),
+		},
+		"buffer": map[string]any{"d_submodule": m.ActivationDim, "ctx_len": orNil(n.ContextLength)},
+		"names":  n,
+	}
+}
+
 // orNil returns nil for the zero value.
 func orNil[T comparable](v T) any {
 	var zero T

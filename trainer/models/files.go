@@ -2,13 +2,16 @@ package models
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 
+	"github.com/topksweep/sweep/trainer/models/torchfile"
 	"github.com/topksweep/sweep/trainer/safetensors"
 )
 
@@ -20,6 +23,7 @@ const (
 	dictWeights     = "ae.pt"
 	dictConfig      = "config.json"
 	referenceFolder = "reference"
+	readme          = "README.md"
 	resultFile      = "result.json" // beside a model of this program: names
 )
 
@@ -52,7 +56,7 @@ func Files(m *Model, formats ...Format) ([]File, error) {
 		}
 		out = append(out, cfg)
 	}
-	return out, nil
+	return append(out, textFile(readme, m.card(formats))), nil
 }
 
 // filesOf returns the files of one format, without those that formats share.
@@ -71,7 +75,33 @@ func (m *Model) filesOf(format Format) ([]File, error) {
 			{"W_dec", []int64{f, d}, wDec}, {"b_dec", []int64{d}, bDec},
 		})
 	}
-	return nil, fmt.Errorf("not written yet")
+	folder, isReference := "", format == Reference
+	entries := []torchfile.Entry{
+		{Name: "b_dec", DType: "F32", Shape: []int64{d}, Data: bDec},
+		{Name: "k", DType: "I32", Data: bytes.NewReader(binary.LittleEndian.AppendUint32(nil, uint32(m.K)))},
+		{Name: "threshold", DType: "F32", Data: floats{m.storedThreshold()}},
+		{Name: "decoder.weight", DType: "F32", Shape: []int64{d, f}, Data: newTransposed(wDec, m.DictSize, m.ActivationDim)},
+		{Name: "encoder.weight", DType: "F32", Shape: []int64{f, d}, Data: wEnc},
+		{Name: "encoder.bias", DType: "F32", Shape: []int64{f}, Data: bEnc},
+	}
+	if isReference {
+		folder = referenceFolder
+		entries = slices.DeleteFunc(entries, func(e torchfile.Entry) bool { return e.Name == "k" || e.Name == "threshold" })
+	}
+	body, err := torchfile.NewFile(entries)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := jsonFile(path.Join(folder, dictConfig), m.dictConfig())
+	return []File{{path.Join(folder, dictWeights), body, body.Size()}, cfg}, err
+}
+
+// storedThreshold returns the threshold as dictionary_learning keeps it: −1 where none is known.
+func (m *Model) storedThreshold() float32 {
+	if m.Threshold == nil {
+		return -1
+	}
+	return float32(*m.Threshold)
 }
 
 // A tensor is a float32 array of a file.

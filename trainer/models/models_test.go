@@ -78,7 +78,7 @@ func TestRoundTrip(t *testing.T) {
 // However a body is read, the bytes are the same.
 func TestBodies(t *testing.T) {
 	m := small(37, 129, 3)
-	files, err := Files(m, Sparsify, SAELens)
+	files, err := Files(m, Formats()...)
 	if err != nil {
 		t.Fatal(err)
 	}

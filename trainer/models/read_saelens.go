@@ -9,8 +9,6 @@ import (
 	"path"
 	"strconv"
 	"strings"
-
-	"github.com/topksweep/sweep/trainer"
 )
 
 // readSAELens reads sae_weights.safetensors and its cfg.json, which an inference model or a training model has left.
@@ -55,12 +53,8 @@ func readSAELens(fsys fs.FS, at place) (*Model, string, error) {
 	if err := m.foldSAELens(fsys, at, c); err != nil {
 		return nil, "", err
 	}
-	meta, err := c.object("metadata")
-	if err != nil {
-		return nil, "", err
-	}
-	if m.Names, err = saelensNames(meta); err != nil {
-		return nil, "", err
+	if meta, err := c.object("metadata"); err == nil {
+		m.Names = saelensNames(meta)
 	}
 	return m, "SAELens: " + at.path(), nil
 }
@@ -225,36 +219,4 @@ func scaleAll(v []float32, c float64) {
 	for i, x := range v {
 		v[i] = float32(float64(x) * c)
 	}
-}
-
-// saelensNames reads SAELens' metadata, in which this program also writes the layer and submodule_name.
-func saelensNames(meta config) (n trainer.Names, err error) {
-	for _, x := range []struct {
-		key string
-		to  *string
-	}{
-		{"model_name", &n.LMName}, {"hook_name", &n.HookName}, {"hf_hook_name", &n.ModulePath},
-		{"submodule_name", &n.SubmoduleName},
-	} {
-		if *x.to, err = meta.text(x.key); err != nil {
-			return n, err
-		}
-	}
-	// SAELens allows a list of tokens for exclude_special_tokens.
-	special := "exclude_special_tokens"
-	if v := string(meta.keys[special]); v != "true" && v != "false" {
-		special = "drop_special"
-	}
-	if err := placeNumbers(meta, &n, "context_size", special); err != nil {
-		return n, err
-	}
-	if class, err := meta.text("model_class_name"); err != nil {
-		return n, err
-	} else if class == "AutoModelForCausalLM" && n.ModulePath == "" {
-		n.ModulePath = n.HookName
-	}
-	if n.HookName == n.ModulePath { // hooks of Hugging Face's models are named so
-		n.HookName = ""
-	}
-	return n, nil
 }

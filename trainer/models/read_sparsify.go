@@ -41,9 +41,7 @@ func readSparsify(fsys fs.FS, at place) (*Model, string, error) {
 	if err := m.own(c, metadata); err != nil {
 		return nil, "", err
 	}
-	if err := m.names(fsys, at, c); err != nil {
-		return nil, "", err
-	}
+	m.names(fsys, at, c)
 	return m, "sparsify: " + at.path(), nil
 }
 
@@ -155,82 +153,27 @@ func (m *Model) own(c config, metadata map[string]string) error {
 
 // names reads where the activations come from: from SAELens' metadata in cfg.json, else from this program's result.json,
 // else from the name of sparsify's folder and the config of its run.
-func (m *Model) names(fsys fs.FS, at place, c config) error {
-	meta, err := c.object("metadata")
-	if err != nil {
-		return err
+func (m *Model) names(fsys fs.FS, at place, c config) {
+	if meta, err := c.object("metadata"); err == nil && meta.keys != nil {
+		m.Names = saelensNames(meta)
+		return
 	}
-	if meta.keys != nil {
-		m.Names, err = saelensNames(meta)
-		return err
-	}
-	result, err := optional(readConfig(fsys, path.Join(at.folder, resultFile)))
-	if err == nil && result.keys != nil {
-		m.Names, err = savedNames(result)
-		return err
-	}
-	if err != nil {
-		return err
+	if result, err := readConfig(fsys, path.Join(at.folder, resultFile)); err == nil {
+		m.Names = savedNames(result)
+		return
 	}
 	if hookpoint.MatchString(path.Base(at.folder)) {
 		m.Names.ModulePath = path.Base(at.folder)
 	}
-	run, err := optional(readConfig(fsys, path.Join(path.Dir(at.folder), dictConfig)))
-	if err != nil || run.keys == nil || at.folder == "." {
-		return nil // no model needs it
+	if at.folder == "." {
+		return
 	}
-	if m.Names.LMName, err = run.text("model"); err != nil {
-		m.Names.LMName = ""
+	if run, err := readConfig(fsys, path.Join(path.Dir(at.folder), dictConfig)); err == nil {
+		m.Names.LMName, _ = run.text("model")
+		m.Names.ContextLength, _, _ = run.count("ctx_len")
 	}
-	if n, _, err := run.count("ctx_len"); err == nil {
-		m.Names.ContextLength = n
-	}
-	return nil
 }
 
 // hookpoint matches the folders of sparsify's models that are named by the path of a module, such as layers.5.mlp.
 var hookpoint = regexp.MustCompile(`^[A-Za-z_]\w*(\.\w+)*\.\d+(\.\w+)*$`)
 
-// savedNames reads the names that this program writes in a result.
-func savedNames(c config) (trainer.Names, error) {
-	var n trainer.Names
-	for _, x := range []struct {
-		key string
-		to  *string
-	}{
-		{"lm_name", &n.LMName}, {"submodule_name", &n.SubmoduleName},
-		{"hook_name", &n.HookName}, {"module_path", &n.ModulePath},
-	} {
-		if _, err := get(c, x.key, x.to); err != nil {
-			return n, err
-		}
-	}
-	return n, placeNumbers(c, &n, "context_length", "drop_special")
-}
-
-// placeNumbers reads the names that are no text.
-func placeNumbers(c config, n *trainer.Names, context, dropSpecial string) error {
-	if layer, ok, err := c.count("layer"); err != nil {
-		return err
-	} else if ok {
-		n.Layer = &layer
-	}
-	var err error
-	if n.ContextLength, _, err = c.count(context); err != nil {
-		return err
-	}
-	for _, x := range []struct {
-		key string
-		to  **bool
-	}{{"prepend_bos", &n.PrependBOS}, {dropSpecial, &n.DropSpecial}} {
-		var v bool
-		ok, err := get(c, x.key, &v)
-		if err != nil {
-			return err
-		}
-		if ok {
-			*x.to = &v
-		}
-	}
-	return nil
-}

@@ -1,10 +1,187 @@
 package models
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
+	"path"
+	"slices"
+	"sync"
+
+	"github.com/topksweep/sweep/trainer/models/torchfile"
 )
 
+// dictClass is dictionary_learning's Top-K autoencoder.
+const dictClass = "AutoEncoderTopK"
+
+// readTorch reads ae.pt, or a checkpoint, and the config.json beside it or in the folder above. dictionary_learning's
+// first version wrote four tensors; later ones also write k and the threshold.
 func readTorch(fsys fs.FS, at place) (*Model, string, error) {
-	return nil, "", errors.New(at.path() + ": files of dictionary_learning are not read yet")
+	c, err := optional(readConfig(fsys, path.Join(at.folder, dictConfig)))
+	if err == nil && c.keys == nil && at.folder != "." {
+		c, err = optional(readConfig(fsys, path.Join(path.Dir(at.folder), dictConfig)))
+		if c.keys["trainer"] == nil { // another tool's config.json
+			c = config{}
+		}
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	train, err := c.object("trainer")
+	if err != nil {
+		return nil, "", err
+	}
+	if class, err := train.text("dict_class"); err != nil {
+		return nil, "", err
+	} else if class != "" && class != dictClass {
+		return nil, "", fmt.Errorf("%s: dict_class is %q: only %s is read", train.file, class, dictClass)
+	}
+	dict, err := readDict(fsys, at.path())
+	if err != nil {
+		return nil, "", err
+	}
+	m, err := modelOfDict(dict, at.path())
+	if err != nil {
+		return nil, "", err
+	}
+	for key, want := range map[string]int{"activation_dim": m.ActivationDim, "dict_size": m.DictSize} {
+		if err := train.size(key, want); err != nil {
+			return nil, "", err
+		}
+	}
+	k, ok, err := train.count("k")
+	switch {
+	case err != nil:
+		return nil, "", err
+	case ok && m.K != 0 && k != m.K:
+		return nil, "", fmt.Errorf("%s: k is %d, but the tensor k of %s is %d", train.file, k, at.path(), m.K)
+	case ok:
+		m.K = k
+	case m.K == 0:
+		return nil, "", fmt.Errorf("%s: it has four tensors, without k: write the k that the model was trained with into "+
+			"%s beside it, as {\"trainer\": {\"k\": 32}}", at.path(), dictConfig)
+	}
+	m.Names = dictNames(c, train)
+	return m, "dictionary_learning: " + at.path(), nil
 }
+
+// readDict reads a file of torch.save that holds a dict.
+func readDict(fsys fs.FS, name string) (*torchfile.Dict, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	body, err := readerAt(f, info.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	v, err := torchfile.Read(body, info.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	dict, ok := v.(*torchfile.Dict)
+	if !ok {
+		return nil, fmt.Errorf("%s: it holds no dict of tensors, as torch.save(model.state_dict(), …) writes it", name)
+	}
+	return dict, nil
+}
+
+// readerAt returns a file as an io.ReaderAt. One that can only be read from start to end is held in memory.
+func readerAt(f fs.File, size int64) (io.ReaderAt, error) {
+	switch f := f.(type) {
+	case io.ReaderAt:
+		return f, nil
+	case io.ReadSeeker:
+		return &seeking{f: f}, nil
+	}
+	data, err := io.ReadAll(io.LimitReader(f, size))
+	if err == nil && int64(len(data)) < size {
+		err = io.ErrUnexpectedEOF
+	}
+	return bytes.NewReader(data), err
+}
+
+// seeking reads at an offset by seeking.
+type seeking struct {
+	mu sync.Mutex
+	f  io.ReadSeeker
+}
+
+func (s *seeking) ReadAt(p []byte, off int64) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := s.f.Seek(off, io.SeekStart); err != nil {
+		return 0, err
+	}
+	n, err := io.ReadFull(s.f, p)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// modelOfDict makes a model of the tensors of an AutoEncoderTopK. K is 0 where there are only four.
+func modelOfDict(dict *torchfile.Dict, file string) (*Model, error) {
+	l := layout{"encoder.weight", "encoder.bias", "decoder.weight", "b_dec", false, true}
+	want := []string{l.wEnc, l.bEnc, l.wDec, l.bDec}
+	var names []string
+	byName := map[string]*torchfile.Tensor{}
+	for _, item := range dict.Items() {
+		name, isText := item.Key.(string)
+		t, isTensor := item.Value.(*torchfile.Tensor)
+		if !isText || !isTensor {
+			return nil, fmt.Errorf("%s: the entry %.40q is no tensor with a name", file, fmt.Sprint(item.Key))
+		}
+		names, byName[name] = append(names, name), t
+	}
+	slices.Sort(names)
+	for _, n := range want {
+		if byName[n] == nil {
+			return nil, fmt.Errorf("%s: the tensor %s is missing; there are %.300q: only %s is read", file, n, names, dictClass)
+		}
+	}
+	tensors := map[string]array{}
+	for _, n := range names {
+		t := byName[n]
+		switch {
+		case slices.Contains(want, n):
+			v, err := t.Float32s()
+			if err != nil {
+				return nil, fmt.Errorf("%s: the tensor %s: %w", file, n, err)
+			}
+			tensors[n] = array{t.Shape, v, t.DType}
+		case n != "k" && n != "threshold":
+			return nil, fmt.Errorf("%s: the tensor %.40q belongs to no %s", file, n, dictClass)
+		}
+	}
+	m, err := assemble(tensors, file, l)
+	if err != nil {
+		return nil, err
+	}
+	if t := byName["k"]; t != nil {
+		v, err := t.Int64s()
+		if err != nil || len(v) != 1 || v[0] < 1 || v[0] > int64(m.DictSize) {
+			return nil, fmt.Errorf("%s: the tensor k, %v, is no whole number from 1 to %d (%v)", file, brieflyInts(v), m.DictSize, err)
+		}
+		m.K = int(v[0])
+	}
+	if t := byName["threshold"]; t != nil {
+		v, err := t.Float32s()
+		if err != nil || len(v) != 1 || notFinite(v[0]) {
+			return nil, fmt.Errorf("%s: the tensor threshold is no finite number (%v)", file, err)
+		}
+		if threshold := float64(v[0]); threshold >= 0 {
+			m.Threshold = &threshold
+		}
+	}
+	return m, nil
+}
+
+func brieflyInts(v []int64) []int64 { return v[:min(len(v), 5)] }

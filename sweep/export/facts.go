@@ -1,0 +1,69 @@
+package export
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/report"
+	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/models"
+)
+
+// RunLimit is the largest size in bytes of a model's weights of which a finished run leaves the files of all tools, each
+// with a copy of the weights. Of a larger one it leaves sparsify's.
+const RunLimit = 256 << 20
+
+// WeightBytes is the size of the weights of a model: float32.
+func WeightBytes(c trainer.Config) int64 { return 4 * c.Params() }
+
+// RunFormats lists the formats that a finished run leaves.
+func RunFormats(c trainer.Config) []models.Format {
+	if WeightBytes(c) > RunLimit {
+		return []models.Format{models.Sparsify}
+	}
+	return []models.Format{models.Sparsify, models.SAELens, models.DictionaryLearning}
+}
+
+// Metadata are the strings that a run's model has in the headers of safetensors files.
+func Metadata(r ledger.Result) map[string]string { return map[string]string{"sweep.cell": r.Cell} }
+
+// leftOut lists columns of the results that a model card does not have: times and other things that differ between equal
+// runs, keys of a store, and names, which are fields of a model.
+func leftOut() []string {
+	return []string{
+		"status", "error", "run", "model_path", "curve_path", "density", "steps_trained", "steps_shared", "peak_bytes",
+		"lm_name", "layer", "submodule_name", "hook_name", "module_path", "context_length", "prepend_bos", "drop_special",
+	}
+}
+
+// Facts says for a model card what a run was: its sweep and cell, settings, metrics, data and build. Each has the name
+// of a column of the results. h is the plan, or nil where it is not known.
+func Facts(h *plan.Header, r ledger.Result) []models.Fact {
+	t := report.Rows{Plan: h, Results: []ledger.Result{r}}.Table()
+	var out []models.Fact
+	for i, c := range t.Columns {
+		v := t.Rows[0][i]
+		if v == nil || slices.Contains(leftOut(), c.Name) || report.Varies(c.Name) && !ofBuild(c.Name) {
+			continue
+		}
+		out = append(out, models.Fact{Name: c.Name, Value: text(v)})
+	}
+	return out
+}
+
+// ofBuild reports whether a column says what trained the run.
+func ofBuild(name string) bool { return name == "class" || name == "device" || name == "build" }
+
+// text writes a value of a table in full.
+func text(v any) string {
+	switch v := v.(type) {
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	case string:
+		return v
+	}
+	return fmt.Sprint(v)
+}

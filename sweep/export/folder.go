@@ -1,0 +1,254 @@
+package export
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/topksweep/sweep/trainer/models"
+)
+
+// readmeFile is what package models calls its README, which names the formats that are there: it changes with them.
+const readmeFile = "README.md"
+
+// ErrOther is returned for a folder that holds something else than what is to be written.
+var ErrOther = errors.New("holds something else")
+
+// weightFiles are the files by which a folder shows a format.
+func weightFiles() map[models.Format]string {
+	return map[models.Format]string{
+		models.Sparsify: "sae.safetensors", models.SAELens: "sae_weights.safetensors",
+		models.DictionaryLearning: "ae.pt", models.Reference: filepath.Join("reference", "ae.pt"),
+	}
+}
+
+// Present lists the formats whose files a folder holds.
+func Present(folder string) (out []models.Format) {
+	for _, f := range models.Formats() {
+		if info, err := os.Stat(filepath.Join(folder, weightFiles()[f])); err == nil && info.Mode().IsRegular() {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// A Change says what WriteFolder did.
+type Change string
+
+const (
+	Written  Change = "written"  // the folder was not there
+	Added    Change = "added"    // files came to those that it held
+	Same     Change = "same"     // it held the same
+	Replaced Change = "replaced" // it held something else, and force was given
+)
+
+// WriteFolder writes files to a folder. A folder that is not there appears whole. To one that is there, files of other
+// formats are added, each whole, and its README is replaced. If a file is there with other bytes, or the folder holds
+// files and none of these, the error is ErrOther and nothing is changed. With force such a folder is replaced, if it
+// holds nothing but files of models.
+func WriteFolder(ctx context.Context, folder string, files []models.File, force bool) (Change, error) {
+	entries, err := os.ReadDir(folder)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && len(entries) == 0:
+		return Written, create(ctx, folder, files)
+	case err != nil:
+		return "", err
+	}
+	missing, other, err := compare(ctx, folder, files)
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case other != "" && !force:
+		return "", fmt.Errorf("%s %w: %s", folder, ErrOther, other)
+	case other != "":
+		return Replaced, replace(ctx, folder, files)
+	case len(missing) == 0:
+		return Same, nil
+	}
+	for _, f := range missing {
+		if err := writeFile(ctx, filepath.Join(folder, filepath.FromSlash(f.Name)), f); err != nil {
+			return "", err
+		}
+	}
+	return Added, nil
+}
+
+// compare returns the files that a folder lacks, the README last, and what else it holds if it is not of this model.
+func compare(ctx context.Context, folder string, files []models.File) (missing []models.File, other string, err error) {
+	var readme *models.File
+	same := false
+	for _, f := range files {
+		equal, err := equalFile(ctx, filepath.Join(folder, filepath.FromSlash(f.Name)), f)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			missing = append(missing, f)
+		case err != nil:
+			return nil, "", err
+		case f.Name == readmeFile:
+			if !equal {
+				readme = &f
+			}
+		case !equal:
+			return nil, f.Name + " has other content", nil
+		default:
+			same = true
+		}
+	}
+	if !same {
+		return nil, "it is not empty, and has none of the files", nil
+	}
+	if readme != nil {
+		missing = append(missing, *readme)
+	}
+	slices.SortStableFunc(missing, func(a, b models.File) int { return strings.Compare(order(a), order(b)) })
+	return missing, "", nil
+}
+
+// order puts the README behind what it is about.
+func order(f models.File) string {
+	if f.Name == readmeFile {
+		return "1"
+	}
+	return "0"
+}
+
+// equalFile reports whether a file on disk has these bytes.
+func equalFile(ctx context.Context, path string, f models.File) (bool, error) {
+	on, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer on.Close()
+	info, err := on.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() != f.Size {
+		return false, err
+	}
+	a, b := make([]byte, 1<<20), make([]byte, 1<<20)
+	for at := int64(0); at < f.Size; {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		n := int(min(int64(len(a)), f.Size-at))
+		if _, err := io.ReadFull(on, a[:n]); err != nil {
+			return false, fmt.Errorf("read %s: %w", path, err)
+		}
+		if _, err := f.Body.ReadAt(b[:n], at); err != nil && !(err == io.EOF && at+int64(n) == f.Size) {
+			return false, err
+		}
+		if !bytes.Equal(a[:n], b[:n]) {
+			return false, nil
+		}
+		at += int64(n)
+	}
+	return true, nil
+}
+
+// create writes a folder that is not there, or empty: under another name beside it first.
+func create(ctx context.Context, folder string, files []models.File) error {
+	parent := filepath.Dir(filepath.Clean(folder))
+	if err := os.MkdirAll(parent, 0o777); err != nil {
+		return err
+	}
+	part, err := os.MkdirTemp(parent, "."+filepath.Base(folder)+".part-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(part)
+	if err := os.Chmod(part, 0o755); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := writeFile(ctx, filepath.Join(part, filepath.FromSlash(f.Name)), f); err != nil {
+			return err
+		}
+	}
+	if err := os.Remove(folder); err != nil && !errors.Is(err, fs.ErrNotExist) { // only an empty one is removed
+		return err
+	}
+	return os.Rename(part, folder)
+}
+
+// replace writes a folder in place of another, which must hold nothing but files of models.
+func replace(ctx context.Context, folder string, files []models.File) error {
+	known := []string{readmeFile, "cfg.json", "config.json", "result.json", "curve.json", "reference"}
+	for _, name := range weightFiles() {
+		known = append(known, name)
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return err
+	}
+	inside, err := os.ReadDir(filepath.Join(folder, "reference"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range slices.Concat(entries, inside) {
+		if !slices.Contains(known, e.Name()) {
+			return fmt.Errorf("%s %w: %s, which is no file of a model and so is not replaced: move it away",
+				folder, ErrOther, e.Name())
+		}
+	}
+	old, err := os.MkdirTemp(filepath.Dir(filepath.Clean(folder)), "."+filepath.Base(folder)+".old-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(old)
+	part := filepath.Join(old, "new")
+	if err := create(ctx, part, files); err != nil {
+		return err
+	}
+	away := filepath.Join(old, "old")
+	if err := os.Rename(folder, away); err != nil {
+		return err
+	}
+	if err := os.Rename(part, folder); err != nil {
+		return errors.Join(err, os.Rename(away, folder))
+	}
+	return nil
+}
+
+// writeFile writes a file under another name first, so that no reader finds a part of it.
+func writeFile(ctx context.Context, path string, f models.File) (err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return err
+	}
+	part, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".part-")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			part.Close()
+			os.Remove(part.Name())
+		}
+	}()
+	if err := part.Chmod(0o644); err != nil {
+		return err
+	}
+	from := io.NewSectionReader(f.Body, 0, f.Size)
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if _, err := io.CopyN(part, from, 16<<20); err == io.EOF {
+			break
+		} else if err != nil {
+			return err
+		}
+	}
+	if err := part.Sync(); err != nil {
+		return err
+	}
+	if err := part.Close(); err != nil {
+		return err
+	}
+	return os.Rename(part.Name(), path)
+}

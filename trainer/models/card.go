@@ -1,0 +1,157 @@
+package models
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/topksweep/sweep/trainer"
+)
+
+// hubName matches the names of models on the Hugging Face hub.
+var hubName = regexp.MustCompile(`^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$`)
+
+// card returns README.md: a model card whose header the Hugging Face hub reads, what the model is, and how it is loaded.
+func (m *Model) card(formats []Format) string {
+	var b strings.Builder
+	line := func(format string, a ...any) { fmt.Fprintf(&b, format+"\n", a...) }
+	line("---")
+	if slices.Contains(formats, SAELens) {
+		line("library_name: saelens")
+	}
+	line("tags:\n- sparse-autoencoder\n- top-k\n- interpretability")
+	for _, f := range Formats() {
+		if slices.Contains(formats, f) && f != Reference && f != SAELens {
+			line("- %s", f)
+		}
+	}
+	if hubName.MatchString(m.Names.LMName) {
+		line("base_model: %q", m.Names.LMName)
+	}
+	line("---\n")
+	line("# Top-K sparse autoencoder\n")
+	line("It takes activations of width %d, as the model that they come from puts them out, and has %d latents. Of each "+
+		"token it keeps\nthe %d latents with the largest activations.\n", m.ActivationDim, m.DictSize, m.K)
+	m.cardTables(line)
+	line("## Loading it\n")
+	line("In plain torch, in this folder. `x` holds activations, [tokens, %d]:\n", m.ActivationDim)
+	line("```python\n%s```\n", m.torchLines(formats))
+	line("`acts` [tokens, %d] are the activations of the latents, and `x_hat` is the reconstruction.\n", m.DictSize)
+	if deviation := UnitNorms(m); deviation > unitTolerance {
+		line("The norms of the decoder's rows differ from 1 by up to %.3g. SAEBench does not take such a model.\n", deviation)
+	}
+	if m.Threshold != nil {
+		line("Instead of the %d largest, a model can keep all activations above the threshold, %s. Then a latent does not\n"+
+			"depend on the others of its token:\n", m.K, number(*m.Threshold))
+		line("```python\nacts = pre * (pre > %s)\n```\n", number(*m.Threshold))
+	}
+	line("Tools that load this folder:\n")
+	line("```python\n%s```", m.toolLines(formats))
+	return b.String()
+}
+
+// cardTables writes where the activations come from, and the facts.
+func (m *Model) cardTables(line func(string, ...any)) {
+	facts := append(nameFacts(m.Names), m.Facts...)
+	if len(facts) == 0 {
+		return
+	}
+	line("| | |\n|---|---|")
+	for _, f := range facts {
+		line("| %s | %s |", cardText(f.Name), cardText(f.Value))
+	}
+	line("")
+}
+
+// nameFacts returns the names as facts.
+func nameFacts(n trainer.Names) (out []Fact) {
+	add := func(name, value string) {
+		if value != "" {
+			out = append(out, Fact{name, value})
+		}
+	}
+	add("language model", n.LMName)
+	if n.Layer != nil {
+		add("layer, from 0", strconv.Itoa(*n.Layer))
+	}
+	add("place", n.SubmoduleName)
+	add("module", n.ModulePath)
+	add("hook in TransformerLens", HookName(n))
+	if n.ContextLength != 0 {
+		add("tokens per context", strconv.Itoa(n.ContextLength))
+	}
+	if n.PrependBOS != nil {
+		add("contexts begin with a token that the tokenizer adds", yesNo(*n.PrependBOS))
+	}
+	if n.DropSpecial != nil {
+		add("special tokens are left out", yesNo(*n.DropSpecial))
+	}
+	return out
+}
+
+func yesNo(v bool) string {
+	if v {
+		return "yes"
+	}
+	return "no"
+}
+
+// cardText returns text for a field of a Markdown table: in one line, and no part of it is markup.
+func cardText(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "|", "\\|", "\\", "\\\\", "`", "\\`", "*", "\\*",
+		"[", "\\[", "]", "\\]", "~", "\\~").Replace(s)
+}
+
+// torchLines returns lines of Python that load the model and compute acts and x_hat of x.
+func (m *Model) torchLines(formats []Format) string {
+	load, file := "load_file", sparsifyWeights
+	enc, bias, dec := `w["encoder.weight"].T`, `w["encoder.bias"]`, `w["W_dec"]`
+	switch {
+	case slices.Contains(formats, Sparsify):
+	case slices.Contains(formats, SAELens):
+		file, enc, bias = saelensWeights, `w["W_enc"]`, `w["b_enc"]`
+	default:
+		load, file, dec = "torch.load", dictWeights, `w["decoder.weight"].T`
+		if !slices.Contains(formats, DictionaryLearning) {
+			file = referenceFolder + "/" + dictWeights
+		}
+	}
+	var b strings.Builder
+	b.WriteString("import torch\n")
+	if load == "load_file" {
+		b.WriteString("from safetensors.torch import load_file\n")
+	}
+	fmt.Fprintf(&b, "w = %s(%q)\n", load, file)
+	fmt.Fprintf(&b, "pre = torch.relu((x - w[\"b_dec\"]) @ %s + %s)\n", enc, bias)
+	fmt.Fprintf(&b, "top = pre.topk(%d, dim=-1)\n", m.K)
+	b.WriteString("acts = torch.zeros_like(pre).scatter(-1, top.indices, top.values)\n")
+	fmt.Fprintf(&b, "x_hat = acts @ %s + w[\"b_dec\"]\n", dec)
+	return b.String()
+}
+
+// toolLines returns lines of Python that load the model with the tools' own loaders.
+func (m *Model) toolLines(formats []Format) string {
+	var b strings.Builder
+	for _, f := range Formats() {
+		if !slices.Contains(formats, f) {
+			continue
+		}
+		switch f {
+		case Sparsify:
+			b.WriteString("from sparsify import SparseCoder  # without a GPU, set SPARSIFY_DISABLE_TRITON=1 first\n" +
+				"sae = SparseCoder.load_from_disk(\".\")\n")
+		case SAELens:
+			b.WriteString("from sae_lens import SAE\nsae = SAE.load_from_disk(\".\")\n")
+		case DictionaryLearning:
+			b.WriteString("from dictionary_learning.utils import load_dictionary\n" +
+				"sae, config = load_dictionary(\".\", device=\"cpu\")\n")
+		case Reference:
+			fmt.Fprintf(&b, "# the first AutoEncoderTopK of dictionary_learning, which holds four tensors\n"+
+				"sae = AutoEncoderTopK.from_pretrained(\"%s/%s\", k=%d)\n", referenceFolder, dictWeights, m.K)
+		}
+	}
+	return b.String()
+}
