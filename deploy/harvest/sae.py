@@ -54,15 +54,17 @@ NAMES = ("lm_name", "layer", "submodule_name", "hook_name", "module_path", "cont
 
 
 def names(config):
-    """Returns what cfg.json, as sparsify and SAELens have it, or dictionary_learning's config.json says of the
-    place of the activations, under the names of result.json."""
+    """Returns what cfg.json or config.json says of the place of the activations, under the names of result.json."""
     meta, trainer, buffer = (config.get(k) or {} for k in ("metadata", "trainer", "buffer"))
-    out = {k: meta.get(k, config.get(k)) for k in NAMES}
-    out["lm_name"] = out["lm_name"] or meta.get("model_name") or trainer.get("lm_name")
-    out["context_length"] = out["context_length"] or meta.get("context_size") or buffer.get("ctx_len")
-    for k in ("layer", "submodule_name"):
-        out[k] = trainer.get(k) if out[k] is None else out[k]
-    return {k: v for k, v in out.items() if v is not None and v != ""}
+    special = meta.get("exclude_special_tokens")  # SAELens also knows a list of tokens
+    found = {
+        "lm_name": meta.get("model_name") or trainer.get("lm_name"), "layer": meta.get("layer", trainer.get("layer")),
+        "submodule_name": meta.get("submodule_name") or trainer.get("submodule_name"),
+        "hook_name": meta.get("hook_name"), "module_path": meta.get("hf_hook_name"),
+        "context_length": meta.get("context_size") or buffer.get("ctx_len"), "prepend_bos": meta.get("prepend_bos"),
+        "drop_special": special if isinstance(special, bool) else None,
+    } | {k: v for k, v in (config.get("names") or {}).items() if k in NAMES}
+    return {k: v for k, v in found.items() if v is not None and v != ""}
 
 
 def weights(path, config):
