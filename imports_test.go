@@ -214,8 +214,9 @@ var layout = []row{
 		allow: []string{
 			"cmd/sweep/progress", "sweep/spelling", "sweep/grid", "sweep/plan", "sweep/protocol", "sweep/ledger", "sweep/report",
 			"sweep/table", "sweep/track", "sweep/similarity", "sweep/observe", "sweep/scaling", "sweep/figures", "sweep/page",
+			"sweep/export",
 			"workflows", "activities", "activities/hostmem", "deploy/local",
-			"trainer", "trainer/cpu", "trainer/cuda", "trainer/data",
+			"trainer", "trainer/cpu", "trainer/cuda", "trainer/data", "trainer/models",
 			"storage", "storage/dir", "storage/disk", "storage/minio",
 			"go.temporal.io/api/...", "go.temporal.io/sdk/...", "google.golang.org/grpc/...",
 			"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sync/errgroup", "golang.org/x/term",

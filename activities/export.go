@@ -24,9 +24,9 @@ const (
 	modelCurve  = ledger.CurveFile
 )
 
-// export writes a run's model for use in other tools: the files of export.RunFormats, a README, and beside them the run's
-// result and loss curve. It is the model that the result's metrics are of: the rows of W_dec are at unit norm. The
-// result's scale is folded into the biases, so that the model takes activations as they are stored.
+// export writes a run's model for use in other tools: the files of export.RunFormats, a README, and beside them the
+// run's result and loss curve. It is the model that the result's metrics are of: the rows of W_dec are at unit norm.
+// The result's scale is folded into the biases, so that the model takes activations as they are stored.
 func (a *Activities) export(ctx context.Context, h *plan.Header, id string, r ledger.Result, s *trainer.State) error {
 	r.Sweep, r.Run = h.ID, id
 	model, err := modelOf(h, r, s)
@@ -86,8 +86,8 @@ func (a *Activities) put(ctx context.Context, key string, body io.ReaderAt, size
 }
 
 // unscaled returns the biases of a state with the data's scale folded into them. Training saw scale·x, where x are the
-// stored activations. With every bias divided by scale the same latents fire on x, with activations divided by scale. The
-// error is a *trainer.NumericError where float32 cannot hold a bias.
+// stored activations. With every bias divided by scale the same latents fire on x, with activations divided by scale.
+// The error is a *trainer.NumericError where float32 cannot hold a bias.
 func unscaled(s *trainer.State, scale float64) (trainer.Params, error) {
 	var err error
 	fold := func(name string, v []float32) []float32 {

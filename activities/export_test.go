@@ -292,7 +292,8 @@ func TestExportOfExtremes(t *testing.T) {
 	}
 	s.W.BDec[2], r.Scale = 1e30, 1e-20
 	var numeric *trainer.NumericError
-	if err := w.export(t.Context(), &w.plan.Header, "y", r, s); !errors.As(err, &numeric) || !strings.Contains(err.Error(), "b_dec") {
+	err := w.export(t.Context(), &w.plan.Header, "y", r, s)
+	if !errors.As(err, &numeric) || !strings.Contains(err.Error(), "b_dec") {
 		t.Errorf("1e30 over 1e-20: %v", err)
 	}
 }

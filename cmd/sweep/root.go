@@ -42,6 +42,7 @@ the flags are wrong and nothing was started; 130 interrupted, with all work save
 		newCancelCommand(env), newRetryCommand(env), newExtendCommand(env), newWorkerCommand(env),
 		newDataCommand(env), newGCCommand(env), newBenchCommand(env), newVersionCommand(env),
 		newFitCommand(env), newPredictCommand(env), newPlotCommand(env), newReportCommand(env), newTrackCommand(env),
+		newExportCommand(env),
 	)
 	makeStrict(root)
 	return root

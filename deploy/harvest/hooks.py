@@ -14,7 +14,7 @@ PATHS = {
 }
 
 # Families whose block ends with a layer norm, so that its output is the normalised residual stream.
-NORMALIZED = {"bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert", "mpnet", "deberta", "deberta-v2"}
+NORMALIZED = {"bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert", "mpnet"}
 
 # Families that normalise what MLP and attention put out before they add it. TransformerLens names what is added, and
 # the hooks mlp_out and attn_out take what the modules put out.

@@ -12,8 +12,8 @@ import (
 	"github.com/topksweep/sweep/trainer/models"
 )
 
-// RunLimit is the largest size in bytes of a model's weights of which a finished run leaves the files of all tools, each
-// with a copy of the weights. Of a larger one it leaves sparsify's.
+// RunLimit is the largest size in bytes of a model's weights of which a finished run leaves the files of all tools,
+// each with a copy of the weights. Of a larger one it leaves sparsify's.
 const RunLimit = 256 << 20
 
 // WeightBytes is the size of the weights of a model: float32.
@@ -30,8 +30,8 @@ func RunFormats(c trainer.Config) []models.Format {
 // Metadata are the strings that a run's model has in the headers of safetensors files.
 func Metadata(r ledger.Result) map[string]string { return map[string]string{"sweep.cell": r.Cell} }
 
-// leftOut lists columns of the results that a model card does not have: times and other things that differ between equal
-// runs, keys of a store, and names, which are fields of a model.
+// leftOut lists columns of the results that a model card does not have: what differs between equal runs, keys of a
+// store, and names, which are fields of a model.
 func leftOut() []string {
 	return []string{
 		"status", "error", "run", "model_path", "curve_path", "density", "steps_trained", "steps_shared", "peak_bytes",

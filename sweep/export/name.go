@@ -129,7 +129,7 @@ func checkElement(e string) error {
 	return nil
 }
 
-// safe writes a value as part of a folder's name: letters, digits and . _ - + = stay, and _ takes the place of all else.
+// safe writes a value as part of a folder's name: letters, digits and . _ - + = stay, and all else is _.
 // So openai/gpt2 is openai_gpt2, and .. is __. What is not there or empty is _, and a long value is cut and has a hash
 // of the whole.
 func safe(v any) string {
@@ -159,8 +159,8 @@ func safe(v any) string {
 	return out
 }
 
-// Default names folders where no template is asked for: by the settings that vary, as in k8_dict_size512, or by the IDs
-// of the runs where nothing varies, or where such names would be long or equal.
+// Default names folders where no template is asked for: by the settings that vary, as in k8_dict_size512. They have the
+// IDs of the runs where nothing varies, or where such names would be long or equal.
 func Default(t *table.Table, axes []string) ([]string, error) {
 	var parts []string
 	for _, key := range axes {
@@ -195,21 +195,16 @@ func (n Name) Folders(t *table.Table) ([]string, error) {
 
 // missing says what to add to the template so that two rows have two names.
 func (n Name) missing(t *table.Table, a, b int) string {
-	var keys []string
-	for _, f := range trainer.Fields() {
-		if !slices.Contains(n.Keys(), f.Key) && safe(t.Value(a, f.Key)) != safe(t.Value(b, f.Key)) {
-			keys = append(keys, "{"+f.Key+"}")
+	keys := []string{"cell", "run", "sweep"}
+	for _, f := range slices.Backward(trainer.Fields()) {
+		keys = append([]string{f.Key}, keys...)
+	}
+	for _, key := range keys {
+		if !slices.Contains(n.Keys(), key) && safe(t.Value(a, key)) != safe(t.Value(b, key)) {
+			return "add {" + key + "} to the name"
 		}
 	}
-	for _, key := range []string{"cell", "run", "sweep"} {
-		if len(keys) == 0 && t.Value(a, key) != t.Value(b, key) {
-			keys = append(keys, "{"+key+"}")
-		}
-	}
-	if len(keys) == 0 {
-		return "they are one run, which is asked for twice"
-	}
-	return "add " + strings.Join(keys, " or ") + " to the name"
+	return "they are one run, which is asked for twice"
 }
 
 func (n Name) String() string { return n.source }

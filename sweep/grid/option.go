@@ -46,7 +46,7 @@ func dataOptions(d *trainer.DataSpec, s *trainer.Synthetic) []option {
 		{key: "module_path", set: setText(&d.ModulePath),
 			doc: "the module that puts the activations out, recorded"},
 		{key: "context_length", set: setInt(&d.ContextLength, 1, trainer.MaxContextLength),
-			doc: "tokens that the language model saw at once, special ones included; recorded"},
+			doc: "tokens that the language model saw at once, with special ones; recorded"},
 		{key: "prepend_bos", set: setOptionalBool(&d.PrependBOS),
 			doc: "whether each context began with a special token; recorded"},
 		{key: "drop_special", set: setOptionalBool(&d.DropSpecial),

@@ -172,6 +172,9 @@ func parseHarvest(b []byte) (names map[string]string, problem string) {
 			names[key] = value
 		}
 	}
+	if file.Names == nil {
+		deriveHook(names, file.Config["model_type"])
+	}
 	switch {
 	case len(bad) > 0:
 		return names, "has no usable value of " + strings.Join(bad, ", ") + ", which stays open"
@@ -179,6 +182,21 @@ func parseHarvest(b []byte) (names map[string]string, problem string) {
 		return names, "does not say where the activations come from"
 	}
 	return names, ""
+}
+
+// deriveHook adds the hook's name to the names of an older harvest.json, as deploy/harvest/hooks.py makes it. modelType
+// is that of transformers, such as "bert". The block of a BERT ends with a layer norm, so that TransformerLens has
+// another name for what it puts out. Of other families nothing is derived here: package models makes the usual name of
+// layer and submodule_name.
+func deriveHook(names map[string]string, modelType json.RawMessage) {
+	normalized := []string{"bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert", "mpnet"}
+	var family string
+	if json.Unmarshal(modelType, &family) != nil || !slices.Contains(normalized, family) {
+		return
+	}
+	if names["layer"] != "" && names["submodule_name"] == `"resid_post"` {
+		names["hook_name"] = fmt.Sprintf(`"blocks.%s.hook_normalized_resid_post"`, names["layer"])
+	}
 }
 
 // nameValue is the canonical JSON of one name; "" if it is not there or null.

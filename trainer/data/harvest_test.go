@@ -159,7 +159,7 @@ func TestNamesOfRealShards(t *testing.T) {
 	defer s.Close()
 	want := trainer.Names{
 		LMName: "all-MiniLM-L6-v2", Layer: new(3), SubmoduleName: "resid_post", ModulePath: "encoder.layer.3",
-		ContextLength: 128, DropSpecial: new(true),
+		HookName: "blocks.3.hook_normalized_resid_post", ContextLength: 128, DropSpecial: new(true),
 	}
 	if got, notes := s.Names(trainer.Names{}); !reflect.DeepEqual(got, want) || notes != nil {
 		t.Errorf("%v, %q", nameValues(got), notes)

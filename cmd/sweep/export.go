@@ -1,0 +1,355 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/topksweep/sweep/cmd/sweep/progress"
+	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep/export"
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/report"
+	"github.com/topksweep/sweep/trainer/models"
+)
+
+// A runToExport is a run, and the folder for its model.
+type runToExport struct {
+	header *plan.Header // nil if no plan has the run any more
+	result ledger.Result
+	folder string
+}
+
+// find returns the runs that the arguments name, each with its folder below --out.
+func (o *exportOptions) find(ctx context.Context, l *ledger.Ledger) ([]runToExport, error) {
+	var out []runToExport
+	var all []report.Rows
+	seen := map[string]bool{}
+	for _, arg := range o.of {
+		rows, chosen, err := o.rows(ctx, l, arg)
+		if err != nil {
+			return nil, err
+		}
+		var names []string
+		if !o.name.given {
+			if names, err = defaultFolders(rows); err != nil {
+				return nil, err
+			}
+		}
+		picked := report.Rows{Plan: rows.Plan}
+		for _, i := range chosen {
+			x := runToExport{header: rows.Plan, result: rows.Results[i]}
+			of := x.result.Sweep + "/" + x.result.Run
+			if seen[of] {
+				continue // a run may be named, and its sweep too
+			}
+			seen[of] = true
+			if names != nil {
+				x.folder = names[i]
+			}
+			picked.Results = append(picked.Results, x.result)
+			out = append(out, x)
+		}
+		all = append(all, picked)
+	}
+	if o.name.given {
+		t := report.Join(all...).Table()
+		names, err := o.name.is.Folders(&t)
+		if err != nil {
+			return nil, inputError{fmt.Errorf("--name %q: %w", &o.name, err)}
+		}
+		for i := range out {
+			out[i].folder = names[i]
+		}
+	}
+	for i := range out {
+		out[i].folder = filepath.Join(o.out, filepath.FromSlash(out[i].folder))
+	}
+	return out, nil
+}
+
+// rows reads the results of a sweep, or of the sweep that has a run, and the numbers of those that are chosen. Of a run
+// that no plan has any more there is its result alone.
+func (o *exportOptions) rows(ctx context.Context, l *ledger.Ledger, arg string) (report.Rows, []int, error) {
+	fail := func(err error) (report.Rows, []int, error) { return report.Rows{}, nil, err }
+	header, err := l.Find(ctx, arg)
+	unknown := (*ledger.UnknownSweepError)(nil)
+	isRun := errors.As(err, &unknown)
+	run := ""
+	if isRun {
+		if o.selection.given() {
+			return fail(inputError{fmt.Errorf("%w: %s chooses cells of a sweep", unknown, &o.selection)})
+		}
+		header, run, err = findRun(ctx, l, strings.ToLower(arg), unknown)
+	}
+	if err != nil {
+		return fail(err)
+	}
+	if header == nil {
+		r, err := l.Result(ctx, run)
+		r.Run = run
+		return report.Rows{Results: []ledger.Result{r}}, []int{0}, err
+	}
+	results, err := l.Results(ctx, header)
+	if err == nil {
+		err = l.CountAuxK(ctx, results)
+	}
+	if err != nil {
+		return fail(err)
+	}
+	rows := report.Rows{Plan: header, Results: results}
+	var chosen []int
+	switch {
+	case isRun:
+		chosen = []int{slices.IndexFunc(results, func(r ledger.Result) bool { return r.Run == run })}
+	case o.selection.given():
+		if chosen, err = o.selection.match(header, results); err != nil {
+			return fail(err)
+		}
+	default:
+		for i := range results {
+			chosen = append(chosen, i)
+		}
+	}
+	return rows, chosen, nil
+}
+
+// runID matches the IDs of runs and their beginnings.
+var runID = regexp.MustCompile(`^[0-9a-f]{4,20}(-[0-9a-f]{0,8})?$`)
+
+// findRun finds the run whose ID is want, or begins so, and the newest plan that has it. The plan is nil where only its
+// result is left. unknown is the error for a sweep of that name.
+func findRun(
+	ctx context.Context, l *ledger.Ledger, want string, unknown *ledger.UnknownSweepError,
+) (*plan.Header, string, error) {
+	if !runID.MatchString(want) {
+		return nil, "", inputError{fmt.Errorf("%w, and %q is no ID of a run", unknown, want)}
+	}
+	found := map[string]*plan.Header{}
+	for _, id := range unknown.Known {
+		p, err := l.Plan(ctx, id)
+		if errors.Is(err, storage.ErrCorrupt) || errors.Is(err, storage.ErrNotFound) {
+			continue // another plan may have the run, or its result is there
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		for _, c := range p.Cells {
+			run := p.RunID(c.ID)
+			if _, known := found[run]; !known && strings.HasPrefix(run, want) {
+				found[run] = &p.Header
+			}
+		}
+	}
+	completed, err := l.CompletedRuns(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	for run := range completed {
+		if _, known := found[run]; !known && strings.HasPrefix(run, want) {
+			found[run] = nil
+		}
+	}
+	var ids []string
+	for run := range found {
+		if run == want {
+			return found[run], run, nil
+		}
+		ids = append(ids, run)
+	}
+	slices.Sort(ids)
+	switch {
+	case len(ids) == 0:
+		return nil, "", inputError{fmt.Errorf("%w, and no run whose ID begins so", unknown)}
+	case len(ids) > 1:
+		return nil, "", inputError{fmt.Errorf("%s: the IDs of %d runs begin so, as %s and %s: give more of the ID",
+			want, len(ids), ids[0], ids[1])}
+	}
+	return found[ids[0]], ids[0], nil
+}
+
+// defaultFolders names the folders of a sweep's runs: the sweep's ID, and in it the settings that vary.
+func defaultFolders(rows report.Rows) ([]string, error) {
+	t := rows.Table()
+	if rows.Plan == nil {
+		return export.Default(&t, nil)
+	}
+	names, err := export.Default(&t, rows.Plan.Axes)
+	for i := range names {
+		names[i] = path.Join(rows.Plan.ID, names[i])
+	}
+	return names, err
+}
+
+// An exporter writes the models of runs.
+type exporter struct {
+	env     *environment
+	ledger  *ledger.Ledger
+	formats []models.Format
+	force   bool
+	report  exportReport
+}
+
+// exportReport is what -o json prints.
+type exportReport struct {
+	Exported []exported    `json:"exported"`
+	Failed   []notExported `json:"failed"`
+}
+
+type exported struct {
+	Run     string          `json:"run"`
+	Sweep   string          `json:"sweep,omitempty"`
+	Folder  string          `json:"folder"`
+	Change  export.Change   `json:"change"`
+	Formats []models.Format `json:"formats"` // that the folder has now
+	Files   []exportedFile  `json:"files"`
+}
+
+type exportedFile struct {
+	Name  string `json:"name"`
+	Bytes int64  `json:"bytes"`
+}
+
+type notExported struct {
+	Run string `json:"run"`
+	Why string `json:"why"`
+}
+
+// all exports runs one after the other. What is wrong with one is noted, and the others go on.
+func (e *exporter) all(ctx context.Context, runs []runToExport) error {
+	e.report = exportReport{Exported: []exported{}, Failed: []notExported{}}
+	done := progress.PercentOf(e.env.terminal(), "exporting models")
+	for i, x := range runs {
+		done(int64(i), int64(len(runs)))
+		out, err := e.one(ctx, x)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			done(int64(len(runs)), int64(len(runs))) // the line of the progress makes room
+			fmt.Fprintf(e.env.errOut, "run %s is not exported: %v\n", x.result.Run, err)
+			e.report.Failed = append(e.report.Failed, notExported{x.result.Run, err.Error()})
+			continue
+		}
+		e.report.Exported = append(e.report.Exported, out)
+	}
+	done(int64(len(runs)), int64(len(runs)))
+	return nil
+}
+
+// one exports a run.
+func (e *exporter) one(ctx context.Context, x runToExport) (exported, error) {
+	r := x.result
+	if r.Status != plan.Completed {
+		why := string(r.Status)
+		if r.Error != "" {
+			why += ": " + report.Cause(r.Error)
+		}
+		return exported{}, fmt.Errorf("it has no result (%s)", why)
+	}
+	files, formats, err := e.files(ctx, x)
+	if err != nil {
+		return exported{}, err
+	}
+	change, err := export.WriteFolder(ctx, x.folder, files, e.force)
+	if errors.Is(err, export.ErrOther) && !e.force {
+		err = fmt.Errorf("%w; give another --out or --name, or replace it with --force", err)
+	}
+	if err != nil {
+		return exported{}, err
+	}
+	out := exported{Run: r.Run, Sweep: r.Sweep, Folder: x.folder, Change: change, Formats: formats}
+	for _, f := range files {
+		out.Files = append(out.Files, exportedFile{f.Name, f.Size})
+	}
+	return out, nil
+}
+
+// files returns the files of a run's model in the formats that are asked for and those that its folder has.
+func (e *exporter) files(ctx context.Context, x runToExport) ([]models.File, []models.Format, error) {
+	folder, err := e.ledger.ModelFS(ctx, x.result.Run)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil, errors.New("its model is not in the store")
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := readModel(folder, x)
+	if err != nil {
+		return nil, nil, err
+	}
+	if off := models.UnitNorms(m); off > 1e-5 {
+		e.env.note(fmt.Sprintf("run %s: norms of rows of W_dec differ from 1 by up to %.2g, and stay as they are",
+			x.result.Run, off))
+	}
+	formats := slices.Clone(e.formats)
+	if !e.force {
+		formats = append(formats, export.Present(x.folder)...)
+	}
+	formats = slices.DeleteFunc(models.Formats(), func(f models.Format) bool { return !slices.Contains(formats, f) })
+	files, err := models.Files(m, formats...)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, name := range []string{"result.json", ledger.CurveFile} {
+		b, err := readSmallFile(folder, name)
+		if errors.Is(err, fs.ErrNotExist) && name == "result.json" {
+			b, err = json.MarshalIndent(x.result, "", "  ")
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", name, err)
+		}
+		files = append(files, models.File{Name: name, Body: bytes.NewReader(b), Size: int64(len(b))})
+	}
+	return files, formats, nil
+}
+
+// readModel reads a run's model, and gives it what its result tells.
+func readModel(folder fs.FS, x runToExport) (*models.Model, error) {
+	m, _, err := models.Read(folder)
+	if err != nil {
+		return nil, fmt.Errorf("its model in the store: %w", err)
+	}
+	c := x.result.Config
+	if m.ActivationDim != c.ActivationDim || m.DictSize != c.DictSize || m.K != c.K {
+		return nil, fmt.Errorf("its model in the store is another one: width %d, %d latents, k %d; the run has %d, %d, %d",
+			m.ActivationDim, m.DictSize, m.K, c.ActivationDim, c.DictSize, c.K)
+	}
+	m.Names, m.Metadata = x.result.Names, export.Metadata(x.result)
+	m.Facts = append(export.Facts(x.header, x.result), m.Facts...)
+	if m.Threshold == nil {
+		m.Threshold = x.result.Threshold
+	}
+	if m.Scale == 0 {
+		m.Scale = x.result.Scale
+	}
+	return m, nil
+}
+
+// readSmallFile reads a file of a folder, of at most 64 MiB.
+func readSmallFile(folder fs.FS, name string) ([]byte, error) {
+	const most = 64 << 20
+	f, err := folder.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && len(b) > most {
+		err = fmt.Errorf("over %d MiB", most>>20)
+	}
+	return b, err
+}
