@@ -28,7 +28,7 @@ step 'its activations'
 	--text "$library/*.py" --seed 0 --max-tokens 300000 --out activations/language-model
 
 step 'the autoencoders'
-"$work/sweep" run examples/language-model.yaml --dir "$work/state" --no-ui >/dev/null
+"$work/sweep" run examples/language-model/grid.yaml --dir "$work/state" --no-ui >/dev/null
 "$work/sweep" export language-model --to sparsify --dir "$work/state" --out "$work/exported" --name 'k{k}_f{dict_size}'
 
 step 'the loss with each of them, on modules that neither has seen'
