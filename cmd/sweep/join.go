@@ -22,7 +22,7 @@ func joinFile(path string, t *table.Table) (notes []string, err error) {
 	}
 	out, unknown, err := t.Attach(other, "cell", "sweep", "run")
 	if err == nil && unknown > 0 && unknown == len(other.Rows) {
-		err = errors.New("no row is about a cell of these results; the IDs of cells must be whole, as CSV and JSON have them")
+		err = errors.New("no row is about a cell of these results; the column needs whole IDs, as CSV has them")
 	}
 	if err != nil {
 		return nil, inputError{fmt.Errorf("--join %s: %w", path, err)}
@@ -62,5 +62,6 @@ func (o *resultsOptions) joinFiles(env *environment, t *table.Table) error {
 
 // asked lists the columns that the flags name.
 func (o *resultsOptions) asked() []string {
-	return slices.Concat(o.columns, o.groupBy, o.pivot, o.value, o.over, o.where.filter.Columns(), []string{strings.TrimPrefix(o.sort, "-")})
+	return slices.Concat(o.columns, o.groupBy, o.pivot, o.value, o.over, o.where.filter.Columns(),
+		[]string{strings.TrimPrefix(o.sort, "-")})
 }

@@ -62,9 +62,10 @@ func TestJoin(t *testing.T) {
 		t.Errorf("through Parquet:\n%s\nwant\n%s", got, want)
 	}
 	// What both have is compared, and stays once.
-	if got := mustRun(t, dir, "results", "seeds", "--join", parquet, "--join", write("more.csv",
-		"cell,extra\n"+table.Print(all.Value(1, "cell"))+",7\n"), "--columns", "cell,ce_loss,extra", "-o", "csv"); strings.Count(
-		got, "ce_loss") != 1 || !strings.Contains(got, ",1.5,7\n") || !strings.Contains(got, ",0.5,\n") {
+	more := write("more.csv", "cell,extra\n"+table.Print(all.Value(1, "cell"))+",7\n")
+	got := mustRun(t, dir, "results", "seeds", "--join", parquet, "--join", more, "--columns", "cell,ce_loss,extra",
+		"-o", "csv")
+	if strings.Count(got, "ce_loss") != 1 || !strings.Contains(got, ",1.5,7\n") || !strings.Contains(got, ",0.5,\n") {
 		t.Errorf("two files:\n%s", got)
 	}
 	sorted := csvOf("results", "seeds", "--join", loss, "--where", "ce_loss>1", "--sort", "-ce_loss")
@@ -100,7 +101,7 @@ func testJoinErrors(t *testing.T, dir string, write func(name, content string) s
 		"k,x\n1,2\n": `no column "cell"`,
 		"cell,x\n" + cell + ",1\n" + cell + ",2\n": "rows 1 and 2 have the same cell",
 		"cell,x\n,1\n":                      "row 1 has no cell",
-		"cell,x\n" + cell[:10] + ",1\n":     "the IDs of cells must be whole",
+		"cell,x\n" + cell[:10] + ",1\n":     "the column needs whole IDs",
 		"cell,tokens,x\n" + cell + ",1,1\n": "column tokens is there already, with another value",
 		"cell\n" + cell + "\n":              "no column that is not there already",
 		"cell,x\n" + cell + "\n":            "wrong number of fields",
@@ -109,8 +110,9 @@ func testJoinErrors(t *testing.T, dir string, write func(name, content string) s
 		bad := write("bad.csv", content)
 		p := startProgram(t, dir, "results", "seeds", "--join", bad)
 		status := p.exitStatus(t)
-		if err := p.err.String(); status != exitBadInput || !strings.Contains(err, want) || !strings.Contains(err, "--join") ||
-			!strings.Contains(err, bad) || p.out.Len() > 0 {
+		err := p.err.String()
+		if status != exitBadInput || p.out.Len() > 0 || !strings.Contains(err, want) ||
+			!strings.Contains(err, "--join") || !strings.Contains(err, bad) {
 			t.Errorf("%q: status %d, want %s\n%s%s", content, status, want, p.out.String(), err)
 		}
 	}
