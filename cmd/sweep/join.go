@@ -22,7 +22,7 @@ func joinFile(path string, t *table.Table) (notes []string, err error) {
 	}
 	out, unknown, err := t.Attach(other, "cell", "sweep", "run")
 	if err == nil && unknown > 0 && unknown == len(other.Rows) {
-		err = errors.New("no row is about a cell of these results; the column needs whole IDs, as CSV has them")
+		err = errors.New("no row is about a cell of these results; the column cell needs whole IDs")
 	}
 	if err != nil {
 		return nil, inputError{fmt.Errorf("--join %s: %w", path, err)}
@@ -35,8 +35,8 @@ func joinFile(path string, t *table.Table) (notes []string, err error) {
 	return notes, nil
 }
 
-// joinFiles adds the columns of the files of --join. Tables for people are without those of texts and lists, which would
-// fill them.
+// joinFiles adds the columns of the files of --join. Tables for people are without those of texts and lists, which
+// would fill them.
 func (o *resultsOptions) joinFiles(env *environment, t *table.Table) error {
 	before := len(t.Columns)
 	for _, path := range o.join {

@@ -101,7 +101,7 @@ func testJoinErrors(t *testing.T, dir string, write func(name, content string) s
 		"k,x\n1,2\n": `no column "cell"`,
 		"cell,x\n" + cell + ",1\n" + cell + ",2\n": "rows 1 and 2 have the same cell",
 		"cell,x\n,1\n":                      "row 1 has no cell",
-		"cell,x\n" + cell[:10] + ",1\n":     "the column needs whole IDs",
+		"cell,x\n" + cell[:10] + ",1\n":     "the column cell needs whole IDs",
 		"cell,tokens,x\n" + cell + ",1,1\n": "column tokens is there already, with another value",
 		"cell\n" + cell + "\n":              "no column that is not there already",
 		"cell,x\n" + cell + "\n":            "wrong number of fields",

@@ -4,6 +4,7 @@ from, and prints their metrics beside those of deploy/harvest/loss.py on the sam
 import argparse
 import io
 import json
+import logging
 import os
 import shutil
 import sys
@@ -54,6 +55,7 @@ def main():
     p.add_argument("--batches", type=int, default=25, help="(default %(default)s)")
     a = p.parse_args()
     warnings.simplefilter("ignore")
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     import datasets
     import torch
 
