@@ -137,8 +137,8 @@ def measure(a):
     orig, n = sums.pop(0)[0] / lm.predictions, lm.predictions
     ablated = {site: [sums.pop(0)[0] / n for _ in range(2)] for site in sites.values()}
     print(f"{n:,} predictions in {sum(map(len, lm.batches)):,} contexts", file=sys.stderr)
-    return [row(s, site.path, orig, total / n, kl / n, *ablated[site], n)
-            for s, site, (total, kl) in zip(saes, at, sums)]
+    return [row(s, site.path, orig, spliced / n, kl / n, *ablated[site], n)
+            for s, site, (spliced, kl) in zip(saes, at, sums)]
 
 
 def row(s, path, orig, spliced, kl, zero, mean, n):
@@ -163,16 +163,21 @@ def compare(lm, changes):
         logits, targets = lm.forward(batch)
         logp = logits.log_softmax(-1)
         p = logp.exp()
-        sums[0][0] -= logp.gather(1, targets[:, None]).double().sum().item()
+        sums[0][0] -= total(logp.gather(1, targets[:, None]))
         for out, (site, f) in zip(sums[1:], changes):
             site.apply(f)
             logq = lm.forward(batch)[0].log_softmax(-1)
             site.apply(None)
-            out[0] -= logq.gather(1, targets[:, None]).double().sum().item()
+            out[0] -= total(logq.gather(1, targets[:, None]))
             # A token of probability 0 adds nothing, though its logarithm is -inf.
-            out[1] += torch.where(p > 0, p * (logp - logq), 0).sum(-1).double().sum().item()
+            out[1] += total(torch.where(p > 0, p * (logp - logq), 0).sum(-1))
     lm.run(f"the loss, with {len(changes)} changes", step)
     return sums
+
+
+def total(x):
+    """Returns the sum of a tensor, in float64: on the CPU, since not all devices have it."""
+    return x.cpu().double().sum().item()
 
 
 def means(lm, sites):
@@ -184,17 +189,17 @@ def means(lm, sites):
         # Sites of one module, which differ in their positions, take turns.
         for site, out in sums.items():
             def add(x, out=out):
-                out[0] = out[0] + x.double().sum(0)
+                out[0] = out[0] + x.cpu().double().sum(0)
                 out[1] += len(x)
                 return x
             site.apply(add)
             lm.forward(batch)
             site.apply(None)
     lm.run("the mean activations", step)
-    for site, (total, rows) in sums.items():
+    for site, (summed, rows) in sums.items():
         if rows == 0:
             raise LossError(f"no activation of {site.path} is left to change")
-        site.mean = (total / rows).to(torch.float32)
+        site.mean = (summed / rows).to(lm.device, torch.float32)
 
 
 class Site:

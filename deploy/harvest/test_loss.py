@@ -192,6 +192,28 @@ def test_other_hooks(home, tmp_path):
     assert len({r["ce_loss_zero"] for r in got}) == 3
 
 
+FAMILIES = {
+    "gpt_neox": (transformers.GPTNeoXConfig, {}),
+    "llama": (transformers.LlamaConfig, {"num_key_value_heads": 2}),
+    "opt": (transformers.OPTConfig, {"ffn_dim": 32, "word_embed_proj_dim": WIDTH}),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_families(home, tmp_path, family):
+    make, more = FAMILIES[family]
+    torch.manual_seed(1)
+    config = make(vocab_size=20, hidden_size=WIDTH, num_hidden_layers=3, num_attention_heads=2, intermediate_size=32,
+                  max_position_embeddings=32, **more)
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "lm")
+    transformers.AutoTokenizer.from_pretrained(home / "gpt2").save_pretrained(tmp_path / "lm")
+    saes = [identity(tmp_path / h, result={"submodule_name": h}) for h in ("mlp_out", "attn_out", "resid_post")]
+    assert run(home, sae=saes, model=str(tmp_path / "lm"), out=tmp_path / "loss.csv") == 0
+    got = rows(tmp_path / "loss.csv")
+    assert all(close(r["kl"], 0) and close(r["ce_loss_sae"], r["ce_loss"]) for r in got)
+    assert len({r["ce_loss_zero"] for r in got} | {got[0]["ce_loss"]}) == 4
+
+
 def test_files_of_other_tools(home, tmp_path):
     torch.manual_seed(3)
     w, dec = torch.randn(24, WIDTH), torch.randn(24, WIDTH) / 4

@@ -55,11 +55,11 @@ def main():
     p.add_argument("--batches", type=int, default=25, help="(default %(default)s)")
     a = p.parse_args()
     warnings.simplefilter("ignore")
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     import datasets
     import torch
 
     import lm as loading
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     # datasets 3.6 looks for a class that torchvision has no more, if torchvision is there.
     datasets.config.TORCHVISION_AVAILABLE = False
     torch.manual_seed(0)
