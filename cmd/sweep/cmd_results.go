@@ -25,7 +25,11 @@ the beginning of a text, and 'nmse=' finds the rows without a value.
 metric, its standard deviation and the number of runs. --pivot has one column for each
 value of a column. Both take means over seeds alone. Runs that differ in another setting
 are not mixed: it is an error, until --where chooses among them or --over names the
-setting.`,
+setting.
+
+--join adds the columns of a CSV, JSON, JSON Lines or Parquet file, such as the losses
+of a language model that deploy/harvest/loss.py measures. Its column cell says which
+rows they belong to. All other flags know them.`,
 		Example: `  sweep results topk-demo
   sweep results topk-demo -o csv > results.csv
   sweep results topk-demo --out results.parquet
@@ -36,6 +40,7 @@ setting.`,
   sweep results topk-demo --pivot k,dict_size --value nmse --where auxk_alpha=0 -o latex
   sweep results a.parquet b.csv --group-by dict_size --over seed,lr
   sweep results topk-demo --mcc --group-by k,dict_size
+  sweep results topk-demo --join loss.csv --sort -loss_recovered_zero
   sweep results topk-demo --reproducible -o csv | sha256sum`,
 		Args: args(cobra.MinimumNArgs(1)),
 
@@ -58,6 +63,7 @@ setting.`,
 	f.StringSliceVar(&o.over, "over", []string{"seed"}, "the `settings` over which means are taken")
 	f.BoolVar(&o.mcc, "mcc", false, "add the column mcc: how alike the latents of runs are that differ in seed alone; "+
 		"reads their models")
+	f.StringArrayVar(&o.join, "join", nil, "add the columns of a `file` with a column cell; may be given several times")
 	f.BoolVar(&o.reproducible, "reproducible", false, "without the columns that differ between equal sweeps")
 	return c
 }
@@ -79,8 +85,12 @@ func runResults(ctx context.Context, env *environment, o resultsOptions) error {
 		if err := addMCC(ctx, env, o.location, &in.results); err != nil {
 			return err
 		}
-	} else if len(in.rows) == len(o.sweeps) {
+	}
+	if !o.mcc && len(o.join) == 0 && len(in.rows) == len(o.sweeps) {
 		return o.printSweeps(env, in)
+	}
+	if err := o.joinFiles(env, &in.results); err != nil {
+		return err
 	}
 	return o.printTable(env, in.results)
 }

@@ -84,11 +84,12 @@ type resultsOptions struct {
 	over         []string
 	reproducible bool
 	mcc          bool
+	join         []string // files
 }
 
 // checkNames refuses lists of columns that name none, and columns that the other flags leave out.
 func (o *resultsOptions) checkNames() error {
-	ofFiles := slices.ContainsFunc(o.sweeps, isTableFile)
+	ofFiles := slices.ContainsFunc(o.sweeps, isTableFile) || len(o.join) > 0
 	for _, list := range []struct {
 		flag    string
 		columns []string

@@ -6,6 +6,8 @@ import os
 import sys
 import time
 
+from lm import check_length, load, pad, positive
+
 EXAMPLES = """\
 examples:
   # the residual stream after layer 6 of GPT-2, over some Markdown files
@@ -62,14 +64,6 @@ def arguments(argv):
     return a
 
 
-def positive(s):
-    """The type of options that are whole numbers from 1 up."""
-    n = int(s)
-    if n < 1:
-        raise argparse.ArgumentTypeError(f"{n} is less than 1")
-    return n
-
-
 def main(argv=None):
     a = arguments(argv)
     import hooks  # here, since PyTorch takes seconds to load, which --help does not need
@@ -92,8 +86,8 @@ def harvest(a):
     import shards
     import texts
     files = texts.find(a.text, a.exclude, a.seed)
-    model, tokenizer, device = load(a)
-    contexts = texts.Contexts(files, tokenizer, check_length(a, model))
+    model, tokenizer, device = load(a.model, a.device, a.compute_dtype, a.threads)
+    contexts = texts.Contexts(files, tokenizer, check_length(a.context_length, model))
     path = a.module or hooks.find(model, a.layer, a.hook)
     tap = hooks.Tap(model, path)
 
@@ -148,50 +142,10 @@ def harvest(a):
               "--dtype bf16 or f32 can", file=sys.stderr)
 
 
-def load(a):
-    """Returns the model without its head, its tokenizer, and the device that it runs on."""
-    import torch
-    import transformers
-
-    import hooks
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    if a.threads:
-        torch.set_num_threads(a.threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    name = a.device
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device(name)
-    dtype = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}[a.compute_dtype]
-    try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(a.model)
-        model = transformers.AutoModel.from_pretrained(a.model, dtype=dtype)
-    except (OSError, ValueError) as e:
-        raise hooks.HookError(f"--model {a.model}: {e}") from e
-    if model.config.is_encoder_decoder:
-        model = model.get_encoder()
-    model.config.use_cache = False
-    return model.eval().to(device), tokenizer, device
-
-
-def check_length(a, model):
-    """Returns the context length, which must not be longer than the model allows."""
-    import texts
-    most = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    if most and a.context_length > most:
-        raise texts.TextError(f"--context-length {a.context_length}: the model takes at most {most} tokens")
-    return a.context_length
-
-
-def select(a, tap, batch, contexts, pad, device, dtype):
+def select(a, tap, batch, contexts, pad_id, device, dtype):
     """Runs a batch of contexts. Returns the rows to write, [n, D], one context after the
     other, and the number of rows left out, by reason."""
-    import torch
-    length = max(map(len, batch))
-    ids = torch.tensor([c + [pad or 0] * (length - len(c)) for c in batch], device=device)
-    size = torch.tensor([len(c) for c in batch], device=device)[:, None]
-    position = torch.arange(length, device=device)[None, :]
+    ids, size, position = pad(batch, pad_id, device)
     out = tap(ids, (position < size).long())
     wanted = position < size
     if a.drop_special:

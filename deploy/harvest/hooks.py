@@ -103,3 +103,36 @@ def digest(model):
         h.update(f"{name} {t.dtype} {list(t.shape)}\n".encode())
         h.update(t.detach().cpu().contiguous().view(torch.uint8).numpy() if t.dim() else str(t.item()).encode())
     return h.hexdigest()
+
+
+def resolve(model, path):
+    """Returns the full path of a module. path may be one of the model without its head, as
+    harvest.json has it."""
+    for root in (model.base_model, model):
+        try:
+            module = root.get_submodule(path)
+        except AttributeError as e:
+            error = e
+            continue
+        return next(n for n, m in model.named_modules() if m is module)
+    raise HookError(f"--module {path}: {error}")
+
+
+class Splice:
+    """Passes the output of one module of a model through a function, whenever there is one."""
+
+    def __init__(self, model, path):
+        self.change = None
+        model.get_submodule(path).register_forward_hook(self._hook)
+
+    def _hook(self, module, args, output):
+        return None if self.change is None else self._replaced(output)
+
+    def _replaced(self, output):
+        if isinstance(output, torch.Tensor):
+            return self.change(output)
+        if isinstance(output, tuple | list):  # the hidden states come first
+            return type(output)((self._replaced(output[0]), *output[1:]))
+        first = next(iter(output))  # of a ModelOutput
+        output[first] = self._replaced(output[first])
+        return output
