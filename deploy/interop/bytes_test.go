@@ -101,5 +101,5 @@ func smallModels() map[string]*models.Model {
 		DropSpecial: &no,
 	}
 	named.Facts = []models.Fact{{Name: "recipe", Value: "corrected"}, {Name: "nmse", Value: "0.125"}}
-	return map[string]*models.Model{"unit, with names": named, "other norms, without names": make(false)}
+	return map[string]*models.Model{"unit norms, with names": named, "other norms, without names": make(false)}
 }

@@ -111,7 +111,9 @@ def opens(report: Report, program: Program, models: dict[str, Trained]) -> None:
             found = [metadata.model_name, metadata.hook_name, metadata.context_size]
             config = json.loads((trained.left / "config.json").read_text())
             found += [config["trainer"]["lm_name"], config["trainer"]["layer"], config["buffer"]["ctx_len"]]
-            assert found == ["all-MiniLM-L6-v2", "blocks.3.hook_resid_post", 128, "all-MiniLM-L6-v2", 3, 128], found
+            # TransformerLens' name for what a block of a BERT puts out, behind its last layer norm.
+            hook = "blocks.3.hook_normalized_resid_post"
+            assert found == ["all-MiniLM-L6-v2", hook, 128, "all-MiniLM-L6-v2", 3, 128], found
             return f"{found[0]}, {found[1]}, context of {found[2]}, layer {found[4]}"
 
         report.holds("names of model and place, from harvest.json", places)
@@ -268,7 +270,7 @@ def bytes_of(report: Report, work: Path) -> None:
     env = {**os.environ, "SWEEP_INTEROP_FILES": str(folder), "CGO_ENABLED": "0"}
     test = ["go", "test", "-count=1", "-run", "^TestLoadedBytes$", "./deploy/interop"]
     made = subprocess.run(test, cwd=ROOT, env=env, capture_output=True, text=True)
-    report.section("Small files, whose bytes CI compares with those that the packages have loaded here")
+    report.section("Small files, whose bytes CI compares with those that the packages have loaded here (two models)")
     report.expect(1)
     report.holds("written", lambda: "yes" if folder.is_dir() else (_ for _ in ()).throw(AssertionError(made.stdout)))
     x = np.random.default_rng(5).normal(size=(64, 8)).astype(np.float32)
@@ -278,10 +280,11 @@ def bytes_of(report: Report, work: Path) -> None:
         rows = x[model.clear(x)]
         loaders = {n: f for n, f in LOADERS.items() if n != SAEBENCH or "unit" in sub.name}
         report.expect(len(loaders) + 1)
+        report.section(f"  a model with {sub.name}")
         for name, load in loaders.items():
-            at = sub if sub.name.endswith("with names") else named(sub)
-            report.check(f"{sub.name}: {name}", lambda: outputs_apart(load(at)(rows), model(rows)), TOLERANCE)
-        report.check(f"{sub.name}: README.md", lambda: outputs_apart(readme(sub)(rows), model(rows)), TOLERANCE)
+            at = sub if ", with names" in sub.name else named(sub)
+            report.check(name, lambda: outputs_apart(load(at)(rows), model(rows)), TOLERANCE)
+        report.check("README.md", lambda: outputs_apart(readme(sub)(rows), model(rows)), TOLERANCE)
         for file in sorted(sub.rglob("*")):
             if file.is_file():
                 hashes[str(file.relative_to(folder))] = hashlib.sha256(file.read_bytes()).hexdigest()

@@ -160,17 +160,19 @@ def compare(report: Report, folder: Path) -> None:
             most = max(want["dead_features"])
             assert most > 0, "no latent dies"
             beside = Comparison(single[name], want)
-            return f"{most} dead at most, {want['dead_features'][-1]} at the end; its float32: {beside.text()}"
+            last = want["dead_features"][-1]
+            return f"{most} dead at most, {last} at the end; the package in float32: {beside.text()}"
 
-        report.holds(f"{name}: {describe(name)}", deaths)
+        report.section(f"  {name}: {describe(name)}")
+        report.holds("latents die", deaths)
         for who, title in (("plain", "trainer/plain, float64"), ("cpu", "trainer/cpu, float32")):
 
             def agrees() -> str:
                 c = Comparison(json.loads((folder / f"{name}.{who}.json").read_text()), want)
                 assert c.equal or (who == "cpu" and c.tie), f"{c.text()}; {c.largest:.1e} before it"
-                return f"{c.largest:.1e} of {TOLERANCE:g} in {c.step} steps; {c.text()}"
+                return f"{c.largest:.1e}, at most {TOLERANCE:.0e} relative in {c.step} steps; {c.text()}"
 
-            report.holds(f"{name}: {title}", agrees)
+            report.holds(title, agrees)
 
 
 if __name__ == "__main__":
