@@ -7,13 +7,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode"
 
 	"github.com/spf13/cobra"
 
+	"github.com/topksweep/sweep/sweep/export"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/models"
 )
@@ -21,7 +21,7 @@ import (
 type importOptions struct {
 	path   string
 	out    string // folder; "" for imported/NAME
-	to     []string
+	to     formatsFlag
 	dryRun bool
 	output format
 }
@@ -53,40 +53,10 @@ as well. normalize_init: true beside it brings rows of other norms to unit norm.
 		},
 	}
 	c.Flags().StringVar(&o.out, "out", "", "`folder` for the model (default imported/NAME)")
-	c.Flags().StringSliceVar(&o.to, "to", []string{"all"},
-		"`formats`: all, or some of "+strings.Join(modelFormatNames(), ", "))
+	o.to.addFlag(c.Flags())
 	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "print what the model is, and write nothing")
 	o.output.addFlag(c.Flags())
 	return c
-}
-
-// modelFormatNames lists the formats of models.
-func modelFormatNames() []string {
-	var out []string
-	for _, f := range models.Formats() {
-		out = append(out, string(f))
-	}
-	return out
-}
-
-// importFormats returns the formats that --to names.
-func importFormats(names []string) ([]models.Format, error) {
-	var out []models.Format
-	for _, name := range names {
-		switch name = strings.TrimSpace(name); {
-		case name == "all":
-			return models.Formats(), nil
-		case !slices.Contains(modelFormatNames(), name):
-			return nil, fmt.Errorf("--to %q: %s", name, meant(name, append(modelFormatNames(), "all"),
-				"want all, or some of "+strings.Join(modelFormatNames(), ", ")))
-		case !slices.Contains(out, models.Format(name)):
-			out = append(out, models.Format(name))
-		}
-	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("--to: want all, or some of %s", strings.Join(modelFormatNames(), ", "))
-	}
-	return out, nil
 }
 
 // An imported is what import says of a model.
@@ -118,10 +88,6 @@ type importedFact struct {
 
 // runImport is the verb import.
 func runImport(ctx context.Context, env *environment, o importOptions) error {
-	formats, err := importFormats(o.to)
-	if err != nil {
-		return inputError{err}
-	}
 	if o.dryRun && o.out != "" {
 		return inputError{errors.New("--dry-run writes nothing: leave --out out")}
 	}
@@ -145,14 +111,16 @@ func runImport(ctx context.Context, env *environment, o importOptions) error {
 			out.Folder = filepath.Join("imported", importName(o.path))
 		}
 		m.Facts = append([]models.Fact{{Name: "imported from", Value: from}}, m.Facts...)
-		files, err := models.Files(m, formats...)
+		files, err := models.Files(m, o.to.chosen(out.Folder)...)
 		if err != nil {
 			return err
 		}
 		for _, f := range files {
 			out.Files = append(out.Files, f.Name)
 		}
-		if err := writeModelFolder(ctx, out.Folder, files); err != nil {
+		if _, err := export.WriteFolder(ctx, out.Folder, files, false); errors.Is(err, export.ErrOther) {
+			return inputError{fmt.Errorf("%w; choose another folder with --out, or remove it", err)}
+		} else if err != nil {
 			return err
 		}
 	}
