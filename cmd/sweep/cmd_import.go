@@ -98,7 +98,7 @@ func runImport(ctx context.Context, env *environment, o importOptions) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	n := trainer.NormsOf(m.W.WDec, m.ActivationDim)
+	n := m.Norms()
 	out := imported{
 		From: from, ActivationDim: m.ActivationDim, DictSize: m.DictSize, K: m.K, Threshold: m.Threshold, Names: m.Names,
 		Norms: importedNorms{n.Min, n.Mean, n.Max, n.OffUnit}, Facts: []importedFact{},

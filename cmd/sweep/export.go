@@ -180,9 +180,9 @@ func (e *exporter) files(ctx context.Context, x runToExport) ([]models.File, []m
 	if err != nil {
 		return nil, nil, err
 	}
-	if off := models.UnitNorms(m); off > 1e-5 {
+	if n := m.Norms(); n.OffUnit > 0 {
 		e.env.note(fmt.Sprintf("run %s: norms of rows of W_dec differ from 1 by up to %.2g, and stay as they are",
-			x.result.Run, off))
+			x.result.Run, n.Off()))
 	}
 	formats := e.to.chosen(x.folder)
 	if e.force {

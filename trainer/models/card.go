@@ -41,8 +41,8 @@ func (m *Model) card(formats []Format) string {
 	line("In plain torch, in this folder. `x` holds activations, float32 [tokens, %d]:\n", m.ActivationDim)
 	line("```python\n%s```\n", m.torchLines(formats))
 	line("`acts`, [tokens, %d], are the activations of the latents, and `x_hat` is the reconstruction.\n", m.DictSize)
-	if deviation := UnitNorms(m); deviation > unitTolerance {
-		line("The norms of the decoder's rows differ from 1 by up to %.3g. SAEBench does not take such a model.\n", deviation)
+	if n := m.Norms(); n.OffUnit > 0 {
+		line("The norms of the decoder's rows differ from 1 by up to %.3g. SAEBench does not take such a model.\n", n.Off())
 	}
 	if m.Threshold != nil {
 		line("Instead of the %d largest, a model can keep all activations above the threshold, %s. Then a latent does not\n"+

@@ -19,7 +19,7 @@ func (m *Model) toolsConfig() map[string]any {
 		scale = m.Scale
 	}
 	return map[string]any{
-		"activation": "topk", "expansion_factor": 32, "normalize_decoder": m.unitRows(), "num_latents": m.DictSize,
+		"activation": "topk", "expansion_factor": 32, "normalize_decoder": m.Norms().OffUnit == 0, "num_latents": m.DictSize,
 		"k": m.K, "multi_topk": false, "skip_connection": false, "transcode": false, "d_in": m.ActivationDim,
 
 		"scale": scale, "threshold": m.Threshold,
