@@ -19,3 +19,29 @@ const (
 	MaxLayer         = 1 << 20
 	MaxContextLength = 1 << 30
 )
+
+// Each calls fn with each name that is known, by its key in JSON. A value is a string, an int or a bool.
+func (n Names) Each(fn func(key string, value any)) {
+	text := func(key, v string) {
+		if v != "" {
+			fn(key, v)
+		}
+	}
+	answer := func(key string, v *bool) {
+		if v != nil {
+			fn(key, *v)
+		}
+	}
+	text("lm_name", n.LMName)
+	if n.Layer != nil {
+		fn("layer", *n.Layer)
+	}
+	text("submodule_name", n.SubmoduleName)
+	text("hook_name", n.HookName)
+	text("module_path", n.ModulePath)
+	if n.ContextLength != 0 {
+		fn("context_length", n.ContextLength)
+	}
+	answer("prepend_bos", n.PrependBOS)
+	answer("drop_special", n.DropSpecial)
+}

@@ -165,9 +165,7 @@ func (i imported) write(to io.Writer) error {
 	} else {
 		row("threshold", "none")
 	}
-	for _, f := range nameRows(i.Names) {
-		row(f.Name, "%s", f.Value)
-	}
+	i.Names.Each(func(name string, v any) { row(name, "%v", v) })
 	for _, f := range i.Facts {
 		row(f.Name, "%s", f.Value)
 	}
@@ -185,30 +183,4 @@ func printable(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, "\ufffd"))
-}
-
-// nameRows lists the names that are known.
-func nameRows(n trainer.Names) (out []importedFact) {
-	add := func(name, value string) {
-		if value != "" {
-			out = append(out, importedFact{name, value})
-		}
-	}
-	add("lm_name", n.LMName)
-	if n.Layer != nil {
-		add("layer", fmt.Sprint(*n.Layer))
-	}
-	add("submodule_name", n.SubmoduleName)
-	add("hook_name", n.HookName)
-	add("module_path", n.ModulePath)
-	if n.ContextLength > 0 {
-		add("context_length", fmt.Sprint(n.ContextLength))
-	}
-	if n.PrependBOS != nil {
-		add("prepend_bos", fmt.Sprint(*n.PrependBOS))
-	}
-	if n.DropSpecial != nil {
-		add("drop_special", fmt.Sprint(*n.DropSpecial))
-	}
-	return out
 }
