@@ -7,8 +7,10 @@ type Names struct {
 	Layer         *int   `json:"layer,omitempty"`   // block, counted from 0
 	SubmoduleName string `json:"submodule_name,omitempty"`
 
-	HookName      string `json:"hook_name,omitempty"`      // as TransformerLens names the place: blocks.5.hook_resid_post
-	ModulePath    string `json:"module_path,omitempty"`    // of the module that puts the activations out: encoder.layer.5
+	// HookName is what TransformerLens calls the place, such as blocks.5.hook_resid_post. Where it has no name, it is
+	// the path of the module in the causal model, by which SAELens finds it: transformer.h.5.mlp.
+	HookName      string `json:"hook_name,omitempty"`
+	ModulePath    string `json:"module_path,omitempty"`    // in the model without its head: h.5.mlp
 	ContextLength int    `json:"context_length,omitempty"` // tokens that the model sees at once, special ones included
 	PrependBOS    *bool  `json:"prepend_bos,omitempty"`    // each context begins with a token that the tokenizer adds
 	DropSpecial   *bool  `json:"drop_special,omitempty"`   // special tokens have no rows

@@ -72,6 +72,10 @@ func (m *Model) cardTables(line func(string, ...any)) {
 // nameFacts returns the names as facts, in words.
 func nameFacts(n trainer.Names) (out []Fact) {
 	n.HookName = HookName(n)
+	hook := "hook in TransformerLens"
+	if isPath(n.HookName) {
+		hook = "hook in SAELens"
+	}
 	known := map[string]string{}
 	n.Each(func(key string, v any) {
 		switch v {
@@ -87,7 +91,7 @@ func nameFacts(n trainer.Names) (out []Fact) {
 		{"layer", "layer, from 0"},
 		{"submodule_name", "place"},
 		{"module_path", "module"},
-		{"hook_name", "hook in TransformerLens"},
+		{"hook_name", hook},
 		{"context_length", "tokens per context"},
 		{"prepend_bos", "contexts begin with a token that the tokenizer adds"},
 		{"drop_special", "special tokens are left out"},
