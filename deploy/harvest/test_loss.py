@@ -4,6 +4,7 @@ downloaded. Run: python -m pytest test_loss.py"""
 import csv
 import json
 import math
+import shutil
 
 import pytest
 import torch
@@ -229,9 +230,12 @@ def test_files_of_other_tools(home, tmp_path):
                 "k": torch.tensor(4, dtype=torch.int32)}, tmp_path / "c" / "ae.pt")
     (tmp_path / "c" / "config.json").write_text(json.dumps({
         "trainer": {"k": 4, "layer": 1, "submodule_name": "resid_post"}}))
-    assert run(home, sae=[tmp_path / n for n in "abc"], out=tmp_path / "loss.csv") == 0
-    a, b, c = rows(tmp_path / "loss.csv")
-    assert a["kl"] == b["kl"] == c["kl"] and b["cell"] == ""
+    shutil.copytree(tmp_path / "c", tmp_path / "d")
+    (tmp_path / "d" / "config.json").write_text(json.dumps({  # what sweep adds, where the tool has no place for it
+        "trainer": {"k": 4}, "sweep": {"module_path": "h.1", "context_length": 10}}))
+    assert run(home, sae=[tmp_path / n for n in "abcd"], out=tmp_path / "loss.csv") == 0
+    a, b, c, d = rows(tmp_path / "loss.csv")
+    assert a["kl"] == b["kl"] == c["kl"] == d["kl"] and b["cell"] == ""
 
 
 def test_as_harvest_says(home, tmp_path, capsys):
