@@ -22,6 +22,13 @@ const (
 	MaxContextLength = 1 << 30
 )
 
+// NameKeys lists the keys of Names in JSON, in their order.
+func NameKeys() []string {
+	return []string{
+		"lm_name", "layer", "submodule_name", "hook_name", "module_path", "context_length", "prepend_bos", "drop_special",
+	}
+}
+
 // Each calls fn with each name that is known, by its key in JSON. A value is a string, an int or a bool.
 func (n Names) Each(fn func(key string, value any)) {
 	text := func(key, v string) {

@@ -3,6 +3,7 @@ package trainer_test
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/topksweep/sweep/trainer"
@@ -24,7 +25,9 @@ func TestNamesEach(t *testing.T) {
 		if err := json.Unmarshal(b, &want); err != nil {
 			t.Fatal(err)
 		}
+		var keys []string
 		n.Each(func(key string, v any) {
+			keys = append(keys, key)
 			if i, whole := v.(int); whole {
 				v = float64(i) // as JSON has it
 			}
@@ -32,6 +35,9 @@ func TestNamesEach(t *testing.T) {
 		})
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%v, want %v", got, want)
+		}
+		if len(want) > 0 && !slices.Equal(keys, trainer.NameKeys()) {
+			t.Errorf("the keys %q, want %q", keys, trainer.NameKeys())
 		}
 	}
 	if fields := reflect.TypeFor[trainer.Names]().NumField(); fields != 8 {

@@ -16,8 +16,8 @@ import (
 	"github.com/topksweep/sweep/trainer/models"
 )
 
-// findRuns reads the results of the sweep that arg names, or of the sweep that has the run arg, and the numbers of those
-// that are chosen: that run, or what by chooses of the sweep. Of a run that no plan has any more there is its result
+// findRuns reads the results of the sweep that arg names, or of the sweep that has the run arg, and the numbers of
+// those that are chosen: that run, or what by chooses of the sweep. Of a run that no plan has any more there is its result
 // alone. The error is a *ledger.UnknownSweepError, within an inputError, where there is neither.
 func findRuns(
 	ctx context.Context, l *ledger.Ledger, by *selectionOptions, arg string,

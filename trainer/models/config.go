@@ -32,8 +32,10 @@ func (m *Model) toolsConfig() map[string]any {
 
 // saelensMetadata returns SAELens' metadata. What is not known is null, which SAELens asks for by name where it needs
 // it. A module's path is no hook_name: SAELens finds modules by their paths in the causal model, and the names have
-// those in the model without its head. It reads a file whose sae_lens_version is absent as one of a version before 6, and calls ** on
-// model_from_pretrained_kwargs. layer and submodule_name are for other readers.
+// those in the model without its head.
+//
+// SAELens takes a file without sae_lens_version for one of a version before 6. It passes model_from_pretrained_kwargs
+// on as arguments, so that null would not do. layer and submodule_name are for other readers.
 func saelensMetadata(n trainer.Names) map[string]any {
 	hook, class := HookName(n), "HookedTransformer"
 	if isPath(hook) {
