@@ -17,8 +17,8 @@ import (
 )
 
 // findRuns reads the results of the sweep that arg names, or of the sweep that has the run arg, and the numbers of
-// those that are chosen: that run, or what by chooses of the sweep. Of a run that no plan has any more there is its result
-// alone. The error is a *ledger.UnknownSweepError, within an inputError, where there is neither.
+// those that are chosen: that run, or what by chooses of the sweep. Of a run that no plan has any more there is its
+// result alone. Where there is neither, the error is an inputError about a *ledger.UnknownSweepError.
 func findRuns(
 	ctx context.Context, l *ledger.Ledger, by *selectionOptions, arg string,
 ) (report.Rows, []int, error) {
