@@ -39,6 +39,9 @@ What the tool does to activations or weights when it loads the model is folded i
 weights, and printed. The rows of W_dec keep their norms. Anything but a Top-K autoencoder
 is refused, with the reason; a file of PyTorch that holds more than tensors is too.
 
+The folder appears whole. To one that holds this model already, formats are added; one that
+holds anything else stays as it is, which is an error.
+
 The key init of a grid begins training from such a folder; it reads the other tools' folders
 as well. normalize_init: true beside it brings rows of other norms to unit norm.`,
 		Example: `  sweep import checkpoints/layers.5

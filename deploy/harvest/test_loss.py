@@ -279,8 +279,8 @@ def make_bad(home, root):
               "intermediate_size": 32, "max_position_embeddings": 32}
     bert = transformers.BertForMaskedLM(transformers.BertConfig(**common))
     headless = transformers.LlamaModel(transformers.LlamaConfig(**common, num_key_value_heads=2))
-    distilbert = transformers.DistilBertModel(transformers.DistilBertConfig(vocab_size=20, dim=16, n_layers=2, n_heads=2,
-                                                                     hidden_dim=32))
+    distilbert = transformers.DistilBertModel(transformers.DistilBertConfig(
+        vocab_size=20, dim=16, n_layers=2, n_heads=2, hidden_dim=32))
     for name, m in (("bert", bert), ("headless", headless), ("distilbert", distilbert)):
         m.save_pretrained(root / name)
         tokenizer.save_pretrained(root / name)
