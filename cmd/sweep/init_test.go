@@ -293,7 +293,7 @@ func TestImport(t *testing.T) {
 			t.Errorf("%s: status %d, %s%s", name, status, p.err.String(), p.out.String())
 		}
 	}
-	if b, err := os.ReadFile(filepath.Join(base, "notes.txt")); err != nil || fmt.Sprintf("%s", b) != "mine" {
+	if b, err := os.ReadFile(filepath.Join(base, "notes.txt")); err != nil || string(b) != "mine" {
 		t.Errorf("notes.txt is %q, %v", b, err)
 	}
 }

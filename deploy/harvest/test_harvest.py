@@ -149,7 +149,7 @@ def test_names(home, tmp_path):
 @pytest.mark.parametrize("family,path,want", [
     ("gpt2", "h.1.mlp", "transformer.h.1.mlp"), ("gemma2", "layers.1.mlp", "model.layers.1.mlp"),
     ("gpt_neox", "layers.1", "gpt_neox.layers.1"), ("opt", "decoder.layers.1", "model.decoder.layers.1"),
-    ("vit", "layers.1", None),
+    ("vit", "layers.1", None), ("bert", "pooler", None),
 ])
 def test_path_in_the_causal_model(family, path, want):
     small = {"hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 2, "vocab_size": 20}
