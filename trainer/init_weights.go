@@ -81,6 +81,9 @@ type RowNorms struct {
 	Zero           int // rows of zeros
 }
 
+// Off returns how far from 1 a norm is, at most. A row of zeros counts 1.
+func (n RowNorms) Off() float64 { return max(n.Max-1, 1-n.Min) }
+
 // NormsOf returns the norms of the rows of width d of w. Of no rows all is 0.
 func NormsOf(w []float32, d int) RowNorms {
 	n := RowNorms{Min: math.Inf(1)}

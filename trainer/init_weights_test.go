@@ -98,6 +98,12 @@ func TestRowNorms(t *testing.T) {
 	if want := (trainer.RowNorms{Min: 0, Mean: 6.5 / 4, Max: 5, OffUnit: 3, Zero: 1}); norms != want {
 		t.Errorf("norms %+v, want %+v", norms, want)
 	}
+	if off := norms.Off(); off != 4 {
+		t.Errorf("norms of 0 to 5 are off 1 by %v", off)
+	}
+	if off := (trainer.RowNorms{Min: 0.25, Max: 1.5}).Off(); off != 0.75 {
+		t.Errorf("norms of 0.25 to 1.5 are off 1 by %v", off)
+	}
 	if n := trainer.NormsOf([]float32{1 + 2e-6, 0, 0, 1 - 2e-6}, 2); n.OffUnit != 0 {
 		t.Errorf("rows within 1e-5 of unit norm are off: %+v", n)
 	}

@@ -3,13 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/topksweep/sweep/sweep/export"
-	"github.com/topksweep/sweep/trainer/models"
 )
 
 type exportOptions struct {
@@ -54,48 +51,13 @@ is 1.`,
 	f := c.Flags()
 	o.location.addFlags(f)
 	o.selection.addFlags(f)
-	f.Var(&o.to, "to", "`formats`: sparsify, saelens, dictionary_learning, reference, separated by commas, or all")
+	o.to.addFlag(f)
 	f.StringVar(&o.out, "out", "exports", "`folder` for the folders of the models; it is made if it is not there")
 	f.Var(&o.name, "name", "`template` for the folders' names, with columns of the results in braces")
 	f.BoolVar(&o.force, "force", false, "replace folders of other models")
 	o.output.addFlag(f)
 	completeFlags(c, &o.location)
 	return c
-}
-
-// A formatsFlag is the value of the flag --to. None stands for all.
-type formatsFlag []models.Format
-
-// Set implements pflag.Value. Given again, it adds formats.
-func (f *formatsFlag) Set(s string) error {
-	var known []string
-	for _, format := range models.Formats() {
-		known = append(known, string(format))
-	}
-	for word := range strings.SplitSeq(s, ",") {
-		word = strings.TrimSpace(word)
-		if word == "all" {
-			*f = models.Formats()
-			continue
-		}
-		if !slices.Contains(known, word) {
-			return inputError{fmt.Errorf("--to %q: %s", word,
-				meant(word, known, "want some of "+strings.Join(known, ", ")+", or all"))}
-		}
-		if !slices.Contains(*f, models.Format(word)) {
-			*f = append(*f, models.Format(word))
-		}
-	}
-	return nil
-}
-
-func (f *formatsFlag) Type() string { return "formats" }
-func (f *formatsFlag) String() string {
-	var words []string
-	for _, format := range *f {
-		words = append(words, string(format))
-	}
-	return strings.Join(words, ",")
 }
 
 // A nameFlag is the value of the flag --name.
@@ -121,9 +83,6 @@ func runExport(ctx context.Context, env *environment, o exportOptions) error {
 	if err := o.selection.check(); err != nil {
 		return err
 	}
-	if len(o.to) == 0 {
-		o.to = models.Formats()
-	}
 	l, err := openLedger(ctx, o.location)
 	if err != nil {
 		return err
@@ -132,7 +91,7 @@ func runExport(ctx context.Context, env *environment, o exportOptions) error {
 	if err != nil {
 		return err
 	}
-	e := exporter{env: env, ledger: l, formats: o.to, force: o.force}
+	e := exporter{env: env, ledger: l, to: o.to, force: o.force}
 	if err := e.all(ctx, runs); err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func TestExport(t *testing.T) {
 		m, _, err := models.Open(folder)
 		if err != nil {
 			t.Errorf("%s: %v", folder, err)
-		} else if off := models.UnitNorms(m); off > 1e-6 {
+		} else if off := m.Norms().Off(); off > 1e-6 {
 			t.Errorf("%s: norms differ from 1 by %v", folder, off)
 		}
 	}

@@ -7,13 +7,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode"
 
 	"github.com/spf13/cobra"
 
+	"github.com/topksweep/sweep/sweep/export"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/models"
 )
@@ -21,7 +21,7 @@ import (
 type importOptions struct {
 	path   string
 	out    string // folder; "" for imported/NAME
-	to     []string
+	to     formatsFlag
 	dryRun bool
 	output format
 }
@@ -39,6 +39,9 @@ What the tool does to activations or weights when it loads the model is folded i
 weights, and printed. The rows of W_dec keep their norms. Anything but a Top-K autoencoder
 is refused, with the reason; a file of PyTorch that holds more than tensors is too.
 
+The folder appears whole. To one that holds this model already, formats are added; one that
+holds anything else stays as it is, which is an error.
+
 The key init of a grid begins training from such a folder; it reads the other tools' folders
 as well. normalize_init: true beside it brings rows of other norms to unit norm.`,
 		Example: `  sweep import checkpoints/layers.5
@@ -53,40 +56,10 @@ as well. normalize_init: true beside it brings rows of other norms to unit norm.
 		},
 	}
 	c.Flags().StringVar(&o.out, "out", "", "`folder` for the model (default imported/NAME)")
-	c.Flags().StringSliceVar(&o.to, "to", []string{"all"},
-		"`formats`: all, or some of "+strings.Join(modelFormatNames(), ", "))
+	o.to.addFlag(c.Flags())
 	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "print what the model is, and write nothing")
 	o.output.addFlag(c.Flags())
 	return c
-}
-
-// modelFormatNames lists the formats of models.
-func modelFormatNames() []string {
-	var out []string
-	for _, f := range models.Formats() {
-		out = append(out, string(f))
-	}
-	return out
-}
-
-// importFormats returns the formats that --to names.
-func importFormats(names []string) ([]models.Format, error) {
-	var out []models.Format
-	for _, name := range names {
-		switch name = strings.TrimSpace(name); {
-		case name == "all":
-			return models.Formats(), nil
-		case !slices.Contains(modelFormatNames(), name):
-			return nil, fmt.Errorf("--to %q: %s", name, meant(name, append(modelFormatNames(), "all"),
-				"want all, or some of "+strings.Join(modelFormatNames(), ", ")))
-		case !slices.Contains(out, models.Format(name)):
-			out = append(out, models.Format(name))
-		}
-	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("--to: want all, or some of %s", strings.Join(modelFormatNames(), ", "))
-	}
-	return out, nil
 }
 
 // An imported is what import says of a model.
@@ -118,10 +91,6 @@ type importedFact struct {
 
 // runImport is the verb import.
 func runImport(ctx context.Context, env *environment, o importOptions) error {
-	formats, err := importFormats(o.to)
-	if err != nil {
-		return inputError{err}
-	}
 	if o.dryRun && o.out != "" {
 		return inputError{errors.New("--dry-run writes nothing: leave --out out")}
 	}
@@ -132,7 +101,7 @@ func runImport(ctx context.Context, env *environment, o importOptions) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	n := trainer.NormsOf(m.W.WDec, m.ActivationDim)
+	n := m.Norms()
 	out := imported{
 		From: from, ActivationDim: m.ActivationDim, DictSize: m.DictSize, K: m.K, Threshold: m.Threshold, Names: m.Names,
 		Norms: importedNorms{n.Min, n.Mean, n.Max, n.OffUnit}, Facts: []importedFact{},
@@ -145,14 +114,16 @@ func runImport(ctx context.Context, env *environment, o importOptions) error {
 			out.Folder = filepath.Join("imported", importName(o.path))
 		}
 		m.Facts = append([]models.Fact{{Name: "imported from", Value: from}}, m.Facts...)
-		files, err := models.Files(m, formats...)
+		files, err := models.Files(m, o.to.chosen(out.Folder)...)
 		if err != nil {
 			return err
 		}
 		for _, f := range files {
 			out.Files = append(out.Files, f.Name)
 		}
-		if err := writeModelFolder(ctx, out.Folder, files); err != nil {
+		if _, err := export.WriteFolder(ctx, out.Folder, files, false); errors.Is(err, export.ErrOther) {
+			return inputError{fmt.Errorf("%w; choose another folder with --out, or remove it", err)}
+		} else if err != nil {
 			return err
 		}
 	}
@@ -197,9 +168,7 @@ func (i imported) write(to io.Writer) error {
 	} else {
 		row("threshold", "none")
 	}
-	for _, f := range nameRows(i.Names) {
-		row(f.Name, "%s", f.Value)
-	}
+	i.Names.Each(func(name string, v any) { row(name, "%v", v) })
 	for _, f := range i.Facts {
 		row(f.Name, "%s", f.Value)
 	}
@@ -217,30 +186,4 @@ func printable(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, "\ufffd"))
-}
-
-// nameRows lists the names that are known.
-func nameRows(n trainer.Names) (out []importedFact) {
-	add := func(name, value string) {
-		if value != "" {
-			out = append(out, importedFact{name, value})
-		}
-	}
-	add("lm_name", n.LMName)
-	if n.Layer != nil {
-		add("layer", fmt.Sprint(*n.Layer))
-	}
-	add("submodule_name", n.SubmoduleName)
-	add("hook_name", n.HookName)
-	add("module_path", n.ModulePath)
-	if n.ContextLength > 0 {
-		add("context_length", fmt.Sprint(n.ContextLength))
-	}
-	if n.PrependBOS != nil {
-		add("prepend_bos", fmt.Sprint(*n.PrependBOS))
-	}
-	if n.DropSpecial != nil {
-		add("drop_special", fmt.Sprint(*n.DropSpecial))
-	}
-	return out
 }

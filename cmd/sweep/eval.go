@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 
 	"github.com/topksweep/sweep/cmd/sweep/progress"
-	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/report"
@@ -167,8 +166,7 @@ func (o *evalOptions) find(ctx context.Context, env *environment) (out []modelTo
 func (o *evalOptions) runs(
 	ctx context.Context, env *environment, l *ledger.Ledger, arg string,
 ) (out []modelToMeasure, err error) {
-	finder := exportOptions{selection: o.selection}
-	rows, chosen, err := finder.rows(ctx, l, arg)
+	rows, chosen, err := findRuns(ctx, l, &o.selection, arg)
 	if unknown := (*ledger.UnknownSweepError)(nil); errors.As(err, &unknown) {
 		return nil, inputError{fmt.Errorf("%s: there is no such file or folder; %w", arg, err)}
 	}
@@ -180,7 +178,10 @@ func (o *evalOptions) runs(
 		if r.Status != plan.Completed {
 			continue
 		}
-		read := func(ctx context.Context) (*models.Model, string, error) { return readRunModel(ctx, l, r) }
+		read := func(ctx context.Context) (*models.Model, string, error) {
+			m, from, _, err := readRunModel(ctx, l, r.Run)
+			return m, from, err
+		}
 		out = append(out, modelToMeasure{name: r.Run, result: r, read: read})
 	}
 	switch left := len(chosen) - len(out); {
@@ -190,20 +191,4 @@ func (o *evalOptions) runs(
 		env.note(fmt.Sprintf("%s: %d of %d runs have no result, and are left out", arg, left, len(chosen)))
 	}
 	return out, nil
-}
-
-// readRunModel reads a run's model in the store.
-func readRunModel(ctx context.Context, l *ledger.Ledger, r ledger.Result) (*models.Model, string, error) {
-	folder, err := l.ModelFS(ctx, r.Run)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, "", errors.New("its model is not in the store")
-	}
-	if err != nil {
-		return nil, "", err
-	}
-	m, from, err := models.Read(folder)
-	if err != nil {
-		return nil, "", fmt.Errorf("its model in the store: %w", err)
-	}
-	return m, from, nil
 }

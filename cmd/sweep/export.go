@@ -10,12 +10,8 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
-	"regexp"
-	"slices"
-	"strings"
 
 	"github.com/topksweep/sweep/cmd/sweep/progress"
-	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/export"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
@@ -36,7 +32,7 @@ func (o *exportOptions) find(ctx context.Context, l *ledger.Ledger) ([]runToExpo
 	var all []report.Rows
 	seen := map[string]bool{}
 	for _, arg := range o.of {
-		rows, chosen, err := o.rows(ctx, l, arg)
+		rows, chosen, err := findRuns(ctx, l, &o.selection, arg)
 		if err != nil {
 			return nil, err
 		}
@@ -78,106 +74,6 @@ func (o *exportOptions) find(ctx context.Context, l *ledger.Ledger) ([]runToExpo
 	return out, nil
 }
 
-// rows reads the results of a sweep, or of the sweep that has a run, and the numbers of those that are chosen. Of a run
-// that no plan has any more there is its result alone.
-func (o *exportOptions) rows(ctx context.Context, l *ledger.Ledger, arg string) (report.Rows, []int, error) {
-	fail := func(err error) (report.Rows, []int, error) { return report.Rows{}, nil, err }
-	header, err := l.Find(ctx, arg)
-	unknown := (*ledger.UnknownSweepError)(nil)
-	isRun := errors.As(err, &unknown)
-	run := ""
-	if isRun {
-		if o.selection.given() {
-			return fail(inputError{fmt.Errorf("%w: %s chooses cells of a sweep", unknown, &o.selection)})
-		}
-		header, run, err = findRun(ctx, l, strings.ToLower(arg), unknown)
-	}
-	if err != nil {
-		return fail(err)
-	}
-	if header == nil {
-		r, err := l.Result(ctx, run)
-		r.Run = run
-		return report.Rows{Results: []ledger.Result{r}}, []int{0}, err
-	}
-	results, err := l.Results(ctx, header)
-	if err == nil {
-		err = l.CountAuxK(ctx, results)
-	}
-	if err != nil {
-		return fail(err)
-	}
-	rows := report.Rows{Plan: header, Results: results}
-	var chosen []int
-	switch {
-	case isRun:
-		chosen = []int{slices.IndexFunc(results, func(r ledger.Result) bool { return r.Run == run })}
-	case o.selection.given():
-		if chosen, err = o.selection.match(header, results); err != nil {
-			return fail(err)
-		}
-	default:
-		for i := range results {
-			chosen = append(chosen, i)
-		}
-	}
-	return rows, chosen, nil
-}
-
-// runID matches the IDs of runs and their beginnings.
-var runID = regexp.MustCompile(`^[0-9a-f]{4,20}(-[0-9a-f]{0,8})?$`)
-
-// findRun finds the run whose ID is want, or begins so, and the newest plan that has it. The plan is nil where only its
-// result is left. unknown is the error for a sweep of that name.
-func findRun(
-	ctx context.Context, l *ledger.Ledger, want string, unknown *ledger.UnknownSweepError,
-) (*plan.Header, string, error) {
-	if !runID.MatchString(want) {
-		return nil, "", inputError{fmt.Errorf("%w, and %q is no ID of a run", unknown, want)}
-	}
-	found := map[string]*plan.Header{}
-	for _, id := range unknown.Known {
-		p, err := l.Plan(ctx, id)
-		if errors.Is(err, storage.ErrCorrupt) || errors.Is(err, storage.ErrNotFound) {
-			continue // another plan may have the run, or its result is there
-		}
-		if err != nil {
-			return nil, "", err
-		}
-		for _, c := range p.Cells {
-			run := p.RunID(c.ID)
-			if _, known := found[run]; !known && strings.HasPrefix(run, want) {
-				found[run] = &p.Header
-			}
-		}
-	}
-	completed, err := l.CompletedRuns(ctx)
-	if err != nil {
-		return nil, "", err
-	}
-	for run := range completed {
-		if _, known := found[run]; !known && strings.HasPrefix(run, want) {
-			found[run] = nil
-		}
-	}
-	var ids []string
-	for run := range found {
-		if run == want {
-			return found[run], run, nil
-		}
-		ids = append(ids, run)
-	}
-	slices.Sort(ids)
-	switch {
-	case len(ids) == 0:
-		return nil, "", inputError{fmt.Errorf("%w, and no run whose ID begins so", unknown)}
-	case len(ids) > 1:
-		return nil, "", inputError{fmt.Errorf("%s: the IDs of %d runs begin so, as %s and %s: give more of the ID",
-			want, len(ids), ids[0], ids[1])}
-	}
-	return found[ids[0]], ids[0], nil
-}
-
 // defaultFolders names the folders of a sweep's runs: the sweep's ID, and in it the settings that vary.
 func defaultFolders(rows report.Rows) ([]string, error) {
 	t := rows.Table()
@@ -193,11 +89,11 @@ func defaultFolders(rows report.Rows) ([]string, error) {
 
 // An exporter writes the models of runs.
 type exporter struct {
-	env     *environment
-	ledger  *ledger.Ledger
-	formats []models.Format
-	force   bool
-	report  exportReport
+	env    *environment
+	ledger *ledger.Ledger
+	to     formatsFlag
+	force  bool
+	report exportReport
 }
 
 // exportReport is what -o json prints.
@@ -277,26 +173,21 @@ func (e *exporter) one(ctx context.Context, x runToExport) (exported, error) {
 
 // files returns the files of a run's model in the formats that are asked for and those that its folder has.
 func (e *exporter) files(ctx context.Context, x runToExport) ([]models.File, []models.Format, error) {
-	folder, err := e.ledger.ModelFS(ctx, x.result.Run)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, nil, errors.New("its model is not in the store")
+	m, _, folder, err := readRunModel(ctx, e.ledger, x.result.Run)
+	if err == nil {
+		err = complete(m, x)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := readModel(folder, x)
-	if err != nil {
-		return nil, nil, err
-	}
-	if off := models.UnitNorms(m); off > 1e-5 {
+	if n := m.Norms(); n.OffUnit > 0 {
 		e.env.note(fmt.Sprintf("run %s: norms of rows of W_dec differ from 1 by up to %.2g, and stay as they are",
-			x.result.Run, off))
+			x.result.Run, n.Off()))
 	}
-	formats := slices.Clone(e.formats)
-	if !e.force {
-		formats = append(formats, export.Present(x.folder)...)
+	formats := e.to.chosen(x.folder)
+	if e.force {
+		formats = e.to.chosen()
 	}
-	formats = slices.DeleteFunc(models.Formats(), func(f models.Format) bool { return !slices.Contains(formats, f) })
 	files, err := models.Files(m, formats...)
 	if err != nil {
 		return nil, nil, err
@@ -317,15 +208,11 @@ func (e *exporter) files(ctx context.Context, x runToExport) ([]models.File, []m
 	return files, formats, nil
 }
 
-// readModel reads a run's model, and gives it what its result tells.
-func readModel(folder fs.FS, x runToExport) (*models.Model, error) {
-	m, _, err := models.Read(folder)
-	if err != nil {
-		return nil, fmt.Errorf("its model in the store: %w", err)
-	}
+// complete gives a run's model what its result tells.
+func complete(m *models.Model, x runToExport) error {
 	c := x.result.Config
 	if m.ActivationDim != c.ActivationDim || m.DictSize != c.DictSize || m.K != c.K {
-		return nil, fmt.Errorf("its model in the store is another one: width %d, %d latents, k %d; the run has %d, %d, %d",
+		return fmt.Errorf("its model in the store is another one: width %d, %d latents, k %d; the run has %d, %d, %d",
 			m.ActivationDim, m.DictSize, m.K, c.ActivationDim, c.DictSize, c.K)
 	}
 	m.Names, m.Metadata = x.result.Names, export.Metadata(x.result)
@@ -336,7 +223,7 @@ func readModel(folder fs.FS, x runToExport) (*models.Model, error) {
 	if m.Scale == 0 {
 		m.Scale = x.result.Scale
 	}
-	return m, nil
+	return nil
 }
 
 // readSmallFile reads a file of a folder, of at most 64 MiB.

@@ -63,7 +63,7 @@ func readInit(path string, normalize bool) (initModel, error) {
 	}
 	in := grid.Init{
 		ActivationDim: m.ActivationDim, DictSize: m.DictSize, K: m.K,
-		Norms: trainer.NormsOf(m.W.WDec, m.ActivationDim),
+		Norms: m.Norms(),
 	}
 	if normalize && in.Norms.OffUnit > 0 {
 		m.Normalize()

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/topksweep/sweep/sweep/export"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/models"
 )
@@ -135,7 +136,7 @@ func TestBadInits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := writeModelFolder(t.Context(), filepath.Join(base, name), files); err != nil {
+		if _, err := export.WriteFolder(t.Context(), filepath.Join(base, name), files, false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -191,7 +192,7 @@ func TestNormalizeInit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := writeModelFolder(t.Context(), filepath.Join(base, "m"), files); err != nil {
+	if _, err := export.WriteFolder(t.Context(), filepath.Join(base, "m"), files, false); err != nil {
 		t.Fatal(err)
 	}
 	grid := filepath.Join(base, "grid.yaml")
@@ -237,7 +238,7 @@ func TestImport(t *testing.T) {
 		t.Fatal(err)
 	}
 	from := filepath.Join(base, "layers.5")
-	if err := writeModelFolder(t.Context(), from, files); err != nil {
+	if _, err := export.WriteFolder(t.Context(), from, files, false); err != nil {
 		t.Fatal(err)
 	}
 	said := mustRun(t, t.TempDir(), "import", from, "--dry-run", "-o", "json")
@@ -263,12 +264,26 @@ func TestImport(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(out, "ae.pt")); err == nil {
 		t.Error("a format that --to does not name is written")
 	}
+	mustRun(t, t.TempDir(), "import", from, "--out", out, "--to", "saelens") // it is added to what is there
+	readme, err := os.ReadFile(filepath.Join(out, "README.md"))
+	if err != nil || !bytes.Contains(readme, []byte("In sparsify")) || !bytes.Contains(readme, []byte("In SAELens")) {
+		t.Errorf("README.md %s, %v", readme, err)
+	}
+	m.W.BDec[0] = 1
+	files, err = models.Files(m, models.Sparsify)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(base, "layers.6")
+	if _, err := export.WriteFolder(t.Context(), other, files, false); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(filepath.Join(base, "notes.txt"), []byte("mine"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for name, args := range map[string][]string{
 		"another folder": {from, "--out", base}, "a file": {from, "--out", filepath.Join(base, "notes.txt")},
-		"another model": {from, "--out", out}, "no model": {t.TempDir()}, "nothing": {filepath.Join(base, "gone")},
+		"another model": {other, "--out", out}, "no model": {t.TempDir()}, "nothing": {filepath.Join(base, "gone")},
 		"a text": {filepath.Join(base, "notes.txt")}, "format": {from, "--to", "sparsifi"},
 		"dry run with out": {from, "--dry-run", "--out", "x"},
 	} {
@@ -277,7 +292,7 @@ func TestImport(t *testing.T) {
 			t.Errorf("%s: status %d, %s%s", name, status, p.err.String(), p.out.String())
 		}
 	}
-	if b, err := os.ReadFile(filepath.Join(base, "notes.txt")); err != nil || fmt.Sprintf("%s", b) != "mine" {
+	if b, err := os.ReadFile(filepath.Join(base, "notes.txt")); err != nil || string(b) != "mine" {
 		t.Errorf("notes.txt is %q, %v", b, err)
 	}
 }

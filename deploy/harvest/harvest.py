@@ -104,9 +104,10 @@ def harvest(a):
     }
     # The keys of the section data of grid.yaml. They are no part of config: shards of a harvest that was begun without
     # them go on as they are.
+    hook = None if a.module else hooks.transformer_lens_name(config["model_type"], a.layer, a.hook)
     names = {
         "lm_name": config["model"], "layer": config["layer"], "submodule_name": config["hook"], "module_path": path,
-        "hook_name": None if a.module else hooks.transformer_lens_name(config["model_type"], a.layer, a.hook),
+        "hook_name": hook or hooks.causal_path(model, path),
         "context_length": a.context_length, "prepend_bos": bool(contexts.prefix), "drop_special": a.drop_special,
     }
     record = shards.prepare(a.out, config, names)

@@ -60,6 +60,22 @@ def transformer_lens_name(model_type, layer, hook):
     return f"blocks.{layer}.hook_{hook}"
 
 
+def causal_path(model, path):
+    """Returns the path of a module in the causal model whose body model is: transformer.h.2 for h.2 of a GPT-2. SAELens
+    names the hooks of Hugging Face's models so. It is None where there is no such causal model, or no module in it."""
+    import transformers
+    if type(model.config) not in transformers.MODEL_FOR_CAUSAL_LM_MAPPING:
+        return None
+    with torch.device("meta"):  # without weights
+        causal = transformers.AutoModelForCausalLM.from_config(model.config)
+    if type(causal.base_model) is not type(model):
+        return None
+    try:
+        return resolve(causal, path)
+    except HookError:
+        return None
+
+
 class Tap:
     """Runs a model up to a module and returns the module's output."""
 

@@ -63,7 +63,7 @@ def names(config):
         "hook_name": meta.get("hook_name"), "module_path": meta.get("hf_hook_name"),
         "context_length": meta.get("context_size") or buffer.get("ctx_len"), "prepend_bos": meta.get("prepend_bos"),
         "drop_special": special if isinstance(special, bool) else None,
-    } | {k: v for k, v in (config.get("names") or {}).items() if k in NAMES}
+    } | {k: v for k, v in (config.get("sweep") or {}).items() if k in NAMES}
     return {k: v for k, v in found.items() if v is not None and v != ""}
 
 

@@ -143,7 +143,19 @@ def test_names(home, tmp_path):
     assert run(home, tmp_path / "c", "--module", "encoder.layer.2", layer=None) == 0
     names = record(tmp_path / "c")["names"]
     assert names["module_path"] == "encoder.layer.2"
-    assert names["hook_name"] is names["layer"] is names["submodule_name"] is None
+    assert names["hook_name"] == "bert.encoder.layer.2" and names["layer"] is names["submodule_name"] is None
+
+
+@pytest.mark.parametrize("family,path,want", [
+    ("gpt2", "h.1.mlp", "transformer.h.1.mlp"), ("gemma2", "layers.1.mlp", "model.layers.1.mlp"),
+    ("gpt_neox", "layers.1", "gpt_neox.layers.1"), ("opt", "decoder.layers.1", "model.decoder.layers.1"),
+    ("vit", "layers.1", None), ("bert", "pooler", None),
+])
+def test_path_in_the_causal_model(family, path, want):
+    small = {"hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 2, "vocab_size": 20}
+    with torch.device("meta"):
+        model = transformers.AutoModel.from_config(transformers.AutoConfig.for_model(family, **small))
+    assert hooks.causal_path(model, path) == want
 
 
 @pytest.mark.parametrize("family,hook,want", [

@@ -4,6 +4,7 @@ downloaded. Run: python -m pytest test_loss.py"""
 import csv
 import json
 import math
+import shutil
 
 import pytest
 import torch
@@ -229,9 +230,12 @@ def test_files_of_other_tools(home, tmp_path):
                 "k": torch.tensor(4, dtype=torch.int32)}, tmp_path / "c" / "ae.pt")
     (tmp_path / "c" / "config.json").write_text(json.dumps({
         "trainer": {"k": 4, "layer": 1, "submodule_name": "resid_post"}}))
-    assert run(home, sae=[tmp_path / n for n in "abc"], out=tmp_path / "loss.csv") == 0
-    a, b, c = rows(tmp_path / "loss.csv")
-    assert a["kl"] == b["kl"] == c["kl"] and b["cell"] == ""
+    shutil.copytree(tmp_path / "c", tmp_path / "d")
+    (tmp_path / "d" / "config.json").write_text(json.dumps({  # what sweep adds, where the tool has no place for it
+        "trainer": {"k": 4}, "sweep": {"module_path": "h.1", "context_length": 10}}))
+    assert run(home, sae=[tmp_path / n for n in "abcd"], out=tmp_path / "loss.csv") == 0
+    a, b, c, d = rows(tmp_path / "loss.csv")
+    assert a["kl"] == b["kl"] == c["kl"] == d["kl"] and b["cell"] == ""
 
 
 def test_as_harvest_says(home, tmp_path, capsys):
@@ -275,8 +279,8 @@ def make_bad(home, root):
               "intermediate_size": 32, "max_position_embeddings": 32}
     bert = transformers.BertForMaskedLM(transformers.BertConfig(**common))
     headless = transformers.LlamaModel(transformers.LlamaConfig(**common, num_key_value_heads=2))
-    distilbert = transformers.DistilBertModel(transformers.DistilBertConfig(vocab_size=20, dim=16, n_layers=2, n_heads=2,
-                                                                     hidden_dim=32))
+    distilbert = transformers.DistilBertModel(transformers.DistilBertConfig(
+        vocab_size=20, dim=16, n_layers=2, n_heads=2, hidden_dim=32))
     for name, m in (("bert", bert), ("headless", headless), ("distilbert", distilbert)):
         m.save_pretrained(root / name)
         tokenizer.save_pretrained(root / name)

@@ -52,7 +52,7 @@ def main(argv=None):
         return 2
     print(f"loss {after:.3f} nats a token, unigram entropy {before:.3f}, of a uniform guess {math.log(a.vocab):.3f}")
     if not after < before:
-        print("train_model: the loss is not below the unigram entropy: give --steps more, or more text", file=sys.stderr)
+        print("train_model: the loss is not below the unigram entropy: give more --steps or more text", file=sys.stderr)
         return 1
     return 0
 
@@ -82,8 +82,9 @@ def train(a):
         resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=tokenizer.eos_token_id,
         eos_token_id=tokenizer.eos_token_id)
     model = transformers.GPT2LMHeadModel(config)
-    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(rest) * a.context_length:,} tokens to train "
-          f"on, {held.numel():,} held out", file=sys.stderr)
+    parameters = sum(p.numel() for p in model.parameters())
+    print(f"{parameters:,} parameters, {len(rest) * a.context_length:,} tokens to train on, {held.numel():,} held out",
+          file=sys.stderr)
     fit(a, model, rest)
     model.save_pretrained(a.out)
     tokenizer.save_pretrained(a.out)

@@ -33,10 +33,8 @@ func Metadata(r ledger.Result) map[string]string { return map[string]string{"swe
 // leftOut lists columns of the results that a model card does not have: what differs between equal runs, keys of a
 // store, and names, which are fields of a model.
 func leftOut() []string {
-	return []string{
-		"status", "error", "run", "model_path", "curve_path", "density", "steps_trained", "steps_shared", "peak_bytes",
-		"lm_name", "layer", "submodule_name", "hook_name", "module_path", "context_length", "prepend_bos", "drop_special",
-	}
+	return append(trainer.NameKeys(),
+		"status", "error", "run", "model_path", "curve_path", "density", "steps_trained", "steps_shared", "peak_bytes")
 }
 
 // Facts says for a model card what a run was: its sweep and cell, settings, metrics, data and build. Each has the name

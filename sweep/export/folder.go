@@ -54,6 +54,9 @@ const (
 // files and none of these, the error is ErrOther and nothing is changed. With force such a folder is replaced, if it
 // holds nothing but files of models.
 func WriteFolder(ctx context.Context, folder string, files []models.File, force bool) (Change, error) {
+	if info, err := os.Stat(folder); err == nil && !info.IsDir() {
+		return "", fmt.Errorf("%s %w: it is a file", folder, ErrOther)
+	}
 	entries, err := os.ReadDir(folder)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && len(entries) == 0:
@@ -200,19 +203,20 @@ func replace(ctx context.Context, folder string, files []models.File) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(old)
-	part := filepath.Join(old, "new")
-	if err := create(ctx, part, files); err != nil {
-		return err
+	part, away := filepath.Join(old, "new"), filepath.Join(old, "old")
+	if err = create(ctx, part, files); err == nil {
+		err = os.Rename(folder, away)
 	}
-	away := filepath.Join(old, "old")
-	if err := os.Rename(folder, away); err != nil {
-		return err
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(old))
 	}
 	if err := os.Rename(part, folder); err != nil {
-		return errors.Join(err, os.Rename(away, folder))
+		if back := os.Rename(away, folder); back != nil { // keep what was there
+			return fmt.Errorf("%w; what was there is now %s: %w", err, away, back)
+		}
+		return errors.Join(err, os.RemoveAll(old))
 	}
-	return nil
+	return os.RemoveAll(old)
 }
 
 // writeFile writes a file under another name first, so that no reader finds a part of it.

@@ -84,7 +84,7 @@ func (s *Set) apartNotes(found map[string]string) (notes []string) {
 		return nil
 	}
 	held, notes := s.apart.harvests()
-	for _, key := range nameKeys() {
+	for _, key := range trainer.NameKeys() {
 		if a, b := found[key], held[key]; a != "" && b != "" && a != b {
 			notes = append(notes, fmt.Sprintf("%s says that %s of eval_source is %s, and that of the source is %s: "+
 				"metrics are about other activations than those that train", harvestFile, key, b, a))

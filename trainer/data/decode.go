@@ -3,6 +3,8 @@ package data
 import (
 	"encoding/binary"
 	"math"
+
+	"github.com/topksweep/sweep/trainer/safetensors"
 )
 
 // A dtype says how a number is stored. Its value is the name that safetensors has for it.
@@ -29,7 +31,7 @@ type f16Values [1 << 16]float32
 func newF16Values() *f16Values {
 	var t f16Values
 	for i := range t {
-		t[i] = fromF16(uint16(i))
+		t[i] = safetensors.Float16(uint16(i))
 	}
 	return &t
 }
@@ -72,32 +74,17 @@ func (t dtype) decode(dst []float32, src []byte, scale float32, half *f16Values)
 	case bf16:
 		for len(dst) >= 4 && len(src) >= 8 {
 			d, s := (*[4]float32)(dst), (*[8]byte)(src)
-			d[0] = fromBF16(binary.LittleEndian.Uint16(s[0:])) * scale
-			d[1] = fromBF16(binary.LittleEndian.Uint16(s[2:])) * scale
-			d[2] = fromBF16(binary.LittleEndian.Uint16(s[4:])) * scale
-			d[3] = fromBF16(binary.LittleEndian.Uint16(s[6:])) * scale
+			d[0] = safetensors.BFloat16(binary.LittleEndian.Uint16(s[0:])) * scale
+			d[1] = safetensors.BFloat16(binary.LittleEndian.Uint16(s[2:])) * scale
+			d[2] = safetensors.BFloat16(binary.LittleEndian.Uint16(s[4:])) * scale
+			d[3] = safetensors.BFloat16(binary.LittleEndian.Uint16(s[6:])) * scale
 			a, b, c, e = a+(d[0]-d[0]), b+(d[1]-d[1]), c+(d[2]-d[2]), e+(d[3]-d[3])
 			dst, src = dst[4:], src[8:]
 		}
 		for i := range dst {
-			dst[i] = fromBF16(binary.LittleEndian.Uint16(src[2*i:])) * scale
+			dst[i] = safetensors.BFloat16(binary.LittleEndian.Uint16(src[2*i:])) * scale
 			a += dst[i] - dst[i]
 		}
 	}
 	return a+b+c+e == 0
 }
-
-// fromF16 returns the exact value of an IEEE 754 binary16. NaN keeps its payload.
-func fromF16(h uint16) float32 {
-	sign, m := uint32(h&0x8000)<<16, uint32(h&0x7fff)
-	switch {
-	case m < 0x0400: // zero and subnormals: multiples of 2^-24
-		return math.Float32frombits(sign | math.Float32bits(float32(m)*0x1p-24))
-	case m < 0x7c00: // the exponent's bias grows from 15 to 127
-		return math.Float32frombits(sign | m<<13 + (127-15)<<23)
-	}
-	return math.Float32frombits(sign | m<<13 | 0x7f800000)
-}
-
-// fromBF16 returns the exact value of a bfloat16, which is the upper half of a float32.
-func fromBF16(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) }

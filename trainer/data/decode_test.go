@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math"
 	"testing"
+
+	"github.com/topksweep/sweep/trainer/safetensors"
 )
 
 // Every binary16 has the value that IEEE 754 defines.
@@ -25,7 +27,7 @@ func TestF16Exhaustive(t *testing.T) {
 			want = math.Ldexp(1024+frac, exp-25)
 		}
 		want = math.Copysign(want, 1-2*float64(h>>15))
-		checkHalf(t, f16, half, h, fromF16(h), want)
+		checkHalf(t, f16, half, h, safetensors.Float16(h), want)
 	}
 }
 
@@ -47,7 +49,7 @@ func TestBF16Exhaustive(t *testing.T) {
 			want = math.Ldexp(128+frac, exp-134)
 		}
 		want = math.Copysign(want, 1-2*float64(h>>15))
-		checkHalf(t, bf16, nil, h, fromBF16(h), want)
+		checkHalf(t, bf16, nil, h, safetensors.BFloat16(h), want)
 	}
 }
 

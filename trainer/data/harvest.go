@@ -23,13 +23,6 @@ const (
 	maxNameText = 1000     // bytes of a name in it
 )
 
-// nameKeys lists the keys of trainer.Names in JSON, and of the object names in a harvest.json.
-func nameKeys() []string {
-	return []string{
-		"lm_name", "layer", "submodule_name", "hook_name", "module_path", "context_length", "prepend_bos", "drop_special",
-	}
-}
-
 // configKeys are names as the object config of a harvest.json has them, in which an older one has them alone.
 func configKeys() map[string]string {
 	return map[string]string{
@@ -47,12 +40,12 @@ func (s *Set) Names(given trainer.Names) (names trainer.Names, notes []string) {
 		return given, nil
 	}
 	own := nameValues(given)
-	if len(own) == len(nameKeys()) {
+	if len(own) == len(trainer.NameKeys()) {
 		return given, nil
 	}
 	found, notes := s.harvests()
 	notes = append(notes, s.apartNotes(found)...)
-	for _, key := range nameKeys() {
+	for _, key := range trainer.NameKeys() {
 		if a, b := own[key], found[key]; a != "" && b != "" && a != b && key != "lm_name" {
 			return given, append(notes, fmt.Sprintf("%s says that %s is %s, and the grid says %s: "+
 				"no name is taken from there", harvestFile, key, b, a))
@@ -100,7 +93,7 @@ func (s *Set) harvests() (found map[string]string, notes []string) {
 // agreed returns the names that all have and agree on, and the keys of those on which some disagree.
 func agreed(all []map[string]string) (found map[string]string, differ []string) {
 	found = map[string]string{}
-	for _, key := range nameKeys() {
+	for _, key := range trainer.NameKeys() {
 		values := map[string]bool{}
 		for _, one := range all {
 			values[one[key]] = true
@@ -161,7 +154,7 @@ func parseHarvest(b []byte) (names map[string]string, problem string) {
 	}
 	names = map[string]string{}
 	var bad []string
-	for _, key := range nameKeys() {
+	for _, key := range trainer.NameKeys() {
 		v, ok := file.Names[key]
 		if !ok {
 			v = file.Config[configKeys()[key]]

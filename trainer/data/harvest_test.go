@@ -175,14 +175,14 @@ func TestNamesOfRealShards(t *testing.T) {
 	}
 }
 
-// nameKeys has every key of trainer.Names.
+// NameKeys has every key of trainer.Names.
 func TestNameKeys(t *testing.T) {
 	var want []string
 	for f := range reflect.TypeFor[trainer.Names]().NumField() {
 		key, _, _ := strings.Cut(reflect.TypeFor[trainer.Names]().Field(f).Tag.Get("json"), ",")
 		want = append(want, key)
 	}
-	if got := nameKeys(); !slices.Equal(got, want) {
+	if got := trainer.NameKeys(); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	for _, key := range slices.Collect(maps.Keys(configKeys())) {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/safetensors"
 )
 
 // The held-out rows that are training rows too are counted as a comparison of all pairs
@@ -83,7 +84,7 @@ func TestRepeatedRows(t *testing.T) {
 // f16Bits returns v·2^-20 as binary16, for v below 2048.
 func f16Bits(v int) uint16 {
 	for bits := range uint16(0x7c00) {
-		if fromF16(bits) == float32(v)*0x1p-20 {
+		if safetensors.Float16(bits) == float32(v)*0x1p-20 {
 			return bits
 		}
 	}
@@ -114,7 +115,7 @@ func TestConvertedCopy(t *testing.T) {
 	for i := range x {
 		x[i] *= 0x1p-12 // some are subnormals of F16
 	}
-	for dt, from := range map[dtype]func(uint16) float32{f16: fromF16, bf16: fromBF16} {
+	for dt, from := range map[dtype]func(uint16) float32{f16: safetensors.Float16, bf16: safetensors.BFloat16} {
 		var raw []byte
 		for _, v := range x {
 			raw = binary.LittleEndian.AppendUint16(raw, nearest(from, v))

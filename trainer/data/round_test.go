@@ -5,11 +5,13 @@ import (
 	"math/rand/v2"
 	"sort"
 	"testing"
+
+	"github.com/topksweep/sweep/trainer/safetensors"
 )
 
 // Rounding finds the nearest of all values of a dtype, of two the even one.
 func TestRound(t *testing.T) {
-	for dt, from := range map[dtype]func(uint16) float32{f16: fromF16, bf16: fromBF16} {
+	for dt, from := range map[dtype]func(uint16) float32{f16: safetensors.Float16, bf16: safetensors.BFloat16} {
 		var values []float32 // that are positive, rising with their bits
 		for bits := uint16(0); ; bits++ {
 			v := from(bits)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/topksweep/sweep/trainer"
@@ -41,8 +40,8 @@ func (m *Model) card(formats []Format) string {
 	line("In plain torch, in this folder. `x` holds activations, float32 [tokens, %d]:\n", m.ActivationDim)
 	line("```python\n%s```\n", m.torchLines(formats))
 	line("`acts`, [tokens, %d], are the activations of the latents, and `x_hat` is the reconstruction.\n", m.DictSize)
-	if deviation := UnitNorms(m); deviation > unitTolerance {
-		line("The norms of the decoder's rows differ from 1 by up to %.3g. SAEBench does not take such a model.\n", deviation)
+	if n := m.Norms(); n.OffUnit > 0 {
+		line("The norms of the decoder's rows differ from 1 by up to %.3g. SAEBench does not take such a model.\n", n.Off())
 	}
 	if m.Threshold != nil {
 		line("Instead of the %d largest, a model can keep all activations above the threshold, %s. Then a latent does not\n"+
@@ -70,37 +69,38 @@ func (m *Model) cardTables(line func(string, ...any)) {
 	line("")
 }
 
-// nameFacts returns the names as facts.
+// nameFacts returns the names as facts, in words.
 func nameFacts(n trainer.Names) (out []Fact) {
-	add := func(name, value string) {
-		if value != "" {
-			out = append(out, Fact{name, value})
+	n.HookName = HookName(n)
+	hook := "hook in TransformerLens"
+	if isPath(n.HookName) {
+		hook = "hook in SAELens"
+	}
+	known := map[string]string{}
+	n.Each(func(key string, v any) {
+		switch v {
+		case true:
+			v = "yes"
+		case false:
+			v = "no"
+		}
+		known[key] = fmt.Sprint(v)
+	})
+	for _, f := range []struct{ key, words string }{
+		{"lm_name", "language model"},
+		{"layer", "layer, from 0"},
+		{"submodule_name", "place"},
+		{"module_path", "module"},
+		{"hook_name", hook},
+		{"context_length", "tokens per context"},
+		{"prepend_bos", "contexts begin with a token that the tokenizer adds"},
+		{"drop_special", "special tokens are left out"},
+	} {
+		if v, ok := known[f.key]; ok {
+			out = append(out, Fact{f.words, v})
 		}
 	}
-	add("language model", n.LMName)
-	if n.Layer != nil {
-		add("layer, from 0", strconv.Itoa(*n.Layer))
-	}
-	add("place", n.SubmoduleName)
-	add("module", n.ModulePath)
-	add("hook in TransformerLens", HookName(n))
-	if n.ContextLength != 0 {
-		add("tokens per context", strconv.Itoa(n.ContextLength))
-	}
-	if n.PrependBOS != nil {
-		add("contexts begin with a token that the tokenizer adds", yesNo(*n.PrependBOS))
-	}
-	if n.DropSpecial != nil {
-		add("special tokens are left out", yesNo(*n.DropSpecial))
-	}
 	return out
-}
-
-func yesNo(v bool) string {
-	if v {
-		return "yes"
-	}
-	return "no"
 }
 
 // cardText returns text for a field of a Markdown table: in one line, and no part of it is markup.

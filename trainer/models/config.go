@@ -19,7 +19,7 @@ func (m *Model) toolsConfig() map[string]any {
 		scale = m.Scale
 	}
 	return map[string]any{
-		"activation": "topk", "expansion_factor": 32, "normalize_decoder": m.unitRows(), "num_latents": m.DictSize,
+		"activation": "topk", "expansion_factor": 32, "normalize_decoder": m.Norms().OffUnit == 0, "num_latents": m.DictSize,
 		"k": m.K, "multi_topk": false, "skip_connection": false, "transcode": false, "d_in": m.ActivationDim,
 
 		"scale": scale, "threshold": m.Threshold,
@@ -31,15 +31,15 @@ func (m *Model) toolsConfig() map[string]any {
 }
 
 // saelensMetadata returns SAELens' metadata. What is not known is null, which SAELens asks for by name where it needs
-// it. It reads a file whose sae_lens_version is absent as one of a version before 6, and calls ** on
-// model_from_pretrained_kwargs. layer and submodule_name are for other readers.
+// it. A module's path is no hook_name: SAELens finds modules by their paths in the causal model, and the names have
+// those in the model without its head.
+//
+// SAELens takes a file without sae_lens_version for one of a version before 6. It passes model_from_pretrained_kwargs
+// on as arguments, so that null would not do. layer and submodule_name are for other readers.
 func saelensMetadata(n trainer.Names) map[string]any {
 	hook, class := HookName(n), "HookedTransformer"
-	if hook == "" && n.ModulePath != "" {
-		hook = n.ModulePath
-	}
-	if hook != "" && !strings.HasPrefix(hook, "blocks.") && !strings.Contains(hook, "hook_") {
-		class = "AutoModelForCausalLM" // whose hooks are named by the paths of modules
+	if isPath(hook) {
+		class = "AutoModelForCausalLM" // whose hooks are named by the paths of its modules
 	}
 	return map[string]any{
 		"sae_lens_version": "6.0.0", "sae_lens_training_version": nil,
@@ -86,6 +86,11 @@ func orNil[T comparable](v T) any {
 // hookSuffix matches the names of places that TransformerLens has too, as people write submodule_name: resid_post, or
 // resid_post_layer_5.
 var hookSuffix = regexp.MustCompile(`^(resid_pre|resid_mid|resid_post|mlp_out|attn_out)(?:_layer_(\d+))?$`)
+
+// isPath reports whether the name of a hook is the path of a module, and none of TransformerLens.
+func isPath(hook string) bool {
+	return hook != "" && !strings.HasPrefix(hook, "blocks.") && !strings.Contains(hook, "hook_")
+}
 
 // HookName returns a place's name in TransformerLens: that of the names, else one made of layer and submodule_name,
 // such as blocks.5.hook_resid_post, else "".

@@ -2,11 +2,13 @@ package models
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -53,7 +55,7 @@ func TestRoundTrip(t *testing.T) {
 	names := []trainer.Names{{}, {
 		LMName: "org/a|b <&\"' 模型", Layer: &layer, SubmoduleName: "resid_post", HookName: "blocks.5.hook_resid_post",
 		ModulePath: "h.5", ContextLength: 128, PrependBOS: &yes, DropSpecial: &no,
-	}}
+	}, {ModulePath: "h.5.mlp"}, {HookName: "transformer.h.5.mlp", ModulePath: "h.5.mlp"}}
 	for _, format := range Formats() {
 		for _, size := range [][3]int{{1, 1, 1}, {3, 5, 2}, {8, 32, 4}, {33, 70, 70}} {
 			for i, n := range names {
@@ -73,6 +75,37 @@ func TestRoundTrip(t *testing.T) {
 					}
 				})
 			}
+		}
+	}
+}
+
+// SAELens takes the hook's name for one of the class of models that its metadata names.
+func TestSAELensHook(t *testing.T) {
+	layer := 5
+	for _, c := range []struct {
+		names       trainer.Names
+		hook, class any
+		card        string
+	}{
+		{trainer.Names{}, nil, "HookedTransformer", ""},
+		{trainer.Names{Layer: &layer, SubmoduleName: "mlp_out", ModulePath: "h.5.mlp"}, "blocks.5.hook_mlp_out",
+			"HookedTransformer", "| hook in TransformerLens | blocks.5.hook_mlp_out |"},
+		{trainer.Names{HookName: "transformer.h.5.mlp", ModulePath: "h.5.mlp"}, "transformer.h.5.mlp",
+			"AutoModelForCausalLM", "| hook in SAELens | transformer.h.5.mlp |"},
+		// The path in the model without its head would name no module there.
+		{trainer.Names{ModulePath: "h.5.mlp"}, nil, "HookedTransformer", "| module | h.5.mlp |"},
+	} {
+		m := small(3, 5, 2)
+		m.Names = c.names
+		files := folder(t, m, SAELens)
+		var cfg struct{ Metadata map[string]any }
+		if err := json.Unmarshal(files["cfg.json"].Data, &cfg); err != nil {
+			t.Fatal(err)
+		}
+		got := cfg.Metadata
+		if got["hook_name"] != c.hook || got["model_class_name"] != c.class ||
+			!strings.Contains(string(files["README.md"].Data), c.card) {
+			t.Errorf("%+v: hook %v of %v\n%s", c.names, got["hook_name"], got["model_class_name"], files["README.md"].Data)
 		}
 	}
 }

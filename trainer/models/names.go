@@ -26,12 +26,6 @@ func saelensNames(meta config) (n trainer.Names) {
 	n.Layer = meta.layer()
 	n.PrependBOS = meta.answer("prepend_bos")
 	n.DropSpecial = meta.answer("exclude_special_tokens") // SAELens also allows a list of tokens: nil
-	if class, _ := meta.text("model_class_name"); class == "AutoModelForCausalLM" && n.ModulePath == "" {
-		n.ModulePath = n.HookName
-	}
-	if n.HookName == n.ModulePath { // hooks of Hugging Face's models are named so
-		n.HookName = ""
-	}
 	return n
 }
 

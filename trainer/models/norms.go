@@ -1,9 +1,14 @@
 package models
 
-import "math"
+import (
+	"math"
 
-// unitTolerance is how far the norm of a row at unit norm is from 1 at most: SAEBench asks for as much.
-const unitTolerance = 1e-5
+	"github.com/topksweep/sweep/trainer"
+)
+
+// normTolerance is how far norms may be from each other, as a share of them, that count as one. trainer.NormsOf and
+// SAEBench allow as much from 1.
+const normTolerance = 1e-5
 
 // rowNorms calls fn with the norm of each row of v, rows of width d. The sums are in float64.
 func rowNorms(v []float32, d int, fn func(row int, norm float64)) {
@@ -16,14 +21,8 @@ func rowNorms(v []float32, d int, fn func(row int, norm float64)) {
 	}
 }
 
-// UnitNorms returns how far the norm of a row of W_dec is from 1, at most. A row of zeros counts 1.
-func UnitNorms(m *Model) (largest float64) {
-	rowNorms(m.W.WDec, m.ActivationDim, func(_ int, norm float64) { largest = max(largest, math.Abs(norm-1)) })
-	return largest
-}
-
-// unitRows reports whether all rows of W_dec are at unit norm.
-func (m *Model) unitRows() bool { return UnitNorms(m) <= unitTolerance }
+// Norms describes the norms of the rows of W_dec.
+func (m *Model) Norms() trainer.RowNorms { return trainer.NormsOf(m.W.WDec, m.ActivationDim) }
 
 // Normalize brings the rows of W_dec to unit norm: with n the norm of a row, W_dec/n, W_enc·n and b_enc·n. Each
 // latent adds to a reconstruction as much as before, but it is kept for its activation times n. So the model
@@ -31,7 +30,7 @@ func (m *Model) unitRows() bool { return UnitNorms(m) <= unitTolerance }
 // those with the larger parts in the reconstruction, and no threshold is known any more. SAELens computes the same
 // under rescale_acts_by_decoder_norm. A row of zeros stays.
 func (m *Model) Normalize() (exact bool) {
-	least, most := math.Inf(1), 0.0
+	least, most := math.Inf(1), 0.0 // of the rows that are not 0
 	rowNorms(m.W.WDec, m.ActivationDim, func(_ int, n float64) {
 		if n != 0 {
 			least, most = min(least, n), max(most, n)
@@ -40,7 +39,7 @@ func (m *Model) Normalize() (exact bool) {
 	if most == 0 {
 		return true
 	}
-	exact = most-least <= unitTolerance*most
+	exact = most-least <= normTolerance*most
 	forZeros := 1.0
 	if exact {
 		forZeros = most // or a latent that adds nothing would be kept more often, or less often, than before

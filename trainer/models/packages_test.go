@@ -56,8 +56,8 @@ func checkPackage(t *testing.T, folder string) {
 	if m.K != want.K || len(want.Rows) == 0 {
 		t.Fatalf("k %d and %d rows, want k %d and some rows", m.K, len(want.Rows), want.K)
 	}
-	if unit := UnitNorms(m) <= unitTolerance; unit != want.UnitNorms {
-		t.Errorf("norms of the rows of W_dec are off 1 by %v, want unit norms: %v", UnitNorms(m), want.UnitNorms)
+	if n := m.Norms(); (n.OffUnit == 0) != want.UnitNorms {
+		t.Errorf("norms of the rows of W_dec are %+v, want unit norms: %v", n, want.UnitNorms)
 	}
 	for r, x := range want.Rows {
 		latents, y := inFloat64(m, x)

@@ -82,12 +82,12 @@ func readFloats(r io.Reader, t safetensors.Tensor) ([]float32, error) {
 		},
 		"BF16": func(dst []float32, src []byte) {
 			for i := range dst {
-				dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(src[2*i:])) << 16)
+				dst[i] = safetensors.BFloat16(binary.LittleEndian.Uint16(src[2*i:]))
 			}
 		},
 		"F16": func(dst []float32, src []byte) {
 			for i := range dst {
-				dst[i] = halfFloat(binary.LittleEndian.Uint16(src[2*i:]))
+				dst[i] = safetensors.Float16(binary.LittleEndian.Uint16(src[2*i:]))
 			}
 		},
 	}[t.DType]
@@ -112,25 +112,6 @@ func readFloats(r io.Reader, t safetensors.Tensor) ([]float32, error) {
 		done += len(part)
 	}
 	return out, nil
-}
-
-// halfFloat returns the value of a float16.
-func halfFloat(h uint16) float32 {
-	sign := 1.0
-	if h>>15 == 1 {
-		sign = -1
-	}
-	exponent, fraction := int(h>>10&31), float64(h&1023)
-	switch exponent {
-	case 0:
-		return float32(sign * math.Ldexp(fraction, -24))
-	case 31:
-		if fraction != 0 {
-			return float32(math.NaN())
-		}
-		return float32(sign * math.Inf(1))
-	}
-	return float32(sign * math.Ldexp(1024+fraction, exponent-25))
 }
 
 // take returns the numbers of a tensor of that shape.

@@ -7,6 +7,8 @@ import (
 	"io"
 	"math"
 	"sync"
+
+	"github.com/topksweep/sweep/trainer/safetensors"
 )
 
 // A Tensor is an array whose elements lie in the file until they are read. Tensors may share their elements.
@@ -219,9 +221,9 @@ func (t *Tensor) Float32s() ([]float32, error) {
 		}
 		decode = func(b []byte) float32 { return math.Float32frombits(order.Uint32(b)) }
 	case "F16":
-		decode = func(b []byte) float32 { return float16(order.Uint16(b)) }
+		decode = func(b []byte) float32 { return safetensors.Float16(order.Uint16(b)) }
 	case "BF16":
-		decode = func(b []byte) float32 { return math.Float32frombits(uint32(order.Uint16(b)) << 16) }
+		decode = func(b []byte) float32 { return safetensors.BFloat16(order.Uint16(b)) }
 	default:
 		return nil, fmt.Errorf("a tensor of %s does not hold floats", t.DType)
 	}
@@ -263,17 +265,4 @@ func (t *Tensor) Int64s() ([]int64, error) {
 		return nil, fmt.Errorf("a tensor of %s has a number from 2⁶³ on", t.DType)
 	}
 	return out, err
-}
-
-// float16 returns the value of a half-precision float: 1 bit of sign, 5 of exponent, 10 of fraction (IEEE 754).
-func float16(h uint16) float32 {
-	sign := uint32(h>>15) << 31
-	exponent, fraction := uint32(h>>10&31), uint32(h&1023)
-	switch exponent {
-	case 0: // zero and subnormal: fraction · 2⁻²⁴
-		return math.Float32frombits(sign | math.Float32bits(float32(fraction)*0x1p-24))
-	case 31: // infinite, or not a number
-		return math.Float32frombits(sign | 255<<23 | fraction<<13)
-	}
-	return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
 }
