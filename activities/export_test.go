@@ -3,6 +3,7 @@ package activities
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/trainer"
@@ -344,4 +346,52 @@ func readTensors(t *testing.T, file []byte) map[string][]float64 {
 		}
 	}
 	return out
+}
+
+// Wherever storing a file of the model ends early, there is no result; the next attempt leaves the whole folder, also
+// over files that the one before, or another version, has left there.
+func TestExportEndsEarly(t *testing.T) {
+	p := makePlan(t, nil)
+	whole := submit(t, openDir(t), p)
+	whole.finish()
+	prefix := ledger.ModelKey(whole.id(), "")
+	want := map[string]string{}
+	for _, key := range keys(t, whole.store, prefix) {
+		want[key] = string(read(t, whole.store, key))
+	}
+	if len(want) < 7 {
+		t.Fatalf("the folder of a model holds %d files", len(want))
+	}
+	first := submit(t, openDir(t), p)
+	if err := first.train(); err != nil {
+		t.Fatal(err)
+	}
+	for key := range want {
+		for _, op := range []string{"put", "get"} { // get: what was stored is read back
+			failing := &momentStore{Store: first.store, op: op, part: key, at: func(context.Context) error {
+				return errors.New("the connection is reset")
+			}}
+			if err := newWorker(t, failing, p).evaluate(); err == nil || !strings.Contains(err.Error(), "is reset") {
+				t.Fatalf("%s of %s fails: %v", op, key, err)
+			}
+			if left := keys(t, first.store, "results/"); len(left) > 0 {
+				t.Fatalf("%s of %s fails: there are results %q", op, key, left)
+			}
+			if err := storage.PutBytes(t.Context(), first.store, key, []byte("of another version")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := newWorker(t, first.store, p).evaluate(); err != nil {
+		t.Fatal(err)
+	}
+	for key, body := range want {
+		got := string(read(t, first.store, key))
+		if !strings.HasSuffix(key, modelResult) && got != body {
+			t.Errorf("%s differs from that of an export that nothing ended", key)
+		}
+	}
+	if got := keys(t, first.store, prefix); len(got) != len(want) || len(keys(t, first.store, "results/")) != 1 {
+		t.Errorf("the folder holds %q", got)
+	}
 }

@@ -86,10 +86,11 @@ func runExtend(ctx context.Context, env *environment, o extendOptions) error {
 	if err != nil {
 		return inputError{err}
 	}
+	// The models are stored even if no cell is new: one may be lost or damaged, and this mends it.
+	if err := add.inits.store(ctx, l, add.plan.Inits); err != nil {
+		return err
+	}
 	if added > 0 {
-		if err := add.inits.store(ctx, l, add.plan.Inits); err != nil {
-			return err
-		}
 		if err := l.StoreExtension(ctx, whole, before, add.src); err != nil {
 			return err
 		}

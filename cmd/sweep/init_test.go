@@ -296,3 +296,69 @@ func TestImport(t *testing.T) {
 		t.Errorf("notes.txt is %q, %v", b, err)
 	}
 }
+
+// A model that a run begins from is damaged while the run waits for its turn, and its folder is gone: the run waits, and
+// says why. Extending by the same grid again stores the model anew, though no cell is new. gc removes nothing that a run
+// may need.
+func TestInitIsDamaged(t *testing.T) {
+	dir := t.TempDir()
+	model := trainedModel(t, dir)
+	base := t.TempDir()
+	folder := filepath.Join(base, "model")
+	write := func(grid string) string {
+		t.Helper()
+		path := filepath.Join(base, "grid.yaml")
+		if err := os.WriteFile(path, []byte(grid), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	if err := os.CopyFS(folder, os.DirFS(model)); err != nil {
+		t.Fatal(err)
+	}
+	startServer(t, dir, "--slots", "1")
+	// One run trains for long; the others wait for the slot.
+	long := write(changed(t, initGrid, "name: first", "name: long", "steps: 150", "steps: 10_000_000"))
+	mustRun(t, dir, "submit", long)
+	waitFor(t, "the long run", func() bool { return training(statusOfSweep(t, dir, "long")) == 1 })
+	// Extended while nothing of it can train, by cells that begin from a model.
+	mustRun(t, dir, "submit", write(changed(t, initGrid, "name: first", "name: short", "steps: 150", "steps: 100")))
+	more := changed(t, initGrid, "name: first", "name: short", "dict_size: 64, k: 4, ", "", "steps: 150",
+		"init: model, seed: 3, steps: 100")
+	mustRun(t, dir, "extend", "short", write(more))
+	mustRun(t, dir, "gc", "--grace", "0s")
+	inits, err := filepath.Glob(filepath.Join(dir, "store", "inits", "*.safetensors"))
+	if err != nil || len(inits) != 1 {
+		t.Fatalf("models to begin from: %q, %v", inits, err)
+	}
+	whole, err := os.ReadFile(inits[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(inits[0], whole[:len(whole)/2], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, dir, "cancel", "long")
+	waitFor(t, "the error of the run that begins from the model", func() bool {
+		for _, r := range statusOfSweep(t, dir, "short").Runs {
+			if strings.Contains(r.Error, "the model that the run begins from is damaged: submit the grid again, or extend") {
+				return true
+			}
+		}
+		return false
+	})
+	mustRun(t, dir, "extend", "short", write(more))
+	if got, err := os.ReadFile(inits[0]); err != nil || string(got) != string(whole) {
+		t.Errorf("extended again, the model is not what it was: %d bytes of %d, %v", len(got), len(whole), err)
+	}
+	if err := os.RemoveAll(folder); err != nil {
+		t.Fatal(err)
+	}
+	watch := startProgram(t, dir, "watch", "short")
+	if status := watch.exitStatus(t); status != exitOK {
+		t.Errorf("watch: status %d\n%s", status, watch.err.String())
+	}
+	if got := mustRun(t, dir, "results", "short"); strings.Count(got, "completed") != 2 {
+		t.Errorf("at the end:\n%s", got)
+	}
+}

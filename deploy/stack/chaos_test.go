@@ -22,17 +22,19 @@ import (
 
 const (
 	chaosWorkers = 6
-	chaosGrid    = "{k: [2, 4], auxk_alpha: [0, 0.03125], seed: [0, 1, 2, 3, 4, 5]}"
+	chaosGrid    = "{init: [none, a, b], k: [2, 4], auxk_alpha: [0, 0.03125], seed: [0, 1]}"
 	chaosCells   = 24
 )
 
 // testChaos: workers are killed at many moments of their work, MinIO and Temporal are
 // killed and started again, and garbage is collected again and again (which fails in an
-// outage). The sweep must end as an undisturbed one does. SWEEP_CHAOS_KILLS is the number
+// outage). Two thirds of the cells begin from models, whose folders are gone once the sweep is submitted. The sweep must
+// end as an undisturbed one does. SWEEP_CHAOS_KILLS is the number
 // of kills, and SWEEP_CHAOS_SEED decides when which process is killed.
 func testChaos(t *testing.T, s *stack) {
 	const prefix = "chaos"
 	grid := writeGrid(t, gridOf("chaos", chaosGrid, 1500))
+	models := []string{writeModel(t, grid, "a", 1), writeModel(t, grid, "b", 2)}
 	want, local := s.undisturbed(t, grid)
 	if strings.Count(want, "completed") != chaosCells {
 		t.Fatalf("the undisturbed sweep:\n%s", want)
@@ -40,6 +42,11 @@ func testChaos(t *testing.T, s *stack) {
 
 	c := newChaos(t, s, prefix)
 	c.id = strings.TrimSpace(s.sweep(t, prefix, "submit", grid, "--address", s.temporal.address))
+	for _, folder := range models {
+		if err := os.RemoveAll(folder); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for i := range chaosWorkers {
 		c.workers = append(c.workers, &chaosWorker{name: fmt.Sprintf("chaos-%d", i)})
 	}

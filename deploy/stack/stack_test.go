@@ -18,6 +18,9 @@ import (
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/storage/minio"
 	"github.com/topksweep/sweep/storage/minio/miniotest"
+	"github.com/topksweep/sweep/sweep/export"
+	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/models"
 
 	"github.com/minio/minio-go/v7/pkg/credentials"
 )
@@ -147,6 +150,26 @@ func writeGrid(t *testing.T, content string) string {
 		t.Fatal(err)
 	}
 	return name
+}
+
+// writeModel writes a model that cells of gridOf may begin from to a folder beside a grid, and returns its path.
+func writeModel(t *testing.T, grid, name string, seed int64) string {
+	t.Helper()
+	c := trainer.Config{Recipe: "corrected", ActivationDim: 32, DictSize: 512, Seed: seed}
+	m := &models.Model{ActivationDim: c.ActivationDim, DictSize: c.DictSize, K: 4, W: trainer.Init(c).W}
+	for i := range m.W.BDec {
+		m.W.BDec[i] = 0.01 * float32(i)
+	}
+	m.Normalize()
+	files, err := models.Files(m, models.Sparsify)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(filepath.Dir(grid), name)
+	if _, err := export.WriteFolder(t.Context(), folder, files, false); err != nil {
+		t.Fatal(err)
+	}
+	return folder
 }
 
 // interruptedSteps are the steps of a run whose worker is stopped after its first

@@ -24,7 +24,7 @@ const (
 	steerShort = 1500
 	steerLong  = 2 * interruptedSteps
 	steerAxes  = "{k: [8], seed: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]}"
-	steerExtra = "{k: [8], seed: [10, 11]}" // by which the sweep is extended
+	steerExtra = "{k: [8], init: [a], seed: [10, 11]}" // by which the sweep is extended
 )
 
 var steerInclude = fmt.Sprintf("{k: 4, seed: 0, steps: %d}, {k: 4, seed: 1, steps: %[1]d}", steerLong)

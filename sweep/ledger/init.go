@@ -57,7 +57,7 @@ func (l *Ledger) HasInit(ctx context.Context, hash string) (bool, error) {
 
 // Init reads the weights whose InitHash is hash into p, which trainer.NewParams(d, f) made. It takes no memory besides
 // p. The error wraps storage.ErrNotFound if the store has none, and storage.ErrCorrupt if two reads prove that they are
-// damaged. In both cases whoever submits the grid again stores them anew.
+// damaged. In both cases whoever submits the grid, or extends the sweep by it, again stores them anew.
 func (l *Ledger) Init(ctx context.Context, hash string, d, f int, p *trainer.Params) error {
 	body, err := trainer.EncodeWeights(d, f, p)
 	if err != nil {
@@ -70,10 +70,10 @@ func (l *Ledger) Init(ctx context.Context, hash string, d, f int, p *trainer.Par
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return fmt.Errorf("the model that the run begins from is not in the store: "+
-			"submit the grid again, which stores it: %w", err)
+			"submit the grid again, or extend the sweep by it again, which stores it: %w", err)
 	case errors.Is(err, storage.ErrCorrupt):
 		return fmt.Errorf("the model that the run begins from is damaged: "+
-			"submit the grid again, which stores it anew: %w", err)
+			"submit the grid again, or extend the sweep by it again, which stores it anew: %w", err)
 	}
 	return err
 }
