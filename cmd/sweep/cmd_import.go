@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -126,6 +127,9 @@ func runImport(ctx context.Context, env *environment, o importOptions) error {
 		return inputError{errors.New("--dry-run writes nothing: leave --out out")}
 	}
 	m, from, err := models.Open(o.path)
+	if errors.Is(err, fs.ErrNotExist) && filepath.Base(o.path) == o.path {
+		err = fmt.Errorf("%w; want a path (of a run or a sweep in a store, sweep export writes the models)", err)
+	}
 	if err != nil {
 		return inputError{err}
 	}
@@ -162,14 +166,18 @@ func runImport(ctx context.Context, env *environment, o importOptions) error {
 	return out.write(env.out)
 }
 
-// importName names the folder of a model that is read from a path: by the last part of it.
+// importName names the folder of a model that is read from a path: by the last part of it, and where dictionary_learning
+// has saved several steps of one trainer, trainer_0/checkpoints/ae_30.pt, by trainer and step.
 func importName(path string) string {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return "model"
 	}
 	if info, err := os.Stat(abs); err == nil && !info.IsDir() {
-		abs = filepath.Dir(abs)
+		file := strings.TrimSuffix(filepath.Base(abs), filepath.Ext(abs))
+		if abs = filepath.Dir(abs); filepath.Base(abs) == "checkpoints" {
+			return filepath.Base(filepath.Dir(abs)) + "_" + file
+		}
 	}
 	if name := filepath.Base(abs); name != string(filepath.Separator) && name != "." {
 		return name

@@ -277,7 +277,33 @@ func TestImport(t *testing.T) {
 			t.Errorf("%s: status %d, %s%s", name, status, p.err.String(), p.out.String())
 		}
 	}
+	p := startProgram(t, t.TempDir(), "import", "036c8426ea")
+	if p.exitStatus(t) != exitBadInput || !strings.Contains(p.err.String(), "sweep export writes the models") {
+		t.Errorf("a run: %s", p.err.String())
+	}
 	if b, err := os.ReadFile(filepath.Join(base, "notes.txt")); err != nil || fmt.Sprintf("%s", b) != "mine" {
 		t.Errorf("notes.txt is %q, %v", b, err)
+	}
+}
+
+// The folders of models that are imported from one run have different names.
+func TestImportName(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"trainer_0/ae.pt", "trainer_0/checkpoints/ae_30.pt", "layers.5/sae.safetensors"} {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, want := range map[string]string{
+		"trainer_0": "trainer_0", "trainer_0/ae.pt": "trainer_0", "trainer_0/checkpoints/ae_30.pt": "trainer_0_ae_30",
+		"layers.5": "layers.5", "layers.5/sae.safetensors": "layers.5",
+	} {
+		if got := importName(filepath.Join(dir, filepath.FromSlash(path))); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
 	}
 }
