@@ -102,6 +102,8 @@ type imported struct {
 	Facts         []importedFact `json:"facts"` // what was folded, among others
 	Folder        string         `json:"folder,omitempty"`
 	Files         []string       `json:"files,omitempty"`
+
+	formats string // that are written, for people
 }
 
 // importedNorms are those of the rows of W_dec.
@@ -156,6 +158,11 @@ func runImport(ctx context.Context, env *environment, o importOptions) error {
 		for _, f := range files {
 			out.Files = append(out.Files, f.Name)
 		}
+		var names []string
+		for _, f := range formats {
+			names = append(names, string(f))
+		}
+		out.formats = strings.Join(names, ", ")
 		if err := writeModelFolder(ctx, out.Folder, files); err != nil {
 			return err
 		}
@@ -195,11 +202,10 @@ func (i imported) write(to io.Writer) error {
 	row("width D", "%d", i.ActivationDim)
 	row("latents F", "%d", i.DictSize)
 	row("k", "%d", i.K)
-	norms := fmt.Sprintf("%.6g to %.6g, mean %.6g", i.Norms.Min, i.Norms.Max, i.Norms.Mean)
+	row("norms of W_dec's rows", "%.6g to %.6g, mean %.6g", i.Norms.Min, i.Norms.Max, i.Norms.Mean)
 	if i.Norms.OffUnit > 0 {
-		norms += fmt.Sprintf("; %d of %d are not at unit norm", i.Norms.OffUnit, i.DictSize)
+		row("", "%d of %d are not at unit norm; init wants normalize_init", i.Norms.OffUnit, i.DictSize)
 	}
-	row("norms of W_dec's rows", "%s", norms)
 	if i.Threshold != nil {
 		row("threshold", "%.6g", *i.Threshold)
 	} else {
@@ -212,7 +218,8 @@ func (i imported) write(to io.Writer) error {
 		row(f.Name, "%s", f.Value)
 	}
 	if i.Folder != "" {
-		row("written to", "%s: %s", i.Folder, strings.Join(i.Files, ", "))
+		row("written to", "%s", i.Folder)
+		row("for", "%s", i.formats)
 	}
 	return w.Flush()
 }

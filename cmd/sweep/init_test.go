@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/models"
@@ -252,8 +253,14 @@ func TestImport(t *testing.T) {
 	out := filepath.Join(base, "out")
 	for range 2 { // the second time it is there
 		text := mustRun(t, t.TempDir(), "import", from, "--out", out, "--to", "sparsify")
-		if !strings.Contains(text, "2 of 3 are not at unit norm") || strings.Contains(text, "\x1b") {
+		if !strings.Contains(text, "2 of 3 are not at unit norm; init wants normalize_init") ||
+			strings.Contains(text, "\x1b") || !strings.Contains(text, "sparsify\n") {
 			t.Errorf("import says %q", text)
+		}
+		for line := range strings.Lines(strings.ReplaceAll(text, out, "out")) {
+			if utf8.RuneCountInString(line) > 81 {
+				t.Errorf("wider than a terminal of 80 columns: %q", line)
+			}
 		}
 	}
 	cfg, err := os.ReadFile(filepath.Join(out, "cfg.json"))
