@@ -45,7 +45,7 @@ a run is its own, so that the numbers are those of its result; that of a path is
 activations as stored. --normalize none is 1 for all, and --normalize mean_square the scale
 that brings these rows to unit mean squared norm. mse is always of activations as stored.`,
 		Example: `  sweep eval 036c8426ea --data held-out
-  sweep eval exports/topk-demo/k32 trainer_0 --data 'shards/**/*.safetensors' -o json
+  sweep eval exports/topk-demo-1a2b3c4d/k32 trainer_0 --data 'shards/**/*.safetensors' -o json
   sweep eval topk-demo --where k=32 --data held-out --rows 100000 --out eval.csv
   sweep eval saes/blocks.8 --data held-out --max-norm 10x_median --k 64`,
 		Args: args(cobra.MinimumNArgs(1)),

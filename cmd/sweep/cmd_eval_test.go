@@ -288,6 +288,13 @@ func TestEvalErrors(t *testing.T) {
 	if status != exitBadInput || !strings.Contains(messages, notAModel) || strings.Count(out, "\n") != 4 {
 		t.Errorf("one of two is no model: status %d\n%s%s", status, out, messages)
 	}
+	// Rows that a model was trained on are no held-out rows.
+	for at, noted := range map[string]bool{train: true, train + "/": true, wide: false} {
+		_, _, messages := sweepVerb(t.Context(), dir, "eval", "small", "--data", at)
+		if strings.Contains(messages, "note: small: it was trained on rows of "+at) != noted {
+			t.Errorf("--data %s: want a note that these are training rows: %t\n%s", at, noted, messages)
+		}
+	}
 	// A damaged model is no fault of who asks.
 	weights, err := filepath.Glob(filepath.Join(dir, "store", "models", "*", "sae.safetensors"))
 	if err != nil || len(weights) != 2 {

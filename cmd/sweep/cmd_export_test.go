@@ -113,6 +113,7 @@ func TestExport(t *testing.T) {
 		want string
 	}{
 		{[]string{"nobody"}, "is no ID of a run"},
+		{[]string{"0"}, "nor 4 or more characters of its beginning"},
 		{[]string{"00000000"}, "no run whose ID begins so"},
 		{[]string{"small", "--name", "{k}"}, "would have one folder"},
 		{[]string{"small", "--name", "{dictsize}"}, "did you mean {dict_size}?"},

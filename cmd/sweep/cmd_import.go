@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,6 +75,8 @@ type imported struct {
 	Facts         []importedFact `json:"facts"` // what was folded, among others
 	Folder        string         `json:"folder,omitempty"`
 	Files         []string       `json:"files,omitempty"`
+
+	formats string // that are written, for people
 }
 
 // importedNorms are those of the rows of W_dec.
@@ -95,6 +98,9 @@ func runImport(ctx context.Context, env *environment, o importOptions) error {
 		return inputError{errors.New("--dry-run writes nothing: leave --out out")}
 	}
 	m, from, err := models.Open(o.path)
+	if errors.Is(err, fs.ErrNotExist) && filepath.Base(o.path) == o.path {
+		err = fmt.Errorf("%w; want a path (of a run or a sweep in a store, sweep export writes the models)", err)
+	}
 	if err != nil {
 		return inputError{err}
 	}
@@ -114,13 +120,19 @@ func runImport(ctx context.Context, env *environment, o importOptions) error {
 			out.Folder = filepath.Join("imported", importName(o.path))
 		}
 		m.Facts = append([]models.Fact{{Name: "imported from", Value: from}}, m.Facts...)
-		files, err := models.Files(m, o.to.chosen(out.Folder)...)
+		formats := o.to.chosen(out.Folder)
+		files, err := models.Files(m, formats...)
 		if err != nil {
 			return err
 		}
 		for _, f := range files {
 			out.Files = append(out.Files, f.Name)
 		}
+		var names []string
+		for _, f := range formats {
+			names = append(names, string(f))
+		}
+		out.formats = strings.Join(names, ", ")
 		if _, err := export.WriteFolder(ctx, out.Folder, files, false); errors.Is(err, export.ErrOther) {
 			return inputError{fmt.Errorf("%w; choose another folder with --out, or remove it", err)}
 		} else if err != nil {
@@ -133,14 +145,18 @@ func runImport(ctx context.Context, env *environment, o importOptions) error {
 	return out.write(env.out)
 }
 
-// importName names the folder of a model that is read from a path: by the last part of it.
+// importName names the folder of a model that is read from a path: by the last part of it, and where dictionary_learning
+// has saved several steps of one trainer, trainer_0/checkpoints/ae_30.pt, by trainer and step.
 func importName(path string) string {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return "model"
 	}
 	if info, err := os.Stat(abs); err == nil && !info.IsDir() {
-		abs = filepath.Dir(abs)
+		file := strings.TrimSuffix(filepath.Base(abs), filepath.Ext(abs))
+		if abs = filepath.Dir(abs); filepath.Base(abs) == "checkpoints" {
+			return filepath.Base(filepath.Dir(abs)) + "_" + file
+		}
 	}
 	if name := filepath.Base(abs); name != string(filepath.Separator) && name != "." {
 		return name
@@ -158,11 +174,10 @@ func (i imported) write(to io.Writer) error {
 	row("width D", "%d", i.ActivationDim)
 	row("latents F", "%d", i.DictSize)
 	row("k", "%d", i.K)
-	norms := fmt.Sprintf("%.6g to %.6g, mean %.6g", i.Norms.Min, i.Norms.Max, i.Norms.Mean)
+	row("norms of W_dec's rows", "%.6g to %.6g, mean %.6g", i.Norms.Min, i.Norms.Max, i.Norms.Mean)
 	if i.Norms.OffUnit > 0 {
-		norms += fmt.Sprintf("; %d of %d are not at unit norm", i.Norms.OffUnit, i.DictSize)
+		row("", "%d of %d are not at unit norm; init wants normalize_init", i.Norms.OffUnit, i.DictSize)
 	}
-	row("norms of W_dec's rows", "%s", norms)
 	if i.Threshold != nil {
 		row("threshold", "%.6g", *i.Threshold)
 	} else {
@@ -173,7 +188,8 @@ func (i imported) write(to io.Writer) error {
 		row(f.Name, "%s", f.Value)
 	}
 	if i.Folder != "" {
-		row("written to", "%s: %s", i.Folder, strings.Join(i.Files, ", "))
+		row("written to", "%s", i.Folder)
+		row("for", "%s", i.formats)
 	}
 	return w.Flush()
 }

@@ -173,6 +173,10 @@ func (o *evalOptions) runs(
 	if err != nil {
 		return nil, err
 	}
+	if rows.Plan != nil && o.trainedOn(rows.Plan) {
+		env.note(fmt.Sprintf("%s: it was trained on rows of %s: these metrics are not of held-out rows",
+			arg, o.rows.Source))
+	}
 	for _, i := range chosen {
 		r := rows.Results[i]
 		if r.Status != plan.Completed {
@@ -191,4 +195,11 @@ func (o *evalOptions) runs(
 		env.note(fmt.Sprintf("%s: %d of %d runs have no result, and are left out", arg, left, len(chosen)))
 	}
 	return out, nil
+}
+
+// trainedOn says whether the rows are those of the source that a sweep trains on.
+func (o *evalOptions) trainedOn(h *plan.Header) bool {
+	here, err := os.Getwd()
+	return err == nil && h.Data.Source != "" &&
+		filepath.Clean(h.Data.Source) == filepath.Clean(absoluteSource(o.rows.Source, here))
 }

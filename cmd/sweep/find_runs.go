@@ -74,7 +74,8 @@ func findRun(
 	ctx context.Context, l *ledger.Ledger, want string, unknown *ledger.UnknownSweepError,
 ) (*plan.Header, string, error) {
 	if !runID.MatchString(want) {
-		return nil, "", inputError{fmt.Errorf("%w, and %q is no ID of a run", unknown, want)}
+		return nil, "", inputError{fmt.Errorf("%w, and %q is no ID of a run, nor 4 or more characters of its beginning",
+			unknown, want)}
 	}
 	found := map[string]*plan.Header{}
 	for _, id := range unknown.Known {

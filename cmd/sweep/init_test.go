@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/topksweep/sweep/sweep/export"
 	"github.com/topksweep/sweep/trainer"
@@ -253,8 +254,14 @@ func TestImport(t *testing.T) {
 	out := filepath.Join(base, "out")
 	for range 2 { // the second time it is there
 		text := mustRun(t, t.TempDir(), "import", from, "--out", out, "--to", "sparsify")
-		if !strings.Contains(text, "2 of 3 are not at unit norm") || strings.Contains(text, "\x1b") {
+		if !strings.Contains(text, "2 of 3 are not at unit norm; init wants normalize_init") ||
+			strings.Contains(text, "\x1b") || !strings.Contains(text, "sparsify\n") {
 			t.Errorf("import says %q", text)
+		}
+		for line := range strings.Lines(strings.ReplaceAll(text, out, "out")) {
+			if utf8.RuneCountInString(line) > 81 {
+				t.Errorf("wider than a terminal of 80 columns: %q", line)
+			}
 		}
 	}
 	cfg, err := os.ReadFile(filepath.Join(out, "cfg.json"))
@@ -291,6 +298,10 @@ func TestImport(t *testing.T) {
 		if status := p.exitStatus(t); status != exitBadInput || p.err.Len() == 0 || p.out.Len() > 0 {
 			t.Errorf("%s: status %d, %s%s", name, status, p.err.String(), p.out.String())
 		}
+	}
+	p := startProgram(t, t.TempDir(), "import", "036c8426ea")
+	if p.exitStatus(t) != exitBadInput || !strings.Contains(p.err.String(), "sweep export writes the models") {
+		t.Errorf("a run: %s", p.err.String())
 	}
 	if b, err := os.ReadFile(filepath.Join(base, "notes.txt")); err != nil || string(b) != "mine" {
 		t.Errorf("notes.txt is %q, %v", b, err)
@@ -360,5 +371,27 @@ func TestInitIsDamaged(t *testing.T) {
 	}
 	if got := mustRun(t, dir, "results", "short"); strings.Count(got, "completed") != 2 {
 		t.Errorf("at the end:\n%s", got)
+	}
+}
+
+// The folders of models that are imported from one run have different names.
+func TestImportName(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"trainer_0/ae.pt", "trainer_0/checkpoints/ae_30.pt", "layers.5/sae.safetensors"} {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, want := range map[string]string{
+		"trainer_0": "trainer_0", "trainer_0/ae.pt": "trainer_0", "trainer_0/checkpoints/ae_30.pt": "trainer_0_ae_30",
+		"layers.5": "layers.5", "layers.5/sae.safetensors": "layers.5",
+	} {
+		if got := importName(filepath.Join(dir, filepath.FromSlash(path))); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
 	}
 }

@@ -85,8 +85,10 @@ def weights(path, config):
     if there("ae.pt"):
         t = torch.load(os.path.join(path, "ae.pt"), map_location="cpu", weights_only=True)
         return t["encoder.weight"], t["encoder.bias"], t["decoder.weight"].T, t["b_dec"]
+    below = sorted(name for name in (os.listdir(path) if os.path.isdir(path) else ())
+                   if any(os.path.isfile(os.path.join(path, name, c)) for c in ("cfg.json", "config.json")))
     raise SaeError(f"{path}: is no folder of an exported model: it holds no sae.safetensors, sae_weights.safetensors "
-                   "or ae.pt")
+                   "or ae.pt" + (f"; name those below it, as {os.path.join(path, below[0])}" if below else ""))
 
 
 def read_json(path, name):

@@ -315,6 +315,7 @@ def bad(home, tmp_path_factory):
     (["good"], "nowhere", [], "--model"),
     (["empty"], None, [], "is no folder of an exported model"),
     (["nowhere"], None, [], "is no folder of an exported model"),
+    ([""], None, [], "name those below it, as "),
     (["no-k"], None, [], "want a folder that sweep has exported"),
     (["no-json"], None, [], "cfg.json"),
     (["torn-tensors"], None, [], "want a folder that sweep has exported"),

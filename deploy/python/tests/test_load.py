@@ -222,6 +222,16 @@ def test_other_tools_files(trained: str, tmp_path: Path, tool: str) -> None:
     assert sae.names["layer"] == 3
 
 
+def test_names_of_sparsify(tmp_path: Path) -> None:
+    # sparsify names a hook by its module, and so does cfg.json of what sweep import makes of it.
+    folder = tmp_path / "encoder.layer.3"
+    folder.mkdir()
+    (folder / "cfg.json").write_text('{"d_in": 2, "num_latents": 3, "k": 1}')
+    shapes = {"encoder.weight": (3, 2), "encoder.bias": (3,), "W_dec": (3, 2), "b_dec": (2,)}
+    save_file({name: np.ones(shape, np.float32) for name, shape in shapes.items()}, folder / "sae.safetensors")
+    assert topksweep.load(tmp_path).names == {"module_path": "encoder.layer.3"}
+
+
 def test_no_torch(trained: str) -> None:
     code = f"""import sys
 sys.modules["torch"] = None

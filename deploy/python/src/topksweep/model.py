@@ -128,6 +128,8 @@ def read_folder(folder: Path) -> TopKAutoencoder:
             found = metadata.get(of_saelens)
         if found is not None:
             sae.names[name] = found
+    if sae.names.get("hook_name") == sae.names.get("module_path"):
+        sae.names.pop("hook_name", None)  # cfg.json has the module as the hook where it has no other name
     return sae
 
 
