@@ -51,6 +51,26 @@ func Open(name string) (m *Model, from string, err error) {
 	return m, from, nil
 }
 
+// openFile opens a regular file. Another kind is refused before it is opened: that of a pipe would wait for a writer.
+func openFile(fsys fs.FS, name string) (fs.File, fs.FileInfo, error) {
+	info, err := fs.Stat(fsys, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, nil, fmt.Errorf("%s: it is no regular file", name)
+	}
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if info, err = f.Stat(); err != nil {
+		f.Close()
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return f, info, nil
+}
+
 // A place is a file of weights.
 type place struct {
 	folder string // in the fs.FS

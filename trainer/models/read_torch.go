@@ -74,15 +74,11 @@ func readTorch(fsys fs.FS, at place) (*Model, string, error) {
 // readDict reads a file of torch.save that holds a dict of the tensors of an AutoEncoderTopK. K is 0 where it has
 // none.
 func readDict(fsys fs.FS, name string) (*Model, error) {
-	f, err := fsys.Open(name)
+	f, info, err := openFile(fsys, name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
 	body, err := readerAt(f, info.Size())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)

@@ -27,15 +27,11 @@ func readSafetensors(fsys fs.FS, name string, want, optional []string) (
 	fail := func(err error) (map[string]array, map[string]string, error) {
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
-	f, err := fsys.Open(name)
+	f, info, err := openFile(fsys, name)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return fail(err)
-	}
 	r := bufio.NewReaderSize(f, 1<<20)
 	h, err := safetensors.ReadHeader(r, info.Size())
 	if err != nil {
