@@ -81,6 +81,11 @@ func (p place) path() string { return path.Join(p.folder, p.file) }
 
 // read reads the model of a folder, or of a file of weights, in fsys.
 func read(fsys fs.FS, start string) (*Model, string, error) {
+	m, from, err := readWhole(fsys, start)
+	return m, from, clipped(err)
+}
+
+func readWhole(fsys fs.FS, start string) (*Model, string, error) {
 	at, err := find(fsys, start)
 	if err != nil {
 		return nil, "", err
@@ -102,6 +107,24 @@ func read(fsys fs.FS, start string) (*Model, string, error) {
 		return nil, "", fmt.Errorf("%s: %w", at.path(), err)
 	}
 	return m, from, nil
+}
+
+// A longError is an error that would fill a screen, as one with a text of a hostile file may.
+type longError struct{ err error }
+
+const maxError = 1500 // bytes
+
+func (e longError) Error() string {
+	return strings.ToValidUTF8(e.err.Error()[:maxError], "") + "…"
+}
+func (e longError) Unwrap() error { return e.err }
+
+// clipped returns an error, shortened.
+func clipped(err error) error {
+	if err != nil && len(err.Error()) > maxError {
+		return longError{err}
+	}
+	return err
 }
 
 // find returns the file of weights that start names or holds.

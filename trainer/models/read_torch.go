@@ -131,7 +131,7 @@ func (s *seeking) ReadAt(p []byte, off int64) (int, error) {
 // modelOfDict makes a model of tensors.
 func modelOfDict(dict *torchfile.Dict, file string) (*Model, error) {
 	l := layout{"encoder.weight", "encoder.bias", "decoder.weight", "b_dec", false, true}
-	want := []string{l.wEnc, l.bEnc, l.wDec, l.bDec}
+	want := l.names()
 	var names []string
 	byName := map[string]*torchfile.Tensor{}
 	for key, value := range dict.All() {
@@ -150,6 +150,12 @@ func modelOfDict(dict *torchfile.Dict, file string) (*Model, error) {
 		}
 	}
 	tensors := map[string]array{}
+	for _, n := range want {
+		tensors[n] = array{shape: byName[n].Shape}
+	}
+	if _, _, err := checkShapes(tensors, file, l); err != nil { // before memory is taken
+		return nil, err
+	}
 	for _, n := range names {
 		t := byName[n]
 		switch {
@@ -166,6 +172,11 @@ func modelOfDict(dict *torchfile.Dict, file string) (*Model, error) {
 	m, err := assemble(tensors, file, l)
 	if err != nil {
 		return nil, err
+	}
+	for _, n := range []string{"k", "threshold"} {
+		if t := byName[n]; t != nil && t.Elems() != 1 {
+			return nil, fmt.Errorf("%s: the tensor %s has the shape %v, not one number", file, n, t.Shape)
+		}
 	}
 	if t := byName["k"]; t != nil {
 		v, err := t.Int64s()
