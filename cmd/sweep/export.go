@@ -133,7 +133,7 @@ func (e *exporter) all(ctx context.Context, runs []runToExport) error {
 		}
 		if err != nil {
 			done(int64(len(runs)), int64(len(runs))) // the line of the progress makes room
-			fmt.Fprintf(e.env.errOut, "run %s is not exported: %v\n", x.result.Run, err)
+			fmt.Fprintf(e.env.errOut, "run %s is not exported: %s\n", x.result.Run, harmless(err.Error()))
 			e.report.Failed = append(e.report.Failed, notExported{x.result.Run, err.Error()})
 			continue
 		}

@@ -86,10 +86,10 @@ func execute(ctx context.Context, env *environment, args []string) int {
 		return exitInterrupted
 	}
 	if errs := (grid.Errors)(nil); errors.As(err, &errs) {
-		fmt.Fprintln(env.errOut, errs)
+		fmt.Fprintln(env.errOut, harmless(errs.Error()))
 		return exitBadInput
 	}
-	fmt.Fprintln(env.errOut, "sweep:", err)
+	fmt.Fprintln(env.errOut, "sweep:", harmless(err.Error()))
 	if errors.As(err, new(inputError)) || errors.Is(err, data.ErrBad) {
 		return exitBadInput
 	}

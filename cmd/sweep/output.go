@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/pflag"
 
@@ -118,6 +119,16 @@ func writeWhole(path string, content []byte) error {
 // note prints sentences for a person.
 func (e *environment) note(notes ...string) {
 	for _, text := range notes {
-		fmt.Fprintln(e.errOut, "note:", text)
+		fmt.Fprintln(e.errOut, "note:", harmless(text))
 	}
+}
+
+// harmless returns a text of some lines without characters that act on a terminal, which a path or a file may have.
+func harmless(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && !unicode.IsPrint(r) {
+			return '\ufffd'
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\ufffd"))
 }

@@ -125,6 +125,10 @@ func order(f models.File) string {
 
 // equalFile reports whether a file on disk has these bytes.
 func equalFile(ctx context.Context, path string, f models.File) (bool, error) {
+	// A pipe would wait for a writer where it is opened.
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return false, err
+	}
 	on, err := os.Open(path)
 	if err != nil {
 		return false, err

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -125,9 +126,14 @@ func checkElement(e string) error {
 		return r < ' ' || r == 0x7f || strings.ContainsRune(`\:*?"<>|`, r)
 	}):
 		return fmt.Errorf(`want no control characters and none of \ : * ? " < > | in it`)
+	case reserved.MatchString(e):
+		return fmt.Errorf("%s is the name of a device on Windows: write more before or behind it", e)
 	}
 	return nil
 }
+
+// reserved matches the names that no folder has on Windows, with any ending.
+var reserved = regexp.MustCompile(`(?i)^(con|prn|aux|nul|com[0-9]|lpt[0-9])( *\..*)?$`)
 
 // safe writes a value as part of a folder's name: letters, digits and . _ - + = stay, and all else is _.
 // So openai/gpt2 is openai_gpt2, and .. is __. What is not there or empty is _, and a long value is cut and has a hash

@@ -70,6 +70,8 @@ func TestBadTemplates(t *testing.T) {
 		`a\b`:                      "control characters",
 		"a\nb":                     "control characters",
 		"{k}.":                     "end with a dot",
+		"CON":                      "device on Windows",
+		"{k}/lpt1.x":               "device on Windows",
 		strings.Repeat("x", 201):   "of at most 200",
 	} {
 		if _, err := ParseName(template); err == nil || !strings.Contains(err.Error(), want) {

@@ -22,7 +22,7 @@ type config struct {
 
 // readConfig reads a JSON object. The error has fs.ErrNotExist in its chain where there is no file.
 func readConfig(fsys fs.FS, name string) (config, error) {
-	f, err := fsys.Open(name)
+	f, _, err := openFile(fsys, name)
 	if err != nil {
 		return config{}, err
 	}

@@ -51,6 +51,26 @@ func Open(name string) (m *Model, from string, err error) {
 	return m, from, nil
 }
 
+// openFile opens a regular file. Another kind is refused before it is opened: that of a pipe would wait for a writer.
+func openFile(fsys fs.FS, name string) (fs.File, fs.FileInfo, error) {
+	info, err := fs.Stat(fsys, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, nil, fmt.Errorf("%s: it is no regular file", name)
+	}
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if info, err = f.Stat(); err != nil {
+		f.Close()
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return f, info, nil
+}
+
 // A place is a file of weights.
 type place struct {
 	folder string // in the fs.FS
@@ -61,6 +81,11 @@ func (p place) path() string { return path.Join(p.folder, p.file) }
 
 // read reads the model of a folder, or of a file of weights, in fsys.
 func read(fsys fs.FS, start string) (*Model, string, error) {
+	m, from, err := readWhole(fsys, start)
+	return m, from, clipped(err)
+}
+
+func readWhole(fsys fs.FS, start string) (*Model, string, error) {
 	at, err := find(fsys, start)
 	if err != nil {
 		return nil, "", err
@@ -82,6 +107,24 @@ func read(fsys fs.FS, start string) (*Model, string, error) {
 		return nil, "", fmt.Errorf("%s: %w", at.path(), err)
 	}
 	return m, from, nil
+}
+
+// A longError is an error that would fill a screen, as one with a text of a hostile file may.
+type longError struct{ err error }
+
+const maxError = 1500 // bytes
+
+func (e longError) Error() string {
+	return strings.ToValidUTF8(e.err.Error()[:maxError], "") + "…"
+}
+func (e longError) Unwrap() error { return e.err }
+
+// clipped returns an error, shortened.
+func clipped(err error) error {
+	if err != nil && len(err.Error()) > maxError {
+		return longError{err}
+	}
+	return err
 }
 
 // find returns the file of weights that start names or holds.

@@ -24,8 +24,7 @@ func readSAELens(fsys fs.FS, at place) (*Model, string, error) {
 		return nil, "", err
 	}
 	names := layout{"W_enc", "b_enc", "W_dec", "b_dec", true, false}
-	tensors, metadata, err := readSafetensors(fsys, at.path(),
-		[]string{names.wEnc, names.bEnc, names.wDec, names.bDec}, []string{"scaling_factor"})
+	tensors, metadata, err := readSafetensors(fsys, at.path(), names, []string{"scaling_factor"})
 	if err != nil {
 		return nil, "", err
 	}

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"slices"
 
 	"github.com/topksweep/sweep/trainer"
 )
@@ -18,12 +19,12 @@ func readSparsify(fsys fs.FS, at place) (*Model, string, error) {
 	if err := onlySparsifyTopK(c); err != nil {
 		return nil, "", err
 	}
-	tensors, metadata, err := readSafetensors(fsys, at.path(),
-		[]string{"encoder.weight", "encoder.bias", "W_dec", "b_dec"}, nil)
+	names := layout{"encoder.weight", "encoder.bias", "W_dec", "b_dec", false, false}
+	tensors, metadata, err := readSafetensors(fsys, at.path(), names, nil)
 	if err != nil {
 		return nil, "", err
 	}
-	m, err := assemble(tensors, at.path(), layout{"encoder.weight", "encoder.bias", "W_dec", "b_dec", false, false})
+	m, err := assemble(tensors, at.path(), names)
 	if err != nil {
 		return nil, "", err
 	}
@@ -87,39 +88,58 @@ type layout struct {
 	encDF, decDF           bool // [D,F] instead of [F,D]
 }
 
-// assemble makes a model without K of the tensors of a file.
-func assemble(tensors map[string]array, file string, l layout) (*Model, error) {
+// names lists the tensors.
+func (l layout) names() []string { return []string{l.wEnc, l.bEnc, l.wDec, l.bDec} }
+
+// checkShapes returns the number of latents and the width that the tensors of a file have. The error says which shapes
+// do not agree, or that the weights do not fit into memory. It looks at shapes alone.
+func checkShapes(tensors map[string]array, file string, l layout) (latents, width int, err error) {
 	for _, name := range []string{l.bEnc, l.bDec} {
 		if len(tensors[name].shape) != 1 {
-			return nil, fmt.Errorf("%s: the tensor %s has the shape %v, not one axis", file, name, tensors[name].shape)
+			return 0, 0, fmt.Errorf("%s: the tensor %s has the shape %v, not one axis", file, name, tensors[name].shape)
 		}
 	}
 	f, d := tensors[l.bEnc].shape[0], tensors[l.bDec].shape[0]
 	if f < 1 || f > maxDictSize || d < 1 || d > maxActivationDim {
-		return nil, fmt.Errorf("%s: %d latents and activations of the width %d: not 1 to %d, and 1 to %d",
+		return 0, 0, fmt.Errorf("%s: %d latents and activations of the width %d: not 1 to %d, and 1 to %d",
 			file, f, d, maxDictSize, maxActivationDim)
 	}
-	m := &Model{ActivationDim: int(d), DictSize: int(f)}
-	m.W = trainer.Params{BEnc: tensors[l.bEnc].v, BDec: tensors[l.bDec].v}
 	for _, x := range []struct {
 		name string
 		df   bool
-		to   *[]float32
-	}{{l.wEnc, l.encDF, &m.W.WEnc}, {l.wDec, l.decDF, &m.W.WDec}} {
+	}{{l.wEnc, l.encDF}, {l.wDec, l.decDF}} {
 		shape := []int64{f, d}
 		if x.df {
 			shape = []int64{d, f}
 		}
-		v, err := take(tensors, file, x.name, shape...)
-		if err != nil {
-			return nil, err
+		if have := tensors[x.name].shape; !slices.Equal(have, shape) {
+			return 0, 0, fmt.Errorf("%s: the tensor %s has the shape %v, not %v as the others ask for",
+				file, x.name, have, shape)
 		}
-		if x.df {
-			v = turned(v, int(d), int(f))
-		}
-		*x.to = v
 	}
-	for _, name := range []string{l.wEnc, l.bEnc, l.wDec, l.bDec} {
+	if need, most := 4*(2*f*d+f+d), memory(); need > most {
+		return 0, 0, fmt.Errorf("%s: its weights take %d MiB of memory, and there are %d MiB", file, need>>20, most>>20)
+	}
+	return int(f), int(d), nil
+}
+
+// assemble makes a model without K of the tensors of a file.
+func assemble(tensors map[string]array, file string, l layout) (*Model, error) {
+	f, d, err := checkShapes(tensors, file, l)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{ActivationDim: d, DictSize: f}
+	m.W = trainer.Params{
+		WEnc: tensors[l.wEnc].v, BEnc: tensors[l.bEnc].v, WDec: tensors[l.wDec].v, BDec: tensors[l.bDec].v,
+	}
+	if l.encDF {
+		m.W.WEnc = turned(m.W.WEnc, d, f)
+	}
+	if l.decDF {
+		m.W.WDec = turned(m.W.WDec, d, f)
+	}
+	for _, name := range l.names() {
 		if tensors[name].dtype == "F64" {
 			m.fact("rounded", "the numbers are stored as F64; they are rounded to float32")
 			break

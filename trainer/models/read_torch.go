@@ -74,15 +74,11 @@ func readTorch(fsys fs.FS, at place) (*Model, string, error) {
 // readDict reads a file of torch.save that holds a dict of the tensors of an AutoEncoderTopK. K is 0 where it has
 // none.
 func readDict(fsys fs.FS, name string) (*Model, error) {
-	f, err := fsys.Open(name)
+	f, info, err := openFile(fsys, name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
 	body, err := readerAt(f, info.Size())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -135,7 +131,7 @@ func (s *seeking) ReadAt(p []byte, off int64) (int, error) {
 // modelOfDict makes a model of tensors.
 func modelOfDict(dict *torchfile.Dict, file string) (*Model, error) {
 	l := layout{"encoder.weight", "encoder.bias", "decoder.weight", "b_dec", false, true}
-	want := []string{l.wEnc, l.bEnc, l.wDec, l.bDec}
+	want := l.names()
 	var names []string
 	byName := map[string]*torchfile.Tensor{}
 	for key, value := range dict.All() {
@@ -154,6 +150,12 @@ func modelOfDict(dict *torchfile.Dict, file string) (*Model, error) {
 		}
 	}
 	tensors := map[string]array{}
+	for _, n := range want {
+		tensors[n] = array{shape: byName[n].Shape}
+	}
+	if _, _, err := checkShapes(tensors, file, l); err != nil { // before memory is taken
+		return nil, err
+	}
 	for _, n := range names {
 		t := byName[n]
 		switch {
@@ -170,6 +172,11 @@ func modelOfDict(dict *torchfile.Dict, file string) (*Model, error) {
 	m, err := assemble(tensors, file, l)
 	if err != nil {
 		return nil, err
+	}
+	for _, n := range []string{"k", "threshold"} {
+		if t := byName[n]; t != nil && t.Elems() != 1 {
+			return nil, fmt.Errorf("%s: the tensor %s has the shape %v, not one number", file, n, t.Shape)
+		}
 	}
 	if t := byName["k"]; t != nil {
 		v, err := t.Int64s()

@@ -19,24 +19,22 @@ type array struct {
 	dtype string // as stored
 }
 
-// readSafetensors reads the named tensors of a safetensors file as float32. optional ones may be absent. Every other
-// tensor is an error: the model would be more than what is read.
-func readSafetensors(fsys fs.FS, name string, want, optional []string) (
+// readSafetensors reads the tensors of a layout from a safetensors file as float32. optional ones, of a number for each
+// latent at most, may be absent. Every other tensor is an error: the model would be more than what is read. Shapes are
+// checked before memory is taken.
+func readSafetensors(fsys fs.FS, name string, l layout, optional []string) (
 	tensors map[string]array, metadata map[string]string, err error,
 ) {
+	want := l.names()
 	fail := func(err error) (map[string]array, map[string]string, error) {
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
-	f, err := fsys.Open(name)
+	file, info, err := openFile(fsys, name)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return fail(err)
-	}
-	r := bufio.NewReaderSize(f, 1<<20)
+	defer file.Close()
+	r := bufio.NewReaderSize(file, 1<<20)
 	h, err := safetensors.ReadHeader(r, info.Size())
 	if err != nil {
 		return fail(err)
@@ -57,6 +55,18 @@ func readSafetensors(fsys fs.FS, name string, want, optional []string) (
 		}
 	}
 	tensors = map[string]array{}
+	for _, t := range h.Tensors {
+		tensors[t.Name] = array{shape: t.Shape}
+	}
+	f, _, err := checkShapes(tensors, name, l)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, n := range optional {
+		if t, ok := h.Tensor(n); ok && t.Elems() > int64(f) {
+			return fail(fmt.Errorf("the tensor %s has %d numbers, in a model of %d latents", n, t.Elems(), f))
+		}
+	}
 	for _, t := range h.Tensors { // in the order of their bytes
 		v, err := readFloats(r, t)
 		if err != nil {
@@ -112,15 +122,6 @@ func readFloats(r io.Reader, t safetensors.Tensor) ([]float32, error) {
 		done += len(part)
 	}
 	return out, nil
-}
-
-// take returns the numbers of a tensor of that shape.
-func take(tensors map[string]array, file, name string, shape ...int64) ([]float32, error) {
-	a := tensors[name]
-	if !slices.Equal(a.shape, shape) {
-		return nil, fmt.Errorf("%s: the tensor %s has the shape %v, not %v as the others ask for", file, name, a.shape, shape)
-	}
-	return a.v, nil
 }
 
 // turned returns the transpose [cols,rows] of v [rows,cols].
