@@ -73,14 +73,18 @@ func TestInits(t *testing.T) {
 func TestInitsThatVary(t *testing.T) {
 	found := map[string]Init{"a": fromModel("a", 512, 8), "b": fromModel("b", 256, 8)}
 	for sections, want := range map[string]string{
-		"parameters: {init: [none, a, b]}":                                         "init dict_size k: none 32768 100, a 512 8, b 256 8",
-		"parameters: {init: [a, b]}":                                               "init dict_size: a 512, b 256",
-		"parameters: {init: [a, b], k: 4}":                                         "init dict_size: a 512, b 256",
-		"parameters: {init: [a, b], k: [2, 4]}":                                    "init k dict_size: a 2 512, a 4 512, b 2 256, b 4 256",
-		"parameters: {init: [none, a]}\ntrain: {k: 8}":                             "init dict_size: none 32768, a 512",
-		"parameters: {init: [none, a], dict_size: 512}":                            "init k: none 100, a 8",
-		"parameters: {seed: [0, 1]}\ntrain: {init: a}":                             "seed: 0, 1",
-		"parameters: {seed: 0}\ntrain: {init: a}":                                  ": ",
+		"parameters: {init: [none, a, b]}": "init dict_size k: none 32768 100, a 512 8, b 256 8",
+
+		"parameters: {init: [a, b]}":       "init dict_size: a 512, b 256",
+		"parameters: {init: [a, b], k: 4}": "init dict_size: a 512, b 256",
+
+		"parameters: {init: [a, b], k: [2, 4]}":         "init k dict_size: a 2 512, a 4 512, b 2 256, b 4 256",
+		"parameters: {init: [none, a]}\ntrain: {k: 8}":  "init dict_size: none 32768, a 512",
+		"parameters: {init: [none, a], dict_size: 512}": "init k: none 100, a 8",
+
+		"parameters: {seed: [0, 1]}\ntrain: {init: a}": "seed: 0, 1",
+		"parameters: {seed: 0}\ntrain: {init: a}":      ": ",
+
 		"train: {init: a}\nparameters: {seed: [0, 1]}\ninclude: [{seed: 2, k: 3}]": "seed k: 0 8, 1 8, 2 3",
 	} {
 		g := parsedInit(t, strings.Replace(sections+"\n", "train: {", "train: {steps: 10, ", 1))
