@@ -32,8 +32,8 @@ func RunFormats(c trainer.Config) []models.Format {
 func Metadata(r ledger.Result) map[string]string { return map[string]string{"sweep.cell": r.Cell} }
 
 // leftOut lists columns of the results that a model card does not have: what differs between equal runs, keys of a
-// store, and names, which are fields of a model. Nor has it settings as the grid has them (isWritten): init_written is a
-// path of a machine, and a run's own card is written without the plan's.
+// store, and names, which are fields of a model. Nor has it settings as the grid has them (isWritten): init_written is
+// a path of a machine, and a run's own card does not have them either.
 func leftOut() []string {
 	return []string{
 		"status", "error", "run", "model_path", "curve_path", "density", "steps_trained", "steps_shared", "peak_bytes",
