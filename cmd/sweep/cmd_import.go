@@ -145,8 +145,8 @@ func runImport(ctx context.Context, env *environment, o importOptions) error {
 	return out.write(env.out)
 }
 
-// importName names the folder of a model that is read from a path: by the last part of it, and where dictionary_learning
-// has saved several steps of one trainer, trainer_0/checkpoints/ae_30.pt, by trainer and step.
+// importName names the folder of a model that is read from a path: by the last part of it, and where
+// dictionary_learning has saved several steps of one trainer, trainer_0/checkpoints/ae_30.pt, by trainer and step.
 func importName(path string) string {
 	abs, err := filepath.Abs(path)
 	if err != nil {

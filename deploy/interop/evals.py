@@ -241,4 +241,13 @@ def show(folder, ours, theirs):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except Exception as error:
+        import hooks
+        import sae
+        import texts
+        if not isinstance(error, (hooks.HookError, sae.SaeError, texts.TextError)):
+            raise
+        print(f"evals: {error}", file=sys.stderr)  # wrong input, as loss.py says it
+        sys.exit(2)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
@@ -31,7 +32,8 @@ func RunFormats(c trainer.Config) []models.Format {
 func Metadata(r ledger.Result) map[string]string { return map[string]string{"sweep.cell": r.Cell} }
 
 // leftOut lists columns of the results that a model card does not have: what differs between equal runs, keys of a
-// store, and names, which are fields of a model.
+// store, and names, which are fields of a model. Nor has it settings as the grid has them (isWritten): init_written is
+// a path of a machine, and a run's own card does not have them either.
 func leftOut() []string {
 	return append(trainer.NameKeys(),
 		"status", "error", "run", "model_path", "curve_path", "density", "steps_trained", "steps_shared", "peak_bytes")
@@ -44,13 +46,16 @@ func Facts(h *plan.Header, r ledger.Result) []models.Fact {
 	var out []models.Fact
 	for i, c := range t.Columns {
 		v := t.Rows[0][i]
-		if v == nil || slices.Contains(leftOut(), c.Name) || report.Varies(c.Name) && !ofBuild(c.Name) {
+		if v == nil || slices.Contains(leftOut(), c.Name) || isWritten(c.Name) || report.Varies(c.Name) && !ofBuild(c.Name) {
 			continue
 		}
 		out = append(out, models.Fact{Name: c.Name, Value: text(v)})
 	}
 	return out
 }
+
+// isWritten reports whether a column says how the grid writes a setting.
+func isWritten(name string) bool { return strings.HasSuffix(name, "_written") }
 
 // ofBuild reports whether a column says what trained the run.
 func ofBuild(name string) bool { return name == "class" || name == "device" || name == "build" }

@@ -159,6 +159,7 @@ func TestDefault(t *testing.T) {
 func TestFacts(t *testing.T) {
 	a, b := run("aa", 8, 1, "gpt2"), run("aa", 8, 1, "gpt2")
 	b.WallSeconds, b.PeakBytes, b.Spans = 99, 1, []ledger.Span{{To: 10, Cells: 3, Seconds: 4}}
+	b.Written = map[string]string{"init": "/home/somebody/models/a", "lr": "auto"} // known where there is a plan
 	facts := map[string]string{}
 	for _, f := range Facts(nil, a) {
 		if _, twice := facts[f.Name]; twice {

@@ -41,7 +41,7 @@ func (g *Grid) Cells(info trainer.DataInfo) ([]Cell, error) {
 		values := texts[:len(varying):len(varying)]
 		texts = texts[len(varying):]
 		for i, f := range varying {
-			values[i] = setting[f].text
+			values[i] = g.schema.textOf(setting, f, c)
 		}
 		cells = append(cells, Cell{ID: id, Config: c, Values: values, Written: g.schema.written(setting, written)})
 		return true

@@ -104,6 +104,30 @@ func (s *schema) applyInit(setting []value, c *trainer.Config) {
 	}
 }
 
+// fieldsOfModels returns the indices of dict_size and k, as far as they are no axes, if settings may have them from the
+// models that they begin from.
+func (g *Grid) fieldsOfModels() (out []int) {
+	if len(g.schema.inits) == 0 {
+		return nil
+	}
+	for _, key := range []string{"dict_size", "k"} {
+		if f := g.schema.index[key]; g.axisOf(f) < 0 {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// textOf returns the value of a field in a setting that resolves to c: as it is written; where models may give it and
+// the grid does not, as it came out.
+func (s *schema) textOf(setting []value, f int, c trainer.Config) string {
+	field := s.fields[f]
+	if len(s.inits) > 0 && setting[f].path == "" && (field.Key == "dict_size" || field.Key == "k") {
+		return fmt.Sprint(field.Get(c))
+	}
+	return setting[f].text
+}
+
 // checkInit returns why a setting that resolves to c cannot begin from its model.
 func (s *schema) checkInit(setting []value, c trainer.Config) (errs []trainer.FieldError) {
 	in, _ := s.initOf(setting)

@@ -69,6 +69,41 @@ func TestInits(t *testing.T) {
 	}
 }
 
+// dict_size and k vary where they are those of different models, and nowhere else.
+func TestInitsThatVary(t *testing.T) {
+	found := map[string]Init{"a": fromModel("a", 512, 8), "b": fromModel("b", 256, 8)}
+	for sections, want := range map[string]string{
+		"parameters: {init: [none, a, b]}": "init dict_size k: none 32768 100, a 512 8, b 256 8",
+
+		"parameters: {init: [a, b]}":       "init dict_size: a 512, b 256",
+		"parameters: {init: [a, b], k: 4}": "init dict_size: a 512, b 256",
+
+		"parameters: {init: [a, b], k: [2, 4]}":         "init k dict_size: a 2 512, a 4 512, b 2 256, b 4 256",
+		"parameters: {init: [none, a]}\ntrain: {k: 8}":  "init dict_size: none 32768, a 512",
+		"parameters: {init: [none, a], dict_size: 512}": "init k: none 100, a 8",
+
+		"parameters: {seed: [0, 1]}\ntrain: {init: a}": "seed: 0, 1",
+		"parameters: {seed: 0}\ntrain: {init: a}":      ": ",
+
+		"train: {init: a}\nparameters: {seed: [0, 1]}\ninclude: [{seed: 2, k: 3}]": "seed k: 0 8, 1 8, 2 3",
+	} {
+		g := parsedInit(t, strings.Replace(sections+"\n", "train: {", "train: {steps: 10, ", 1))
+		g.SetInits(found)
+		cells, err := g.Cells(goldentest.DataInfo())
+		if err != nil {
+			t.Errorf("%s: %v", sections, err)
+			continue
+		}
+		var values []string
+		for _, c := range cells {
+			values = append(values, strings.Join(c.Values, " "))
+		}
+		if got := strings.Join(g.Varying(), " ") + ": " + strings.Join(values, ", "); got != want {
+			t.Errorf("%s:\n%s\nwant\n%s", sections, got, want)
+		}
+	}
+}
+
 // The model that a cell begins from is part of its ID; two paths of one model are one cell, and a cell that begins from
 // none keeps the ID that it had before there was such a key.
 func TestInitIsPartOfTheID(t *testing.T) {

@@ -69,7 +69,7 @@ func (g *Grid) advance(indices []int) {
 }
 
 // varyingFields returns the indices of the fields that differ between settings: the axes in file order, then the fields
-// that only include varies.
+// that only include varies, and dict_size and k where they are those of different models.
 func (g *Grid) varyingFields() []int {
 	var candidates []int
 	texts := make([]map[string]bool, len(g.base)) // for each field: its values
@@ -92,9 +92,25 @@ func (g *Grid) varyingFields() []int {
 			included[f]++
 		}
 	}
+	ofModels := g.fieldsOfModels()
+	for _, f := range ofModels {
+		texts[f] = map[string]bool{}
+		if !slices.Contains(candidates, f) {
+			candidates = append(candidates, f)
+		}
+	}
+	if len(ofModels) > 0 {
+		g.settings(func(setting []value, _ []int) bool {
+			c := g.schema.config(setting, 2) // neither depends on the width
+			for _, f := range ofModels {
+				texts[f][g.schema.textOf(setting, f, c)] = true
+			}
+			return true
+		})
+	}
 	return slices.DeleteFunc(candidates, func(f int) bool {
 		// Settings that do not give the field have its constant or default.
-		if g.axisOf(f) < 0 && (g.product() > 0 || included[f] < len(g.include)) {
+		if g.axisOf(f) < 0 && !slices.Contains(ofModels, f) && (g.product() > 0 || included[f] < len(g.include)) {
 			texts[f][g.base[f].text] = true
 		}
 		return len(texts[f]) < 2
