@@ -21,18 +21,11 @@ const readmeFile = "README.md"
 // ErrOther is returned for a folder that holds something else than what is to be written.
 var ErrOther = errors.New("holds something else")
 
-// weightFiles are the files by which a folder shows a format.
-func weightFiles() map[models.Format]string {
-	return map[models.Format]string{
-		models.Sparsify: "sae.safetensors", models.SAELens: "sae_weights.safetensors",
-		models.DictionaryLearning: "ae.pt", models.Reference: filepath.Join("reference", "ae.pt"),
-	}
-}
-
 // Present lists the formats whose files a folder holds.
 func Present(folder string) (out []models.Format) {
 	for _, f := range models.Formats() {
-		if info, err := os.Stat(filepath.Join(folder, weightFiles()[f])); err == nil && info.Mode().IsRegular() {
+		info, err := os.Stat(filepath.Join(folder, filepath.FromSlash(f.Weights())))
+		if err == nil && info.Mode().IsRegular() {
 			out = append(out, f)
 		}
 	}
@@ -186,8 +179,8 @@ func create(ctx context.Context, folder string, files []models.File) error {
 // replace writes a folder in place of another, which must hold nothing but files of models.
 func replace(ctx context.Context, folder string, files []models.File) error {
 	known := []string{readmeFile, "cfg.json", "config.json", "result.json", "curve.json", "reference"}
-	for _, name := range weightFiles() {
-		known = append(known, name)
+	for _, f := range models.Formats() {
+		known = append(known, f.Weights())
 	}
 	entries, err := os.ReadDir(folder)
 	if err != nil {

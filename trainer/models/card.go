@@ -121,7 +121,7 @@ func (m *Model) torchLines(formats []Format) string {
 	default:
 		load, file, dec = "torch.load", dictWeights, `w["decoder.weight"].T`
 		if !slices.Contains(formats, DictionaryLearning) {
-			file = referenceFolder + "/" + dictWeights
+			file = Reference.Weights()
 		}
 	}
 	var b strings.Builder
@@ -152,5 +152,5 @@ func (m *Model) toolLines(f Format) string {
 	}
 	return block("In the first versions of dictionary_learning, whose `AutoEncoderTopK` has four tensors",
 		fmt.Sprintf("from dictionary_learning.trainers.top_k import AutoEncoderTopK\n"+
-			"sae = AutoEncoderTopK.from_pretrained(\"%s/%s\", k=%d)", referenceFolder, dictWeights, m.K))
+			"sae = AutoEncoderTopK.from_pretrained(%q, k=%d)", f.Weights(), m.K))
 }

@@ -27,6 +27,19 @@ const (
 	resultFile      = "result.json" // beside a model of this program: names
 )
 
+// Weights returns the name of the file of weights by which a folder shows the format, with slashes.
+func (f Format) Weights() string {
+	switch f {
+	case Sparsify:
+		return sparsifyWeights
+	case SAELens:
+		return saelensWeights
+	case Reference:
+		return referenceFolder + "/" + dictWeights
+	}
+	return dictWeights
+}
+
 // Files returns the files of a folder from which the tools of these formats load the model, with a README that is a
 // model card. The weights are not copied: the model must stay as it is while the files are read. They are read once
 // here, for the checksums of ae.pt. Equal models give equal bytes.
