@@ -125,6 +125,9 @@ func runImport(ctx context.Context, env *environment, o importOptions) error {
 	if o.dryRun && o.out != "" {
 		return inputError{errors.New("--dry-run writes nothing: leave --out out")}
 	}
+	if o.path == "" {
+		return inputError{errors.New("the path of the model is empty")}
+	}
 	m, from, err := models.Open(o.path)
 	if err != nil {
 		return inputError{err}

@@ -14,8 +14,14 @@ import (
 )
 
 // writeModelFolder writes the files of a model as a folder, which is there whole or not at all. A folder that holds
-// these files already, and nothing else, stays as it is. One that holds anything else is an input error.
+// these files already, and nothing else, stays as it is. One that holds anything else is an input error. A link to a
+// folder stays: the files are written where it leads.
 func writeModelFolder(ctx context.Context, folder string, files []models.File) error {
+	if info, err := os.Lstat(folder); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		if folder, err = filepath.EvalSymlinks(folder); err != nil {
+			return inputError{fmt.Errorf("look at the folder for the model: %w", err)}
+		}
+	}
 	switch same, err := holds(folder, files); {
 	case err != nil:
 		return err
@@ -126,14 +132,15 @@ func holds(folder string, files []models.File) (bool, error) {
 
 // equals says that a file has the bytes of a file of a model.
 func equals(path string, want models.File) (bool, error) {
+	// A pipe would wait for a writer where it is opened.
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() || info.Size() != want.Size {
+		return false, err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return false, err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || info.Size() != want.Size {
-		return false, err
-	}
 	a, b := make([]byte, 1<<20), make([]byte, 1<<20)
 	for off := int64(0); off < want.Size; off += int64(len(a)) {
 		n := min(int64(len(a)), want.Size-off)
