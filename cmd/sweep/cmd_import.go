@@ -97,6 +97,9 @@ func runImport(ctx context.Context, env *environment, o importOptions) error {
 	if o.dryRun && o.out != "" {
 		return inputError{errors.New("--dry-run writes nothing: leave --out out")}
 	}
+	if o.path == "" {
+		return inputError{errors.New("the path of the model is empty")}
+	}
 	m, from, err := models.Open(o.path)
 	if errors.Is(err, fs.ErrNotExist) && filepath.Base(o.path) == o.path {
 		err = fmt.Errorf("%w; want a path (of a run or a sweep in a store, sweep export writes the models)", err)

@@ -20,4 +20,7 @@ func TestHarmless(t *testing.T) {
 	if text := errOut.String(); strings.ContainsAny(text, "\x1b\r") || !strings.Contains(text, "none\ufffd[31mred") {
 		t.Errorf("%q", text)
 	}
+	if status := execute(t.Context(), env, []string{"import", "", "--dry-run"}); status != exitBadInput {
+		t.Errorf("no path: status %d", status)
+	}
 }

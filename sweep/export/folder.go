@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -45,16 +46,29 @@ const (
 // WriteFolder writes files to a folder. A folder that is not there appears whole. To one that is there, files of other
 // formats are added, each whole, and its README is replaced. If a file is there with other bytes, or the folder holds
 // files and none of these, the error is ErrOther and nothing is changed. With force such a folder is replaced, if it
-// holds nothing but files of models.
+// holds nothing but files of models. A link to a folder stays: the files are written where it leads.
 func WriteFolder(ctx context.Context, folder string, files []models.File, force bool) (Change, error) {
+	if info, err := os.Lstat(folder); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		if folder, err = filepath.EvalSymlinks(folder); err != nil {
+			return "", err
+		}
+	}
 	if info, err := os.Stat(folder); err == nil && !info.IsDir() {
 		return "", fmt.Errorf("%s %w: it is a file", folder, ErrOther)
 	}
 	entries, err := os.ReadDir(folder)
-	switch {
-	case errors.Is(err, fs.ErrNotExist), err == nil && len(entries) == 0:
-		return Written, create(ctx, folder, files)
-	case err != nil:
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
+		if err = create(ctx, folder, files); err == nil {
+			return Written, nil
+		}
+		// Another program may have written the folder at the same time.
+		now, readErr := os.ReadDir(folder)
+		if readErr != nil || len(now) == 0 || ctx.Err() != nil {
+			return "", err
+		}
+		err = nil
+	}
+	if err != nil {
 		return "", err
 	}
 	missing, other, err := compare(ctx, folder, files)
@@ -176,6 +190,9 @@ func create(ctx context.Context, folder string, files []models.File) error {
 	return os.Rename(part, folder)
 }
 
+// partOfFile matches the files that writeFile leaves behind where the program is killed.
+var partOfFile = regexp.MustCompile(`^\..+\.part-[0-9]+$`)
+
 // replace writes a folder in place of another, which must hold nothing but files of models.
 func replace(ctx context.Context, folder string, files []models.File) error {
 	known := []string{readmeFile, "cfg.json", "config.json", "result.json", "curve.json", "reference"}
@@ -191,7 +208,7 @@ func replace(ctx context.Context, folder string, files []models.File) error {
 		return err
 	}
 	for _, e := range slices.Concat(entries, inside) {
-		if !slices.Contains(known, e.Name()) {
+		if !slices.Contains(known, e.Name()) && !partOfFile.MatchString(e.Name()) {
 			return fmt.Errorf("%s %w: %s, which is no file of a model and so is not replaced: move it away",
 				folder, ErrOther, e.Name())
 		}

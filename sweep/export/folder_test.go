@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/topksweep/sweep/trainer/models"
@@ -145,6 +146,91 @@ func TestPresent(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	if got := Present(filepath.Join(folder, "none")); got != nil {
+		t.Errorf("%v", got)
+	}
+}
+
+// A link to a folder stays, and one that leads nowhere is an error.
+func TestWriteFolderLink(t *testing.T) {
+	dir := t.TempDir()
+	files := filesOf(map[string]string{"cfg.json": "{}", "sae.safetensors": "weights"})
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink("elsewhere", link); err != nil {
+		t.Skip(err)
+	}
+	if _, err := WriteFolder(t.Context(), link, files, false); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a link that leads nowhere: %v", err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "elsewhere"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []Change{Written, Same} {
+		if got, err := WriteFolder(t.Context(), link, files, false); err != nil || got != want {
+			t.Errorf("%s, %v; want %s", got, err, want)
+		}
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		t.Errorf("the link is gone: %v", err)
+	}
+	if got := tree(t, filepath.Join(dir, "elsewhere")); got["sae.safetensors"] != "weights" {
+		t.Errorf("%v", got)
+	}
+}
+
+// A folder that another program writes at the same time is the same for both.
+func TestWriteFolderAtOnce(t *testing.T) {
+	for range 20 {
+		folder := filepath.Join(t.TempDir(), "k8")
+		var g errgroup
+		for range 4 {
+			g.start(func() error {
+				_, err := WriteFolder(t.Context(), folder, filesOf(map[string]string{"cfg.json": "{}"}), false)
+				return err
+			})
+		}
+		if err := g.wait(); err != nil {
+			t.Fatal(err)
+		}
+		if entries, err := os.ReadDir(filepath.Dir(folder)); err != nil || len(entries) != 1 {
+			t.Fatalf("%v, %v", entries, err)
+		}
+	}
+}
+
+// An errgroup joins the errors of functions that run at once.
+type errgroup struct {
+	wg   sync.WaitGroup
+	mu   sync.Mutex
+	errs []error
+}
+
+func (g *errgroup) start(fn func() error) {
+	g.wg.Go(func() {
+		err := fn()
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.errs = append(g.errs, err)
+	})
+}
+
+func (g *errgroup) wait() error {
+	g.wg.Wait()
+	return errors.Join(g.errs...)
+}
+
+// What a killed program has left of a file does not keep the folder from being replaced.
+func TestReplaceBehindKill(t *testing.T) {
+	folder := t.TempDir()
+	for _, name := range []string{"cfg.json", ".ae.pt.part-123"} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte("old"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files := filesOf(map[string]string{"cfg.json": "{}"})
+	if got, err := WriteFolder(t.Context(), folder, files, true); err != nil || got != Replaced {
+		t.Errorf("%s, %v", got, err)
+	}
+	if got := tree(t, folder); len(got) != 1 || got["cfg.json"] != "{}" {
 		t.Errorf("%v", got)
 	}
 }

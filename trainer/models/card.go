@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/topksweep/sweep/trainer"
 )
@@ -103,9 +104,16 @@ func nameFacts(n trainer.Names) (out []Fact) {
 	return out
 }
 
-// cardText returns text for a field of a Markdown table: in one line, and no part of it is markup.
+// cardText returns text for a field of a Markdown table: in one line, no part of it is markup, and none acts on a
+// terminal.
 func cardText(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, strings.ToValidUTF8(s, string(unicode.ReplacementChar)))
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "|", "\\|", "\\", "\\\\", "`", "\\`", "*", "\\*",
 		"[", "\\[", "]", "\\]", "~", "\\~").Replace(s)
 }

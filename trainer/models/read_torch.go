@@ -180,16 +180,21 @@ func modelOfDict(dict *torchfile.Dict, file string) (*Model, error) {
 	}
 	if t := byName["k"]; t != nil {
 		v, err := t.Int64s()
-		if err != nil || len(v) != 1 || v[0] < 1 || v[0] > int64(m.DictSize) {
-			return nil, fmt.Errorf("%s: the tensor k, %v, is no whole number from 1 to %d (%v)",
-				file, v[:min(len(v), 5)], m.DictSize, err)
+		if err != nil {
+			return nil, fmt.Errorf("%s: the tensor k: %w", file, err)
+		}
+		if v[0] < 1 || v[0] > int64(m.DictSize) {
+			return nil, fmt.Errorf("%s: the tensor k is %d, no whole number from 1 to %d", file, v[0], m.DictSize)
 		}
 		m.K = int(v[0])
 	}
 	if t := byName["threshold"]; t != nil {
 		v, err := t.Float32s()
-		if err != nil || len(v) != 1 || notFinite(v[0]) {
-			return nil, fmt.Errorf("%s: the tensor threshold is no finite number (%v)", file, err)
+		if err != nil {
+			return nil, fmt.Errorf("%s: the tensor threshold: %w", file, err)
+		}
+		if notFinite(v[0]) {
+			return nil, fmt.Errorf("%s: the tensor threshold is %v, no finite number", file, v[0])
 		}
 		if threshold := float64(v[0]); threshold >= 0 {
 			m.Threshold = &threshold
