@@ -36,7 +36,7 @@ func (m *Model) card(formats []Format) string {
 	line("It reconstructs activations of width %d with %d latents. Of each token it keeps the %d with the largest\n"+
 		"activations. Its input is not scaled: activations are as the language model puts them out.\n",
 		m.ActivationDim, m.DictSize, m.K)
-	m.cardTables(line)
+	factTable(line, nameFacts(m.Names))
 	line("## Loading it\n")
 	line("In plain torch, in this folder. `x` holds activations, float32 [tokens, %d]:\n", m.ActivationDim)
 	line("```python\n%s```\n", m.torchLines(formats))
@@ -54,12 +54,15 @@ func (m *Model) card(formats []Format) string {
 			line("%s", m.toolLines(f))
 		}
 	}
+	if len(m.Facts) > 0 {
+		line("## Settings and metrics\n")
+		factTable(line, m.Facts)
+	}
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
 
-// cardTables writes where the activations come from, and the facts.
-func (m *Model) cardTables(line func(string, ...any)) {
-	facts := append(nameFacts(m.Names), m.Facts...)
+// factTable writes facts as a Markdown table.
+func factTable(line func(string, ...any), facts []Fact) {
 	if len(facts) == 0 {
 		return
 	}

@@ -68,8 +68,6 @@ func Example() {
 	// | hook in TransformerLens | blocks.6.hook_resid_post |
 	// | tokens per context | 128 |
 	// | special tokens are left out | yes |
-	// | nmse | 0.158 |
-	// | a\|b | &lt;i&gt; \*x\* \[y\](z) |
 	//
 	// ## Loading it
 	//
@@ -107,4 +105,11 @@ func Example() {
 	// from dictionary_learning.utils import load_dictionary
 	// sae, config = load_dictionary(".", device="cpu")
 	// ```
+	//
+	// ## Settings and metrics
+	//
+	// | | |
+	// |---|---|
+	// | nmse | 0.158 |
+	// | a\|b | &lt;i&gt; \*x\* \[y\](z) |
 }
