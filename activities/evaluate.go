@@ -99,14 +99,14 @@ func (a *Activities) measure(
 		return fail(err)
 	}
 	progress.saved(m.Step, savedOf(m))
+	// A model that only encodes needs no moments. Without them there is room for its own copy, and W_dec at unit norm.
+	state.M, state.V = trainer.Params{}, trainer.Params{}
 	model, err := a.backend.New(cfg, state, nil)
 	if err != nil {
 		return fail(err)
 	}
 	defer model.Close()
 	progress.on(model.Hardware().Device)
-	// The model has its own copy. Without the moments there is room for W_dec at unit norm.
-	state.M, state.V = trainer.Params{}, trainer.Params{}
 	recipe, err := trainer.RecipeByName(cfg.Recipe)
 	if err != nil {
 		return fail(err)

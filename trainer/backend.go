@@ -26,7 +26,8 @@ type Backend interface {
 	// New puts a model on the device that goes on from s, which it copies, and
 	// that trains on data. The Config is resolved and valid, and data has rows
 	// of its width. data is nil for a model that only encodes: its Steps give
-	// ErrNoData.
+	// ErrNoData. Only then s may lack moments (State.HasMoments): they would be
+	// memory that nothing uses, and Save gives an error.
 	New(c Config, s *State, data Batches) (Model, error)
 
 	// MeasureRoofline measures what the device could do at best. It takes about

@@ -49,5 +49,8 @@ type HeldOut interface {
 	EvalRows() int64
 }
 
+// ErrNoMoments is the error of saving a model that was made of a state without moments.
+var ErrNoMoments = errors.New("the model has no moments: it only encodes")
+
 // ErrNoData is the error of the steps of a model that was made without data.
 var ErrNoData = errors.New("the model has no data to train on")

@@ -45,6 +45,9 @@ func NewState(c Config) *State {
 	}
 }
 
+// HasMoments says that s has moments. A model that only encodes needs none (Backend.New).
+func (s *State) HasMoments() bool { return s.M.WEnc != nil || s.V.WEnc != nil }
+
 // StoredThreshold returns the threshold in units of the activations as they are
 // stored, which training saw multiplied by scale: a latent of the exported model is
 // kept where its activation exceeds it. It is nil where the recipe has no threshold

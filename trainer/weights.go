@@ -26,13 +26,11 @@ func EvaluateWeights(ctx context.Context, b Backend, k int, w Params, data HeldO
 		Recipe: Recipes()[0].Name, ActivationDim: d, DictSize: f, K: k, KAux: 1, Steps: 1, DecayStart: 1,
 		BatchSize: groupRows, DeadFeatureThreshold: 1 << 60, Precision: "f32",
 	}.Resolve()
-	none := NewParams(d, f) // moments, which an encoder does not use
-	s := &State{W: w, M: none, V: none, SinceFired: make([]int64, f), Threshold: -1, FirstDead: -1}
+	s := &State{W: w, SinceFired: make([]int64, f), Threshold: -1, FirstDead: -1}
 	m, err := b.New(c, s, nil)
 	if err != nil {
 		return Metrics{}, fmt.Errorf("evaluate: %w", err)
 	}
-	s.M, s.V = Params{}, Params{}
 	e, err := newEvaluation(m, c, s, w.WDec)
 	var out Metrics
 	if err == nil {

@@ -24,13 +24,13 @@ const (
 	steerShort = 1500
 	steerLong  = 2 * interruptedSteps
 	steerAxes  = "{k: [8], seed: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]}"
-	steerExtra = "{k: [8], init: [a], seed: [10, 11]}" // by which the sweep is extended
+	steerExtra = "{k: [8], init: [%s], seed: [10, 11]}" // by which the sweep is extended: a model to begin from
 )
 
 var steerInclude = fmt.Sprintf("{k: 4, seed: 0, steps: %d}, {k: 4, seed: 1, steps: %[1]d}", steerLong)
 
 // testSteer: a sweep is paused while its workers are killed and the server is started again, resumed, trains fewer runs
-// at a time, loses cells and trains them again, is extended, and gets another priority. It must end as a sweep of the
+// at a time, loses cells and trains them again, is extended by cells that begin from a model, and gets another priority. It must end as a sweep of the
 // same cells does that nobody steers.
 func testSteer(t *testing.T, s *stack) {
 	const prefix = "steer"
@@ -41,7 +41,9 @@ func testSteer(t *testing.T, s *stack) {
 		}
 		return writeGrid(t, text)
 	}
-	want, local := s.undisturbed(t, grid(steerAxes, steerInclude+", {k: 8, seed: 10}, {k: 8, seed: 11}"))
+	model := writeModel(t, grid(steerAxes, ""), "model", 1)
+	want, local := s.undisturbed(t, grid(steerAxes, fmt.Sprintf(
+		"%s, {k: 8, seed: 10, init: %s}, {k: 8, seed: 11, init: %[2]s}", steerInclude, model)))
 	if strings.Count(want, "completed") != 14 {
 		t.Fatalf("the undisturbed sweep:\n%s", want)
 	}
@@ -104,7 +106,7 @@ func testSteer(t *testing.T, s *stack) {
 		t.Errorf("retry: %+v", did)
 	}
 	st.steer("set", "max_concurrent=2")
-	s.sweep(t, prefix, "extend", st.id, grid(steerExtra, ""), "--address", s.temporal.address)
+	s.sweep(t, prefix, "extend", st.id, grid(fmt.Sprintf(steerExtra, model), ""), "--address", s.temporal.address)
 	if did := st.steer("priority", "high"); did.Cells == nil || did.Summary.Cells != 14 {
 		t.Errorf("priority after extend: %+v", did)
 	}

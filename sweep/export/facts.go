@@ -40,8 +40,14 @@ func leftOut() []string {
 }
 
 // Facts says for a model card what a run was: its sweep and cell, settings, metrics, data and build. Each has the name
-// of a column of the results. h is the plan, or nil where it is not known.
+// of a column of the results. h is the plan, or nil where it is not known. Their order is the same whatever else the
+// sweep trains: sweeps that have the run in common write one card but for the sweep's ID.
 func Facts(h *plan.Header, r ledger.Result) []models.Fact {
+	if h != nil && len(h.Axes) > 0 {
+		alone := *h
+		alone.Axes = nil // the table has them first
+		h = &alone
+	}
 	t := report.Rows{Plan: h, Results: []ledger.Result{r}}.Table()
 	var out []models.Fact
 	for i, c := range t.Columns {

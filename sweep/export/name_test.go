@@ -3,6 +3,7 @@ package export
 import (
 	"errors"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 
@@ -179,6 +180,12 @@ func TestFacts(t *testing.T) {
 		if Facts(nil, a)[i] != f {
 			t.Errorf("%v differs between equal runs", f)
 		}
+	}
+	// Sweeps that vary other keys have the run in common.
+	one := &plan.Header{ID: "s-12345678", Name: "s", Axes: []string{"seed"}}
+	other := &plan.Header{ID: "s-12345678", Name: "s", Axes: []string{"steps", "k"}}
+	if x, y := Facts(one, a), Facts(other, a); !slices.Equal(x, y) || !slices.Equal(one.Axes, []string{"seed"}) {
+		t.Errorf("in one sweep\n%v\nin another\n%v", x, y)
 	}
 }
 

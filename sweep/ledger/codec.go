@@ -19,7 +19,7 @@ func decodeHeader(b []byte) (*plan.Header, error) {
 		return nil, storage.Mark(fmt.Errorf("decode plan: %w", err), storage.ErrCorrupt)
 	}
 	// A version without what it is for is one of which this program does not know all.
-	known := plan.VersionOf(h.Inits)
+	known := plan.VersionOf(h)
 	if h.Version > known {
 		return nil, fmt.Errorf("decode plan %s: version %d, this build knows %d: %w",
 			h.ID, h.Version, known, storage.ErrNewerVersion)

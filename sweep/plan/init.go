@@ -46,6 +46,6 @@ func (h *Header) addInits(cells []grid.Cell, added []grid.Cell) error {
 			h.Inits = append(h.Inits, in)
 		}
 	}
-	h.Version = VersionOf(h.Inits)
+	h.Version = VersionOf(h)
 	return nil
 }

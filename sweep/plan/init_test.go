@@ -68,6 +68,24 @@ func TestInitsShareNothing(t *testing.T) {
 	}
 }
 
+// An older program would take the held-out rows of source in place of those of eval_source: it must refuse the plan.
+func TestPlanOfEvalSourceHasAVersion(t *testing.T) {
+	for data, want := range map[string]int{"{source: acts}": 1, "{source: acts, eval_source: held}": 2} {
+		g, err := grid.Parse("grid.yaml", []byte("name: g\ndata: "+data+"\ntrain: {k: 4, dict_size: 64, steps: 10}\n"),
+			grid.ParseOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := New(g, trainer.DataInfo{Rows: 1000, EvalRows: 100, Dim: 16, Scale: 1, Fingerprint: "f00d"}, Estimates{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Version != want {
+			t.Errorf("%s: version %d, want %d", data, p.Version, want)
+		}
+	}
+}
+
 // A plan without such cells stays what older programs read.
 func TestPlanWithoutInits(t *testing.T) {
 	p := initPlan(t, initTrain, nil)

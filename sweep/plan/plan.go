@@ -47,13 +47,14 @@ type Header struct {
 	Totals
 }
 
-// VersionOf returns the version of the stored form of a plan whose cells begin from these models. A plan
-// has the oldest version that says all that it holds, so that older programs read what they can train:
+// VersionOf returns the version of the stored form of a plan. A plan has the oldest version that says all that it
+// holds, so that older programs read what they can train:
 //
 //	1  the first
-//	2  cells begin from models (Header.Inits), which an older program would not do
-func VersionOf(inits []Init) int {
-	if len(inits) > 0 {
+//	2  cells begin from models (Header.Inits), or the held-out rows have a source of their own
+//	   (trainer.DataSpec.EvalSource): an older program would pass over both
+func VersionOf(h *Header) int {
+	if len(h.Inits) > 0 || h.Data.EvalSource != "" {
 		return 2
 	}
 	return 1
@@ -78,17 +79,17 @@ func New(g *grid.Grid, info trainer.DataInfo, est Estimates) (*Plan, error) {
 		fmt.Fprintln(hash, "alone")
 	}
 	p := &Plan{Cells: cells, Header: Header{
-		Version: VersionOf(inits),
-		Name:    g.Name,
-		ID:      g.Name + "-" + hex.EncodeToString(hash.Sum(nil)[:4]),
-		Axes:    g.Varying(),
-		Data:    g.Data,
-		Info:    info,
-		Run:     g.Run,
-		Inits:   inits,
+		Name:  g.Name,
+		ID:    g.Name + "-" + hex.EncodeToString(hash.Sum(nil)[:4]),
+		Axes:  g.Varying(),
+		Data:  g.Data,
+		Info:  info,
+		Run:   g.Run,
+		Inits: inits,
 
 		Semantics: trainer.SemanticsVersion,
 	}}
+	p.Version = VersionOf(&p.Header)
 	if err := p.checkSupported(est); err != nil {
 		return nil, err
 	}

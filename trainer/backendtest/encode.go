@@ -1,6 +1,7 @@
 package backendtest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -50,6 +51,29 @@ func Encode(t *testing.T, b trainer.Backend) {
 			}
 		})
 	}
+	t.Run("without moments", func(t *testing.T) {
+		c := config("corrected")
+		s := trainer.Init(c)
+		whole := model(t, b, c, s, nil)
+		s.M, s.V = trainer.Params{}, trainer.Params{}
+		if m, err := b.New(c, s, Data(c)); err == nil {
+			t.Errorf("a model of it trains; closed: %v", m.Close())
+		}
+		m := model(t, b, c, s, nil)
+		x := make([]float32, c.BatchSize*c.ActivationDim)
+		Batch(c, 0, x)
+		n := c.BatchSize * c.K
+		acts, latents, wantActs, want := make([]float32, n), make([]int32, n), make([]float32, n), make([]int32, n)
+		if err := errors.Join(m.Encode(x, c.K, nil, acts, latents), whole.Encode(x, c.K, nil, wantActs, want)); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(acts, wantActs) || !slices.Equal(latents, want) {
+			t.Error("it encodes to other activations than with moments")
+		}
+		if err := m.Save(trainer.NewState(c)); !errors.Is(err, trainer.ErrNoMoments) {
+			t.Errorf("saved: %v, want ErrNoMoments", err)
+		}
+	})
 	t.Run("errors", func(t *testing.T) {
 		c := config("corrected")
 		m := model(t, b, c, trainer.Init(c), nil)

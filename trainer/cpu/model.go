@@ -74,18 +74,26 @@ func newModel(
 	z := sizesOf(c)
 	m := &model{
 		c: c, recipe: recipe, data: data, z: z, kern: kern, workers: workers(threads), step: s.Step, threshold: s.Threshold,
-		w: newParams(z), m: newParams(z), v: newParams(z), g: newParams(z),
-		sinceFired: append([]int64(nil), s.SinceFired...), decScale: make([]float32, z.fPad),
+		w: newParams(z), sinceFired: append([]int64(nil), s.SinceFired...), decScale: make([]float32, z.fPad),
 	}
-	for _, p := range []*trainer.Params{&s.W, &s.M, &s.V} {
+	parts, trains := []*trainer.Params{&s.W}, data != nil || s.HasMoments()
+	if trains {
+		parts = append(parts, &s.M, &s.V)
+	}
+	for _, p := range parts {
 		if len(p.WEnc) != z.f*z.d || len(p.WDec) != z.f*z.d || len(p.BEnc) != z.f || len(p.BDec) != z.d ||
 			len(s.SinceFired) != z.f {
 			return nil, fmt.Errorf("cpu: the state's shapes are not those of activation_dim %d, dict_size %d", z.d, z.f)
 		}
 	}
 	m.w.load(z, &s.W)
-	m.m.load(z, &s.M)
-	m.v.load(z, &s.V)
+	if trains {
+		m.m, m.v, m.g = newParams(z), newParams(z), newParams(z)
+		m.m.load(z, &s.M)
+		m.v.load(z, &s.V)
+	} else {
+		m.g.wEnc = alloc(z.fPad * z.dPad) // for the words of the screen
+	}
 	for f := range m.decScale {
 		m.decScale[f] = m.decScaleOf(m.w.decRow(z, f))
 	}
@@ -129,6 +137,9 @@ func (m *model) inverseNorm(row []float32) float32 {
 func (m *model) Save(s *trainer.State) error {
 	if len(s.SinceFired) != m.z.f || len(s.W.BDec) != m.z.d {
 		return fmt.Errorf("save: the state's shapes are not those of activation_dim %d, dict_size %d", m.z.d, m.z.f)
+	}
+	if m.m.wEnc == nil {
+		return trainer.ErrNoMoments
 	}
 	s.Step, s.Threshold = m.step, m.threshold
 	copy(s.SinceFired, m.sinceFired)

@@ -82,7 +82,7 @@ func (b *backend) New(c trainer.Config, s *trainer.State, data trainer.Batches) 
 	if need > free {
 		return nil, memoryError(&driver.OutOfMemory{Device: b.dev.Info(), Need: need, Free: free}, c, total)
 	}
-	if err := checkState(c, s); err != nil {
+	if err := checkState(c, s, data == nil); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	m, err := newModel(b, c, recipe, s, data)
@@ -134,10 +134,15 @@ func check(c trainer.Config) error {
 	return Unsupported(c)
 }
 
-// checkState returns an error for a State that does not belong to the Config.
-func checkState(c trainer.Config, s *trainer.State) error {
+// checkState returns an error for a State that does not belong to the Config. One of a model that only encodes may lack
+// moments.
+func checkState(c trainer.Config, s *trainer.State, encodes bool) error {
 	d, f := c.ActivationDim, c.DictSize
-	for _, p := range []*trainer.Params{&s.W, &s.M, &s.V} {
+	parts := []*trainer.Params{&s.W}
+	if !encodes || s.HasMoments() {
+		parts = append(parts, &s.M, &s.V)
+	}
+	for _, p := range parts {
 		if len(p.WEnc) != f*d || len(p.WDec) != f*d || len(p.BEnc) != f || len(p.BDec) != d || len(s.SinceFired) != f {
 			return fmt.Errorf("the state's shapes are not those of activation_dim %d, dict_size %d", d, f)
 		}

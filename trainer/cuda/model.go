@@ -19,6 +19,7 @@ type model struct {
 	c         trainer.Config
 	recipe    trainer.Recipe
 	data      trainer.Batches // nil: the model only encodes
+	encodes   bool            // it has no moments either
 	resident  *residentRows   // rows of data, if the GPU holds them
 	z         sizes
 	precision precision
@@ -97,8 +98,12 @@ func (m *model) pin() error {
 // load copies a state to the GPU, and computes from it what a step needs.
 func (m *model) load(s *trainer.State) {
 	z, q := m.z, m.q
+	m.encodes = !s.HasMoments()
 	for i, p := range []params{m.w, m.m, m.v} {
 		from := []*trainer.Params{&s.W, &s.M, &s.V}[i]
+		if i > 0 && m.encodes {
+			break
+		}
 		q.Zero(p.bEnc, 4*int64(z.biases()))
 		m.uploadRows(p.wEnc, from.WEnc)
 		m.uploadRows(p.wDec, from.WDec)
@@ -137,6 +142,9 @@ func (m *model) load(s *trainer.State) {
 func (m *model) Save(s *trainer.State) error {
 	if len(s.SinceFired) != m.z.f || len(s.W.BDec) != m.z.d {
 		return fmt.Errorf("save: the state's shapes are not those of activation_dim %d, dict_size %d", m.z.d, m.z.f)
+	}
+	if m.encodes {
+		return trainer.ErrNoMoments
 	}
 	leave, err := m.b.dev.Enter()
 	if err != nil {

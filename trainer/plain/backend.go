@@ -30,13 +30,17 @@ func (Backend) MeasureRoofline() (*trainer.Roofline, error) { return nil, nil }
 
 // New implements trainer.Backend.
 func (Backend) New(c trainer.Config, s *trainer.State, data trainer.Batches) (trainer.Model, error) {
+	if data != nil && !s.HasMoments() {
+		return nil, trainer.ErrNoMoments
+	}
 	m, err := New(c, s)
-	return &backendModel{m, data}, err
+	return &backendModel{m, data, !s.HasMoments()}, err
 }
 
 type backendModel struct {
 	*Model
-	data trainer.Batches
+	data    trainer.Batches
+	encodes bool // it was made of a state without moments
 }
 
 // Steps implements trainer.Model.
@@ -82,6 +86,9 @@ func (m *backendModel) Encode(x []float32, k int, among []bool, acts []float32, 
 
 // Save implements trainer.Model.
 func (m *backendModel) Save(s *trainer.State) error {
+	if m.encodes {
+		return trainer.ErrNoMoments
+	}
 	s.Step, s.Threshold = m.Step, float32(m.Threshold)
 	narrow(m.W, s.W)
 	narrow(m.M, s.M)

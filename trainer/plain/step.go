@@ -62,11 +62,17 @@ func (m *Model) Gradients(x_BD [][]float64) Params {
 	return at.backward(x_BD, at.forward(x_BD, nil))
 }
 
-// New returns a model that goes on from s.
+// New returns a model that goes on from s. Moments that s lacks are 0.
 func New(c trainer.Config, s *trainer.State) (*Model, error) {
 	recipe, err := trainer.RecipeByName(c.Recipe)
 	if err != nil {
 		return nil, err
+	}
+	if !s.HasMoments() {
+		none := trainer.NewParams(c.ActivationDim, c.DictSize)
+		at := *s
+		at.M, at.V = none, none
+		s = &at
 	}
 	return &Model{
 		Config: c, Recipe: recipe, Step: s.Step, Threshold: float64(s.Threshold),
