@@ -202,6 +202,9 @@ func readRunModel(ctx context.Context, l *ledger.Ledger, r ledger.Result) (*mode
 		return nil, "", err
 	}
 	m, from, err := models.Read(folder)
+	if err == nil {
+		err = models.Agree(folder, m)
+	}
 	if err != nil {
 		return nil, "", fmt.Errorf("its model in the store: %w", err)
 	}

@@ -320,6 +320,9 @@ func (e *exporter) files(ctx context.Context, x runToExport) ([]models.File, []m
 // readModel reads a run's model, and gives it what its result tells.
 func readModel(folder fs.FS, x runToExport) (*models.Model, error) {
 	m, _, err := models.Read(folder)
+	if err == nil {
+		err = models.Agree(folder, m)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("its model in the store: %w", err)
 	}
