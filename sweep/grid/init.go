@@ -146,8 +146,12 @@ func (s *schema) checkInit(setting []value, c trainer.Config) (errs []trainer.Fi
 			in.DictSize, c.DictSize)
 	}
 	if in.Norms.OffUnit > 0 && !s.normalizeInit {
-		bad("%d of %d rows of W_dec are not at unit norm (%.4g to %.4g): write %s: true beside it, which brings them to it",
-			in.Norms.OffUnit, in.DictSize, in.Norms.Min, in.Norms.Max, normalizeInit)
+		zeros := ""
+		if in.Norms.Zero > 0 {
+			zeros = fmt.Sprintf(", but for %d rows of zeros, which begin as they are", in.Norms.Zero)
+		}
+		bad("%d of %d rows of W_dec are not at unit norm (%.4g to %.4g): write %s: true beside it, which brings them to it%s",
+			in.Norms.OffUnit, in.DictSize, in.Norms.Min, in.Norms.Max, normalizeInit, zeros)
 	}
 	return errs
 }

@@ -141,6 +141,10 @@ func TestInitErrors(t *testing.T) {
 			"train: {init: a}\n", func(in *Init) { in.Norms = trainer.RowNorms{Min: 0.5, Max: 2, OffUnit: 9} },
 			[]string{"grid.yaml:3:15: train.init: 9 of 128 rows of W_dec", "0.5 to 2", "normalize_init: true"},
 		},
+		"rows of zeros": {
+			"train: {init: a}\n", func(in *Init) { in.Norms = trainer.RowNorms{Max: 1, OffUnit: 2, Zero: 2} },
+			[]string{"2 of 128 rows of W_dec", "but for 2 rows of zeros, which begin as they are"},
+		},
 		"k": {
 			"train: {init: a, k: 129}\n", func(*Init) {},
 			[]string{"grid.yaml:3:21: train.k: 129 is larger than dict_size 128"},

@@ -103,3 +103,29 @@ func TestCardText(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// A number that has changed in one of a folder's files is found by the other.
+func TestAgree(t *testing.T) {
+	good := folder(t, small(8, 32, 4), Sparsify, DictionaryLearning)
+	m, _, err := Read(good)
+	if err != nil || Agree(good, m) != nil || Agree(fstest.MapFS{}, m) != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{sparsifyWeights: "other weights", dictWeights: "checksum"} {
+		b := bytes.Clone(good[file].Data)
+		number := binary.LittleEndian.AppendUint32(nil, math.Float32bits(m.W.WEnc[100]))
+		b[bytes.Index(b, number)] ^= 1
+		bad := fstest.MapFS{}
+		for name, f := range good {
+			bad[name] = f
+		}
+		bad[file] = &fstest.MapFile{Data: b}
+		m, _, err := Read(bad)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Agree(bad, m); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+}

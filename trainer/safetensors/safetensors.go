@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 )
@@ -107,7 +108,8 @@ func (h *Header) parse(data []byte, room int64) error {
 	if err := json.Unmarshal(data, &raw); err != nil {
 		return bad("header: %v", err)
 	}
-	for name, msg := range raw {
+	for _, name := range slices.Sorted(maps.Keys(raw)) { // so that equal files have equal errors
+		msg := raw[name]
 		if name == "__metadata__" {
 			if err := json.Unmarshal(msg, &h.Metadata); err != nil {
 				return bad("__metadata__: %v", err)
