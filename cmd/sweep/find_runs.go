@@ -131,7 +131,10 @@ func readRunModel(
 	if err != nil {
 		return nil, "", nil, err
 	}
-	if m, from, err = models.Read(folder); err != nil {
+	if m, from, err = models.Read(folder); err == nil {
+		err = models.Agree(folder, m)
+	}
+	if err != nil {
 		return nil, "", nil, fmt.Errorf("its model in the store: %w", err)
 	}
 	return m, from, folder, nil
