@@ -308,9 +308,9 @@ func TestImport(t *testing.T) {
 	}
 }
 
-// A model that a run begins from is damaged while the run waits for its turn, and its folder is gone: the run waits, and
-// says why. Extending by the same grid again stores the model anew, though no cell is new. gc removes nothing that a run
-// may need.
+// A model that a run begins from is damaged while the run waits for its turn, and its folder is gone: the run waits,
+// and says why. Extending by the same grid again stores the model anew, though no cell is new. gc removes nothing that
+// a run may need.
 func TestInitIsDamaged(t *testing.T) {
 	dir := t.TempDir()
 	model := trainedModel(t, dir)

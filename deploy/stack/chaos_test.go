@@ -28,8 +28,8 @@ const (
 
 // testChaos: workers are killed at many moments of their work, MinIO and Temporal are
 // killed and started again, and garbage is collected again and again (which fails in an
-// outage). Two thirds of the cells begin from models, whose folders are gone once the sweep is submitted. The sweep must
-// end as an undisturbed one does. SWEEP_CHAOS_KILLS is the number
+// outage). Two thirds of the cells begin from models, whose folders are gone once the sweep
+// is submitted. The sweep must end as an undisturbed one does. SWEEP_CHAOS_KILLS is the number
 // of kills, and SWEEP_CHAOS_SEED decides when which process is killed.
 func testChaos(t *testing.T, s *stack) {
 	const prefix = "chaos"

@@ -19,8 +19,8 @@ import (
 )
 
 // sameOutcome compares the store of a sweep with the folder of an undisturbed one. The
-// results must be the same but for the time they took, and the models, and those that cells begin from, the same byte for
-// byte. After a garbage collection no checkpoint may be left.
+// results must be the same but for the time they took, and the models, and those that
+// cells begin from, the same byte for byte. After a garbage collection no checkpoint may be left.
 func sameOutcome(t *testing.T, got storage.Store, undisturbed string) {
 	t.Helper()
 	want, err := dir.Open(undisturbed)

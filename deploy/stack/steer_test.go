@@ -30,8 +30,8 @@ const (
 var steerInclude = fmt.Sprintf("{k: 4, seed: 0, steps: %d}, {k: 4, seed: 1, steps: %[1]d}", steerLong)
 
 // testSteer: a sweep is paused while its workers are killed and the server is started again, resumed, trains fewer runs
-// at a time, loses cells and trains them again, is extended by cells that begin from a model, and gets another priority. It must end as a sweep of the
-// same cells does that nobody steers.
+// at a time, loses cells and trains them again, is extended by cells that begin from a model, and gets another
+// priority. It must end as a sweep of the same cells does that nobody steers.
 func testSteer(t *testing.T, s *stack) {
 	const prefix = "steer"
 	grid := func(axes, include string) string {

@@ -2,6 +2,7 @@ package export
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,10 +67,13 @@ func isWritten(name string) bool { return strings.HasSuffix(name, "_written") }
 // ofBuild reports whether a column says what trained the run.
 func ofBuild(name string) bool { return name == "class" || name == "device" || name == "build" }
 
-// text writes a value of a table in full.
+// text writes a value of a table in full. A whole number has no exponent.
 func text(v any) string {
 	switch v := v.(type) {
 	case float64:
+		if v == math.Trunc(v) && math.Abs(v) < 1e15 {
+			return strconv.FormatFloat(v, 'f', 0, 64)
+		}
 		return strconv.FormatFloat(v, 'g', -1, 64)
 	case string:
 		return v
