@@ -117,3 +117,23 @@ func TestRowNorms(t *testing.T) {
 		t.Errorf("of no rows: %+v", n)
 	}
 }
+
+// A file with one tensor too few, of another type or of another name is none of weights.
+func TestOtherTensorsAreNoWeights(t *testing.T) {
+	b := encodedWeights(t, someWeights())
+	for name, change := range map[string][2]string{
+		"name": {`"b_dec"`, `"b_deq"`}, "type": {`"F32"`, `"I32"`},
+	} {
+		other := bytes.Replace(bytes.Clone(b), []byte(change[0]), []byte(change[1]), 1)
+		p := trainer.NewParams(3, 2)
+		err := trainer.DecodeWeights(bytes.NewReader(other), int64(len(other)), 3, 2, &p)
+		if bytes.Equal(other, b) || !errors.Is(err, trainer.ErrFormat) {
+			t.Errorf("another %s: %v, want ErrFormat", name, err)
+		}
+	}
+	p := trainer.NewParams(3, 2)
+	err := trainer.DecodeWeights(bytes.NewReader([]byte("no header")), 9, 3, 2, &p)
+	if !errors.Is(err, trainer.ErrFormat) {
+		t.Errorf("no header: %v, want ErrFormat", err)
+	}
+}

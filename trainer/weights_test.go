@@ -161,6 +161,24 @@ func TestEvaluateWeightsErrors(t *testing.T) {
 	}
 }
 
+// The least and the largest k, and a model of one latent, are measured.
+func TestEvaluateWeightsBounds(t *testing.T) {
+	for _, c := range [][3]int{{6, 8, 1}, {6, 8, 8}, {6, 1, 1}} {
+		d, f, k := c[0], c[1], c[2]
+		x := kinds(rand.New(rand.NewPCG(5, 2)), 20, d)["normal"]
+		m, err := trainer.EvaluateWeights(t.Context(), cpu.New(1), k, weights(d, f, 1, 1), rows{d, x})
+		if err != nil || m.EvalTokens != 20 {
+			t.Errorf("width %d, %d latents, k %d: %+v, %v", d, f, k, m, err)
+		}
+	}
+	short := weights(6, 8, 1, 1)
+	short.WEnc = short.WEnc[1:]
+	x := kinds(rand.New(rand.NewPCG(5, 2)), 20, 6)["normal"]
+	if _, err := trainer.EvaluateWeights(t.Context(), cpu.New(1), 3, short, rows{6, x}); err == nil {
+		t.Error("weights of the encoder that are too few are measured")
+	}
+}
+
 // The list names metrics, as they are named in JSON.
 func TestCountedInTraining(t *testing.T) {
 	b, err := json.Marshal(trainer.Metrics{})

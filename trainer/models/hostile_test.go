@@ -129,3 +129,23 @@ func TestAgree(t *testing.T) {
 		}
 	}
 }
+
+// Every one of the four tensors is compared.
+func TestAgreeOnEachTensor(t *testing.T) {
+	good := folder(t, small(8, 32, 4), Sparsify, DictionaryLearning)
+	m, _, err := Read(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range [][]float32{m.W.WEnc, m.W.BEnc, m.W.WDec, m.W.BDec} {
+		was := v[len(v)-1]
+		v[len(v)-1]++
+		if err := Agree(good, m); err == nil || !strings.Contains(err.Error(), "other weights") {
+			t.Errorf("tensor %d: %v", i, err)
+		}
+		v[len(v)-1] = was
+	}
+	if err := Agree(good, m); err != nil {
+		t.Error(err)
+	}
+}

@@ -63,6 +63,9 @@ func TestBadFolders(t *testing.T) {
 		{sparsifyWeights, "SAELens' tensors", func(t *testing.T, fsys fstest.MapFS) {
 			fsys[sparsifyWeights] = good[saelensWeights]
 		}, []string{"sae.safetensors", "encoder.weight", "W_enc"}},
+		{sparsifyWeights, "a wrong factor", func(t *testing.T, fsys fstest.MapFS) {
+			edit(t, fsys, toolsConfig, func(c map[string]any) { c["num_latents"], c["expansion_factor"] = 0, 5 })
+		}, []string{"expansion_factor is 5", "4"}},
 		{saelensWeights, "no k", unset(toolsConfig, "k"), []string{"cfg.json", "k is missing", "100"}},
 		{saelensWeights, "standard", set(toolsConfig, "architecture", "standard"), []string{`"standard"`}},
 		{saelensWeights, "jumprelu", set(toolsConfig, "architecture", "jumprelu"), []string{`"jumprelu"`}},
@@ -73,6 +76,15 @@ func TestBadFolders(t *testing.T) {
 		{saelensWeights, "no factor", set(toolsConfig, "normalize_activations", expectedAverage),
 			[]string{expectedAverage, scalerFile}},
 		{saelensWeights, "reshape", set(toolsConfig, "reshape_activations", "other"), []string{"reshape_activations"}},
+		{saelensWeights, "tuned", set(toolsConfig, "finetuning_scaling_factor", true), []string{"finetuning"}},
+		{saelensWeights, "a zero factor", func(t *testing.T, fsys fstest.MapFS) {
+			set(toolsConfig, "normalize_activations", expectedAverage)(t, fsys)
+			fsys[scalerFile] = &fstest.MapFile{Data: []byte(`{"scaling_factor": 0}`)}
+		}, []string{"scaling_factor is 0, not a positive number"}},
+		{saelensWeights, "a huge factor", func(t *testing.T, fsys fstest.MapFS) {
+			set(toolsConfig, "normalize_activations", expectedAverage)(t, fsys)
+			fsys[scalerFile] = &fstest.MapFile{Data: []byte(`{"scaling_factor": 1e300}`)}
+		}, []string{"scaling_factor is 1e+300, not a positive number"}},
 		{saelensWeights, "flag", set(toolsConfig, "apply_b_dec_to_input", "no"), []string{"apply_b_dec_to_input"}},
 		{dictWeights, "JumpReLU", train("dict_class", "JumpReluAutoEncoder"), []string{"config.json", "JumpReluAutoEncoder"}},
 		{dictWeights, "BatchTopK", train("dict_class", "BatchTopKSAE"), []string{"config.json", "BatchTopKSAE"}},
