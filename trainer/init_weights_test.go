@@ -118,7 +118,7 @@ func TestRowNorms(t *testing.T) {
 	}
 }
 
-// A file with one tensor too few, of another type or of another name is none of weights.
+// A file with a tensor of another type or of another name is none of weights.
 func TestOtherTensorsAreNoWeights(t *testing.T) {
 	b := encodedWeights(t, someWeights())
 	for name, change := range map[string][2]string{
