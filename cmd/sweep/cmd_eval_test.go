@@ -300,6 +300,22 @@ func TestEvalErrors(t *testing.T) {
 	if err != nil || len(weights) != 2 {
 		t.Fatal(weights, err)
 	}
+	whole, err := os.ReadFile(weights[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole[len(whole)-4] ^= 1 // the last bit of a number, which stays finite
+	if err := os.WriteFile(weights[0], whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"eval", "small", "--data", train}, {"export", "small", "--out", filepath.Join(t.TempDir(), "out")},
+	} {
+		status, _, messages := sweepVerb(t.Context(), dir, args...)
+		if status != exitError || !strings.Contains(messages, "ae.pt holds other weights") {
+			t.Errorf("%s of a model with a changed bit: status %d\n%s", args[0], status, messages)
+		}
+	}
 	if err := os.Truncate(weights[0], 300); err != nil {
 		t.Fatal(err)
 	}
