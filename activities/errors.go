@@ -33,11 +33,21 @@ var (
 	ErrLost = errors.New("the checkpoint of the last step is lost")
 )
 
+// A fault says whose fault an error is, and so what happens next.
+type fault int
+
+const (
+	ofCell    fault = iota // no worker can train it: final
+	ofWorker               // another worker may be able to
+	ofNobody               // it passes: tried again, here or elsewhere
+	ofUnknown              // tried again a few times
+)
+
 // An errorKind describes errors of one kind, and says what Temporal is to do about an error.
 type errorKind struct {
 	matches func(error) bool
 	name    string // the type that Temporal and its UI show
-	retry   bool
+	of      fault
 	after   time.Duration // before the next try; 0 = the activity's retry policy
 }
 
@@ -52,30 +62,30 @@ type errorKind struct {
 // stored again while its runs wait.
 func errorKinds() []errorKind {
 	return []errorKind{
-		{is(ErrStopping), "WorkerStopping", true, time.Second},
+		{is(ErrStopping), "WorkerStopping", ofNobody, time.Second},
 		// Somebody has paused the activity, in the Web UI or by a rule: no attempt begins until it is unpaused. Or it is
 		// reset, and the next attempt is its first. A stage has saved its state in both cases.
-		{is(activity.ErrActivityPaused), "Paused", true, 0},
-		{is(activity.ErrActivityReset), "Reset", true, time.Second},
+		{is(activity.ErrActivityPaused), "Paused", ofNobody, 0},
+		{is(activity.ErrActivityReset), "Reset", ofNobody, time.Second},
 		// An attempt that was replaced by a later one of the same activity reports to
 		// nobody. So Temporal learns of a fence only if another sweep trains the same
 		// cell. If that one has ended at the next try, its result is found.
-		{is(storage.ErrFenced), "Fenced", true, 5 * time.Minute},
-		{is(ErrConfig), "BadConfig", false, 0},
-		{is(ErrDataChanged), "DataChanged", false, 0},
-		{is(data.ErrTouched), "DataTouched", true, time.Second},
+		{is(storage.ErrFenced), "Fenced", ofNobody, 5 * time.Minute},
+		{is(ErrConfig), "BadConfig", ofCell, 0},
+		{is(ErrDataChanged), "DataChanged", ofCell, 0},
+		{is(data.ErrTouched), "DataTouched", ofNobody, time.Second},
 		// Before BadData: where some shards cannot be read, the others count at the next try.
-		{as[*data.ReadError], "ReadFailed", true, 10 * time.Second},
-		{is(data.ErrBad), "BadData", false, 0},
-		{as[*trainer.NumericError], "NotFinite", false, 0},
-		{is(trainer.ErrUnsupported), "Unsupported", false, 0},
-		{is(trainer.ErrMemory), "OutOfMemory", false, 0},
-		{is(hostmem.ErrBusy), "MemoryBusy", true, 30 * time.Second},
-		{is(ErrLost), protocol.ErrTypeLost, false, 0},
-		{is(storage.ErrNewerVersion), "NewerVersion", false, 0},
-		{is(trainer.ErrFormat), "CheckpointFormat", false, 0},
-		{is(storage.ErrNoSpace), "NoSpace", true, time.Minute},
-		{is(storage.ErrReadOnly), "ReadOnly", true, time.Minute},
+		{as[*data.ReadError], "ReadFailed", ofNobody, 10 * time.Second},
+		{is(data.ErrBad), "BadData", ofCell, 0},
+		{as[*trainer.NumericError], "NotFinite", ofCell, 0},
+		{is(trainer.ErrUnsupported), "Unsupported", ofCell, 0},
+		{is(trainer.ErrMemory), "OutOfMemory", ofCell, 0},
+		{is(hostmem.ErrBusy), "MemoryBusy", ofNobody, 30 * time.Second},
+		{is(ErrLost), protocol.ErrTypeLost, ofCell, 0},
+		{is(storage.ErrNewerVersion), "NewerVersion", ofCell, 0},
+		{is(trainer.ErrFormat), "CheckpointFormat", ofCell, 0},
+		{is(storage.ErrNoSpace), "NoSpace", ofNobody, time.Minute},
+		{is(storage.ErrReadOnly), "ReadOnly", ofNobody, time.Minute},
 	}
 }
 
@@ -135,7 +145,7 @@ func kindOf(err error) (errorKind, bool) {
 // application returns an error of the kind as Temporal knows it. Where somebody has asked for the end of the attempt,
 // the SDK's log does not name it an error.
 func (k errorKind) application(err error) error {
-	o := temporal.ApplicationErrorOptions{NonRetryable: !k.retry, NextRetryDelay: k.after}
+	o := temporal.ApplicationErrorOptions{NonRetryable: k.of == ofCell, NextRetryDelay: k.after}
 	if errors.Is(err, activity.ErrActivityPaused) || errors.Is(err, activity.ErrActivityReset) {
 		o.Category = temporal.ApplicationErrorCategoryBenign
 	}

@@ -30,6 +30,11 @@ type Backend interface {
 	// memory that nothing uses, and Save gives an error.
 	New(c Config, s *State, data Batches) (Model, error)
 
+	// OfClass returns the backend on its hardware of a class alone (Hardware.Class). It is the
+	// backend itself for "" and where all of its hardware is of the class. The error wraps
+	// ErrOtherClass if it has none of the class, and names the class that it has.
+	OfClass(class string) (Backend, error)
+
 	// MeasureRoofline measures what the device could do at best. It takes about
 	// half a second. Both results are nil where the backend cannot measure that.
 	MeasureRoofline() (*Roofline, error)

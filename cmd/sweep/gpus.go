@@ -85,6 +85,9 @@ func (p *gpuPool) Unsupported(c trainer.Config) error {
 	return nil
 }
 
+// OfClass implements trainer.Backend.
+func (p *gpuPool) OfClass(string) (trainer.Backend, error) { return p, nil }
+
 func (p *gpuPool) New(c trainer.Config, s *trainer.State, data trainer.Batches) (trainer.Model, error) {
 	p.mu.Lock()
 	g := slices.Index(p.runs, slices.Min(p.runs))

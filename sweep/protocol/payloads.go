@@ -19,6 +19,9 @@ type SweepInput struct {
 	Priority   Priority `json:",omitempty"` // "" is PriorityNormal
 	Attributes []string `json:",omitempty"` // search attributes that the namespace has, of those in attributes.go
 	Store      string   `json:",omitempty"` // where the results lie, for people
+
+	// MixClasses lets a run go on on hardware of another class than it began on (trainer.Hardware.Class).
+	MixClasses bool `json:",omitempty"`
 }
 
 // A Continuation is what a SweepWorkflow passes on when it continues as new.
@@ -55,6 +58,8 @@ type LostTree struct {
 type CellRef struct {
 	Sweep string
 	Cell  int
+
+	MixClasses bool `json:",omitempty"` // as in SweepInput
 }
 
 // StageRef names a stage by one of the cells that pass through it, its level and
@@ -138,4 +143,15 @@ type Heartbeat struct {
 	Device string    `json:"device,omitempty"`          // that it trains on, as results name it
 	Saved  time.Time `json:"checkpoint_at,omitzero"`    // when the newest checkpoint of the run was stored
 	At     int64     `json:"checkpoint_step,omitempty"` // the step of that checkpoint
+
+	// Refusals are those of earlier attempts of the activity, by workers at which it was their fault that the attempt
+	// failed. Each attempt passes them on. One worker has one: its latest.
+	Refusals []Refusal `json:"refusals,omitempty"`
+}
+
+// A Refusal says why a worker could not do an activity that another worker may be able to do.
+type Refusal struct {
+	Worker string    `json:"worker"` // as it names itself
+	Why    string    `json:"why"`    // one line
+	Since  time.Time `json:"since"`  // when the worker first refused the activity
 }

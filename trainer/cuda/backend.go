@@ -52,6 +52,9 @@ func (b *backend) Bytes(c trainer.Config) (device, host int64) {
 // refuses those that are too old for tf32 and bf16.
 func (b *backend) Unsupported(c trainer.Config) error { return Unsupported(c) }
 
+// OfClass implements trainer.Backend.
+func (b *backend) OfClass(string) (trainer.Backend, error) { return b, nil }
+
 // New implements trainer.Backend.
 func (b *backend) New(c trainer.Config, s *trainer.State, data trainer.Batches) (trainer.Model, error) {
 	recipe, err := trainer.RecipeByName(c.Recipe)
