@@ -25,8 +25,15 @@ type Activities struct {
 	// Build names the program, for the results; "" if that is not known. It is set before the first activity.
 	Build string
 
-	// Observer answers Look; nil for none. It is set before the first activity.
+	// Worker is how the worker names itself to the server. It is set before the first activity.
+	Worker string
+
+	// Observer answers Look, and says which workers live; nil for none. It is set before the first activity.
 	Observer Observer
+
+	// Patience is how long every live worker must have refused an activity before its error is final. It is set before
+	// the first activity.
+	Patience time.Duration
 
 	store   storage.Store // for checkpoints and models
 	ledger  *ledger.Ledger
@@ -39,6 +46,7 @@ type Activities struct {
 	slotFor time.Duration // for which it keeps its slot at least
 	lookFor time.Duration // that a look may take
 	waiting waitingRoom
+	refused *unfitness
 
 	ctx    context.Context // ends when the worker closes; data sets are opened under it
 	cancel context.CancelFunc
@@ -58,7 +66,7 @@ func New(store storage.Store, backend trainer.Backend, log *slog.Logger) *Activi
 		ctx: ctx, cancel: cancel,
 		store: store, ledger: ledger.New(store), backend: backend, log: log,
 		memory: hostmem.New(), now: time.Now, beat: time.Second, room: 5 * time.Second, slotFor: time.Minute,
-		lookFor: 20 * time.Second,
+		lookFor: 20 * time.Second, refused: newUnfitness(),
 		headers: map[string]*plan.Header{}, sets: map[string]*openSet{}, opened: map[string]bool{},
 	}
 }

@@ -17,11 +17,13 @@ import (
 // before. When the worker is told to stop while it measures, it ends with ErrStopping, and
 // another worker begins again.
 func (a *Activities) Evaluate(ctx context.Context, ref protocol.CellRef) (plan.Brief, error) {
-	metrics, err := a.evaluate(ctx, ref)
-	if err != nil {
-		return plan.Brief{}, outcome(ctx, err)
-	}
-	return plan.BriefOf(metrics), nil
+	return try(ctx, a, func(ctx context.Context) (plan.Brief, error) {
+		metrics, err := a.evaluate(ctx, ref)
+		if err != nil {
+			return plan.Brief{}, err
+		}
+		return plan.BriefOf(metrics), nil
+	})
 }
 
 func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) (trainer.Metrics, error) {
@@ -93,6 +95,7 @@ func (a *Activities) measure(
 	if release, err = a.memory.Reserve(hostmem.Bytes(a.backend, cfg)); err != nil {
 		return fail(err)
 	}
+	attemptOf(ctx).claim()
 	state = trainer.NewState(cfg)
 	m, err := from.last(ctx, cfg, state)
 	if err != nil {

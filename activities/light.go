@@ -2,10 +2,6 @@ package activities
 
 import (
 	"context"
-	"errors"
-
-	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/ledger"
@@ -16,11 +12,12 @@ import (
 // Prepare returns one chunk of a plan's trees, with the cells marked whose result
 // is in the store, and the metrics of some of them (withBriefs).
 func (a *Activities) Prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan.Tree, error) {
-	defer a.heartbeat(ctx, noDetails)()
-	ctx, end := untilStop(ctx)
-	defer end()
-	trees, err := a.prepare(ctx, ref)
-	return trees, outcomeOrNoPlan(ctx, err)
+	return light(ctx, a, func(ctx context.Context) ([]plan.Tree, error) {
+		ctx, end := untilStop(ctx)
+		defer end()
+		trees, err := a.prepare(ctx, ref)
+		return trees, interrupted(ctx, err)
+	})
 }
 
 func (a *Activities) prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan.Tree, error) {
@@ -59,9 +56,7 @@ func (a *Activities) prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan
 // with in.UnlessDone those without a result. The notes go when the runs are trained again. Of the status Pending it
 // removes notes, since those runs wait to be trained again.
 func (a *Activities) RecordFailure(ctx context.Context, in protocol.FailInput) ([]int, error) {
-	defer a.heartbeat(ctx, noDetails)()
-	noted, err := a.recordFailure(ctx, in)
-	return noted, outcome(ctx, err)
+	return light(ctx, a, func(ctx context.Context) ([]int, error) { return a.recordFailure(ctx, in) })
 }
 
 func (a *Activities) recordFailure(ctx context.Context, in protocol.FailInput) (noted []int, err error) {
@@ -133,18 +128,17 @@ func (a *Activities) noteFailure(ctx context.Context, in protocol.FailInput, r *
 	return a.ledger.StoreFailure(ctx, in.Sweep, note)
 }
 
-// noPlanAttempts is the attempt at which an activity gives up on a plan that no
-// worker has in its store. The intervals between attempts grow, so this takes a
-// minute or two.
-const noPlanAttempts = 8
-
-// outcomeOrNoPlan is outcome for the activities with which a sweep begins and ends.
-// It lets the sweep fail if no worker finds the plan.
-func outcomeOrNoPlan(ctx context.Context, err error) error {
-	if errors.Is(err, ErrNoPlan) && activity.GetInfo(ctx).Attempt >= noPlanAttempts {
-		return temporal.NewNonRetryableApplicationError(brief(err.Error()), protocol.ErrTypeNoPlan, nil)
-	}
-	return outcome(ctx, err)
+// light is try for an activity that only uses the store. Its heartbeats say that its worker lives, and pass refusals on.
+func light[T any](ctx context.Context, a *Activities, do func(context.Context) (T, error)) (T, error) {
+	return try(ctx, a, func(ctx context.Context) (T, error) {
+		at := attemptOf(ctx)
+		defer a.heartbeat(ctx, at.details)()
+		out, err := do(ctx)
+		if err == nil {
+			at.claim()
+		}
+		return out, err
+	})
 }
 
 // noDetails are the details of a heartbeat that only says that its worker lives.

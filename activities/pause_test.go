@@ -72,10 +72,10 @@ func trainAndEvaluate(ctx workflow.Context, ref protocol.StageRef) error {
 // An attemptWatch keeps the context of the newest attempt of a worker with one slot.
 type attemptWatch struct {
 	interceptor.WorkerInterceptorBase
-	newest atomic.Value // of attempt
+	newest atomic.Value // of seenAttempt
 }
 
-type attempt struct {
+type seenAttempt struct {
 	ctx  context.Context
 	info activity.Info
 }
@@ -92,7 +92,7 @@ type watchedActivity struct {
 }
 
 func (w *watchedActivity) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
-	w.watch.newest.Store(attempt{ctx, activity.GetInfo(ctx)})
+	w.watch.newest.Store(seenAttempt{ctx, activity.GetInfo(ctx)})
 	return w.Next.ExecuteActivity(ctx, in)
 }
 
@@ -186,7 +186,7 @@ func TestPausedAndResetByPeople(t *testing.T) {
 			reached := make(chan struct{})
 			// hold keeps the first attempt of an activity at one place until the server has ended its context.
 			hold := func(id string) {
-				a := watch.newest.Load().(attempt)
+				a := watch.newest.Load().(seenAttempt)
 				if a.info.ActivityID == id && a.info.WorkflowExecution.ID == workflowID(how.name, 1) && a.ctx.Err() == nil {
 					select {
 					case <-reached: // it is another attempt, or a later place
@@ -208,7 +208,7 @@ func TestPausedAndResetByPeople(t *testing.T) {
 			}
 			goesOnWith := int64(-1)
 			w.hooks.before = func(step int64) {
-				a := watch.newest.Load().(attempt)
+				a := watch.newest.Load().(seenAttempt)
 				if a.info.Attempt == 2 && a.info.ActivityID == trainID && goesOnWith < 0 {
 					goesOnWith = step
 				}

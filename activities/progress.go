@@ -29,7 +29,9 @@ func (a *Activities) startProgress(ctx context.Context, ref protocol.StageRef, r
 	p = &progress{beat: protocol.Heartbeat{
 		Cell: ref.Cell, Run: r.header.Label(r.cell), Cells: ref.Cells, Steps: int64(ref.To),
 	}}
-	return p, a.heartbeat(ctx, func() any { return p.get() })
+	at := attemptOf(ctx)
+	at.shows(p)
+	return p, a.heartbeat(ctx, func() any { return at.heartbeat() })
 }
 
 // heartbeat tells Temporal at regular intervals that the activity is alive, until

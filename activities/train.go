@@ -22,8 +22,7 @@ import (
 // the worker is told to stop, it saves the state and ends with ErrStopping, and another
 // worker goes on. It returns the loss of the last step that it trained and kept.
 func (a *Activities) TrainStage(ctx context.Context, ref protocol.StageRef) (protocol.Trained, error) {
-	t, err := a.trainStage(ctx, ref)
-	return t, outcome(ctx, err)
+	return try(ctx, a, func(ctx context.Context) (protocol.Trained, error) { return a.trainStage(ctx, ref) })
 }
 
 func (a *Activities) trainStage(ctx context.Context, ref protocol.StageRef) (protocol.Trained, error) {
@@ -110,6 +109,7 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	if err != nil || claim == nil {
 		return false, err
 	}
+	attemptOf(ctx).claim()
 	t.a.log.Info("training", "folder", from[0].Folder, "cell", t.cell.ID, "level", t.ref.Level,
 		"from", start.Step, "to", t.ref.To, "attempt", claim.Attempt())
 	t.progress.startAt(start.Step)
@@ -163,8 +163,9 @@ func (t *training) checkSpan() error {
 		most = plan.PrefixSteps(cfg)
 	}
 	if t.ref.To > most {
-		return fmt.Errorf("%w: the stored trees of %s train a %s of cell %s to step %d, "+
+		err := fmt.Errorf("%w: the stored trees of %s train a %s of cell %s to step %d, "+
 			"which it shares to step %d; submit the grid again", ErrConfig, t.ref.Sweep, t.ref.Level, t.cell.ID, t.ref.To, most)
+		return storage.Mark(err, errOtherPlan)
 	}
 	return nil
 }
