@@ -47,6 +47,7 @@ type Activities struct {
 	lookFor time.Duration // that a look may take
 	waiting waitingRoom
 	refused *unfitness
+	handOn  time.Duration // before the next try of what this worker refuses
 
 	ctx    context.Context // ends when the worker closes; data sets are opened under it
 	cancel context.CancelFunc
@@ -66,7 +67,7 @@ func New(store storage.Store, backend trainer.Backend, log *slog.Logger) *Activi
 		ctx: ctx, cancel: cancel,
 		store: store, ledger: ledger.New(store), backend: backend, log: log,
 		memory: hostmem.New(), now: time.Now, beat: time.Second, room: 5 * time.Second, slotFor: time.Minute,
-		lookFor: 20 * time.Second, refused: newUnfitness(),
+		lookFor: 20 * time.Second, refused: newUnfitness(), handOn: refuseFor,
 		headers: map[string]*plan.Header{}, sets: map[string]*openSet{}, opened: map[string]bool{},
 	}
 }

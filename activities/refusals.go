@@ -75,7 +75,7 @@ func (a *Activities) refuse(ctx context.Context, at *attempt, k errorKind, err e
 			"mend that, and start it again", mostRefusals, err))
 	}
 	a.log.Warn("refused", "activity", info.ActivityID, "attempt", info.Attempt, "by all", all, "final", final, "error", err)
-	o := temporal.ApplicationErrorOptions{NonRetryable: final, NextRetryDelay: k.after}
+	o := temporal.ApplicationErrorOptions{NonRetryable: final, NextRetryDelay: a.handOn}
 	if final {
 		o.NextRetryDelay = 0
 	}

@@ -99,8 +99,10 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 	if err != nil {
 		return err
 	}
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
 	train := func() error {
-		srv, err := startOrJoin(ctx, env, o, device, store)
+		srv, err := startOrJoin(ctx, env, o, device, store, end)
 		if err != nil {
 			return err
 		}
@@ -116,6 +118,9 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 		fmt.Fprintln(env.errOut, "the server that this sweep was handed to is gone; going on here")
 		err = train()
 	}
+	if unfit := (unfitError{}); errors.As(context.Cause(ctx), &unfit) {
+		return unfit
+	}
 	return err
 }
 
@@ -124,9 +129,10 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 const startTimeout = time.Minute
 
 // startOrJoin starts everything in this process, or joins the server that another
-// process runs on the state directory. While that starts or stops, it waits.
-func startOrJoin(ctx context.Context, env *environment, o runOptions, device trainingDevice, store storage.Store) (
-	*server, error) {
+// process runs on the state directory. While that starts or stops, it waits. end is called if this process was to train,
+// cannot, and no other worker does.
+func startOrJoin(ctx context.Context, env *environment, o runOptions, device trainingDevice, store storage.Store,
+	end context.CancelCauseFunc) (*server, error) {
 
 	began := time.Now()
 	for waiting := false; ; waiting = true {
@@ -135,6 +141,7 @@ func startOrJoin(ctx context.Context, env *environment, o runOptions, device tra
 		switch {
 		case err == nil:
 			fmt.Fprintf(env.errOut, "Temporal server at %s\n", k.addresses())
+			go k.endIfUnfit(ctx, env, device.backend.Name(), end)
 			srv := *k.server
 			srv.prefer = k.prefer
 			srv.close = func() { stopStack(ctx, env, k) }

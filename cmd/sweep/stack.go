@@ -74,7 +74,7 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 	k.server.close = sync.OnceFunc(k.server.close)
 	clearPreferred(ctx, k.server, log)
 	k.prefer = func(ctx context.Context, sweep string) { prefer(ctx, k.server, device.backend.Name(), sweep, log) }
-	if k.workers, err = startWorkers(k.server.client, store, device, log); err != nil || o.report.off {
+	if k.workers, err = startWorkers(k.server.client, store, device, 0, log); err != nil || o.report.off {
 		return k, err
 	}
 	k.report, err = serveReports(ctx, o.report, store, k.server.client)
