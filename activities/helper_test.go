@@ -125,7 +125,7 @@ func newWorker(t *testing.T, store storage.Store, p *plan.Plan) *testWorker {
 		store: store, plan: p, hooks: h, stop: make(chan struct{}),
 	}
 	w.now = func() time.Time { return time.Unix(1e9, 0) }
-	w.memory.Capacity = func() (int64, bool) { return 0, false }
+	w.memory.Capacity, w.memory.Whole = func() (int64, bool) { return 0, false }, nil
 	w.ctx, w.end = context.WithCancelCause(t.Context())
 	w.cancel = func() { w.end(nil) }
 	t.Cleanup(func() {

@@ -47,7 +47,9 @@ func (a *Activities) heartbeat(ctx context.Context, details func() any) (stop fu
 		tick := time.NewTicker(a.beat)
 		defer tick.Stop()
 		for {
-			activity.RecordHeartbeat(ctx, details())
+			if ctx.Err() == nil { // else the SDK logs that it cannot send it
+				activity.RecordHeartbeat(ctx, details())
+			}
 			select {
 			case <-ctx.Done():
 				activity.RecordHeartbeat(last, details())

@@ -42,7 +42,8 @@ func (a *Activities) TakeNoMore(why error) {
 	if a.refused.why != nil {
 		return
 	}
-	a.refused.why = fmt.Errorf("this worker takes no more work: %w", why)
+	// Not %w: what is wrong here is not wrong input of whoever started the worker.
+	a.refused.why = fmt.Errorf("this worker takes no more work: %v", why)
 	a.log.Error("this worker takes no more work", "error", why)
 	close(a.refused.is)
 }
