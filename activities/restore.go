@@ -183,7 +183,7 @@ func (o origins) claimAndRestore(
 			return s, nil, err
 		}
 	}
-	claim, err := o[0].Claim(ctx)
+	claim, err := o[0].Claim(ctx, storage.Holder{})
 	if err != nil {
 		return nil, nil, err
 	}
