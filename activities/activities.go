@@ -28,6 +28,12 @@ type Activities struct {
 	// Observer answers Look; nil for none. It is set before the first activity.
 	Observer Observer
 
+	// Worker is how the worker names itself to the server. It is set before the first activity.
+	Worker string
+
+	// Slots is how many stages the worker trains at a time; 0 if that is not known. It is set before the first activity.
+	Slots int
+
 	store   storage.Store // for checkpoints and models
 	ledger  *ledger.Ledger
 	backend trainer.Backend
@@ -39,6 +45,10 @@ type Activities struct {
 	slotFor time.Duration // for which it keeps its slot at least
 	lookFor time.Duration // that a look may take
 	waiting waitingRoom
+	gate    trainingGate
+	early   time.Duration // after which a suspected stage saves its first checkpoint at the latest
+	alone   time.Duration // for which a suspected stage trains alone at most
+	aside   time.Duration // for which it waits at most until others have stepped aside
 
 	ctx    context.Context // ends when the worker closes; data sets are opened under it
 	cancel context.CancelFunc
@@ -58,7 +68,7 @@ func New(store storage.Store, backend trainer.Backend, log *slog.Logger) *Activi
 		ctx: ctx, cancel: cancel,
 		store: store, ledger: ledger.New(store), backend: backend, log: log,
 		memory: hostmem.New(), now: time.Now, beat: time.Second, room: 5 * time.Second, slotFor: time.Minute,
-		lookFor: 20 * time.Second,
+		lookFor: 20 * time.Second, early: 10 * time.Second, alone: 10 * time.Minute, aside: 10 * time.Minute,
 		headers: map[string]*plan.Header{}, sets: map[string]*openSet{}, opened: map[string]bool{},
 	}
 }

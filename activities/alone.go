@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/topksweep/sweep/storage"
 )
 
 var (
@@ -134,4 +136,20 @@ func (p *pass) leave() {
 func (p *pass) close() {
 	p.leave()
 	p.end(nil)
+}
+
+// enter lets an attempt at a stage, or at an evaluation, train in this process: beside others, or alone if earlier
+// attempts at it died. c is its folder; doing is what died, "training" or "evaluation". The error wraps ErrDied if too
+// many did, and ErrAloneHere if the attempt cannot train here now.
+func (a *Activities) enter(
+	ctx context.Context, p *pass, c *storage.Checkpoints, doing string, progress *progress,
+) (suspected bool, err error) {
+	if suspected, err = a.judge(ctx, c, a.holder(ctx, false), doing); err != nil {
+		return false, err
+	}
+	if suspected {
+		progress.doing("waiting until others have saved: it trains alone, because an attempt died")
+		a.log.Info("a stage trains alone, because an attempt at it died")
+	}
+	return suspected, p.enter(ctx, suspected, a.aside)
 }

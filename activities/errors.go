@@ -71,6 +71,10 @@ func errorKinds() []errorKind {
 		// nobody. So Temporal learns of a fence only if another sweep trains the same
 		// cell. If that one has ended at the next try, its result is found.
 		{is(storage.ErrFenced), "Fenced", ofNobody, 5 * time.Minute},
+		// A suspected stage trains alone for some ten seconds. Meanwhile another worker may take the attempt.
+		{is(ErrSteppedAside), "SteppedAside", ofNobody, 5 * time.Second},
+		{is(ErrAloneHere), "AloneHere", ofNobody, 5 * time.Second},
+		{is(ErrDied), "Died", ofCell, 0},
 		{is(ErrConfig), "BadConfig", ofCell, 0},
 		{is(ErrDataChanged), "DataChanged", ofCell, 0},
 		{is(data.ErrTouched), "DataTouched", ofNobody, time.Second},

@@ -41,8 +41,10 @@ func startWorkers(c client.Client, store storage.Store, device trainingDevice, l
 	a.Build = versionOf(info).build()
 	a.Observer = look.Looker{Client: c}
 	host, _ := os.Hostname() // Identity says so where it is not known
+	a.Worker = look.Identity(os.Getpid(), host, device.backend.Name(), device.slots)
+	a.Slots = device.slots
 	light := worker.Options{
-		Identity:                         look.Identity(os.Getpid(), host, device.backend.Name(), device.slots),
+		Identity:                         a.Worker,
 		WorkerStopTimeout:                workerStopTimeout,
 		MaxHeartbeatThrottleInterval:     heartbeatInterval,
 		DefaultHeartbeatThrottleInterval: heartbeatInterval,
