@@ -35,6 +35,9 @@ type Activities struct {
 	// the first activity.
 	Patience time.Duration
 
+	// Slots is how many stages the worker trains at a time; 0 if that is not known. It is set before the first activity.
+	Slots int
+
 	store   storage.Store // for checkpoints and models
 	ledger  *ledger.Ledger
 	backend trainer.Backend
@@ -48,6 +51,10 @@ type Activities struct {
 	waiting waitingRoom
 	refused *unfitness
 	handOn  time.Duration // before the next try of what this worker refuses
+	gate    trainingGate
+	early   time.Duration // after which a suspected stage saves its first checkpoint at the latest
+	alone   time.Duration // for which a suspected stage trains alone at most
+	aside   time.Duration // for which it waits at most until others have stepped aside
 
 	ctx    context.Context // ends when the worker closes; data sets are opened under it
 	cancel context.CancelFunc
@@ -68,6 +75,7 @@ func New(store storage.Store, backend trainer.Backend, log *slog.Logger) *Activi
 		store: store, ledger: ledger.New(store), backend: backend, log: log,
 		memory: hostmem.New(), now: time.Now, beat: time.Second, room: 5 * time.Second, slotFor: time.Minute,
 		lookFor: 20 * time.Second, refused: newUnfitness(), handOn: refuseFor,
+		early: 10 * time.Second, alone: 10 * time.Minute, aside: 10 * time.Minute,
 		headers: map[string]*plan.Header{}, sets: map[string]*openSet{}, opened: map[string]bool{},
 	}
 }

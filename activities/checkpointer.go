@@ -39,6 +39,7 @@ type checkpointer struct {
 	verify      func(context.Context) error         // see attemptData.verify
 	onSaved     func(step int64, at time.Time)      // a checkpoint is wholly stored; other goroutines call it too
 	every       time.Duration
+	early       time.Duration // before the first checkpoint, if that is sooner; 0 for like the others
 	keep        int
 	log         *slog.Logger
 
@@ -67,7 +68,11 @@ func (k *checkpointer) step(ctx context.Context, now time.Time) error {
 			return nil // one at a time
 		}
 	}
-	if now.Sub(k.last) < k.every {
+	every := k.every
+	if k.early > 0 && k.savedAt.IsZero() {
+		every = min(every, k.early)
+	}
+	if now.Sub(k.last) < every {
 		return nil
 	}
 	k.last = now

@@ -84,6 +84,10 @@ func errorKinds() []errorKind {
 		// nobody. So Temporal learns of a fence only if another sweep trains the same
 		// cell. If that one has ended at the next try, its result is found.
 		{matches: is(storage.ErrFenced), name: "Fenced", of: ofNobody, after: 5 * time.Minute},
+		// A suspected stage trains alone for some ten seconds. Meanwhile another worker may take the attempt.
+		{matches: is(ErrSteppedAside), name: "SteppedAside", of: ofNobody, after: 5 * time.Second},
+		{matches: is(ErrAloneHere), name: "AloneHere", of: ofNobody, after: 5 * time.Second},
+		{matches: is(ErrDied), name: "Died", of: ofCell},
 		// Before what is ofCell and has the same name: another store or build may have the plan, another machine the data.
 		{matches: is(errOtherPlan), name: "BadConfig", of: ofWorker, after: refuseFor},
 		{matches: is(ErrNoPlan), name: protocol.ErrTypeNoPlan, of: ofWorker, after: refuseFor},

@@ -26,7 +26,7 @@ func (a *Activities) Evaluate(ctx context.Context, ref protocol.CellRef) (plan.B
 	})
 }
 
-func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) (trainer.Metrics, error) {
+func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) (metrics trainer.Metrics, err error) {
 	r, err := a.load(ctx, ref)
 	if err != nil {
 		return trainer.Metrics{}, err
@@ -41,7 +41,11 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) (traine
 	}
 	progress.trained()
 	progress.doing("evaluating")
-	result, state, release, err := a.measure(ctx, r, progress)
+	var held holding
+	defer func() { err = held.end(ctx, a.log, err, recover()) }()
+	within, pass := a.gate.pass(ctx)
+	defer pass.close()
+	result, state, release, err := a.measure(within, r, progress, pass, &held)
 	if err != nil {
 		return trainer.Metrics{}, err
 	}
@@ -70,10 +74,10 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) (traine
 }
 
 // measure reads the last checkpoint of a run and measures its model. It returns the result and the state that belongs
-// to it, without moments, which takes memory until release is called. The error is ErrStopping if the worker is told to
-// stop.
+// to it, without moments, which takes memory until release is called. From then on it has the claim of the run's folder,
+// which held is to end. The error is ErrStopping if the worker is told to stop.
 func (a *Activities) measure(
-	ctx context.Context, r *run, progress *progress,
+	ctx context.Context, r *run, progress *progress, pass *pass, held *holding,
 ) (result ledger.Result, state *trainer.State, release func(), err error) {
 	ctx, end := untilStop(ctx)
 	defer end()
@@ -84,15 +88,23 @@ func (a *Activities) measure(
 		return ledger.Result{}, nil, nil, interrupted(ctx, err)
 	}
 	cfg := r.cell.Config
-	set, err := a.data(ctx, r.header, progress)
-	if err != nil {
-		return fail(err)
-	}
 	from, err := a.origins(ctx, r, plan.LevelRun, cfg.Steps)
 	if err != nil {
 		return fail(err)
 	}
+	suspected, err := a.enter(ctx, pass, from[0].Checkpoints, "evaluation", progress)
+	if err != nil {
+		return fail(err)
+	}
+	progress.doing("evaluating")
+	set, err := a.data(ctx, r.header, progress)
+	if err != nil {
+		return fail(err)
+	}
 	if release, err = a.memory.Reserve(hostmem.Bytes(a.backend, cfg)); err != nil {
+		return fail(err)
+	}
+	if held.claim, err = from[0].Claim(ctx, a.holder(ctx, suspected)); err != nil {
 		return fail(err)
 	}
 	attemptOf(ctx).claim()

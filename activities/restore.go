@@ -169,10 +169,11 @@ func decoder(c trainer.Config, s *trainer.State) func(*storage.Manifest, io.Read
 	return func(m *storage.Manifest, r io.Reader) error { return trainer.Decode(r, m.Size, c, s) }
 }
 
-// claimAndRestore claims a stage's own folder and loads the state to begin with. The
-// claim is nil if there is nothing to train: the stage's last checkpoint is stored.
+// claimAndRestore claims a stage's own folder and loads the state to begin with. That is
+// the last one of the stage if there is nothing to train. The claim is nil if the attempt
+// has none.
 func (o origins) claimAndRestore(
-	ctx context.Context, c trainer.Config, to int, begin beginning,
+	ctx context.Context, c trainer.Config, to int, begin beginning, by storage.Holder,
 ) (*start, *storage.Claim, error) {
 	// Look without a claim first. Claiming would stop an attempt that trains a later
 	// stage in the same folder.
@@ -183,13 +184,10 @@ func (o origins) claimAndRestore(
 			return s, nil, err
 		}
 	}
-	claim, err := o[0].Claim(ctx)
+	claim, err := o[0].Claim(ctx, by)
 	if err != nil {
 		return nil, nil, err
 	}
 	s, err := o.restore(ctx, c, begin)
-	if err != nil || s.Step == int64(to) {
-		return s, nil, err
-	}
-	return s, claim, nil
+	return s, claim, err
 }

@@ -25,8 +25,8 @@ func (a *Activities) TrainStage(ctx context.Context, ref protocol.StageRef) (pro
 	return try(ctx, a, func(ctx context.Context) (protocol.Trained, error) { return a.trainStage(ctx, ref) })
 }
 
-func (a *Activities) trainStage(ctx context.Context, ref protocol.StageRef) (protocol.Trained, error) {
-	done := protocol.Trained{Reached: ref.To}
+func (a *Activities) trainStage(ctx context.Context, ref protocol.StageRef) (done protocol.Trained, err error) {
+	done = protocol.Trained{Reached: ref.To}
 	r, err := a.load(ctx, ref.CellRef)
 	if err != nil {
 		return done, err
@@ -35,7 +35,10 @@ func (a *Activities) trainStage(ctx context.Context, ref protocol.StageRef) (pro
 	defer stop()
 	defer a.waiting.begin()()
 	t := &training{a: a, run: r, ref: ref, progress: progress}
+	ctx, t.pass = a.gate.pass(ctx)
+	defer t.pass.close()
 	defer t.close()
+	defer func() { err = t.held.end(ctx, a.log, err, recover()) }()
 	if todo, err := t.openUnlessStopped(ctx); !todo || err != nil {
 		return done, err
 	}
@@ -57,6 +60,9 @@ type training struct {
 	firstStep   int         // the step that the attempt began with
 	inOwnFolder bool        // it began at a checkpoint in the stage's own folder
 	release     func()      // of the host's memory
+	pass        *pass       // at the gate of the process
+	suspected   bool        // it trains alone until its first new checkpoint
+	held        holding     // of the stage's own folder
 }
 
 // openUnlessStopped is open, which ends with ErrStopping if the worker is told to stop meanwhile: reading a large
@@ -87,12 +93,16 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	if err := t.a.backend.Unsupported(t.cell.Config); err != nil {
 		return false, fmt.Errorf("train on %s: %w", t.a.backend.Name(), err)
 	}
-	t.progress.doing("opening the data")
-	if t.data, err = t.a.data(ctx, t.header, t.progress); err != nil {
-		return false, err
-	}
 	from, err := t.a.origins(ctx, t.run, t.ref.Level, t.ref.To)
 	if err != nil {
+		return false, err
+	}
+	t.suspected, err = t.a.enter(ctx, t.pass, from[0].Checkpoints, "training", t.progress)
+	if err != nil {
+		return false, err
+	}
+	t.progress.doing("opening the data")
+	if t.data, err = t.a.data(ctx, t.header, t.progress); err != nil {
 		return false, err
 	}
 	cfg := t.cell.Config
@@ -105,8 +115,9 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 		return false, err
 	}
 	t.progress.doing("reading the checkpoint")
-	start, claim, err := from.claimAndRestore(ctx, cfg, t.ref.To, t.a.beginning(t.header))
-	if err != nil || claim == nil {
+	start, claim, err := from.claimAndRestore(ctx, cfg, t.ref.To, t.a.beginning(t.header), t.a.holder(ctx, t.suspected))
+	t.held.claim = claim
+	if err != nil || start.Step == int64(t.ref.To) {
 		return false, err
 	}
 	attemptOf(ctx).claim()
@@ -117,6 +128,7 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	if t.loop, err = trainer.Start(t.a.backend, cfg, start.State, t.data.Set); err != nil {
 		return false, err
 	}
+	t.held.step = t.loop.Step
 	t.progress.on(t.loop.Hardware().Device)
 	if start.Step > 0 {
 		t.progress.saved(start.Step, start.saved)
@@ -131,8 +143,12 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 		checkpoints: from[0].Checkpoints, claim: claim, loop: t.loop, cfg: cfg, now: t.a.now, verify: t.data.verify,
 		every: t.header.Run.Checkpoint.Every, keep: t.header.Run.Checkpoint.Keep, log: t.a.log.With("folder", from[0].Folder),
 		seconds: start.seconds, before: start.spans, attempt: t.span(), began: now, last: now, saved: start.Step,
-		onSaved: t.progress.saved,
+		onSaved: func(step int64, at time.Time) { t.pass.share(); t.progress.saved(step, at) },
 		buffer:  start.State, // the loop has its own copy: this memory holds checkpoints from here on
+	}
+	t.held.saved = func() bool { return !t.saver.savedAt.IsZero() }
+	if t.suspected {
+		t.saver.early = t.a.early
 	}
 	if t.alone() {
 		t.saver.hasResult = func(ctx context.Context) (bool, error) {
@@ -184,6 +200,10 @@ func (t *training) train(ctx context.Context) error {
 		t.loss = s.Loss
 		now := t.a.now()
 		t.progress.step(now, done, s, t.cell.Config.BatchSize)
+		if t.suspected && now.Sub(t.saver.began) >= t.a.alone {
+			t.suspected = false // it has done no harm for long, and the store may have no room for its checkpoints
+			t.pass.share()
+		}
 		select {
 		case <-stopping:
 			return ErrStopping
@@ -215,6 +235,7 @@ func (t *training) conclude(ctx context.Context, err error) (protocol.Trained, e
 	save := func() error { return t.save(ctx, early, out.Reached) }
 	saved := save()
 	if !early {
+		t.pass.leave() // it trains no more, and may wait for long
 		saved, err = t.awaitRoom(ctx, saved, save)
 	}
 	// The attempt reports the steps of the stage that were trained in it, for the sweep's total. Where it began at a

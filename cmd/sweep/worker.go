@@ -57,6 +57,7 @@ func startWorkers(c client.Client, store storage.Store, device trainingDevice, p
 	a.Observer = look.Looker{Client: c}
 	a.Patience = patience
 	a.Worker = identity(device.backend.Name(), device.slots)
+	a.Slots = device.slots
 	w := &workers{client: c, activities: a}
 	training := optionsOf(a.Worker)
 	training.DisableWorkflowWorker = true

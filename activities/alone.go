@@ -1,0 +1,155 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/topksweep/sweep/storage"
+)
+
+var (
+	// ErrSteppedAside says that an attempt has ended because a suspected stage trains alone in the process. What it had
+	// trained is saved.
+	ErrSteppedAside = errors.New("stepped aside for a stage that trains alone in this process")
+	// ErrAloneHere says that an attempt did not begin because a suspected stage trains alone in the process.
+	ErrAloneHere = errors.New("another stage trains alone in this process, because its attempts died")
+)
+
+// A trainingGate says which attempts of a process may train at a time: any number side by side, or one alone. One that is
+// suspected of ending its process trains alone until its first new checkpoint. Then its death costs nobody else
+// anything, and it is known whose death it was.
+//
+// Example of a worker with three slots, in which stage C ends the process two seconds after it begins:
+//
+//	 0 s  A, B and C train; at 2 s the process is gone. Each of the three is suspected.
+//	10 s  The worker is started again. A comes first and trains alone; B and C end with ErrAloneHere,
+//	      and come again every 5 s. Another worker would take them.
+//	20 s  A saves its first new checkpoint: it is not suspected any more. B comes and is to train alone:
+//	      A saves its state and ends with ErrSteppedAside.
+//	30 s  B saves a checkpoint. C comes and trains alone: B steps aside.
+//	32 s  The process is gone. A and B have lost nothing, and one death of C counts.
+//
+// After two more such deaths C fails, and all the time A and B train whenever C does not. With one slot no attempt ever
+// waits for another one.
+type trainingGate struct {
+	mu      sync.Mutex
+	inside  map[*pass]bool // that train side by side
+	alone   *pass          // that trains alone, or waits until the others have left; nil for none
+	emptied chan struct{}  // closed when nobody is inside any more; nil if nobody waits for that
+}
+
+// A pass is one attempt's at a gate.
+type pass struct {
+	gate *trainingGate
+	end  context.CancelCauseFunc // of the attempt's context
+}
+
+// pass returns a context for an attempt, which ends with ErrSteppedAside when the attempt is to leave for another one,
+// and the attempt's pass, which is not inside yet. The attempt leaves in the end, whatever happens.
+func (g *trainingGate) pass(ctx context.Context) (context.Context, *pass) {
+	ctx, end := context.WithCancelCause(ctx)
+	return ctx, &pass{gate: g, end: end}
+}
+
+// enter lets an attempt train: beside others, or alone. One that is to train alone makes the others step aside, and waits
+// until they have left, for as long as patience. The error wraps ErrAloneHere if the attempt cannot train now, and is
+// the cause of ctx if that ends.
+func (p *pass) enter(ctx context.Context, alone bool, patience time.Duration) error {
+	emptied, err := p.request(alone)
+	if err != nil || emptied == nil {
+		return err
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-emptied:
+		return nil
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	case <-timer.C:
+		err = fmt.Errorf("%w; those in training have not stepped aside within %v", ErrAloneHere, patience)
+	}
+	p.leave()
+	return err
+}
+
+// request is enter without the wait: emptied is closed when the attempt may begin; nil if it may now.
+func (p *pass) request(alone bool) (emptied chan struct{}, err error) {
+	g := p.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.alone != nil:
+		return nil, ErrAloneHere
+	case !alone:
+		if g.inside == nil {
+			g.inside = map[*pass]bool{}
+		}
+		g.inside[p] = true
+		return nil, nil
+	}
+	g.alone = p
+	if len(g.inside) == 0 {
+		return nil, nil
+	}
+	for other := range g.inside {
+		other.end(ErrSteppedAside)
+	}
+	g.emptied = make(chan struct{})
+	return g.emptied, nil
+}
+
+// share lets others train beside an attempt that trained alone: it is not suspected any more. It may be called more than
+// once, and by any goroutine.
+func (p *pass) share() {
+	g := p.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.alone == p {
+		g.alone = nil
+		if g.inside == nil {
+			g.inside = map[*pass]bool{}
+		}
+		g.inside[p] = true
+	}
+}
+
+// leave ends an attempt's training. It may be called more than once.
+func (p *pass) leave() {
+	g := p.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.alone == p {
+		g.alone, g.emptied = nil, nil
+	}
+	delete(g.inside, p)
+	if len(g.inside) == 0 && g.emptied != nil {
+		close(g.emptied)
+		g.emptied = nil
+	}
+}
+
+// close is leave at the end of an attempt: it also frees its context.
+func (p *pass) close() {
+	p.leave()
+	p.end(nil)
+}
+
+// enter lets an attempt at a stage, or at an evaluation, train in this process: beside others, or alone if earlier
+// attempts at it died. c is its folder; doing is what died, "training" or "evaluation". The error wraps ErrDied if too
+// many did, and ErrAloneHere if the attempt cannot train here now.
+func (a *Activities) enter(
+	ctx context.Context, p *pass, c *storage.Checkpoints, doing string, progress *progress,
+) (suspected bool, err error) {
+	if suspected, err = a.judge(ctx, c, a.holder(ctx, false), doing); err != nil {
+		return false, err
+	}
+	if suspected {
+		progress.doing("waiting until others have saved: it trains alone, because an attempt died")
+		a.log.Info("a stage trains alone, because an attempt at it died")
+	}
+	return suspected, p.enter(ctx, suspected, a.aside)
+}

@@ -1,0 +1,117 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+)
+
+// entered is the outcome of an attempt to enter a gate that goes on in the background.
+func entered(ctx context.Context, p *pass, alone bool) chan error {
+	done := make(chan error, 1)
+	go func() { done <- p.enter(ctx, alone, time.Hour) }()
+	return done
+}
+
+// Attempts train side by side. One that is to train alone waits until the others have left, which are told to. Meanwhile,
+// and until it shares or leaves, nobody else comes in.
+func TestGate(t *testing.T) {
+	var g trainingGate
+	ctxA, a := g.pass(t.Context())
+	ctxB, b := g.pass(t.Context())
+	for _, p := range []*pass{a, b} {
+		if err := p.enter(t.Context(), false, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if ctxA.Err() != nil || ctxB.Err() != nil {
+		t.Error("an attempt that trains beside another one was told to step aside")
+	}
+	ctxC, c := g.pass(t.Context())
+	done := entered(ctxC, c, true)
+	<-ctxA.Done()
+	<-ctxB.Done()
+	if context.Cause(ctxA) != ErrSteppedAside || context.Cause(ctxB) != ErrSteppedAside {
+		t.Errorf("the others end with %v and %v", context.Cause(ctxA), context.Cause(ctxB))
+	}
+	ctxD, d := g.pass(t.Context())
+	refused := func(when string) {
+		t.Helper()
+		for _, alone := range []bool{false, true} {
+			if err := d.enter(ctxD, alone, time.Hour); !errors.Is(err, ErrAloneHere) {
+				t.Errorf("%s, alone %v: %v", when, alone, err)
+			}
+		}
+	}
+	refused("while one waits to train alone")
+	a.close()
+	select {
+	case err := <-done:
+		t.Errorf("it trains alone beside another one: %v", err)
+	default:
+	}
+	b.close()
+	b.close()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	refused("while one trains alone")
+	c.share()
+	c.share()
+	if err := d.enter(ctxD, false, 0); err != nil {
+		t.Errorf("after the first new checkpoint: %v", err)
+	}
+	if ctxC.Err() != nil {
+		t.Error("one that has shared was told to step aside for one that is not alone")
+	}
+	_, e := g.pass(t.Context())
+	done = entered(t.Context(), e, true)
+	<-ctxC.Done()
+	<-ctxD.Done()
+	c.close()
+	d.close()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	e.close()
+	if g.alone != nil || g.emptied != nil || len(g.inside) > 0 {
+		t.Errorf("left over: %+v", &g)
+	}
+}
+
+// An attempt that waits to train alone gives up when it must end, or when the others do not leave. The gate is open then.
+func TestGateGivesUp(t *testing.T) {
+	var g trainingGate
+	_, a := g.pass(t.Context())
+	if err := a.enter(t.Context(), false, 0); err != nil {
+		t.Fatal(err)
+	}
+	_, b := g.pass(t.Context())
+	if err := b.enter(t.Context(), true, 0); !errors.Is(err, ErrAloneHere) {
+		t.Errorf("others do not leave: %v", err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	_, c := g.pass(ctx)
+	done := entered(ctx, c, true)
+	cancel(ErrStopping)
+	if err := <-done; !errors.Is(err, ErrStopping) {
+		t.Errorf("the worker stops: %v", err)
+	}
+	_, d := g.pass(t.Context())
+	if err := d.enter(t.Context(), false, 0); err != nil {
+		t.Errorf("after both gave up: %v", err)
+	}
+	a.close()
+	d.close()
+	// Leaving late must not open the gate of another one.
+	_, e := g.pass(t.Context())
+	if err := e.enter(t.Context(), true, 0); err != nil {
+		t.Fatal(err)
+	}
+	b.close()
+	c.close()
+	if _, f := g.pass(t.Context()); !errors.Is(f.enter(t.Context(), false, 0), ErrAloneHere) {
+		t.Error("the end of an attempt that gave up has opened the gate")
+	}
+}

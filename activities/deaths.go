@@ -1,0 +1,222 @@
+package activities
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/topksweep/sweep/storage"
+)
+
+// ErrDied says that a stage, or an evaluation, died again and again while nothing else trained in its process, and came
+// to no new checkpoint. The message names each death.
+var ErrDied = errors.New("died")
+
+// What the ends of claims say (storage.End.Fault). "" is an end that is explained.
+const (
+	// faultUnknown is a panic, an error that is in no table, or a broken device.
+	faultUnknown = "unknown"
+	// faultDied is the end of a claim that holds a verdict: the stage has failed. What died before it counts no more.
+	faultDied = "died"
+)
+
+// maxDeaths is the number of deaths alone after which a stage fails.
+const maxDeaths = 3
+
+// deaths are what is known of how earlier attempts at a stage ended, as far as it speaks against the stage: those since
+// the newest checkpoint of its folder, and since the last verdict on it.
+//
+// Example of a folder with a checkpoint of attempt 3 and then these claims:
+//
+//	4  by 11@a, not alone, no end       its process is gone: a death, and the stage is suspected
+//	5  by 12@a, alone, no end           a death alone
+//	6  by 71@b, alone, ended            explained, "the worker is stopping": no death
+//	7  by 71@b, alone, ended unknown    "panic: index out of range": a death alone
+//	8  by 72@b, alone, no end           a death alone, the third
+//	9  by 73@b, ended "died"            the verdict: the stage fails, and the next retry counts afresh
+type deaths struct {
+	all  []storage.Attempt // ascending
+	last *storage.Attempt  // the newest verdict, if no claim is newer; nil for none
+}
+
+// deathsOf counts the deaths among the attempts at a folder since its newest checkpoint, which are ascending. None of
+// them may be alive. Claims of older versions name nobody, and say nothing of how they ended.
+func deathsOf(attempts []storage.Attempt) (d deaths) {
+	for _, at := range attempts {
+		d.last = nil
+		switch {
+		case at.Ended != nil && at.Ended.Fault == faultDied:
+			d.all, d.last = nil, &at
+		case at.Ended != nil && at.Ended.Fault != faultUnknown, at.Holder.By == "":
+		default:
+			d.all = append(d.all, at)
+		}
+	}
+	return d
+}
+
+// alone is the number of deaths while nothing else trained in the process.
+func (d deaths) alone() (n int) {
+	for _, at := range d.all {
+		if at.Holder.Alone {
+			n++
+		}
+	}
+	return n
+}
+
+// suspected says that the next attempt is to train alone.
+func (d deaths) suspected() bool { return len(d.all) > 0 }
+
+// String names each death, for people.
+func (d deaths) String() string {
+	var all []string
+	for _, at := range d.all {
+		beside := "beside others"
+		if at.Holder.Alone {
+			beside = "alone"
+		}
+		all = append(all, fmt.Sprintf("attempt %d by %s, %s: %s", at.Number, at.Holder.By, beside, howItDied(at)))
+	}
+	return strings.Join(all, "; ")
+}
+
+// renewEvery is how often an attempt renews its claim.
+const renewEvery = 5 * time.Second
+
+// howItDied says how an attempt ended.
+func howItDied(at storage.Attempt) string {
+	if at.Ended != nil {
+		return at.Ended.Why
+	}
+	from := time.Duration(at.Renewals) * renewEvery
+	return fmt.Sprintf("its process was gone without a word, %v to %v after it began", from, from+renewEvery)
+}
+
+// judge says whether earlier attempts at a stage died, so that the next one is to train alone. The error wraps ErrDied if
+// too many did: then the verdict is in the store, as the end of a claim of its own. me is who asks; nobody trains in the
+// folder. doing is what died, "training" or "evaluation".
+func (a *Activities) judge(
+	ctx context.Context, c *storage.Checkpoints, me storage.Holder, doing string,
+) (suspected bool, err error) {
+	attempts, err := c.Attempts(ctx)
+	if err != nil {
+		return false, err
+	}
+	d := deathsOf(attempts)
+	if d.last != nil && d.last.Holder.Activity == me.Activity {
+		// The activity ended before Temporal learned of the verdict.
+		return false, fmt.Errorf("%w: %s", ErrDied, strings.TrimPrefix(d.last.Ended.Why, ErrDied.Error()+": "))
+	}
+	if d.alone() < maxDeaths {
+		return d.suspected(), nil
+	}
+	since := "before its first checkpoint"
+	if step, ok, err := c.Newest(ctx, math.MaxInt64); err != nil {
+		return false, err
+	} else if ok {
+		since = fmt.Sprintf("after the checkpoint of step %d", step)
+	}
+	verdict := fmt.Errorf("%w: its %s ended %d times without an explanation while nothing else trained in the process, "+
+		"%s: %s. Look at the logs of these workers, and at their kernels' for processes killed for memory (dmesg); "+
+		"sweep retry trains it again", ErrDied, doing, d.alone(), since, d)
+	claim, err := c.Claim(ctx, storage.Holder{By: me.By, Activity: me.Activity})
+	if err != nil {
+		return false, err
+	}
+	if err := claim.End(ctx, storage.End{Fault: faultDied, Why: brief(verdict.Error())}); err != nil {
+		return false, fmt.Errorf("note that a stage %w", err)
+	}
+	a.log.Error("a stage fails: its attempts died", "claim", claim.Attempt(), "error", verdict)
+	return false, verdict
+}
+
+// A holding is the claim that an attempt holds on a checkpoint folder, from when it asks for one to its end.
+type holding struct {
+	claim *storage.Claim       // nil before it has one
+	step  func() (step int64)  // that the attempt has come to; nil before it trains
+	saved func() (newest bool) // its claim is that of a checkpoint, which says how the attempt ended; nil for never
+}
+
+// end ends the claim of an attempt that returns err, or that panics: p is what recover has returned. It returns the error
+// of the attempt. It writes nothing where the attempt has done its work, and its checkpoint says so.
+func (h *holding) end(ctx context.Context, log *slog.Logger, err error, p any) error {
+	if p != nil {
+		log.Error("panic in an activity", "panic", p, "stack", string(debug.Stack()))
+		err = panicked{p}
+	}
+	if h.claim == nil || err == nil && h.saved != nil && h.saved() {
+		return err
+	}
+	why := endOf(ctx, err, h.step)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
+	defer cancel()
+	if e := h.claim.End(ctx, why); e != nil {
+		log.Warn("how an attempt ended could not be stored: it will look as if its process were gone",
+			"attempt", h.claim.Attempt(), "error", e)
+	}
+	return err
+}
+
+// endWithin is how long it may take to store how an attempt ended.
+const endWithin = 5 * time.Second
+
+// panicked is a panic of an activity.
+type panicked struct{ value any }
+
+func (p panicked) Error() string { return fmt.Sprintf("panic: %v", p.value) }
+
+// endOf says how an attempt that has claimed its folder ended: with an explanation, or not. What is explained is of a kind
+// in the table of errors, or an error of the store or of a context, none of which says anything against the stage.
+func endOf(ctx context.Context, err error, step func() int64) storage.End {
+	if err == nil {
+		return storage.End{}
+	}
+	why := firstLine(err.Error())
+	if isExplained(ctx, err) {
+		return storage.End{Why: why}
+	}
+	if step != nil {
+		why = fmt.Sprintf("at step %d: %s", step(), why)
+	}
+	return storage.End{Fault: faultUnknown, Why: why}
+}
+
+// isExplained says that an error is no reason to suspect the stage in which it came up.
+func isExplained(ctx context.Context, err error) bool {
+	if k, ok := kindOf(err); ok {
+		return k.of != ofUnknown
+	}
+	var store *storage.OpError
+	return isInterruption(ctx, err) || errors.As(err, &store) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// maxEndWhy bounds the reasons in the ends of claims, in bytes.
+const maxEndWhy = 500
+
+// firstLine is the first line of a message that is not empty, shortened.
+func firstLine(message string) string {
+	message, _, _ = strings.Cut(strings.TrimSpace(message), "\n")
+	if len(message) > maxEndWhy {
+		message = strings.ToValidUTF8(message[:maxEndWhy-len("…")], "") + "…"
+	}
+	return message
+}
+
+// holder is the holder of the claims of an attempt. alone says that a gate keeps everything else from training beside it.
+func (a *Activities) holder(ctx context.Context, alone bool) storage.Holder {
+	info := activity.GetInfo(ctx)
+	return storage.Holder{
+		By:       cmp.Or(a.Worker, "a worker"),
+		Activity: info.WorkflowExecution.ID + "/" + info.WorkflowExecution.RunID + "/" + info.ActivityID,
+		Alone:    alone || a.Slots == 1,
+	}
+}
