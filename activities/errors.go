@@ -58,7 +58,6 @@ type errorKind struct {
 	of      fault
 	after   time.Duration // before the next try; 0 = the activity's retry policy
 	lacks   bool          // ofWorker: the device lacks something for this stage, and may have it for the next
-	breaks  bool          // no device of the worker works any more
 }
 
 // errorKinds tells errors apart by whose fault they are. The first kind that matches
@@ -97,7 +96,7 @@ func errorKinds() []errorKind {
 		{matches: as[*trainer.NumericError], name: "NotFinite", of: ofCell},
 		{matches: is(trainer.ErrUnsupported), name: "Unsupported", of: ofWorker, after: refuseFor, lacks: true},
 		{matches: is(trainer.ErrOtherClass), name: "OtherClass", of: ofWorker, after: refuseFor, lacks: true},
-		{matches: is(trainer.ErrBroken), name: "DeviceBroken", of: ofUnknown, after: refuseFor, breaks: true},
+		{matches: is(trainer.ErrBroken), name: "DeviceBroken", of: ofUnknown, after: refuseFor},
 		{matches: is(trainer.ErrMemory), name: "OutOfMemory", of: ofWorker, after: refuseFor, lacks: true},
 		{matches: is(hostmem.ErrBusy), name: "MemoryBusy", of: ofNobody, after: 30 * time.Second},
 		{matches: is(trainer.ErrBusy), name: "MemoryBusy", of: ofNobody, after: 30 * time.Second},

@@ -38,9 +38,6 @@ func (a *Activities) settle(ctx context.Context, at *attempt, err error) error {
 	case !listed:
 		k = errorKind{name: "Unexplained", of: ofUnknown, after: refuseFor}
 	}
-	if k.breaks {
-		a.TakeNoMore(fmt.Errorf("%w; start it again when that is mended", err))
-	}
 	if k.of == ofWorker || k.of == ofUnknown && !at.isClaimed() {
 		return a.refuse(ctx, at, k, why)
 	}
