@@ -154,8 +154,8 @@ func outcome(ctx context.Context, err error) error {
 	return err
 }
 
-// resolve returns the kind of an error, and the error: that which ended ctx where err only says that it has ended. ok is
-// false for an error of no kind.
+// resolve returns the kind of an error, and the error: that which ended ctx where err only says that it has ended.
+// ok is false for an error of no kind.
 func resolve(ctx context.Context, err error) (k errorKind, why error, ok bool) {
 	if k, ok = kindOf(err); ok || !isInterruption(ctx, err) {
 		return k, err, ok

@@ -56,7 +56,7 @@ func TestWhoseFault(t *testing.T) {
 		counts  bool // three of them end the worker
 	}{
 		{"no data", &data.SourceError{Source: "acts", Missing: true, Err: syscall.ENOENT}, "BadData", true, true, true},
-		{"forbidden data", &data.SourceError{Source: "acts", Missing: true, Err: syscall.EACCES}, "BadData", true, true, true},
+		{"forbidden data", &data.SourceError{Missing: true, Err: syscall.EACCES}, "BadData", true, true, true},
 		{"other data", fmt.Errorf("%w: no", ErrDataChanged), "DataChanged", true, true, true},
 		{"older build", storage.Wrap("read", "plan", storage.ErrNewerVersion), "NewerVersion", true, true, true},
 		{"forbidden store", storage.Wrap("put", "x", syscall.EACCES), "NoPermission", true, true, true},

@@ -1,7 +1,6 @@
 package observe
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -13,8 +12,8 @@ import (
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-// Workers are compared with each other by the server's clock. Those of other backends do not count for a training queue,
-// and those that do not say theirs count for each.
+// Workers are compared with each other by the server's clock. Those of other backends do not count for a training
+// queue, and those that do not say theirs count for each.
 func TestAlive(t *testing.T) {
 	now := time.Unix(1e9, 0) // of the server
 	poller := func(identity string, ago time.Duration) *taskqueue.PollerInfo {
@@ -49,12 +48,14 @@ func TestShortRefusal(t *testing.T) {
 			t.Errorf("%d bytes: %q", len(got), got)
 		}
 	}
-	for _, message := range []string{"refused by " + strings.Repeat("x", 300) + ": no", "refused by x", "refused by x: no"} {
+	for _, message := range []string{
+		"refused by " + strings.Repeat("x", 300) + ": no", "refused by x", "refused by x: no",
+	} {
 		if got := shortCause(message); len(got) > maxError || got == "" {
 			t.Errorf("%q became %q", message, got)
 		}
 	}
-	if got := shortCause("refused by x: no"); got != fmt.Sprint("refused by x: no") {
+	if got := shortCause("refused by x: no"); got != "refused by x: no" {
 		t.Errorf("%q", got)
 	}
 }
