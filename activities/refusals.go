@@ -63,7 +63,7 @@ func (a *Activities) refuse(ctx context.Context, at *attempt, k errorKind, err e
 	default:
 		patience = max(patience, planPatience)
 	}
-	final := all && lasts >= patience && (k.of == ofWorker || info.Attempt >= minTries)
+	final := all && !k.mends && lasts >= patience && (k.of == ofWorker || info.Attempt >= minTries)
 	// Where no worker can do it, this one is no worse than the others. A plan that no worker can prepare may have been
 	// stored elsewhere by the one who submitted it.
 	own := !all && !(errors.Is(err, ErrNoPlan) && info.ActivityType.Name == protocol.ActivityPrepare)

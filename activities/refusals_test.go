@@ -59,7 +59,7 @@ func TestWhoseFault(t *testing.T) {
 		{"forbidden data", &data.SourceError{Missing: true, Err: syscall.EACCES}, "BadData", true, true, true},
 		{"other data", fmt.Errorf("%w: no", ErrDataChanged), "DataChanged", true, true, true},
 		{"older build", storage.Wrap("read", "plan", storage.ErrNewerVersion), "NewerVersion", true, true, true},
-		{"forbidden store", storage.Wrap("put", "x", syscall.EACCES), "NoPermission", true, true, true},
+		{"forbidden store", storage.Wrap("put", "x", syscall.EACCES), "NoPermission", true, false, true},
 		{"precision", fmt.Errorf("%w: bf16", trainer.ErrUnsupported), "Unsupported", true, true, false},
 		{"class", fmt.Errorf("%w: avx2", trainer.ErrOtherClass), "OtherClass", true, true, false},
 		{"memory", fmt.Errorf("%w: 80 GiB", trainer.ErrMemory), "OutOfMemory", true, true, false},
