@@ -38,8 +38,8 @@ var (
 // another store, or another build. Such errors are ErrConfig too.
 var errOtherPlan = errors.New("the plan is another one")
 
-// errOtherData marks errors of data that cannot be opened here. They could be when the sweep was planned. So what is here
-// is not what was planned on: an empty mount point, or a copy that is not whole.
+// errOtherData marks errors of data that cannot be opened here. They could be when the sweep was planned. So what is
+// here is not what was planned on: an empty mount point, or a copy that is not whole.
 var errOtherData = errors.New("the data here are not those of the plan")
 
 // storeFailed is the type of the errors of a store that prove nothing.
