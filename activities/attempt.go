@@ -11,8 +11,8 @@ import (
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-// An attempt is what is kept of one attempt at an activity, besides what the activity itself knows. Its context holds it
-// (attemptOf).
+// An attempt is what is kept of one attempt at an activity, besides what the activity itself knows. Its context
+// holds it (attemptOf).
 type attempt struct {
 	mu       sync.Mutex
 	before   protocol.Heartbeat // details of the attempt before; zero for none

@@ -10,6 +10,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/data"
@@ -138,7 +139,11 @@ func (a *Activities) openData(h *plan.Header, s *openSet) (*data.Set, error) {
 		s.read.Store(read)
 		s.bytes.Store(bytes)
 	}})
-	if err != nil {
+	switch {
+	case err == nil:
+	case errors.Is(err, data.ErrBad) && !errors.Is(err, data.ErrMissing):
+		return nil, storage.Mark(err, errOtherData)
+	default:
 		return nil, a.away(h, err)
 	}
 	got := set.Info().Fingerprint

@@ -38,6 +38,10 @@ var (
 // another store, or another build. Such errors are ErrConfig too.
 var errOtherPlan = errors.New("the plan is another one")
 
+// errOtherData marks errors of data that cannot be opened here. They could be when the sweep was planned. So what is
+// here is not what was planned on: an empty mount point, or a copy that is not whole.
+var errOtherData = errors.New("the data here are not those of the plan")
+
 // storeFailed is the type of the errors of a store that prove nothing.
 const storeFailed = "StoreFailed"
 
@@ -58,7 +62,7 @@ type errorKind struct {
 	of      fault
 	after   time.Duration // before the next try; 0 = the activity's retry policy
 	lacks   bool          // ofWorker: the device lacks something for this stage, and may have it for the next
-	breaks  bool          // no device of the worker works any more
+	mends   bool          // ofWorker: never final, as it may pass for all workers at once, like an expired key
 }
 
 // errorKinds tells errors apart by whose fault they are. The first kind that matches
@@ -97,11 +101,12 @@ func errorKinds() []errorKind {
 		// Before BadData: where some shards cannot be read, the others count at the next try.
 		{matches: as[*data.ReadError], name: "ReadFailed", of: ofNobody, after: 10 * time.Second},
 		{matches: is(data.ErrMissing), name: "BadData", of: ofWorker, after: refuseFor},
+		{matches: is(errOtherData), name: "BadData", of: ofWorker, after: refuseFor},
 		{matches: is(data.ErrBad), name: "BadData", of: ofCell},
 		{matches: as[*trainer.NumericError], name: "NotFinite", of: ofCell},
 		{matches: is(trainer.ErrUnsupported), name: "Unsupported", of: ofWorker, after: refuseFor, lacks: true},
 		{matches: is(trainer.ErrOtherClass), name: "OtherClass", of: ofWorker, after: refuseFor, lacks: true},
-		{matches: is(trainer.ErrBroken), name: "DeviceBroken", of: ofUnknown, after: refuseFor, breaks: true},
+		{matches: is(trainer.ErrBroken), name: "DeviceBroken", of: ofUnknown, after: refuseFor},
 		{matches: is(trainer.ErrMemory), name: "OutOfMemory", of: ofWorker, after: refuseFor, lacks: true},
 		{matches: is(hostmem.ErrBusy), name: "MemoryBusy", of: ofNobody, after: 30 * time.Second},
 		{matches: is(trainer.ErrBusy), name: "MemoryBusy", of: ofNobody, after: 30 * time.Second},
@@ -110,7 +115,7 @@ func errorKinds() []errorKind {
 		{matches: is(trainer.ErrFormat), name: "CheckpointFormat", of: ofWorker, after: refuseFor},
 		{matches: is(storage.ErrNoSpace), name: "NoSpace", of: ofNobody, after: time.Minute},
 		{matches: is(storage.ErrReadOnly), name: "ReadOnly", of: ofNobody, after: time.Minute},
-		{matches: is(fs.ErrPermission), name: "NoPermission", of: ofWorker, after: refuseFor},
+		{matches: is(fs.ErrPermission), name: "NoPermission", of: ofWorker, after: refuseFor, mends: true},
 		{matches: ofStore, name: storeFailed, of: ofNobody},
 	}
 }
@@ -159,8 +164,8 @@ func outcome(ctx context.Context, err error) error {
 	return err
 }
 
-// resolve returns the kind of an error, and the error: that which ended ctx where err only says that it has ended. ok is
-// false for an error of no kind.
+// resolve returns the kind of an error, and the error: that which ended ctx where err only says that it has ended.
+// ok is false for an error of no kind.
 func resolve(ctx context.Context, err error) (k errorKind, why error, ok bool) {
 	if k, ok = kindOf(err); ok || !isInterruption(ctx, err) {
 		return k, err, ok

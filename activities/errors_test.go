@@ -52,6 +52,7 @@ func TestErrorTable(t *testing.T) {
 		{fmt.Errorf("checkpoint: %w", data.ErrTouched), "DataTouched", true, time.Second},
 		{fmt.Errorf("%w (%w)", data.ErrTouched, &data.SourceError{Msg: "cut short"}), "DataTouched", true, time.Second},
 		{&data.SourceError{Msg: "no shards"}, "BadData", false, 0},
+		{storage.Mark(&data.SourceError{Msg: "no shards"}, errOtherData), "BadData", true, refuseFor},
 		{&data.SourceError{Source: "acts", Missing: true, Err: fs.ErrPermission}, "BadData", true, refuseFor},
 		{errors.Join(&data.SourceError{Msg: "no shards"}, refused), "BadData", false, 0},
 		{fmt.Errorf("read training rows: %w", eio), "ReadFailed", true, 10 * time.Second},

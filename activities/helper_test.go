@@ -151,6 +151,20 @@ func (w *testWorker) run(name string, arg any) error {
 
 // get is run, with what the activity returns.
 func (w *testWorker) get(name string, arg any) (out converter.EncodedValue, err error) {
+	env := w.environment()
+	w.RegisterLight(env)
+	w.RegisterTraining(env)
+	return env.ExecuteActivity(name, arg)
+}
+
+// execute runs a function as an activity, once.
+func (w *testWorker) execute(name string, fn any) (converter.EncodedValue, error) {
+	env := w.environment()
+	env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
+	return env.ExecuteActivity(name)
+}
+
+func (w *testWorker) environment() *testsuite.TestActivityEnvironment {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestActivityEnvironment()
@@ -161,9 +175,7 @@ func (w *testWorker) get(name string, arg any) (out converter.EncodedValue, err 
 		defer w.beatMu.Unlock()
 		w.beats = append(w.beats, details)
 	})
-	w.RegisterLight(env)
-	w.RegisterTraining(env)
-	return env.ExecuteActivity(name, arg)
+	return env
 }
 
 func (w *testWorker) ref(cell int) protocol.CellRef {

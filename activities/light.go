@@ -128,7 +128,8 @@ func (a *Activities) noteFailure(ctx context.Context, in protocol.FailInput, r *
 	return a.ledger.StoreFailure(ctx, in.Sweep, note)
 }
 
-// light is try for an activity that only uses the store. Its heartbeats say that its worker lives, and pass refusals on.
+// light is try for an activity that only uses the store. Its heartbeats say that its worker lives, and pass
+// refusals on.
 func light[T any](ctx context.Context, a *Activities, do func(context.Context) (T, error)) (T, error) {
 	return try(ctx, a, func(ctx context.Context) (T, error) {
 		at := attemptOf(ctx)

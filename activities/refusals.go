@@ -14,10 +14,10 @@ import (
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-// A worker refuses an activity where the fault is its own: its data, its store, its build or its device. The activity is
-// tried again after refuseFor, by whoever takes it. Heartbeats carry the refusals from attempt to attempt, so that each
-// attempt knows which workers have refused. When every worker that lives has refused, for the time of patience, the
-// error is final.
+// A worker refuses an activity where the fault is its own: its data, its store, its build or its device. The
+// activity is tried again after refuseFor, by whoever takes it. Heartbeats carry the refusals from attempt to
+// attempt, so that each attempt knows which workers have refused. When every worker that lives has refused, for the
+// time of patience, the error is final.
 const (
 	refuseFor    = 10 * time.Second
 	liveWithin   = 10 * time.Second // for the question which workers live
@@ -37,9 +37,6 @@ func (a *Activities) settle(ctx context.Context, at *attempt, err error) error {
 		return err // not known whose fault it is
 	case !listed:
 		k = errorKind{name: "Unexplained", of: ofUnknown, after: refuseFor}
-	}
-	if k.breaks {
-		a.TakeNoMore(fmt.Errorf("%w; start it again when that is mended", err))
 	}
 	if k.of == ofWorker || k.of == ofUnknown && !at.isClaimed() {
 		return a.refuse(ctx, at, k, why)
@@ -66,7 +63,7 @@ func (a *Activities) refuse(ctx context.Context, at *attempt, k errorKind, err e
 	default:
 		patience = max(patience, planPatience)
 	}
-	final := all && lasts >= patience && (k.of == ofWorker || info.Attempt >= minTries)
+	final := all && !k.mends && lasts >= patience && (k.of == ofWorker || info.Attempt >= minTries)
 	// Where no worker can do it, this one is no worse than the others. A plan that no worker can prepare may have been
 	// stored elsewhere by the one who submitted it.
 	own := !all && !(errors.Is(err, ErrNoPlan) && info.ActivityType.Name == protocol.ActivityPrepare)
@@ -74,7 +71,8 @@ func (a *Activities) refuse(ctx context.Context, at *attempt, k errorKind, err e
 		a.TakeNoMore(fmt.Errorf("it refused %d activities in a row, the last one because: %w; "+
 			"mend that, and start it again", mostRefusals, err))
 	}
-	a.log.Warn("refused", "activity", info.ActivityID, "attempt", info.Attempt, "by all", all, "final", final, "error", err)
+	a.log.Warn("refused", "activity", info.ActivityID, "attempt", info.Attempt, "by_all", all, "final", final,
+		"error", err)
 	o := temporal.ApplicationErrorOptions{NonRetryable: final, NextRetryDelay: a.handOn}
 	if final {
 		o.NextRetryDelay = 0

@@ -3,7 +3,6 @@
 package activities
 
 import (
-	"context"
 	"errors"
 	"os"
 	"strings"
@@ -16,21 +15,6 @@ import (
 
 	"github.com/topksweep/sweep/sweep/protocol"
 )
-
-// lives is an Observer of a server whose live workers never change.
-type lives []string
-
-func (l lives) Look(context.Context, protocol.LookInput) (protocol.Live, error) {
-	return protocol.Live{}, nil
-}
-
-func (l lives) Workers(context.Context, string) ([]string, error) { return l, nil }
-
-// named makes a worker one with a name among those that live. It hands on soon what it refuses.
-func (w *testWorker) named(name string, live lives) *testWorker {
-	w.Worker, w.Observer, w.handOn, w.now = name, live, 20*time.Millisecond, time.Now
-	return w
-}
 
 // awayPlan is a plan whose data are gone.
 func awayPlan(t *testing.T) *testWorker {

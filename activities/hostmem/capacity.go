@@ -42,8 +42,8 @@ func capacity(root fs.FS) (int64, bool) {
 	return max(0, free) + own, true
 }
 
-// hostWhole returns the bytes of the host's memory, within the limits of the control groups of this process, whoever has
-// them now. ok is false where the host does not say.
+// hostWhole returns the bytes of the host's memory, within the limits of the control groups of this process,
+// whoever has them now. ok is false where the host does not say.
 func hostWhole() (bytes int64, ok bool) {
 	if runtime.GOOS != "linux" {
 		return 0, false

@@ -128,9 +128,9 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 // stop.
 const startTimeout = time.Minute
 
-// startOrJoin starts everything in this process, or joins the server that another
-// process runs on the state directory. While that starts or stops, it waits. end is called if this process was to train,
-// cannot, and no other worker does.
+// startOrJoin starts everything in this process, or joins the server that another process runs on the state
+// directory. While that starts or stops, it waits. end is called if this process was to train, cannot, and no other
+// worker does.
 func startOrJoin(ctx context.Context, env *environment, o runOptions, device trainingDevice, store storage.Store,
 	end context.CancelCauseFunc) (*server, error) {
 

@@ -41,6 +41,8 @@ func TestStack(t *testing.T) {
 	t.Run("Attributes", func(t *testing.T) { testAttributes(t, s) })
 	t.Run("Same", func(t *testing.T) { testSame(t, s) })
 	t.Run("WorkerStop", func(t *testing.T) { testWorkerStop(t, s) })
+	t.Run("Unfit", func(t *testing.T) { testUnfit(t, s) })
+	t.Run("NoneFit", func(t *testing.T) { testNoneFit(t, s) })
 	t.Run("Steer", func(t *testing.T) { testSteer(t, s) })
 	t.Run("Fair", func(t *testing.T) { testFair(t, s) })
 	t.Run("Zombie", func(t *testing.T) { testZombie(t, s) })

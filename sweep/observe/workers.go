@@ -15,10 +15,10 @@ import (
 // question to the server lasts a minute at most, and then the next one begins.
 const goneAfter = 100 * time.Second
 
-// Workers lists the identities of the workers that live and may take the activities of a queue, ascending. A worker that
-// is busy asks its training queue for nothing. But it asks protocol.Queue all the time, as the same worker: so whoever
-// does that on the backend of the queue lives. A worker that has died is listed for goneAfter at most, and one that does
-// not say its backend is listed for every queue. An error means that the server did not answer.
+// Workers lists the identities of the workers that live and may take the activities of a queue, ascending. A worker
+// that is busy asks its training queue for nothing. But it asks protocol.Queue all the time, as the same worker: so
+// whoever does that on the backend of the queue lives. A worker that has died is listed for goneAfter at most, and
+// one that does not say its backend is listed for every queue. An error means that the server did not answer.
 func (l Looker) Workers(ctx context.Context, queue string) ([]string, error) {
 	always, err := l.Client.DescribeTaskQueue(ctx, protocol.Queue, enums.TASK_QUEUE_TYPE_ACTIVITY)
 	if err != nil {
