@@ -73,7 +73,7 @@ func resumeWith(ctx context.Context, l *ledger.Ledger, h *plan.Header, results [
 	c := &protocol.Continuation{Next: h.TreeChunks * plan.ChunkSize, Summary: startedSteered(results, cells).Summary}
 	labels := map[int]string{}
 	for i := range h.TreeChunks {
-		trees, err := l.Trees(ctx, h.ID, i)
+		trees, err := l.TreesOf(ctx, h, i)
 		if err != nil {
 			return nil, err
 		}
