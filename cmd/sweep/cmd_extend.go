@@ -103,21 +103,18 @@ func runExtend(ctx context.Context, env *environment, o extendOptions) error {
 			return err
 		}
 	}
-	if err := waitIfEnding(ctx, env, srv.client, whole.ID); err != nil {
-		return err
-	}
 	// The workflow is told even if no cell is new: an earlier extend may have died
 	// between storing its cells and this.
 	to := protocol.Extension{Size: whole.Size()}
 	if added > 0 {
 		to.Grid = shortGrid(add.src, done.Key)
 	}
-	_, err = sendUpdate(ctx, env, srv, whole.ID, steering{
+	_, err = tellOrStart(ctx, env, srv, whole.ID, steering{
 		update: protocol.UpdateExtend, args: []any{to}, doing: "extending; waiting for its answer",
+	}, func() (did protocol.Steered, started bool, err error) {
+		started, err = restart(ctx, env.errOut, srv, l, &whole.Header, by)
+		return did, started, err
 	})
-	if errors.Is(err, errNotRunning) {
-		err = restart(ctx, env.errOut, srv, l, &whole.Header, by)
-	}
 	if err != nil {
 		return explain(srv.folders, err)
 	}

@@ -134,6 +134,7 @@ var names = []struct{ name, is string }{
 	{"error: the checkpoint is lost", protocol.ErrTypeLost},
 	{"error: no plan", protocol.ErrTypeNoPlan},
 	{"error: runs failed", protocol.ErrTypeFailed},
+	{"error: the sweep is ending", protocol.ErrTypeEnding},
 	{"queue", protocol.Queue},
 	{"queue: training on cpu", protocol.TrainQueue("cpu")},
 	{"key: plan", ledger.PlanKey("SWEEP")},
