@@ -160,6 +160,9 @@ func (l *Ledger) put(ctx context.Context, cur current, h *plan.Header) error {
 	} else if len(h.Parts) > 0 {
 		h.Number = 1
 	}
+	if h.Number > 0 {
+		h.Parts = h.StoredParts() // a misread count of cells shows
+	}
 	h.Version = plan.VersionOf(h)
 	b, err := encodeHeader(h)
 	if err != nil {
@@ -195,7 +198,7 @@ func (l *Ledger) mark(ctx context.Context, cur current, next *plan.Header) error
 		return nil
 	}
 	marked := *first
-	marked.Number = 1
+	marked.Number, marked.Parts = 1, marked.StoredParts()
 	marked.Version = plan.VersionOf(&marked)
 	b, err := encodeHeader(&marked)
 	if err != nil {

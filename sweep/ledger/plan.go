@@ -53,8 +53,7 @@ func (l *Ledger) next(ctx context.Context, cur current, p *plan.Plan, src []byte
 	if err != nil {
 		return nil, err
 	}
-	p.Parts = nil
-	if part.Name != "" {
+	if p.Parts = nil; part.Name != "" || cur.header != nil && cur.header.Number > 0 {
 		p.Parts = []plan.Part{part}
 	}
 	if cur.header == nil {
