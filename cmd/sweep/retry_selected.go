@@ -25,7 +25,8 @@ const (
 )
 
 // startAgain starts a sweep that does not run: for the cells with these numbers, ascending, or with nil for all without
-// result. results are what its cells have come to, in the plan's order. started is false if somebody else has started it.
+// result. results are what its cells have come to, in the plan's order. started is false if somebody else has started
+// it.
 func startAgain(ctx context.Context, errOut io.Writer, srv *server, l *ledger.Ledger, h *plan.Header,
 	results []ledger.Result, cells []int, by submission) (did protocol.Steered, started bool, err error) {
 

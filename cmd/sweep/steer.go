@@ -183,8 +183,8 @@ func updateError(update, id string, err error) error {
 		return fmt.Errorf("%s %s: the sweep was started by an older version of sweep, or its worker is one, which cannot "+
 			"do this: it can be steered once its worker runs this version", update, id)
 	case errors.As(err, &refused) && refused.Type() == "AcceptedUpdateCompletedWorkflow":
-		return endingError{fmt.Sprintf("%s %s: the sweep ended before it had done it; sweep status %[2]s says where it stands",
-			update, id)}
+		return endingError{fmt.Sprintf("%s %s: the sweep ended before it had done it; "+
+			"sweep status %[2]s says where it stands", update, id)}
 	case errors.As(err, &refused) && (refused.Type() == protocol.ErrTypeEnding ||
 		strings.HasPrefix(refused.Message(), errEnding.Error())): // the type is missing where its worker is older
 		return endingError{fmt.Sprintf("%s %s: %s", update, id, refused.Message())}

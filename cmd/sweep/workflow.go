@@ -140,8 +140,8 @@ func restart(ctx context.Context, errOut io.Writer, srv *server, l *ledger.Ledge
 const maxAsks = 10
 
 // tellOrStart sends an update to a sweep, or starts the sweep again if it does not run. One that is ending does not do
-// what it is asked, so that its end is waited for. start reports whether it has started the sweep; it has not if somebody
-// else was faster, and then that sweep is told.
+// what it is asked, so that its end is waited for. start reports whether it has started the sweep; it has not if
+// somebody else was faster, and then that sweep is told.
 func tellOrStart(ctx context.Context, env *environment, srv *server, id string, update steering,
 	start func() (did protocol.Steered, started bool, err error)) (protocol.Steered, error) {
 

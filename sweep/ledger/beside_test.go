@@ -196,7 +196,7 @@ func wantSound(t *testing.T, s storage.Store, sweep string, reported []string) {
 // Many processes extend and submit one sweep at the same time, in any order of their operations, and some of them are
 // killed between any two. Nothing that was reported is lost, and nobody is stuck afterwards.
 func TestChangesAtOnce(t *testing.T) {
-	for seed := range uint64(150) {
+	for seed := range uint64(100) {
 		s := storagetest.NewMemory()
 		p := planOf(t, tinyGrid)
 		r := rand.New(rand.NewPCG(seed, 7))

@@ -167,9 +167,9 @@ func (g *collector) readPlans(ctx context.Context) error {
 	return nil
 }
 
-// readPlan notes what one plan needs. listed are the keys of its objects of cells: while a sweep is being extended there
-// are more of them than its header names, and an earlier version adds cells to objects that are there. What they need
-// stays too.
+// readPlan notes what one plan needs. listed are the keys of its objects of cells: while a sweep is being extended
+// there are more of them than its header names, and an earlier version adds cells to objects that are there. What they
+// need stays too.
 func (g *collector) readPlan(ctx context.Context, id string, listed []string, completed map[string]bool) error {
 	h, sum, err := g.ledger.header(ctx, id)
 	if err != nil {

@@ -13,19 +13,19 @@ import (
 	"github.com/topksweep/sweep/sweep/plan"
 )
 
-// A plan is changed by a further header. Headers and the objects that they name never change, so that several processes
-// may change a plan at the same time, and each may be killed at any moment:
+// A plan is changed by a further header. Headers and the objects that they name never change, so that several
+// processes may change a plan at the same time, and each may be killed at any moment:
 //
 //	plan.json          the first header
 //	plan-000002.json   that of the first change: it counts from the moment at which it is there
 //	plan-000003.json   …
 //
-// Each is written by a conditional write under the number after the highest one that is there. Whoever finds that number
-// taken reads the plan again, and does its work again on what it finds. A header that is damaged is passed over: the one
-// before it counts.
+// Each is written by a conditional write under the number after the highest one that is there. Whoever finds that
+// number taken reads the plan again, and does its work again on what it finds. A header that is damaged is passed over:
+// the one before it counts.
 //
-// Programs that know no further headers would go on with the first one. So the first thing that a change does is to mark
-// plan.json: the same header with the number 1, and with it a version that these programs refuse.
+// Programs that know no further headers would go on with the first one. So the first thing that a change does is to
+// mark plan.json: the same header with the number 1, and with it a version that these programs refuse.
 
 // current is what a store has of a sweep's headers.
 type current struct {
@@ -125,9 +125,9 @@ const maxTries = 100
 // errTaken says that another process changed a plan first.
 var errTaken = errors.New("another process changed the plan at the same time")
 
-// change stores what next makes of the header that counts, which may be nil; unsound then says why. next stores what its
-// header names, and returns that, or nil if nothing is to change. It is called again if another process was faster. The
-// header that it returned has its number and version in the end.
+// change stores what next makes of the header that counts, which may be nil; unsound then says why. next stores what
+// its header names, and returns that, or nil if nothing is to change. It is called again if another process was faster.
+// The header that it returned has its number and version in the end.
 func (l *Ledger) change(ctx context.Context, sweep string,
 	next func(cur current, unsound error) (*plan.Header, error)) error {
 

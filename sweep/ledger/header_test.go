@@ -78,11 +78,15 @@ func TestExtendChangesNoObject(t *testing.T) {
 
 // The highest header that is sound counts. One of a newer version is refused, and so is a plan without a sound one.
 func TestWhichHeaderCounts(t *testing.T) {
-	spoil := map[string]func(*testing.T, storage.Store, string){
+	type spoiler = func(t *testing.T, s storage.Store, key string)
+	change := func(from, to string) spoiler {
+		return func(t *testing.T, s storage.Store, key string) { replace(t, s, key, from, to) }
+	}
+	spoil := map[string]spoiler{
 		"empty":           func(t *testing.T, s storage.Store, key string) { put(t, s, key, "") },
-		"another number":  func(t *testing.T, s storage.Store, key string) { replace(t, s, key, `"number": `, `"number": 4`) },
-		"other cells":     func(t *testing.T, s storage.Store, key string) { replace(t, s, key, `"cells": `, `"cells": 1`) },
-		"no such version": func(t *testing.T, s storage.Store, key string) { replace(t, s, key, `"version": 3`, `"version": 2`) },
+		"another number":  change(`"number": `, `"number": 4`),
+		"other cells":     change(`"cells": `, `"cells": 1`),
+		"no such version": change(`"version": 3`, `"version": 2`),
 	}
 	for name, do := range spoil {
 		s, p := extendedTwice(t)
@@ -230,7 +234,8 @@ func TestStoreExtendedInPlace(t *testing.T) {
 		t.Fatalf("%+v, %v", p, err)
 	}
 	results, err := l.Results(ctx, &p.Header)
-	if err != nil || len(results) != 7 || slices.ContainsFunc(results, func(r Result) bool { return r.Metrics.NMSE == nil }) {
+	lacks := func(r Result) bool { return r.Metrics.NMSE == nil }
+	if err != nil || len(results) != 7 || slices.ContainsFunc(results, lacks) {
 		t.Errorf("%d results, %v", len(results), err)
 	}
 	if e, err := l.Extensions(ctx, &p.Header); err != nil || len(e) != 1 || e[0].Cells != 4 || len(e[0].Grid) == 0 {

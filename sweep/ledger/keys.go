@@ -26,7 +26,8 @@ const (
 // header is there is whole.
 func PlanKey(sweep string) string { return sweepsPrefix + sweep + "/" + planFile + headerSuffix }
 
-// NextPlanKey is the key of the header with a number from 2 on: that of a plan that has changed. The highest one counts.
+// NextPlanKey is the key of the header with a number from 2 on: that of a plan that has changed. The highest one
+// counts.
 func NextPlanKey(sweep string, number int) string {
 	return fmt.Sprintf("%s%s/%s-%06d%s", sweepsPrefix, sweep, planFile, number, headerSuffix)
 }

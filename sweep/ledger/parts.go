@@ -93,8 +93,8 @@ func newContent(cells []grid.Cell, first int, axes []string, trees [][]plan.Tree
 	return &content{part, cells, first, trees, source}
 }
 
-// each encodes all objects of a part of some name, one after the other. cells is how many cells the object has, or 0 for
-// one of trees.
+// each encodes all objects of a part of some name, one after the other. cells is how many cells the object has, or 0
+// for one of trees.
 func (c *content) each(sweep, name string, do func(key string, b []byte, cells int) error) error {
 	for i := 0; i*plan.ChunkSize < len(c.cells); i++ {
 		chunk := c.cells[i*plan.ChunkSize : min((i+1)*plan.ChunkSize, len(c.cells))]

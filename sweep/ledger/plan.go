@@ -13,8 +13,9 @@ import (
 )
 
 // StorePlan stores a plan: its cells and trees first, then the header that makes it whole. Storing it again changes
-// nothing. A plan that differs from the one in the store becomes the one that counts, unless that has cells which p does
-// not have, or was changed since p was read and extended: that is an error. The header of p is then what is stored.
+// nothing. A plan that differs from the one in the store becomes the one that counts, unless that has cells which p
+// does not have, or was changed since p was read and extended: that is an error. The header of p is then what is
+// stored.
 func (l *Ledger) StorePlan(ctx context.Context, p *plan.Plan) error {
 	return l.change(ctx, p.ID, func(cur current, _ error) (*plan.Header, error) {
 		return l.next(ctx, cur, p, nil)
