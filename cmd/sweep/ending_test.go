@@ -22,8 +22,8 @@ func TestErrorsOfASweepThatEnds(t *testing.T) {
 		text       string
 	}{
 		"refused":                 {refusal(protocol.ErrTypeEnding, "it ends"), true, false, "extend tree-1: it ends"},
-		"refused by an old one":   {refusal("wrapError", "the sweep is ending: try again when it has"), true, false, "try again"},
-		"ended before the answer": {refusal("AcceptedUpdateCompletedWorkflow", "x"), true, false, "sweep status tree-1 says"},
+		"refused by an old one":   {refusal("wrapError", "the sweep is ending: try again"), true, false, "try again"},
+		"ended before the answer": {refusal("AcceptedUpdateCompletedWorkflow", "x"), true, false, "sweep status tree-1"},
 		"refused for its input":   {refusal("wrapError", "no cells"), false, false, "extend tree-1: no cells"},
 		"not there":               {serviceerror.NewNotFound("x"), false, true, "not running"},
 		"no answer":               {serviceerror.NewUnavailable("x"), false, false, "extend tree-1"},

@@ -280,3 +280,28 @@ func TestStoreExtendedInPlace(t *testing.T) {
 		t.Errorf("%+v, %v", g, err)
 	}
 }
+
+// A key is that of a header only if NextPlanKey or PlanKey gives it.
+func FuzzHeaderOfKey(f *testing.F) {
+	for _, key := range []string{
+		"sweeps/a-1/plan.json", "sweeps/a-1/plan-000002.json", "sweeps/a-1/plan-000001.json", "sweeps/a-1/plan-2.json",
+		"sweeps/a-1/plan-1234567.json", "sweeps/a-1/plan-.json", "sweeps/a-1/plan", "sweeps/a-1/x/plan.json", "plan.json",
+		"sweeps/a-1/plan--00002.json", "results/plan.json", "sweeps/plan-000002.json/plan.json",
+	} {
+		f.Add(key)
+	}
+	f.Fuzz(func(t *testing.T, key string) {
+		sweep, number, ok := headerOfKey(key)
+		if ok && headerKey(sweep, number) != key {
+			t.Errorf("%q is header %d of %q", key, number, sweep)
+		}
+	})
+	for key, want := range map[string]int{
+		PlanKey("a-1"): 1, NextPlanKey("a-1", 2): 2, NextPlanKey("a-1", 12345678): 12345678, NextPlanKey("a-1", 1): 0,
+		GridKey("a-1"): 0, ChunkKey("a-1", 2): 0,
+	} {
+		if _, number, ok := headerOfKey(key); ok != (want > 0) || ok && number != want {
+			f.Errorf("%s is header %d, %v", key, number, ok)
+		}
+	}
+}
