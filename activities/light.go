@@ -25,7 +25,13 @@ func (a *Activities) prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan
 	if err != nil {
 		return nil, err
 	}
-	trees, err := a.ledger.Trees(ctx, ref.Sweep, ref.Chunk)
+	if ref.Chunk >= h.TreeChunks { // the sweep may have been extended since its header was read
+		a.forget(ref.Sweep)
+		if h, err = a.header(ctx, ref.Sweep); err != nil {
+			return nil, err
+		}
+	}
+	trees, err := a.ledger.TreesOf(ctx, h, ref.Chunk)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +109,7 @@ func (a *Activities) findAll(ctx context.Context, sweep string, cells []int) ([]
 	for i, cell := range cells {
 		chunk, known := chunks[cell/plan.ChunkSize]
 		if !known && cell >= 0 {
-			if chunk, err = a.ledger.Chunk(ctx, sweep, cell/plan.ChunkSize); err != nil {
+			if chunk, err = a.ledger.Cells(ctx, h, cell/plan.ChunkSize); err != nil {
 				return nil, err
 			}
 			chunks[cell/plan.ChunkSize] = chunk

@@ -64,7 +64,13 @@ func (a *Activities) look(ctx context.Context, ref protocol.CellRef) (*run, erro
 	if err != nil {
 		return nil, err
 	}
-	cells, err := a.ledger.Chunk(ctx, ref.Sweep, ref.Cell/plan.ChunkSize)
+	if ref.Cell >= h.CellCount { // the sweep may have been extended since its header was read
+		a.forget(ref.Sweep)
+		if h, err = a.header(ctx, ref.Sweep); err != nil {
+			return nil, err
+		}
+	}
+	cells, err := a.ledger.Cells(ctx, h, ref.Cell/plan.ChunkSize)
 	if err != nil {
 		return nil, err
 	}

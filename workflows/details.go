@@ -25,7 +25,7 @@ func (s *state) updateDetails(ctx workflow.Context) {
 // progress answers the query protocol.QueryProgress.
 func (s *state) progress() protocol.Progress {
 	p := protocol.Progress{
-		Summary: s.Summary, Running: []int{}, FirstCells: []int{}, Ending: s.aborted || s.isEnding(),
+		Summary: s.Summary, Running: []int{}, FirstCells: []int{}, Ending: s.draining || s.aborted || s.isEnding(),
 		State: s.status(), MaxConcurrent: s.in.MaxConcurrent, Priority: s.in.Priority,
 		Seen: s.memory.seen, Failures: s.memory.failures, Live: s.liveNow(),
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/topksweep/sweep/sweep/plan"
@@ -57,12 +58,41 @@ func (s *state) handleUpdates(ctx workflow.Context) error {
 	return nil
 }
 
-// refuseIfEnding returns an error if the sweep is ending: it would not act on an update.
+// refuseIfEnding returns an error if the sweep is ending: it would not act on an update. Its type says so: whoever sent
+// the update may wait for the end, and start the sweep again.
+//
+// It is for validators. What they refuse is in no history, and what is in a history is not refused when it replays.
 func (s *state) refuseIfEnding() error {
+	if s.draining {
+		return ending()
+	}
+	return s.refuseIfEnded()
+}
+
+// refuseIfEnded is refuseIfEnding as handlers have it that look again once they have waited: histories of before
+// went on while an error drained the window.
+func (s *state) refuseIfEnded() error {
 	if s.aborted || s.ended || s.isEnding() {
-		return errors.New("the sweep is ending: try again when it has")
+		return ending()
 	}
 	return nil
+}
+
+func ending() error {
+	return temporal.NewNonRetryableApplicationError("the sweep is ending: try again when it has",
+		protocol.ErrTypeEnding, nil)
+}
+
+// drainingChange is the name under which a history records that handlers refuse while an error drains the window.
+const drainingChange = "refuse while draining"
+
+// refusedSince is what a handler asks that has waited since its update was accepted.
+func (s *state) refusedSince(ctx workflow.Context) error {
+	err := s.refuseIfEnded()
+	if err == nil && s.draining && workflow.GetVersion(ctx, drainingChange, workflow.DefaultVersion, 1) >= 1 {
+		err = ending()
+	}
+	return err
 }
 
 // checkCells refuses cells that the sweep does not have. noneIsAll says that an empty selection means all cells.

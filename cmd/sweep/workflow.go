@@ -120,14 +120,49 @@ func storedDetails(ctx context.Context, l *ledger.Ledger, h *plan.Header) (strin
 }
 
 // restart starts a stored sweep that does not run: for all its cells without result, unless s.resume says for which.
+// started is false, without an error, if it runs: somebody else has started it.
 func restart(ctx context.Context, errOut io.Writer, srv *server, l *ledger.Ledger, h *plan.Header,
-	s submission) (err error) {
+	s submission) (started bool, err error) {
 
-	s.header, s.ledger = h, l
-	if s.details, err = storedDetails(ctx, l, h); err == nil {
-		_, err = startWorkflow(ctx, errOut, srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+	if s.resume == nil { // it may have been extended since it was read
+		if h, err = l.Header(ctx, h.ID); err != nil {
+			return false, err
+		}
 	}
-	return err
+	s.header, s.ledger = h, l
+	if s.details, err = storedDetails(ctx, l, h); err != nil {
+		return false, err
+	}
+	return startWorkflow(ctx, errOut, srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+}
+
+// maxAsks is how often a sweep is asked that ends, starts, and ends again meanwhile.
+const maxAsks = 10
+
+// tellOrStart sends an update to a sweep, or starts the sweep again if it does not run. One that is ending does not do
+// what it is asked, so that its end is waited for. start reports whether it has started the sweep; it has not if
+// somebody else was faster, and then that sweep is told.
+func tellOrStart(ctx context.Context, env *environment, srv *server, id string, update steering,
+	start func() (did protocol.Steered, started bool, err error)) (protocol.Steered, error) {
+
+	for range maxAsks {
+		if err := waitIfEnding(ctx, env, srv.client, id); err != nil {
+			return protocol.Steered{}, err
+		}
+		did, err := sendUpdate(ctx, env, srv, id, update)
+		if errors.Is(err, errEnding) {
+			continue // it says so when it is asked, or it has ended, or goes on in another history
+		}
+		if !errors.Is(err, errNotRunning) {
+			return did, err
+		}
+		did, started, err := start()
+		if started || err != nil {
+			return did, err
+		}
+	}
+	return protocol.Steered{}, fmt.Errorf("%s %s: the sweep started and ended %d times meanwhile: try again",
+		update.update, id, maxAsks)
 }
 
 // waitIfEnding waits for a sweep that is being canceled, or that stops because of

@@ -45,6 +45,7 @@ func TestStack(t *testing.T) {
 	t.Run("NoneFit", func(t *testing.T) { testNoneFit(t, s) })
 	t.Run("Steer", func(t *testing.T) { testSteer(t, s) })
 	t.Run("Fair", func(t *testing.T) { testFair(t, s) })
+	t.Run("Pause", func(t *testing.T) { testPause(t, s) })
 	t.Run("Zombie", func(t *testing.T) { testZombie(t, s) })
 	t.Run("Chaos", func(t *testing.T) { testChaos(t, s) })
 }

@@ -43,6 +43,10 @@ const (
 	// ErrTypeFailed: the sweep has ended and some of its runs failed. It is then
 	// Failed in Temporal; submitting its grid again trains what has no result.
 	ErrTypeFailed = "RunsFailed"
+
+	// ErrTypeEnding: an update is refused because the sweep is ending. Once it has, it
+	// can be started again.
+	ErrTypeEnding = "SweepEnding"
 )
 
 // HeartbeatTimeout is how long TrainStage may send no heartbeat before its worker
