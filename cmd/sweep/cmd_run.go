@@ -12,6 +12,7 @@ import (
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/trainer"
 )
 
 type runOptions struct {
@@ -78,6 +79,8 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 	if err != nil {
 		return err
 	}
+	ctx, stop := device.untilLost(ctx)
+	defer stop()
 	by, err := newSubmission(o.location, device.backend.Name(), o.owner, o.priority.is)
 	if err != nil {
 		return err
@@ -115,6 +118,9 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 	for errors.Is(err, errServerGone) { // the server was that of another process
 		fmt.Fprintln(env.errOut, "the server that this sweep was handed to is gone; going on here")
 		err = train()
+	}
+	if lost := context.Cause(ctx); err != nil && errors.Is(lost, trainer.ErrBroken) {
+		return lost
 	}
 	return err
 }

@@ -54,6 +54,13 @@ func runUp(ctx context.Context, env *environment, o upOptions) error {
 	}
 	fmt.Fprintf(env.errOut, "Temporal server at %s\nstore %s, %d slots; submit with: sweep submit grid.yaml\n",
 		k.addresses(), o.location.storeURL(), device.slots)
+	go func() {
+		select {
+		case err := <-device.lost:
+			fmt.Fprintf(env.errOut, "%v; this process trains no more, and keeps the server for others\n", err)
+		case <-ctx.Done():
+		}
+	}()
 	watchRoom(ctx, newRoomWatch(k.folders, func(line string) { fmt.Fprintln(env.errOut, line) }))
 	fmt.Fprintln(env.errOut, "saving what is in training; interrupt again to stop at once")
 	k.stop()

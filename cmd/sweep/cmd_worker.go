@@ -44,6 +44,8 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 	if err != nil {
 		return err
 	}
+	ctx, stop := device.untilLost(ctx)
+	defer stop()
 	log := slog.New(slog.NewTextHandler(env.errOut, nil))
 	srv, err := o.connection.dial(ctx, o.location.dir, log)
 	if err != nil {
@@ -61,5 +63,5 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 	if errors.Is(context.Cause(ctx), errInterrupted) {
 		return nil
 	}
-	return ctx.Err()
+	return context.Cause(ctx)
 }

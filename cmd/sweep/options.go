@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 
@@ -31,6 +32,23 @@ type trainingDevice struct {
 	backend trainer.Backend
 	slots   int
 	cache   string // as environment.cache
+
+	// lost gets one error when nothing of the device works any more. It is nil where that cannot be: it never gets any.
+	lost <-chan error
+}
+
+// untilLost returns a context that ends when nothing of the device works any more. Its cause is the error then, which
+// wraps trainer.ErrBroken.
+func (d trainingDevice) untilLost(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case err := <-d.lost:
+			cancel(err)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(context.Canceled) }
 }
 
 // workerBackend describes the device as one elsewhere.
@@ -46,6 +64,9 @@ func openDevice(env *environment, o deviceOptions) (trainingDevice, error) {
 		fmt.Fprintln(env.errOut, note)
 	}
 	device.cache = env.cache
+	if pool, ok := device.backend.(*gpuPool); ok {
+		pool.note = func(line string) { fmt.Fprintln(env.errOut, line) }
+	}
 	return device, err
 }
 
