@@ -92,7 +92,7 @@ func (b *backend) New(c trainer.Config, s *trainer.State, data trainer.Batches) 
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	m, err := newModel(b, c, recipe, s, data)
-	if driver.IsOutOfMemory(err) { // the memory was taken in the meantime, or cuBLAS needs more
+	if driver.IsOutOfMemory(err) && b.residents.idle.Load() > 0 { // others took memory, or cuBLAS needs more
 		if _, err = b.residents.makeRoom(b.dev); err == nil {
 			m, err = newModel(b, c, recipe, s, data)
 		}

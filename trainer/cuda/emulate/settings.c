@@ -1,7 +1,8 @@
 // What each device of the stand-in driver is told to do. Settings come from the variable
 // SWEEP_EMULATE_SETTINGS and from the file that SWEEP_EMULATE_CONTROL names, whose settings
-// count when both have one. The file is read again whenever it changes; it may be missing. A
-// setting is DEVICE NAME VALUE. Settings end with a semicolon or a line:
+// count when both have one. The file is read again whenever it changes; it may be missing. Change
+// it by renaming another file to it, so that each change is seen. A setting is DEVICE NAME VALUE.
+// Settings end with a semicolon or a line:
 //
 //   0 memory 1000000         device 0 has so many bytes of memory, at most SWEEP_EMULATE_MEMORY
 //   0 taken 500000           another process holds so many bytes of it; 0 gives them back
