@@ -166,7 +166,9 @@ func TestCUDABrokenAtStart(t *testing.T) {
 		status int
 		want   []string
 	}{
-		{"0,1", exitOK, []string{"training on GPU 0 (emulated on the CPU)\n", "GPU 1 (H100) is set aside", "DEVICE_UNAVAILABLE"}},
+		{"0,1", exitOK, []string{
+			"training on GPU 0 (emulated on the CPU)\n", "GPU 1 (H100) is set aside", "DEVICE_UNAVAILABLE",
+		}},
 		{"1", exitError, []string{"does not work any more", "DEVICE_UNAVAILABLE"}},
 	} {
 		p := startProgram(t, t.TempDir(), "run", writeGrid(t, cudaGrid), "--no-ui", "--backend", "cuda", "--gpus", c.gpus)

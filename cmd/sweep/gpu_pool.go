@@ -106,8 +106,8 @@ func (p *gpuPool) OfClass(class string) (trainer.Backend, error) {
 	return nil, p.noneLeft()
 }
 
-// New implements trainer.Backend. The error wraps trainer.ErrBusy if a GPU could hold the model later, trainer.ErrMemory
-// if no GPU that works is large enough, and trainer.ErrBroken if none works.
+// New implements trainer.Backend. The error wraps trainer.ErrBusy if a GPU could hold the model later,
+// trainer.ErrMemory if no GPU that works is large enough, and trainer.ErrBroken if none works.
 func (p *gpuPool) New(c trainer.Config, s *trainer.State, data trainer.Batches) (trainer.Model, error) {
 	need, _ := p.Bytes(c)
 	free := p.free()
@@ -160,9 +160,9 @@ func (p *gpuPool) free() []int64 {
 	return free
 }
 
-// take counts a model of so many bytes on the best GPU that was not tried, and returns its number, or −1 if there is
-// none: first those that have fewer models than slots, then those with the most memory that neither anything on them nor
-// a model in the making has, then those with the fewest models.
+// take counts a model of so many bytes on the best GPU that was not tried, and returns its number, or −1 if
+// there is none: first those that have fewer models than slots, then those with the most memory that neither
+// anything on them nor a model in the making has, then those with the fewest models.
 func (p *gpuPool) take(free []int64, tried []int, need int64) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

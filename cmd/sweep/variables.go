@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/topksweep/sweep/trainer/cpu"
 )
 
 // Environment variables of the program whose values are words.
@@ -20,9 +18,6 @@ type wordVariable struct {
 	words []string
 }
 
-// deviceVariables are those that say how a process trains.
-func deviceVariables() []wordVariable { return []wordVariable{{cpu.PathVariable, cpu.Paths()}} }
-
 // storeVariables are those that say how a store is reached.
 func storeVariables() []wordVariable {
 	return []wordVariable{
@@ -31,8 +26,8 @@ func storeVariables() []wordVariable {
 	}
 }
 
-// checkWords returns an inputError for a variable with a word that it cannot have. Verbs check before they open a device
-// or a store, so that a typing error ends the program and not an attempt to train.
+// checkWords returns an inputError for a variable with a word that it cannot have. Verbs check before they
+// open a device or a store, so that a typing error ends the program and not an attempt to train.
 func checkWords(getenv func(string) string, variables []wordVariable) error {
 	for _, v := range variables {
 		word := getenv(v.name)

@@ -54,8 +54,8 @@ func writableStore(ctx context.Context, url string) (storage.Store, error) {
 	return s, nil
 }
 
-// folderOf returns the folder of a store by its URL; it is empty for a bucket. Every verb that opens a store begins with
-// it, so it also checks the variables for stores.
+// folderOf returns the folder of a store by its URL; it is empty for a bucket. Every verb that opens a store
+// begins with it, so it also checks the variables for stores.
 func folderOf(url string) (string, error) {
 	if err := checkWords(os.Getenv, storeVariables()); err != nil {
 		return "", err
@@ -120,6 +120,9 @@ func openBucket(ctx context.Context, url string) (storage.Store, error) {
 	}
 	return s, nil
 }
+
+// deviceVariables are those that say how a process trains.
+func deviceVariables() []wordVariable { return []wordVariable{{cpu.PathVariable, cpu.Paths()}} }
 
 // open opens what the process trains on. note is what the user must know of it, or empty.
 func (o *deviceOptions) open() (device trainingDevice, note string, err error) {

@@ -211,8 +211,8 @@ func TestMemoryOfIdleRows(t *testing.T) {
 	set("")
 }
 
-// Every error after which nothing works on a GPU wraps trainer.ErrBroken, whichever call meets it, and another GPU works
-// on.
+// Every error after which nothing works on a GPU wraps trainer.ErrBroken, whichever call meets it, and
+// another GPU works on.
 func TestBroken(t *testing.T) {
 	codes := []int{46, 214, 700, 714, 716, 719, 999}
 	settings := make([]string, len(codes))

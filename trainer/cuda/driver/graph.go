@@ -21,9 +21,9 @@ type Graph struct{ exec C.CUgraphExec }
 // Capture calls record and makes a Graph of the work that record puts on the stream,
 // instead of doing it. The graph holds addresses and arguments as they are now.
 //
-// Nothing that waits for the whole device may run meanwhile: CUDA would end the capture. Capture keeps what this package
-// does of that kind waiting (Device.captures). Memory may be allocated and freed in other threads: the capture's mode is
-// thread-local.
+// Nothing that waits for the whole device may run meanwhile: CUDA would end the capture. Capture keeps what
+// this package does of that kind waiting (Device.captures). Memory may be allocated and freed in other
+// threads: the capture's mode is thread-local.
 func (s *Stream) Capture(record func() error) (*Graph, error) {
 	graph, err := s.capture(record)
 	if err != nil {

@@ -24,8 +24,8 @@ const (
 // blasBytes is the free memory with which cuBLAS is known to start. With less, a failure to start proves nothing.
 const blasBytes = 256 << 20
 
-// libraries are where cuBLAS may be, in the order in which they are tried: first wherever the dynamic linker looks, then
-// where a toolkit is usually installed.
+// libraries are where cuBLAS may be, in the order in which they are tried: first wherever the dynamic linker
+// looks, then where a toolkit is usually installed.
 func libraries() []string {
 	var names []string
 	for _, folder := range []string{"", "/usr/local/cuda/lib64/"} {
@@ -36,9 +36,9 @@ func libraries() []string {
 	return names
 }
 
-// StartBlas starts cuBLAS on the device and returns its version: 12040 is 12.4. It takes the first of version 13, 12 and
-// 11 that starts, and keeps to it. The error is *Unavailable where none does, and says why each does not. It is
-// *OutOfMemory where the memory is taken.
+// StartBlas starts cuBLAS on the device and returns its version: 12040 is 12.4. It takes the first of version
+// 13, 12 and 11 that starts, and keeps to it. The error is *Unavailable where none does, and says why each
+// does not. It is *OutOfMemory where the memory is taken.
 func (d *Device) StartBlas() (version int, err error) {
 	d.blas.Lock()
 	defer d.blas.Unlock()

@@ -74,8 +74,8 @@ func (d *Device) Download(dst []byte, src Ptr) error {
 // throughBytes is the pinned memory of Upload and Download.
 const throughBytes = 8 << 20
 
-// through calls move for each part of n bytes that begins at a byte, with a stream of its own and with pinned memory for
-// the part. The default stream cannot serve: CUDA refuses it while others capture.
+// through calls move for each part of n bytes that begins at a byte, with a stream of its own and with pinned
+// memory for the part. The default stream cannot serve: CUDA refuses it while others capture.
 func (d *Device) through(n int, move func(s *Stream, part []byte, at int) error) (err error) {
 	if n == 0 {
 		return nil
