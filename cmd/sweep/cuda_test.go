@@ -181,8 +181,8 @@ func TestCUDABrokenAtStart(t *testing.T) {
 	}
 }
 
-// Where the last GPU breaks, run and worker end with status 1 and say so, and up keeps the server. No run fails: the
-// sweep goes on where there is a GPU.
+// Where the last GPU breaks, run and worker end with status 1 and say so, and up keeps the server and says so. No run
+// fails: the sweep goes on where there is a GPU.
 func TestCUDALastBreaks(t *testing.T) {
 	t.Setenv("LD_LIBRARY_PATH", emulator(t))
 	grid := writeGrid(t, cudaGrid)
@@ -207,6 +207,12 @@ func TestCUDALastBreaks(t *testing.T) {
 	waitFor(t, "the server", func() bool { return strings.Contains(up.err.String(), "Temporal server at") })
 	mustRun(t, dir, "submit", grid, "--backend", "cuda")
 	waitFor(t, "up to say that its GPU is lost", func() bool { return strings.Contains(up.err.String(), lost) })
+	up.terminate(t)
+
+	dir = t.TempDir()
+	up = startProgram(t, dir, "up", "--no-ui", "--backend", "cpu")
+	waitFor(t, "the server", func() bool { return strings.Contains(up.err.String(), "Temporal server at") })
+	mustRun(t, dir, "submit", grid, "--backend", "cuda")
 	worker := breaks(dir, "worker", "--backend", "cuda")
 	if status := worker.exitStatus(t); status != exitError || !strings.Contains(worker.err.String(), "sweep: "+lost) {
 		t.Errorf("worker: status %d\n%s", status, worker.err.String())

@@ -134,7 +134,8 @@ func TestMemoryTaken(t *testing.T) {
 		t.Errorf("the memory is taken now: %v", err)
 	}
 	big.DictSize = 1 << 26
-	if _, err := b.New(big, &trainer.State{}, data); !errors.Is(err, trainer.ErrMemory) || errors.Is(err, trainer.ErrBusy) {
+	_, err = b.New(big, &trainer.State{}, data)
+	if !errors.Is(err, trainer.ErrMemory) || errors.Is(err, trainer.ErrBusy) {
 		t.Errorf("more than the whole GPU: %v", err)
 	}
 	if err := use(); err != nil {

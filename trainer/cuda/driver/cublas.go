@@ -97,7 +97,8 @@ func (b *Blas) Gemm(s *Stream, g GemmSpec) error {
 		compute: C.int(g.Compute), alpha: C.float(g.Alpha), beta: C.float(g.Beta),
 	}
 	if b.stream != s {
-		if r := C.sweep_blas_use(b.device.library, b.handle, unsafe.Pointer(s.raw()), C.size_t(b.workspace), workspace); r != 0 {
+		r := C.sweep_blas_use(b.device.library, b.handle, unsafe.Pointer(s.raw()), C.size_t(b.workspace), workspace)
+		if r != 0 {
 			return b.device.blasError(b.device.library, r, "set stream")
 		}
 		b.stream = s
