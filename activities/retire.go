@@ -28,6 +28,9 @@ func newUnfitness() *unfitness {
 // Unfit is closed when the worker is to take no more work. What it trains may go on to a checkpoint.
 func (a *Activities) Unfit() <-chan struct{} { return a.refused.is }
 
+// Closed is closed when Close is called.
+func (a *Activities) Closed() <-chan struct{} { return a.ctx.Done() }
+
 // WhyUnfit says why the worker takes no more work; nil while it does.
 func (a *Activities) WhyUnfit() error {
 	a.refused.mu.Lock()

@@ -69,5 +69,5 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 	if errors.Is(context.Cause(ctx), errInterrupted) {
 		return nil
 	}
-	return ctx.Err()
+	return context.Cause(ctx)
 }

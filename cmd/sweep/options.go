@@ -31,6 +31,9 @@ type trainingDevice struct {
 	backend trainer.Backend
 	slots   int
 	cache   string // as environment.cache
+
+	// lost gets one error when nothing of the device works any more. It is nil where that cannot be: it never gets any.
+	lost <-chan error
 }
 
 // workerBackend describes the device as one elsewhere.
@@ -46,6 +49,9 @@ func openDevice(env *environment, o deviceOptions) (trainingDevice, error) {
 		fmt.Fprintln(env.errOut, note)
 	}
 	device.cache = env.cache
+	if pool, ok := device.backend.(*gpuPool); ok {
+		pool.note = func(line string) { fmt.Fprintln(env.errOut, line) }
+	}
 	return device, err
 }
 

@@ -59,6 +59,14 @@ func startWorkers(c client.Client, store storage.Store, device trainingDevice, p
 	a.Worker = identity(device.backend.Name(), device.slots)
 	a.Slots = device.slots
 	w := &workers{client: c, activities: a}
+	go func() {
+		select {
+		case err := <-device.lost:
+			a.TakeNoMore(fmt.Errorf("%w; start it again when that is mended", err))
+		case <-a.Unfit():
+		case <-a.Closed():
+		}
+	}()
 	training := optionsOf(a.Worker)
 	training.DisableWorkflowWorker = true
 	training.MaxConcurrentActivityExecutionSize = device.slots
