@@ -79,6 +79,7 @@ func errorKinds() []errorKind {
 		{is(data.ErrBad), "BadData", ofCell, 0},
 		{as[*trainer.NumericError], "NotFinite", ofCell, 0},
 		{is(trainer.ErrUnsupported), "Unsupported", ofCell, 0},
+		{is(trainer.ErrOtherClass), "OtherClass", ofWorker, 10 * time.Second},
 		{is(trainer.ErrMemory), "OutOfMemory", ofCell, 0},
 		{is(hostmem.ErrBusy), "MemoryBusy", ofNobody, 30 * time.Second},
 		{is(ErrLost), protocol.ErrTypeLost, ofCell, 0},

@@ -39,7 +39,7 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) (traine
 	}
 	progress.trained()
 	progress.doing("evaluating")
-	result, state, release, err := a.measure(ctx, r, progress)
+	result, state, release, err := a.measure(ctx, r, ref, progress)
 	if err != nil {
 		return trainer.Metrics{}, err
 	}
@@ -71,7 +71,7 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) (traine
 // to it, without moments, which takes memory until release is called. The error is ErrStopping if the worker is told to
 // stop.
 func (a *Activities) measure(
-	ctx context.Context, r *run, progress *progress,
+	ctx context.Context, r *run, ref protocol.CellRef, progress *progress,
 ) (result ledger.Result, state *trainer.State, release func(), err error) {
 	ctx, end := untilStop(ctx)
 	defer end()
@@ -82,11 +82,15 @@ func (a *Activities) measure(
 		return ledger.Result{}, nil, nil, interrupted(ctx, err)
 	}
 	cfg := r.cell.Config
-	set, err := a.data(ctx, r.header, progress)
+	from, err := a.origins(ctx, r, plan.LevelRun, cfg.Steps)
 	if err != nil {
 		return fail(err)
 	}
-	from, err := a.origins(ctx, r, plan.LevelRun, cfg.Steps)
+	rule := classRule{a.backend, ref.MixClasses}
+	if err := rule.checkLast(ctx, from, int64(cfg.Steps)); err != nil {
+		return fail(err)
+	}
+	set, err := a.data(ctx, r.header, progress)
 	if err != nil {
 		return fail(err)
 	}
@@ -101,12 +105,17 @@ func (a *Activities) measure(
 	progress.saved(m.Step, savedOf(m))
 	// A model that only encodes needs no moments. Without them there is room for its own copy, and W_dec at unit norm.
 	state.M, state.V = trainer.Params{}, trainer.Params{}
-	model, err := a.backend.New(cfg, state, nil)
+	spans := spansOf(m)
+	backend, err := rule.on(spans)
+	if err != nil {
+		return fail(err)
+	}
+	model, err := backend.New(cfg, state, nil)
 	if err != nil {
 		return fail(err)
 	}
 	defer model.Close()
-	progress.on(model.Hardware().Device)
+	progress.on(model.Hardware())
 	recipe, err := trainer.RecipeByName(cfg.Recipe)
 	if err != nil {
 		return fail(err)
@@ -120,7 +129,7 @@ func (a *Activities) measure(
 	}
 	result = ledger.NewResult(r.header, r.cell, plan.Completed)
 	result.Metrics, result.Tokens, result.WallSeconds = metrics, cfg.Tokens(), secondsOf(m)
-	result.Spans = spansOf(m)
+	result.Spans, result.EvalClass = spans, model.Hardware().Class
 	if n := len(result.Spans); n > 0 {
 		last := result.Spans[n-1]
 		result.Class, result.Device, result.Build = last.Class, last.Device, last.Build

@@ -88,12 +88,16 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	if err := t.a.backend.Unsupported(t.cell.Config); err != nil {
 		return false, fmt.Errorf("train on %s: %w", t.a.backend.Name(), err)
 	}
-	t.progress.doing("opening the data")
-	if t.data, err = t.a.data(ctx, t.header, t.progress); err != nil {
-		return false, err
-	}
 	from, err := t.a.origins(ctx, t.run, t.ref.Level, t.ref.To)
 	if err != nil {
+		return false, err
+	}
+	rule := classRule{t.a.backend, t.ref.MixClasses}
+	if err := rule.check(ctx, from, t.ref.To); err != nil {
+		return false, err
+	}
+	t.progress.doing("opening the data")
+	if t.data, err = t.a.data(ctx, t.header, t.progress); err != nil {
 		return false, err
 	}
 	cfg := t.cell.Config
@@ -106,18 +110,22 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 		return false, err
 	}
 	t.progress.doing("reading the checkpoint")
-	start, claim, err := from.claimAndRestore(ctx, cfg, t.ref.To, t.a.beginning(t.header))
+	start, claim, err := from.claimAndRestore(ctx, cfg, t.ref.To, rule, t.a.beginning(t.header))
 	if err != nil || claim == nil {
+		return false, err
+	}
+	backend, err := rule.on(start.spans) // another attempt may have saved a newer checkpoint since check
+	if err != nil {
 		return false, err
 	}
 	t.a.log.Info("training", "folder", from[0].Folder, "cell", t.cell.ID, "level", t.ref.Level,
 		"from", start.Step, "to", t.ref.To, "attempt", claim.Attempt())
 	t.progress.startAt(start.Step)
 	t.firstStep, t.inOwnFolder = int(start.Step), start.inOwnFolder
-	if t.loop, err = trainer.Start(t.a.backend, cfg, start.State, t.data.Set); err != nil {
+	if t.loop, err = trainer.Start(backend, cfg, start.State, t.data.Set); err != nil {
 		return false, err
 	}
-	t.progress.on(t.loop.Hardware().Device)
+	t.progress.on(t.loop.Hardware())
 	if start.Step > 0 {
 		t.progress.saved(start.Step, start.saved)
 	}

@@ -112,6 +112,9 @@ func runExtend(ctx context.Context, env *environment, o extendOptions) error {
 	})
 	if errors.Is(err, errNotRunning) {
 		err = restart(ctx, env.errOut, srv, l, &whole.Header, by)
+	} else if err == nil {
+		by.header = &whole.Header
+		err = by.mixRunning(ctx, env, srv)
 	}
 	if err != nil {
 		return explain(srv.folders, err)

@@ -39,8 +39,9 @@ func (o *steerOptions) addFlags(f *pflag.FlagSet) {
 type steering struct {
 	update string // its name in package protocol, which is the verb's too
 	args   []any
-	doing  string        // what a person reads who waits for it, as in "pausing; waiting until what trains is saved"
-	within time.Duration // how long a worker may take to accept it; 0: updateTimeout
+	doing  string                       // what a person reads who waits for it, as in "pausing; waiting until what trains is saved"
+	check  func(protocol.Steered) error // of the answer; nil for none
+	within time.Duration                // how long a worker may take to accept it; 0: updateTimeout
 }
 
 // slowUpdate is how long an update may take before the verb says what it waits for.
@@ -82,6 +83,9 @@ func (o *steerOptions) send(ctx context.Context, env *environment, srv *server, 
 	did, err := sendUpdate(ctx, env, srv, header.ID, s)
 	if errors.Is(err, errNotRunning) {
 		err = fmt.Errorf("%s %s: %w", s.update, header.ID, explainNotRunning(ctx, l, header, nil))
+	}
+	if err == nil && s.check != nil {
+		err = s.check(did)
 	}
 	if err != nil {
 		return explain(srv.folders, err)
@@ -181,6 +185,9 @@ func updateError(update, id string, err error) error {
 			"do this: it can be steered once its worker runs this version", update, id)
 	case errors.As(err, &refused) && refused.Type() == "AcceptedUpdateCompletedWorkflow":
 		return fmt.Errorf("%s %s: the sweep ended before it had done it; sweep status %[2]s says where it stands", update, id)
+	case errors.As(err, &refused) && strings.HasPrefix(refused.Message(), "max_concurrent 0: "): // given with nothing else
+		return fmt.Errorf("%s %s: its worker is an older version of sweep, which does not know %s: it can be set once its "+
+			"worker runs this version", update, id, mixClasses)
 	case errors.As(err, &refused):
 		return fmt.Errorf("%s %s: %s", update, id, refused.Message())
 	}

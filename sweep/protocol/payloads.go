@@ -120,9 +120,10 @@ type Progress struct {
 	State         plan.Status `json:"state,omitempty"` // of the sweep
 	MaxConcurrent int         `json:"max_concurrent,omitempty"`
 	Priority      Priority    `json:"priority,omitempty"`
-	Seen          []SeenCell  `json:"cells_done,omitempty"` // cells that have their results, those with the least nmse
-	Failures      []Failure   `json:"failures,omitempty"`   // some of those that failed
-	Live          *Live       `json:"live,omitempty"`       // what the workflow saw last of the stages in flight
+	MixClasses    bool        `json:"mix_classes,omitempty"` // as in SweepInput
+	Seen          []SeenCell  `json:"cells_done,omitempty"`  // cells that have their results, those with the least nmse
+	Failures      []Failure   `json:"failures,omitempty"`    // some of those that failed
+	Live          *Live       `json:"live,omitempty"`        // what the workflow saw last of the stages in flight
 }
 
 // Heartbeat is what TrainStage and Evaluate report every second; the SDK sends about
@@ -141,6 +142,7 @@ type Heartbeat struct {
 	Doing           string  `json:"doing,omitempty"` // what it does when it does not train
 
 	Device string    `json:"device,omitempty"`          // that it trains on, as results name it
+	Class  string    `json:"class,omitempty"`           // of that device
 	Saved  time.Time `json:"checkpoint_at,omitzero"`    // when the newest checkpoint of the run was stored
 	At     int64     `json:"checkpoint_step,omitempty"` // the step of that checkpoint
 
