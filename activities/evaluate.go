@@ -16,12 +16,12 @@ import (
 // are removed. It returns the metrics of the stored result, also of one that was there
 // before. When the worker is told to stop while it measures, it ends with ErrStopping, and
 // another worker begins again.
-func (a *Activities) Evaluate(ctx context.Context, ref protocol.CellRef) (plan.Brief, error) {
+func (a *Activities) Evaluate(ctx context.Context, ref protocol.CellRef) (protocol.Evaluated, error) {
 	metrics, err := a.evaluate(ctx, ref)
 	if err != nil {
-		return plan.Brief{}, outcome(ctx, err)
+		return protocol.Evaluated{}, outcome(ctx, err)
 	}
-	return plan.BriefOf(metrics), nil
+	return protocol.Evaluated{Brief: plan.BriefOf(metrics), Of: &ref}, nil
 }
 
 func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) (trainer.Metrics, error) {

@@ -23,6 +23,7 @@ import (
 // worker goes on. It returns the loss of the last step that it trained and kept.
 func (a *Activities) TrainStage(ctx context.Context, ref protocol.StageRef) (protocol.Trained, error) {
 	t, err := a.trainStage(ctx, ref)
+	t.Of = &ref
 	return t, outcome(ctx, err)
 }
 

@@ -81,6 +81,16 @@ type Trained struct {
 
 	// Loss is the training loss of the last step that was trained; 0 if none was.
 	Loss float64 `json:",omitempty"`
+
+	// Of is the stage that this is the outcome of, so that the workflow sees if it takes it for another's. Workers of
+	// earlier versions leave it out.
+	Of *StageRef `json:",omitempty"`
+}
+
+// Evaluated is what Evaluate returns.
+type Evaluated struct {
+	plan.Brief
+	Of *CellRef `json:"of,omitempty"` // as in Trained
 }
 
 // ChunkRef names one chunk of a stored plan's trees.
