@@ -36,7 +36,7 @@ with other last bits: true or false. The flag --mix-classes sets it at the start
 trains is saved and goes on at once.`,
 		Example: `  sweep set topk-demo max_concurrent=4
   sweep set topk-demo mix_classes=true`,
-		Args:    args(cobra.MinimumNArgs(2)),
+		Args: args(cobra.MinimumNArgs(2)),
 
 		ValidArgsFunction: completeSettings(&o.location),
 		RunE: func(c *cobra.Command, args []string) error {
