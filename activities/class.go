@@ -10,9 +10,9 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// A classRule says on hardware of which class a stage may go on from a checkpoint: on that of the class that trained the
-// last step, so that a run that is interrupted ends with the bits of one that is not. Checkpoints of earlier versions
-// state no class, and any hardware goes on from them.
+// A classRule says on hardware of which class a stage may go on from a checkpoint: on that which trained the
+// last step, so that a run that is interrupted ends with the bits of one that is not. Any hardware goes on from a
+// checkpoint of an earlier version, which states no class.
 //
 // Of several checkpoints the newest of the sweep's own folders counts, as without classes, also if an older one is of
 // the class of this worker: the steps of the newest would be trained again, and branches would not have the class of

@@ -125,7 +125,8 @@ func TestMixClasses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Spans) != 2 || r.Spans[0].Class != "a" || r.Spans[0].To != 20 || r.Spans[1].Class != "b" || r.EvalClass != "b" {
+	if len(r.Spans) != 2 || r.Spans[0].Class != "a" || r.Spans[0].To != 20 || r.Spans[1].Class != "b" ||
+		r.EvalClass != "b" {
 		t.Errorf("spans %+v, evaluated on %q", r.Spans, r.EvalClass)
 	}
 }
@@ -134,8 +135,9 @@ func TestMixClasses(t *testing.T) {
 func TestMergedClasses(t *testing.T) {
 	var spans []ledger.Span
 	for i := range 3 * maxSpans {
-		spans = appendSpan(spans, ledger.Span{From: int64(i), To: int64(i + 1), Cells: 1 + i%2, Class: []string{"a", "b"}[i%2]})
-		if got, want := classOf(spans), []string{"a", "b"}[i%2]; got != want {
+		want := []string{"a", "b"}[i%2]
+		spans = appendSpan(spans, ledger.Span{From: int64(i), To: int64(i + 1), Cells: 1 + i%2, Class: want})
+		if got := classOf(spans); got != want {
 			t.Fatalf("after %d spans the last is of class %q, want %q", i+1, got, want)
 		}
 	}

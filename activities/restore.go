@@ -134,8 +134,8 @@ func (o origins) restore(ctx context.Context, c trainer.Config, by classRule, be
 	return &start{State: s}, nil
 }
 
-// restore loads the newest checkpoint of the folder into s; m is nil if none is sound. Of another sweep's folder it is nil
-// too if by does not admit the checkpoint.
+// restore loads the newest checkpoint of the folder into s; m is nil if none is sound. Of another sweep's folder it is
+// nil too if by does not admit the checkpoint.
 func (o origin) restore(
 	ctx context.Context, c trainer.Config, s *trainer.State, by classRule, own []ledger.Span,
 ) (m *storage.Manifest, err error) {

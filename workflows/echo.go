@@ -21,8 +21,8 @@ func (e reorderedError) Error() string {
 		"run workers of the build that began the sweep", e.got, e.asked)
 }
 
-// checkTrained panics if an outcome is not that of the stage. Workers of earlier versions do not say of which it is, but
-// some outcomes cannot be those of a stage.
+// checkTrained panics if an outcome is not that of the stage. Workers of earlier versions do not say of which it is,
+// but some outcomes cannot be those of a stage.
 func checkTrained(ref protocol.StageRef, out protocol.Trained) {
 	if out.Of == nil {
 		if out.Reached > ref.To || out.Reached < ref.To && !ref.Level.UntilDead() {

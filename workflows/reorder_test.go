@@ -19,8 +19,8 @@ import (
 )
 
 // A build that starts activities in another order must not go on with the history of one that does not. To such a
-// history a build of today is one with another order. So in each recorded history, two activities that one workflow task
-// has scheduled change places, in all events: the history is then one that a build with another order writes, and
+// history a build of today is one with another order. So in each recorded history, two activities that one workflow
+// task has scheduled change places, in all events: the history is then one that a build with another order writes, and
 // replaying it must be an error. TestReplay replays all of them as they are.
 func TestReorderedReplay(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.json")

@@ -163,8 +163,8 @@ func (s *state) set(ctx workflow.Context, to protocol.Settings) (protocol.Steere
 	}
 	s.changed()
 	// Every attempt at an activity has the input of the first. So all stages in flight begin again if classes may be mixed
-	// from now on, or may not. Else those stop for which there is no place: the ones that started last, since they have the
-	// least to save.
+	// from now on, or may not. Else those stop for which there is no place: the ones that started last, since they have
+	// the least to save.
 	if mixed == s.in.MixClasses {
 		n := len(stop)
 		if to.MaxConcurrent > 0 {

@@ -17,7 +17,8 @@ func TestClassesOfWorkers(t *testing.T) {
 	if _, err := cpu.New(1).OfClass("cpu avx2"); err != nil {
 		t.Skip(err)
 	}
-	grid := writeGrid(t, changed(t, smallGrid, "name: small", "name: classes", "k: [2, 4], auxk_alpha: [0, 0.03125]", "k: [4]",
+	grid := writeGrid(t, changed(t, smallGrid, "name: small", "name: classes",
+		"k: [2, 4], auxk_alpha: [0, 0.03125]", "k: [4]",
 		"steps: 1500", "steps: 6000"))
 	alone := t.TempDir()
 	mustRun(t, alone, "run", grid, "--no-ui")

@@ -39,9 +39,10 @@ func (o *steerOptions) addFlags(f *pflag.FlagSet) {
 type steering struct {
 	update string // its name in package protocol, which is the verb's too
 	args   []any
-	doing  string                       // what a person reads who waits for it, as in "pausing; waiting until what trains is saved"
-	check  func(protocol.Steered) error // of the answer; nil for none
-	within time.Duration                // how long a worker may take to accept it; 0: updateTimeout
+	doing  string        // what a person reads who waits for it, as in "pausing; waiting until what trains is saved"
+	within time.Duration // how long a worker may take to accept it; 0: updateTimeout
+
+	check func(protocol.Steered) error // of the answer; nil for none
 }
 
 // slowUpdate is how long an update may take before the verb says what it waits for.
@@ -185,7 +186,7 @@ func updateError(update, id string, err error) error {
 			"do this: it can be steered once its worker runs this version", update, id)
 	case errors.As(err, &refused) && refused.Type() == "AcceptedUpdateCompletedWorkflow":
 		return fmt.Errorf("%s %s: the sweep ended before it had done it; sweep status %[2]s says where it stands", update, id)
-	case errors.As(err, &refused) && strings.HasPrefix(refused.Message(), "max_concurrent 0: "): // given with nothing else
+	case errors.As(err, &refused) && strings.HasPrefix(refused.Message(), "max_concurrent 0: "): // it is not given
 		return fmt.Errorf("%s %s: its worker is an older version of sweep, which does not know %s: it can be set once its "+
 			"worker runs this version", update, id, mixClasses)
 	case errors.As(err, &refused):
