@@ -124,9 +124,7 @@ func (s *sim) doAt(at time.Duration, do func(*sim)) { s.todo = append(s.todo, st
 // run runs a sweep through all its histories, and returns its outcome.
 func (s *sim) run(in protocol.SweepInput) (protocol.Summary, error) {
 	s.t.Helper()
-	if n := in.MaxConcurrent; n > 0 {
-		s.limit = n
-	}
+	s.limit = in.MaxConcurrent
 	for {
 		s.in = in
 		s.inputs = append(s.inputs, in)
