@@ -40,7 +40,6 @@ func (m classedModel) Hardware() trainer.Hardware { return trainer.Hardware{Clas
 // as makes a worker one whose hardware is of a class.
 func (w *testWorker) as(class string) *testWorker {
 	w.hooks.Backend = classed{w.hooks.Backend, class}
-	w.backend = classed{w.backend, class}
 	return w
 }
 
