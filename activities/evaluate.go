@@ -16,13 +16,13 @@ import (
 // are removed. It returns the metrics of the stored result, also of one that was there
 // before. When the worker is told to stop while it measures, it ends with ErrStopping, and
 // another worker begins again.
-func (a *Activities) Evaluate(ctx context.Context, ref protocol.CellRef) (plan.Brief, error) {
-	return try(ctx, a, func(ctx context.Context) (plan.Brief, error) {
+func (a *Activities) Evaluate(ctx context.Context, ref protocol.CellRef) (protocol.Evaluated, error) {
+	return try(ctx, a, func(ctx context.Context) (protocol.Evaluated, error) {
 		metrics, err := a.evaluate(ctx, ref)
 		if err != nil {
-			return plan.Brief{}, err
+			return protocol.Evaluated{}, err
 		}
-		return plan.BriefOf(metrics), nil
+		return protocol.Evaluated{Brief: plan.BriefOf(metrics), Of: &ref}, nil
 	})
 }
 
@@ -45,7 +45,7 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) (metric
 	defer func() { err = held.end(ctx, a.log, err, recover()) }()
 	within, pass := a.gate.pass(ctx)
 	defer pass.close()
-	result, state, release, err := a.measure(within, r, progress, pass, &held)
+	result, state, release, err := a.measure(within, r, ref, progress, pass, &held)
 	if err != nil {
 		return trainer.Metrics{}, err
 	}
@@ -77,7 +77,7 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) (metric
 // to it, without moments, which takes memory until release is called. From then on it has the claim of the run's folder,
 // which held is to end. The error is ErrStopping if the worker is told to stop.
 func (a *Activities) measure(
-	ctx context.Context, r *run, progress *progress, pass *pass, held *holding,
+	ctx context.Context, r *run, ref protocol.CellRef, progress *progress, pass *pass, held *holding,
 ) (result ledger.Result, state *trainer.State, release func(), err error) {
 	ctx, end := untilStop(ctx)
 	defer end()
@@ -90,6 +90,10 @@ func (a *Activities) measure(
 	cfg := r.cell.Config
 	from, err := a.origins(ctx, r, plan.LevelRun, cfg.Steps)
 	if err != nil {
+		return fail(err)
+	}
+	rule := classRule{a.backend, ref.MixClasses}
+	if err := rule.checkLast(ctx, from, int64(cfg.Steps)); err != nil {
 		return fail(err)
 	}
 	suspected, err := a.enter(ctx, pass, from[0].Checkpoints, "evaluation", progress)
@@ -116,12 +120,17 @@ func (a *Activities) measure(
 	progress.saved(m.Step, savedOf(m))
 	// A model that only encodes needs no moments. Without them there is room for its own copy, and W_dec at unit norm.
 	state.M, state.V = trainer.Params{}, trainer.Params{}
-	model, err := a.backend.New(cfg, state, nil)
+	spans := spansOf(m)
+	backend, err := rule.on(spans)
+	if err != nil {
+		return fail(err)
+	}
+	model, err := backend.New(cfg, state, nil)
 	if err != nil {
 		return fail(err)
 	}
 	defer model.Close()
-	progress.on(model.Hardware().Device)
+	progress.on(model.Hardware())
 	recipe, err := trainer.RecipeByName(cfg.Recipe)
 	if err != nil {
 		return fail(err)
@@ -135,7 +144,7 @@ func (a *Activities) measure(
 	}
 	result = ledger.NewResult(r.header, r.cell, plan.Completed)
 	result.Metrics, result.Tokens, result.WallSeconds = metrics, cfg.Tokens(), secondsOf(m)
-	result.Spans = spansOf(m)
+	result.Spans, result.EvalClass = spans, model.Hardware().Class
 	if n := len(result.Spans); n > 0 {
 		last := result.Spans[n-1]
 		result.Class, result.Device, result.Build = last.Class, last.Device, last.Build

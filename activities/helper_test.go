@@ -342,6 +342,14 @@ type hooks struct {
 	encode func()                // before rows are encoded for an evaluation
 }
 
+// OfClass implements trainer.Backend: it keeps the hooks.
+func (h *hooks) OfClass(class string) (trainer.Backend, error) {
+	if _, err := h.Backend.OfClass(class); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
 func (h *hooks) New(c trainer.Config, s *trainer.State, data trainer.Batches) (trainer.Model, error) {
 	m, err := h.Backend.New(c, s, data)
 	return &hookedModel{Model: m, h: h, step: s.Step}, err

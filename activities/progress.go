@@ -88,11 +88,11 @@ func (p *progress) startAt(step int64) {
 	p.beat.From, p.beat.Step = step, step
 }
 
-// on notes the device, as results name it; "" if it has no name.
-func (p *progress) on(device string) {
+// on notes the device and its class, as results name them; "" if they have no name.
+func (p *progress) on(h trainer.Hardware) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.beat.Device = device
+	p.beat.Device, p.beat.Class = h.Device, h.Class
 }
 
 // saved notes the newest checkpoint: its step, and when it was stored, which is zero if that is not known. It is called

@@ -22,7 +22,11 @@ import (
 // the worker is told to stop, it saves the state and ends with ErrStopping, and another
 // worker goes on. It returns the loss of the last step that it trained and kept.
 func (a *Activities) TrainStage(ctx context.Context, ref protocol.StageRef) (protocol.Trained, error) {
-	return try(ctx, a, func(ctx context.Context) (protocol.Trained, error) { return a.trainStage(ctx, ref) })
+	return try(ctx, a, func(ctx context.Context) (protocol.Trained, error) {
+		t, err := a.trainStage(ctx, ref)
+		t.Of = &ref
+		return t, err
+	})
 }
 
 func (a *Activities) trainStage(ctx context.Context, ref protocol.StageRef) (done protocol.Trained, err error) {
@@ -97,6 +101,10 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	rule := classRule{t.a.backend, t.ref.MixClasses}
+	if err := rule.check(ctx, from, t.ref.To); err != nil {
+		return false, err
+	}
 	t.suspected, err = t.a.enter(ctx, t.pass, from[0].Checkpoints, "training", t.progress)
 	if err != nil {
 		return false, err
@@ -115,21 +123,26 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 		return false, err
 	}
 	t.progress.doing("reading the checkpoint")
-	start, claim, err := from.claimAndRestore(ctx, cfg, t.ref.To, t.a.beginning(t.header), t.a.holder(ctx, t.suspected))
+	start, claim, err := from.claimAndRestore(
+		ctx, cfg, t.ref.To, rule, t.a.beginning(t.header), t.a.holder(ctx, t.suspected))
 	t.held.claim = claim
 	if err != nil || start.Step == int64(t.ref.To) {
 		return false, err
 	}
 	attemptOf(ctx).claim()
+	backend, err := rule.on(start.spans) // another attempt may have saved a newer checkpoint since check
+	if err != nil {
+		return false, err
+	}
 	t.a.log.Info("training", "folder", from[0].Folder, "cell", t.cell.ID, "level", t.ref.Level,
 		"from", start.Step, "to", t.ref.To, "attempt", claim.Attempt())
 	t.progress.startAt(start.Step)
 	t.firstStep, t.inOwnFolder = int(start.Step), start.inOwnFolder
-	if t.loop, err = trainer.Start(t.a.backend, cfg, start.State, t.data.Set); err != nil {
+	if t.loop, err = trainer.Start(backend, cfg, start.State, t.data.Set); err != nil {
 		return false, err
 	}
 	t.held.step = t.loop.Step
-	t.progress.on(t.loop.Hardware().Device)
+	t.progress.on(t.loop.Hardware())
 	if start.Step > 0 {
 		t.progress.saved(start.Step, start.saved)
 	}

@@ -24,21 +24,28 @@ func callTrainStage(
 	ctx workflow.Context, at slot, id string, in protocol.StageRef,
 ) (out protocol.Trained, err error) {
 	ctx = withSlotOptions(ctx, id, at)
-	err = workflow.ExecuteActivity(ctx, protocol.ActivityTrain, in).Get(ctx, &out)
+	if err = workflow.ExecuteActivity(ctx, protocol.ActivityTrain, in).Get(ctx, &out); err == nil {
+		checkTrained(in, out)
+	}
 	return out, err
 }
 
 func callEvaluate(ctx workflow.Context, at slot, id string, in protocol.CellRef) (out plan.Brief, err error) {
 	ctx = withSlotOptions(ctx, id, at)
-	err = workflow.ExecuteActivity(ctx, protocol.ActivityEval, in).Get(ctx, &out)
-	return out, err
+	var got protocol.Evaluated
+	if err = workflow.ExecuteActivity(ctx, protocol.ActivityEval, in).Get(ctx, &got); err == nil {
+		checkEvaluated(in, got.Of)
+	}
+	return got.Brief, err
 }
 
 func callRecordFailure(
 	ctx workflow.Context, ids *activityIDs, in protocol.FailInput, label string,
 ) (noted []int, err error) {
 	ctx = withStoreOptions(ctx, ids.of("record "+string(in.Status)), label)
-	err = workflow.ExecuteActivity(ctx, protocol.ActivityFail, in).Get(ctx, &noted)
+	if err = workflow.ExecuteActivity(ctx, protocol.ActivityFail, in).Get(ctx, &noted); err == nil {
+		checkNoted(in, noted)
+	}
 	return noted, err
 }
 

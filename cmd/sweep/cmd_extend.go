@@ -115,6 +115,10 @@ func runExtend(ctx context.Context, env *environment, o extendOptions) error {
 		started, err = restart(ctx, env.errOut, srv, l, &whole.Header, by)
 		return did, started, err
 	})
+	if err == nil {
+		by.header = &whole.Header
+		err = by.mixRunning(ctx, env, srv)
+	}
 	if err != nil {
 		return explain(srv.folders, err)
 	}

@@ -108,6 +108,10 @@ func runRetry(ctx context.Context, env *environment, o retryOptions) error {
 	if err != nil {
 		return err
 	}
+	by.header = header
+	if err := by.mixRunning(ctx, env, srv); err != nil { // before its cells begin again
+		return explain(srv.folders, err)
+	}
 	did, err := tellOrStart(ctx, env, srv, header.ID, steering{
 		update: protocol.UpdateRetry, args: []any{protocol.Selection{Cells: cells}},
 		doing: "training cells again; waiting for its answer",

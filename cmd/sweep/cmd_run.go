@@ -22,6 +22,8 @@ type runOptions struct {
 	output   outputOptions
 	owner    ownerFlag
 	priority priorityFlag
+
+	mixClasses bool
 }
 
 func newRunCommand(env *environment) *cobra.Command {
@@ -65,6 +67,7 @@ A first grid:
 	o.output.addFlags(c.Flags())
 	o.owner.addFlag(c.Flags())
 	o.priority.addFlag(c.Flags())
+	addMixFlag(c.Flags(), &o.mixClasses)
 	completeFlags(c, nil)
 	return c
 }
@@ -82,6 +85,7 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 	if err != nil {
 		return err
 	}
+	by.mixClasses = o.mixClasses
 	planned, err := planGrid(ctx, env, o.grid, plan.Estimates{
 		Bytes: device.backend.Bytes, Unsupported: refusal(ctx, o.location, device.workerBackend()),
 	})

@@ -20,6 +20,8 @@ type remoteOptions struct {
 	wait    bool
 	backend string // of the workers: auto, cpu or cuda
 	owner   ownerFlag
+
+	mixClasses bool
 }
 
 func (o *remoteOptions) addFlags(f *pflag.FlagSet) {
@@ -29,6 +31,7 @@ func (o *remoteOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.wait, "wait", false, "follow the sweep and print its results")
 	addBackendFlag(f, &o.backend)
 	o.owner.addFlag(f)
+	addMixFlag(f, &o.mixClasses)
 }
 
 // addBackendFlag adds the flag that names the backend of workers elsewhere.

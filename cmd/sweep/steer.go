@@ -41,6 +41,8 @@ type steering struct {
 	args   []any
 	doing  string        // what a person reads who waits for it, as in "pausing; waiting until what trains is saved"
 	within time.Duration // how long a worker may take to accept it; 0: updateTimeout
+
+	check func(protocol.Steered) error // of the answer; nil for none
 }
 
 // slowUpdate is how long an update may take before the verb says what it waits for.
@@ -85,6 +87,9 @@ func (o *steerOptions) send(ctx context.Context, env *environment, srv *server, 
 	did, err := sendUpdate(ctx, env, srv, header.ID, s)
 	if errors.Is(err, errNotRunning) {
 		err = fmt.Errorf("%s %s: %w", s.update, header.ID, explainNotRunning(ctx, l, header, nil))
+	}
+	if err == nil && s.check != nil {
+		err = s.check(did)
 	}
 	if err != nil {
 		return explain(srv.folders, err)
@@ -188,6 +193,9 @@ func updateError(update, id string, err error) error {
 	case errors.As(err, &refused) && (refused.Type() == protocol.ErrTypeEnding ||
 		strings.HasPrefix(refused.Message(), errEnding.Error())): // the type is missing where its worker is older
 		return endingError{fmt.Sprintf("%s %s: %s", update, id, refused.Message())}
+	case errors.As(err, &refused) && strings.HasPrefix(refused.Message(), "max_concurrent 0: "): // it is not given
+		return fmt.Errorf("%s %s: its worker is an older version of sweep, which does not know %s: it can be set once its "+
+			"worker runs this version", update, id, mixClasses)
 	case errors.As(err, &refused):
 		return fmt.Errorf("%s %s: %s", update, id, refused.Message())
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
+	"github.com/topksweep/sweep/sweep/report"
 )
 
 // startWorkflow starts the workflow of a sweep, or attaches to it if it runs. started is
@@ -62,6 +63,7 @@ func executeWorkflow(ctx context.Context, srv *server, s submission, reuse enums
 		Sweep: h.ID, Size: h.Size(), TrainQueue: protocol.TrainQueue(s.backend),
 		MaxConcurrent: h.Run.MaxConcurrent, FailureLimit: limit, Resume: s.resume,
 		Owner: keyword(s.owner), Attributes: known, Priority: s.priority, Store: s.store,
+		MixClasses: s.mixClasses,
 	})
 	var ranBefore *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &ranBefore) {
@@ -88,12 +90,19 @@ func startOrAttach(ctx context.Context, env *environment, srv *server, l *ledger
 		return err
 	}
 	s.header, s.ledger, s.details = header, l, gridDetails(header.ID, src, extensions...)
+	runs, err := isRunning(ctx, srv.client, header.ID)
+	if err != nil {
+		return err
+	}
 	started, err := startWorkflow(ctx, env.errOut, srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
 	if err != nil {
 		return err
 	}
 	if started {
 		fmt.Fprintf(env.errOut, "sweep %s: %d cells\n", header.ID, header.CellCount)
+		if runs {
+			return s.mixRunning(ctx, env, srv)
+		}
 		return nil
 	}
 	left, err := l.Unfinished(ctx, header)
@@ -107,6 +116,40 @@ func startOrAttach(ctx context.Context, env *environment, srv *server, l *ledger
 	fmt.Fprintf(env.errOut, "note: this store lacks the results of %d of them: they are trained\n", left)
 	_, err = startWorkflow(ctx, io.Discard, srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
 	return err
+}
+
+// isRunning reports whether the workflow of a sweep runs.
+func isRunning(ctx context.Context, c client.Client, id string) (bool, error) {
+	d, err := c.DescribeWorkflowExecution(ctx, id, "")
+	var unknown *serviceerror.NotFound
+	if errors.As(err, &unknown) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at sweep %s: %w", id, err)
+	}
+	return d.WorkflowExecutionInfo.Status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
+}
+
+// mixRunning tells a sweep that runs that classes may be mixed, where the flag asks for it.
+func (s submission) mixRunning(ctx context.Context, env *environment, srv *server) error {
+	if !s.mixClasses {
+		return nil
+	}
+	mix := true
+	to := protocol.Settings{MixClasses: &mix}
+	did, err := sendUpdate(ctx, env, srv, s.header.ID, setSteering(to))
+	if errors.Is(err, errNotRunning) { // it has just ended: what is started next is told by its input
+		return nil
+	}
+	if err == nil {
+		err = checkSet(s.header.ID, to, did)
+	}
+	if err != nil {
+		return fmt.Errorf("--mix-classes: %w", err)
+	}
+	fmt.Fprintf(env.errOut, "sweep %s: %s\n", s.header.ID, report.OneLine(did.Did))
+	return nil
 }
 
 // storedDetails is what the Web UI shows of a stored sweep: its grid as it was extended.

@@ -81,6 +81,16 @@ type Trained struct {
 
 	// Loss is the training loss of the last step that was trained; 0 if none was.
 	Loss float64 `json:",omitempty"`
+
+	// Of is the stage that this is the outcome of, so that the workflow sees if it takes it for another's. Workers of
+	// earlier versions leave it out.
+	Of *StageRef `json:",omitempty"`
+}
+
+// Evaluated is what Evaluate returns.
+type Evaluated struct {
+	plan.Brief
+	Of *CellRef `json:"of,omitempty"` // as in Trained
 }
 
 // ChunkRef names one chunk of a stored plan's trees.
@@ -120,9 +130,10 @@ type Progress struct {
 	State         plan.Status `json:"state,omitempty"` // of the sweep
 	MaxConcurrent int         `json:"max_concurrent,omitempty"`
 	Priority      Priority    `json:"priority,omitempty"`
-	Seen          []SeenCell  `json:"cells_done,omitempty"` // cells that have their results, those with the least nmse
-	Failures      []Failure   `json:"failures,omitempty"`   // some of those that failed
-	Live          *Live       `json:"live,omitempty"`       // what the workflow saw last of the stages in flight
+	MixClasses    bool        `json:"mix_classes,omitempty"` // as in SweepInput
+	Seen          []SeenCell  `json:"cells_done,omitempty"`  // cells that have their results, those with the least nmse
+	Failures      []Failure   `json:"failures,omitempty"`    // some of those that failed
+	Live          *Live       `json:"live,omitempty"`        // what the workflow saw last of the stages in flight
 }
 
 // Heartbeat is what TrainStage and Evaluate report every second; the SDK sends about
@@ -141,6 +152,7 @@ type Heartbeat struct {
 	Doing           string  `json:"doing,omitempty"` // what it does when it does not train
 
 	Device string    `json:"device,omitempty"`          // that it trains on, as results name it
+	Class  string    `json:"class,omitempty"`           // of that device
 	Saved  time.Time `json:"checkpoint_at,omitzero"`    // when the newest checkpoint of the run was stored
 	At     int64     `json:"checkpoint_step,omitempty"` // the step of that checkpoint
 

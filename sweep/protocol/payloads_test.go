@@ -38,7 +38,7 @@ var payloads = []struct {
 	{"result of TrainStage", new(protocol.Trained)},
 	{"heartbeat of TrainStage", new(protocol.Heartbeat)},
 	{"input of Evaluate", new(protocol.CellRef)},
-	{"result of Evaluate", new(plan.Brief)},
+	{"result of Evaluate", new(protocol.Evaluated)},
 	{"input of Look", new(protocol.LookInput)},
 	{"result of Look", new(protocol.Live)},
 	{"input of RecordFailure", new(protocol.FailInput)},
