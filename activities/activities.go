@@ -50,6 +50,8 @@ type Activities struct {
 	alone   time.Duration // for which a suspected stage trains alone at most
 	aside   time.Duration // for which it waits at most until others have stepped aside
 
+	activityOf func(context.Context) string // the name of an activity
+
 	ctx    context.Context // ends when the worker closes; data sets are opened under it
 	cancel context.CancelFunc
 
@@ -68,7 +70,7 @@ func New(store storage.Store, backend trainer.Backend, log *slog.Logger) *Activi
 		ctx: ctx, cancel: cancel,
 		store: store, ledger: ledger.New(store), backend: backend, log: log,
 		memory: hostmem.New(), now: time.Now, beat: time.Second, room: 5 * time.Second, slotFor: time.Minute,
-		lookFor: 20 * time.Second, early: 10 * time.Second, alone: 10 * time.Minute, aside: 10 * time.Minute,
+		lookFor: 20 * time.Second, activityOf: activityOf, early: 10 * time.Second, alone: 10 * time.Minute, aside: 10 * time.Minute,
 		headers: map[string]*plan.Header{}, sets: map[string]*openSet{}, opened: map[string]bool{},
 	}
 }

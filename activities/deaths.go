@@ -213,10 +213,13 @@ func firstLine(message string) string {
 
 // holder is the holder of the claims of an attempt. alone says that a gate keeps everything else from training beside it.
 func (a *Activities) holder(ctx context.Context, alone bool) storage.Holder {
-	info := activity.GetInfo(ctx)
 	return storage.Holder{
-		By:       cmp.Or(a.Worker, "a worker"),
-		Activity: info.WorkflowExecution.ID + "/" + info.WorkflowExecution.RunID + "/" + info.ActivityID,
-		Alone:    alone || a.Slots == 1,
+		By: cmp.Or(a.Worker, "a worker"), Activity: a.activityOf(ctx), Alone: alone || a.Slots == 1,
 	}
+}
+
+// activityOf names an activity: all its attempts have the name, and nothing else has it.
+func activityOf(ctx context.Context) string {
+	info := activity.GetInfo(ctx)
+	return fmt.Sprintf("%s/%s/%s", info.WorkflowExecution.ID, info.WorkflowExecution.RunID, info.ActivityID)
 }
