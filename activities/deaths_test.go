@@ -33,10 +33,12 @@ func TestDeathsOf(t *testing.T) {
 		alone    int
 		last     bool
 	}{
-		"none":           {},
-		"gone":           {[]storage.Attempt{gone(4, false), gone(5, true)}, []int{4, 5}, 1, false},
-		"explained":      {[]storage.Attempt{ended(4, true, ""), ended(5, false, "")}, nil, 0, false},
-		"unknown":        {[]storage.Attempt{ended(4, true, "unknown"), ended(5, false, "unknown")}, []int{4, 5}, 1, false},
+		"none":      {},
+		"gone":      {[]storage.Attempt{gone(4, false), gone(5, true)}, []int{4, 5}, 1, false},
+		"explained": {[]storage.Attempt{ended(4, true, ""), ended(5, false, "")}, nil, 0, false},
+		"unknown": {
+			[]storage.Attempt{ended(4, true, "unknown"), ended(5, false, "unknown")}, []int{4, 5}, 1, false,
+		},
 		"older version":  {[]storage.Attempt{{Number: 4}, {Number: 5}}, nil, 0, false},
 		"of a newer one": {[]storage.Attempt{ended(4, true, "a fault of later")}, nil, 0, false},
 		"verdict":        {[]storage.Attempt{gone(4, true), ended(5, false, "died")}, nil, 0, true},
@@ -49,7 +51,8 @@ func TestDeathsOf(t *testing.T) {
 		for _, at := range d.all {
 			all = append(all, at.Number)
 		}
-		if !slices.Equal(all, c.all) || d.alone() != c.alone || d.suspected() != (len(c.all) > 0) || (d.last != nil) != c.last {
+		if !slices.Equal(all, c.all) || d.alone() != c.alone || d.suspected() != (len(c.all) > 0) ||
+			(d.last != nil) != c.last {
 			t.Errorf("%s: %v, %d alone, verdict %v", name, all, d.alone(), d.last)
 		}
 	}
@@ -120,8 +123,10 @@ func TestDies(t *testing.T) {
 				}
 			}
 		}, false, "at step 7: panic: boom"},
-		"panics in New":  {func(w *testWorker) { w.backend = &broken{w.hooks, boom, nil} }, false, "panic: boom"},
-		"panics in Save": {func(w *testWorker) { w.backend = &broken{w.hooks, nil, boom} }, false, "at step 40: panic: boom"},
+		"panics in New": {func(w *testWorker) { w.backend = &broken{w.hooks, boom, nil} }, false, "panic: boom"},
+		"panics in Save": {func(w *testWorker) {
+			w.backend = &broken{w.hooks, nil, boom}
+		}, false, "at step 40: panic: boom"},
 		"odd error of New": {func(w *testWorker) {
 			w.backend = &broken{w.hooks, func() error { return odd }, nil}
 		}, false, "odd <|&> é"},
@@ -337,6 +342,7 @@ func TestStepsAside(t *testing.T) {
 	}
 	w := submit(t, openDir(t), rarely(t))
 	w.dies(false) // of cell 1
+	w.wait.turn = 0
 	other := func() error { return w.run(protocol.ActivityTrain, w.stage(2)) }
 	suspect := make(chan error, 1)
 	at := func(done int64) bool { return done == 3 }
@@ -400,7 +406,7 @@ func modelFiles(t *testing.T, s storage.Store, run string) map[string]string {
 // A suspected stage that cannot save, as its store is full, trains alone for a limited time only.
 func TestAloneIsLimited(t *testing.T) {
 	w := submit(t, openDir(t), rarely(t))
-	w.early, w.alone = time.Hour, 20*time.Second
+	w.early, w.alone, w.wait.turn = time.Hour, 20*time.Second, 0
 	w.dies(false)
 	w.oneSecondASteps(func(done int64) {
 		if done == 10 {
