@@ -54,7 +54,9 @@ type Activities struct {
 	gate    trainingGate
 	early   time.Duration // after which a suspected stage saves its first checkpoint at the latest
 	alone   time.Duration // for which a suspected stage trains alone at most
-	aside   time.Duration // for which it waits at most until others have stepped aside
+	wait    patience      // at the gate
+
+	activityOf func(context.Context) string // the name of an activity
 
 	ctx    context.Context // ends when the worker closes; data sets are opened under it
 	cancel context.CancelFunc
@@ -74,8 +76,8 @@ func New(store storage.Store, backend trainer.Backend, log *slog.Logger) *Activi
 		ctx: ctx, cancel: cancel,
 		store: store, ledger: ledger.New(store), backend: backend, log: log,
 		memory: hostmem.New(), now: time.Now, beat: time.Second, room: 5 * time.Second, slotFor: time.Minute,
-		lookFor: 20 * time.Second, refused: newUnfitness(), handOn: refuseFor,
-		early: 10 * time.Second, alone: 10 * time.Minute, aside: 10 * time.Minute,
+		lookFor: 20 * time.Second, refused: newUnfitness(), handOn: refuseFor, activityOf: activityOf,
+		early: 10 * time.Second, alone: 10 * time.Minute, wait: patience{15 * time.Second, 10 * time.Minute},
 		headers: map[string]*plan.Header{}, sets: map[string]*openSet{}, opened: map[string]bool{},
 	}
 }

@@ -15,30 +15,32 @@ var (
 	// trained is saved.
 	ErrSteppedAside = errors.New("stepped aside for a stage that trains alone in this process")
 	// ErrAloneHere says that an attempt did not begin because a suspected stage trains alone in the process.
-	ErrAloneHere = errors.New("another stage trains alone in this process, because its attempts died")
+	ErrAloneHere = errors.New("another stage trains alone in this process, because an attempt at it died")
 )
 
-// A trainingGate says which attempts of a process may train at a time: any number side by side, or one alone. One that is
-// suspected of ending its process trains alone until its first new checkpoint. Then its death costs nobody else
+// A trainingGate says which attempts of a process may train at a time: any number side by side, or one alone. One that
+// is suspected of ending its process trains alone until its first new checkpoint. Then its death costs nobody else
 // anything, and it is known whose death it was.
 //
 // Example of a worker with three slots, in which stage C ends the process two seconds after it begins:
 //
 //	 0 s  A, B and C train; at 2 s the process is gone. Each of the three is suspected.
-//	10 s  The worker is started again. A comes first and trains alone; B and C end with ErrAloneHere,
-//	      and come again every 5 s. Another worker would take them.
-//	20 s  A saves its first new checkpoint: it is not suspected any more. B comes and is to train alone:
+//	10 s  The worker is started again. A comes first and trains alone; B and C wait for their turn. After
+//	      a while they end with ErrAloneHere, and come again 5 s later. Another worker would take them.
+//	20 s  A saves its first new checkpoint: it is not suspected any more. It is B's turn to train alone:
 //	      A saves its state and ends with ErrSteppedAside.
-//	30 s  B saves a checkpoint. C comes and trains alone: B steps aside.
+//	30 s  B saves a checkpoint. C trains alone: B steps aside.
 //	32 s  The process is gone. A and B have lost nothing, and one death of C counts.
 //
 // After two more such deaths C fails, and all the time A and B train whenever C does not. With one slot no attempt ever
 // waits for another one.
 type trainingGate struct {
-	mu      sync.Mutex
-	inside  map[*pass]bool // that train side by side
-	alone   *pass          // that trains alone, or waits until the others have left; nil for none
-	emptied chan struct{}  // closed when nobody is inside any more; nil if nobody waits for that
+	mu       sync.Mutex
+	inside   map[*pass]bool // that train side by side
+	alone    *pass          // that trains alone, or waits until the others have left; nil for none
+	suspects int            // that wait for their turn to train alone. Others let them go first
+	emptied  chan struct{}  // closed when nobody is inside any more; nil if nobody waits for that
+	freed    chan struct{}  // closed when another one may be able to enter; nil if nobody waits for that
 }
 
 // A pass is one attempt's at a gate.
@@ -54,66 +56,137 @@ func (g *trainingGate) pass(ctx context.Context) (context.Context, *pass) {
 	return ctx, &pass{gate: g, end: end}
 }
 
-// enter lets an attempt train: beside others, or alone. One that is to train alone makes the others step aside, and waits
-// until they have left, for as long as patience. The error wraps ErrAloneHere if the attempt cannot train now, and is
-// the cause of ctx if that ends.
-func (p *pass) enter(ctx context.Context, alone bool, patience time.Duration) error {
-	emptied, err := p.request(alone)
-	if err != nil || emptied == nil {
+// patience is for how long attempts wait at a gate.
+type patience struct {
+	turn  time.Duration // for their turn, while another one trains alone
+	aside time.Duration // for others to step aside
+}
+
+// enter lets an attempt train: beside others, or alone. While another one trains alone, it waits. One that is to train
+// alone makes the others step aside, and waits until they have left. The error wraps ErrAloneHere if that takes too
+// long, and is the cause of ctx if that ends.
+func (p *pass) enter(ctx context.Context, alone bool, wait patience) error {
+	if err := p.takeTurn(ctx, alone, wait.turn); err != nil || !alone {
 		return err
 	}
-	timer := time.NewTimer(patience)
+	emptied := p.gate.clear()
+	if emptied == nil {
+		return nil
+	}
+	timer := time.NewTimer(wait.aside)
 	defer timer.Stop()
+	var err error
 	select {
 	case <-emptied:
 		return nil
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	case <-timer.C:
-		err = fmt.Errorf("%w; those in training have not stepped aside within %v", ErrAloneHere, patience)
+		err = fmt.Errorf("%w; those in training have not stepped aside within %v", ErrAloneHere, wait.aside)
 	}
 	p.leave()
 	return err
 }
 
-// request is enter without the wait: emptied is closed when the attempt may begin; nil if it may now.
-func (p *pass) request(alone bool) (emptied chan struct{}, err error) {
+// takeTurn waits until no other attempt trains alone.
+func (p *pass) takeTurn(ctx context.Context, alone bool, limit time.Duration) error {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for {
+		freed, ok := p.request(alone)
+		if ok {
+			return nil
+		}
+		var err error
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		case <-timer.C:
+			err = ErrAloneHere
+		}
+		p.gate.waited(alone)
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// request is takeTurn without the wait: if it is not ok, freed is closed when it is to be tried again. Then waited is
+// called first.
+func (p *pass) request(alone bool) (freed chan struct{}, ok bool) {
 	g := p.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
-	case g.alone != nil:
-		return nil, ErrAloneHere
-	case !alone:
-		if g.inside == nil {
-			g.inside = map[*pass]bool{}
+	case g.alone != nil || !alone && g.suspects > 0:
+		if alone {
+			g.suspects++
 		}
-		g.inside[p] = true
-		return nil, nil
+		if g.freed == nil {
+			g.freed = make(chan struct{})
+		}
+		return g.freed, false
+	case alone:
+		g.alone = p
+	default:
+		g.letIn(p)
 	}
-	g.alone = p
+	return nil, true
+}
+
+// waited notes that an attempt does not wait for its turn any more.
+func (g *trainingGate) waited(alone bool) {
+	if !alone {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.suspects--
+	if g.suspects == 0 {
+		g.free()
+	}
+}
+
+// clear tells all that are inside to step aside. emptied is closed when they have left; nil if nobody is inside.
+func (g *trainingGate) clear() (emptied chan struct{}) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if len(g.inside) == 0 {
-		return nil, nil
+		return nil
 	}
 	for other := range g.inside {
 		other.end(ErrSteppedAside)
 	}
 	g.emptied = make(chan struct{})
-	return g.emptied, nil
+	return g.emptied
 }
 
-// share lets others train beside an attempt that trained alone: it is not suspected any more. It may be called more than
-// once, and by any goroutine.
+// letIn and free are called with mu held.
+func (g *trainingGate) letIn(p *pass) {
+	if g.inside == nil {
+		g.inside = map[*pass]bool{}
+	}
+	g.inside[p] = true
+}
+
+func (g *trainingGate) free() {
+	if g.freed != nil {
+		close(g.freed)
+		g.freed = nil
+	}
+}
+
+// share lets others train beside an attempt that trained alone: it is not suspected any more. It may be called more
+// than once, and by any goroutine.
 func (p *pass) share() {
 	g := p.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.alone == p {
 		g.alone = nil
-		if g.inside == nil {
-			g.inside = map[*pass]bool{}
-		}
-		g.inside[p] = true
+		g.letIn(p)
+		g.free()
 	}
 }
 
@@ -124,6 +197,7 @@ func (p *pass) leave() {
 	defer g.mu.Unlock()
 	if g.alone == p {
 		g.alone, g.emptied = nil, nil
+		g.free()
 	}
 	delete(g.inside, p)
 	if len(g.inside) == 0 && g.emptied != nil {
@@ -147,9 +221,9 @@ func (a *Activities) enter(
 	if suspected, err = a.judge(ctx, c, a.holder(ctx, false), doing); err != nil {
 		return false, err
 	}
+	progress.doing("waiting while another stage trains alone here")
 	if suspected {
-		progress.doing("waiting until others have saved: it trains alone, because an attempt died")
-		a.log.Info("a stage trains alone, because an attempt at it died")
+		progress.doing("waiting until it can train alone here: an attempt at it died")
 	}
-	return suspected, p.enter(ctx, suspected, a.aside)
+	return suspected, p.enter(ctx, suspected, a.wait)
 }

@@ -10,18 +10,18 @@ import (
 // entered is the outcome of an attempt to enter a gate that goes on in the background.
 func entered(ctx context.Context, p *pass, alone bool) chan error {
 	done := make(chan error, 1)
-	go func() { done <- p.enter(ctx, alone, time.Hour) }()
+	go func() { done <- p.enter(ctx, alone, patience{time.Hour, time.Hour}) }()
 	return done
 }
 
-// Attempts train side by side. One that is to train alone waits until the others have left, which are told to. Meanwhile,
-// and until it shares or leaves, nobody else comes in.
+// Attempts train side by side. One that is to train alone waits until the others have left, which are told to.
+// Meanwhile, and until it shares or leaves, nobody else comes in.
 func TestGate(t *testing.T) {
 	var g trainingGate
 	ctxA, a := g.pass(t.Context())
 	ctxB, b := g.pass(t.Context())
 	for _, p := range []*pass{a, b} {
-		if err := p.enter(t.Context(), false, 0); err != nil {
+		if err := p.enter(t.Context(), false, patience{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -39,7 +39,7 @@ func TestGate(t *testing.T) {
 	refused := func(when string) {
 		t.Helper()
 		for _, alone := range []bool{false, true} {
-			if err := d.enter(ctxD, alone, time.Hour); !errors.Is(err, ErrAloneHere) {
+			if err := d.enter(ctxD, alone, patience{0, time.Hour}); !errors.Is(err, ErrAloneHere) {
 				t.Errorf("%s, alone %v: %v", when, alone, err)
 			}
 		}
@@ -59,7 +59,7 @@ func TestGate(t *testing.T) {
 	refused("while one trains alone")
 	c.share()
 	c.share()
-	if err := d.enter(ctxD, false, 0); err != nil {
+	if err := d.enter(ctxD, false, patience{}); err != nil {
 		t.Errorf("after the first new checkpoint: %v", err)
 	}
 	if ctxC.Err() != nil {
@@ -80,15 +80,16 @@ func TestGate(t *testing.T) {
 	}
 }
 
-// An attempt that waits to train alone gives up when it must end, or when the others do not leave. The gate is open then.
+// An attempt that waits to train alone gives up when it must end, or when the others do not leave. The gate is open
+// then.
 func TestGateGivesUp(t *testing.T) {
 	var g trainingGate
 	_, a := g.pass(t.Context())
-	if err := a.enter(t.Context(), false, 0); err != nil {
+	if err := a.enter(t.Context(), false, patience{}); err != nil {
 		t.Fatal(err)
 	}
 	_, b := g.pass(t.Context())
-	if err := b.enter(t.Context(), true, 0); !errors.Is(err, ErrAloneHere) {
+	if err := b.enter(t.Context(), true, patience{}); !errors.Is(err, ErrAloneHere) {
 		t.Errorf("others do not leave: %v", err)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -99,19 +100,64 @@ func TestGateGivesUp(t *testing.T) {
 		t.Errorf("the worker stops: %v", err)
 	}
 	_, d := g.pass(t.Context())
-	if err := d.enter(t.Context(), false, 0); err != nil {
+	if err := d.enter(t.Context(), false, patience{}); err != nil {
 		t.Errorf("after both gave up: %v", err)
 	}
 	a.close()
 	d.close()
 	// Leaving late must not open the gate of another one.
 	_, e := g.pass(t.Context())
-	if err := e.enter(t.Context(), true, 0); err != nil {
+	if err := e.enter(t.Context(), true, patience{}); err != nil {
 		t.Fatal(err)
 	}
 	b.close()
 	c.close()
-	if _, f := g.pass(t.Context()); !errors.Is(f.enter(t.Context(), false, 0), ErrAloneHere) {
+	if _, f := g.pass(t.Context()); !errors.Is(f.enter(t.Context(), false, patience{}), ErrAloneHere) {
 		t.Error("the end of an attempt that gave up has opened the gate")
+	}
+}
+
+// Those that wait for their turn come in as soon as they may, and those that are to train alone first.
+func TestGateTurns(t *testing.T) {
+	var g trainingGate
+	pass := func() *pass {
+		_, p := g.pass(t.Context())
+		return p
+	}
+	first, suspect, other := pass(), pass(), pass()
+	if err := first.enter(t.Context(), true, patience{}); err != nil {
+		t.Fatal(err)
+	}
+	suspected := entered(t.Context(), suspect, true)
+	when(func() bool {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return g.suspects == 1
+	})
+	beside := entered(t.Context(), other, false)
+	first.share()
+	when(func() bool {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return g.alone == suspect
+	})
+	select {
+	case err := <-suspected:
+		t.Errorf("it trains alone beside the first: %v", err)
+	case err := <-beside:
+		t.Errorf("one that is to train beside others came in: %v", err)
+	default:
+	}
+	first.close()
+	if err := <-suspected; err != nil {
+		t.Error(err)
+	}
+	suspect.close()
+	if err := <-beside; err != nil {
+		t.Error(err)
+	}
+	other.close()
+	if g.alone != nil || g.freed != nil || g.suspects != 0 || len(g.inside) > 0 {
+		t.Errorf("left over: %+v", &g)
 	}
 }

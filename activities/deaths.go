@@ -101,9 +101,9 @@ func howItDied(at storage.Attempt) string {
 	return fmt.Sprintf("its process was gone without a word, %v to %v after it began", from, from+renewEvery)
 }
 
-// judge says whether earlier attempts at a stage died, so that the next one is to train alone. The error wraps ErrDied if
-// too many did: then the verdict is in the store, as the end of a claim of its own. me is who asks; nobody trains in the
-// folder. doing is what died, "training" or "evaluation".
+// judge says whether earlier attempts at a stage died, so that the next one is to train alone. The error wraps ErrDied
+// if too many did: then the verdict is in the store, as the end of a claim of its own. me is who asks; nobody trains in
+// the folder. doing is what died, "training" or "evaluation".
 func (a *Activities) judge(
 	ctx context.Context, c *storage.Checkpoints, me storage.Holder, doing string,
 ) (suspected bool, err error) {
@@ -125,8 +125,8 @@ func (a *Activities) judge(
 	} else if ok {
 		since = fmt.Sprintf("after the checkpoint of step %d", step)
 	}
-	verdict := fmt.Errorf("%w: its %s ended %d times without an explanation while nothing else trained in the process, "+
-		"%s: %s. Look at the logs of these workers, and at their kernels' for processes killed for memory (dmesg); "+
+	verdict := fmt.Errorf("%w: its %s ended %d times without an explanation while nothing else trained in the "+
+		"process, %s: %s. Look at the logs of these workers, and at their kernels' for processes killed for memory (dmesg); "+
 		"sweep retry trains it again", ErrDied, doing, d.alone(), since, d)
 	claim, err := c.Claim(ctx, storage.Holder{By: me.By, Activity: me.Activity})
 	if err != nil {
@@ -146,8 +146,8 @@ type holding struct {
 	saved func() (newest bool) // its claim is that of a checkpoint, which says how the attempt ended; nil for never
 }
 
-// end ends the claim of an attempt that returns err, or that panics: p is what recover has returned. It returns the error
-// of the attempt. It writes nothing where the attempt has done its work, and its checkpoint says so.
+// end ends the claim of an attempt that returns err, or that panics: p is what recover has returned. It returns the
+// error of the attempt. It writes nothing where the attempt has done its work, and its checkpoint says so.
 func (h *holding) end(ctx context.Context, log *slog.Logger, err error, p any) error {
 	if p != nil {
 		log.Error("panic in an activity", "panic", p, "stack", string(debug.Stack()))
@@ -174,8 +174,8 @@ type panicked struct{ value any }
 
 func (p panicked) Error() string { return fmt.Sprintf("panic: %v", p.value) }
 
-// endOf says how an attempt that has claimed its folder ended: with an explanation, or not. What is explained is of a kind
-// in the table of errors, or an error of the store or of a context, none of which says anything against the stage.
+// endOf says how an attempt that has claimed its folder ended: with an explanation, or not. What is explained is of a
+// kind in the table of errors, or an error of the store or of a context, none of which says anything against the stage.
 func endOf(ctx context.Context, err error, step func() int64) storage.End {
 	if err == nil {
 		return storage.End{}
@@ -211,12 +211,15 @@ func firstLine(message string) string {
 	return message
 }
 
-// holder is the holder of the claims of an attempt. alone says that a gate keeps everything else from training beside it.
+// holder is the holder of the claims of an attempt. alone says that a gate keeps all else from training beside it.
 func (a *Activities) holder(ctx context.Context, alone bool) storage.Holder {
-	info := activity.GetInfo(ctx)
 	return storage.Holder{
-		By:       cmp.Or(a.Worker, "a worker"),
-		Activity: info.WorkflowExecution.ID + "/" + info.WorkflowExecution.RunID + "/" + info.ActivityID,
-		Alone:    alone || a.Slots == 1,
+		By: cmp.Or(a.Worker, "a worker"), Activity: a.activityOf(ctx), Alone: alone || a.Slots == 1,
 	}
+}
+
+// activityOf names an activity: all its attempts have the name, and nothing else has it.
+func activityOf(ctx context.Context) string {
+	info := activity.GetInfo(ctx)
+	return fmt.Sprintf("%s/%s/%s", info.WorkflowExecution.ID, info.WorkflowExecution.RunID, info.ActivityID)
 }

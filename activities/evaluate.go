@@ -74,8 +74,8 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) (metric
 }
 
 // measure reads the last checkpoint of a run and measures its model. It returns the result and the state that belongs
-// to it, without moments, which takes memory until release is called. From then on it has the claim of the run's folder,
-// which held is to end. The error is ErrStopping if the worker is told to stop.
+// to it, without moments, which takes memory until release is called. From then on held has the claim of the run's
+// folder. The error is ErrStopping if the worker is told to stop.
 func (a *Activities) measure(
 	ctx context.Context, r *run, ref protocol.CellRef, progress *progress, pass *pass, held *holding,
 ) (result ledger.Result, state *trainer.State, release func(), err error) {
