@@ -1,8 +1,11 @@
 package activities
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -25,6 +28,10 @@ type Activities struct {
 	// Build names the program, for the results; "" if that is not known. It is set before the first activity.
 	Build string
 
+	// Identity is how the worker names itself to the server. Claims name it to other workers. It is set before the first
+	// activity.
+	Identity string
+
 	// Observer answers Look; nil for none. It is set before the first activity.
 	Observer Observer
 
@@ -39,6 +46,10 @@ type Activities struct {
 	slotFor time.Duration // for which it keeps its slot at least
 	lookFor time.Duration // that a look may take
 	waiting waitingRoom
+	renew   time.Duration // between two renewals of a claim
+	sights  sights
+
+	activityOf func(context.Context) string // the name of an activity
 
 	ctx    context.Context // ends when the worker closes; data sets are opened under it
 	cancel context.CancelFunc
@@ -58,9 +69,15 @@ func New(store storage.Store, backend trainer.Backend, log *slog.Logger) *Activi
 		ctx: ctx, cancel: cancel,
 		store: store, ledger: ledger.New(store), backend: backend, log: log,
 		memory: hostmem.New(), now: time.Now, beat: time.Second, room: 5 * time.Second, slotFor: time.Minute,
-		lookFor: 20 * time.Second,
+		lookFor: 20 * time.Second, renew: renewEvery, activityOf: activityOf, Identity: identity(),
 		headers: map[string]*plan.Header{}, sets: map[string]*openSet{}, opened: map[string]bool{},
 	}
+}
+
+// identity names this process to other workers, for a worker that has no name of its own.
+func identity() string {
+	host, _ := os.Hostname()
+	return fmt.Sprintf("%d@%s", os.Getpid(), cmp.Or(host, "unknown"))
 }
 
 // Unsaved says, when the worker has stopped, why a stage could not save what it had trained

@@ -69,8 +69,9 @@ func errorKinds() []errorKind {
 		{is(activity.ErrActivityReset), "Reset", ofNobody, time.Second},
 		// An attempt that was replaced by a later one of the same activity reports to
 		// nobody. So Temporal learns of a fence only if another sweep trains the same
-		// cell. If that one has ended at the next try, its result is found.
-		{is(storage.ErrFenced), "Fenced", ofNobody, 5 * time.Minute},
+		// cell. The next try looks whether that one is alive, before it claims anything.
+		{is(storage.ErrFenced), "Fenced", ofNobody, 5 * time.Second},
+		{is(ErrElsewhere), "HeldElsewhere", ofNobody, 5 * time.Second},
 		{is(ErrConfig), "BadConfig", ofCell, 0},
 		{is(ErrDataChanged), "DataChanged", ofCell, 0},
 		{is(data.ErrTouched), "DataTouched", ofNobody, time.Second},

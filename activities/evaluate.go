@@ -24,7 +24,7 @@ func (a *Activities) Evaluate(ctx context.Context, ref protocol.CellRef) (plan.B
 	return plan.BriefOf(metrics), nil
 }
 
-func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) (trainer.Metrics, error) {
+func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) (metrics trainer.Metrics, err error) {
 	r, err := a.load(ctx, ref)
 	if err != nil {
 		return trainer.Metrics{}, err
@@ -37,9 +37,24 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) (traine
 	} else if done != nil {
 		return done.Metrics, a.removeCheckpoints(ctx, r.id)
 	}
+	checkpoints, err := storage.NewCheckpoints(a.store, r.id, a.log)
+	if err != nil {
+		return trainer.Metrics{}, err
+	}
+	k := a.claiming(ctx, checkpoints, r.id, progress.doing)
+	returned := false
+	defer func() { k.end(ctx, returned, err) }()
+	metrics, err = a.evaluateClaimed(ctx, ref, r, k, progress)
+	returned = true
+	return metrics, err
+}
+
+// evaluateClaimed is evaluate for a run without a result. No other sweep evaluates the run meanwhile.
+func (a *Activities) evaluateClaimed(
+	ctx context.Context, ref protocol.CellRef, r *run, k *claiming, progress *progress,
+) (trainer.Metrics, error) {
 	progress.trained()
-	progress.doing("evaluating")
-	result, state, release, err := a.measure(ctx, r, progress)
+	result, state, release, err := a.measure(ctx, r, k, progress)
 	if err != nil {
 		return trainer.Metrics{}, err
 	}
@@ -64,14 +79,15 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) (traine
 	if err := a.ledger.DeleteFailure(ctx, ref.Sweep, r.cell.ID); err != nil {
 		return trainer.Metrics{}, err
 	}
+	k.halt() // a renewal would leave something behind
 	return stored.Metrics, a.removeCheckpoints(ctx, r.id)
 }
 
-// measure reads the last checkpoint of a run and measures its model. It returns the result and the state that belongs
-// to it, without moments, which takes memory until release is called. The error is ErrStopping if the worker is told to
-// stop.
+// measure waits until no other sweep has the run, claims its folder, reads its last checkpoint and measures its model. It
+// returns the result and the state that belongs to it, without moments, which takes memory until release is called. The
+// error is ErrStopping if the worker is told to stop.
 func (a *Activities) measure(
-	ctx context.Context, r *run, progress *progress,
+	ctx context.Context, r *run, k *claiming, progress *progress,
 ) (result ledger.Result, state *trainer.State, release func(), err error) {
 	ctx, end := untilStop(ctx)
 	defer end()
@@ -82,6 +98,10 @@ func (a *Activities) measure(
 		return ledger.Result{}, nil, nil, interrupted(ctx, err)
 	}
 	cfg := r.cell.Config
+	if err := k.look(ctx); err != nil {
+		return fail(err)
+	}
+	progress.doing("evaluating")
 	set, err := a.data(ctx, r.header, progress)
 	if err != nil {
 		return fail(err)
@@ -91,6 +111,9 @@ func (a *Activities) measure(
 		return fail(err)
 	}
 	if release, err = a.memory.Reserve(hostmem.Bytes(a.backend, cfg)); err != nil {
+		return fail(err)
+	}
+	if _, err := k.take(ctx); err != nil {
 		return fail(err)
 	}
 	state = trainer.NewState(cfg)

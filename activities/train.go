@@ -26,7 +26,7 @@ func (a *Activities) TrainStage(ctx context.Context, ref protocol.StageRef) (pro
 	return t, outcome(ctx, err)
 }
 
-func (a *Activities) trainStage(ctx context.Context, ref protocol.StageRef) (protocol.Trained, error) {
+func (a *Activities) trainStage(ctx context.Context, ref protocol.StageRef) (out protocol.Trained, err error) {
 	done := protocol.Trained{Reached: ref.To}
 	r, err := a.load(ctx, ref.CellRef)
 	if err != nil {
@@ -36,7 +36,22 @@ func (a *Activities) trainStage(ctx context.Context, ref protocol.StageRef) (pro
 	defer stop()
 	defer a.waiting.begin()()
 	t := &training{a: a, run: r, ref: ref, progress: progress}
-	defer t.close()
+	returned := false
+	defer func() {
+		if t.loop != nil {
+			a.log.Info("trained", "folder", t.claiming.folder, "attempt", t.claiming.claim.Attempt(),
+				"from", t.firstStep, "to", t.loop.Step())
+		}
+		t.close()
+		t.claiming.end(ctx, returned, err)
+	}()
+	out, err = t.openAndTrain(ctx, done)
+	returned = true
+	return out, err
+}
+
+// openAndTrain is the attempt between its first heartbeat and its end.
+func (t *training) openAndTrain(ctx context.Context, done protocol.Trained) (protocol.Trained, error) {
 	if todo, err := t.openUnlessStopped(ctx); !todo || err != nil {
 		return done, err
 	}
@@ -49,6 +64,7 @@ type training struct {
 	*run
 	ref      protocol.StageRef
 	progress *progress
+	claiming *claiming // nil before the stage's folder is known
 
 	data        *attemptData
 	loop        *trainer.Loop
@@ -88,12 +104,21 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	if err := t.a.backend.Unsupported(t.cell.Config); err != nil {
 		return false, fmt.Errorf("train on %s: %w", t.a.backend.Name(), err)
 	}
-	t.progress.doing("opening the data")
-	if t.data, err = t.a.data(ctx, t.header, t.progress); err != nil {
-		return false, err
-	}
 	from, err := t.a.origins(ctx, t.run, t.ref.Level, t.ref.To)
 	if err != nil {
+		return false, err
+	}
+	t.claiming = t.a.claiming(ctx, from[0].Checkpoints, from[0].Folder, t.progress.doing)
+	// Who has the folder is of no matter if there is nothing to train: it may train a later stage.
+	if stored, err := from.isStored(ctx, t.ref.To); err != nil {
+		return false, err
+	} else if !stored {
+		if err := t.claiming.look(ctx); err != nil {
+			return false, err
+		}
+	}
+	t.progress.doing("opening the data")
+	if t.data, err = t.a.data(ctx, t.header, t.progress); err != nil {
 		return false, err
 	}
 	cfg := t.cell.Config
@@ -106,7 +131,7 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 		return false, err
 	}
 	t.progress.doing("reading the checkpoint")
-	start, claim, err := from.claimAndRestore(ctx, cfg, t.ref.To, t.a.beginning(t.header))
+	start, claim, err := from.claimAndRestore(ctx, cfg, t.ref.To, t.a.beginning(t.header), t.claiming.take)
 	if err != nil || claim == nil {
 		return false, err
 	}
@@ -179,6 +204,9 @@ func (t *training) train(ctx context.Context) error {
 			if err := t.deaths.step(s); err != nil {
 				return err
 			}
+		}
+		if err := t.claiming.lost(); err != nil {
+			return err
 		}
 		t.loss = s.Loss
 		now := t.a.now()

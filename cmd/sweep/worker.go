@@ -47,6 +47,7 @@ func startWorkers(c client.Client, store storage.Store, device trainingDevice, l
 		MaxHeartbeatThrottleInterval:     heartbeatInterval,
 		DefaultHeartbeatThrottleInterval: heartbeatInterval,
 	}
+	a.Identity = light.Identity
 	training := light
 	training.DisableWorkflowWorker = true
 	training.MaxConcurrentActivityExecutionSize = device.slots
