@@ -135,6 +135,12 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	if err != nil || claim == nil {
 		return false, err
 	}
+	if t.alone() {
+		// A rival may have finished the run, and removed its folder, since the first look for its result.
+		if result, err := t.a.result(ctx, t.id); result != nil || err != nil {
+			return false, err
+		}
+	}
 	t.a.log.Info("training", "folder", from[0].Folder, "cell", t.cell.ID, "level", t.ref.Level,
 		"from", start.Step, "to", t.ref.To, "attempt", claim.Attempt())
 	t.progress.startAt(start.Step)
