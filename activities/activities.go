@@ -1,8 +1,11 @@
 package activities
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -55,6 +58,8 @@ type Activities struct {
 	early   time.Duration // after which a suspected stage saves its first checkpoint at the latest
 	alone   time.Duration // for which a suspected stage trains alone at most
 	wait    patience      // at the gate
+	renew   time.Duration // between two renewals of a claim
+	sights  sights
 
 	activityOf func(context.Context) string // the name of an activity
 
@@ -76,10 +81,17 @@ func New(store storage.Store, backend trainer.Backend, log *slog.Logger) *Activi
 		ctx: ctx, cancel: cancel,
 		store: store, ledger: ledger.New(store), backend: backend, log: log,
 		memory: hostmem.New(), now: time.Now, beat: time.Second, room: 5 * time.Second, slotFor: time.Minute,
-		lookFor: 20 * time.Second, refused: newUnfitness(), handOn: refuseFor, activityOf: activityOf,
-		early: 10 * time.Second, alone: 10 * time.Minute, wait: patience{15 * time.Second, 10 * time.Minute},
+		lookFor: 20 * time.Second, refused: newUnfitness(), handOn: refuseFor, activityOf: activityOf, Worker: ownName(),
+		early: 10 * time.Second, alone: 10 * time.Minute, renew: renewEvery,
+		wait:    patience{15 * time.Second, 10 * time.Minute},
 		headers: map[string]*plan.Header{}, sets: map[string]*openSet{}, opened: map[string]bool{},
 	}
+}
+
+// ownName names this process to other workers, for a worker that has no name of its own.
+func ownName() string {
+	host, _ := os.Hostname()
+	return fmt.Sprintf("%d@%s", os.Getpid(), cmp.Or(host, "unknown"))
 }
 
 // Unsaved says, when the worker has stopped, why a stage could not save what it had trained

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"github.com/topksweep/sweep/storage"
 )
 
 var (
@@ -213,17 +211,20 @@ func (p *pass) close() {
 }
 
 // enter lets an attempt at a stage, or at an evaluation, train in this process: beside others, or alone if earlier
-// attempts at it died. c is its folder; doing is what died, "training" or "evaluation". The error wraps ErrDied if too
+// attempts at it died. k has looked at its folder; doing is what died, "training" or "evaluation". The error wraps ErrDied if too
 // many did, and ErrAloneHere if the attempt cannot train here now.
 func (a *Activities) enter(
-	ctx context.Context, p *pass, c *storage.Checkpoints, doing string, progress *progress,
-) (suspected bool, err error) {
-	if suspected, err = a.judge(ctx, c, a.holder(ctx, false), doing); err != nil {
-		return false, err
+	ctx context.Context, p *pass, k *claiming, doing string, progress *progress,
+) error {
+	suspected, err := a.judge(ctx, k.checkpoints, k.holder, doing)
+	if err != nil {
+		return err
 	}
 	progress.doing("waiting while another stage trains alone here")
 	if suspected {
 		progress.doing("waiting until it can train alone here: an attempt at it died")
 	}
-	return suspected, p.enter(ctx, suspected, a.wait)
+	k.suspected = suspected
+	k.holder.Alone = k.holder.Alone || suspected
+	return p.enter(ctx, suspected, a.wait)
 }

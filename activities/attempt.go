@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -74,7 +75,10 @@ func (at *attempt) shows(p *progress) {
 }
 
 // A panicError is a panic in an activity.
-type panicError struct{ value any }
+type panicError struct {
+	value any
+	stack []byte
+}
 
 func (e panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
@@ -93,8 +97,10 @@ func try[T any](ctx context.Context, a *Activities, do func(context.Context) (T,
 	ctx = context.WithValue(ctx, attemptKey{}, at)
 	defer func() {
 		if p := recover(); p != nil {
-			a.log.Error("panic in an activity", "panic", p, "stack", string(debug.Stack()))
-			err = panicError{p}
+			err = panicError{p, debug.Stack()}
+		}
+		if p := (panicError{}); errors.As(err, &p) {
+			a.log.Error("panic in an activity", "panic", p.value, "stack", string(p.stack))
 		}
 		if err != nil {
 			var none T

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 
@@ -37,9 +38,10 @@ type classedModel struct {
 
 func (m classedModel) Hardware() trainer.Hardware { return trainer.Hardware{Class: m.class} }
 
-// as makes a worker one whose hardware is of a class.
-func (w *testWorker) as(class string) *testWorker {
+// ofClass makes a worker one whose hardware is of a class.
+func (w *testWorker) ofClass(class string) *testWorker {
 	w.hooks.Backend = classed{w.hooks.Backend, class}
+	w.Patience = time.Hour // with a worker of another class
 	return w
 }
 
@@ -53,7 +55,7 @@ func isOtherClass(err error) bool {
 func TestOtherClass(t *testing.T) {
 	store, p := openDir(t), makePlan(t, nil)
 	submit(t, store, p)
-	stopped := newWorker(t, store, p).as("a")
+	stopped := newWorker(t, store, p).ofClass("a")
 	stopped.hooks.after = func(done int64) {
 		if done == 20 {
 			close(stopped.stop)
@@ -63,7 +65,7 @@ func TestOtherClass(t *testing.T) {
 	if err := stopped.train(); err == nil {
 		t.Fatal("the stage was not stopped")
 	}
-	other := newWorker(t, store, p).as("b")
+	other := newWorker(t, store, p).ofClass("b")
 	err := other.train()
 	if !isOtherClass(err) || !strings.Contains(err.Error(), "step 20 was trained on a") ||
 		!strings.Contains(err.Error(), "--mix-classes") {
@@ -72,7 +74,7 @@ func TestOtherClass(t *testing.T) {
 	if objects, err := store.List(t.Context(), "stages/"+other.id()+"/claims/"); err != nil || len(objects) != 1 {
 		t.Errorf("%d claims, %v: a worker of another class must not claim the folder", len(objects), err)
 	}
-	same := newWorker(t, store, p).as("a")
+	same := newWorker(t, store, p).ofClass("a")
 	if err := same.train(); err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +103,7 @@ func TestOtherClass(t *testing.T) {
 func TestMixClasses(t *testing.T) {
 	store, p := openDir(t), makePlan(t, nil)
 	submit(t, store, p)
-	first := newWorker(t, store, p).as("a")
+	first := newWorker(t, store, p).ofClass("a")
 	first.hooks.after = func(done int64) {
 		if done == 20 {
 			close(first.stop)
@@ -111,7 +113,7 @@ func TestMixClasses(t *testing.T) {
 	if err := first.train(); err == nil {
 		t.Fatal("the stage was not stopped")
 	}
-	w := newWorker(t, store, p).as("b")
+	w := newWorker(t, store, p).ofClass("b")
 	stage := w.stage(1)
 	stage.MixClasses = true
 	if err := w.run("TrainStage", stage); err != nil {

@@ -1,17 +1,12 @@
 package activities
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
-	"runtime/debug"
 	"strings"
 	"time"
-
-	"go.temporal.io/sdk/activity"
 
 	"github.com/topksweep/sweep/storage"
 )
@@ -89,9 +84,6 @@ func (d deaths) String() string {
 	return strings.Join(all, "; ")
 }
 
-// renewEvery is how often an attempt renews its claim.
-const renewEvery = 5 * time.Second
-
 // howItDied says how an attempt ended.
 func howItDied(at storage.Attempt) string {
 	if at.Ended != nil {
@@ -139,46 +131,11 @@ func (a *Activities) judge(
 	return false, verdict
 }
 
-// A holding is the claim that an attempt holds on a checkpoint folder, from when it asks for one to its end.
-type holding struct {
-	claim *storage.Claim       // nil before it has one
-	step  func() (step int64)  // that the attempt has come to; nil before it trains
-	saved func() (newest bool) // its claim is that of a checkpoint, which says how the attempt ended; nil for never
-}
-
-// end ends the claim of an attempt that returns err, or that panics: p is what recover has returned. It returns the
-// error of the attempt. It writes nothing where the attempt has done its work, and its checkpoint says so.
-func (h *holding) end(ctx context.Context, log *slog.Logger, err error, p any) error {
-	if p != nil {
-		log.Error("panic in an activity", "panic", p, "stack", string(debug.Stack()))
-		err = panicked{p}
-	}
-	if h.claim == nil || err == nil && h.saved != nil && h.saved() {
-		return err
-	}
-	why := endOf(ctx, err, h.step)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
-	defer cancel()
-	if e := h.claim.End(ctx, why); e != nil {
-		log.Warn("how an attempt ended could not be stored: it will look as if its process were gone",
-			"attempt", h.claim.Attempt(), "error", e)
-	}
-	return err
-}
-
-// endWithin is how long it may take to store how an attempt ended.
-const endWithin = 5 * time.Second
-
-// panicked is a panic of an activity.
-type panicked struct{ value any }
-
-func (p panicked) Error() string { return fmt.Sprintf("panic: %v", p.value) }
-
 // endOf says how an attempt that has claimed its folder ended: with an explanation, or not. What is explained is of a
 // kind in the table of errors, or an error of the store or of a context, none of which says anything against the stage.
 func endOf(ctx context.Context, err error, step func() int64) storage.End {
 	if err == nil {
-		return storage.End{}
+		return storage.End{Why: "done"}
 	}
 	why := firstLine(err.Error())
 	if isExplained(ctx, err) {
@@ -209,17 +166,4 @@ func firstLine(message string) string {
 		message = strings.ToValidUTF8(message[:maxEndWhy-len("…")], "") + "…"
 	}
 	return message
-}
-
-// holder is the holder of the claims of an attempt. alone says that a gate keeps all else from training beside it.
-func (a *Activities) holder(ctx context.Context, alone bool) storage.Holder {
-	return storage.Holder{
-		By: cmp.Or(a.Worker, "a worker"), Activity: a.activityOf(ctx), Alone: alone || a.Slots == 1,
-	}
-}
-
-// activityOf names an activity: all its attempts have the name, and nothing else has it.
-func activityOf(ctx context.Context) string {
-	info := activity.GetInfo(ctx)
-	return fmt.Sprintf("%s/%s/%s", info.WorkflowExecution.ID, info.WorkflowExecution.RunID, info.ActivityID)
 }

@@ -65,6 +65,9 @@ type broken struct {
 	save func() error
 }
 
+// OfClass implements trainer.Backend: it stays broken.
+func (b *broken) OfClass(string) (trainer.Backend, error) { return b, nil }
+
 func (b *broken) New(c trainer.Config, s *trainer.State, data trainer.Batches) (trainer.Model, error) {
 	if b.new != nil {
 		if err := b.new(); err != nil {
@@ -233,6 +236,7 @@ func (w *testWorker) dies(alone bool) {
 	if _, err := w.checkpoints().Claim(w.T.Context(), by); err != nil {
 		w.Fatal(err)
 	}
+	w.renew = 20 * time.Millisecond // whoever looks at the claim soon knows that it is dead
 }
 
 // A machine that goes down each day never fails a cell that has come to a new checkpoint in between. Other sweeps, and
@@ -364,7 +368,11 @@ func TestStepsAside(t *testing.T) {
 				wantType(t, other(), "AloneHere", true)
 			}
 			if done == 15 {
-				when(func() bool { return len(w.manifests()) > 0 })
+				when(func() bool {
+					w.gate.mu.Lock()
+					defer w.gate.mu.Unlock()
+					return w.gate.alone == nil
+				})
 				step.Store(2)
 				if err := other(); err != nil {
 					t.Errorf("beside one with a new checkpoint: %v", err)

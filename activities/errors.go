@@ -86,8 +86,9 @@ func errorKinds() []errorKind {
 		{matches: is(activity.ErrActivityReset), name: "Reset", of: ofNobody, after: soon},
 		// An attempt that was replaced by a later one of the same activity reports to
 		// nobody. So Temporal learns of a fence only if another sweep trains the same
-		// cell. If that one has ended at the next try, its result is found.
-		{matches: is(storage.ErrFenced), name: "Fenced", of: ofNobody, after: 5 * time.Minute},
+		// cell. The next try looks whether that one is alive, before it claims anything.
+		{matches: is(storage.ErrFenced), name: "Fenced", of: ofNobody, after: 5 * time.Second},
+		{matches: is(ErrElsewhere), name: "HeldElsewhere", of: ofNobody, after: 5 * time.Second},
 		// A suspected stage trains alone for some ten seconds. Meanwhile another worker may take the attempt.
 		{matches: is(ErrSteppedAside), name: "SteppedAside", of: ofNobody, after: 5 * time.Second},
 		{matches: is(ErrAloneHere), name: "AloneHere", of: ofNobody, after: 5 * time.Second},

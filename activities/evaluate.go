@@ -39,13 +39,23 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) (metric
 	} else if done != nil {
 		return done.Metrics, a.removeCheckpoints(ctx, r.id)
 	}
+	checkpoints, err := storage.NewCheckpoints(a.store, r.id, a.log)
+	if err != nil {
+		return trainer.Metrics{}, err
+	}
+	k := a.claiming(ctx, checkpoints, r.id, progress.doing)
+	defer func() { err = k.end(ctx, err, recover()) }()
+	return a.evaluateClaimed(ctx, ref, r, k, progress)
+}
+
+// evaluateClaimed is evaluate for a run without a result. No other sweep evaluates the run meanwhile.
+func (a *Activities) evaluateClaimed(
+	ctx context.Context, ref protocol.CellRef, r *run, k *claiming, progress *progress,
+) (trainer.Metrics, error) {
 	progress.trained()
-	progress.doing("evaluating")
-	var held holding
-	defer func() { err = held.end(ctx, a.log, err, recover()) }()
 	within, pass := a.gate.pass(ctx)
 	defer pass.close()
-	result, state, release, err := a.measure(within, r, ref, progress, pass, &held)
+	result, state, release, err := a.measure(within, r, ref, k, progress, pass)
 	if err != nil {
 		return trainer.Metrics{}, err
 	}
@@ -70,14 +80,15 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) (metric
 	if err := a.ledger.DeleteFailure(ctx, ref.Sweep, r.cell.ID); err != nil {
 		return trainer.Metrics{}, err
 	}
+	k.halt() // a renewal would leave something behind
 	return stored.Metrics, a.removeCheckpoints(ctx, r.id)
 }
 
-// measure reads the last checkpoint of a run and measures its model. It returns the result and the state that belongs
-// to it, without moments, which takes memory until release is called. From then on held has the claim of the run's
-// folder. The error is ErrStopping if the worker is told to stop.
+// measure waits until no other sweep has the run, claims its folder, reads its last checkpoint and measures its model.
+// It returns the result and the state that belongs to it, without moments, which takes memory until release is called.
+// The error is ErrStopping if the worker is told to stop.
 func (a *Activities) measure(
-	ctx context.Context, r *run, ref protocol.CellRef, progress *progress, pass *pass, held *holding,
+	ctx context.Context, r *run, ref protocol.CellRef, k *claiming, progress *progress, pass *pass,
 ) (result ledger.Result, state *trainer.State, release func(), err error) {
 	ctx, end := untilStop(ctx)
 	defer end()
@@ -96,8 +107,10 @@ func (a *Activities) measure(
 	if err := rule.checkLast(ctx, from, int64(cfg.Steps)); err != nil {
 		return fail(err)
 	}
-	suspected, err := a.enter(ctx, pass, from[0].Checkpoints, "evaluation", progress)
-	if err != nil {
+	if err := k.look(ctx); err != nil {
+		return fail(err)
+	}
+	if err := a.enter(ctx, pass, k, "evaluation", progress); err != nil {
 		return fail(err)
 	}
 	progress.doing("evaluating")
@@ -108,7 +121,7 @@ func (a *Activities) measure(
 	if release, err = a.memory.Reserve(hostmem.Bytes(a.backend, cfg)); err != nil {
 		return fail(err)
 	}
-	if held.claim, err = from[0].Claim(ctx, a.holder(ctx, suspected)); err != nil {
+	if _, err := k.take(ctx); err != nil {
 		return fail(err)
 	}
 	attemptOf(ctx).claim()

@@ -209,22 +209,29 @@ func decoder(c trainer.Config, s *trainer.State) func(*storage.Manifest, io.Read
 	return func(m *storage.Manifest, r io.Reader) error { return trainer.Decode(r, m.Size, c, s) }
 }
 
-// claimAndRestore claims a stage's own folder and loads the state to begin with. That is
-// the last one of the stage if there is nothing to train. The claim is nil if the attempt
-// has none.
+// isStored says that a listing shows the last checkpoint of a stage that ends at step to in
+// its own folder.
+func (o origins) isStored(ctx context.Context, to int) (bool, error) {
+	step, ok, err := o[0].Newest(ctx, int64(to))
+	return ok && step == int64(to), err
+}
+
+// claimAndRestore claims a stage's own folder by take and loads the state to begin with. That is
+// the last one of the stage if there is nothing to train. The claim is nil if the attempt has none.
 func (o origins) claimAndRestore(
-	ctx context.Context, c trainer.Config, to int, rule classRule, begin beginning, by storage.Holder,
+	ctx context.Context, c trainer.Config, to int, rule classRule, begin beginning,
+	take func(context.Context) (*storage.Claim, error),
 ) (*start, *storage.Claim, error) {
 	// Look without a claim first. Claiming would stop an attempt that trains a later
 	// stage in the same folder.
-	if step, ok, err := o[0].Newest(ctx, int64(to)); err != nil {
+	if stored, err := o.isStored(ctx, to); err != nil {
 		return nil, nil, err
-	} else if ok && step == int64(to) {
+	} else if stored {
 		if s, err := o.restore(ctx, c, rule, begin); err != nil || s.Step == int64(to) {
 			return s, nil, err
 		}
 	}
-	claim, err := o[0].Claim(ctx, by)
+	claim, err := take(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -29,8 +29,8 @@ func (a *Activities) TrainStage(ctx context.Context, ref protocol.StageRef) (pro
 	})
 }
 
-func (a *Activities) trainStage(ctx context.Context, ref protocol.StageRef) (done protocol.Trained, err error) {
-	done = protocol.Trained{Reached: ref.To}
+func (a *Activities) trainStage(ctx context.Context, ref protocol.StageRef) (out protocol.Trained, err error) {
+	done := protocol.Trained{Reached: ref.To}
 	r, err := a.load(ctx, ref.CellRef)
 	if err != nil {
 		return done, err
@@ -41,8 +41,15 @@ func (a *Activities) trainStage(ctx context.Context, ref protocol.StageRef) (don
 	t := &training{a: a, run: r, ref: ref, progress: progress}
 	ctx, t.pass = a.gate.pass(ctx)
 	defer t.pass.close()
-	defer t.close()
-	defer func() { err = t.held.end(ctx, a.log, err, recover()) }()
+	defer func() {
+		p := recover()
+		if t.loop != nil {
+			a.log.Info("trained", "folder", t.claiming.folder, "attempt", t.claiming.claim.Attempt(),
+				"from", t.firstStep, "to", t.loop.Step())
+		}
+		t.close()
+		err = t.claiming.end(ctx, err, p)
+	}()
 	if todo, err := t.openUnlessStopped(ctx); !todo || err != nil {
 		return done, err
 	}
@@ -55,6 +62,7 @@ type training struct {
 	*run
 	ref      protocol.StageRef
 	progress *progress
+	claiming *claiming // nil before the stage's folder is known
 
 	data        *attemptData
 	loop        *trainer.Loop
@@ -65,8 +73,6 @@ type training struct {
 	inOwnFolder bool        // it began at a checkpoint in the stage's own folder
 	release     func()      // of the host's memory
 	pass        *pass       // at the gate of the process
-	suspected   bool        // it trains alone until its first new checkpoint
-	held        holding     // of the stage's own folder
 }
 
 // openUnlessStopped is open, which ends with ErrStopping if the worker is told to stop meanwhile: reading a large
@@ -105,9 +111,17 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	if err := rule.check(ctx, from, t.ref.To); err != nil {
 		return false, err
 	}
-	t.suspected, err = t.a.enter(ctx, t.pass, from[0].Checkpoints, "training", t.progress)
-	if err != nil {
+	t.claiming = t.a.claiming(ctx, from[0].Checkpoints, from[0].Folder, t.progress.doing)
+	// Who has the folder is of no matter if there is nothing to train: it may train a later stage.
+	if stored, err := from.isStored(ctx, t.ref.To); err != nil {
 		return false, err
+	} else if !stored {
+		if err := t.claiming.look(ctx); err != nil {
+			return false, err
+		}
+		if err := t.a.enter(ctx, t.pass, t.claiming, "training", t.progress); err != nil {
+			return false, err
+		}
 	}
 	t.progress.doing("opening the data")
 	if t.data, err = t.a.data(ctx, t.header, t.progress); err != nil {
@@ -124,8 +138,7 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	}
 	t.progress.doing("reading the checkpoint")
 	start, claim, err := from.claimAndRestore(
-		ctx, cfg, t.ref.To, rule, t.a.beginning(t.header), t.a.holder(ctx, t.suspected))
-	t.held.claim = claim
+		ctx, cfg, t.ref.To, rule, t.a.beginning(t.header), t.claiming.take)
 	if err != nil || start.Step == int64(t.ref.To) {
 		return false, err
 	}
@@ -134,6 +147,12 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if t.alone() {
+		// A rival may have finished the run, and removed its folder, since the first look for its result.
+		if result, err := t.a.result(ctx, t.id); result != nil || err != nil {
+			return false, err
+		}
+	}
 	t.a.log.Info("training", "folder", from[0].Folder, "cell", t.cell.ID, "level", t.ref.Level,
 		"from", start.Step, "to", t.ref.To, "attempt", claim.Attempt())
 	t.progress.startAt(start.Step)
@@ -141,7 +160,7 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	if t.loop, err = trainer.Start(backend, cfg, start.State, t.data.Set); err != nil {
 		return false, err
 	}
-	t.held.step = t.loop.Step
+	t.claiming.step = t.loop.Step
 	t.progress.on(t.loop.Hardware())
 	if start.Step > 0 {
 		t.progress.saved(start.Step, start.saved)
@@ -159,8 +178,7 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 		onSaved: func(step int64, at time.Time) { t.pass.share(); t.progress.saved(step, at) },
 		buffer:  start.State, // the loop has its own copy: this memory holds checkpoints from here on
 	}
-	t.held.saved = func() bool { return !t.saver.savedAt.IsZero() }
-	if t.suspected {
+	if t.claiming.suspected {
 		t.saver.early = t.a.early
 	}
 	if t.alone() {
@@ -210,11 +228,14 @@ func (t *training) train(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := t.claiming.lost(); err != nil {
+			return err
+		}
 		t.loss = s.Loss
 		now := t.a.now()
 		t.progress.step(now, done, s, t.cell.Config.BatchSize)
-		if t.suspected && now.Sub(t.saver.began) >= t.a.alone {
-			t.suspected = false // it has done no harm for long, and the store may have no room for its checkpoints
+		if t.claiming.suspected && now.Sub(t.saver.began) >= t.a.alone {
+			t.claiming.suspected = false // it has done no harm for long, and the store may have no room for its checkpoints
 			t.pass.share()
 		}
 		select {

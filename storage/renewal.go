@@ -81,8 +81,9 @@ func (l *Claim) Renew(ctx context.Context) error {
 	return l.write(ctx, nil)
 }
 
-// End writes how the attempt ended, also if there is a newer claim. Where the folder was
-// removed with its claims it writes nothing. The first end counts.
+// End writes how the attempt ended, also if there is a newer claim. It writes nothing where
+// nobody would ask: if the folder was removed with its claims, or if there is a newer claim
+// and a checkpoint that is not older than this one. The first end counts.
 func (l *Claim) End(ctx context.Context, e End) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -93,7 +94,15 @@ func (l *Claim) End(ctx context.Context, e End) error {
 	if err != nil {
 		return err
 	}
-	if slices.Contains(numbers, l.attempt) {
+	asked := slices.Contains(numbers, l.attempt)
+	if asked && numbers[len(numbers)-1] > l.attempt {
+		saved, err := l.c.newestSaver(ctx)
+		if err != nil {
+			return err
+		}
+		asked = saved < l.attempt
+	}
+	if asked {
 		e.Fault, e.Why = bound(e.Fault), bound(e.Why)
 		if err := l.write(ctx, &e); err != nil {
 			return err
@@ -131,13 +140,9 @@ func (c *Checkpoints) Attempts(ctx context.Context) ([]Attempt, error) {
 	if err != nil {
 		return nil, err
 	}
-	manifests, err := c.manifests(ctx)
+	saved, err := c.newestSaver(ctx)
 	if err != nil {
 		return nil, err
-	}
-	saved := 0
-	for _, m := range manifests {
-		saved = max(saved, m.attempt)
 	}
 	var all []Attempt
 	for _, n := range numbers {
@@ -154,6 +159,15 @@ func (c *Checkpoints) Attempts(ctx context.Context) ([]Attempt, error) {
 		}
 	}
 	return all, nil
+}
+
+// newestSaver returns the newest attempt that has a checkpoint, 0 if none has.
+func (c *Checkpoints) newestSaver(ctx context.Context) (attempt int, err error) {
+	manifests, err := c.manifests(ctx)
+	for _, m := range manifests {
+		attempt = max(attempt, m.attempt)
+	}
+	return attempt, err
 }
 
 // attempt reads a claim and its renewals. The error wraps ErrNotFound if there is no such claim.

@@ -99,6 +99,20 @@ func TestRenewFenced(t *testing.T) {
 	}
 }
 
+// A fenced attempt whose folder has a newer checkpoint leaves nothing: nobody asks how it ended.
+func TestEndAfterNewerCheckpoint(t *testing.T) {
+	r := newRig(t)
+	old := r.claimAs("old")
+	r.save(r.claimAs("new"), 10, "ten")
+	before := r.keys()
+	if err := old.End(t.Context(), storage.End{Fault: "unknown"}); err != nil {
+		t.Error(err)
+	}
+	if !slices.Equal(r.keys(), before) {
+		t.Errorf("left %q", r.keys())
+	}
+}
+
 // Whoever wakes up after a folder was removed must leave nothing in it.
 func TestRenewInRemovedFolder(t *testing.T) {
 	r := newRig(t)
