@@ -28,6 +28,14 @@ type Activities struct {
 	// Observer answers Look; nil for none. It is set before the first activity.
 	Observer Observer
 
+	// StuckAfter is how long an attempt may do nothing before it is ended as stuck; 0 is for ever. New sets it. It is
+	// changed before the first activity.
+	StuckAfter time.Duration
+
+	// OnLost, if not nil, is called when an attempt that is stuck does not end: its goroutine hangs, perhaps for ever,
+	// and no other attempt should have its slot. It is set before the first activity.
+	OnLost func(why error)
+
 	store   storage.Store // for checkpoints and models
 	ledger  *ledger.Ledger
 	backend trainer.Backend
@@ -40,6 +48,9 @@ type Activities struct {
 	lookFor time.Duration // that a look may take
 	waiting waitingRoom
 
+	stuckGrace time.Duration // see stuckGrace, the constant
+	saveWithin time.Duration // see saveWithin, the constant
+
 	ctx    context.Context // ends when the worker closes; data sets are opened under it
 	cancel context.CancelFunc
 
@@ -48,17 +59,19 @@ type Activities struct {
 	sets    map[string]*openSet     // by fingerprint
 	opened  map[string]bool         // fingerprints of the data that this worker has opened
 	unsaved error                   // see Unsaved
+	lost    int                     // attempts that hang
 }
 
 // New returns the activities of a worker that trains on backend and keeps
 // everything in store. Close ends them.
 func New(store storage.Store, backend trainer.Backend, log *slog.Logger) *Activities {
 	ctx, cancel := context.WithCancel(context.Background())
+	store = watchedStore{store}
 	return &Activities{
 		ctx: ctx, cancel: cancel,
 		store: store, ledger: ledger.New(store), backend: backend, log: log,
 		memory: hostmem.New(), now: time.Now, beat: time.Second, room: 5 * time.Second, slotFor: time.Minute,
-		lookFor: 20 * time.Second,
+		lookFor: 20 * time.Second, StuckAfter: stuckAfter, stuckGrace: stuckGrace, saveWithin: saveWithin,
 		headers: map[string]*plan.Header{}, sets: map[string]*openSet{}, opened: map[string]bool{},
 	}
 }

@@ -234,7 +234,7 @@ func (k *checkpointer) trySave(ctx context.Context, step int64, body *trainer.Bo
 	}
 	meta[metaSaved] = k.now().UTC().Format(time.RFC3339)
 	m, err := k.claim.Save(ctx, storage.Checkpoint{
-		Step: step, Format: checkpointFormat, Meta: meta, Body: body, Size: body.Size(),
+		Step: step, Format: checkpointFormat, Meta: meta, Body: watchedBody{body, watchOf(ctx)}, Size: body.Size(),
 	})
 	if err != nil {
 		return err

@@ -63,6 +63,7 @@ type errorKind struct {
 func errorKinds() []errorKind {
 	return []errorKind{
 		{is(ErrStopping), "WorkerStopping", ofNobody, time.Second},
+		{is(ErrStuck), "Stuck", ofWorker, 10 * time.Second},
 		// Somebody has paused the activity, in the Web UI or by a rule: no attempt begins until it is unpaused. Or it is
 		// reset, and the next attempt is its first. A stage has saved its state in both cases.
 		{is(activity.ErrActivityPaused), "Paused", ofNobody, 0},

@@ -17,21 +17,26 @@ import (
 // before. When the worker is told to stop while it measures, it ends with ErrStopping, and
 // another worker begins again.
 func (a *Activities) Evaluate(ctx context.Context, ref protocol.CellRef) (plan.Brief, error) {
-	metrics, err := a.evaluate(ctx, ref)
+	progress, stop := a.startProgress(ctx, protocol.StageRef{CellRef: ref})
+	defer stop()
+	defer a.waiting.begin()()
+	metrics, err := watched(ctx, a, progress, func(ctx context.Context) (trainer.Metrics, error) {
+		return a.evaluate(ctx, ref, progress)
+	})
 	if err != nil {
 		return plan.Brief{}, outcome(ctx, err)
 	}
 	return plan.BriefOf(metrics), nil
 }
 
-func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) (trainer.Metrics, error) {
+func (a *Activities) evaluate(
+	ctx context.Context, ref protocol.CellRef, progress *progress,
+) (trainer.Metrics, error) {
 	r, err := a.load(ctx, ref)
 	if err != nil {
 		return trainer.Metrics{}, err
 	}
-	progress, stop := a.startProgress(ctx, protocol.StageRef{CellRef: ref, To: r.cell.Config.Steps}, r)
-	defer stop()
-	defer a.waiting.begin()()
+	progress.of(r)
 	if done, err := a.result(ctx, r.id); err != nil {
 		return trainer.Metrics{}, err
 	} else if done != nil {
@@ -53,7 +58,7 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) (traine
 		return trainer.Metrics{}, err
 	}
 	// The run is completed. What ends the activity from here on comes too late: it would count the run as canceled.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
+	ctx, cancel := a.savingContext(ctx)
 	defer cancel()
 	// The checkpoints go only if the result can be read. There may have been one, and a
 	// damaged one is found by the next try.
@@ -111,7 +116,7 @@ func (a *Activities) measure(
 	if err != nil {
 		return fail(err)
 	}
-	metrics, err := trainer.Evaluate(ctx, model, cfg, state, set, set.Directions())
+	metrics, err := trainer.Evaluate(counted(ctx), model, cfg, state, set, set.Directions())
 	if err != nil {
 		return fail(set.explain(ctx, err))
 	}

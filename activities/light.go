@@ -17,9 +17,12 @@ import (
 // is in the store, and the metrics of some of them (withBriefs).
 func (a *Activities) Prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan.Tree, error) {
 	defer a.heartbeat(ctx, noDetails)()
-	ctx, end := untilStop(ctx)
-	defer end()
-	trees, err := a.prepare(ctx, ref)
+	trees, err := watched(ctx, a, doing("preparing the sweep"), func(ctx context.Context) ([]plan.Tree, error) {
+		ctx, end := untilStop(ctx)
+		defer end()
+		trees, err := a.prepare(ctx, ref)
+		return trees, interrupted(ctx, err)
+	})
 	return trees, outcomeOrNoPlan(ctx, err)
 }
 
@@ -60,7 +63,9 @@ func (a *Activities) prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan
 // removes notes, since those runs wait to be trained again.
 func (a *Activities) RecordFailure(ctx context.Context, in protocol.FailInput) ([]int, error) {
 	defer a.heartbeat(ctx, noDetails)()
-	noted, err := a.recordFailure(ctx, in)
+	noted, err := watched(ctx, a, doing("noting failures"), func(ctx context.Context) ([]int, error) {
+		return a.recordFailure(ctx, in)
+	})
 	return noted, outcome(ctx, err)
 }
 

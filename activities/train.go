@@ -22,19 +22,24 @@ import (
 // the worker is told to stop, it saves the state and ends with ErrStopping, and another
 // worker goes on. It returns the loss of the last step that it trained and kept.
 func (a *Activities) TrainStage(ctx context.Context, ref protocol.StageRef) (protocol.Trained, error) {
-	t, err := a.trainStage(ctx, ref)
+	progress, stop := a.startProgress(ctx, ref)
+	defer stop()
+	defer a.waiting.begin()()
+	t, err := watched(ctx, a, progress, func(ctx context.Context) (protocol.Trained, error) {
+		return a.trainStage(ctx, ref, progress)
+	})
 	return t, outcome(ctx, err)
 }
 
-func (a *Activities) trainStage(ctx context.Context, ref protocol.StageRef) (protocol.Trained, error) {
+func (a *Activities) trainStage(
+	ctx context.Context, ref protocol.StageRef, progress *progress,
+) (protocol.Trained, error) {
 	done := protocol.Trained{Reached: ref.To}
 	r, err := a.load(ctx, ref.CellRef)
 	if err != nil {
 		return done, err
 	}
-	progress, stop := a.startProgress(ctx, ref, r)
-	defer stop()
-	defer a.waiting.begin()()
+	progress.of(r)
 	t := &training{a: a, run: r, ref: ref, progress: progress}
 	defer t.close()
 	if todo, err := t.openUnlessStopped(ctx); !todo || err != nil {
@@ -114,7 +119,7 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 		"from", start.Step, "to", t.ref.To, "attempt", claim.Attempt())
 	t.progress.startAt(start.Step)
 	t.firstStep, t.inOwnFolder = int(start.Step), start.inOwnFolder
-	if t.loop, err = trainer.Start(t.a.backend, cfg, start.State, t.data.Set); err != nil {
+	if t.loop, err = trainer.Start(t.a.backend, cfg, start.State, t.data); err != nil {
 		return false, err
 	}
 	t.progress.on(t.loop.Hardware().Device)
@@ -183,6 +188,7 @@ func (t *training) train(ctx context.Context) error {
 		t.loss = s.Loss
 		now := t.a.now()
 		t.progress.step(now, done, s, t.cell.Config.BatchSize)
+		watchOf(ctx).move()
 		select {
 		case <-stopping:
 			return ErrStopping
@@ -192,7 +198,8 @@ func (t *training) train(ctx context.Context) error {
 	})
 }
 
-// saveWithin is how long a stage may take to save its state once.
+// saveWithin is how long a stage that is told to end may take to save its state. One that has come to its end may take
+// as long as it needs.
 const saveWithin = 5 * time.Minute
 
 // conclude saves what is trained, and says how far the stage has come. err is what
@@ -258,7 +265,7 @@ func (a *Activities) notSaved(cell string, err error, stopping bool) {
 // free room, such as the evaluation of another run, may be waiting for this slot. The
 // checkpoint that stays is one that this attempt has restored or saved.
 func (t *training) save(ctx context.Context, early bool, reached int) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
+	ctx, cancel := t.a.savingContext(ctx)
 	defer cancel()
 	err := t.saveOnce(ctx, early, reached)
 	if errors.Is(err, storage.ErrNoSpace) {
