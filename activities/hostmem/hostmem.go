@@ -52,6 +52,13 @@ func (p *Pool) Reserve(need int64) (release func(), err error) {
 	}), nil
 }
 
+// Reserved returns the bytes that runs have reserved now.
+func (p *Pool) Reserved() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.reserved
+}
+
 func gib(bytes int64) string { return fmt.Sprintf("%.2f GiB", float64(bytes)/(1<<30)) }
 
 // hostBackend is the name of the backend whose device is the host itself.
