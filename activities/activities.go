@@ -33,8 +33,9 @@ type Activities struct {
 	StuckAfter time.Duration
 
 	// OnLost, if not nil, is called when an attempt that is stuck does not end: its goroutine hangs, perhaps for ever,
-	// and no other attempt should have its slot. It is set before the first activity.
-	OnLost func(why error)
+	// and no other attempt should have its slot. inSlot says that it has a slot: it trains or evaluates. OnLost is set
+	// before the first activity.
+	OnLost func(why error, inSlot bool)
 
 	store   storage.Store // for checkpoints and models
 	ledger  *ledger.Ledger

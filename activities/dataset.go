@@ -233,7 +233,7 @@ func (a *Activities) Close() error {
 		return nil
 	}
 	var errs []error
-	late := time.NewTimer(a.stuckGrace)
+	late := time.NewTimer(a.grace())
 	defer late.Stop()
 	for _, s := range sets {
 		select {

@@ -20,6 +20,8 @@ const rateWindow = time.Second
 // not after steps, because one step with a large dictionary may take longer than the
 // heartbeat timeout.
 type progress struct {
+	inSlot bool // the activity takes a training slot
+
 	mu          sync.Mutex
 	beat        protocol.Heartbeat
 	windowStart time.Time // of the window over which the speed is measured
@@ -36,7 +38,7 @@ const medianOf = 31
 // startProgress sends heartbeats until stop is called. It begins before anything is read: a store that is slow must not
 // look like a worker that is gone.
 func (a *Activities) startProgress(ctx context.Context, ref protocol.StageRef) (p *progress, stop func()) {
-	p = &progress{beat: protocol.Heartbeat{
+	p = &progress{inSlot: true, beat: protocol.Heartbeat{
 		Cell: ref.Cell, Cells: ref.Cells, Steps: int64(ref.To), Doing: "reading the plan",
 	}}
 	return p, a.heartbeat(ctx, func() any { return p.get() })

@@ -16,7 +16,7 @@ var ErrStuck = errors.New("no progress")
 
 const (
 	stuckAfter  = 10 * time.Minute // without progress until an attempt is to end
-	stuckGrace  = time.Minute      // without progress that an attempt which is to end has for that
+	stuckGrace  = time.Minute      // without progress that an attempt which is to end has for that, or stuckAfter if less
 	stuckMedian = 50               // as many median steps of a run may always pass without progress
 )
 
@@ -135,7 +135,7 @@ func watched[T any](
 			ending := isTold(ctx)
 			limit := a.StuckAfter
 			if ending {
-				limit = a.stuckGrace
+				limit = a.grace()
 			}
 			still := s.look(now, a.beat)
 			if limit == 0 || still < max(limit, stuckMedian*progress.medianStep()) {
@@ -153,11 +153,19 @@ func watched[T any](
 				err = cause
 			}
 			err = fmt.Errorf("%w; it did not end when it was told to: what it waits for does not answer", err)
-			a.lose(err)
+			a.lose(err, progress.inSlot)
 			var none T
 			return none, err
 		}
 	}
+}
+
+// grace is how long an attempt that is told to end may do nothing.
+func (a *Activities) grace() time.Duration {
+	if a.StuckAfter > 0 {
+		return min(a.stuckGrace, a.StuckAfter)
+	}
+	return a.stuckGrace
 }
 
 // isTold says that an attempt is told to end: by its worker, its workflow, a person or its watch.
@@ -192,13 +200,13 @@ func (s *stillness) look(now time.Time, every time.Duration) time.Duration {
 }
 
 // lose notes that an attempt is given up.
-func (a *Activities) lose(err error) {
-	a.log.Error("an attempt hangs and is given up; its slot is set aside", "error", err)
+func (a *Activities) lose(err error, inSlot bool) {
+	a.log.Error("an attempt hangs and is given up", "error", err)
 	a.mu.Lock()
 	a.lost++
 	a.mu.Unlock()
 	if a.OnLost != nil {
-		a.OnLost(err)
+		a.OnLost(err, inSlot)
 	}
 }
 

@@ -46,7 +46,7 @@ func (w *testWorker) hurried() {
 // losses counts the attempts that a worker gives up.
 func (w *testWorker) losses() *atomic.Int64 {
 	var n atomic.Int64
-	w.OnLost = func(error) { n.Add(1) }
+	w.OnLost = func(error, bool) { n.Add(1) }
 	return &n
 }
 
@@ -339,4 +339,3 @@ func TestSaveOnASlowStore(t *testing.T) {
 		}
 	}
 }
-

@@ -22,7 +22,8 @@ func newWorkerCommand(env *environment) *cobra.Command {
 		Short: "Train runs for a Temporal server",
 		Long: `Take runs from a Temporal server and train them, until told to stop (Ctrl-C, SIGTERM):
 then what is in training is saved and handed back. Any number of workers may share a
-server; all must see the same store and the same data paths.`,
+server; all must see the same store and the same data paths. A worker in which a run
+hangs for ever saves the others and ends with status 1.`,
 		Example: `  sweep worker --address temporal:7233 --store /mnt/shared/sweep --slots 4
   sweep worker --backend cuda --gpus 0,1 --slots-per-gpu 2`,
 		Args: args(cobra.NoArgs),
@@ -56,7 +57,13 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 	}
 	fmt.Fprintf(env.errOut, "worker with %d slots on %s, store %s\n",
 		device.slots, device.backend.Name(), o.location.storeURL())
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case err := <-workers.hung.first:
+		fmt.Fprintf(env.errOut, "%v\nthis worker cannot be used any more; saving what else is in training\n", err)
+		workers.stop()
+		return fmt.Errorf("a run hangs here: %w; its run goes to another worker: see why, then start this one again", err)
+	}
 	workers.stop()
 	if errors.Is(context.Cause(ctx), errInterrupted) {
 		return nil

@@ -19,7 +19,8 @@ import (
 
 const (
 	// workerStopTimeout is how long a worker that must stop waits for its stages to
-	// save their state.
+	// save their state, and its evaluations end: activities give themselves a minute less for that. It holds for
+	// nothing else: what comes to its end while the worker is not told to stop has no deadline.
 	workerStopTimeout = 6 * time.Minute
 
 	// heartbeatInterval is how often the server gets the heartbeats of a stage. It is
@@ -31,6 +32,7 @@ const (
 // activities that only use the store, one with a slot for each run in training.
 type workers struct {
 	light, training worker.Worker
+	hung            *hung
 	activities      *activities.Activities
 }
 
@@ -49,11 +51,18 @@ func startWorkers(c client.Client, store storage.Store, device trainingDevice, l
 	}
 	training := light
 	training.DisableWorkflowWorker = true
-	training.MaxConcurrentActivityExecutionSize = device.slots
+	slots := newSlots(device.slots)
+	var err error
+	if training.Tuner, err = slots.tuner(); err != nil {
+		return nil, fmt.Errorf("start worker: %w", err)
+	}
+	hung := newHung(slots)
+	a.StuckAfter, a.OnLost = device.stuckAfter, hung.lost
 	w := &workers{
 		light:      worker.New(c, protocol.Queue, light),
 		training:   worker.New(c, protocol.TrainQueue(device.backend.Name()), training),
 		activities: a,
+		hung:       hung,
 	}
 	workflows.Register(w.light)
 	a.RegisterLight(w.light)
