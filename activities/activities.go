@@ -77,6 +77,10 @@ func New(store storage.Store, backend trainer.Backend, log *slog.Logger) *Activi
 	}
 }
 
+// LimitMemory keeps the memory of the process near what its runs have reserved, and beside bytes for what else it does.
+// It is for one worker of a process.
+func (a *Activities) LimitMemory(beside int64) { a.memory.Limit(beside) }
+
 // Unsaved says, when the worker has stopped, why a stage could not save what it had trained
 // since its last checkpoint: the newest such error, or nil if all is saved.
 func (a *Activities) Unsaved() error {

@@ -95,7 +95,7 @@ func (a *Activities) measure(
 	if err != nil {
 		return fail(err)
 	}
-	if release, err = a.memory.Reserve(hostmem.Bytes(a.backend, cfg)); err != nil {
+	if release, err = a.memory.Reserve(hostmem.Bytes(a.backend, cfg) + trainer.EvaluateBytes(cfg) + saveBytes); err != nil {
 		return fail(err)
 	}
 	state = trainer.NewState(cfg)

@@ -48,7 +48,7 @@ func (a *Activities) startProgress(ctx context.Context, ref protocol.StageRef) (
 func (p *progress) of(r *run) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.beat.Run, p.beat.Doing = r.header.Label(r.cell), ""
+	p.beat.Run, p.beat.Doing = r.header.Label(r.cell), "reading what is stored"
 	if p.beat.Steps == 0 { // an evaluation
 		p.beat.Steps = int64(r.cell.Config.Steps)
 	}

@@ -106,7 +106,7 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	if t.ref.Level.UntilDead() {
 		need += cfg.StateBytes() // the copy before a step in which a latent may die
 	}
-	need += trainer.HeldOutBytes(cfg)
+	need += trainer.HeldOutBytes(cfg) + saveBytes
 	if t.release, err = t.a.memory.Reserve(need); err != nil {
 		return false, err
 	}
@@ -290,6 +290,7 @@ func (t *training) close() {
 	if t.loop != nil {
 		t.loop.Close()
 	}
+	t.loop, t.saver, t.deaths, t.data = nil, nil, nil, nil // they refer to the state
 	if t.release != nil {
 		t.release()
 	}

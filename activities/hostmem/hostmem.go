@@ -25,12 +25,14 @@ type Pool struct {
 
 	mu       sync.Mutex
 	reserved int64 // bytes
+	limited  bool  // see Limit
+	beside   int64 // bytes
 }
 
 // New returns the pool of this host.
 func New() *Pool { return &Pool{Capacity: hostCapacity} }
 
-// Reserve takes need bytes until release is called. The error wraps
+// Reserve takes need bytes until release is called, when nothing refers to the run's memory any more. The error wraps
 // trainer.ErrMemory if the host could not hold the run alone, and ErrBusy if it
 // can once other runs are done.
 func (p *Pool) Reserve(need int64) (release func(), err error) {
@@ -45,10 +47,13 @@ func (p *Pool) Reserve(need int64) (release func(), err error) {
 		}
 	}
 	p.reserved += need
+	p.setLimit()
 	return sync.OnceFunc(func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
+		p.freed(need)
 		p.reserved -= need
+		p.setLimit()
 	}), nil
 }
 

@@ -55,6 +55,7 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 	if err != nil {
 		return err
 	}
+	workers.activities.LimitMemory(0)
 	fmt.Fprintf(env.errOut, "worker with %d slots on %s, store %s\n",
 		device.slots, device.backend.Name(), o.location.storeURL())
 	select {

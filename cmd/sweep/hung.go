@@ -33,7 +33,7 @@ func (h *hung) lost(why error, inSlot bool) {
 		if left == 0 {
 			tell(h.none, fmt.Errorf("%w: %w", errNoSlots, why))
 		}
-		line = fmt.Sprintf("a slot is set aside, and %d are left: %v", left, why)
+		line = fmt.Sprintf("a slot is set aside, %d left: %v", left, why)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
