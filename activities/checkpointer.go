@@ -24,8 +24,8 @@ const metaSeconds = "train_seconds"
 // is for people, like the seconds.
 const metaSaved = "saved_at"
 
-// saveBytes is what saving a checkpoint takes of the host's memory beside the state: buffers of what is hashed, written,
-// uploaded in parts and read back.
+// saveBytes is what saving a checkpoint takes of the host's memory beside the state: buffers of what is hashed,
+// written, uploaded in parts and read back.
 const saveBytes = 4 << 20
 
 // checkpointFormat is the format of a checkpoint's data, as its manifest states it.

@@ -221,8 +221,8 @@ func (a *Activities) dropData(h *plan.Header, s *openSet) {
 	}
 }
 
-// Close closes the data sets that are open, and stops opening others. One whose opening hangs is left after a while, and
-// so are all if an attempt hangs, which may read from one.
+// Close closes the data sets that are open, and stops opening others. One whose opening hangs is left after a while,
+// and so are all if an attempt hangs, which may read from one.
 func (a *Activities) Close() error {
 	a.cancel()
 	a.mu.Lock()

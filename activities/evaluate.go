@@ -95,7 +95,8 @@ func (a *Activities) measure(
 	if err != nil {
 		return fail(err)
 	}
-	if release, err = a.memory.Reserve(hostmem.Bytes(a.backend, cfg) + trainer.EvaluateBytes(cfg) + saveBytes); err != nil {
+	need := hostmem.Bytes(a.backend, cfg) + trainer.EvaluateBytes(cfg) + saveBytes
+	if release, err = a.memory.Reserve(need); err != nil {
 		return fail(err)
 	}
 	state = trainer.NewState(cfg)
