@@ -9,8 +9,8 @@ import (
 // errNoSlots says that every slot of this process is set aside.
 var errNoSlots = errors.New("no slot is left: an attempt hangs in each")
 
-// hung knows the attempts of a process that hang: they did not end when they were told to, and may never end. Activities
-// call lost from many goroutines.
+// hung knows the attempts of a process that hang: they did not end when they were told to, and may never end.
+// Activities call lost from many goroutines.
 type hung struct {
 	slots *slots
 	first chan error // gets the error of the first attempt that hangs
