@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/topksweep/sweep/activities/hostmem"
+	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/cpu"
 )
 
