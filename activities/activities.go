@@ -41,6 +41,15 @@ type Activities struct {
 	// Slots is how many stages the worker trains at a time; 0 if that is not known. It is set before the first activity.
 	Slots int
 
+	// StuckAfter is how long an attempt may do nothing before it is ended as stuck; 0 is for ever. New sets it. It is
+	// changed before the first activity.
+	StuckAfter time.Duration
+
+	// OnLost, if not nil, is called when an attempt that is stuck does not end: its goroutine hangs, perhaps for ever,
+	// and no other attempt should have its slot. inSlot says that it has a slot: it trains or evaluates. OnLost is set
+	// before the first activity.
+	OnLost func(why error, inSlot bool)
+
 	store   storage.Store // for checkpoints and models
 	ledger  *ledger.Ledger
 	backend trainer.Backend
@@ -63,6 +72,9 @@ type Activities struct {
 
 	activityOf func(context.Context) string // the name of an activity
 
+	stuckGrace time.Duration // see stuckGrace, the constant
+	saveWithin time.Duration // see saveWithin, the constant
+
 	ctx    context.Context // ends when the worker closes; data sets are opened under it
 	cancel context.CancelFunc
 
@@ -71,19 +83,21 @@ type Activities struct {
 	sets    map[string]*openSet     // by fingerprint
 	opened  map[string]bool         // fingerprints of the data that this worker has opened
 	unsaved error                   // see Unsaved
+	lost    int                     // attempts that hang
 }
 
 // New returns the activities of a worker that trains on backend and keeps
 // everything in store. Close ends them.
 func New(store storage.Store, backend trainer.Backend, log *slog.Logger) *Activities {
 	ctx, cancel := context.WithCancel(context.Background())
+	store = watchedStore{store}
 	return &Activities{
 		ctx: ctx, cancel: cancel,
 		store: store, ledger: ledger.New(store), backend: backend, log: log,
 		memory: hostmem.New(), now: time.Now, beat: time.Second, room: 5 * time.Second, slotFor: time.Minute,
 		lookFor: 20 * time.Second, refused: newUnfitness(), handOn: refuseFor, activityOf: activityOf, Worker: ownName(),
 		early: 10 * time.Second, alone: 10 * time.Minute, renew: renewEvery,
-		wait:    patience{15 * time.Second, 10 * time.Minute},
+		wait: patience{15 * time.Second, 10 * time.Minute}, StuckAfter: stuckAfter, stuckGrace: stuckGrace, saveWithin: saveWithin,
 		headers: map[string]*plan.Header{}, sets: map[string]*openSet{}, opened: map[string]bool{},
 	}
 }
@@ -93,6 +107,10 @@ func ownName() string {
 	host, _ := os.Hostname()
 	return fmt.Sprintf("%d@%s", os.Getpid(), cmp.Or(host, "unknown"))
 }
+
+// LimitMemory keeps the memory of the process near what its runs have reserved, and beside bytes for what else it does.
+// It is for one worker of a process.
+func (a *Activities) LimitMemory(beside int64) { a.memory.Limit(beside) }
 
 // Unsaved says, when the worker has stopped, why a stage could not save what it had trained
 // since its last checkpoint: the newest such error, or nil if all is saved.

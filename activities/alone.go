@@ -226,5 +226,6 @@ func (a *Activities) enter(
 	}
 	k.suspected = suspected
 	k.holder.Alone = k.holder.Alone || suspected
+	defer watchOf(ctx).wait()()
 	return p.enter(ctx, suspected, a.wait)
 }

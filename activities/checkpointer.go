@@ -24,6 +24,10 @@ const metaSeconds = "train_seconds"
 // is for people, like the seconds.
 const metaSaved = "saved_at"
 
+// saveBytes is what saving a checkpoint takes of the host's memory beside the state: buffers of what is hashed,
+// written, uploaded in parts and read back.
+const saveBytes = 4 << 20
+
 // checkpointFormat is the format of a checkpoint's data, as its manifest states it.
 const checkpointFormat = "safetensors"
 
@@ -239,7 +243,7 @@ func (k *checkpointer) trySave(ctx context.Context, step int64, body *trainer.Bo
 	}
 	meta[metaSaved] = k.now().UTC().Format(time.RFC3339)
 	m, err := k.claim.Save(ctx, storage.Checkpoint{
-		Step: step, Format: checkpointFormat, Meta: meta, Body: body, Size: body.Size(),
+		Step: step, Format: checkpointFormat, Meta: meta, Body: watchedBody{body, watchOf(ctx)}, Size: body.Size(),
 	})
 	if err != nil {
 		return err

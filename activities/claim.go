@@ -89,11 +89,20 @@ func (k *claiming) look(ctx context.Context) error {
 			return nil
 		}
 		k.doing("looking whether " + rival.Holder.By + " still trains this")
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(k.a.renew / looksPerRenew):
+		if err := k.pause(ctx); err != nil {
+			return err
 		}
+	}
+}
+
+// pause returns when it is time for another look.
+func (k *claiming) pause(ctx context.Context) error {
+	defer watchOf(ctx).wait()()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(k.a.renew / looksPerRenew):
+		return nil
 	}
 }
 
@@ -142,8 +151,9 @@ func (k *claiming) take(ctx context.Context) (*storage.Claim, error) {
 }
 
 // renewals renews the claim at regular intervals until halt is called, also while the attempt saves its state because
-// it is canceled.
+// it is canceled. For an attempt that hangs and is given up they end the claim.
 func (k *claiming) renewals(ctx context.Context) {
+	gone := watchOf(ctx).goneChannel()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	k.stop = func() { cancel(); <-done }
@@ -155,6 +165,12 @@ func (k *claiming) renewals(ctx context.Context) {
 		for {
 			select {
 			case <-ctx.Done():
+				return
+			case <-gone:
+				// Not by ctx, by which an attempt that is given up writes nothing.
+				if err := k.endOnce(k.a.ctx, storage.End{Why: ErrStuck.Error() + ", it hung"}); err != nil {
+					k.a.log.Warn("the end of a claim is not stored", "folder", k.folder, "error", err)
+				}
 				return
 			case <-tick.C:
 			}
@@ -209,6 +225,9 @@ func (k *claiming) end(ctx context.Context, err error, p any) error {
 		return err
 	}
 	k.halt()
+	if watchOf(ctx).givenUp() != nil { // the renewals have ended the claim
+		return err
+	}
 	k.a.sights.release(k.folder, k.claim.Attempt())
 	end := endOf(ctx, err, k.step)
 	failed := k.endOnce(context.WithoutCancel(ctx), end)

@@ -13,7 +13,7 @@ import (
 
 // Collect writes a sweep's results to the store, one file for each format.
 func (a *Activities) Collect(ctx context.Context, sweep string) error {
-	_, err := light(ctx, a, func(ctx context.Context) (struct{}, error) {
+	_, err := light(ctx, a, "collecting the results", func(ctx context.Context) (struct{}, error) {
 		ctx, end := untilStop(ctx)
 		defer end()
 		return struct{}{}, interrupted(ctx, a.collect(ctx, sweep))

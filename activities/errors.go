@@ -62,7 +62,7 @@ type errorKind struct {
 	of      fault
 	after   time.Duration // before the next try; 0 = the activity's retry policy
 	lacks   bool          // ofWorker: the device lacks something for this stage, and may have it for the next
-	mends   bool          // ofWorker: never final, as it may pass for all workers at once, like an expired key
+	mends   bool          // ofWorker: never final, as it may pass for all workers at once, like a disk that hangs
 }
 
 // errorKinds tells errors apart by whose fault they are. The first kind that matches
@@ -80,6 +80,7 @@ func errorKinds() []errorKind {
 	const soon = time.Second
 	return []errorKind{
 		{matches: is(ErrStopping), name: "WorkerStopping", of: ofNobody, after: soon},
+		{matches: is(ErrStuck), name: "Stuck", of: ofWorker, after: refuseFor, mends: true},
 		// Somebody has paused the activity, in the Web UI or by a rule: no attempt begins until it is unpaused. Or it is
 		// reset, and the next attempt is its first. A stage has saved its state in both cases.
 		{matches: is(activity.ErrActivityPaused), name: "Paused", of: ofNobody},

@@ -36,6 +36,7 @@ func TestErrorTable(t *testing.T) {
 	}{
 		{ErrStopping, "WorkerStopping", true, time.Second},
 		{fmt.Errorf("%w; %w", ErrStopping, noSpace), "WorkerStopping", true, time.Second},
+		{fmt.Errorf("%w for 10m0s while training; %w", ErrStuck, noSpace), "Stuck", true, 10 * time.Second},
 		{activity.ErrActivityPaused, "Paused", true, 0},
 		{fmt.Errorf("%w; %w", activity.ErrActivityPaused, noSpace), "Paused", true, 0},
 		{fmt.Errorf("%w; %w", activity.ErrActivityPaused, fenced), "Paused", true, 0},

@@ -18,7 +18,12 @@ import (
 // another worker begins again.
 func (a *Activities) Evaluate(ctx context.Context, ref protocol.CellRef) (protocol.Evaluated, error) {
 	return try(ctx, a, func(ctx context.Context) (protocol.Evaluated, error) {
-		metrics, err := a.evaluate(ctx, ref)
+		progress, stop := a.startProgress(ctx, protocol.StageRef{CellRef: ref})
+		defer stop()
+		defer a.waiting.begin()()
+		metrics, err := watched(ctx, a, progress, func(ctx context.Context) (trainer.Metrics, error) {
+			return a.evaluate(ctx, ref, progress)
+		})
 		if err != nil {
 			return protocol.Evaluated{}, err
 		}
@@ -26,14 +31,14 @@ func (a *Activities) Evaluate(ctx context.Context, ref protocol.CellRef) (protoc
 	})
 }
 
-func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) (metrics trainer.Metrics, err error) {
+func (a *Activities) evaluate(
+	ctx context.Context, ref protocol.CellRef, progress *progress,
+) (metrics trainer.Metrics, err error) {
 	r, err := a.load(ctx, ref)
 	if err != nil {
 		return trainer.Metrics{}, err
 	}
-	progress, stop := a.startProgress(ctx, protocol.StageRef{CellRef: ref, To: r.cell.Config.Steps}, r)
-	defer stop()
-	defer a.waiting.begin()()
+	progress.of(r)
 	if done, err := a.result(ctx, r.id); err != nil {
 		return trainer.Metrics{}, err
 	} else if done != nil {
@@ -69,7 +74,7 @@ func (a *Activities) evaluateClaimed(
 		return trainer.Metrics{}, err
 	}
 	// The run is completed. What ends the activity from here on comes too late: it would count the run as canceled.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
+	ctx, cancel := a.savingContext(ctx)
 	defer cancel()
 	// The checkpoints go only if the result can be read. There may have been one, and a
 	// damaged one is found by the next try.
@@ -118,7 +123,8 @@ func (a *Activities) measure(
 	if err != nil {
 		return fail(err)
 	}
-	if release, err = a.memory.Reserve(hostmem.Bytes(a.backend, cfg)); err != nil {
+	need := hostmem.Bytes(a.backend, cfg) + trainer.EvaluateBytes(cfg) + saveBytes
+	if release, err = a.memory.Reserve(need); err != nil {
 		return fail(err)
 	}
 	if _, err := k.take(ctx); err != nil {
@@ -148,7 +154,7 @@ func (a *Activities) measure(
 	if err != nil {
 		return fail(err)
 	}
-	metrics, err := trainer.Evaluate(ctx, model, cfg, state, set, set.Directions())
+	metrics, err := trainer.Evaluate(counted(ctx), model, cfg, state, set, set.Directions())
 	if err != nil {
 		return fail(set.explain(ctx, err))
 	}

@@ -12,7 +12,7 @@ import (
 // Prepare returns one chunk of a plan's trees, with the cells marked whose result
 // is in the store, and the metrics of some of them (withBriefs).
 func (a *Activities) Prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan.Tree, error) {
-	return light(ctx, a, func(ctx context.Context) ([]plan.Tree, error) {
+	return light(ctx, a, "preparing the sweep", func(ctx context.Context) ([]plan.Tree, error) {
 		ctx, end := untilStop(ctx)
 		defer end()
 		trees, err := a.prepare(ctx, ref)
@@ -62,7 +62,9 @@ func (a *Activities) prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan
 // with in.UnlessDone those without a result. The notes go when the runs are trained again. Of the status Pending it
 // removes notes, since those runs wait to be trained again.
 func (a *Activities) RecordFailure(ctx context.Context, in protocol.FailInput) ([]int, error) {
-	return light(ctx, a, func(ctx context.Context) ([]int, error) { return a.recordFailure(ctx, in) })
+	return light(ctx, a, "noting failures", func(ctx context.Context) ([]int, error) {
+		return a.recordFailure(ctx, in)
+	})
 }
 
 func (a *Activities) recordFailure(ctx context.Context, in protocol.FailInput) (noted []int, err error) {
@@ -136,11 +138,11 @@ func (a *Activities) noteFailure(ctx context.Context, in protocol.FailInput, r *
 
 // light is try for an activity that only uses the store. Its heartbeats say that its worker lives, and pass
 // refusals on.
-func light[T any](ctx context.Context, a *Activities, do func(context.Context) (T, error)) (T, error) {
+func light[T any](ctx context.Context, a *Activities, what string, do func(context.Context) (T, error)) (T, error) {
 	return try(ctx, a, func(ctx context.Context) (T, error) {
 		at := attemptOf(ctx)
 		defer a.heartbeat(ctx, at.details)()
-		out, err := do(ctx)
+		out, err := watched(ctx, a, doing(what), do)
 		if err == nil {
 			at.claim()
 		}

@@ -23,21 +23,26 @@ import (
 // worker goes on. It returns the loss of the last step that it trained and kept.
 func (a *Activities) TrainStage(ctx context.Context, ref protocol.StageRef) (protocol.Trained, error) {
 	return try(ctx, a, func(ctx context.Context) (protocol.Trained, error) {
-		t, err := a.trainStage(ctx, ref)
+		progress, stop := a.startProgress(ctx, ref)
+		defer stop()
+		defer a.waiting.begin()()
+		t, err := watched(ctx, a, progress, func(ctx context.Context) (protocol.Trained, error) {
+			return a.trainStage(ctx, ref, progress)
+		})
 		t.Of = &ref
 		return t, err
 	})
 }
 
-func (a *Activities) trainStage(ctx context.Context, ref protocol.StageRef) (out protocol.Trained, err error) {
+func (a *Activities) trainStage(
+	ctx context.Context, ref protocol.StageRef, progress *progress,
+) (out protocol.Trained, err error) {
 	done := protocol.Trained{Reached: ref.To}
 	r, err := a.load(ctx, ref.CellRef)
 	if err != nil {
 		return done, err
 	}
-	progress, stop := a.startProgress(ctx, ref, r)
-	defer stop()
-	defer a.waiting.begin()()
+	progress.of(r)
 	t := &training{a: a, run: r, ref: ref, progress: progress}
 	ctx, t.pass = a.gate.pass(ctx)
 	defer t.pass.close()
@@ -132,7 +137,7 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	if t.ref.Level.UntilDead() {
 		need += cfg.StateBytes() // the copy before a step in which a latent may die
 	}
-	need += trainer.HeldOutBytes(cfg)
+	need += trainer.HeldOutBytes(cfg) + saveBytes
 	if t.release, err = t.a.memory.Reserve(need); err != nil {
 		return false, err
 	}
@@ -157,7 +162,7 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 		"from", start.Step, "to", t.ref.To, "attempt", claim.Attempt())
 	t.progress.startAt(start.Step)
 	t.firstStep, t.inOwnFolder = int(start.Step), start.inOwnFolder
-	if t.loop, err = trainer.Start(backend, cfg, start.State, t.data.Set); err != nil {
+	if t.loop, err = trainer.Start(backend, cfg, start.State, t.data); err != nil {
 		return false, err
 	}
 	t.claiming.step = t.loop.Step
@@ -238,6 +243,7 @@ func (t *training) train(ctx context.Context) error {
 			t.claiming.suspected = false // it has done no harm for long, and the store may have no room for its checkpoints
 			t.pass.share()
 		}
+		watchOf(ctx).move()
 		select {
 		case <-stopping:
 			return ErrStopping
@@ -247,7 +253,8 @@ func (t *training) train(ctx context.Context) error {
 	})
 }
 
-// saveWithin is how long a stage may take to save its state once.
+// saveWithin is how long a stage that is told to end may take to save its state. One that has come to its end may take
+// as long as it needs.
 const saveWithin = 5 * time.Minute
 
 // conclude saves what is trained, and says how far the stage has come. err is what
@@ -314,7 +321,7 @@ func (a *Activities) notSaved(cell string, err error, stopping bool) {
 // free room, such as the evaluation of another run, may be waiting for this slot. The
 // checkpoint that stays is one that this attempt has restored or saved.
 func (t *training) save(ctx context.Context, early bool, reached int) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
+	ctx, cancel := t.a.savingContext(ctx)
 	defer cancel()
 	err := t.saveOnce(ctx, early, reached)
 	if errors.Is(err, storage.ErrNoSpace) {
@@ -339,6 +346,7 @@ func (t *training) close() {
 	if t.loop != nil {
 		t.loop.Close()
 	}
+	t.loop, t.saver, t.deaths, t.data = nil, nil, nil, nil // they refer to the state
 	if t.release != nil {
 		t.release()
 	}

@@ -89,12 +89,16 @@ func retryPolicy() *temporal.RetryPolicy {
 	return &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute}
 }
 
+// storeTimeout only has to be longer than any of these activities: the store may be slow, and a sweep large. What
+// hangs is ended by the watch of package activities, and a worker that is gone by its heartbeat.
+const storeTimeout = 24 * time.Hour
+
 // withStoreOptions is for activities that only read and write the store.
 func withStoreOptions(ctx workflow.Context, id, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ActivityID:          id,
 		TaskQueue:           protocol.Queue,
-		StartToCloseTimeout: 30 * time.Minute,
+		StartToCloseTimeout: storeTimeout,
 		HeartbeatTimeout:    3 * protocol.HeartbeatTimeout,
 		RetryPolicy:         retryPolicy(),
 		Summary:             shorten(summary, maxSummary),

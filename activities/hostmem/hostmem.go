@@ -29,12 +29,14 @@ type Pool struct {
 
 	mu       sync.Mutex
 	reserved int64 // bytes
+	limited  bool  // see Limit
+	beside   int64 // bytes
 }
 
 // New returns the pool of this host.
 func New() *Pool { return &Pool{Capacity: hostCapacity, Whole: hostWhole} }
 
-// Reserve takes need bytes until release is called. The error wraps
+// Reserve takes need bytes until release is called, when nothing refers to the run's memory any more. The error wraps
 // trainer.ErrMemory if the host could not hold the run alone, and ErrBusy if it
 // can once other runs, or other programs, are done.
 func (p *Pool) Reserve(need int64) (release func(), err error) {
@@ -51,10 +53,13 @@ func (p *Pool) Reserve(need int64) (release func(), err error) {
 		}
 	}
 	p.reserved += need
+	p.setLimit()
 	return sync.OnceFunc(func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
+		p.freed(need)
 		p.reserved -= need
+		p.setLimit()
 	}), nil
 }
 
@@ -65,6 +70,13 @@ func (p *Pool) couldHold(need int64) bool {
 	}
 	bytes, ok := p.Whole()
 	return ok && need <= bytes
+}
+
+// Reserved returns the bytes that runs have reserved now.
+func (p *Pool) Reserved() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.reserved
 }
 
 func gib(bytes int64) string { return fmt.Sprintf("%.2f GiB", float64(bytes)/(1<<30)) }

@@ -147,7 +147,7 @@ func startOrJoin(ctx context.Context, env *environment, o runOptions, device tra
 			fmt.Fprintf(env.errOut, "Temporal server at %s\n", k.addresses())
 			go k.endIfUnfit(ctx, env, device.backend.Name(), end)
 			srv := *k.server
-			srv.prefer = k.prefer
+			srv.prefer, srv.hung = k.prefer, k.workers.hung
 			srv.close = func() { stopStack(ctx, env, k) }
 			return &srv, nil
 		case errors.As(err, &inUse) && inUse.Info.HostPort != "":

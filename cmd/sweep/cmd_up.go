@@ -56,7 +56,8 @@ func runUp(ctx context.Context, env *environment, o upOptions) error {
 	fmt.Fprintf(env.errOut, "Temporal server at %s\nstore %s, %d slots; submit with: sweep submit grid.yaml\n",
 		k.addresses(), o.location.storeURL(), device.slots)
 	go k.retireIfUnfit(ctx, env)
-	watchRoom(ctx, newRoomWatch(k.folders, func(line string) { fmt.Fprintln(env.errOut, line) }))
+	say := func(line string) { fmt.Fprintln(env.errOut, line) }
+	watchRoom(ctx, newRoomWatch(k.folders, say), func() { k.workers.hung.say(say) })
 	fmt.Fprintln(env.errOut, "saving what is in training; interrupt again to stop at once")
 	k.stop()
 	k.noteUnsaved(env)

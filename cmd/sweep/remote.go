@@ -59,7 +59,7 @@ func followToResults(ctx context.Context, env *environment, srv *server, l *ledg
 	if ctx.Err() != nil {
 		return errInterrupted
 	}
-	if errors.Is(err, errServerGone) {
+	if errors.Is(err, errServerGone) || errors.Is(err, errNoSlots) { // a store that hangs has no results to print
 		return err
 	}
 	p := last.Progress

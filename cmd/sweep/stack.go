@@ -28,6 +28,9 @@ type stack struct {
 	prefer   func(ctx context.Context, sweep string) // server.prefer
 }
 
+// serverMemory is what the embedded server takes beside the runs, in bytes.
+const serverMemory = 256 << 20
+
 // startStack starts everything in this process.
 func startStack(ctx context.Context, env *environment, at location, o serverOptions, device trainingDevice,
 	store storage.Store) (_ *stack, err error) {
@@ -74,8 +77,12 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 	k.server.close = sync.OnceFunc(k.server.close)
 	clearPreferred(ctx, k.server, log)
 	k.prefer = func(ctx context.Context, sweep string) { prefer(ctx, k.server, device.backend.Name(), sweep, log) }
-	if k.workers, err = startWorkers(k.server.client, store, device, 0, log); err != nil || o.report.off {
+	if k.workers, err = startWorkers(k.server.client, store, device, 0, log); err != nil {
 		return k, err
+	}
+	k.workers.activities.LimitMemory(serverMemory)
+	if o.report.off {
+		return k, nil
 	}
 	k.report, err = serveReports(ctx, o.report, store, k.server.client)
 	return k, err

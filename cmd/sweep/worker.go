@@ -22,7 +22,8 @@ import (
 
 const (
 	// workerStopTimeout is how long a worker that must stop waits for its stages to
-	// save their state.
+	// save their state, and its evaluations end: activities give themselves a minute less for that. It holds for
+	// nothing else: what comes to its end while the worker is not told to stop has no deadline.
 	workerStopTimeout = 6 * time.Minute
 
 	// heartbeatInterval is how often the server gets the heartbeats of a stage. It is
@@ -45,6 +46,7 @@ type workers struct {
 	mu       sync.Mutex
 	light    worker.Worker // nil when it is stopped
 	stopped  bool          // for good
+	hung     *hung
 }
 
 func startWorkers(c client.Client, store storage.Store, device trainingDevice, patience time.Duration,
@@ -69,7 +71,13 @@ func startWorkers(c client.Client, store storage.Store, device trainingDevice, p
 	}()
 	training := optionsOf(a.Worker)
 	training.DisableWorkflowWorker = true
-	training.MaxConcurrentActivityExecutionSize = device.slots
+	slots := newSlots(device.slots)
+	var err error
+	if training.Tuner, err = slots.tuner(); err != nil {
+		return nil, fmt.Errorf("start worker: %w", err)
+	}
+	w.hung = newHung(slots)
+	a.StuckAfter, a.OnLost = device.stuckAfter, w.hung.lost
 	w.training = worker.New(c, protocol.TrainQueue(device.backend.Name()), training)
 	a.RegisterTraining(w.training)
 	if err := w.startLight(a.Worker); err != nil {
