@@ -66,7 +66,7 @@ func TestHeartbeatWhileThePlanIsRead(t *testing.T) {
 		defer tick.Stop()
 		store.before = func(_ context.Context, call, key string) {
 			if seen == 0 && call == "get" {
-				for seen = 1; beats() < 5; {
+				for seen = 1; beats() < 1; {
 					select {
 					case <-tick.C:
 					case <-t.Context().Done():
