@@ -211,8 +211,8 @@ func (p *pass) close() {
 }
 
 // enter lets an attempt at a stage, or at an evaluation, train in this process: beside others, or alone if earlier
-// attempts at it died. k has looked at its folder; doing is what died, "training" or "evaluation". The error wraps ErrDied if too
-// many did, and ErrAloneHere if the attempt cannot train here now.
+// attempts at it died. k has looked at its folder; doing is what died, "training" or "evaluation". The error wraps
+// ErrDied if too many did, and ErrAloneHere if the attempt cannot train here now.
 func (a *Activities) enter(
 	ctx context.Context, p *pass, k *claiming, doing string, progress *progress,
 ) error {

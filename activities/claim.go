@@ -50,8 +50,12 @@ type claiming struct {
 }
 
 // claiming returns how an attempt is to claim a folder.
-func (a *Activities) claiming(ctx context.Context, c *storage.Checkpoints, folder string, doing func(string)) *claiming {
-	return &claiming{a: a, checkpoints: c, folder: folder, holder: a.holder(ctx), doing: doing, fenced: make(chan error, 1)}
+func (a *Activities) claiming(
+	ctx context.Context, c *storage.Checkpoints, folder string, doing func(string),
+) *claiming {
+	return &claiming{
+		a: a, checkpoints: c, folder: folder, holder: a.holder(ctx), doing: doing, fenced: make(chan error, 1),
+	}
 }
 
 // holder says who the attempt is.
@@ -215,8 +219,8 @@ func (k *claiming) halt() {
 }
 
 // end ends the renewals and says in the store how the attempt ended: with err, or with a panic, p, that recover has
-// returned. It returns the error of the attempt. If the store does not take that in time, this goes on beside other work:
-// a claim without an end looks like a death. Of an attempt that has no claim it says nothing; k may be nil.
+// returned. It returns the error of the attempt. If the store does not take that in time, this goes on beside other
+// work: a claim without an end looks like a death. Of an attempt that has no claim it says nothing; k may be nil.
 func (k *claiming) end(ctx context.Context, err error, p any) error {
 	if p != nil {
 		err = panicError{p, debug.Stack()}

@@ -228,7 +228,7 @@ func TestSightsCountLooksOnly(t *testing.T) {
 	if got := s.see("f", rival, renew); got != unknown {
 		t.Errorf("the first look: %v", got)
 	}
-	for _, past := range []time.Duration{1000 * renew, -1000 * renew} { // a silent store, a stopped process, a clock set back
+	for _, past := range []time.Duration{1000 * renew, -1000 * renew} { // the store was silent, or a clock is set back
 		v := s.seen["f"]
 		v.at = v.at.Add(-past)
 		s.seen["f"] = v

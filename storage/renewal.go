@@ -194,7 +194,9 @@ func (c *Checkpoints) attempt(ctx context.Context, n int) (*Attempt, error) {
 // holder reads who has a claim; nobody if it is of an earlier version, or damaged.
 func (c *Checkpoints) holder(ctx context.Context, n int) (Holder, error) {
 	key := claimKey(c.folder, n)
-	h, err := Read(ctx, certain{c.store}, key, maxClaim, func(b []byte) (Holder, error) { return parseHolder(b, c.folder, n) })
+	h, err := Read(ctx, certain{c.store}, key, maxClaim, func(b []byte) (Holder, error) {
+		return parseHolder(b, c.folder, n)
+	})
 	if errors.Is(err, ErrCorrupt) {
 		c.log.Warn("a damaged claim counts as one of nobody", "key", key, "error", err)
 		return Holder{}, nil
