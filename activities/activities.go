@@ -97,7 +97,7 @@ func New(store storage.Store, backend trainer.Backend, log *slog.Logger) *Activi
 		memory: hostmem.New(), now: time.Now, beat: time.Second, room: 5 * time.Second, slotFor: time.Minute,
 		lookFor: 20 * time.Second, refused: newUnfitness(), handOn: refuseFor, activityOf: activityOf, Worker: ownName(),
 		early: 10 * time.Second, alone: 10 * time.Minute, renew: renewEvery,
-		wait: patience{15 * time.Second, 10 * time.Minute},
+		wait:       patience{15 * time.Second, 10 * time.Minute},
 		StuckAfter: stuckAfter, stuckGrace: stuckGrace, saveWithin: saveWithin,
 		headers: map[string]*plan.Header{}, sets: map[string]*openSet{}, opened: map[string]bool{},
 	}

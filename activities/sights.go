@@ -8,9 +8,9 @@ import (
 )
 
 // sights is what the attempts of one worker have seen of who holds checkpoint folders, so that the next attempt need
-// not wait again. It goes by this process's own looks: a holder is alive if its renewals differ between two looks, and dead
-// if looks saw no change for three renewals. Time in which nobody looked counts only as far as two looks lie apart: the
-// store may have been silent, or this process may have stood still, and then the holder could not be seen.
+// not wait again. It goes by this process's own looks: a holder is alive if its renewals differ between two looks, and
+// dead if looks saw no change for three renewals. Time in which nobody looked counts only as far as two looks lie
+// apart: the store may have been silent, or this process may have stood still, and then the holder could not be seen.
 type sights struct {
 	mu   sync.Mutex
 	seen map[string]sight        // by folder
