@@ -206,25 +206,31 @@ func TestExplainedEnds(t *testing.T) {
 		"timeout": fmt.Errorf("put x: %w", context.DeadlineExceeded),
 		"stop":    ErrStopping,
 	} {
-		if name == "memory" {
-			if _, known := kindOf(err); !known {
-				continue // it is of no kind yet
-			}
-		}
 		w := submit(t, openDir(t), makePlan(t, nil))
 		good := w.backend
-		w.backend = &broken{w.hooks, func() error { return err }, nil}
-		for range 2 * maxDeaths {
-			if w.train() == nil {
-				t.Errorf("%s: no error", name)
+		for _, doing := range []string{"training", "evaluation"} {
+			do := w.train
+			if doing == "evaluation" {
+				if err := w.train(); err != nil {
+					t.Fatal(err)
+				}
+				do = w.evaluate
 			}
-		}
-		for _, at := range w.attempts() {
-			if at.Ended == nil || at.Ended.Fault != "" || at.Holder.Alone {
-				t.Errorf("%s: %+v, %+v", name, at, at.Ended)
+			w.backend = &broken{w.hooks, func() error { return err }, nil}
+			for range 2 * maxDeaths {
+				got := do()
+				var app *temporal.ApplicationError
+				if got == nil || errors.As(got, &app) && app.NonRetryable() {
+					t.Errorf("%s, %s: %v", name, doing, got)
+				}
 			}
+			for _, at := range w.attempts() {
+				if at.Ended == nil || at.Ended.Fault != "" || at.Holder.Alone {
+					t.Errorf("%s, %s: %+v, %+v", name, doing, at, at.Ended)
+				}
+			}
+			w.backend = good
 		}
-		w.backend = good
 		w.finish()
 	}
 }

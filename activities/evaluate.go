@@ -104,6 +104,9 @@ func (a *Activities) measure(
 		return ledger.Result{}, nil, nil, interrupted(ctx, err)
 	}
 	cfg := r.cell.Config
+	if err := a.checkDevice(cfg); err != nil {
+		return fail(err)
+	}
 	from, err := a.origins(ctx, r, plan.LevelRun, cfg.Steps)
 	if err != nil {
 		return fail(err)

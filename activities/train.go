@@ -105,8 +105,8 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 			return false, err
 		}
 	}
-	if err := t.a.backend.Unsupported(t.cell.Config); err != nil {
-		return false, fmt.Errorf("train on %s: %w", t.a.backend.Name(), err)
+	if err := t.a.checkDevice(t.cell.Config); err != nil {
+		return false, err
 	}
 	from, err := t.a.origins(ctx, t.run, t.ref.Level, t.ref.To)
 	if err != nil {

@@ -337,3 +337,34 @@ func TestGPUPoolOfClass(t *testing.T) {
 		t.Errorf("all GPUs are broken: %v", err)
 	}
 }
+
+// The free memory of a pool is that of its best GPU that works. Whoever asks finds GPUs that broke while nothing was on
+// them.
+func TestGPUPoolFreeMemory(t *testing.T) {
+	gpus, p := cards(1, 3, 2)
+	broken := fmt.Errorf("illegal address: %w", trainer.ErrBroken)
+	for i, want := range []int64{3, 2, 1} { // GPU 1 breaks, then GPU 2
+		if i > 0 {
+			gpus[i].err = broken
+		}
+		if got, err := p.FreeMemory(); err != nil || got != want {
+			t.Errorf("with %d GPUs that are broken: %d, %v, want %d", i, got, err, want)
+		}
+	}
+	select {
+	case err := <-p.lost():
+		t.Errorf("with a GPU left, all are said to be lost: %v", err)
+	default:
+	}
+	gpus[0].err = broken
+	for range 2 {
+		if _, err := p.FreeMemory(); !errors.Is(err, trainer.ErrBroken) || !strings.Contains(err.Error(), "no GPU is left") {
+			t.Errorf("all are broken: %v", err)
+		}
+	}
+	select {
+	case <-p.lost():
+	default:
+		t.Error("nobody is told that no GPU is left")
+	}
+}
