@@ -177,7 +177,7 @@ func placed(t *testing.T, p trainer.Backend, shared *gpuPool) int {
 // A model goes to the GPU with the most free memory that has a free slot.
 func TestGPUPoolRanks(t *testing.T) {
 	const gib = 1 << 30
-	gpus, p := cards(10*gib, 70*gib, 30*gib)
+	_, p := cards(10*gib, 70*gib, 30*gib)
 	p.perGPU = 1
 	for i, want := range []int{1, 2, 0, 1} {
 		if got := placed(t, p, p); got != want {
@@ -185,7 +185,7 @@ func TestGPUPoolRanks(t *testing.T) {
 		}
 	}
 	// Models that are being made count, although they have no memory yet.
-	gpus, p = cards(8*gib, 8*gib+1)
+	gpus, p := cards(8*gib, 8*gib+1)
 	gpus[1].making = func() {
 		gpus[1].making = nil
 		if got := placed(t, p, p); got != 0 {
