@@ -120,7 +120,11 @@ func (a *Activities) judge(
 	verdict := fmt.Errorf("%w: its %s ended %d times without an explanation while nothing else trained in the "+
 		"process, %s: %s. Look at the logs of these workers, and at their kernels' for processes killed for memory (dmesg); "+
 		"sweep retry trains it again", ErrDied, doing, d.alone(), since, d)
-	claim, err := c.Claim(ctx, storage.Holder{By: me.By, Activity: me.Activity})
+	newest := attempts[len(attempts)-1].Number
+	claim, err := c.ClaimAfter(ctx, newest, storage.Holder{By: me.By, Activity: me.Activity})
+	if errors.Is(err, storage.ErrExists) {
+		return false, fmt.Errorf("somebody has claimed it after claim %d, which died: %w", newest, ErrElsewhere)
+	}
 	if err != nil {
 		return false, err
 	}

@@ -172,6 +172,9 @@ func TestDies(t *testing.T) {
 				t.Errorf("%s: attempt %d alone %v", name, i+1, last.Holder.Alone)
 			}
 		}
+		if left := w.memory.Reserved(); left != 0 {
+			t.Errorf("%s: %d bytes stay reserved", name, left)
+		}
 		w.hooks.before, w.hooks.encode, w.backend = func(int64) { t.Errorf("%s: trained", name) }, nil, good
 		for range 2 {
 			err := do()
@@ -206,11 +209,6 @@ func TestExplainedEnds(t *testing.T) {
 		"timeout": fmt.Errorf("put x: %w", context.DeadlineExceeded),
 		"stop":    ErrStopping,
 	} {
-		if name == "memory" {
-			if _, known := kindOf(err); !known {
-				continue // it is of no kind yet
-			}
-		}
 		w := submit(t, openDir(t), makePlan(t, nil))
 		good := w.backend
 		w.backend = &broken{w.hooks, func() error { return err }, nil}
@@ -444,4 +442,45 @@ func TestTrunkDies(t *testing.T) {
 		}
 	}
 	wantType(t, w.run(protocol.ActivityTrain, trunk), "Died", false)
+}
+
+// A stage whose last checkpoint is listed but damaged is judged too, before it trains anything.
+func TestDeathsBehindADamagedCheckpoint(t *testing.T) {
+	w := submit(t, openDir(t), makePlan(t, nil))
+	if err := w.train(); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keys(t, w.store, "stages/"+w.id()+"/data/") {
+		if err := storage.PutBytes(t.Context(), w.store, key, []byte("damaged")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range maxDeaths {
+		w.dies(true)
+	}
+	wantType(t, w.train(), "Died", false)
+}
+
+// Whoever claims the folder between the judgement and the verdict is not fenced off.
+func TestVerdictBesideARival(t *testing.T) {
+	inner := openDir(t)
+	store := &hangingStore{Store: inner, before: func(context.Context, string, string) {}}
+	w := submit(t, store, makePlan(t, nil))
+	for range maxDeaths {
+		w.dies(true)
+	}
+	other := newWorker(t, inner, w.plan)
+	var rival *storage.Claim
+	store.before = func(_ context.Context, call, key string) {
+		if rival == nil && call == "putnew" && strings.Contains(key, "/claims/") {
+			rival = other.rival()
+		}
+	}
+	wantType(t, w.train(), "HeldElsewhere", true)
+	if rival == nil {
+		t.Fatal("nothing was claimed")
+	}
+	if err := rival.Check(t.Context()); err != nil {
+		t.Errorf("the rival: %v", err)
+	}
 }

@@ -85,7 +85,9 @@ func (s *sights) hold(folder string, attempt int) {
 func (s *sights) release(folder string, attempt int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held[folder][attempt] = false
+	if _, held := s.held[folder][attempt]; held {
+		s.held[folder][attempt] = false
+	}
 }
 
 // forget notes that the end of the attempt is stored.
