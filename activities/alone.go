@@ -229,7 +229,7 @@ func (p *pass) close() {
 func (a *Activities) enter(
 	ctx context.Context, p *pass, k *claiming, doing string, progress *progress,
 ) error {
-	suspected, err := a.judge(ctx, k.checkpoints, k.holder, doing)
+	suspected, err := a.judge(ctx, k, doing)
 	if err != nil {
 		return err
 	}

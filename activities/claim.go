@@ -232,7 +232,7 @@ func (k *claiming) end(ctx context.Context, err error, p any) error {
 // noteEnd says in the store how the attempt ended. If the store does not take that in time, this goes on beside other
 // work: a claim without an end looks like a death. The first end counts.
 func (k *claiming) noteEnd(ctx context.Context, end storage.End) {
-	k.a.sights.release(k.folder, k.claim.Attempt())
+	k.a.sights.release(k.folder, k.claim.Attempt(), end)
 	err := k.endOnce(ctx, end)
 	if err == nil {
 		return

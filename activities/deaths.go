@@ -94,16 +94,15 @@ func howItDied(at storage.Attempt) string {
 }
 
 // judge says whether earlier attempts at a stage died, so that the next one is to train alone. The error wraps ErrDied
-// if too many did: then the verdict is in the store, as the end of a claim of its own. me is who asks; nobody trains in
-// the folder. doing is what died, "training" or "evaluation".
-func (a *Activities) judge(
-	ctx context.Context, c *storage.Checkpoints, me storage.Holder, doing string,
-) (suspected bool, err error) {
+// if too many did: then the verdict is in the store, as the end of a claim of its own. k has looked at the folder, and
+// nobody trains in it. doing is what died, "training" or "evaluation".
+func (a *Activities) judge(ctx context.Context, k *claiming, doing string) (suspected bool, err error) {
+	c, me := k.checkpoints, k.holder
 	attempts, err := c.Attempts(ctx)
 	if err != nil {
 		return false, err
 	}
-	d := deathsOf(attempts)
+	d := deathsOf(a.sights.known(k.folder, attempts))
 	if d.last != nil && d.last.Holder.Activity == me.Activity {
 		// The activity ended before Temporal learned of the verdict.
 		return false, fmt.Errorf("%w: %s", ErrDied, strings.TrimPrefix(d.last.Ended.Why, ErrDied.Error()+": "))

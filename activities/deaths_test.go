@@ -484,3 +484,28 @@ func TestVerdictBesideARival(t *testing.T) {
 		t.Errorf("the rival: %v", err)
 	}
 }
+
+// How an attempt of this process ended is known, also before the store has it: it is no death if it is explained.
+func TestEndsThatAreNotStored(t *testing.T) {
+	store := &endless{Store: openDir(t)}
+	store.failures.Store(1 << 30)
+	w := submit(t, store, makePlan(t, nil))
+	w.Slots = 1
+	w.hooks.before = func(int64) { close(w.stop) }
+	for range maxDeaths + 1 {
+		w.stop = make(chan struct{})
+		wantType(t, w.train(), "WorkerStopping", true)
+		for _, key := range w.manifests() { // what is saved would end the count
+			if err := w.store.Delete(t.Context(), key); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if all := w.attempts(); len(all) != maxDeaths+1 || all[0].Ended != nil {
+		t.Errorf("%d attempts, the first one %+v", len(all), all[0].Ended)
+	}
+	// The same as another process sees it.
+	next := newWorker(t, store.Store, w.plan)
+	next.renew = 10 * time.Millisecond
+	wantType(t, next.train(), "Died", false)
+}

@@ -292,7 +292,8 @@ func TestPanicOfAnAttempt(t *testing.T) {
 	store := &hangingStore{Store: openDir(t), before: func(context.Context, string, string) {}}
 	w = submit(t, store, makePlan(t, nil))
 	store.before = func(context.Context, string, string) { panic("a defect") }
-	if err := w.train(); err == nil || !strings.Contains(err.Error(), "a defect") || strings.Contains(err.Error(), "goroutine") {
+	err := w.train()
+	if err == nil || !strings.Contains(err.Error(), "a defect") || strings.Contains(err.Error(), "goroutine") {
 		t.Errorf("before the claim: %v", err)
 	}
 }
