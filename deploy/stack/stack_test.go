@@ -42,18 +42,23 @@ type stack struct {
 // TestStack starts the stack once for all tests that need it.
 func TestStack(t *testing.T) {
 	s := start(t)
-	for _, c := range []struct {
-		name string
-		test func(*testing.T, *stack)
-	}{
-		{"Attributes", testAttributes}, {"Same", testSame}, {"WorkerStop", testWorkerStop}, {"Unfit", testUnfit},
-		{"NoneFit", testNoneFit}, {"Steer", testSteer}, {"Fair", testFair}, {"Pause", testPause}, {"Zombie", testZombie},
-		{"Chaos", testChaos},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			s.endSweeps(t)
-			c.test(t, s)
-		})
+	t.Run("Attributes", s.test(testAttributes))
+	t.Run("Same", s.test(testSame))
+	t.Run("WorkerStop", s.test(testWorkerStop))
+	t.Run("Unfit", s.test(testUnfit))
+	t.Run("NoneFit", s.test(testNoneFit))
+	t.Run("Steer", s.test(testSteer))
+	t.Run("Fair", s.test(testFair))
+	t.Run("Pause", s.test(testPause))
+	t.Run("Zombie", s.test(testZombie))
+	t.Run("Chaos", s.test(testChaos))
+}
+
+// test returns a test that begins when no sweep runs.
+func (s *stack) test(test func(*testing.T, *stack)) func(*testing.T) {
+	return func(t *testing.T) {
+		s.endSweeps(t)
+		test(t, s)
 	}
 }
 
