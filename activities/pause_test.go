@@ -30,6 +30,12 @@ import (
 // startServer starts a real server and returns a client to it.
 func startServer(t *testing.T) client.Client {
 	t.Helper()
+	return startServerLogging(t, slog.DiscardHandler)
+}
+
+// startServerLogging is startServer with a handler of what the SDK logs.
+func startServerLogging(t *testing.T, h slog.Handler) client.Client {
+	t.Helper()
 	s, err := local.Start(t.Context(), local.Options{Dir: t.TempDir(), GRPCPort: -1, UIPort: -1})
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +45,7 @@ func startServer(t *testing.T) client.Client {
 			t.Error(err)
 		}
 	})
-	log := sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))
+	log := sdklog.NewStructuredLogger(slog.New(h))
 	c, err := client.DialContext(t.Context(), client.Options{HostPort: s.HostPort, Logger: log})
 	if err != nil {
 		t.Fatal(err)

@@ -108,26 +108,35 @@ func (p *progress) noteStep(now time.Time) {
 // it until the next attempt. The SDK does not send it if the activity is completed, nor
 // if it was canceled, paused or reset: it sends it on a context that has ended then.
 func (a *Activities) heartbeat(ctx context.Context, details func() any) (stop func()) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	last := context.WithoutCancel(ctx)
+	ctx = context.WithoutCancel(ctx)
+	// The first one is often on its way when a short attempt ends. It may arrive: the SDK logs each that is cut off.
+	sending, cutOff := context.WithCancel(ctx)
+	ended := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		tick := time.NewTicker(a.beat)
 		defer tick.Stop()
 		for {
-			if ctx.Err() == nil { // else the SDK logs that it cannot send it
-				activity.RecordHeartbeat(ctx, details())
-			}
+			activity.RecordHeartbeat(sending, details())
 			select {
-			case <-ctx.Done():
-				activity.RecordHeartbeat(last, details())
+			case <-ended:
+				activity.RecordHeartbeat(ctx, details())
 				return
 			case <-tick.C:
 			}
 		}
 	})
-	return func() { cancel(); wg.Wait() }
+	return func() {
+		close(ended)
+		late := time.AfterFunc(beatArrives, cutOff) // the server may be silent
+		defer cutOff()
+		defer late.Stop()
+		wg.Wait()
+	}
 }
+
+// beatArrives is the time that a heartbeat may take to arrive when its attempt has ended.
+const beatArrives = 5 * time.Second
 
 func (p *progress) get() protocol.Heartbeat {
 	p.mu.Lock()
