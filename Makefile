@@ -101,7 +101,7 @@ test-cuda: .cuda/toolkit .cuda/emulate/fibers/kernels .cuda/emulate/asan/kernels
 	$(PTX) --check $(KERNELS)
 	$(MAKE) vet-cuda
 	$(MAKE) vet-cuda CUDA=13
-	$(call EMULATED,fibers) $(subst noserver,,$(TEST_CUDA)) ./cmd/sweep -run 'CUDA|GPU'
+	$(call EMULATED,fibers) $(subst noserver,,$(TEST_CUDA)) ./cmd/sweep -run 'CUDA|GPU' -parallel 5
 	$(call EMULATED,fibers) $(TEST_CUDA) ./trainer/cuda/...
 	SWEEP_EMULATE_EAGER=1 $(call EMULATED,fibers) $(TEST_CUDA) ./trainer/cuda -run TestEqualBits
 	$(call EMULATED,asan) $(TEST_CUDA) ./trainer/cuda/kernels ./trainer/cuda

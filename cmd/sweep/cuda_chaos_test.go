@@ -12,7 +12,8 @@ import (
 // other one. The only GPU of the second breaks: it ends with status 1, and says why. No cell fails for that, and the
 // sweep ends with the table and the weights of an undisturbed one, byte for byte.
 func TestCUDAChaos(t *testing.T) {
-	t.Setenv("LD_LIBRARY_PATH", emulator(t))
+	t.Parallel() // it waits most of the time
+	gpu := emulated(t)
 	const text = `
 name: broken
 data: {synthetic: {activation_dim: 32, directions: 64, tokens: 20000, active: 4, noise: 0.05}, normalize: mean_square}
@@ -22,21 +23,17 @@ run: {share_prefixes: false, checkpoint: {every: 1s}}
 `
 	grid := writeGrid(t, text)
 	undisturbed, dir := t.TempDir(), t.TempDir()
-	want := mustRun(t, undisturbed, "run", grid, "--no-ui", "--backend", "cuda")
+	want := mustRun(t, undisturbed, gpu, "run", grid, "--no-ui", "--backend", "cuda")
 	if strings.Count(want, "completed") != 8 {
 		t.Fatalf("the undisturbed sweep:\n%s", want)
 	}
 
 	const illegalAddress = "fail 700 after 300" // launches: in the middle of the first run on the GPU
-	t.Setenv("SWEEP_EMULATE_GPUS", "2")
-	t.Setenv("SWEEP_EMULATE_SETTINGS", "1 "+illegalAddress)
-	up, info := startServer(t, dir, "--backend", "cuda")
-	t.Setenv("SWEEP_EMULATE_GPUS", "1")
-	t.Setenv("SWEEP_EMULATE_SETTINGS", "0 "+illegalAddress)
-	worker := startProgram(t, dir, "worker", "--address", info.HostPort, "--backend", "cuda")
-
-	t.Setenv("SWEEP_EMULATE_SETTINGS", "")
-	submit := startProgram(t, dir, "submit", grid, "--wait")
+	up, info := startServer(t, dir, gpu, "SWEEP_EMULATE_GPUS=2", "SWEEP_EMULATE_SETTINGS=1 "+illegalAddress,
+		"--backend", "cuda")
+	worker := startProgram(t, dir, gpu, "SWEEP_EMULATE_GPUS=1", "SWEEP_EMULATE_SETTINGS=0 "+illegalAddress,
+		"worker", "--address", info.HostPort, "--backend", "cuda")
+	submit := startProgram(t, dir, gpu, "submit", grid, "--wait")
 	if status := submit.exitStatus(t); status != exitOK || submit.out.String() != want {
 		t.Errorf("status %d\n%s\nundisturbed:\n%s\n%s", status, submit.out.String(), want, submit.err.String())
 	}

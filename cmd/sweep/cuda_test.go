@@ -23,6 +23,12 @@ func emulator(t *testing.T) string {
 	return filepath.Join(dir, "fibers")
 }
 
+// emulated is the variable with which a program finds an emulated GPU.
+func emulated(t *testing.T) string {
+	t.Helper()
+	return "LD_LIBRARY_PATH=" + emulator(t)
+}
+
 // One binary runs with and without a driver and GPUs, and says in one line what it
 // has. The worker then fails because there is no server.
 func TestCUDA(t *testing.T) {
@@ -33,7 +39,7 @@ func TestCUDA(t *testing.T) {
 		gpu0      = "GPU 0 (emulated on the CPU)"
 		gpu1      = "GPU 1 (emulated on the CPU)"
 	)
-	emulated := "LD_LIBRARY_PATH=" + emulator(t)
+	gpu := emulated(t)
 	for _, c := range []struct {
 		name, args, env, want string
 		status                int
@@ -41,14 +47,14 @@ func TestCUDA(t *testing.T) {
 		{"no driver", "", "", "training on the CPU: " + noDriver, 1},
 		{"no driver, cpu", "--backend cpu", "", "sweep: connect to Temporal", 1},
 		{"no driver, cuda", "--backend cuda", "", "sweep: --backend cuda: " + noDriver, 2},
-		{"no GPU", "", emulated + ",SWEEP_EMULATE_GPUS=0", "training on the CPU: " + noGPU, 1},
-		{"no GPU, cuda", "--backend cuda", emulated + ",SWEEP_EMULATE_GPUS=0", "sweep: --backend cuda: " + noGPU, 2},
-		{"one GPU", "", emulated, "training on " + gpu0 + "\n", 1},
-		{"two GPUs", "--slots-per-gpu 2", emulated + ",SWEEP_EMULATE_GPUS=2", "training on " + gpu0 + ", " + gpu1 + "\n", 1},
-		{"second GPU", "--gpus 1", emulated + ",SWEEP_EMULATE_GPUS=2", "training on " + gpu1 + "\n", 1},
-		{"third GPU", "--gpus 2", emulated + ",SWEEP_EMULATE_GPUS=2", "sweep: --gpus 2: this machine has GPUs 0 to 1\n", 2},
-		{"old driver", "", emulated + ",SWEEP_EMULATE_VERSION=11080", "training on the CPU: " + oldDriver, 1},
-		{"old GPU", "", emulated + ",SWEEP_EMULATE_CAPABILITY=75", "has compute capability 7.5: 8.0 or newer is needed\n", 1},
+		{"no GPU", "", gpu + ",SWEEP_EMULATE_GPUS=0", "training on the CPU: " + noGPU, 1},
+		{"no GPU, cuda", "--backend cuda", gpu + ",SWEEP_EMULATE_GPUS=0", "sweep: --backend cuda: " + noGPU, 2},
+		{"one GPU", "", gpu, "training on " + gpu0 + "\n", 1},
+		{"two GPUs", "--slots-per-gpu 2", gpu + ",SWEEP_EMULATE_GPUS=2", "training on " + gpu0 + ", " + gpu1 + "\n", 1},
+		{"second GPU", "--gpus 1", gpu + ",SWEEP_EMULATE_GPUS=2", "training on " + gpu1 + "\n", 1},
+		{"third GPU", "--gpus 2", gpu + ",SWEEP_EMULATE_GPUS=2", "sweep: --gpus 2: this machine has GPUs 0 to 1\n", 2},
+		{"old driver", "", gpu + ",SWEEP_EMULATE_VERSION=11080", "training on the CPU: " + oldDriver, 1},
+		{"old GPU", "", gpu + ",SWEEP_EMULATE_CAPABILITY=75", "has compute capability 7.5: 8.0 or newer is needed\n", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			args := append([]string{"worker", "--address", "127.0.0.1:1", "--dir", t.TempDir()}, strings.Fields(c.args)...)
@@ -136,14 +142,14 @@ run: {checkpoint: {every: 1s}}
 // One GPU of three that breaks under two runs, and one that is full, fail no run: the third one trains all, to the same
 // bits. The program says which GPU it has set aside.
 func TestCUDAOneOfManyBreaks(t *testing.T) {
-	t.Setenv("LD_LIBRARY_PATH", emulator(t))
+	t.Parallel() // it waits most of the time
+	gpu := emulated(t)
 	grid := writeGrid(t, cudaGrid)
 	undisturbed, dir := t.TempDir(), t.TempDir()
-	want := mustRun(t, undisturbed, "run", grid, "--no-ui", "--backend", "cuda")
-	t.Setenv("SWEEP_EMULATE_GPUS", "3")
-	t.Setenv("SWEEP_EMULATE_MEMORY", "1073741824")
-	t.Setenv("SWEEP_EMULATE_SETTINGS", "0 fail 700 after 500; 1 taken 1000000000")
-	p := startProgram(t, dir, "run", grid, "--no-ui", "--backend", "cuda", "--slots-per-gpu", "2")
+	want := mustRun(t, undisturbed, gpu, "run", grid, "--no-ui", "--backend", "cuda")
+	p := startProgram(t, dir, gpu, "SWEEP_EMULATE_GPUS=3", "SWEEP_EMULATE_MEMORY=1073741824",
+		"SWEEP_EMULATE_SETTINGS=0 fail 700 after 500; 1 taken 1000000000",
+		"run", grid, "--no-ui", "--backend", "cuda", "--slots-per-gpu", "2")
 	if status := p.exitStatus(t); status != exitOK || p.out.String() != want {
 		t.Errorf("status %d\n%s\n%s\nundisturbed:\n%s", status, p.err.String(), p.out.String(), want)
 	}
@@ -158,9 +164,8 @@ func TestCUDAOneOfManyBreaks(t *testing.T) {
 
 // A GPU that is broken when the program starts is named, and the others are used.
 func TestCUDABrokenAtStart(t *testing.T) {
-	t.Setenv("LD_LIBRARY_PATH", emulator(t))
-	t.Setenv("SWEEP_EMULATE_GPUS", "2")
-	t.Setenv("SWEEP_EMULATE_SETTINGS", "1 fail 46; 1 name H100")
+	t.Parallel() // it waits most of the time
+	gpu := emulated(t)
 	for _, c := range []struct {
 		gpus   string
 		status int
@@ -171,7 +176,8 @@ func TestCUDABrokenAtStart(t *testing.T) {
 		}},
 		{"1", exitError, []string{"does not work any more", "DEVICE_UNAVAILABLE"}},
 	} {
-		p := startProgram(t, t.TempDir(), "run", writeGrid(t, cudaGrid), "--no-ui", "--backend", "cuda", "--gpus", c.gpus)
+		p := startProgram(t, t.TempDir(), gpu, "SWEEP_EMULATE_GPUS=2", "SWEEP_EMULATE_SETTINGS=1 fail 46; 1 name H100",
+			"run", writeGrid(t, cudaGrid), "--no-ui", "--backend", "cuda", "--gpus", c.gpus)
 		status := p.exitStatus(t)
 		for _, want := range c.want {
 			if status != c.status || !strings.Contains(p.err.String(), want) {
@@ -184,21 +190,20 @@ func TestCUDABrokenAtStart(t *testing.T) {
 // Where the last GPU breaks, run and worker end with status 1 and say so, and up keeps the server and says so. No run
 // fails: the sweep goes on where there is a GPU.
 func TestCUDALastBreaks(t *testing.T) {
-	t.Setenv("LD_LIBRARY_PATH", emulator(t))
+	t.Parallel() // it waits most of the time
+	gpu := emulated(t)
 	grid := writeGrid(t, cudaGrid)
-	want := mustRun(t, t.TempDir(), "run", grid, "--no-ui", "--backend", "cuda")
+	want := mustRun(t, t.TempDir(), gpu, "run", grid, "--no-ui", "--backend", "cuda")
 	const lost = "no GPU is left that works"
 	breaks := func(verb ...string) *program {
-		t.Setenv("SWEEP_EMULATE_SETTINGS", "0 fail 719 after 500")
-		defer os.Unsetenv("SWEEP_EMULATE_SETTINGS")
-		return startProgram(t, verb[0], verb[1:]...)
+		return startProgram(t, verb[0], append(verb[1:], gpu, "SWEEP_EMULATE_SETTINGS=0 fail 719 after 500")...)
 	}
 	dir := t.TempDir()
 	p := breaks(dir, "run", grid, "--no-ui", "--backend", "cuda")
 	if status := p.exitStatus(t); status != exitError || !strings.Contains(p.err.String(), lost) {
 		t.Errorf("run: status %d\n%s", status, p.err.String())
 	}
-	if got := mustRun(t, dir, "run", grid, "--no-ui", "--backend", "cuda"); got != want {
+	if got := mustRun(t, dir, gpu, "run", grid, "--no-ui", "--backend", "cuda"); got != want {
 		t.Errorf("the sweep went on to\n%s\nundisturbed:\n%s", got, want)
 	}
 
@@ -217,7 +222,7 @@ func TestCUDALastBreaks(t *testing.T) {
 	if status := worker.exitStatus(t); status != exitError || !strings.Contains(worker.err.String(), lost) {
 		t.Errorf("worker: status %d\n%s", status, worker.err.String())
 	}
-	healthy := startProgram(t, dir, "worker", "--backend", "cuda", "--slots-per-gpu", "2")
+	healthy := startProgram(t, dir, gpu, "worker", "--backend", "cuda", "--slots-per-gpu", "2")
 	waitFor(t, "a worker with a GPU to train all", func() bool {
 		return strings.Count(mustRun(t, dir, "results", "cards"), "completed") == 4
 	})
@@ -230,14 +235,15 @@ func TestCUDALastBreaks(t *testing.T) {
 
 // Memory that others have delays a run, and fails none.
 func TestCUDAMemoryTaken(t *testing.T) {
-	t.Setenv("LD_LIBRARY_PATH", emulator(t))
+	t.Parallel() // it waits most of the time
+	gpu := emulated(t)
 	control := filepath.Join(t.TempDir(), "control")
 	if err := os.WriteFile(control, []byte("0 taken 4294967296"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("SWEEP_EMULATE_CONTROL", control)
 	dir, grid := t.TempDir(), writeGrid(t, cudaGrid)
-	p := startProgram(t, dir, "run", grid, "--no-ui", "--backend", "cuda", "--slots-per-gpu", "2")
+	p := startProgram(t, dir, gpu, "SWEEP_EMULATE_CONTROL="+control,
+		"run", grid, "--no-ui", "--backend", "cuda", "--slots-per-gpu", "2")
 	waitFor(t, "a run that finds no memory", func() bool {
 		p := startProgram(t, dir, "status", "cards")
 		p.exitStatus(t)

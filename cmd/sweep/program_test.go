@@ -60,14 +60,23 @@ func (w *written) Bytes() []byte {
 func (w *written) String() string { return string(w.Bytes()) }
 func (w *written) Len() int       { return len(w.Bytes()) }
 
-// startProgram starts sweep with its state in dir.
+// startProgram starts sweep with its state in dir. Arguments of the form SWEEP_NAME=VALUE and LD_LIBRARY_PATH=VALUE are
+// not arguments of it but variables.
 func startProgram(t *testing.T, dir string, args ...string) *program {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &program{Cmd: exec.Command(exe, args...), done: make(chan error, 1)}
+	var verb, env []string
+	for _, arg := range args {
+		if strings.HasPrefix(arg, "SWEEP_") || strings.HasPrefix(arg, "LD_LIBRARY_PATH=") {
+			env = append(env, arg)
+		} else {
+			verb = append(verb, arg)
+		}
+	}
+	p := &program{Cmd: exec.Command(exe, verb...), done: make(chan error, 1)}
 	p.Stdout, p.Stderr = &p.out, &p.err
 	for _, e := range os.Environ() {
 		isOurs := strings.HasPrefix(e, "SWEEP_DIR=") || strings.HasPrefix(e, "SWEEP_STORE=")
@@ -75,7 +84,7 @@ func startProgram(t *testing.T, dir string, args ...string) *program {
 			p.Env = append(p.Env, e)
 		}
 	}
-	p.Env = append(p.Env, asMain+"=1", "SWEEP_DIR="+dir, "XDG_CACHE_HOME="+t.TempDir())
+	p.Env = append(append(p.Env, asMain+"=1", "SWEEP_DIR="+dir, "XDG_CACHE_HOME="+t.TempDir()), env...)
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
