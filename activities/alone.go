@@ -45,13 +45,25 @@ type trainingGate struct {
 type pass struct {
 	gate *trainingGate
 	end  context.CancelCauseFunc // of the attempt's context
+	done func()                  // the attempt ends
 }
 
 // pass returns a context for an attempt, which ends with ErrSteppedAside when the attempt is to leave for another one,
-// and the attempt's pass, which is not inside yet. The attempt leaves in the end, whatever happens.
+// and the attempt's pass, which is not inside yet. The attempt leaves in the end, whatever happens: one that hangs and
+// is given up does so too, since those that wait for it would wait for ever.
 func (g *trainingGate) pass(ctx context.Context) (context.Context, *pass) {
+	gone := watchOf(ctx).goneChannel()
 	ctx, end := context.WithCancelCause(ctx)
-	return ctx, &pass{gate: g, end: end}
+	done := make(chan struct{})
+	p := &pass{gate: g, end: end, done: sync.OnceFunc(func() { close(done) })}
+	go func() {
+		select {
+		case <-gone:
+			p.leave()
+		case <-done:
+		}
+	}()
+	return ctx, p
 }
 
 // patience is for how long attempts wait at a gate.
@@ -207,6 +219,7 @@ func (p *pass) leave() {
 // close is leave at the end of an attempt: it also frees its context.
 func (p *pass) close() {
 	p.leave()
+	p.done()
 	p.end(nil)
 }
 
@@ -216,7 +229,7 @@ func (p *pass) close() {
 func (a *Activities) enter(
 	ctx context.Context, p *pass, k *claiming, doing string, progress *progress,
 ) error {
-	suspected, err := a.judge(ctx, k.checkpoints, k.holder, doing)
+	suspected, err := a.judge(ctx, k, doing)
 	if err != nil {
 		return err
 	}

@@ -117,6 +117,32 @@ func TestGateGivesUp(t *testing.T) {
 	}
 }
 
+// An attempt that hangs and is given up leaves: a suspected one would keep all others out for ever.
+func TestGateOfGivenUp(t *testing.T) {
+	var g trainingGate
+	for _, alone := range []bool{false, true} {
+		w := newWatch()
+		_, a := g.pass(context.WithValue(t.Context(), watchKey{}, w))
+		if err := a.enter(t.Context(), alone, patience{}); err != nil {
+			t.Fatal(err)
+		}
+		_, b := g.pass(t.Context())
+		done := entered(t.Context(), b, true)
+		close(w.gone)
+		if err := <-done; err != nil {
+			t.Errorf("alone %v: %v", alone, err)
+		}
+		a.close() // it wakes up
+		if g.alone != b {
+			t.Errorf("alone %v: one that wakes up has opened the gate of another one", alone)
+		}
+		b.close()
+	}
+	if g.alone != nil || g.emptied != nil || len(g.inside) > 0 {
+		t.Errorf("left over: %+v", &g)
+	}
+}
+
 // Those that wait for their turn come in as soon as they may, and those that are to train alone first.
 func TestGateTurns(t *testing.T) {
 	var g trainingGate

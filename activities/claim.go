@@ -158,7 +158,7 @@ func (k *claiming) take(ctx context.Context) (*storage.Claim, error) {
 // it is canceled. For an attempt that hangs and is given up they end the claim.
 func (k *claiming) renewals(ctx context.Context) {
 	gone := watchOf(ctx).goneChannel()
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ctx, cancel := context.WithCancel(unwatched(context.WithoutCancel(ctx)))
 	done := make(chan struct{})
 	k.stop = func() { cancel(); <-done }
 	go func() {
@@ -171,10 +171,7 @@ func (k *claiming) renewals(ctx context.Context) {
 			case <-ctx.Done():
 				return
 			case <-gone:
-				// Not by ctx, by which an attempt that is given up writes nothing.
-				if err := k.endOnce(k.a.ctx, storage.End{Why: ErrStuck.Error() + ", it hung"}); err != nil {
-					k.a.log.Warn("the end of a claim is not stored", "folder", k.folder, "error", err)
-				}
+				k.noteEnd(ctx, storage.End{Why: ErrStuck.Error() + ", it hung"})
 				return
 			case <-tick.C:
 			}
@@ -219,8 +216,7 @@ func (k *claiming) halt() {
 }
 
 // end ends the renewals and says in the store how the attempt ended: with err, or with a panic, p, that recover has
-// returned. It returns the error of the attempt. If the store does not take that in time, this goes on beside other
-// work: a claim without an end looks like a death. Of an attempt that has no claim it says nothing; k may be nil.
+// returned. It returns the error of the attempt. Of an attempt that has no claim it says nothing; k may be nil.
 func (k *claiming) end(ctx context.Context, err error, p any) error {
 	if p != nil {
 		err = panicError{p, debug.Stack()}
@@ -229,16 +225,19 @@ func (k *claiming) end(ctx context.Context, err error, p any) error {
 		return err
 	}
 	k.halt()
-	if watchOf(ctx).givenUp() != nil { // the renewals have ended the claim
-		return err
+	k.noteEnd(unwatched(context.WithoutCancel(ctx)), endOf(ctx, err, k.step))
+	return err
+}
+
+// noteEnd says in the store how the attempt ended. If the store does not take that in time, this goes on beside other
+// work: a claim without an end looks like a death. The first end counts.
+func (k *claiming) noteEnd(ctx context.Context, end storage.End) {
+	k.a.sights.release(k.folder, k.claim.Attempt(), end)
+	err := k.endOnce(ctx, end)
+	if err == nil {
+		return
 	}
-	k.a.sights.release(k.folder, k.claim.Attempt())
-	end := endOf(ctx, err, k.step)
-	failed := k.endOnce(context.WithoutCancel(ctx), end)
-	if failed == nil {
-		return err
-	}
-	k.a.log.Warn("the end of a claim is not stored yet", "folder", k.folder, "attempt", k.claim.Attempt(), "error", failed)
+	k.a.log.Warn("the end of a claim is not stored yet", "folder", k.folder, "attempt", k.claim.Attempt(), "error", err)
 	go func() {
 		for k.a.ctx.Err() == nil {
 			select {
@@ -250,7 +249,6 @@ func (k *claiming) end(ctx context.Context, err error, p any) error {
 			}
 		}
 	}()
-	return err
 }
 
 func (k *claiming) endOnce(ctx context.Context, e storage.End) error {

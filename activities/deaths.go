@@ -94,16 +94,15 @@ func howItDied(at storage.Attempt) string {
 }
 
 // judge says whether earlier attempts at a stage died, so that the next one is to train alone. The error wraps ErrDied
-// if too many did: then the verdict is in the store, as the end of a claim of its own. me is who asks; nobody trains in
-// the folder. doing is what died, "training" or "evaluation".
-func (a *Activities) judge(
-	ctx context.Context, c *storage.Checkpoints, me storage.Holder, doing string,
-) (suspected bool, err error) {
+// if too many did: then the verdict is in the store, as the end of a claim of its own. k has looked at the folder, and
+// nobody trains in it. doing is what died, "training" or "evaluation".
+func (a *Activities) judge(ctx context.Context, k *claiming, doing string) (suspected bool, err error) {
+	c, me := k.checkpoints, k.holder
 	attempts, err := c.Attempts(ctx)
 	if err != nil {
 		return false, err
 	}
-	d := deathsOf(attempts)
+	d := deathsOf(a.sights.known(k.folder, attempts))
 	if d.last != nil && d.last.Holder.Activity == me.Activity {
 		// The activity ended before Temporal learned of the verdict.
 		return false, fmt.Errorf("%w: %s", ErrDied, strings.TrimPrefix(d.last.Ended.Why, ErrDied.Error()+": "))
@@ -120,7 +119,11 @@ func (a *Activities) judge(
 	verdict := fmt.Errorf("%w: its %s ended %d times without an explanation while nothing else trained in the "+
 		"process, %s: %s. Look at the logs of these workers, and at their kernels' for processes killed for memory (dmesg); "+
 		"sweep retry trains it again", ErrDied, doing, d.alone(), since, d)
-	claim, err := c.Claim(ctx, storage.Holder{By: me.By, Activity: me.Activity})
+	newest := attempts[len(attempts)-1].Number
+	claim, err := c.ClaimAfter(ctx, newest, storage.Holder{By: me.By, Activity: me.Activity})
+	if errors.Is(err, storage.ErrExists) {
+		return false, fmt.Errorf("somebody has claimed it after claim %d, which died: %w", newest, ErrElsewhere)
+	}
 	if err != nil {
 		return false, err
 	}

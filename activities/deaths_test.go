@@ -172,6 +172,9 @@ func TestDies(t *testing.T) {
 				t.Errorf("%s: attempt %d alone %v", name, i+1, last.Holder.Alone)
 			}
 		}
+		if left := w.memory.Reserved(); left != 0 {
+			t.Errorf("%s: %d bytes stay reserved", name, left)
+		}
 		w.hooks.before, w.hooks.encode, w.backend = func(int64) { t.Errorf("%s: trained", name) }, nil, good
 		for range 2 {
 			err := do()
@@ -206,25 +209,31 @@ func TestExplainedEnds(t *testing.T) {
 		"timeout": fmt.Errorf("put x: %w", context.DeadlineExceeded),
 		"stop":    ErrStopping,
 	} {
-		if name == "memory" {
-			if _, known := kindOf(err); !known {
-				continue // it is of no kind yet
-			}
-		}
 		w := submit(t, openDir(t), makePlan(t, nil))
 		good := w.backend
-		w.backend = &broken{w.hooks, func() error { return err }, nil}
-		for range 2 * maxDeaths {
-			if w.train() == nil {
-				t.Errorf("%s: no error", name)
+		for _, doing := range []string{"training", "evaluation"} {
+			do := w.train
+			if doing == "evaluation" {
+				if err := w.train(); err != nil {
+					t.Fatal(err)
+				}
+				do = w.evaluate
 			}
-		}
-		for _, at := range w.attempts() {
-			if at.Ended == nil || at.Ended.Fault != "" || at.Holder.Alone {
-				t.Errorf("%s: %+v, %+v", name, at, at.Ended)
+			w.backend = &broken{w.hooks, func() error { return err }, nil}
+			for range 2 * maxDeaths {
+				got := do()
+				var app *temporal.ApplicationError
+				if got == nil || errors.As(got, &app) && app.NonRetryable() {
+					t.Errorf("%s, %s: %v", name, doing, got)
+				}
 			}
+			for _, at := range w.attempts() {
+				if at.Ended == nil || at.Ended.Fault != "" || at.Holder.Alone {
+					t.Errorf("%s, %s: %+v, %+v", name, doing, at, at.Ended)
+				}
+			}
+			w.backend = good
 		}
-		w.backend = good
 		w.finish()
 	}
 }
@@ -444,4 +453,70 @@ func TestTrunkDies(t *testing.T) {
 		}
 	}
 	wantType(t, w.run(protocol.ActivityTrain, trunk), "Died", false)
+}
+
+// A stage whose last checkpoint is listed but damaged is judged too, before it trains anything.
+func TestDeathsBehindADamagedCheckpoint(t *testing.T) {
+	w := submit(t, openDir(t), makePlan(t, nil))
+	if err := w.train(); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keys(t, w.store, "stages/"+w.id()+"/data/") {
+		if err := storage.PutBytes(t.Context(), w.store, key, []byte("damaged")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range maxDeaths {
+		w.dies(true)
+	}
+	wantType(t, w.train(), "Died", false)
+}
+
+// Whoever claims the folder between the judgement and the verdict is not fenced off.
+func TestVerdictBesideARival(t *testing.T) {
+	inner := openDir(t)
+	store := &hangingStore{Store: inner, before: func(context.Context, string, string) {}}
+	w := submit(t, store, makePlan(t, nil))
+	for range maxDeaths {
+		w.dies(true)
+	}
+	other := newWorker(t, inner, w.plan)
+	var rival *storage.Claim
+	store.before = func(_ context.Context, call, key string) {
+		if rival == nil && call == "putnew" && strings.Contains(key, "/claims/") {
+			rival = other.rival()
+		}
+	}
+	wantType(t, w.train(), "HeldElsewhere", true)
+	if rival == nil {
+		t.Fatal("nothing was claimed")
+	}
+	if err := rival.Check(t.Context()); err != nil {
+		t.Errorf("the rival: %v", err)
+	}
+}
+
+// How an attempt of this process ended is known, also before the store has it: it is no death if it is explained.
+func TestEndsThatAreNotStored(t *testing.T) {
+	store := &endless{Store: openDir(t)}
+	store.failures.Store(1 << 30)
+	w := submit(t, store, makePlan(t, nil))
+	w.Slots = 1
+	w.hooks.before = func(int64) { close(w.stop) }
+	for range maxDeaths + 1 {
+		w.stop = make(chan struct{})
+		wantType(t, w.train(), "WorkerStopping", true)
+		for _, key := range w.manifests() { // what is saved would end the count
+			if err := w.store.Delete(t.Context(), key); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if all := w.attempts(); len(all) != maxDeaths+1 || all[0].Ended != nil {
+		t.Errorf("%d attempts, the first one %+v", len(all), all[0].Ended)
+	}
+	// The same as another process sees it.
+	next := newWorker(t, store.Store, w.plan)
+	next.renew = 10 * time.Millisecond
+	wantType(t, next.train(), "Died", false)
 }

@@ -98,12 +98,19 @@ func (a *Activities) measure(
 	ctx, end := untilStop(ctx)
 	defer end()
 	fail := func(err error) (ledger.Result, *trainer.State, func(), error) {
-		if release != nil {
-			release()
-		}
 		return ledger.Result{}, nil, nil, interrupted(ctx, err)
 	}
+	var free func()
+	measured := false
+	defer func() {
+		if free != nil && !measured { // also after a panic: the process goes on
+			free()
+		}
+	}()
 	cfg := r.cell.Config
+	if err := a.checkDevice(cfg); err != nil {
+		return fail(err)
+	}
 	from, err := a.origins(ctx, r, plan.LevelRun, cfg.Steps)
 	if err != nil {
 		return fail(err)
@@ -124,7 +131,7 @@ func (a *Activities) measure(
 		return fail(err)
 	}
 	need := hostmem.Bytes(a.backend, cfg) + trainer.EvaluateBytes(cfg) + saveBytes
-	if release, err = a.memory.Reserve(need); err != nil {
+	if free, err = a.memory.Reserve(need); err != nil {
 		return fail(err)
 	}
 	if _, err := k.take(ctx); err != nil {
@@ -172,7 +179,8 @@ func (a *Activities) measure(
 	result.AuxKLatents = ledger.AuxKLatents(cfg, metrics.FirstDeadStep, state.Curve)
 	result.Scale = set.Info().Scale
 	result.Threshold = state.StoredThreshold(recipe, result.Scale)
-	return result, state, release, nil
+	measured = true
+	return result, state, free, nil
 }
 
 // removeCheckpoints removes the checkpoint folder of a run that has a result.

@@ -30,9 +30,9 @@ import (
 // peakGrid has runs of several sizes, the largest of which reserve some hundred MiB.
 const peakGrid = `
 name: peak
-data: {synthetic: {activation_dim: 512, directions: 600, tokens: 20000, active: 8, seed: 1}, eval_tokens: 2000}
+data: {synthetic: {activation_dim: 512, directions: 600, tokens: 20000, active: 8, seed: 1}, eval_tokens: 256}
 parameters: {dict_size: [1024, 16384, 2048, 12288, 512], k: [8, 16]}
-train: {steps: 3, batch_size: 64, lr: 0.003}
+train: {steps: 3, batch_size: 16, lr: 0.003}
 run: {checkpoint: {every: 1s, keep: 2}}
 `
 

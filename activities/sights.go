@@ -13,8 +13,9 @@ import (
 // apart: the store may have been silent, or this process may have stood still, and then the holder could not be seen.
 type sights struct {
 	mu   sync.Mutex
-	seen map[string]sight        // by folder
-	held map[string]map[int]bool // claims of this process by folder and number; false once they are given up
+	seen map[string]sight                // by folder
+	held map[string]map[int]*storage.End // claims of this process by folder and number, until their end is stored;
+	// nil while the attempt has it
 }
 
 type sight struct {
@@ -37,8 +38,8 @@ const (
 func (s *sights) see(folder string, rival *storage.Attempt, renew time.Duration) liveness {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if holds, own := s.held[folder][rival.Number]; own {
-		if holds {
+	if end, own := s.held[folder][rival.Number]; own {
+		if end == nil {
 			return alive
 		}
 		return dead // its end is not stored yet
@@ -73,19 +74,21 @@ func (s *sights) hold(folder string, attempt int) {
 	defer s.mu.Unlock()
 	delete(s.seen, folder)
 	if s.held == nil {
-		s.held = map[string]map[int]bool{}
+		s.held = map[string]map[int]*storage.End{}
 	}
 	if s.held[folder] == nil {
-		s.held[folder] = map[int]bool{}
+		s.held[folder] = map[int]*storage.End{}
 	}
-	s.held[folder][attempt] = true
+	s.held[folder][attempt] = nil
 }
 
-// release notes that the attempt has ended.
-func (s *sights) release(folder string, attempt int) {
+// release notes how the attempt has ended. The first end counts.
+func (s *sights) release(folder string, attempt int, end storage.End) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held[folder][attempt] = false
+	if before, held := s.held[folder][attempt]; held && before == nil {
+		s.held[folder][attempt] = &end
+	}
 }
 
 // forget notes that the end of the attempt is stored.
@@ -96,4 +99,21 @@ func (s *sights) forget(folder string, attempt int) {
 	if len(s.held[folder]) == 0 {
 		delete(s.held, folder)
 	}
+}
+
+// known returns the attempts of others and, of this process, those that have ended, with their ends where the store does
+// not have them yet.
+func (s *sights) known(folder string, attempts []storage.Attempt) (all []storage.Attempt) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, at := range attempts {
+		if end, own := s.held[folder][at.Number]; own && at.Ended == nil {
+			if end == nil {
+				continue // it is alive
+			}
+			at.Ended = end
+		}
+		all = append(all, at)
+	}
+	return all
 }

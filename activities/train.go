@@ -105,8 +105,8 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 			return false, err
 		}
 	}
-	if err := t.a.backend.Unsupported(t.cell.Config); err != nil {
-		return false, fmt.Errorf("train on %s: %w", t.a.backend.Name(), err)
+	if err := t.a.checkDevice(t.cell.Config); err != nil {
+		return false, err
 	}
 	from, err := t.a.origins(ctx, t.run, t.ref.Level, t.ref.To)
 	if err != nil {
@@ -121,10 +121,7 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	if stored, err := from.isStored(ctx, t.ref.To); err != nil {
 		return false, err
 	} else if !stored {
-		if err := t.claiming.look(ctx); err != nil {
-			return false, err
-		}
-		if err := t.a.enter(ctx, t.pass, t.claiming, "training", t.progress); err != nil {
+		if err := t.enter(ctx); err != nil {
 			return false, err
 		}
 	}
@@ -143,7 +140,7 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	}
 	t.progress.doing("reading the checkpoint")
 	start, claim, err := from.claimAndRestore(
-		ctx, cfg, t.ref.To, rule, t.a.beginning(t.header), t.claiming.take)
+		ctx, cfg, t.ref.To, rule, t.a.beginning(t.header), t.take)
 	if err != nil || start.Step == int64(t.ref.To) {
 		return false, err
 	}
@@ -193,6 +190,24 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 		}
 	}
 	return true, nil
+}
+
+// enter waits until nobody else alive has the stage's folder, and until the attempt may train in this process.
+func (t *training) enter(ctx context.Context) error {
+	if err := t.claiming.look(ctx); err != nil {
+		return err
+	}
+	return t.a.enter(ctx, t.pass, t.claiming, "training", t.progress)
+}
+
+// take claims the stage's folder. A stage whose last checkpoint is listed, and turns out to be damaged, enters late.
+func (t *training) take(ctx context.Context) (*storage.Claim, error) {
+	if !t.claiming.looked {
+		if err := t.enter(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return t.claiming.take(ctx)
 }
 
 // span is what the attempt trains: from which step, for how many runs, on what.

@@ -86,6 +86,12 @@ func watchOf(ctx context.Context) *watch {
 	return w
 }
 
+// unwatched returns a context of no watch, for what goes on beside the work of an attempt: it would hide that the
+// attempt stands still, and it must be able to go on when the attempt is given up.
+func unwatched(ctx context.Context) context.Context {
+	return context.WithValue(ctx, watchKey{}, (*watch)(nil))
+}
+
 // counted returns a context whose Err counts as progress: who looks again and again whether it is to end moves on. It
 // does so for ctx itself only, not for contexts that are made of it.
 func counted(ctx context.Context) context.Context { return countedContext{ctx, watchOf(ctx)} }
@@ -104,7 +110,6 @@ func (c countedContext) Err() error {
 type outcomeOf[T any] struct {
 	value T
 	err   error
-	panic any // nil for none
 }
 
 // watched does the work of an activity under a watch. The error wraps ErrStuck if it stood still for too long. If it
@@ -123,7 +128,7 @@ func watched[T any](
 		out := outcomeOf[T]{err: errors.New("the attempt ended without an outcome")} // only a test's goroutine can do that
 		defer func() {
 			if p := recover(); p != nil {
-				out.panic = fmt.Sprintf("%v\n\n%s", p, debug.Stack()) // here it would end the process
+				out.err = panicError{p, debug.Stack()} // here it would end the process
 			}
 			done <- out
 		}()
@@ -135,9 +140,6 @@ func watched[T any](
 	for {
 		select {
 		case out := <-done:
-			if out.panic != nil {
-				panic(out.panic)
-			}
 			return out.value, out.err
 		case now := <-tick.C:
 			ending := isTold(ctx)

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"sync/atomic"
@@ -155,9 +156,37 @@ func TestHungStep(t *testing.T) {
 	wantUnchanged(t, "the attempt that woke up", snapshot(t, store), before)
 }
 
-// A checkpoint whose write hangs is not written when it wakes up.
+// An endless store fails the first ends of claims.
+type endless struct {
+	storage.Store
+	failures atomic.Int64 // that are left
+}
+
+func (s *endless) Put(ctx context.Context, key string, body io.ReaderAt, size int64) error {
+	text := make([]byte, size)
+	if _, err := body.ReadAt(text, 0); err != nil && err != io.EOF {
+		return err
+	}
+	if strings.Contains(key, "/renewals/") && strings.Contains(string(text), `"ended"`) && s.failures.Add(-1) >= 0 {
+		return storage.Wrap("put", key, errors.New("connection refused"))
+	}
+	return s.Store.Put(ctx, key, body, size)
+}
+
+func (s *endless) PutNew(ctx context.Context, key string, b []byte) error {
+	return storage.PutNew(ctx, s.Store, key, b)
+}
+
+// A checkpoint whose write hangs is not written when it wakes up. The claim ends at once, or when the store takes that.
 func TestHungWrite(t *testing.T) {
-	inner := openDir(t)
+	for _, failures := range []int64{0, 2} {
+		hungWrite(t, failures)
+	}
+}
+
+func hungWrite(t *testing.T, failures int64) {
+	inner := &endless{Store: openDir(t)}
+	inner.failures.Store(failures)
 	release := make(chan struct{})
 	store := &hangingStore{Store: inner, before: func(_ context.Context, call, key string) {
 		if call == "put" && strings.Contains(key, "/data/") {
@@ -166,6 +195,7 @@ func TestHungWrite(t *testing.T) {
 	}}
 	w := submit(t, store, makePlan(t, nil))
 	w.hurried()
+	w.renew = 50 * time.Millisecond
 	lost := w.losses()
 	err := w.train()
 	wantType(t, err, "Stuck", true)
@@ -259,6 +289,13 @@ func TestPanicOfAnAttempt(t *testing.T) {
 	if err := w.train(); err == nil || !strings.Contains(err.Error(), "a defect") {
 		t.Errorf("%v", err)
 	}
+	store := &hangingStore{Store: openDir(t), before: func(context.Context, string, string) {}}
+	w = submit(t, store, makePlan(t, nil))
+	store.before = func(context.Context, string, string) { panic("a defect") }
+	err := w.train()
+	if err == nil || !strings.Contains(err.Error(), "a defect") || strings.Contains(err.Error(), "goroutine") {
+		t.Errorf("before the claim: %v", err)
+	}
 }
 
 // A late look is not taken for stillness: a process that was suspended could not move.
@@ -308,11 +345,15 @@ func TestSaveOnASlowStore(t *testing.T) {
 		store := &hangingStore{Store: openDir(t), before: func(context.Context, string, string) {}}
 		w := submit(t, store, makePlan(t, nil))
 		w.saveWithin = 20 * time.Millisecond
+		slowly := 20 * w.saveWithin
+		if told {
+			w.saveWithin = time.Second // what comes before the write is to have enough of it
+		}
 		store.before = func(ctx context.Context, call, key string) {
 			if call != "put" || !strings.Contains(key, "/data/") {
 				return
 			}
-			slow := time.NewTimer(20 * w.saveWithin)
+			slow := time.NewTimer(slowly)
 			if told {
 				slow.Stop() // it never ends
 			}
@@ -332,7 +373,7 @@ func TestSaveOnASlowStore(t *testing.T) {
 		err := w.train()
 		if told {
 			wantType(t, err, "WorkerStopping", true)
-			if err == nil || !strings.Contains(err.Error(), "not stored within 20ms") {
+			if err == nil || !strings.Contains(err.Error(), "not stored within 1s") {
 				t.Errorf("%v does not say that it was too slow", err)
 			}
 		} else if err != nil {

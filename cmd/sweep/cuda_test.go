@@ -133,8 +133,8 @@ train: {dict_size: 128, steps: 60, batch_size: 64, lr: 0.002}
 run: {checkpoint: {every: 1s}}
 `
 
-// One GPU of three that breaks, and one that is full, fail no run: the others train all, to the same bits. The program
-// says which GPU it has set aside.
+// One GPU of three that breaks under two runs, and one that is full, fail no run: the third one trains all, to the same
+// bits. The program says which GPU it has set aside.
 func TestCUDAOneOfManyBreaks(t *testing.T) {
 	t.Setenv("LD_LIBRARY_PATH", emulator(t))
 	grid := writeGrid(t, cudaGrid)
@@ -143,7 +143,7 @@ func TestCUDAOneOfManyBreaks(t *testing.T) {
 	t.Setenv("SWEEP_EMULATE_GPUS", "3")
 	t.Setenv("SWEEP_EMULATE_MEMORY", "1073741824")
 	t.Setenv("SWEEP_EMULATE_SETTINGS", "0 fail 700 after 500; 1 taken 1000000000")
-	p := startProgram(t, dir, "run", grid, "--no-ui", "--backend", "cuda")
+	p := startProgram(t, dir, "run", grid, "--no-ui", "--backend", "cuda", "--slots-per-gpu", "2")
 	if status := p.exitStatus(t); status != exitOK || p.out.String() != want {
 		t.Errorf("status %d\n%s\n%s\nundisturbed:\n%s", status, p.err.String(), p.out.String(), want)
 	}

@@ -144,6 +144,18 @@ func (p *gpuPool) New(c trainer.Config, s *trainer.State, data trainer.Batches) 
 	return nil, p.noneLeft()
 }
 
+// FreeMemory implements trainer.FreeMemory: that of the GPU with the most. The error wraps trainer.ErrBroken if no GPU
+// works.
+func (p *gpuPool) FreeMemory() (int64, error) {
+	most := slices.Max(p.free())
+	for _, g := range p.numbers() {
+		if !p.isBroken(g) {
+			return most, nil
+		}
+	}
+	return 0, p.noneLeft()
+}
+
 // free returns the free memory of each GPU in bytes, 0 where it is not known. It sets those aside that do not work.
 func (p *gpuPool) free() []int64 {
 	free := make([]int64, len(p.gpus))

@@ -177,7 +177,7 @@ func placed(t *testing.T, p trainer.Backend, shared *gpuPool) int {
 // A model goes to the GPU with the most free memory that has a free slot.
 func TestGPUPoolRanks(t *testing.T) {
 	const gib = 1 << 30
-	gpus, p := cards(10*gib, 70*gib, 30*gib)
+	_, p := cards(10*gib, 70*gib, 30*gib)
 	p.perGPU = 1
 	for i, want := range []int{1, 2, 0, 1} {
 		if got := placed(t, p, p); got != want {
@@ -185,7 +185,7 @@ func TestGPUPoolRanks(t *testing.T) {
 		}
 	}
 	// Models that are being made count, although they have no memory yet.
-	gpus, p = cards(8*gib, 8*gib+1)
+	gpus, p := cards(8*gib, 8*gib+1)
 	gpus[1].making = func() {
 		gpus[1].making = nil
 		if got := placed(t, p, p); got != 0 {
@@ -335,5 +335,36 @@ func TestGPUPoolOfClass(t *testing.T) {
 	p.setAside(2, trainer.ErrBroken)
 	if _, err := p.OfClass("A"); !errors.Is(err, trainer.ErrBroken) {
 		t.Errorf("all GPUs are broken: %v", err)
+	}
+}
+
+// The free memory of a pool is that of its best GPU that works. Whoever asks finds GPUs that broke while nothing was on
+// them.
+func TestGPUPoolFreeMemory(t *testing.T) {
+	gpus, p := cards(1, 3, 2)
+	broken := fmt.Errorf("illegal address: %w", trainer.ErrBroken)
+	for i, want := range []int64{3, 2, 1} { // GPU 1 breaks, then GPU 2
+		if i > 0 {
+			gpus[i].err = broken
+		}
+		if got, err := p.FreeMemory(); err != nil || got != want {
+			t.Errorf("with %d GPUs that are broken: %d, %v, want %d", i, got, err, want)
+		}
+	}
+	select {
+	case err := <-p.lost():
+		t.Errorf("with a GPU left, all are said to be lost: %v", err)
+	default:
+	}
+	gpus[0].err = broken
+	for range 2 {
+		if _, err := p.FreeMemory(); !errors.Is(err, trainer.ErrBroken) || !strings.Contains(err.Error(), "no GPU is left") {
+			t.Errorf("all are broken: %v", err)
+		}
+	}
+	select {
+	case <-p.lost():
+	default:
+		t.Error("nobody is told that no GPU is left")
 	}
 }

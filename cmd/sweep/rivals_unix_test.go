@@ -17,7 +17,7 @@ const rivalsGrid = `
 name: rivals
 data: {synthetic: {activation_dim: 32, directions: 64, tokens: 20000, active: 4, noise: 0.05}, normalize: mean_square}
 parameters: {k: [2, 4]}
-train: {dict_size: 512, steps: 15000, batch_size: 256, lr: 0.002, dead_feature_threshold: 10000}
+train: {dict_size: 512, steps: 8000, batch_size: 256, lr: 0.002, dead_feature_threshold: 10000}
 run: {checkpoint: {every: 2s}}
 `
 
@@ -67,7 +67,7 @@ func TestRivalSweeps(t *testing.T) {
 	g := writeGrid(t, rivalsGrid)
 	alone := t.TempDir()
 	want := rivals.run(t, alone, "run", g, "--slots", "1")
-	const cells, steps = 2, 15000
+	const cells, steps = 2, 8000
 	for _, suspended := range []bool{false, true} {
 		store := filepath.Join(t.TempDir(), "store")
 		dirs := []string{t.TempDir(), t.TempDir()}
