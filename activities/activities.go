@@ -113,6 +113,10 @@ func ownName() string {
 // It is for one worker of a process.
 func (a *Activities) LimitMemory(beside int64) { a.memory.Limit(beside) }
 
+// RenewEvery sets the time between two renewals of a claim, before the first activity. It must be the same for all
+// workers of a store: a holder that leaves out three renewals is dead to the others.
+func (a *Activities) RenewEvery(d time.Duration) { a.renew = d }
+
 // Unsaved says, when the worker has stopped, why a stage could not save what it had trained
 // since its last checkpoint: the newest such error, or nil if all is saved.
 func (a *Activities) Unsaved() error {

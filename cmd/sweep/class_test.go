@@ -12,31 +12,33 @@ import (
 // A run that was killed on one class of hardware does not go on on another, which status says. It ends on its own class
 // with the bits of a run that nobody disturbed. With --mix-classes it goes on on the other one, and its result says so.
 func TestClassesOfWorkers(t *testing.T) {
-	on := func(path string) { t.Setenv(cpu.PathVariable, path) }
-	on("avx2")
-	if _, err := cpu.New(1).OfClass("cpu avx2"); err != nil {
-		t.Skip(err)
-	}
+	t.Parallel()
+	on := func(path string) variables { return variables{cpu.PathVariable + "=" + path} }
 	grid := writeGrid(t, changed(t, smallGrid, "name: small", "name: classes",
 		"k: [2, 4], auxk_alpha: [0, 0.03125]", "k: [4]",
 		"steps: 1500", "steps: 6000"))
 	alone := t.TempDir()
-	mustRun(t, alone, "run", grid, "--no-ui")
+	p := on("avx2").start(t, alone, "run", grid, "--no-ui")
+	switch status := p.exitStatus(t); {
+	case status == exitBadInput && strings.Contains(p.err.String(), "this machine cannot run it"):
+		t.Skip(p.err.String())
+	case status != exitOK:
+		t.Fatalf("status %d\n%s", status, p.err.String())
+	}
 	want := readModels(t, alone)
 
 	const results = "class,classes,mixed_classes"
 	for name, mix := range map[string]bool{"same class": false, "mixed": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
-			on("avx2")
-			first, _ := startServer(t, dir, "--slots", "1")
+			first, _ := on("avx2").server(t, dir, "--slots", "1")
 			mustRun(t, dir, "submit", grid)
 			waitFor(t, "a checkpoint", func() bool { return countManifests(t, dir) > 0 })
 			first.Process.Signal(syscall.SIGKILL)
 			<-first.done
 
-			on("portable")
-			second, _ := startServer(t, dir, "--slots", "1")
+			second, _ := on("portable").server(t, dir, "--slots", "1")
 			waitFor(t, "the reason in status", func() bool {
 				s := statusOfSweep(t, dir, "classes")
 				if s.Completed > 0 {
@@ -56,8 +58,7 @@ func TestClassesOfWorkers(t *testing.T) {
 				return
 			}
 			second.terminate(t)
-			on("avx2")
-			third, _ := startServer(t, dir, "--slots", "1")
+			third, _ := on("avx2").server(t, dir, "--slots", "1")
 			mustRun(t, dir, "submit", grid, "--wait")
 			if got := readModels(t, dir); len(got) != len(want) {
 				t.Errorf("%d models, want %d", len(got), len(want))

@@ -16,6 +16,7 @@ import (
 // A sweep that is extended, when it is done and while it runs, comes to what the
 // whole grid comes to cell by cell.
 func TestExtend(t *testing.T) {
+	t.Parallel()
 	whole := t.TempDir()
 	union := changed(t, treeGrid, "steps: 300, ", "", "[0.5]", "[0.5, 0.6, 0.7], steps: [300, 400]")
 	alone := writeGrid(t, union+"run: {share_prefixes: false}\n")

@@ -26,6 +26,7 @@ run: {checkpoint: {every: 1s}}
 // them alone. The others are completed with the bytes of an undisturbed sweep, and retry trains the one when nobody
 // kills it any more.
 func TestCellThatKillsItsProcess(t *testing.T) {
+	t.Parallel()
 	grid := writeGrid(t, deathsGrid)
 	undisturbed := t.TempDir()
 	want := mustRun(t, undisturbed, "run", grid, "--no-ui", "--slots", "2")

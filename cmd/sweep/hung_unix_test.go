@@ -14,6 +14,7 @@ import (
 // A read of the store hangs for ever: a pipe without a writer lies where a run's result would. The run is taken from
 // its slot, which is set aside, and ends in the other one. Then the process ends, beside what hangs.
 func TestHungReadOfTheStore(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	grid := filepath.Join(dir, "grid.yaml")
 	if err := os.WriteFile(grid, []byte(`

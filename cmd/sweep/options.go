@@ -44,6 +44,7 @@ type trainingDevice struct {
 	lost <-chan error
 
 	stuckAfter time.Duration // as deviceOptions.stuckAfter
+	renew      time.Duration // as environment.renew
 }
 
 // workerBackend describes the device as one elsewhere.
@@ -61,7 +62,7 @@ func openDevice(env *environment, o deviceOptions) (trainingDevice, error) {
 	if err == nil && note != "" {
 		fmt.Fprintln(env.errOut, note)
 	}
-	device.cache, device.stuckAfter = env.cache, o.stuckAfter
+	device.cache, device.stuckAfter, device.renew = env.cache, o.stuckAfter, env.renew
 	if pool, ok := device.backend.(*gpuPool); ok {
 		pool.note = func(line string) { fmt.Fprintln(env.errOut, line) }
 	}

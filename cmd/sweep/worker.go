@@ -60,6 +60,9 @@ func startWorkers(c client.Client, store storage.Store, device trainingDevice, p
 	a.Patience = patience
 	a.Worker = identity(device.backend.Name(), device.slots)
 	a.Slots = device.slots
+	if device.renew > 0 {
+		a.RenewEvery(device.renew)
+	}
 	w := &workers{client: c, activities: a}
 	go func() {
 		select {
