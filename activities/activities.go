@@ -38,6 +38,10 @@ type Activities struct {
 	// the first activity.
 	Patience time.Duration
 
+	// OneMachine says that all workers of the server are on one machine: its devices do not get other abilities by
+	// waiting. So what they lack for a stage is final without Patience. It is set before the first activity.
+	OneMachine bool
+
 	// Slots is how many stages the worker trains at a time; 0 if that is not known. It is set before the first activity.
 	Slots int
 

@@ -57,6 +57,8 @@ func (a *Activities) refuse(ctx context.Context, at *attempt, k errorKind, err e
 	all := sure && haveRefused(beat.Refusals, live)
 	lasts, patience := a.refused.since(info, all, a.now()), a.Patience
 	switch {
+	case k.lacks && a.OneMachine:
+		patience = 0
 	case !errors.Is(err, ErrNoPlan):
 	case info.TaskQueue == protocol.Queue:
 		patience = planPatience

@@ -106,6 +106,10 @@ func TestWhoseFault(t *testing.T) {
 					t.Errorf("with patience: %v", err)
 				}
 			}
+			// On one machine devices do not change by waiting. Data and stores may come.
+			w.OneMachine = true
+			wantType(t, w.attempt(fail), c.kind, !c.alone || c.counts)
+			w.OneMachine = false
 			if err := w.WhyUnfit(); err != nil {
 				t.Errorf("the last live worker ends: %v", err)
 			}

@@ -140,7 +140,7 @@ func startOrJoin(ctx context.Context, env *environment, o runOptions, device tra
 
 	began := time.Now()
 	for waiting := false; ; waiting = true {
-		k, err := startStack(ctx, env, o.location, o.server, device, store)
+		k, err := startStack(ctx, env, o.location, o.server, device, store, runPatience)
 		var inUse *local.InUseError
 		switch {
 		case err == nil:

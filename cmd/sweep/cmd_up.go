@@ -49,7 +49,7 @@ func runUp(ctx context.Context, env *environment, o upOptions) error {
 	if err != nil {
 		return err
 	}
-	k, err := startStack(ctx, env, o.location, o.server, device, store)
+	k, err := startStack(ctx, env, o.location, o.server, device, store, workerPatience)
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 		return err
 	}
 	defer srv.close()
-	workers, err := startWorkers(srv.client, store, device, workerPatience, log)
+	workers, err := startWorkers(srv.client, store, device, workerPatience, !onLoopback, log)
 	if err != nil {
 		return err
 	}

@@ -65,6 +65,8 @@ func folderOf(url string) (string, error) {
 	switch {
 	case strings.HasPrefix(url, "file:") && !strings.HasPrefix(path, "/"):
 		return "", inputError{fmt.Errorf("store %s: want file:///path with three slashes, or the path alone", url)}
+	case strings.HasPrefix(url, "s3:") && !hasScheme:
+		return "", inputError{fmt.Errorf("store %s: want s3://bucket/prefix with two slashes, or ./%s", url, url)}
 	case !isFile && scheme == "s3" && hasScheme:
 		return "", nil
 	case !isFile && hasScheme:

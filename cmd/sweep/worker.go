@@ -32,8 +32,12 @@ const (
 )
 
 // workerPatience is how long every worker of a server must have refused a stage before its runs fail: time to start one
-// that can train it. The server of run and up is on the loopback interface, where no other worker is to be expected.
-const workerPatience = 10 * time.Minute
+// that can train it, or to mount what is not there yet. The server of run and up is on the loopback interface, where no
+// other device is to be expected (onLoopback). run itself has read the data just before, and a person waits for it.
+const (
+	workerPatience = 10 * time.Minute
+	runPatience    = 0
+)
 
 // workers are the two Temporal workers of one process: one for workflows and for
 // activities that only use the store, one with a slot for each run in training.
@@ -49,7 +53,10 @@ type workers struct {
 	hung     *hung
 }
 
-func startWorkers(c client.Client, store storage.Store, device trainingDevice, patience time.Duration,
+// onLoopback says that the workers of a server are all on this machine.
+const onLoopback = true
+
+func startWorkers(c client.Client, store storage.Store, device trainingDevice, patience time.Duration, oneMachine bool,
 	log *slog.Logger) (*workers, error) {
 
 	a := activities.New(store, device.backend, log)
@@ -57,7 +64,7 @@ func startWorkers(c client.Client, store storage.Store, device trainingDevice, p
 	info, _ := debug.ReadBuildInfo()
 	a.Build = versionOf(info).build()
 	a.Observer = look.Looker{Client: c}
-	a.Patience = patience
+	a.Patience, a.OneMachine = patience, oneMachine
 	a.Worker = identity(device.backend.Name(), device.slots)
 	a.Slots = device.slots
 	if device.renew > 0 {
