@@ -101,8 +101,8 @@ func (s *sights) forget(folder string, attempt int) {
 	}
 }
 
-// known returns the attempts of others and, of this process, those that have ended, with their ends where the store does
-// not have them yet.
+// known returns the attempts of others and, of this process, those that have ended, with their ends where the store
+// does not have them yet.
 func (s *sights) known(folder string, attempts []storage.Attempt) (all []storage.Attempt) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
