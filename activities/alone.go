@@ -46,6 +46,7 @@ type pass struct {
 	gate *trainingGate
 	end  context.CancelCauseFunc // of the attempt's context
 	done func()                  // the attempt ends
+	kept bool                    // see keep; under gate.mu
 }
 
 // pass returns a context for an attempt, which ends with ErrSteppedAside when the attempt is to leave for another one,
@@ -166,7 +167,9 @@ func (g *trainingGate) clear() (emptied chan struct{}) {
 		return nil
 	}
 	for other := range g.inside {
-		other.end(ErrSteppedAside)
+		if !other.kept {
+			other.end(ErrSteppedAside)
+		}
 	}
 	g.emptied = make(chan struct{})
 	return g.emptied
@@ -198,6 +201,14 @@ func (p *pass) share() {
 		g.letIn(p)
 		g.free()
 	}
+}
+
+// keep notes that an attempt has trained to its end, and saves that. It is not told to step aside any more, which would
+// give it a deadline: others wait until it has left.
+func (p *pass) keep() {
+	p.gate.mu.Lock()
+	defer p.gate.mu.Unlock()
+	p.kept = true
 }
 
 // leave ends an attempt's training. It may be called more than once.

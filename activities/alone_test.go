@@ -117,6 +117,36 @@ func TestGateGivesUp(t *testing.T) {
 	}
 }
 
+// An attempt that saves what it has trained to its end is waited for, and not told to step aside.
+func TestGateKeeps(t *testing.T) {
+	var g trainingGate
+	ctxA, a := g.pass(t.Context())
+	if err := a.enter(t.Context(), false, patience{}); err != nil {
+		t.Fatal(err)
+	}
+	a.keep()
+	_, b := g.pass(t.Context())
+	done := entered(t.Context(), b, true)
+	when(func() bool {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return g.emptied != nil
+	})
+	select {
+	case err := <-done:
+		t.Errorf("it trains alone beside another one: %v", err)
+	default:
+	}
+	if ctxA.Err() != nil {
+		t.Errorf("it was told to end: %v", context.Cause(ctxA))
+	}
+	a.close()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	b.close()
+}
+
 // An attempt that hangs and is given up leaves: a suspected one would keep all others out for ever.
 func TestGateOfGivenUp(t *testing.T) {
 	var g trainingGate

@@ -288,6 +288,9 @@ func (t *training) conclude(ctx context.Context, err error) (protocol.Trained, e
 	// The stage is done, or told to stop, or canceled, paused or reset: what is trained is kept.
 	t.progress.doing("saving the checkpoint")
 	early := err != nil
+	if !early {
+		t.pass.keep()
+	}
 	save := func() error { return t.save(ctx, early, out.Reached) }
 	saved := save()
 	if !early {

@@ -118,13 +118,10 @@ func (p *gpuPool) New(c trainer.Config, s *trainer.State, data trainer.Batches) 
 			break
 		}
 		tried = append(tried, g)
-		m, err := p.gpus[g].New(c, s, data)
-		p.made(g, need)
-		if err == nil {
-			return &leasedModel{Model: m, pool: p.gpuShare, gpu: g, release: sync.OnceFunc(func() { p.release(g) })}, nil
-		}
-		p.release(g)
+		m, err := p.lease(g, need, func() (trainer.Model, error) { return p.gpus[g].New(c, s, data) })
 		switch {
+		case err == nil:
+			return m, nil
 		case errors.Is(err, trainer.ErrBroken):
 			p.setAside(g, err)
 		case errors.Is(err, trainer.ErrBusy):
@@ -200,6 +197,21 @@ func (p *gpuPool) take(free []int64, tried []int, need int64) int {
 		p.making[best] += need
 	}
 	return best
+}
+
+// lease makes a model of take. If it cannot, or panics, it gives the GPU back.
+func (s *gpuShare) lease(g int, need int64, make func() (trainer.Model, error)) (m trainer.Model, err error) {
+	defer func() {
+		s.made(g, need)
+		if m == nil {
+			s.release(g)
+		}
+	}()
+	model, err := make()
+	if err != nil {
+		return nil, err
+	}
+	return &leasedModel{Model: model, pool: s, gpu: g, release: sync.OnceFunc(func() { s.release(g) })}, nil
 }
 
 // made says that a model of take is made, or could not be.

@@ -55,6 +55,28 @@ func TestGPUPool(t *testing.T) {
 	}
 }
 
+// A panic while a model is made gives the GPU back: the process goes on.
+func TestGPUPoolPanic(t *testing.T) {
+	p := newGPUPool([]trainer.Backend{panickingGPU{cpu.New(1)}})
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic")
+			}
+		}()
+		p.New(trainer.Config{}, nil, nil)
+	}()
+	if p.runs[0] != 0 || p.making[0] != 0 {
+		t.Errorf("left over: %v, %v", p.runs, p.making)
+	}
+}
+
+type panickingGPU struct{ trainer.Backend }
+
+func (panickingGPU) New(trainer.Config, *trainer.State, trainer.Batches) (trainer.Model, error) {
+	panic("a defect")
+}
+
 // A pool refuses what any of its GPUs cannot train: a model may come to that one.
 func TestGPUPoolUnsupported(t *testing.T) {
 	c := trainer.Config{Precision: "bf16"}
