@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
+
+	"go.temporal.io/sdk/activity"
 
 	"github.com/topksweep/sweep/storage"
 )
@@ -14,6 +17,9 @@ import (
 // ErrDied says that a stage, or an evaluation, died again and again while nothing else trained in its process, and came
 // to no new checkpoint. The message names each death.
 var ErrDied = errors.New("died")
+
+// errDiedHere says that a stage died again and again on one host, and that a worker of another host lives.
+var errDiedHere = errors.New("it died on this host only")
 
 // What the ends of claims say (storage.End.Fault). "" is an end that is explained.
 const (
@@ -68,6 +74,29 @@ func (d deaths) alone() (n int) {
 	return n
 }
 
+// lastAlone is the newest death alone. There must be one.
+func (d deaths) lastAlone() (last storage.Attempt) {
+	for _, at := range d.all {
+		if at.Holder.Alone {
+			last = at
+		}
+	}
+	return last
+}
+
+// onlyOn reports whether all deaths alone were on one host.
+func (d deaths) onlyOn(host string) bool {
+	return !slices.ContainsFunc(d.all, func(at storage.Attempt) bool {
+		return at.Holder.Alone && hostOf(at.Holder.By) != host
+	})
+}
+
+// hostOf returns the host of a worker that names itself PID@HOST, or PID@HOST (BACKEND, N slots).
+func hostOf(worker string) string {
+	_, host, _ := strings.Cut(shortName(worker), "@")
+	return host
+}
+
 // suspected says that the next attempt is to train alone.
 func (d deaths) suspected() bool { return len(d.all) > 0 }
 
@@ -110,6 +139,12 @@ func (a *Activities) judge(ctx context.Context, k *claiming, doing string) (susp
 	if d.alone() < maxDeaths {
 		return d.suspected(), nil
 	}
+	// Its machine may be at fault, such as a GPU that breaks after some steps each time. One more attempt tells.
+	if host := hostOf(me.By); d.onlyOn(host) && a.livesElsewhere(ctx, host) {
+		return false, fmt.Errorf("%w (%d times, %s): another host is to try it: %s", errDiedHere, d.alone(), host, d)
+	} else if !d.onlyOn(host) && d.onlyOn(hostOf(d.lastAlone().Holder.By)) {
+		return true, nil
+	}
 	since := "before its first checkpoint"
 	if step, ok, err := c.Newest(ctx, math.MaxInt64); err != nil {
 		return false, err
@@ -132,6 +167,12 @@ func (a *Activities) judge(ctx context.Context, k *claiming, doing string) (susp
 	}
 	a.log.Error("a stage fails: its attempts died", "claim", claim.Attempt(), "error", verdict)
 	return false, verdict
+}
+
+// livesElsewhere reports whether a worker of another host lives, as far as the server says.
+func (a *Activities) livesElsewhere(ctx context.Context, host string) bool {
+	live, _ := a.liveWorkers(ctx, activity.GetInfo(ctx).TaskQueue)
+	return slices.ContainsFunc(live, func(worker string) bool { return hostOf(worker) != host })
 }
 
 // endOf says how an attempt that has claimed its folder ended: with an explanation, or not. What is explained is of a

@@ -248,6 +248,49 @@ func (w *testWorker) dies(alone bool) {
 	w.renew = 20 * time.Millisecond // whoever looks at the claim soon knows that it is dead
 }
 
+// Three deaths on one host do not tell whether the stage or the host is at fault. So a worker of another host tries it
+// once more, where one lives. If it dies there too, it fails.
+func TestDeathsOnOneHost(t *testing.T) {
+	died := func(w *testWorker, by string) {
+		holder := storage.Holder{By: by, Activity: w.activityOf(t.Context()), Alone: true}
+		if _, err := w.checkpoints().Claim(t.Context(), holder); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, c := range map[string]struct {
+		live      lives
+		elsewhere bool   // it dies there too
+		want      string // the error on the host where it died; "" for none
+		final     string // the error of the worker elsewhere
+	}{
+		"another host lives":    {lives{workerA, workerB}, false, "DiedHere", ""},
+		"it dies there too":     {lives{workerA, workerB}, true, "DiedHere", "Died"},
+		"no other host":         {lives{workerA, "9@a (cpu, 2 slots)"}, false, "Died", ""},
+		"who lives is not told": {nil, false, "Died", ""},
+	} {
+		w := submit(t, openDir(t), makePlan(t, nil)).named(workerA, c.live)
+		w.Patience = time.Hour
+		w.as("one activity")
+		for range maxDeaths {
+			died(w, workerA)
+		}
+		wantType(t, w.train(), c.want, c.want == "DiedHere")
+		if c.want == "Died" {
+			continue
+		}
+		w.named(workerB, c.live)
+		if c.elsewhere {
+			died(w, workerB)
+			wantType(t, w.train(), c.final, false)
+			continue
+		}
+		if err := w.train(); err != nil {
+			t.Errorf("%s: on another host: %v", name, err)
+		}
+		w.finish()
+	}
+}
+
 // A machine that goes down each day never fails a cell that has come to a new checkpoint in between. Other sweeps, and
 // attempts that were not alone, add nothing to the count.
 func TestDeathsWithProgress(t *testing.T) {
@@ -469,6 +512,7 @@ func TestDeathsBehindADamagedCheckpoint(t *testing.T) {
 	for range maxDeaths {
 		w.dies(true)
 	}
+	w.Worker = "2@gone (cpu, 3 slots)"
 	wantType(t, w.train(), "Died", false)
 }
 

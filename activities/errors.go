@@ -94,6 +94,7 @@ func errorKinds() []errorKind {
 		{matches: is(ErrSteppedAside), name: "SteppedAside", of: ofNobody, after: 5 * time.Second},
 		{matches: is(ErrAloneHere), name: "AloneHere", of: ofNobody, after: 5 * time.Second},
 		{matches: is(ErrDied), name: "Died", of: ofCell},
+		{matches: is(errDiedHere), name: "DiedHere", of: ofWorker, after: refuseFor, lacks: true},
 		// Before what is ofCell and has the same name: another store or build may have the plan, another machine the data.
 		{matches: is(errOtherPlan), name: "BadConfig", of: ofWorker, after: refuseFor},
 		{matches: is(ErrNoPlan), name: protocol.ErrTypeNoPlan, of: ofWorker, after: refuseFor},

@@ -47,6 +47,7 @@ func TestErrorTable(t *testing.T) {
 		{fmt.Errorf("%w; %w", ErrSteppedAside, noSpace), "SteppedAside", true, 5 * time.Second},
 		{fmt.Errorf("%w; no", ErrAloneHere), "AloneHere", true, 5 * time.Second},
 		{fmt.Errorf("%w: three times", ErrDied), "Died", false, 0},
+		{fmt.Errorf("%w: three times", errDiedHere), "DiedHere", true, refuseFor},
 		{fmt.Errorf("%w: k: 0 is below 1", ErrConfig), "BadConfig", false, 0},
 		{storage.Mark(fmt.Errorf("%w: no such cell", ErrConfig), errOtherPlan), "BadConfig", true, refuseFor},
 		{fmt.Errorf("%w of x: %w", ErrNoPlan, storage.Wrap("get", "x", storage.ErrNotFound)), "NoPlan", true, refuseFor},
