@@ -92,7 +92,7 @@ func TestExtend(t *testing.T) {
 	up.terminate(t)
 }
 
-// Runs that failed because their data was away are trained when it is back.
+// Runs whose data is away wait for it, and say so. Those that were given up then are trained when it is back.
 func TestRetry(t *testing.T) {
 	dir := t.TempDir()
 	up, _ := startServer(t, dir, "--slots", "1")
@@ -117,12 +117,17 @@ func TestRetry(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustRun(t, dir, "cancel", "long")
-	waitFor(t, "the failure", func() bool { return statusOfSweep(t, dir, "quick").State == plan.Failed })
-	for _, r := range statusOfSweep(t, dir, "quick").Runs {
-		if r.Status != "failed" || !strings.Contains(r.Error, acts) {
-			t.Errorf("%+v", r)
+	waitFor(t, "both runs to be refused", func() bool {
+		refused := 0
+		for _, r := range statusOfSweep(t, dir, "quick").Runs {
+			if strings.Contains(r.Error, "refused by every live worker (1)") && strings.Contains(r.Error, acts) {
+				refused++
+			}
 		}
-	}
+		return refused == 2
+	})
+	mustRun(t, dir, "cancel", "quick")
+	waitFor(t, "the end", func() bool { return statusOfSweep(t, dir, "quick").State == plan.Canceled })
 	if err := os.Rename(away, acts); err != nil {
 		t.Fatal(err)
 	}

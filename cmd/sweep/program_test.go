@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -30,6 +31,11 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asMain) != "" {
 		renew, _ := time.ParseDuration(os.Getenv(renewVar))
 		start(renew)
+	}
+	// Tests that are parallel wait most of the time, for heartbeats that do not come: more of them than there are cores
+	// may run. The flag on the command line counts.
+	if err := flag.Set("test.parallel", "5"); err != nil {
+		panic(err)
 	}
 	os.Exit(m.Run())
 }
