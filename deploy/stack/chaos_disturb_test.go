@@ -32,8 +32,8 @@ type planned struct {
 }
 
 // disturbances are those of the test, in the order of their names. Each begins in the first half of the kills, when the
-// seed says; the rival, which needs time, in the first fifth. SWEEP_CHAOS_WITHOUT names those to leave out, with commas
-// between them.
+// seed says; the rival, which takes cells away from those that are killed, after a third. SWEEP_CHAOS_WITHOUT names
+// those to leave out, with commas between them.
 func (c *chaos) disturbances() []*planned {
 	all := map[string]disturbance{
 		"elsewhere":      &badWorker{name: "elsewhere", store: "elsewhere", says: "plan"},
@@ -53,7 +53,7 @@ func (c *chaos) disturbances() []*planned {
 	for _, name := range names {
 		after := 1 + c.rng.IntN(max(1, c.wanted/2)) // drawn for all, so that the others stay where they are
 		if name == "rival" {
-			after = max(1, after*2/5)
+			after = max(1, c.wanted/3)
 		}
 		if d, ok := all[name]; ok {
 			out = append(out, &planned{disturbance: d, name: name, after: min(after, c.wanted)})

@@ -97,7 +97,7 @@ func testChaos(t *testing.T, s *stack) {
 // chaosGridFile writes the grid, and the models that its cells begin from beside it.
 func chaosGridFile(t *testing.T) (grid string, models []string) {
 	t.Helper()
-	text := gridOf("chaos", chaosGrid, 2500)
+	text := gridOf("chaos", chaosGrid, 3500)
 	line := regexp.MustCompile(`data: .*`).FindString(text)
 	grid = writeGrid(t, strings.Replace(text, line, "data: {source: "+chaosSource(t)+", normalize: mean_square}", 1))
 	return grid, []string{writeModel(t, grid, "a", 1), writeModel(t, grid, "b", 2)}
@@ -253,7 +253,7 @@ func (c *chaos) mayKill(m moment, w *chaosWorker) {
 		maxPassed     = 8 // then any moment will do: some kinds become rare
 	)
 	left := chaosCells - len(c.results)
-	switch late := c.wanted-c.kills > 2*left; {
+	switch late := c.wanted-c.kills > left; {
 	case late: // kill at every moment, else the sweep ends before the last kill
 	case w.run != "" && c.killsOfRun[w.run] >= maxKillsOfRun:
 		return
