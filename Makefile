@@ -1,7 +1,7 @@
 # Short names for what developers do often; .ci/run is what must pass.
 export CGO_ENABLED = 0
 
-.PHONY: build worker test test-servers test-race test-arm64 python-check wheel test-wheel interop ci fuzz bench cuda \
+.PHONY: build worker test test-servers test-chaos test-race test-arm64 python-check wheel test-wheel interop ci fuzz bench cuda \
 	cuda-worker generate-cuda test-cuda vet-cuda gpu-check
 
 # Without -trimpath, which would compile every package again: so this build, go run
@@ -18,6 +18,15 @@ test:
 
 test-servers: ## MinIO, once, for the tests that need it: takes minutes
 	storage/minio/miniotest/build.sh
+
+# Longer pauses end heartbeats (20 s) and make claims look dead (15 s).
+SEEDS ?= 1 2 3
+test-chaos: ## the chaos test, longer and with several seeds: needs what deploy/stack needs; about 5 minutes a seed
+	go test -c -o bin/chaos.test ./deploy/stack
+	for seed in $(SEEDS); do \
+		(cd deploy/stack && SWEEP_TEST_MUST_RUN=1 SWEEP_CHAOS_SEED=$$seed SWEEP_CHAOS_KILLS=80 SWEEP_CHAOS_PAUSE=25 \
+			../../bin/chaos.test -test.run 'TestStack$$/^Chaos$$' -test.v -test.timeout 30m) || exit 1; \
+	done
 
 test-race: ## what runs at once, under the race detector: needs gcc
 	CGO_ENABLED=1 go test -race -tags 'netgo osusergo noserver' -skip TestPeakMemory ./trainer ./trainer/data ./trainer/models ./trainer/cpu ./storage ./storage/dir ./sweep/ledger ./activities/...
@@ -92,7 +101,7 @@ test-cuda: .cuda/toolkit .cuda/emulate/fibers/kernels .cuda/emulate/asan/kernels
 	$(PTX) --check $(KERNELS)
 	$(MAKE) vet-cuda
 	$(MAKE) vet-cuda CUDA=13
-	$(call EMULATED,fibers) $(subst noserver,,$(TEST_CUDA)) ./cmd/sweep -run 'CUDA|GPU'
+	$(call EMULATED,fibers) $(subst noserver,,$(TEST_CUDA)) ./cmd/sweep -run 'CUDA|GPU' -parallel 5
 	$(call EMULATED,fibers) $(TEST_CUDA) ./trainer/cuda/...
 	SWEEP_EMULATE_EAGER=1 $(call EMULATED,fibers) $(TEST_CUDA) ./trainer/cuda -run TestEqualBits
 	$(call EMULATED,asan) $(TEST_CUDA) ./trainer/cuda/kernels ./trainer/cuda

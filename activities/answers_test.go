@@ -48,7 +48,9 @@ func TestAnswers(t *testing.T) {
 	if last := curve[len(curve)-1]; last.Step != steps-1 || out.Loss != last.Loss || !(out.Loss > 0) {
 		t.Errorf("trained %+v, the curve ends with %+v", out, last)
 	}
-	if again := w.trained(w.stage(1)); again != (protocol.Trained{Reached: steps}) {
+	stage := w.stage(1)
+	nothing := protocol.Trained{Reached: steps, Of: &stage}
+	if again := w.trained(w.stage(1)); !reflect.DeepEqual(again, nothing) {
 		t.Errorf("trained %+v where nothing was left to train", again)
 	}
 	first := w.evaluated(1)
@@ -59,7 +61,7 @@ func TestAnswers(t *testing.T) {
 	if again := w.evaluated(1); !reflect.DeepEqual(again, want) {
 		t.Errorf("evaluated again: %+v, want %+v", again, want)
 	}
-	if again := w.trained(w.stage(1)); again != (protocol.Trained{Reached: steps}) {
+	if again := w.trained(w.stage(1)); !reflect.DeepEqual(again, nothing) {
 		t.Errorf("trained %+v of a run with a result", again)
 	}
 }

@@ -24,6 +24,10 @@ const metaSeconds = "train_seconds"
 // is for people, like the seconds.
 const metaSaved = "saved_at"
 
+// saveBytes is what saving a checkpoint takes of the host's memory beside the state: buffers of what is hashed,
+// written, uploaded in parts and read back.
+const saveBytes = 4 << 20
+
 // checkpointFormat is the format of a checkpoint's data, as its manifest states it.
 const checkpointFormat = "safetensors"
 
@@ -39,6 +43,7 @@ type checkpointer struct {
 	verify      func(context.Context) error         // see attemptData.verify
 	onSaved     func(step int64, at time.Time)      // a checkpoint is wholly stored; other goroutines call it too
 	every       time.Duration
+	early       time.Duration // before the first checkpoint, if that is sooner; 0 for like the others
 	keep        int
 	log         *slog.Logger
 
@@ -67,7 +72,11 @@ func (k *checkpointer) step(ctx context.Context, now time.Time) error {
 			return nil // one at a time
 		}
 	}
-	if now.Sub(k.last) < k.every {
+	every := k.every
+	if k.early > 0 && k.savedAt.IsZero() {
+		every = min(every, k.early)
+	}
+	if now.Sub(k.last) < every {
 		return nil
 	}
 	k.last = now
@@ -234,7 +243,7 @@ func (k *checkpointer) trySave(ctx context.Context, step int64, body *trainer.Bo
 	}
 	meta[metaSaved] = k.now().UTC().Format(time.RFC3339)
 	m, err := k.claim.Save(ctx, storage.Checkpoint{
-		Step: step, Format: checkpointFormat, Meta: meta, Body: body, Size: body.Size(),
+		Step: step, Format: checkpointFormat, Meta: meta, Body: watchedBody{body, watchOf(ctx)}, Size: body.Size(),
 	})
 	if err != nil {
 		return err

@@ -13,10 +13,12 @@ import (
 
 // Collect writes a sweep's results to the store, one file for each format.
 func (a *Activities) Collect(ctx context.Context, sweep string) error {
-	defer a.heartbeat(ctx, noDetails)()
-	ctx, end := untilStop(ctx)
-	defer end()
-	return outcomeOrNoPlan(ctx, a.collect(ctx, sweep))
+	_, err := light(ctx, a, "collecting the results", func(ctx context.Context) (struct{}, error) {
+		ctx, end := untilStop(ctx)
+		defer end()
+		return struct{}{}, interrupted(ctx, a.collect(ctx, sweep))
+	})
+	return err
 }
 
 func (a *Activities) collect(ctx context.Context, sweep string) error {

@@ -77,7 +77,7 @@ train: {dict_size: %d, k: 32, batch_size: 512, steps: 1000000}
 	if err != nil {
 		b.Fatal(err)
 	}
-	claim, err := c.Claim(b.Context())
+	claim, err := c.Claim(b.Context(), storage.Holder{})
 	if err != nil {
 		b.Fatal(err)
 	}

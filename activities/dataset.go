@@ -10,6 +10,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/data"
@@ -29,6 +30,33 @@ type attemptData struct {
 	*data.Set
 	since int64  // Generation of the set when the attempt began
 	drop  func() // makes later attempts open the data anew
+	watch *watch
+}
+
+// Batch implements trainer.Batches.
+func (d *attemptData) Batch(seed, step int64, x []float32) error {
+	defer d.watch.move()
+	return d.Set.Batch(seed, step, x)
+}
+
+// Eval implements trainer.HeldOut.
+func (d *attemptData) Eval(row int64, x []float32) error {
+	defer d.watch.move()
+	return d.Set.Eval(row, x)
+}
+
+// Dataset implements trainer.Batches.
+func (d *attemptData) Dataset() trainer.Dataset { return watchedRows{d.Set, d.watch} }
+
+// watchedRows are the rows of a set, whose reads count as progress.
+type watchedRows struct {
+	*data.Set
+	watch *watch
+}
+
+func (r watchedRows) ReadRows(row int64, x []float32) error {
+	defer r.watch.move()
+	return r.Set.ReadRows(row, x)
 }
 
 // verify fails if the rows that the attempt has read may be others than those of the
@@ -37,7 +65,7 @@ type attemptData struct {
 // other than planned now, and data.ErrTouched if it is the same again: then the attempt
 // is to be repeated from the last checkpoint.
 func (d *attemptData) verify(ctx context.Context) error {
-	err := d.Verify(ctx, d.since)
+	err := d.Verify(counted(ctx), d.since)
 	if errors.Is(err, data.ErrChanged) {
 		d.drop()
 		return fmt.Errorf("%w: %w", ErrDataChanged, err)
@@ -77,7 +105,7 @@ func (a *Activities) data(ctx context.Context, h *plan.Header, progress *progres
 	if err != nil {
 		return nil, err
 	}
-	d := &attemptData{s.set, s.set.Generation(), func() { a.dropData(h, s) }}
+	d := &attemptData{s.set, s.set.Generation(), func() { a.dropData(h, s) }, watchOf(ctx)}
 	err = d.verify(ctx) // the files may have changed since they were opened
 	if errors.Is(err, data.ErrTouched) {
 		d.since, err = s.set.Generation(), nil // this attempt has read nothing yet
@@ -111,6 +139,7 @@ func (a *Activities) openOnce(ctx context.Context, h *plan.Header, progress *pro
 func (s *openSet) wait(ctx context.Context, every time.Duration, progress *progress) (opened bool, err error) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
+	var before int64
 	for {
 		select {
 		case <-s.ready: // also where the worker is to stop: what is in work may need it
@@ -125,6 +154,10 @@ func (s *openSet) wait(ctx context.Context, every time.Duration, progress *progr
 		case <-activity.GetWorkerStopChannel(ctx):
 			return false, ErrStopping
 		case <-tick.C:
+			if read := s.read.Load(); read != before {
+				before = read
+				watchOf(ctx).move()
+			}
 			if bytes := s.bytes.Load(); bytes > 0 {
 				progress.doing(fmt.Sprintf("reading the data, %d%%", 100*s.read.Load()/bytes))
 			}
@@ -138,7 +171,11 @@ func (a *Activities) openData(h *plan.Header, s *openSet) (*data.Set, error) {
 		s.read.Store(read)
 		s.bytes.Store(bytes)
 	}})
-	if err != nil {
+	switch {
+	case err == nil:
+	case errors.Is(err, data.ErrBad) && !errors.Is(err, data.ErrMissing):
+		return nil, storage.Mark(err, errOtherData)
+	default:
 		return nil, a.away(h, err)
 	}
 	got := set.Info().Fingerprint
@@ -189,16 +226,27 @@ func (a *Activities) dropData(h *plan.Header, s *openSet) {
 	}
 }
 
-// Close closes the data sets that are open, and stops opening others.
+// Close closes the data sets that are open, and stops opening others. One whose opening hangs is left after a while,
+// and so are all if an attempt hangs, which may read from one.
 func (a *Activities) Close() error {
 	a.cancel()
 	a.mu.Lock()
 	sets := a.sets
 	a.sets = map[string]*openSet{}
 	a.mu.Unlock() // who opens a set needs the lock before it is ready
+	if a.hasLost() {
+		return nil
+	}
 	var errs []error
+	late := time.NewTimer(a.grace())
+	defer late.Stop()
 	for _, s := range sets {
-		<-s.ready
+		select {
+		case <-s.ready:
+		case <-late.C:
+			a.log.Warn("data that hang while they are opened are left")
+			return errors.Join(errs...)
+		}
 		if s.set != nil {
 			errs = append(errs, s.set.Close())
 		}

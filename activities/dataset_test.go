@@ -130,3 +130,41 @@ func someRows(rows, dim int) []byte {
 	}
 	return b
 }
+
+// What cannot be opened here could be when the sweep was planned: an empty mount point, a copy that is not whole or
+// has no file of the kind. Another worker may have the data, and this one says why it refuses.
+func TestOtherDataHere(t *testing.T) {
+	for name, change := range map[string]func(file string) error{
+		"empty mount point": os.Remove,
+		"cut short":         func(file string) error { return os.Truncate(file, 1000) },
+		"empty file":        func(file string) error { return os.Truncate(file, 0) },
+		"no shard":          func(file string) error { return os.Rename(file, file+".part") },
+		"a row less":        func(file string) error { return os.WriteFile(file, someRows(1999, 6), 0o600) },
+		"forbidden": func(file string) error {
+			if os.Getuid() == 0 { // nothing is forbidden
+				return os.Remove(file)
+			}
+			return os.Chmod(file, 0)
+		},
+	} {
+		dir := t.TempDir()
+		file := filepath.Join(dir, "a.npy")
+		if err := os.WriteFile(file, someRows(2000, 6), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		from := strings.Index(gridYAML, "  synthetic:")
+		to := strings.Index(gridYAML, "  normalize:")
+		w := submit(t, openDir(t), planOf(t, gridYAML[:from]+"  source: "+dir+"\n"+gridYAML[to:]))
+		w.named(workerA, lives{workerA, workerB})
+		if err := change(file); err != nil {
+			t.Fatal(err)
+		}
+		for _, err := range []error{w.train(), w.train()} {
+			if err == nil || !strings.Contains(err.Error(), "refused by 1@a: ") ||
+				!strings.Contains(err.Error(), "retryable: true") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		t.Logf("%s: %v", name, w.train())
+	}
+}

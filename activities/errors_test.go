@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"syscall"
 	"testing"
@@ -35,28 +36,47 @@ func TestErrorTable(t *testing.T) {
 	}{
 		{ErrStopping, "WorkerStopping", true, time.Second},
 		{fmt.Errorf("%w; %w", ErrStopping, noSpace), "WorkerStopping", true, time.Second},
+		{fmt.Errorf("%w for 10m0s while training; %w", ErrStuck, noSpace), "Stuck", true, 10 * time.Second},
 		{activity.ErrActivityPaused, "Paused", true, 0},
 		{fmt.Errorf("%w; %w", activity.ErrActivityPaused, noSpace), "Paused", true, 0},
 		{fmt.Errorf("%w; %w", activity.ErrActivityPaused, fenced), "Paused", true, 0},
 		{activity.ErrActivityReset, "Reset", true, time.Second},
-		{fmt.Errorf("checkpoint: %w", fenced), "Fenced", true, 5 * time.Minute},
+		{fmt.Errorf("checkpoint: %w", fenced), "Fenced", true, 5 * time.Second},
+		{fmt.Errorf("waiting for 7@a: %w", ErrElsewhere), "HeldElsewhere", true, 5 * time.Second},
+		{ErrSteppedAside, "SteppedAside", true, 5 * time.Second},
+		{fmt.Errorf("%w; %w", ErrSteppedAside, noSpace), "SteppedAside", true, 5 * time.Second},
+		{fmt.Errorf("%w; no", ErrAloneHere), "AloneHere", true, 5 * time.Second},
+		{fmt.Errorf("%w: three times", ErrDied), "Died", false, 0},
+		{fmt.Errorf("%w: three times", errDiedHere), "DiedHere", true, refuseFor},
 		{fmt.Errorf("%w: k: 0 is below 1", ErrConfig), "BadConfig", false, 0},
-		{fmt.Errorf("%w: no", ErrDataChanged), "DataChanged", false, 0},
+		{storage.Mark(fmt.Errorf("%w: no such cell", ErrConfig), errOtherPlan), "BadConfig", true, refuseFor},
+		{fmt.Errorf("%w of x: %w", ErrNoPlan, storage.Wrap("get", "x", storage.ErrNotFound)), "NoPlan", true, refuseFor},
+		{fmt.Errorf("%w: no", ErrDataChanged), "DataChanged", true, refuseFor},
 		{fmt.Errorf("checkpoint: %w", data.ErrTouched), "DataTouched", true, time.Second},
 		{fmt.Errorf("%w (%w)", data.ErrTouched, &data.SourceError{Msg: "cut short"}), "DataTouched", true, time.Second},
 		{&data.SourceError{Msg: "no shards"}, "BadData", false, 0},
+		{storage.Mark(&data.SourceError{Msg: "no shards"}, errOtherData), "BadData", true, refuseFor},
+		{&data.SourceError{Source: "acts", Missing: true, Err: fs.ErrPermission}, "BadData", true, refuseFor},
 		{errors.Join(&data.SourceError{Msg: "no shards"}, refused), "BadData", false, 0},
 		{fmt.Errorf("read training rows: %w", eio), "ReadFailed", true, 10 * time.Second},
 		{errors.Join(&data.SourceError{Msg: "no shards"}, eio), "ReadFailed", true, 10 * time.Second},
 		{fmt.Errorf("x: %w", &trainer.NumericError{Step: 3, What: "the loss is NaN"}), "NotFinite", false, 0},
-		{fmt.Errorf("start on cpu: %w: precision bf16", trainer.ErrUnsupported), "Unsupported", false, 0},
-		{fmt.Errorf("start on cuda: %w: 80 GB", trainer.ErrMemory), "OutOfMemory", false, 0},
+		{fmt.Errorf("start on cpu: %w: precision bf16", trainer.ErrUnsupported), "Unsupported", true, refuseFor},
+		{fmt.Errorf("start on cuda: %w: 80 GB", trainer.ErrMemory), "OutOfMemory", true, refuseFor},
+		{fmt.Errorf("start on cuda: %w: want sm_90", trainer.ErrOtherClass), "OtherClass", true, refuseFor},
+		{fmt.Errorf("start on cuda: %w: Xid 48", trainer.ErrBroken), "DeviceBroken", true, refuseFor},
 		{fmt.Errorf("%w: 8 GiB", hostmem.ErrBusy), "MemoryBusy", true, 30 * time.Second},
+		{fmt.Errorf("%w: 8 GiB", trainer.ErrBusy), "MemoryBusy", true, 30 * time.Second},
 		{fmt.Errorf("%w: %w", ErrLost, storage.ErrNotFound), protocol.ErrTypeLost, false, 0},
-		{storage.Wrap("read", "x", storage.ErrNewerVersion), "NewerVersion", false, 0},
-		{fmt.Errorf("decode: %w", trainer.ErrFormat), "CheckpointFormat", false, 0},
+		{storage.Wrap("read", "x", storage.ErrNewerVersion), "NewerVersion", true, refuseFor},
+		{fmt.Errorf("decode: %w", trainer.ErrFormat), "CheckpointFormat", true, refuseFor},
 		{noSpace, "NoSpace", true, time.Minute},
 		{storage.Wrap("put", "x", storage.ErrReadOnly), "ReadOnly", true, time.Minute},
+		{storage.Wrap("put", "x", fs.ErrPermission), "NoPermission", true, refuseFor},
+		{storage.Wrap("get", "x", refused), "StoreFailed", true, 0},
+		{storage.Wrap("get", "x", storage.ErrCorrupt), "StoreFailed", true, 0},
+		{storage.Wrap("get", "plan", storage.ErrNotFound), "StoreFailed", true, 0},
+		{storage.Wrap("get", "x", context.DeadlineExceeded), "StoreFailed", true, 0},
 	} {
 		seen[c.name] = true
 		var app *temporal.ApplicationError
@@ -85,8 +105,6 @@ func TestErrorTable(t *testing.T) {
 	// Whatever is not in the table is tried again.
 	for _, err := range []error{
 		refused,
-		storage.Wrap("get", "x", storage.ErrCorrupt),
-		storage.Wrap("get", "plan", storage.ErrNotFound),
 		context.Canceled,
 		context.DeadlineExceeded,
 	} {

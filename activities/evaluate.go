@@ -16,30 +16,51 @@ import (
 // are removed. It returns the metrics of the stored result, also of one that was there
 // before. When the worker is told to stop while it measures, it ends with ErrStopping, and
 // another worker begins again.
-func (a *Activities) Evaluate(ctx context.Context, ref protocol.CellRef) (plan.Brief, error) {
-	metrics, err := a.evaluate(ctx, ref)
-	if err != nil {
-		return plan.Brief{}, outcome(ctx, err)
-	}
-	return plan.BriefOf(metrics), nil
+func (a *Activities) Evaluate(ctx context.Context, ref protocol.CellRef) (protocol.Evaluated, error) {
+	return try(ctx, a, func(ctx context.Context) (protocol.Evaluated, error) {
+		progress, stop := a.startProgress(ctx, protocol.StageRef{CellRef: ref})
+		defer stop()
+		defer a.waiting.begin()()
+		metrics, err := watched(ctx, a, progress, func(ctx context.Context) (trainer.Metrics, error) {
+			return a.evaluate(ctx, ref, progress)
+		})
+		if err != nil {
+			return protocol.Evaluated{}, err
+		}
+		return protocol.Evaluated{Brief: plan.BriefOf(metrics), Of: &ref}, nil
+	})
 }
 
-func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) (trainer.Metrics, error) {
+func (a *Activities) evaluate(
+	ctx context.Context, ref protocol.CellRef, progress *progress,
+) (metrics trainer.Metrics, err error) {
 	r, err := a.load(ctx, ref)
 	if err != nil {
 		return trainer.Metrics{}, err
 	}
-	progress, stop := a.startProgress(ctx, protocol.StageRef{CellRef: ref, To: r.cell.Config.Steps}, r)
-	defer stop()
-	defer a.waiting.begin()()
+	progress.of(r)
 	if done, err := a.result(ctx, r.id); err != nil {
 		return trainer.Metrics{}, err
 	} else if done != nil {
 		return done.Metrics, a.removeCheckpoints(ctx, r.id)
 	}
+	checkpoints, err := storage.NewCheckpoints(a.store, r.id, a.log)
+	if err != nil {
+		return trainer.Metrics{}, err
+	}
+	k := a.claiming(ctx, checkpoints, r.id, progress.doing)
+	defer func() { err = k.end(ctx, err, recover()) }()
+	return a.evaluateClaimed(ctx, ref, r, k, progress)
+}
+
+// evaluateClaimed is evaluate for a run without a result. No other sweep evaluates the run meanwhile.
+func (a *Activities) evaluateClaimed(
+	ctx context.Context, ref protocol.CellRef, r *run, k *claiming, progress *progress,
+) (trainer.Metrics, error) {
 	progress.trained()
-	progress.doing("evaluating")
-	result, state, release, err := a.measure(ctx, r, progress)
+	within, pass := a.gate.pass(ctx)
+	defer pass.close()
+	result, state, release, err := a.measure(within, r, ref, k, progress, pass)
 	if err != nil {
 		return trainer.Metrics{}, err
 	}
@@ -53,7 +74,7 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) (traine
 		return trainer.Metrics{}, err
 	}
 	// The run is completed. What ends the activity from here on comes too late: it would count the run as canceled.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
+	ctx, cancel := a.savingContext(ctx)
 	defer cancel()
 	// The checkpoints go only if the result can be read. There may have been one, and a
 	// damaged one is found by the next try.
@@ -64,35 +85,59 @@ func (a *Activities) evaluate(ctx context.Context, ref protocol.CellRef) (traine
 	if err := a.ledger.DeleteFailure(ctx, ref.Sweep, r.cell.ID); err != nil {
 		return trainer.Metrics{}, err
 	}
+	k.halt() // a renewal would leave something behind
 	return stored.Metrics, a.removeCheckpoints(ctx, r.id)
 }
 
-// measure reads the last checkpoint of a run and measures its model. It returns the result and the state that belongs
-// to it, without moments, which takes memory until release is called. The error is ErrStopping if the worker is told to
-// stop.
+// measure waits until no other sweep has the run, claims its folder, reads its last checkpoint and measures its model.
+// It returns the result and the state that belongs to it, without moments, which takes memory until release is called.
+// The error is ErrStopping if the worker is told to stop.
 func (a *Activities) measure(
-	ctx context.Context, r *run, progress *progress,
+	ctx context.Context, r *run, ref protocol.CellRef, k *claiming, progress *progress, pass *pass,
 ) (result ledger.Result, state *trainer.State, release func(), err error) {
 	ctx, end := untilStop(ctx)
 	defer end()
 	fail := func(err error) (ledger.Result, *trainer.State, func(), error) {
-		if release != nil {
-			release()
-		}
 		return ledger.Result{}, nil, nil, interrupted(ctx, err)
 	}
+	var free func()
+	measured := false
+	defer func() {
+		if free != nil && !measured { // also after a panic: the process goes on
+			free()
+		}
+	}()
 	cfg := r.cell.Config
-	set, err := a.data(ctx, r.header, progress)
-	if err != nil {
+	if err := a.checkDevice(cfg); err != nil {
 		return fail(err)
 	}
 	from, err := a.origins(ctx, r, plan.LevelRun, cfg.Steps)
 	if err != nil {
 		return fail(err)
 	}
-	if release, err = a.memory.Reserve(hostmem.Bytes(a.backend, cfg)); err != nil {
+	rule := classRule{a.backend, ref.MixClasses}
+	if err := rule.checkLast(ctx, from, int64(cfg.Steps)); err != nil {
 		return fail(err)
 	}
+	if err := k.look(ctx); err != nil {
+		return fail(err)
+	}
+	if err := a.enter(ctx, pass, k, "evaluation", progress); err != nil {
+		return fail(err)
+	}
+	progress.doing("evaluating")
+	set, err := a.data(ctx, r.header, progress)
+	if err != nil {
+		return fail(err)
+	}
+	need := hostmem.Bytes(a.backend, cfg) + trainer.EvaluateBytes(cfg) + saveBytes
+	if free, err = a.memory.Reserve(need); err != nil {
+		return fail(err)
+	}
+	if _, err := k.take(ctx); err != nil {
+		return fail(err)
+	}
+	attemptOf(ctx).claim()
 	state = trainer.NewState(cfg)
 	m, err := from.last(ctx, cfg, state)
 	if err != nil {
@@ -101,17 +146,22 @@ func (a *Activities) measure(
 	progress.saved(m.Step, savedOf(m))
 	// A model that only encodes needs no moments. Without them there is room for its own copy, and W_dec at unit norm.
 	state.M, state.V = trainer.Params{}, trainer.Params{}
-	model, err := a.backend.New(cfg, state, nil)
+	spans := spansOf(m)
+	backend, err := rule.on(spans)
+	if err != nil {
+		return fail(err)
+	}
+	model, err := backend.New(cfg, state, nil)
 	if err != nil {
 		return fail(err)
 	}
 	defer model.Close()
-	progress.on(model.Hardware().Device)
+	progress.on(model.Hardware())
 	recipe, err := trainer.RecipeByName(cfg.Recipe)
 	if err != nil {
 		return fail(err)
 	}
-	metrics, err := trainer.Evaluate(ctx, model, cfg, state, set, set.Directions())
+	metrics, err := trainer.Evaluate(counted(ctx), model, cfg, state, set, set.Directions())
 	if err != nil {
 		return fail(set.explain(ctx, err))
 	}
@@ -120,7 +170,7 @@ func (a *Activities) measure(
 	}
 	result = ledger.NewResult(r.header, r.cell, plan.Completed)
 	result.Metrics, result.Tokens, result.WallSeconds = metrics, cfg.Tokens(), secondsOf(m)
-	result.Spans = spansOf(m)
+	result.Spans, result.EvalClass = spans, model.Hardware().Class
 	if n := len(result.Spans); n > 0 {
 		last := result.Spans[n-1]
 		result.Class, result.Device, result.Build = last.Class, last.Device, last.Build
@@ -129,7 +179,8 @@ func (a *Activities) measure(
 	result.AuxKLatents = ledger.AuxKLatents(cfg, metrics.FirstDeadStep, state.Curve)
 	result.Scale = set.Info().Scale
 	result.Threshold = state.StoredThreshold(recipe, result.Scale)
-	return result, state, release, nil
+	measured = true
+	return result, state, free, nil
 }
 
 // removeCheckpoints removes the checkpoint folder of a run that has a result.

@@ -79,6 +79,7 @@ func (a *Activities) put(ctx context.Context, key string, body io.ReaderAt, size
 		return err
 	}
 	want := sha256.New()
+	body = watchedBody{body, watchOf(ctx)}
 	if _, err := io.Copy(want, io.NewSectionReader(body, 0, size)); err != nil {
 		return storage.Wrap("verify", key, err)
 	}

@@ -151,7 +151,7 @@ func TestGarbageProperty(t *testing.T) {
 					trainUntil(t, s, p, stop)
 				}
 				if stop >= firstFork && rng.IntN(2) == 0 {
-					c, err := w.checkpoints().Claim(t.Context())
+					c, err := w.checkpoints().Claim(t.Context(), storage.Holder{})
 					if err == nil {
 						err = c.Pin(t.Context(), stop)
 					}
@@ -221,7 +221,7 @@ func litter(t *testing.T, s storage.Store, rng *rand.Rand, run string) {
 	case 2: // a claim that nobody uses
 		c, err := storage.NewCheckpoints(s, run, nil)
 		if err == nil {
-			_, err = c.Claim(t.Context())
+			_, err = c.Claim(t.Context(), storage.Holder{})
 		}
 		if err != nil {
 			t.Fatal(err)

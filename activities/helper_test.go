@@ -125,7 +125,7 @@ func newWorker(t *testing.T, store storage.Store, p *plan.Plan) *testWorker {
 		store: store, plan: p, hooks: h, stop: make(chan struct{}),
 	}
 	w.now = func() time.Time { return time.Unix(1e9, 0) }
-	w.memory.Capacity = func() (int64, bool) { return 0, false }
+	w.memory.Capacity, w.memory.Whole = func() (int64, bool) { return 0, false }, nil
 	w.ctx, w.end = context.WithCancelCause(t.Context())
 	w.cancel = func() { w.end(nil) }
 	t.Cleanup(func() {
@@ -151,6 +151,20 @@ func (w *testWorker) run(name string, arg any) error {
 
 // get is run, with what the activity returns.
 func (w *testWorker) get(name string, arg any) (out converter.EncodedValue, err error) {
+	env := w.environment()
+	w.RegisterLight(env)
+	w.RegisterTraining(env)
+	return env.ExecuteActivity(name, arg)
+}
+
+// execute runs a function as an activity, once.
+func (w *testWorker) execute(name string, fn any) (converter.EncodedValue, error) {
+	env := w.environment()
+	env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
+	return env.ExecuteActivity(name)
+}
+
+func (w *testWorker) environment() *testsuite.TestActivityEnvironment {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestActivityEnvironment()
@@ -161,9 +175,7 @@ func (w *testWorker) get(name string, arg any) (out converter.EncodedValue, err 
 		defer w.beatMu.Unlock()
 		w.beats = append(w.beats, details)
 	})
-	w.RegisterLight(env)
-	w.RegisterTraining(env)
-	return env.ExecuteActivity(name, arg)
+	return env
 }
 
 func (w *testWorker) ref(cell int) protocol.CellRef {
@@ -328,6 +340,14 @@ type hooks struct {
 	after  func(done int64)      // so many steps are done
 	stats  func(s trainer.Stats) // of a step that is done
 	encode func()                // before rows are encoded for an evaluation
+}
+
+// OfClass implements trainer.Backend: it keeps the hooks.
+func (h *hooks) OfClass(class string) (trainer.Backend, error) {
+	if _, err := h.Backend.OfClass(class); err != nil {
+		return nil, err
+	}
+	return h, nil
 }
 
 func (h *hooks) New(c trainer.Config, s *trainer.State, data trainer.Batches) (trainer.Model, error) {

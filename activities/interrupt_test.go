@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -175,6 +176,10 @@ func TestEndWhileEvaluating(t *testing.T) {
 		before := snapshot(t, w.store)
 		w.hooks.encode = func() { how.do(w) }
 		how.want(t, w.evaluate())
-		wantUnchanged(t, how.name, snapshot(t, w.store), before)
+		after := snapshot(t, w.store)
+		maps.DeleteFunc(after, func(key, _ string) bool { // its claim, and that this has ended
+			return strings.HasSuffix(key, "/claims/000002.json") || strings.HasSuffix(key, "/renewals/000002.json")
+		})
+		wantUnchanged(t, how.name, after, before)
 	}
 }

@@ -2,10 +2,6 @@ package activities
 
 import (
 	"context"
-	"errors"
-
-	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/ledger"
@@ -16,11 +12,12 @@ import (
 // Prepare returns one chunk of a plan's trees, with the cells marked whose result
 // is in the store, and the metrics of some of them (withBriefs).
 func (a *Activities) Prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan.Tree, error) {
-	defer a.heartbeat(ctx, noDetails)()
-	ctx, end := untilStop(ctx)
-	defer end()
-	trees, err := a.prepare(ctx, ref)
-	return trees, outcomeOrNoPlan(ctx, err)
+	return light(ctx, a, "preparing the sweep", func(ctx context.Context) ([]plan.Tree, error) {
+		ctx, end := untilStop(ctx)
+		defer end()
+		trees, err := a.prepare(ctx, ref)
+		return trees, interrupted(ctx, err)
+	})
 }
 
 func (a *Activities) prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan.Tree, error) {
@@ -28,7 +25,13 @@ func (a *Activities) prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan
 	if err != nil {
 		return nil, err
 	}
-	trees, err := a.ledger.Trees(ctx, ref.Sweep, ref.Chunk)
+	if ref.Chunk >= h.TreeChunks { // the sweep may have been extended since its header was read
+		a.forget(ref.Sweep)
+		if h, err = a.header(ctx, ref.Sweep); err != nil {
+			return nil, err
+		}
+	}
+	trees, err := a.ledger.TreesOf(ctx, h, ref.Chunk)
 	if err != nil {
 		return nil, err
 	}
@@ -59,9 +62,9 @@ func (a *Activities) prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan
 // with in.UnlessDone those without a result. The notes go when the runs are trained again. Of the status Pending it
 // removes notes, since those runs wait to be trained again.
 func (a *Activities) RecordFailure(ctx context.Context, in protocol.FailInput) ([]int, error) {
-	defer a.heartbeat(ctx, noDetails)()
-	noted, err := a.recordFailure(ctx, in)
-	return noted, outcome(ctx, err)
+	return light(ctx, a, "noting failures", func(ctx context.Context) ([]int, error) {
+		return a.recordFailure(ctx, in)
+	})
 }
 
 func (a *Activities) recordFailure(ctx context.Context, in protocol.FailInput) (noted []int, err error) {
@@ -108,7 +111,7 @@ func (a *Activities) findAll(ctx context.Context, sweep string, cells []int) ([]
 	for i, cell := range cells {
 		chunk, known := chunks[cell/plan.ChunkSize]
 		if !known && cell >= 0 {
-			if chunk, err = a.ledger.Chunk(ctx, sweep, cell/plan.ChunkSize); err != nil {
+			if chunk, err = a.ledger.Cells(ctx, h, cell/plan.ChunkSize); err != nil {
 				return nil, err
 			}
 			chunks[cell/plan.ChunkSize] = chunk
@@ -133,18 +136,18 @@ func (a *Activities) noteFailure(ctx context.Context, in protocol.FailInput, r *
 	return a.ledger.StoreFailure(ctx, in.Sweep, note)
 }
 
-// noPlanAttempts is the attempt at which an activity gives up on a plan that no
-// worker has in its store. The intervals between attempts grow, so this takes a
-// minute or two.
-const noPlanAttempts = 8
-
-// outcomeOrNoPlan is outcome for the activities with which a sweep begins and ends.
-// It lets the sweep fail if no worker finds the plan.
-func outcomeOrNoPlan(ctx context.Context, err error) error {
-	if errors.Is(err, ErrNoPlan) && activity.GetInfo(ctx).Attempt >= noPlanAttempts {
-		return temporal.NewNonRetryableApplicationError(brief(err.Error()), protocol.ErrTypeNoPlan, nil)
-	}
-	return outcome(ctx, err)
+// light is try for an activity that only uses the store. Its heartbeats say that its worker lives, and pass
+// refusals on.
+func light[T any](ctx context.Context, a *Activities, what string, do func(context.Context) (T, error)) (T, error) {
+	return try(ctx, a, func(ctx context.Context) (T, error) {
+		at := attemptOf(ctx)
+		defer a.heartbeat(ctx, at.details)()
+		out, err := watched(ctx, a, doing(what), do)
+		if err == nil {
+			at.claim()
+		}
+		return out, err
+	})
 }
 
 // noDetails are the details of a heartbeat that only says that its worker lives.

@@ -13,6 +13,10 @@ import (
 // An Observer asks the Temporal server what it knows of a sweep.
 type Observer interface {
 	Look(ctx context.Context, in protocol.LookInput) (protocol.Live, error)
+
+	// Workers lists the workers that live and may take the activities of a queue, busy ones among them, as they name
+	// themselves. One that has just died may be among them.
+	Workers(ctx context.Context, queue string) ([]string, error)
 }
 
 // Look returns what the server tells of a sweep, for the workflow, which cannot ask. Without an Observer that is

@@ -23,6 +23,10 @@ func (o observer) Look(ctx context.Context, in protocol.LookInput) (protocol.Liv
 	return o(ctx, in)
 }
 
+func (o observer) Workers(context.Context, string) ([]string, error) {
+	return nil, errors.New("not asked")
+}
+
 // lookAt runs Look once.
 func (w *testWorker) lookAt(in protocol.LookInput) (live protocol.Live, err error) {
 	v, err := w.get(protocol.ActivityLook, in)

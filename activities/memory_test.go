@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/topksweep/sweep/activities/hostmem"
+	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/cpu"
 )
 
@@ -12,7 +13,8 @@ import (
 // is tried again.
 func TestOutOfMemory(t *testing.T) {
 	w := submit(t, openDir(t), makePlan(t, nil))
-	need := hostmem.Bytes(cpu.New(1), w.plan.Cells[1].Config)
+	cfg := w.plan.Cells[1].Config
+	need := hostmem.Bytes(cpu.New(1), cfg) + saveBytes
 	w.memory.Capacity = func() (int64, bool) { return need - 1, true }
 	err := w.train()
 	wantType(t, err, "OutOfMemory", false)
@@ -23,6 +25,7 @@ func TestOutOfMemory(t *testing.T) {
 	release, _ := w.memory.Reserve(1)
 	wantType(t, w.train(), "MemoryBusy", true)
 	release()
+	need += trainer.EvaluateBytes(cfg) // the evaluation needs that too
 	w.finish()
 	if release, err := w.memory.Reserve(need); err != nil {
 		t.Errorf("something is still reserved: %v", err)

@@ -30,6 +30,12 @@ import (
 // startServer starts a real server and returns a client to it.
 func startServer(t *testing.T) client.Client {
 	t.Helper()
+	return startServerLogging(t, slog.DiscardHandler)
+}
+
+// startServerLogging is startServer with a handler of what the SDK logs.
+func startServerLogging(t *testing.T, h slog.Handler) client.Client {
+	t.Helper()
 	s, err := local.Start(t.Context(), local.Options{Dir: t.TempDir(), GRPCPort: -1, UIPort: -1})
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +45,7 @@ func startServer(t *testing.T) client.Client {
 			t.Error(err)
 		}
 	})
-	log := sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))
+	log := sdklog.NewStructuredLogger(slog.New(h))
 	c, err := client.DialContext(t.Context(), client.Options{HostPort: s.HostPort, Logger: log})
 	if err != nil {
 		t.Fatal(err)
@@ -72,10 +78,10 @@ func trainAndEvaluate(ctx workflow.Context, ref protocol.StageRef) error {
 // An attemptWatch keeps the context of the newest attempt of a worker with one slot.
 type attemptWatch struct {
 	interceptor.WorkerInterceptorBase
-	newest atomic.Value // of attempt
+	newest atomic.Value // of seenAttempt
 }
 
-type attempt struct {
+type seenAttempt struct {
 	ctx  context.Context
 	info activity.Info
 }
@@ -92,7 +98,7 @@ type watchedActivity struct {
 }
 
 func (w *watchedActivity) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
-	w.watch.newest.Store(attempt{ctx, activity.GetInfo(ctx)})
+	w.watch.newest.Store(seenAttempt{ctx, activity.GetInfo(ctx)})
 	return w.Next.ExecuteActivity(ctx, in)
 }
 
@@ -186,7 +192,7 @@ func TestPausedAndResetByPeople(t *testing.T) {
 			reached := make(chan struct{})
 			// hold keeps the first attempt of an activity at one place until the server has ended its context.
 			hold := func(id string) {
-				a := watch.newest.Load().(attempt)
+				a := watch.newest.Load().(seenAttempt)
 				if a.info.ActivityID == id && a.info.WorkflowExecution.ID == workflowID(how.name, 1) && a.ctx.Err() == nil {
 					select {
 					case <-reached: // it is another attempt, or a later place
@@ -208,7 +214,7 @@ func TestPausedAndResetByPeople(t *testing.T) {
 			}
 			goesOnWith := int64(-1)
 			w.hooks.before = func(step int64) {
-				a := watch.newest.Load().(attempt)
+				a := watch.newest.Load().(seenAttempt)
 				if a.info.Attempt == 2 && a.info.ActivityID == trainID && goesOnWith < 0 {
 					goesOnWith = step
 				}

@@ -2,6 +2,8 @@ package activities
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,18 +20,86 @@ const rateWindow = time.Second
 // not after steps, because one step with a large dictionary may take longer than the
 // heartbeat timeout.
 type progress struct {
+	inSlot bool // the activity takes a training slot
+
 	mu          sync.Mutex
 	beat        protocol.Heartbeat
 	windowStart time.Time // of the window over which the speed is measured
 	windowSteps int64     // steps done at windowStart
+
+	lastStep  time.Time       // when the last step was done, by the machine's own clock
+	durations []time.Duration // of the last steps, in the order of a ring
+	nextStep  int             // the oldest of them, once there are medianOf
 }
 
-// startProgress sends heartbeats until stop is called.
-func (a *Activities) startProgress(ctx context.Context, ref protocol.StageRef, r *run) (p *progress, stop func()) {
-	p = &progress{beat: protocol.Heartbeat{
-		Cell: ref.Cell, Run: r.header.Label(r.cell), Cells: ref.Cells, Steps: int64(ref.To),
+// medianOf is of how many steps a progress knows the duration.
+const medianOf = 31
+
+// startProgress sends heartbeats until stop is called. It begins before anything is read: a store that is slow must not
+// look like a worker that is gone.
+func (a *Activities) startProgress(ctx context.Context, ref protocol.StageRef) (p *progress, stop func()) {
+	p = &progress{inSlot: true, beat: protocol.Heartbeat{
+		Cell: ref.Cell, Cells: ref.Cells, Steps: int64(ref.To), Doing: "reading the plan",
 	}}
-	return p, a.heartbeat(ctx, func() any { return p.get() })
+	at := attemptOf(ctx)
+	at.shows(p)
+	return p, a.heartbeat(ctx, func() any { return at.heartbeat() })
+}
+
+// of notes the run, once its plan is read.
+func (p *progress) of(r *run) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.beat.Run, p.beat.Doing = r.header.Label(r.cell), "reading what is stored"
+	if p.beat.Steps == 0 { // an evaluation
+		p.beat.Steps = int64(r.cell.Config.Steps)
+	}
+}
+
+// doing is the progress of an activity that has no steps.
+func doing(what string) *progress { return &progress{beat: protocol.Heartbeat{Doing: what}} }
+
+// stuck returns the error of an attempt that has stood still for some time.
+func (p *progress) stuck(still time.Duration) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	did := p.beat.Doing
+	if did == "" {
+		did = "training"
+	}
+	where := ""
+	if p.beat.Steps > 0 {
+		where = fmt.Sprintf(" at step %d of %d", p.beat.Step, p.beat.Steps)
+	}
+	if p.beat.Device != "" {
+		where += " on " + p.beat.Device
+	}
+	return fmt.Errorf("%w for %v while %s%s: a disk, a network or a device does not answer; look at them, "+
+		"or allow more with --stuck-after", ErrStuck, still.Round(time.Millisecond), did, where)
+}
+
+// medianStep returns the median duration of the last steps; 0 before the first.
+func (p *progress) medianStep() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.durations) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(p.durations))
+	return sorted[len(sorted)/2]
+}
+
+// noteStep notes how long a step took. p.mu is held.
+func (p *progress) noteStep(now time.Time) {
+	if !p.lastStep.IsZero() {
+		if took := now.Sub(p.lastStep); len(p.durations) < medianOf {
+			p.durations = append(p.durations, took)
+		} else {
+			p.durations[p.nextStep] = took
+			p.nextStep = (p.nextStep + 1) % medianOf
+		}
+	}
+	p.lastStep = now
 }
 
 // heartbeat tells Temporal at regular intervals that the activity is alive, until
@@ -38,24 +108,35 @@ func (a *Activities) startProgress(ctx context.Context, ref protocol.StageRef, r
 // it until the next attempt. The SDK does not send it if the activity is completed, nor
 // if it was canceled, paused or reset: it sends it on a context that has ended then.
 func (a *Activities) heartbeat(ctx context.Context, details func() any) (stop func()) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	last := context.WithoutCancel(ctx)
+	ctx = context.WithoutCancel(ctx)
+	// The first one is often on its way when a short attempt ends. It may arrive: the SDK logs each that is cut off.
+	sending, cutOff := context.WithCancel(ctx)
+	ended := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		tick := time.NewTicker(a.beat)
 		defer tick.Stop()
 		for {
-			activity.RecordHeartbeat(ctx, details())
+			activity.RecordHeartbeat(sending, details())
 			select {
-			case <-ctx.Done():
-				activity.RecordHeartbeat(last, details())
+			case <-ended:
+				activity.RecordHeartbeat(ctx, details())
 				return
 			case <-tick.C:
 			}
 		}
 	})
-	return func() { cancel(); wg.Wait() }
+	return func() {
+		close(ended)
+		late := time.AfterFunc(beatArrives, cutOff) // the server may be silent
+		defer cutOff()
+		defer late.Stop()
+		wg.Wait()
+	}
 }
+
+// beatArrives is the time that a heartbeat may take to arrive when its attempt has ended.
+const beatArrives = 5 * time.Second
 
 func (p *progress) get() protocol.Heartbeat {
 	p.mu.Lock()
@@ -84,11 +165,11 @@ func (p *progress) startAt(step int64) {
 	p.beat.From, p.beat.Step = step, step
 }
 
-// on notes the device, as results name it; "" if it has no name.
-func (p *progress) on(device string) {
+// on notes the device and its class, as results name them; "" if they have no name.
+func (p *progress) on(h trainer.Hardware) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.beat.Device = device
+	p.beat.Device, p.beat.Class = h.Device, h.Class
 }
 
 // saved notes the newest checkpoint: its step, and when it was stored, which is zero if that is not known. It is called
@@ -104,6 +185,7 @@ func (p *progress) step(now time.Time, done int64, s trainer.Stats, batch int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.beat.Step, p.beat.Loss, p.beat.Dead, p.beat.Doing = done, s.Loss, s.Dead, ""
+	p.noteStep(time.Now())
 	switch window := now.Sub(p.windowStart); {
 	case p.windowStart.IsZero():
 		p.windowStart, p.windowSteps = now, done

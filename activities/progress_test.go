@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"log/slog"
+	"reflect"
 	"testing"
 	"time"
 
@@ -59,7 +60,7 @@ func TestProgressRate(t *testing.T) {
 	}
 	p.step(at.Add(2*rateWindow), 60, trainer.Stats{Loss: 7, Dead: 2}, 16)
 	want := protocol.Heartbeat{Cell: 3, Step: 60, Steps: 100, Loss: 7, Dead: 2, StepsPerSecond: 10, TokensPerSecond: 160}
-	if got := p.get(); got != want {
+	if got := p.get(); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v\nwant %+v", got, want)
 	}
 }

@@ -25,19 +25,20 @@ type origins []origin
 type origin struct {
 	plan.Origin
 	*storage.Checkpoints
+	foreign bool // it is another sweep's
 }
 
 // origins returns the folders in which a stage of a run that ends at step to may find
 // the checkpoint to begin at.
 func (a *Activities) origins(ctx context.Context, r *run, l plan.Level, to int) (origins, error) {
 	var all origins
-	add := func(o plan.Origin) error {
+	add := func(o plan.Origin, foreign bool) error {
 		c, err := storage.NewCheckpoints(a.store, o.Folder, a.log)
-		all = append(all, origin{o, c})
+		all = append(all, origin{o, c, foreign})
 		return err
 	}
 	for _, o := range r.header.Origins(r.cell, l, to) {
-		if err := add(o); err != nil {
+		if err := add(o, false); err != nil {
 			return nil, err
 		}
 		if o.Trajectory == "" {
@@ -51,7 +52,7 @@ func (a *Activities) origins(ctx context.Context, r *run, l plan.Level, to int) 
 			if name == o.Folder || plan.TrajectoryOf(name) != o.Trajectory {
 				continue
 			}
-			if err := add(plan.Origin{Folder: name, AtMost: o.AtMost}); err != nil {
+			if err := add(plan.Origin{Folder: name, AtMost: o.AtMost}, true); err != nil {
 				return nil, err
 			}
 		}
@@ -91,8 +92,12 @@ func (a *Activities) beginning(h *plan.Header) beginning {
 }
 
 // restore loads the newest checkpoint that the stage may begin at, or the state before
-// the first step if there is none.
-func (o origins) restore(ctx context.Context, c trainer.Config, begin beginning) (*start, error) {
+// the first step if there is none. by leaves out some of other sweeps.
+func (o origins) restore(ctx context.Context, c trainer.Config, by classRule, begin beginning) (*start, error) {
+	own, err := o.newest(ctx)
+	if err != nil {
+		return nil, err
+	}
 	type found struct {
 		origin
 		step        int64
@@ -114,20 +119,55 @@ func (o origins) restore(ctx context.Context, c trainer.Config, begin beginning)
 		if s == nil {
 			s = trainer.NewState(c)
 		}
-		m, err := f.RestoreAtMost(ctx, f.AtMost, decoder(c, s))
-		if errors.Is(err, storage.ErrNotFound) {
+		m, err := f.restore(ctx, c, s, by, own)
+		if err != nil {
+			return nil, err
+		}
+		if m == nil {
 			continue
+		}
+		return &start{s, secondsOf(m), spansOf(m), savedOf(m), f.inOwnFolder}, nil
+	}
+	if s, err = begin(ctx, c); err != nil {
+		return nil, err
+	}
+	return &start{State: s}, nil
+}
+
+// restore loads the newest checkpoint of the folder into s; m is nil if none is sound. Of another sweep's folder it is
+// nil too if by does not admit the checkpoint.
+func (o origin) restore(
+	ctx context.Context, c trainer.Config, s *trainer.State, by classRule, own []ledger.Span,
+) (m *storage.Manifest, err error) {
+	admits := func() (bool, error) {
+		if !o.foreign {
+			return true, nil
+		}
+		return by.admits(own, m)
+	}
+	if o.foreign { // before gigabytes are read
+		m, err = o.NewestManifest(ctx, o.AtMost)
+		if errors.Is(err, storage.ErrNotFound) {
+			return nil, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		return &start{s, secondsOf(m), spansOf(m), savedOf(m), f.inOwnFolder}, nil
+		if ok, err := admits(); !ok || err != nil {
+			return nil, err
+		}
 	}
-	s, err := begin(ctx, c)
+	m, err = o.RestoreAtMost(ctx, o.AtMost, decoder(c, s))
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &start{State: s}, nil
+	if ok, err := admits(); !ok || err != nil { // an earlier one was taken, of another class
+		return nil, err
+	}
+	return m, nil
 }
 
 // last loads the state after the last step of a run into s.
@@ -169,27 +209,32 @@ func decoder(c trainer.Config, s *trainer.State) func(*storage.Manifest, io.Read
 	return func(m *storage.Manifest, r io.Reader) error { return trainer.Decode(r, m.Size, c, s) }
 }
 
-// claimAndRestore claims a stage's own folder and loads the state to begin with. The
-// claim is nil if there is nothing to train: the stage's last checkpoint is stored.
+// isStored says that a listing shows the last checkpoint of a stage that ends at step to in
+// its own folder.
+func (o origins) isStored(ctx context.Context, to int) (bool, error) {
+	step, ok, err := o[0].Newest(ctx, int64(to))
+	return ok && step == int64(to), err
+}
+
+// claimAndRestore claims a stage's own folder by take and loads the state to begin with. That is
+// the last one of the stage if there is nothing to train. The claim is nil if the attempt has none.
 func (o origins) claimAndRestore(
-	ctx context.Context, c trainer.Config, to int, begin beginning,
+	ctx context.Context, c trainer.Config, to int, rule classRule, begin beginning,
+	take func(context.Context) (*storage.Claim, error),
 ) (*start, *storage.Claim, error) {
 	// Look without a claim first. Claiming would stop an attempt that trains a later
 	// stage in the same folder.
-	if step, ok, err := o[0].Newest(ctx, int64(to)); err != nil {
+	if stored, err := o.isStored(ctx, to); err != nil {
 		return nil, nil, err
-	} else if ok && step == int64(to) {
-		if s, err := o.restore(ctx, c, begin); err != nil || s.Step == int64(to) {
+	} else if stored {
+		if s, err := o.restore(ctx, c, rule, begin); err != nil || s.Step == int64(to) {
 			return s, nil, err
 		}
 	}
-	claim, err := o[0].Claim(ctx)
+	claim, err := take(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := o.restore(ctx, c, begin)
-	if err != nil || s.Step == int64(to) {
-		return s, nil, err
-	}
-	return s, claim, nil
+	s, err := o.restore(ctx, c, rule, begin)
+	return s, claim, err
 }

@@ -87,6 +87,7 @@ func (t *training) awaitRoom(ctx context.Context, saved error, save func() error
 		t.a.log.Warn("no room for the last checkpoint of a stage, which waits for it", "cell", t.cell.ID, "error", saved)
 		defer t.a.waiting.wait(t, t.saver.unsaved())()
 	}
+	defer watchOf(ctx).wait()()
 	pause, since := t.a.room, time.Now()
 	for noRoom(saved) && ended == nil {
 		if now := time.Now(); t.a.waiting.giveUp(t, now.Sub(since), t.a.slotFor, now) {

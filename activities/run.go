@@ -50,8 +50,8 @@ func (a *Activities) lookTwice(ctx context.Context, ref protocol.CellRef, check 
 // check returns an error that wraps ErrConfig if the settings of a run cannot be trained.
 func (r *run) check(sweep string) error {
 	if !r.header.Identifies(r.cell) {
-		return fmt.Errorf("%w: cell %s of %s has other settings than its ID says: its plan is damaged, "+
-			"or of another version of sweep; submit the grid again", ErrConfig, r.cell.ID, sweep)
+		return storage.Mark(fmt.Errorf("%w: cell %s of %s has other settings than its ID says: its plan is damaged, "+
+			"or of another version of sweep; submit the grid again", ErrConfig, r.cell.ID, sweep), errOtherPlan)
 	}
 	if errs := r.cell.Config.Validate(); len(errs) > 0 {
 		return fmt.Errorf("%w: cell %s: %w", ErrConfig, r.cell.ID, errs[0])
@@ -64,13 +64,20 @@ func (a *Activities) look(ctx context.Context, ref protocol.CellRef) (*run, erro
 	if err != nil {
 		return nil, err
 	}
-	cells, err := a.ledger.Chunk(ctx, ref.Sweep, ref.Cell/plan.ChunkSize)
+	if ref.Cell >= h.CellCount { // the sweep may have been extended since its header was read
+		a.forget(ref.Sweep)
+		if h, err = a.header(ctx, ref.Sweep); err != nil {
+			return nil, err
+		}
+	}
+	cells, err := a.ledger.Cells(ctx, h, ref.Cell/plan.ChunkSize)
 	if err != nil {
 		return nil, err
 	}
 	i := ref.Cell % plan.ChunkSize
 	if i < 0 || i >= len(cells) {
-		return nil, fmt.Errorf("%w: the stored plan of %s has no cell %d", ErrConfig, ref.Sweep, ref.Cell)
+		err := fmt.Errorf("%w: the stored plan of %s has no cell %d", ErrConfig, ref.Sweep, ref.Cell)
+		return nil, storage.Mark(err, errOtherPlan)
 	}
 	return &run{id: h.RunID(cells[i].ID), header: h, cell: cells[i]}, nil
 }

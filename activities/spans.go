@@ -79,10 +79,11 @@ func sameWork(a, b ledger.Span) bool {
 }
 
 // mergeFirst merges two spans of a list that is too long: the first pair that was trained for as many runs, or else the
-// first two. What the two do not have in common is not known of the merged one.
+// first two. The last span stays, since a run goes on on its class. What the two do not have in common is not known of
+// the merged one, but for their classes, which it lists.
 func mergeFirst(spans []ledger.Span) []ledger.Span {
 	at := 0
-	for i := range spans[1:] {
+	for i := range spans[2:] {
 		if spans[i].Cells == spans[i+1].Cells {
 			at = i
 			break
@@ -98,7 +99,8 @@ func mergeFirst(spans []ledger.Span) []ledger.Span {
 		}
 		return ""
 	}
-	a.Class, a.Device, a.Build = common(a.Class, b.Class), common(a.Device, b.Device), common(a.Build, b.Build)
+	a.Class = ledger.JoinClasses(a.Class, b.Class)
+	a.Device, a.Build = common(a.Device, b.Device), common(a.Build, b.Build)
 	a.To, a.Seconds = b.To, toMilliseconds(a.Seconds+b.Seconds)
 	return append(append(spans[:at:at], a), spans[at+2:]...)
 }

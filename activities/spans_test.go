@@ -161,7 +161,7 @@ func TestRunWithDamagedSpans(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		claim, err := w.checkpoints().Claim(t.Context())
+		claim, err := w.checkpoints().Claim(t.Context(), storage.Holder{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -22,21 +22,39 @@ import (
 // the worker is told to stop, it saves the state and ends with ErrStopping, and another
 // worker goes on. It returns the loss of the last step that it trained and kept.
 func (a *Activities) TrainStage(ctx context.Context, ref protocol.StageRef) (protocol.Trained, error) {
-	t, err := a.trainStage(ctx, ref)
-	return t, outcome(ctx, err)
+	return try(ctx, a, func(ctx context.Context) (protocol.Trained, error) {
+		progress, stop := a.startProgress(ctx, ref)
+		defer stop()
+		defer a.waiting.begin()()
+		t, err := watched(ctx, a, progress, func(ctx context.Context) (protocol.Trained, error) {
+			return a.trainStage(ctx, ref, progress)
+		})
+		t.Of = &ref
+		return t, err
+	})
 }
 
-func (a *Activities) trainStage(ctx context.Context, ref protocol.StageRef) (protocol.Trained, error) {
+func (a *Activities) trainStage(
+	ctx context.Context, ref protocol.StageRef, progress *progress,
+) (out protocol.Trained, err error) {
 	done := protocol.Trained{Reached: ref.To}
 	r, err := a.load(ctx, ref.CellRef)
 	if err != nil {
 		return done, err
 	}
-	progress, stop := a.startProgress(ctx, ref, r)
-	defer stop()
-	defer a.waiting.begin()()
+	progress.of(r)
 	t := &training{a: a, run: r, ref: ref, progress: progress}
-	defer t.close()
+	ctx, t.pass = a.gate.pass(ctx)
+	defer t.pass.close()
+	defer func() {
+		p := recover()
+		if t.loop != nil {
+			a.log.Info("trained", "folder", t.claiming.folder, "attempt", t.claiming.claim.Attempt(),
+				"from", t.firstStep, "to", t.loop.Step())
+		}
+		t.close()
+		err = t.claiming.end(ctx, err, p)
+	}()
 	if todo, err := t.openUnlessStopped(ctx); !todo || err != nil {
 		return done, err
 	}
@@ -49,6 +67,7 @@ type training struct {
 	*run
 	ref      protocol.StageRef
 	progress *progress
+	claiming *claiming // nil before the stage's folder is known
 
 	data        *attemptData
 	loop        *trainer.Loop
@@ -58,6 +77,7 @@ type training struct {
 	firstStep   int         // the step that the attempt began with
 	inOwnFolder bool        // it began at a checkpoint in the stage's own folder
 	release     func()      // of the host's memory
+	pass        *pass       // at the gate of the process
 }
 
 // openUnlessStopped is open, which ends with ErrStopping if the worker is told to stop meanwhile: reading a large
@@ -85,15 +105,28 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 			return false, err
 		}
 	}
-	if err := t.a.backend.Unsupported(t.cell.Config); err != nil {
-		return false, fmt.Errorf("train on %s: %w", t.a.backend.Name(), err)
-	}
-	t.progress.doing("opening the data")
-	if t.data, err = t.a.data(ctx, t.header, t.progress); err != nil {
+	if err := t.a.checkDevice(t.cell.Config); err != nil {
 		return false, err
 	}
 	from, err := t.a.origins(ctx, t.run, t.ref.Level, t.ref.To)
 	if err != nil {
+		return false, err
+	}
+	rule := classRule{t.a.backend, t.ref.MixClasses}
+	if err := rule.check(ctx, from, t.ref.To); err != nil {
+		return false, err
+	}
+	t.claiming = t.a.claiming(ctx, from[0].Checkpoints, from[0].Folder, t.progress.doing)
+	// Who has the folder is of no matter if there is nothing to train: it may train a later stage.
+	if stored, err := from.isStored(ctx, t.ref.To); err != nil {
+		return false, err
+	} else if !stored {
+		if err := t.enter(ctx); err != nil {
+			return false, err
+		}
+	}
+	t.progress.doing("opening the data")
+	if t.data, err = t.a.data(ctx, t.header, t.progress); err != nil {
 		return false, err
 	}
 	cfg := t.cell.Config
@@ -101,23 +134,36 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	if t.ref.Level.UntilDead() {
 		need += cfg.StateBytes() // the copy before a step in which a latent may die
 	}
-	need += trainer.HeldOutBytes(cfg)
+	need += trainer.HeldOutBytes(cfg) + saveBytes
 	if t.release, err = t.a.memory.Reserve(need); err != nil {
 		return false, err
 	}
 	t.progress.doing("reading the checkpoint")
-	start, claim, err := from.claimAndRestore(ctx, cfg, t.ref.To, t.a.beginning(t.header))
-	if err != nil || claim == nil {
+	start, claim, err := from.claimAndRestore(
+		ctx, cfg, t.ref.To, rule, t.a.beginning(t.header), t.take)
+	if err != nil || start.Step == int64(t.ref.To) {
 		return false, err
+	}
+	attemptOf(ctx).claim()
+	backend, err := rule.on(start.spans) // another attempt may have saved a newer checkpoint since check
+	if err != nil {
+		return false, err
+	}
+	if t.alone() {
+		// A rival may have finished the run, and removed its folder, since the first look for its result.
+		if result, err := t.a.result(ctx, t.id); result != nil || err != nil {
+			return false, err
+		}
 	}
 	t.a.log.Info("training", "folder", from[0].Folder, "cell", t.cell.ID, "level", t.ref.Level,
 		"from", start.Step, "to", t.ref.To, "attempt", claim.Attempt())
 	t.progress.startAt(start.Step)
 	t.firstStep, t.inOwnFolder = int(start.Step), start.inOwnFolder
-	if t.loop, err = trainer.Start(t.a.backend, cfg, start.State, t.data.Set); err != nil {
+	if t.loop, err = trainer.Start(backend, cfg, start.State, t.data); err != nil {
 		return false, err
 	}
-	t.progress.on(t.loop.Hardware().Device)
+	t.claiming.step = t.loop.Step
+	t.progress.on(t.loop.Hardware())
 	if start.Step > 0 {
 		t.progress.saved(start.Step, start.saved)
 	}
@@ -131,8 +177,11 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 		checkpoints: from[0].Checkpoints, claim: claim, loop: t.loop, cfg: cfg, now: t.a.now, verify: t.data.verify,
 		every: t.header.Run.Checkpoint.Every, keep: t.header.Run.Checkpoint.Keep, log: t.a.log.With("folder", from[0].Folder),
 		seconds: start.seconds, before: start.spans, attempt: t.span(), began: now, last: now, saved: start.Step,
-		onSaved: t.progress.saved,
+		onSaved: func(step int64, at time.Time) { t.pass.share(); t.progress.saved(step, at) },
 		buffer:  start.State, // the loop has its own copy: this memory holds checkpoints from here on
+	}
+	if t.claiming.suspected {
+		t.saver.early = t.a.early
 	}
 	if t.alone() {
 		t.saver.hasResult = func(ctx context.Context) (bool, error) {
@@ -141,6 +190,24 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 		}
 	}
 	return true, nil
+}
+
+// enter waits until nobody else alive has the stage's folder, and until the attempt may train in this process.
+func (t *training) enter(ctx context.Context) error {
+	if err := t.claiming.look(ctx); err != nil {
+		return err
+	}
+	return t.a.enter(ctx, t.pass, t.claiming, "training", t.progress)
+}
+
+// take claims the stage's folder. A stage whose last checkpoint is listed, and turns out to be damaged, enters late.
+func (t *training) take(ctx context.Context) (*storage.Claim, error) {
+	if !t.claiming.looked {
+		if err := t.enter(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return t.claiming.take(ctx)
 }
 
 // span is what the attempt trains: from which step, for how many runs, on what.
@@ -163,8 +230,9 @@ func (t *training) checkSpan() error {
 		most = plan.PrefixSteps(cfg)
 	}
 	if t.ref.To > most {
-		return fmt.Errorf("%w: the stored trees of %s train a %s of cell %s to step %d, "+
+		err := fmt.Errorf("%w: the stored trees of %s train a %s of cell %s to step %d, "+
 			"which it shares to step %d; submit the grid again", ErrConfig, t.ref.Sweep, t.ref.Level, t.cell.ID, t.ref.To, most)
+		return storage.Mark(err, errOtherPlan)
 	}
 	return nil
 }
@@ -180,9 +248,17 @@ func (t *training) train(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := t.claiming.lost(); err != nil {
+			return err
+		}
 		t.loss = s.Loss
 		now := t.a.now()
 		t.progress.step(now, done, s, t.cell.Config.BatchSize)
+		if t.claiming.suspected && now.Sub(t.saver.began) >= t.a.alone {
+			t.claiming.suspected = false // it has done no harm for long, and the store may have no room for its checkpoints
+			t.pass.share()
+		}
+		watchOf(ctx).move()
 		select {
 		case <-stopping:
 			return ErrStopping
@@ -192,7 +268,8 @@ func (t *training) train(ctx context.Context) error {
 	})
 }
 
-// saveWithin is how long a stage may take to save its state once.
+// saveWithin is how long a stage that is told to end may take to save its state. One that has come to its end may take
+// as long as it needs.
 const saveWithin = 5 * time.Minute
 
 // conclude saves what is trained, and says how far the stage has come. err is what
@@ -211,9 +288,13 @@ func (t *training) conclude(ctx context.Context, err error) (protocol.Trained, e
 	// The stage is done, or told to stop, or canceled, paused or reset: what is trained is kept.
 	t.progress.doing("saving the checkpoint")
 	early := err != nil
+	if !early {
+		t.pass.keep()
+	}
 	save := func() error { return t.save(ctx, early, out.Reached) }
 	saved := save()
 	if !early {
+		t.pass.leave() // it trains no more, and may wait for long
 		saved, err = t.awaitRoom(ctx, saved, save)
 	}
 	// The attempt reports the steps of the stage that were trained in it, for the sweep's total. Where it began at a
@@ -258,7 +339,7 @@ func (a *Activities) notSaved(cell string, err error, stopping bool) {
 // free room, such as the evaluation of another run, may be waiting for this slot. The
 // checkpoint that stays is one that this attempt has restored or saved.
 func (t *training) save(ctx context.Context, early bool, reached int) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
+	ctx, cancel := t.a.savingContext(ctx)
 	defer cancel()
 	err := t.saveOnce(ctx, early, reached)
 	if errors.Is(err, storage.ErrNoSpace) {
@@ -283,6 +364,7 @@ func (t *training) close() {
 	if t.loop != nil {
 		t.loop.Close()
 	}
+	t.loop, t.saver, t.deaths, t.data = nil, nil, nil, nil // they refer to the state
 	if t.release != nil {
 		t.release()
 	}

@@ -123,7 +123,7 @@ func TestFolders(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Claim(t.Context()); err != nil {
+		if _, err := c.Claim(t.Context(), storage.Holder{}); err != nil {
 			t.Fatal(err)
 		}
 	}

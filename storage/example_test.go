@@ -29,7 +29,7 @@ func Example() {
 	}
 
 	ctx := context.Background()
-	claim, err := checkpoints.Claim(ctx)
+	claim, err := checkpoints.Claim(ctx, storage.Holder{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func Example() {
 		log.Fatal(err)
 	}
 
-	next, err := checkpoints.Claim(ctx) // from here on, claim can save nothing
+	next, err := checkpoints.Claim(ctx, storage.Holder{}) // from here on, claim can save nothing
 	if err != nil {
 		log.Fatal(err)
 	}

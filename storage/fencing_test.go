@@ -50,7 +50,7 @@ func TestOvertakenInSave(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		zombie, err := c.Claim(t.Context())
+		zombie, err := c.Claim(t.Context(), storage.Holder{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +79,7 @@ func TestClaimsRace(t *testing.T) {
 	const claims = 16
 	attempts := make([]int, claims)
 	storagetest.Parallel(t, claims, claims, func(i int) error {
-		l, err := r.c.Claim(t.Context())
+		l, err := r.c.Claim(t.Context(), storage.Holder{})
 		if err == nil {
 			attempts[i] = l.Attempt()
 		}

@@ -9,7 +9,7 @@ import (
 
 // A Folder is what a listing of a store shows of one checkpoint folder, in the
 // order of the keys. A checkpoint folder is the group of all objects under
-// stages/NAME/: claims, data (training states), forks (pins) and manifests.
+// stages/NAME/: claims, data (training states), forks (pins), manifests and renewals.
 type Folder struct {
 	Name    string
 	Objects []Object
@@ -82,8 +82,8 @@ func (f Folder) Modified() (last time.Time) {
 	return last
 }
 
-// Remove deletes objects of one folder, the last key first: manifests before the
-// data that they name, and claims last. It returns the objects that it deleted.
+// Remove deletes objects of one folder, the last key first: renewals, then manifests
+// before the data that they name, and claims last. It returns the objects that it deleted.
 func Remove(ctx context.Context, s Store, objects []Object) (gone []Object, err error) {
 	objects = slices.Clone(objects)
 	slices.SortFunc(objects, func(a, b Object) int { return strings.Compare(b.Key, a.Key) })

@@ -35,7 +35,7 @@ func newRig(t *testing.T) *rig {
 
 func (r *rig) claim() *storage.Claim {
 	r.Helper()
-	l, err := r.c.Claim(r.Context())
+	l, err := r.c.Claim(r.Context(), storage.Holder{})
 	if err != nil {
 		r.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 //	stages/<folder>/data/<step>-<attempt>-<sha256>     a training state
 //	stages/<folder>/forks/<step>.json                  a pin: other stages begin at this step
 //	stages/<folder>/manifests/<step>-<attempt>.json    makes a state a checkpoint
+//	stages/<folder>/renewals/<attempt>.json            whether the attempt is alive, or how it ended
 //
 // Steps have 12 digits and attempts 6, so that listings come in their order.
 
@@ -21,12 +22,16 @@ const allFolders = "stages/"
 // folderPrefix names a checkpoint folder in errors. All of its keys begin with it.
 func folderPrefix(folder string) string { return allFolders + folder }
 
-// kindPrefix is what the keys of one kind begin with: claims, data, forks or
-// manifests.
+// kindPrefix is what the keys of one kind begin with: claims, data, forks,
+// manifests or renewals.
 func kindPrefix(folder, kind string) string { return folderPrefix(folder) + "/" + kind + "/" }
 
 func claimKey(folder string, attempt int) string {
 	return fmt.Sprintf("%s%06d.json", kindPrefix(folder, "claims"), attempt)
+}
+
+func renewalKey(folder string, attempt int) string {
+	return fmt.Sprintf("%s%06d.json", kindPrefix(folder, "renewals"), attempt)
 }
 
 func forkKey(folder string, step int64) string {
@@ -57,6 +62,7 @@ func parsePoint(s string) (point, bool) {
 	return p, err1 == nil && err2 == nil && n >= 0 && a > 0 && p.String() == s
 }
 
+// parseClaim reads the last element of the key of a claim, or of its renewals.
 func parseClaim(name string) (int, bool) {
 	digits, ok := strings.CutSuffix(name, ".json")
 	a, err := strconv.Atoi(digits)

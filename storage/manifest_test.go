@@ -37,7 +37,7 @@ func TestManifestGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := c.Claim(t.Context())
+	l, err := c.Claim(t.Context(), storage.Holder{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestPastVersions(t *testing.T) {
 				string(body) != "hello world" {
 				t.Errorf("restored %+v with %q, want %+v", m, body, golden)
 			}
-			if l, err := c.Claim(t.Context()); err != nil || l.Attempt() != 2 {
+			if l, err := c.Claim(t.Context(), storage.Holder{}); err != nil || l.Attempt() != 2 {
 				t.Errorf("claim %v, %v, want attempt 2", l, err)
 			}
 		})

@@ -29,6 +29,9 @@ import (
 //	garbage    data of 400-1 without a manifest: attempt 1 is fenced off
 //	stays      data of 250-2 without a manifest: attempt 2 may be writing it now
 //
+// The renewals of attempts before the newest one whose checkpoint stays are garbage too:
+// Attempts does not tell of them. Those of the newest claim stay.
+//
 // There is no garbage if the folder is claimed while this runs: the new owner is
 // about to pin and to prune. If a newer build wrote any manifest, the error wraps
 // ErrNewerVersion.
@@ -78,7 +81,13 @@ func (c *Checkpoints) Garbage(ctx context.Context, keep int) ([]Object, error) {
 		}
 	}
 
+	renewals, err := c.store.List(ctx, kindPrefix(c.folder, "renewals"))
+	if err != nil {
+		return nil, err
+	}
+
 	var garbage []Object
+	stays := 0                    // the newest attempt whose checkpoint stays
 	named := make(map[point]bool) // their manifests stay, and so does their data
 	saved := make(map[int]int64)  // the highest step of each attempt with a manifest
 	dropped := make(map[point]bool)
@@ -92,6 +101,7 @@ func (c *Checkpoints) Garbage(ctx context.Context, keep int) ([]Object, error) {
 			continue
 		}
 		named[f.point] = true
+		stays = max(stays, f.attempt)
 		if f.m != nil && !pinned && hasData(f.m) {
 			valid++
 		}
@@ -102,6 +112,12 @@ func (c *Checkpoints) Garbage(ctx context.Context, keep int) ([]Object, error) {
 		switch {
 		case !ok || named[p]:
 		case dropped[p], p.attempt < newest, p.attempt == newest && wrote && p.step <= step:
+			garbage = append(garbage, o)
+		}
+	}
+	for _, o := range renewals {
+		n, ok := parseClaim(strings.TrimPrefix(o.Key, kindPrefix(c.folder, "renewals")))
+		if ok && n < stays && n < newest {
 			garbage = append(garbage, o)
 		}
 	}

@@ -27,12 +27,24 @@ type Backend interface {
 	// that trains on data. The Config is resolved and valid, and data has rows
 	// of its width. data is nil for a model that only encodes: its Steps give
 	// ErrNoData. Only then s may lack moments (State.HasMoments): they would be
-	// memory that nothing uses, and Save gives an error.
+	// memory that nothing uses, and Save gives an error. The error wraps ErrMemory,
+	// ErrBusy or ErrBroken where the device is the reason; nothing stays allocated then.
 	New(c Config, s *State, data Batches) (Model, error)
+
+	// OfClass returns the backend on its hardware of a class alone (Hardware.Class). It is the
+	// backend itself for "" and where all of its hardware is of the class. The error wraps
+	// ErrOtherClass if it has none of the class, and names the class that it has.
+	OfClass(class string) (Backend, error)
 
 	// MeasureRoofline measures what the device could do at best. It takes about
 	// half a second. Both results are nil where the backend cannot measure that.
 	MeasureRoofline() (*Roofline, error)
+}
+
+// FreeMemory is implemented by a Backend that knows how much memory of its device is free, in bytes.
+// The error wraps ErrBroken where the device does not work.
+type FreeMemory interface {
+	FreeMemory() (int64, error)
 }
 
 // A Model is one autoencoder in training on a device. It is used by one
@@ -60,6 +72,8 @@ type Model interface {
 	//
 	// The model may read the batches of later steps ahead, on other goroutines.
 	// Nothing reads the data any more once the loop over the sequence has ended.
+	// The error of each method wraps ErrBroken where the device works no more, and
+	// ErrBusy where it lacks memory now: nothing but Close may be called then.
 	Steps(ctx context.Context, to int64) iter.Seq2[Stats, error]
 
 	// Save copies the training state into s, which NewState made. It leaves s.Curve

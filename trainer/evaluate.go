@@ -19,6 +19,17 @@ const (
 	blockRows = 64
 )
 
+// EvaluateBytes returns the host's memory in bytes that Evaluate takes at most beside the model and its state: a group
+// of rows in float32, their residuals in float64 and float32, what is kept of them and of AuxK, W_dec at unit norm, and
+// the sums of blocks.
+func EvaluateBytes(c Config) int64 {
+	rows, d, f, k := int64(groupRows), int64(c.ActivationDim), int64(c.DictSize), int64(c.K)
+	if c.AuxKAlpha > 0 {
+		k += min(int64(c.KAux), f)
+	}
+	return rows*(4*d+8*d+4*d+8*k) + 4*f*d + 9*f + rows/blockRows*8*4*d
+}
+
 // Evaluate measures a trained model on the held-out rows, of which there must be one
 // at least. It reads the model and s, the model's saved state, and changes neither.
 // What it measures is the model as it is exported: W_dec is that of s with its rows at

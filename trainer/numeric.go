@@ -43,9 +43,24 @@ func outOfRange(s Stats) string {
 // isFinite reports whether v is neither NaN nor infinite.
 func isFinite(v float64) bool { return math.Abs(v) <= math.MaxFloat64 }
 
-// ErrMemory is wrapped by the error of a backend that cannot hold a model: the
-// message says what was needed and what is free. Another attempt would fail too.
+// ErrMemory is wrapped by the error of a backend whose device cannot hold a model,
+// whatever else is on it: the message says what was needed and what the device has.
+// Another attempt on such a device would fail too.
 var ErrMemory = errors.New("not enough memory")
+
+// ErrBusy is wrapped by the error of a backend whose device could hold a model, but others
+// have the memory now: the message says what was needed and what is free. A later attempt
+// may succeed.
+var ErrBusy = errors.New("the memory is taken now")
+
+// ErrBroken is wrapped by the error of a device on which nothing works any more in this
+// process, such as a GPU after an illegal access or an uncorrectable memory error. Every
+// model on it gets this error.
+var ErrBroken = errors.New("the device does not work any more")
+
+// ErrOtherClass is wrapped by the error of a backend that has no hardware of a class:
+// Hardware.Class. Bits would differ.
+var ErrOtherClass = errors.New("hardware of another class")
 
 // ErrUnsupported is wrapped by the error of a backend that cannot train a Config
 // that is valid. Another attempt would fail too.

@@ -24,21 +24,28 @@ func callTrainStage(
 	ctx workflow.Context, at slot, id string, in protocol.StageRef,
 ) (out protocol.Trained, err error) {
 	ctx = withSlotOptions(ctx, id, at)
-	err = workflow.ExecuteActivity(ctx, protocol.ActivityTrain, in).Get(ctx, &out)
+	if err = workflow.ExecuteActivity(ctx, protocol.ActivityTrain, in).Get(ctx, &out); err == nil {
+		checkTrained(in, out)
+	}
 	return out, err
 }
 
 func callEvaluate(ctx workflow.Context, at slot, id string, in protocol.CellRef) (out plan.Brief, err error) {
 	ctx = withSlotOptions(ctx, id, at)
-	err = workflow.ExecuteActivity(ctx, protocol.ActivityEval, in).Get(ctx, &out)
-	return out, err
+	var got protocol.Evaluated
+	if err = workflow.ExecuteActivity(ctx, protocol.ActivityEval, in).Get(ctx, &got); err == nil {
+		checkEvaluated(in, got.Of)
+	}
+	return got.Brief, err
 }
 
 func callRecordFailure(
 	ctx workflow.Context, ids *activityIDs, in protocol.FailInput, label string,
 ) (noted []int, err error) {
 	ctx = withStoreOptions(ctx, ids.of("record "+string(in.Status)), label)
-	err = workflow.ExecuteActivity(ctx, protocol.ActivityFail, in).Get(ctx, &noted)
+	if err = workflow.ExecuteActivity(ctx, protocol.ActivityFail, in).Get(ctx, &noted); err == nil {
+		checkNoted(in, noted)
+	}
 	return noted, err
 }
 
@@ -82,12 +89,16 @@ func retryPolicy() *temporal.RetryPolicy {
 	return &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute}
 }
 
+// storeTimeout only has to be longer than any of these activities: the store may be slow, and a sweep large. What
+// hangs is ended by the watch of package activities, and a worker that is gone by its heartbeat.
+const storeTimeout = 24 * time.Hour
+
 // withStoreOptions is for activities that only read and write the store.
 func withStoreOptions(ctx workflow.Context, id, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ActivityID:          id,
 		TaskQueue:           protocol.Queue,
-		StartToCloseTimeout: 30 * time.Minute,
+		StartToCloseTimeout: storeTimeout,
 		HeartbeatTimeout:    3 * protocol.HeartbeatTimeout,
 		RetryPolicy:         retryPolicy(),
 		Summary:             shorten(summary, maxSummary),

@@ -13,7 +13,8 @@ func (s *state) updateDetails(ctx workflow.Context) {
 	v := view{
 		sweep: s.in.Sweep, state: s.status(), Summary: s.Summary,
 		maxConcurrent: s.in.MaxConcurrent, priority: s.in.Priority, owner: s.in.Owner, store: s.in.Store,
-		failures: s.memory.failures, seen: s.memory.seen, extensions: s.memory.extensions,
+		mixClasses: s.in.MixClasses,
+		failures:   s.memory.failures, seen: s.memory.seen, extensions: s.memory.extensions,
 	}
 	for _, t := range s.stages {
 		v.inFlight = append(v.inFlight, t.label)
@@ -25,9 +26,9 @@ func (s *state) updateDetails(ctx workflow.Context) {
 // progress answers the query protocol.QueryProgress.
 func (s *state) progress() protocol.Progress {
 	p := protocol.Progress{
-		Summary: s.Summary, Running: []int{}, FirstCells: []int{}, Ending: s.aborted || s.isEnding(),
+		Summary: s.Summary, Running: []int{}, FirstCells: []int{}, Ending: s.draining || s.aborted || s.isEnding(),
 		State: s.status(), MaxConcurrent: s.in.MaxConcurrent, Priority: s.in.Priority,
-		Seen: s.memory.seen, Failures: s.memory.failures, Live: s.liveNow(),
+		MixClasses: s.in.MixClasses, Seen: s.memory.seen, Failures: s.memory.failures, Live: s.liveNow(),
 	}
 	var all []runningCell
 	for _, t := range s.active {

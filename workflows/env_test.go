@@ -142,9 +142,10 @@ func (f *fake) TrainStage(ctx context.Context, ref protocol.StageRef) (protocol.
 	return out, err
 }
 
-func (f *fake) Evaluate(ctx context.Context, ref protocol.CellRef) (plan.Brief, error) {
+func (f *fake) Evaluate(ctx context.Context, ref protocol.CellRef) (protocol.Evaluated, error) {
 	nmse := float64(ref.Cell+1) / 1000
-	return plan.Brief{NMSE: &nmse}, f.runInSlot(ctx, protocol.ActivityEval, ref.Cell, f.eval, f.evaluated)
+	err := f.runInSlot(ctx, protocol.ActivityEval, ref.Cell, f.eval, f.evaluated)
+	return protocol.Evaluated{Brief: plan.Brief{NMSE: &nmse}}, err
 }
 
 func (f *fake) RecordFailure(_ context.Context, in protocol.FailInput) (noted []int, err error) {

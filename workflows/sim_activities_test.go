@@ -98,7 +98,7 @@ func (s *sim) value(activity string, arg any) any {
 	case protocol.CellRef:
 		s.results[in.Cell] = true
 		nmse := float64(in.Cell+1) / 1000
-		return plan.Brief{NMSE: &nmse}
+		return protocol.Evaluated{Brief: plan.Brief{NMSE: &nmse}}
 	case protocol.ChunkRef:
 		return s.prepare(in.Chunk)
 	case protocol.FailInput:

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"slices"
 
 	"go.temporal.io/sdk/testsuite"
@@ -74,7 +75,7 @@ func (s *sim) answered(u *steer, a answer) {
 			s.t.Errorf("paused, and %d stages are in flight", len(s.flights))
 		}
 	case protocol.UpdateSet:
-		s.limit = u.args[0].(protocol.Settings).MaxConcurrent
+		s.limit = cmp.Or(u.args[0].(protocol.Settings).MaxConcurrent, s.limit)
 		if len(s.flights) > s.limit {
 			s.t.Errorf("%d stages are in flight after max_concurrent was set to %d", len(s.flights), s.limit)
 		}

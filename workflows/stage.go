@@ -154,13 +154,18 @@ func (s *state) giveBack(t *stage) {
 func (s *state) trainStage(ctx workflow.Context, t *stage) (reached int, err error) {
 	stage := t.ready.Stage
 	ref := protocol.StageRef{
-		CellRef: protocol.CellRef{Sweep: s.in.Sweep, Cell: stage.Cells[0].Cell},
+		CellRef: s.cellRef(stage.Cells[0].Cell),
 		Level:   stage.Level, From: stage.From, To: stage.To, Cells: len(stage.Cells),
 	}
 	t.id = s.ids.ofStage(stage)
 	trained, err := callTrainStage(ctx, s.slot(t), t.id, ref)
 	s.Steps += int64(trained.Steps)
 	return trained.Reached, err
+}
+
+// cellRef names a cell for the activities that take a slot.
+func (s *state) cellRef(cell int) protocol.CellRef {
+	return protocol.CellRef{Sweep: s.in.Sweep, Cell: cell, MixClasses: s.in.MixClasses}
 }
 
 // slot says where the activities of a stage wait for a slot, and what goes before what: see order.go.
@@ -186,7 +191,7 @@ func (s *state) evaluateCell(t *stage, c plan.TreeCell) (plan.Brief, error) {
 	ctx, stop := workflow.WithCancel(t.ctx)
 	t.evaluated, t.stopEvaluation = c.Cell, stop
 	defer func() { t.evaluation, t.stopEvaluation = "", nil }()
-	ref := protocol.CellRef{Sweep: s.in.Sweep, Cell: c.Cell}
+	ref := s.cellRef(c.Cell)
 	at := s.slot(t)
 	at.summary, at.priority.PriorityKey = c.Label, keyShort
 	for n := 1; ; n++ {

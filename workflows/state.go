@@ -35,6 +35,7 @@ type state struct {
 
 	changes   int  // counts what may let a stage start, or let the sweep end
 	upgrade   bool // continue as new, because this history cannot do what an update asked for
+	draining  bool // an error ends the sweep: nothing more starts, and what is in flight goes on to its end
 	aborted   bool // an error ended the sweep
 	ended     bool // nothing more is done in this history
 	continued bool // another history goes on from this one

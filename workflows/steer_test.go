@@ -301,3 +301,18 @@ func TestPauseWhenAStageEnds(t *testing.T) {
 		t.Errorf("%+v, %v, %d histories", got, err, len(s.inputs))
 	}
 }
+
+// Every stage in flight begins again with the new setting, which the continuation of the sweep keeps.
+func TestSetMixClasses(t *testing.T) {
+	s := newSim(t, cellTrees(0, 4))
+	mix := true
+	s.at(30*time.Second, protocol.UpdateSet, protocol.Settings{MixClasses: &mix})
+	s.doAt(60*time.Second, func(s *sim) {
+		if p := progressOf(t, s.env); !p.MixClasses || p.MaxConcurrent != 2 || len(s.flights) != 2 {
+			t.Errorf("progress: %+v, %d stages in flight", p, len(s.flights))
+		}
+	})
+	wantDone(t, s, s.input(2))
+	s.wantAnswer(protocol.UpdateSet,
+		"mix_classes was false and is true: 2 stages stopped; what they had trained is saved", plan.Training, 2)
+}

@@ -9,6 +9,9 @@ import (
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
+// uncollectedChange is the name under which a history records that it goes on although collecting has failed.
+const uncollectedChange = "go on uncollected"
+
 // SweepWorkflow trains and evaluates every cell of a stored plan, stage by stage, at most in.MaxConcurrent stages at a
 // time. Then it collects the results, also after a cancellation or an error.
 //
@@ -40,6 +43,7 @@ func SweepWorkflow(ctx workflow.Context, in protocol.SweepInput) (protocol.Summa
 	err = s.runStages(ctx)
 	stopLooking()
 	s.aborted = err != nil
+	var collected error
 	disconnected, _ := workflow.NewDisconnectedContext(ctx)
 	// An update that is being answered changes what is left to do, what the results say, and what the next history is
 	// told.
@@ -51,10 +55,16 @@ func SweepWorkflow(ctx workflow.Context, in protocol.SweepInput) (protocol.Summa
 		s.updateDetails(ctx)
 		if e := callCollect(disconnected, s.ids, in.Sweep); e != nil && err == nil {
 			err = fmt.Errorf("collect: %w", e)
+			collected = err
 		}
 	}
 	if e := workflow.Await(disconnected, handled); e != nil && err == nil {
 		err = e
+	}
+	// Work that an update brought while the results were collected is done, and then they are collected again.
+	if collected != nil && !s.isEnding() && s.hasWork() &&
+		workflow.GetVersion(ctx, uncollectedChange, workflow.DefaultVersion, 1) >= 1 {
+		err = nil
 	}
 	s.ended = true
 	s.updateDetails(ctx)

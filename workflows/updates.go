@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/topksweep/sweep/sweep/plan"
@@ -35,7 +37,7 @@ func (s *state) handleUpdates(ctx workflow.Context) error {
 			}},
 		{protocol.UpdatePause, "save what trains and stop; nothing starts until resume", s.pause, open},
 		{protocol.UpdateResume, "go on after pause", s.resume, open},
-		{protocol.UpdateSet, `change settings: {"max_concurrent": 4}`, s.set,
+		{protocol.UpdateSet, `change settings: {"max_concurrent": 4, "mix_classes": true}, or one of them`, s.set,
 			func(_ workflow.Context, to protocol.Settings) error {
 				return cmp.Or(s.refuseIfEnding(), checkSettings(to))
 			}},
@@ -57,12 +59,41 @@ func (s *state) handleUpdates(ctx workflow.Context) error {
 	return nil
 }
 
-// refuseIfEnding returns an error if the sweep is ending: it would not act on an update.
+// refuseIfEnding returns an error if the sweep is ending: it would not act on an update. Its type says so: whoever sent
+// the update may wait for the end, and start the sweep again.
+//
+// It is for validators. What they refuse is in no history, and what is in a history is not refused when it replays.
 func (s *state) refuseIfEnding() error {
+	if s.draining {
+		return ending()
+	}
+	return s.refuseIfEnded()
+}
+
+// refuseIfEnded is refuseIfEnding as handlers have it that look again once they have waited: histories of before
+// went on while an error drained the window.
+func (s *state) refuseIfEnded() error {
 	if s.aborted || s.ended || s.isEnding() {
-		return errors.New("the sweep is ending: try again when it has")
+		return ending()
 	}
 	return nil
+}
+
+func ending() error {
+	return temporal.NewNonRetryableApplicationError("the sweep is ending: try again when it has",
+		protocol.ErrTypeEnding, nil)
+}
+
+// drainingChange is the name under which a history records that handlers refuse while an error drains the window.
+const drainingChange = "refuse while draining"
+
+// refusedSince is what a handler asks that has waited since its update was accepted.
+func (s *state) refusedSince(ctx workflow.Context) error {
+	err := s.refuseIfEnded()
+	if err == nil && s.draining && workflow.GetVersion(ctx, drainingChange, workflow.DefaultVersion, 1) >= 1 {
+		err = ending()
+	}
+	return err
 }
 
 // checkCells refuses cells that the sweep does not have. noneIsAll says that an empty selection means all cells.
@@ -90,6 +121,9 @@ func checkExtension(to protocol.Extension) error {
 }
 
 func checkSettings(to protocol.Settings) error {
+	if to.MaxConcurrent == 0 && to.MixClasses != nil {
+		return nil
+	}
 	if n := to.MaxConcurrent; n < 1 || n > plan.MaxConcurrent {
 		return fmt.Errorf("max_concurrent %d: want a number from 1 to %d", n, plan.MaxConcurrent)
 	}
@@ -146,17 +180,34 @@ func (s *state) resume(ctx workflow.Context) (protocol.Steered, error) {
 }
 
 func (s *state) set(ctx workflow.Context, to protocol.Settings) (protocol.Steered, error) {
-	before := s.in.MaxConcurrent
-	s.in.MaxConcurrent = to.MaxConcurrent
-	did := fmt.Sprintf("max_concurrent was %d and is %d", before, to.MaxConcurrent)
-	s.changed()
-	// The stages that started last have the least to save.
-	n := min(len(s.stages), min(to.MaxConcurrent, maxSlots))
-	stopped := s.stopAndWait(ctx, slices.Clone(s.stages[n:]))
-	if stopped > 0 {
-		did += ": " + stoppedStages(stopped)
+	var did []string
+	stop := slices.Clone(s.stages)
+	if to.MaxConcurrent > 0 {
+		did = append(did, fmt.Sprintf("max_concurrent was %d and is %d", s.in.MaxConcurrent, to.MaxConcurrent))
+		s.in.MaxConcurrent = to.MaxConcurrent
 	}
-	return s.steered(ctx, did, stopped, nil), nil
+	mixed := s.in.MixClasses
+	if to.MixClasses != nil {
+		did = append(did, fmt.Sprintf("mix_classes was %t and is %t", mixed, *to.MixClasses))
+		s.in.MixClasses = *to.MixClasses
+	}
+	s.changed()
+	// Every attempt at an activity has the input of the first. So all stages in flight begin again if classes may be mixed
+	// from now on, or may not. Else those stop for which there is no place: the ones that started last, since they have
+	// the least to save.
+	if mixed == s.in.MixClasses {
+		n := len(stop)
+		if to.MaxConcurrent > 0 {
+			n = min(n, to.MaxConcurrent, maxSlots)
+		}
+		stop = stop[n:]
+	}
+	stopped := s.stopAndWait(ctx, stop)
+	answer := strings.Join(did, "; ")
+	if stopped > 0 {
+		answer += ": " + stoppedStages(stopped)
+	}
+	return s.steered(ctx, answer, stopped, nil), nil
 }
 
 // prioritize changes the priority. Stages that wait in the queue have the old one: they leave it, and start again.

@@ -40,7 +40,7 @@ func (s *state) retryCells(ctx workflow.Context, of protocol.Selection) (protoco
 			return protocol.Steered{}, err
 		}
 	}
-	if err := s.refuseIfEnding(); err != nil { // since it was accepted
+	if err := s.refusedSince(ctx); err != nil {
 		for _, in := range s.notesOf(cells) {
 			_, e := s.note(ctx, in)
 			err = errors.Join(err, e)

@@ -16,6 +16,7 @@ type view struct {
 	maxConcurrent int
 	priority      protocol.Priority
 	owner         string
+	mixClasses    bool
 	inFlight      []string            // labels of the stages in flight; live says more of them, once there is one
 	live          *protocol.Live      // nil: the server was not asked yet
 	liveAt        time.Time           // when it was
@@ -67,6 +68,7 @@ func (v view) totals() string {
 	s.addIf(v.maxConcurrent > 0, ", max_concurrent "+count(v.maxConcurrent))
 	s.addIf(v.priority != "", ", priority "+escape(string(v.priority), maxWord))
 	s.addIf(v.owner != "", ", owner "+escape(v.owner, maxWord))
+	s.addIf(v.mixClasses, ", classes of hardware are mixed")
 	s.add("\n\n")
 	s.addIf(v.state == plan.Paused, "It is paused: "+code("sweep resume "+v.sweep)+" goes on.\n\n")
 	return s.String()

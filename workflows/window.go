@@ -47,6 +47,12 @@ func (s *state) runStages(ctx workflow.Context) error {
 	stagesCtx, stopStages := workflow.WithCancel(ctx)
 	defer stopStages()
 	var failure error
+	fail := func(err error) { // the first error counts
+		if failure == nil {
+			failure = err
+			s.draining = true
+		}
+	}
 	started := false // each history starts at least one stage, so that the sweep always advances
 	for failure == nil && !s.isEnding() && stagesCtx.Err() == nil {
 		if s.upgrade || (started || s.paused) && s.historyFull(stagesCtx) {
@@ -57,7 +63,7 @@ func (s *state) runStages(ctx workflow.Context) error {
 		ready, ok, err := s.nextStage(stagesCtx)
 		if err != nil {
 			if !isCanceled(stagesCtx, err) {
-				failure = err
+				fail(err)
 			}
 			break
 		}
@@ -82,8 +88,8 @@ func (s *state) runStages(ctx workflow.Context) error {
 		t := s.newStage(stagesCtx, ready)
 		workflow.Go(t.ctx, func(ctx workflow.Context) {
 			t.ctx = ctx // that of this coroutine, which alone may block on it
-			if err := s.runStage(t, stopStages); err != nil && failure == nil {
-				failure = err
+			if err := s.runStage(t, stopStages); err != nil {
+				fail(err)
 			}
 			s.stageEnded(t)
 			if s.limitReached() {
@@ -98,8 +104,8 @@ func (s *state) runStages(ctx workflow.Context) error {
 	}
 	s.aborted = failure != nil // from now on: an update would change cells that recordCanceled has counted
 	if s.isEnding() || failure != nil {
-		if err := s.recordCanceled(disconnected); err != nil && failure == nil {
-			failure = err
+		if err := s.recordCanceled(disconnected); err != nil {
+			fail(err)
 		}
 	}
 	return failure

@@ -42,6 +42,29 @@ func capacity(root fs.FS) (int64, bool) {
 	return max(0, free) + own, true
 }
 
+// hostWhole returns the bytes of the host's memory, within the limits of the control groups of this process,
+// whoever has them now. ok is false where the host does not say.
+func hostWhole() (bytes int64, ok bool) {
+	if runtime.GOOS != "linux" {
+		return 0, false
+	}
+	return whole(os.DirFS("/"))
+}
+
+// whole is hostWhole on the Linux whose root directory is given.
+func whole(root fs.FS) (int64, bool) {
+	bytes, ok := field(root, "proc/meminfo", "MemTotal:", 1<<10)
+	if !ok {
+		return 0, false
+	}
+	for _, group := range groups(root) {
+		if limit, ok := number(root, path.Join(group.dir, group.limit)); ok {
+			bytes = min(bytes, limit)
+		}
+	}
+	return bytes, true
+}
+
 // A group is a control group that this process belongs to.
 type group struct {
 	dir   string

@@ -11,9 +11,9 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// ErrBusy says that a run does not fit beside those in training on this worker.
-// It fits once one of them is done.
-var ErrBusy = errors.New("the runs in training here leave too little memory")
+// ErrBusy says that a run does not fit beside those in training on this worker, or
+// beside what other programs have. It fits once they are done.
+var ErrBusy = errors.New("what runs here leaves too little memory")
 
 // A Pool is the host's memory as the runs of one worker share it. A run reserves
 // what it needs before it allocates anything, and the sum of the reservations
@@ -23,21 +23,29 @@ type Pool struct {
 	// be known: then everything fits.
 	Capacity func() (bytes int64, ok bool)
 
+	// Whole returns the bytes that runs could take if nothing else were on the host. Where
+	// that is not known, or Whole is nil, it is the capacity.
+	Whole func() (bytes int64, ok bool)
+
 	mu       sync.Mutex
 	reserved int64 // bytes
+	limited  bool  // see Limit
+	beside   int64 // bytes
 }
 
 // New returns the pool of this host.
-func New() *Pool { return &Pool{Capacity: hostCapacity} }
+func New() *Pool { return &Pool{Capacity: hostCapacity, Whole: hostWhole} }
 
-// Reserve takes need bytes until release is called. The error wraps
+// Reserve takes need bytes until release is called, when nothing refers to the run's memory any more. The error wraps
 // trainer.ErrMemory if the host could not hold the run alone, and ErrBusy if it
-// can once other runs are done.
+// can once other runs, or other programs, are done.
 func (p *Pool) Reserve(need int64) (release func(), err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if total, ok := p.Capacity(); ok {
 		switch {
+		case need > total && p.couldHold(need):
+			return nil, fmt.Errorf("%w: the run needs %s, the host has %s free", ErrBusy, gib(need), gib(total))
 		case need > total:
 			return nil, fmt.Errorf("%w: the run needs %s, the host has %s free", trainer.ErrMemory, gib(need), gib(total))
 		case need > total-p.reserved:
@@ -45,11 +53,30 @@ func (p *Pool) Reserve(need int64) (release func(), err error) {
 		}
 	}
 	p.reserved += need
+	p.setLimit()
 	return sync.OnceFunc(func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
+		p.freed(need)
 		p.reserved -= need
+		p.setLimit()
 	}), nil
+}
+
+// couldHold reports whether the host could hold so many bytes if nothing else were on it.
+func (p *Pool) couldHold(need int64) bool {
+	if p.Whole == nil {
+		return false
+	}
+	bytes, ok := p.Whole()
+	return ok && need <= bytes
+}
+
+// Reserved returns the bytes that runs have reserved now.
+func (p *Pool) Reserved() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.reserved
 }
 
 func gib(bytes int64) string { return fmt.Sprintf("%.2f GiB", float64(bytes)/(1<<30)) }

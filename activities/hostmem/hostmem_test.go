@@ -107,8 +107,36 @@ func TestReserve(t *testing.T) {
 	if m.reserved != 0 {
 		t.Errorf("%d still reserved", m.reserved)
 	}
+	// Others have taken memory that the host has: it may be free later.
+	m.Whole = func() (int64, bool) { return 200, true }
+	if _, err := m.Reserve(200); !errors.Is(err, ErrBusy) || errors.Is(err, trainer.ErrMemory) {
+		t.Errorf("beside other programs: %v", err)
+	}
+	if _, err := m.Reserve(201); !errors.Is(err, trainer.ErrMemory) || errors.Is(err, ErrBusy) {
+		t.Errorf("more than the host has: %v", err)
+	}
+	m.Whole = func() (int64, bool) { return 0, false }
+	if _, err := m.Reserve(101); !errors.Is(err, trainer.ErrMemory) {
+		t.Errorf("of a host that does not say what it has: %v", err)
+	}
 	m.Capacity = func() (int64, bool) { return 0, false }
 	if _, err := m.Reserve(math.MaxInt64 / 2); err != nil {
 		t.Errorf("not known: %v", err)
+	}
+}
+
+// The whole memory is that of the host, within the limits of the control groups.
+func TestWhole(t *testing.T) {
+	root := fstest.MapFS{"proc/meminfo": {Data: []byte("MemTotal:       33554432 kB\nMemAvailable:   1 kB\n")}}
+	if got, ok := whole(root); got != 32<<30 || !ok {
+		t.Errorf("%d, %v", got, ok)
+	}
+	root["proc/self/cgroup"] = &fstest.MapFile{Data: []byte("0::/a\n")}
+	root["sys/fs/cgroup/a/memory.max"] = &fstest.MapFile{Data: []byte("4294967296\n")}
+	if got, ok := whole(root); got != 4<<30 || !ok {
+		t.Errorf("with a limit: %d, %v", got, ok)
+	}
+	if got, ok := whole(fstest.MapFS{}); ok {
+		t.Errorf("of nothing: %d", got)
 	}
 }

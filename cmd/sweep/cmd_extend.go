@@ -77,41 +77,47 @@ func runExtend(ctx context.Context, env *environment, o extendOptions) error {
 		return err
 	}
 	defer srv.close()
-	whole, err := l.Plan(ctx, header.ID)
-	if err != nil {
-		return err
-	}
-	before := whole.CellCount
-	added, err := whole.Extend(add.plan)
-	if err != nil {
-		return inputError{err}
+	if len(add.plan.Inits) > 0 { // nothing is stored for a grid that is refused
+		whole, err := l.Plan(ctx, header.ID)
+		if err != nil {
+			return err
+		}
+		if _, err := whole.Extend(add.plan); err != nil {
+			return inputError{err}
+		}
 	}
 	// The models are stored even if no cell is new: one may be lost or damaged, and this mends it.
 	if err := add.inits.store(ctx, l, add.plan.Inits); err != nil {
 		return err
 	}
+	done, err := l.Extend(ctx, header.ID, add.plan, add.src)
+	if errors.As(err, new(*ledger.ExtendError)) {
+		return inputError{err}
+	}
+	if err != nil {
+		return err
+	}
+	whole, added := done.Plan, done.Added
 	if added > 0 {
-		if err := l.StoreExtension(ctx, whole, before, add.src); err != nil {
-			return err
-		}
 		if err := add.inits.keep(ctx, l, add.plan.Inits); err != nil {
 			return err
 		}
-	}
-	if err := waitIfEnding(ctx, env, srv.client, whole.ID); err != nil {
-		return err
 	}
 	// The workflow is told even if no cell is new: an earlier extend may have died
 	// between storing its cells and this.
 	to := protocol.Extension{Size: whole.Size()}
 	if added > 0 {
-		to.Grid = shortGrid(add.src, ledger.ExtensionKey(whole.ID, before))
+		to.Grid = shortGrid(add.src, done.Key)
 	}
-	_, err = sendUpdate(ctx, env, srv, whole.ID, steering{
+	_, err = tellOrStart(ctx, env, srv, whole.ID, steering{
 		update: protocol.UpdateExtend, args: []any{to}, doing: "extending; waiting for its answer",
+	}, func() (did protocol.Steered, started bool, err error) {
+		started, err = restart(ctx, env.errOut, srv, l, &whole.Header, by)
+		return did, started, err
 	})
-	if errors.Is(err, errNotRunning) {
-		err = restart(ctx, env.errOut, srv, l, &whole.Header, by)
+	if err == nil {
+		by.header = &whole.Header
+		err = by.mixRunning(ctx, env, srv)
 	}
 	if err != nil {
 		return explain(srv.folders, err)

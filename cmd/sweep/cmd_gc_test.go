@@ -22,7 +22,7 @@ func TestGC(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l, err := c.Claim(t.Context())
+		l, err := c.Claim(t.Context(), storage.Holder{})
 		if err == nil {
 			body := strings.NewReader(strings.Repeat("x", 3<<10))
 			_, err = l.Save(t.Context(), storage.Checkpoint{Step: 1, Format: "test/1", Body: body, Size: 3 << 10})

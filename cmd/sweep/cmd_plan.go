@@ -70,7 +70,7 @@ func runPlan(ctx context.Context, env *environment, o planOptions) error {
 	switch {
 	case err == nil:
 		est.Slots, est.Seconds = e.slots, e.seconds
-	case o.backend == "auto":
+	case o.backend == "auto" || backend.name == "cpu": // a CPU is always there: a variable says what it cannot do
 		return err
 	default:
 		fmt.Fprintln(env.errOut, "note: there is no time:", err)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -109,13 +108,16 @@ func runRetry(ctx context.Context, env *environment, o retryOptions) error {
 	if err != nil {
 		return err
 	}
-	did, err := sendUpdate(ctx, env, srv, header.ID, steering{
+	by.header = header
+	if err := by.mixRunning(ctx, env, srv); err != nil { // before its cells begin again
+		return explain(srv.folders, err)
+	}
+	did, err := tellOrStart(ctx, env, srv, header.ID, steering{
 		update: protocol.UpdateRetry, args: []any{protocol.Selection{Cells: cells}},
 		doing: "training cells again; waiting for its answer",
+	}, func() (protocol.Steered, bool, error) {
+		return startAgain(ctx, env.errOut, srv, l, header, results, cells, by)
 	})
-	if errors.Is(err, errNotRunning) {
-		did, err = startAgain(ctx, env.errOut, srv, l, header, results, cells, by)
-	}
 	if err != nil {
 		return explain(srv.folders, err)
 	}

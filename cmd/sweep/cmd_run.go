@@ -22,6 +22,8 @@ type runOptions struct {
 	output   outputOptions
 	owner    ownerFlag
 	priority priorityFlag
+
+	mixClasses bool
 }
 
 func newRunCommand(env *environment) *cobra.Command {
@@ -65,6 +67,7 @@ A first grid:
 	o.output.addFlags(c.Flags())
 	o.owner.addFlag(c.Flags())
 	o.priority.addFlag(c.Flags())
+	addMixFlag(c.Flags(), &o.mixClasses)
 	completeFlags(c, nil)
 	return c
 }
@@ -82,6 +85,7 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 	if err != nil {
 		return err
 	}
+	by.mixClasses = o.mixClasses
 	planned, err := planGrid(ctx, env, o.grid, plan.Estimates{
 		Bytes: device.backend.Bytes, Unsupported: refusal(ctx, o.location, device.workerBackend()),
 	})
@@ -99,8 +103,10 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 	if err != nil {
 		return err
 	}
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
 	train := func() error {
-		srv, err := startOrJoin(ctx, env, o, device, store)
+		srv, err := startOrJoin(ctx, env, o, device, store, end)
 		if err != nil {
 			return err
 		}
@@ -116,6 +122,9 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 		fmt.Fprintln(env.errOut, "the server that this sweep was handed to is gone; going on here")
 		err = train()
 	}
+	if unfit := (unfitError{}); errors.As(context.Cause(ctx), &unfit) {
+		return unfit
+	}
 	return err
 }
 
@@ -123,20 +132,22 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 // stop.
 const startTimeout = time.Minute
 
-// startOrJoin starts everything in this process, or joins the server that another
-// process runs on the state directory. While that starts or stops, it waits.
-func startOrJoin(ctx context.Context, env *environment, o runOptions, device trainingDevice, store storage.Store) (
-	*server, error) {
+// startOrJoin starts everything in this process, or joins the server that another process runs on the state
+// directory. While that starts or stops, it waits. end is called if this process was to train, cannot, and no other
+// worker does.
+func startOrJoin(ctx context.Context, env *environment, o runOptions, device trainingDevice, store storage.Store,
+	end context.CancelCauseFunc) (*server, error) {
 
 	began := time.Now()
 	for waiting := false; ; waiting = true {
-		k, err := startStack(ctx, env, o.location, o.server, device, store)
+		k, err := startStack(ctx, env, o.location, o.server, device, store, runPatience)
 		var inUse *local.InUseError
 		switch {
 		case err == nil:
 			fmt.Fprintf(env.errOut, "Temporal server at %s\n", k.addresses())
+			go k.endIfUnfit(ctx, env, device.backend.Name(), end)
 			srv := *k.server
-			srv.prefer = k.prefer
+			srv.prefer, srv.hung = k.prefer, k.workers.hung
 			srv.close = func() { stopStack(ctx, env, k) }
 			return &srv, nil
 		case errors.As(err, &inUse) && inUse.Info.HostPort != "":

@@ -14,6 +14,7 @@ import (
 // A sweep that was killed twice and interrupted once ends with the same table and
 // weights, byte for byte, as an undisturbed one in which each cell is trained alone.
 func TestKilledAndInterrupted(t *testing.T) {
+	t.Parallel()
 	// The cells are long enough not to end while the test looks for a checkpoint.
 	grid := changed(t, smallGrid, "steps: 1500", "steps: 5000")
 	g := writeGrid(t, grid)
@@ -200,9 +201,10 @@ run: {checkpoint: {every: 1s}}
 	if status := p.exitStatus(t); status != exitError {
 		t.Errorf("no server: status %d\n%s", status, p.err.String())
 	}
-	plans, _ := filepath.Glob(filepath.Join(dir, "store", "sweeps", "*", "plan.json"))
+	// A header is never written over: that of the new place follows the first one.
+	plans, _ := filepath.Glob(filepath.Join(dir, "store", "sweeps", "*", "plan-000002.json"))
 	if len(plans) != 1 {
-		t.Fatalf("%d plans", len(plans))
+		t.Fatalf("%d headers after the first one, want 1", len(plans))
 	}
 	if b, err := os.ReadFile(plans[0]); err != nil || !strings.Contains(string(b), "/there") {
 		t.Errorf("the plan still names the old folder: %s, %v", b, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,13 +23,20 @@ type setOptions struct {
 func newSetCommand(env *environment) *cobra.Command {
 	o := setOptions{steerOptions: newSteerOptions()}
 	c := &cobra.Command{
-		Use:   "set SWEEP max_concurrent=N",
-		Short: "Change how many runs of a running sweep train at a time",
-		Long: `Change a setting of a running sweep. max_concurrent is the number of runs that train at
-a time, if the workers have slots for them. The grid sets it at the start, in its section
-run. If more train now, some of them are saved and stop; they go on when there is a place.`,
-		Example: "  sweep set topk-demo max_concurrent=4",
-		Args:    args(cobra.MinimumNArgs(2)),
+		Use:   "set SWEEP KEY=VALUE...",
+		Short: "Change settings of a running sweep",
+		Long: `Change settings of a running sweep.
+
+max_concurrent is the number of runs that train at a time, if the workers have slots for
+them. The grid sets it at the start, in its section run. If more train now, some of them
+are saved and stop; they go on when there is a place.
+
+mix_classes says whether a run may go on on hardware of another class than it began on,
+with other last bits: true or false. The flag --mix-classes sets it at the start. What
+trains is saved and goes on at once.`,
+		Example: `  sweep set topk-demo max_concurrent=4
+  sweep set topk-demo mix_classes=true`,
+		Args: args(cobra.MinimumNArgs(2)),
 
 		ValidArgsFunction: completeSettings(&o.location),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -46,22 +54,53 @@ func runSet(ctx context.Context, env *environment, o setOptions) error {
 	if err != nil {
 		return inputError{err}
 	}
-	return runSteering(ctx, env, o.steerOptions, steering{
-		update: protocol.UpdateSet, args: []any{to}, doing: "changing it; waiting until what stops is saved",
-	})
+	s := setSteering(to)
+	s.check = func(did protocol.Steered) error { return checkSet(o.sweep, to, did) }
+	return runSteering(ctx, env, o.steerOptions, s)
 }
 
-// A setting is a number that can be changed while a sweep runs.
+// setSteering is the update that changes settings.
+func setSteering(to protocol.Settings) steering {
+	return steering{
+		update: protocol.UpdateSet, args: []any{to}, doing: "changing it; waiting until what stops is saved",
+	}
+}
+
+// checkSet returns an error if the sweep did not do what its worker did not know.
+func checkSet(sweep string, to protocol.Settings, did protocol.Steered) error {
+	if to.MixClasses == nil || strings.Contains(did.Did, mixClasses) {
+		return nil
+	}
+	return fmt.Errorf("set %s: its worker is an older version of sweep, which does not know %s: it can be set once its "+
+		"worker runs this version", sweep, mixClasses)
+}
+
+// Keys of settings.
+const (
+	maxConcurrent = "max_concurrent"
+	mixClasses    = "mix_classes"
+)
+
+// A setting can be changed while a sweep runs.
 type setting struct {
-	key         string
-	least, most int
-	at          func(*protocol.Settings) *int
+	key  string
+	want string // its values
+	set  func(to *protocol.Settings, value string) (ok bool)
 }
 
 // settings lists what can be changed. The bounds are those of the grid.
 func settings() []setting {
 	return []setting{
-		{"max_concurrent", 1, plan.MaxConcurrent, func(s *protocol.Settings) *int { return &s.MaxConcurrent }},
+		{maxConcurrent, fmt.Sprintf("1 to %d", plan.MaxConcurrent), func(to *protocol.Settings, value string) bool {
+			n, err := strconv.Atoi(value)
+			to.MaxConcurrent = n
+			return err == nil && n >= 1 && n <= plan.MaxConcurrent
+		}},
+		{mixClasses, "true or false", func(to *protocol.Settings, value string) bool {
+			mix := value == "true"
+			to.MixClasses = &mix
+			return mix || value == "false"
+		}},
 	}
 }
 
@@ -71,29 +110,23 @@ func parseSettings(texts []string) (to protocol.Settings, err error) {
 	for _, s := range settings() {
 		keys = append(keys, s.key)
 	}
-	want := "want " + strings.Join(keys, "=N or ") + "=N, as in max_concurrent=4"
+	const want = "want max_concurrent=N or mix_classes=true, as in max_concurrent=4"
+	given := map[string]bool{}
 	for _, text := range texts {
 		key, value, ok := strings.Cut(text, "=")
 		if !ok {
 			return to, fmt.Errorf("%q is no setting; %s", text, want)
 		}
-		known := false
-		for _, s := range settings() {
-			if s.key != key {
-				continue
-			}
-			known = true
-			n, err := strconv.Atoi(value)
-			if err != nil || n < s.least || n > s.most {
-				return to, fmt.Errorf("%s=%s: want %d to %d", key, value, s.least, s.most)
-			}
-			if *s.at(&to) != 0 {
-				return to, errors.New(key + " is there twice")
-			}
-			*s.at(&to) = n
-		}
-		if !known {
+		i := slices.Index(keys, key)
+		switch {
+		case i < 0:
 			return to, fmt.Errorf("%q cannot be set; %s", key, meant(key, keys, want))
+		case given[key]:
+			return to, errors.New(key + " is there twice")
+		}
+		given[key] = true
+		if s := settings()[i]; !s.set(&to, value) {
+			return to, fmt.Errorf("%s=%s: want %s", key, value, s.want)
 		}
 	}
 	return to, nil

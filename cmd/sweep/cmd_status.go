@@ -77,9 +77,16 @@ func runStatus(ctx context.Context, env *environment, o statusOptions) error {
 	return nil
 }
 
-// newLabels returns the labels of a stored plan's cells.
+// newLabels returns the labels of a stored plan's cells, also of those by which it was extended since header was read.
 func newLabels(ctx context.Context, l *ledger.Ledger, header *plan.Header) *progress.Labels {
-	return progress.NewLabels(header, func(chunk int) ([]grid.Cell, error) { return l.Chunk(ctx, header.ID, chunk) })
+	return progress.NewLabels(header, func(chunk int) ([]grid.Cell, error) {
+		now, err := l.Header(ctx, header.ID)
+		if err != nil {
+			return nil, err
+		}
+		cells, err := l.Cells(ctx, now, chunk)
+		return header.Restate(cells, now.Axes), err
+	})
 }
 
 // statusOf tells where a sweep and its runs stand, with the metrics of those that are completed if they are asked for,

@@ -21,7 +21,8 @@ func newUpCommand(env *environment) *cobra.Command {
 		Long: `Run the Temporal server, the Web UI and the worker of sweep run, and keep them
 running: submit grids to them from other terminals. It serves a live report of each sweep
 on 127.0.0.1. Interrupt it (Ctrl-C) and it saves what is in training and stops; started
-again, it goes on.`,
+again, it goes on. If this machine cannot train, because its device is broken or its data
+are not there while other workers have them, it says so and serves on without training.`,
 		Example: `  sweep up
   sweep up --dir /scratch/me/sweep --slots 8`,
 		Args: args(cobra.NoArgs),
@@ -48,13 +49,15 @@ func runUp(ctx context.Context, env *environment, o upOptions) error {
 	if err != nil {
 		return err
 	}
-	k, err := startStack(ctx, env, o.location, o.server, device, store)
+	k, err := startStack(ctx, env, o.location, o.server, device, store, workerPatience)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(env.errOut, "Temporal server at %s\nstore %s, %d slots; submit with: sweep submit grid.yaml\n",
 		k.addresses(), o.location.storeURL(), device.slots)
-	watchRoom(ctx, newRoomWatch(k.folders, func(line string) { fmt.Fprintln(env.errOut, line) }))
+	go k.retireIfUnfit(ctx, env)
+	say := func(line string) { fmt.Fprintln(env.errOut, line) }
+	watchRoom(ctx, newRoomWatch(k.folders, say), func() { k.workers.hung.say(say) })
 	fmt.Fprintln(env.errOut, "saving what is in training; interrupt again to stop at once")
 	k.stop()
 	k.noteUnsaved(env)

@@ -22,7 +22,10 @@ func newWorkerCommand(env *environment) *cobra.Command {
 		Short: "Train runs for a Temporal server",
 		Long: `Take runs from a Temporal server and train them, until told to stop (Ctrl-C, SIGTERM):
 then what is in training is saved and handed back. Any number of workers may share a
-server; all must see the same store and the same data paths.`,
+server; all must see the same store and the same data paths. A worker that refuses three
+stages in a row, because its data, its store or its device are not what they should be,
+saves what it trains and ends with status 1, unless no worker could train them. So does
+one in which a run hangs for ever.`,
 		Example: `  sweep worker --address temporal:7233 --store /mnt/shared/sweep --slots 4
   sweep worker --backend cuda --gpus 0,1 --slots-per-gpu 2`,
 		Args: args(cobra.NoArgs),
@@ -34,7 +37,7 @@ server; all must see the same store and the same data paths.`,
 	return c
 }
 
-// runWorker is the verb worker. It returns when ctx is canceled.
+// runWorker is the verb worker. It returns when ctx is canceled, or when the worker is of no use.
 func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 	store, err := openStore(ctx, o.location.storeURL())
 	if err != nil {
@@ -50,16 +53,27 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 		return err
 	}
 	defer srv.close()
-	workers, err := startWorkers(srv.client, store, device, log)
+	workers, err := startWorkers(srv.client, store, device, workerPatience, !onLoopback, log)
 	if err != nil {
 		return err
 	}
+	workers.activities.LimitMemory(0)
 	fmt.Fprintf(env.errOut, "worker with %d slots on %s, store %s\n",
 		device.slots, device.backend.Name(), o.location.storeURL())
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case <-workers.activities.Unfit():
+		fmt.Fprintln(env.errOut, "saving what is in training")
+		workers.stop()
+		return workers.activities.WhyUnfit()
+	case err := <-workers.hung.first:
+		fmt.Fprintf(env.errOut, "%v\nthis worker cannot be used any more; saving what else is in training\n", err)
+		workers.stop()
+		return fmt.Errorf("a run hangs here: %w; its run goes to another worker: see why, then start this one again", err)
+	}
 	workers.stop()
 	if errors.Is(context.Cause(ctx), errInterrupted) {
 		return nil
 	}
-	return ctx.Err()
+	return context.Cause(ctx)
 }

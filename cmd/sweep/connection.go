@@ -28,6 +28,8 @@ type server struct {
 	// prefer lets the stages of a sweep go before those of others, as far as this process may say so.
 	prefer func(ctx context.Context, sweep string)
 
+	hung *hung // of the worker in this process; nil where there is none
+
 	attributesNoted bool // somebody was told which search attributes it lacks
 }
 

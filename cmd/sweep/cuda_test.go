@@ -23,6 +23,12 @@ func emulator(t *testing.T) string {
 	return filepath.Join(dir, "fibers")
 }
 
+// emulated is the variable with which a program finds an emulated GPU.
+func emulated(t *testing.T) string {
+	t.Helper()
+	return "LD_LIBRARY_PATH=" + emulator(t)
+}
+
 // One binary runs with and without a driver and GPUs, and says in one line what it
 // has. The worker then fails because there is no server.
 func TestCUDA(t *testing.T) {
@@ -33,7 +39,7 @@ func TestCUDA(t *testing.T) {
 		gpu0      = "GPU 0 (emulated on the CPU)"
 		gpu1      = "GPU 1 (emulated on the CPU)"
 	)
-	emulated := "LD_LIBRARY_PATH=" + emulator(t)
+	gpu := emulated(t)
 	for _, c := range []struct {
 		name, args, env, want string
 		status                int
@@ -41,14 +47,14 @@ func TestCUDA(t *testing.T) {
 		{"no driver", "", "", "training on the CPU: " + noDriver, 1},
 		{"no driver, cpu", "--backend cpu", "", "sweep: connect to Temporal", 1},
 		{"no driver, cuda", "--backend cuda", "", "sweep: --backend cuda: " + noDriver, 2},
-		{"no GPU", "", emulated + ",SWEEP_EMULATE_GPUS=0", "training on the CPU: " + noGPU, 1},
-		{"no GPU, cuda", "--backend cuda", emulated + ",SWEEP_EMULATE_GPUS=0", "sweep: --backend cuda: " + noGPU, 2},
-		{"one GPU", "", emulated, "training on " + gpu0 + "\n", 1},
-		{"two GPUs", "--slots-per-gpu 2", emulated + ",SWEEP_EMULATE_GPUS=2", "training on " + gpu0 + ", " + gpu1 + "\n", 1},
-		{"second GPU", "--gpus 1", emulated + ",SWEEP_EMULATE_GPUS=2", "training on " + gpu1 + "\n", 1},
-		{"third GPU", "--gpus 2", emulated + ",SWEEP_EMULATE_GPUS=2", "sweep: --gpus 2: this machine has GPUs 0 to 1\n", 2},
-		{"old driver", "", emulated + ",SWEEP_EMULATE_VERSION=11080", "training on the CPU: " + oldDriver, 1},
-		{"old GPU", "", emulated + ",SWEEP_EMULATE_CAPABILITY=75", "has compute capability 7.5: 8.0 or newer is needed\n", 1},
+		{"no GPU", "", gpu + ",SWEEP_EMULATE_GPUS=0", "training on the CPU: " + noGPU, 1},
+		{"no GPU, cuda", "--backend cuda", gpu + ",SWEEP_EMULATE_GPUS=0", "sweep: --backend cuda: " + noGPU, 2},
+		{"one GPU", "", gpu, "training on " + gpu0 + "\n", 1},
+		{"two GPUs", "--slots-per-gpu 2", gpu + ",SWEEP_EMULATE_GPUS=2", "training on " + gpu0 + ", " + gpu1 + "\n", 1},
+		{"second GPU", "--gpus 1", gpu + ",SWEEP_EMULATE_GPUS=2", "training on " + gpu1 + "\n", 1},
+		{"third GPU", "--gpus 2", gpu + ",SWEEP_EMULATE_GPUS=2", "sweep: --gpus 2: this machine has GPUs 0 to 1\n", 2},
+		{"old driver", "", gpu + ",SWEEP_EMULATE_VERSION=11080", "training on the CPU: " + oldDriver, 1},
+		{"old GPU", "", gpu + ",SWEEP_EMULATE_CAPABILITY=75", "has compute capability 7.5: 8.0 or newer is needed\n", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			args := append([]string{"worker", "--address", "127.0.0.1:1", "--dir", t.TempDir()}, strings.Fields(c.args)...)
@@ -122,4 +128,131 @@ func losses(t *testing.T, results string) map[string]float64 {
 		out[r.Cell] = r.L2
 	}
 	return out
+}
+
+// cudaGrid is a sweep of four runs on the GPU.
+const cudaGrid = `
+name: cards
+data: {synthetic: {activation_dim: 32, directions: 64, tokens: 20000, active: 4, noise: 0.05}}
+parameters: {k: [2, 3, 4, 5]}
+train: {dict_size: 128, steps: 60, batch_size: 64, lr: 0.002}
+run: {checkpoint: {every: 1s}}
+`
+
+// One GPU of three that breaks under two runs, and one that is full, fail no run: the third one trains all, to the same
+// bits. The program says which GPU it has set aside.
+func TestCUDAOneOfManyBreaks(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	gpu := emulated(t)
+	grid := writeGrid(t, cudaGrid)
+	undisturbed, dir := t.TempDir(), t.TempDir()
+	want := mustRun(t, undisturbed, gpu, "run", grid, "--no-ui", "--backend", "cuda")
+	p := startProgram(t, dir, gpu, "SWEEP_EMULATE_GPUS=3", "SWEEP_EMULATE_MEMORY=1073741824",
+		"SWEEP_EMULATE_SETTINGS=0 fail 700 after 500; 1 taken 1000000000",
+		"run", grid, "--no-ui", "--backend", "cuda", "--slots-per-gpu", "2")
+	if status := p.exitStatus(t); status != exitOK || p.out.String() != want {
+		t.Errorf("status %d\n%s\n%s\nundisturbed:\n%s", status, p.err.String(), p.out.String(), want)
+	}
+	aside := "GPU 0 (emulated on the CPU) is set aside"
+	if got := p.err.String(); strings.Count(got, aside) != 1 || !strings.Contains(got, "CUDA_ERROR_ILLEGAL_ADDRESS") {
+		t.Errorf("want %q once in\n%s", aside, got)
+	}
+	if !maps.Equal(readModels(t, dir), readModels(t, undisturbed)) {
+		t.Error("the weights differ from those of the undisturbed sweep")
+	}
+}
+
+// A GPU that is broken when the program starts is named, and the others are used.
+func TestCUDABrokenAtStart(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	gpu := emulated(t)
+	for _, c := range []struct {
+		gpus   string
+		status int
+		want   []string
+	}{
+		{"0,1", exitOK, []string{
+			"training on GPU 0 (emulated on the CPU)\n", "GPU 1 (H100) is set aside", "DEVICE_UNAVAILABLE",
+		}},
+		{"1", exitError, []string{"does not work any more", "DEVICE_UNAVAILABLE"}},
+	} {
+		p := startProgram(t, t.TempDir(), gpu, "SWEEP_EMULATE_GPUS=2", "SWEEP_EMULATE_SETTINGS=1 fail 46; 1 name H100",
+			"run", writeGrid(t, cudaGrid), "--no-ui", "--backend", "cuda", "--gpus", c.gpus)
+		status := p.exitStatus(t)
+		for _, want := range c.want {
+			if status != c.status || !strings.Contains(p.err.String(), want) {
+				t.Errorf("--gpus %s: status %d, want %d and %q in\n%s", c.gpus, status, c.status, want, p.err.String())
+			}
+		}
+	}
+}
+
+// Where the last GPU breaks, run and worker end with status 1 and say so, and up keeps the server and says so. No run
+// fails: the sweep goes on where there is a GPU.
+func TestCUDALastBreaks(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	gpu := emulated(t)
+	grid := writeGrid(t, cudaGrid)
+	want := mustRun(t, t.TempDir(), gpu, "run", grid, "--no-ui", "--backend", "cuda")
+	const lost = "no GPU is left that works"
+	breaks := func(verb ...string) *program {
+		return startProgram(t, verb[0], append(verb[1:], gpu, "SWEEP_EMULATE_SETTINGS=0 fail 719 after 500")...)
+	}
+	dir := t.TempDir()
+	p := breaks(dir, "run", grid, "--no-ui", "--backend", "cuda")
+	if status := p.exitStatus(t); status != exitError || !strings.Contains(p.err.String(), lost) {
+		t.Errorf("run: status %d\n%s", status, p.err.String())
+	}
+	if got := mustRun(t, dir, gpu, "run", grid, "--no-ui", "--backend", "cuda"); got != want {
+		t.Errorf("the sweep went on to\n%s\nundisturbed:\n%s", got, want)
+	}
+
+	dir = t.TempDir()
+	up := breaks(dir, "up", "--no-ui", "--backend", "cuda")
+	waitFor(t, "the server", func() bool { return strings.Contains(up.err.String(), "Temporal server at") })
+	mustRun(t, dir, "submit", grid, "--backend", "cuda")
+	waitFor(t, "up to say that its GPU is lost", func() bool { return strings.Contains(up.err.String(), lost) })
+	up.terminate(t)
+
+	dir = t.TempDir()
+	up = startProgram(t, dir, "up", "--no-ui", "--backend", "cpu")
+	waitFor(t, "the server", func() bool { return strings.Contains(up.err.String(), "Temporal server at") })
+	mustRun(t, dir, "submit", grid, "--backend", "cuda")
+	worker := breaks(dir, "worker", "--backend", "cuda")
+	if status := worker.exitStatus(t); status != exitError || !strings.Contains(worker.err.String(), lost) {
+		t.Errorf("worker: status %d\n%s", status, worker.err.String())
+	}
+	healthy := startProgram(t, dir, gpu, "worker", "--backend", "cuda", "--slots-per-gpu", "2")
+	waitFor(t, "a worker with a GPU to train all", func() bool {
+		return strings.Count(mustRun(t, dir, "results", "cards"), "completed") == 4
+	})
+	if got := mustRun(t, dir, "results", "cards"); got != want {
+		t.Errorf("behind workers whose GPU broke:\n%s\nundisturbed:\n%s", got, want)
+	}
+	healthy.terminate(t)
+	up.terminate(t)
+}
+
+// Memory that others have delays a run, and fails none.
+func TestCUDAMemoryTaken(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	gpu := emulated(t)
+	control := filepath.Join(t.TempDir(), "control")
+	if err := os.WriteFile(control, []byte("0 taken 4294967296"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	dir, grid := t.TempDir(), writeGrid(t, cudaGrid)
+	p := startProgram(t, dir, gpu, "SWEEP_EMULATE_CONTROL="+control,
+		"run", grid, "--no-ui", "--backend", "cuda", "--slots-per-gpu", "2")
+	waitFor(t, "a run that finds no memory", func() bool {
+		p := startProgram(t, dir, "status", "cards")
+		p.exitStatus(t)
+		return strings.Contains(p.out.String()+p.err.String(), "memory")
+	})
+	if err := os.Remove(control); err != nil {
+		t.Fatal(err)
+	}
+	if status := p.exitStatus(t); status != exitOK || strings.Count(p.out.String(), "completed") != 4 {
+		t.Errorf("status %d\n%s\n%s", status, p.err.String(), p.out.String())
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/term"
 
@@ -20,6 +21,8 @@ type environment struct {
 	outTTY bool      // out is a terminal, on which no binary format is written
 	width  int       // columns of that terminal; 0 for a file or a pipe
 	cache  string    // a folder for what data sets were found to hold; "" for none
+
+	renew time.Duration // between two renewals of a claim, 0 for the usual one: tests make it shorter
 }
 
 // dataCache is the folder for what data sets were found to hold, or "" if the user has no

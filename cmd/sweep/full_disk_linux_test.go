@@ -156,6 +156,7 @@ func TestFullDisk(t *testing.T) {
 // A sweep whose store is full goes on training, says which disk it is, and stores what it
 // has trained when there is room.
 func TestFullStore(t *testing.T) {
+	t.Parallel()
 	if !withOwnMounts(t) {
 		return
 	}

@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
-
-	"github.com/topksweep/sweep/trainer"
 )
 
 // chooseGPUs returns the numbers of the GPUs that a process uses. backend and want
@@ -55,63 +52,6 @@ func chooseGPUs(
 		use = append(use, g)
 	}
 	return use, "", nil
-}
-
-// A gpuPool is several GPUs as one backend. A model goes to the GPU with the fewest
-// models, and is counted there until it is closed. The worker decides how many runs
-// there are at a time.
-type gpuPool struct {
-	gpus []trainer.Backend
-
-	mu   sync.Mutex
-	runs []int // models on each GPU
-}
-
-func newGPUPool(gpus []trainer.Backend) *gpuPool {
-	return &gpuPool{gpus: gpus, runs: make([]int, len(gpus))}
-}
-
-func (p *gpuPool) Name() string                                { return p.gpus[0].Name() }
-func (p *gpuPool) Bytes(c trainer.Config) (device, host int64) { return p.gpus[0].Bytes(c) }
-func (p *gpuPool) MeasureRoofline() (*trainer.Roofline, error) { return p.gpus[0].MeasureRoofline() }
-
-// Unsupported implements trainer.Backend. A model may come to any of the GPUs.
-func (p *gpuPool) Unsupported(c trainer.Config) error {
-	for _, g := range p.gpus {
-		if err := g.Unsupported(c); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (p *gpuPool) New(c trainer.Config, s *trainer.State, data trainer.Batches) (trainer.Model, error) {
-	p.mu.Lock()
-	g := slices.Index(p.runs, slices.Min(p.runs))
-	p.runs[g]++
-	p.mu.Unlock()
-	release := sync.OnceFunc(func() {
-		p.mu.Lock()
-		p.runs[g]--
-		p.mu.Unlock()
-	})
-	m, err := p.gpus[g].New(c, s, data)
-	if err != nil {
-		release()
-		return nil, err
-	}
-	return leasedModel{m, release}, nil
-}
-
-// A leasedModel gives its GPU back when it is closed.
-type leasedModel struct {
-	trainer.Model
-	release func()
-}
-
-func (m leasedModel) Close() error {
-	defer m.release()
-	return m.Model.Close()
 }
 
 // gpuNames returns the names of the GPUs that are used, for the user.

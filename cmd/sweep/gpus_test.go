@@ -5,9 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/topksweep/sweep/trainer"
-	"github.com/topksweep/sweep/trainer/cpu"
 )
 
 func TestChooseGPUs(t *testing.T) {
@@ -49,65 +46,4 @@ func TestChooseGPUs(t *testing.T) {
 			t.Errorf("%+v: %v, %q", c, use, message)
 		}
 	}
-}
-
-func TestGPUPool(t *testing.T) {
-	p := newGPUPool([]trainer.Backend{cpu.New(1), cpu.New(1), cpu.New(1)})
-	c := trainer.Config{
-		Recipe: "corrected", ActivationDim: 4, DictSize: 8, K: 2, Steps: 10, BatchSize: 4, DecayStart: 5,
-	}.Resolve()
-	var models []trainer.Model
-	for i, want := range [][]int{{1, 0, 0}, {1, 1, 0}, {1, 1, 1}, {2, 1, 1}} {
-		m, err := p.New(c, trainer.Init(c), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		models = append(models, m)
-		if !slices.Equal(p.runs, want) {
-			t.Errorf("run %d: %v", i, p.runs)
-		}
-	}
-	// Closing a model twice gives its GPU back once. The next run gets that one.
-	for range 2 {
-		if err := models[1].Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if want := []int{2, 0, 1}; !slices.Equal(p.runs, want) {
-		t.Errorf("%v", p.runs)
-	}
-	if _, err := p.New(c, trainer.Init(c), nil); err != nil || p.runs[1] != 1 {
-		t.Errorf("%v, %v", p.runs, err)
-	}
-	// A run that cannot be had takes nothing.
-	p.gpus[1] = fullGPU{p.gpus[1]}
-	_, err := p.New(c, trainer.Init(c), nil)
-	if !errors.Is(err, trainer.ErrMemory) || !slices.Equal(p.runs, []int{2, 1, 1}) {
-		t.Errorf("%v, %v", p.runs, err)
-	}
-}
-
-// A pool refuses what any of its GPUs cannot train: a model may come to that one.
-func TestGPUPoolUnsupported(t *testing.T) {
-	c := trainer.Config{Precision: "bf16"}
-	p := newGPUPool([]trainer.Backend{anyPrecision{cpu.New(1)}, anyPrecision{cpu.New(1)}})
-	if err := p.Unsupported(c); err != nil {
-		t.Error(err)
-	}
-	p.gpus[1] = cpu.New(1)
-	if err := p.Unsupported(c); !errors.Is(err, trainer.ErrUnsupported) {
-		t.Errorf("error %v", err)
-	}
-}
-
-// anyPrecision trains in every precision.
-type anyPrecision struct{ trainer.Backend }
-
-func (anyPrecision) Unsupported(trainer.Config) error { return nil }
-
-// A fullGPU has no memory for another model.
-type fullGPU struct{ trainer.Backend }
-
-func (fullGPU) New(trainer.Config, *trainer.State, trainer.Batches) (trainer.Model, error) {
-	return nil, trainer.ErrMemory
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -22,7 +23,7 @@ func gridDetails(id string, src []byte, extensions ...ledger.Extension) string {
 		text = "The grid is in the store: `" + ledger.GridKey(id) + "`"
 	}
 	for i, e := range extensions {
-		key := ledger.ExtensionKey(id, e.Cells)
+		key := cmp.Or(e.Key, ledger.ExtensionKey(id, e.Cells))
 		whole := fmt.Sprintf("%s\n\nExtended by:\n\n%s", text, fenced(e.Grid))
 		short := fmt.Sprintf("%s\n\nExtended by a grid in the store: `%s`", text, key)
 		switch {

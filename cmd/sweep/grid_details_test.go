@@ -92,7 +92,7 @@ func TestCompletion(t *testing.T) {
 		"cancel|":                      p.ID + "\n" + noFile,
 		"retry|":                       p.ID + "\n" + noFile,
 		"set|":                         p.ID + "\n" + noFile,
-		"set|eight|":                   "max_concurrent=\n" + noFileNoSpace,
+		"set|eight|":                   "max_concurrent=\nmix_classes=\n" + noFileNoSpace,
 		"priority|":                    p.ID + "\n" + noFile,
 		"priority|eight|":              "high\nnormal\nlow\n" + noFile,
 		"submit|--priority|":           "high\nnormal\nlow\n" + noFile,

@@ -146,6 +146,7 @@ func TestBadFlags(t *testing.T) {
 		{"run", "no-such-file.yaml"}, {"run", g, "--nonsense"}, {"fly"}, {"plan", g, "-o", "xls"},
 		{"results", "nothing-here"}, {"status", "nothing-here"}, {"run", g, "--store", "gopher://x"},
 		{"list", "--store", "s3://UPPER/x"}, {"list", "--store", "file://host/x"}, {"list", "--store", "file:x"},
+		{"list", "--store", "s3:/bucket/x"}, {"list", "--store", "s3:bucket"},
 		{"gc", "--store", "s3://bucket?adressing=path"},
 		{"run", g, "--sort", "nsme"}, {"results", "x", "--sort", "-"},
 		{"run", g, "--slots", "0"}, {"up", "--slots", "many"}, {"worker", "--slots-per-gpu", "0"},

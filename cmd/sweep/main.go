@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"go.temporal.io/api/serviceerror"
 	"golang.org/x/term"
@@ -39,9 +40,12 @@ type inputError struct{ err error }
 func (e inputError) Error() string { return e.err.Error() }
 func (e inputError) Unwrap() error { return e.err }
 
-func main() {
+func main() { start(0) }
+
+// start is main. renew is that of the environment.
+func start(renew time.Duration) {
 	ctx, stop := signals(context.Background())
-	env := &environment{out: os.Stdout, errOut: os.Stderr, cache: dataCache()}
+	env := &environment{out: os.Stdout, errOut: os.Stderr, cache: dataCache(), renew: renew}
 	env.tty, env.outTTY = term.IsTerminal(int(os.Stderr.Fd())), term.IsTerminal(int(os.Stdout.Fd()))
 	if columns, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && env.outTTY {
 		env.width = columns

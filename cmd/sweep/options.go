@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -15,7 +16,12 @@ type deviceOptions struct {
 	gpus    []int  // empty: all
 	perGPU  int    // runs that each GPU trains at a time
 	slots   int    // runs that the process trains at a time; 0: the default
+
+	stuckAfter time.Duration // without progress until a run is stuck; 0: never
 }
+
+// defaultStuckAfter is longer than a sound disk or a device takes for anything.
+const defaultStuckAfter = 10 * time.Minute
 
 func (o *deviceOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.backend, "backend", "auto", "what to train on: auto, cpu or cuda; auto is cuda where there is a GPU")
@@ -24,6 +30,8 @@ func (o *deviceOptions) addFlags(f *pflag.FlagSet) {
 	f.Var(atLeast1(&o.perGPU), "slots-per-gpu", "runs that each GPU trains at a time")
 	f.Var(atLeast1(&o.slots), "slots", "runs that this process trains at a time "+
 		"(default: one per core, at most 4, or what the GPUs have)")
+	f.DurationVar(&o.stuckAfter, "stuck-after", defaultStuckAfter, "how long nothing of a run may move, "+
+		"neither a step nor a byte, before another slot or worker gets it; longer for very slow disks, 0 is never")
 }
 
 // trainingDevice is what a process trains on, and how many runs at a time.
@@ -31,6 +39,12 @@ type trainingDevice struct {
 	backend trainer.Backend
 	slots   int
 	cache   string // as environment.cache
+
+	// lost gets one error when nothing of the device works any more. It is nil where that cannot be: it never gets any.
+	lost <-chan error
+
+	stuckAfter time.Duration // as deviceOptions.stuckAfter
+	renew      time.Duration // as environment.renew
 }
 
 // workerBackend describes the device as one elsewhere.
@@ -41,11 +55,17 @@ func (d trainingDevice) workerBackend() workerBackend {
 // openDevice opens what the options ask for, and prints a note about it if there is
 // one.
 func openDevice(env *environment, o deviceOptions) (trainingDevice, error) {
+	if o.stuckAfter < 0 {
+		return trainingDevice{}, inputError{fmt.Errorf("--stuck-after %v: want a duration of 0 or more", o.stuckAfter)}
+	}
 	device, note, err := o.open()
 	if err == nil && note != "" {
 		fmt.Fprintln(env.errOut, note)
 	}
-	device.cache = env.cache
+	device.cache, device.stuckAfter, device.renew = env.cache, o.stuckAfter, env.renew
+	if pool, ok := device.backend.(*gpuPool); ok {
+		pool.note = func(line string) { fmt.Fprintln(env.errOut, line) }
+	}
 	return device, err
 }
 

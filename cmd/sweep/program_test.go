@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -22,9 +23,19 @@ import (
 // tests run real processes, and kill them.
 const asMain = "SWEEP_TEST_AS_MAIN"
 
+// renewVar in the environment is the time between two renewals of a claim, where a test needs it shorter. All programs
+// on one store must have the same.
+const renewVar = "SWEEP_TEST_RENEW"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asMain) != "" {
-		main()
+		renew, _ := time.ParseDuration(os.Getenv(renewVar))
+		start(renew)
+	}
+	// Tests that are parallel wait most of the time, for heartbeats that do not come: more of them than there are cores
+	// may run. The flag on the command line counts.
+	if err := flag.Set("test.parallel", "5"); err != nil {
+		panic(err)
 	}
 	os.Exit(m.Run())
 }
@@ -60,14 +71,33 @@ func (w *written) Bytes() []byte {
 func (w *written) String() string { return string(w.Bytes()) }
 func (w *written) Len() int       { return len(w.Bytes()) }
 
-// startProgram starts sweep with its state in dir.
+// startProgram starts sweep with its state in dir. Arguments of the form SWEEP_NAME=VALUE and LD_LIBRARY_PATH=VALUE are
+// not arguments of it but variables.
 func startProgram(t *testing.T, dir string, args ...string) *program {
+	t.Helper()
+	return variables{}.start(t, dir, args...)
+}
+
+// variables are environment variables of programs, as NAME=VALUE. Tests that run beside each other use them instead of
+// t.Setenv.
+type variables []string
+
+// start starts sweep with its state in dir.
+func (v variables) start(t *testing.T, dir string, args ...string) *program {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &program{Cmd: exec.Command(exe, args...), done: make(chan error, 1)}
+	var verb, env []string
+	for _, arg := range args {
+		if strings.HasPrefix(arg, "SWEEP_") || strings.HasPrefix(arg, "LD_LIBRARY_PATH=") {
+			env = append(env, arg)
+		} else {
+			verb = append(verb, arg)
+		}
+	}
+	p := &program{Cmd: exec.Command(exe, verb...), done: make(chan error, 1)}
 	p.Stdout, p.Stderr = &p.out, &p.err
 	for _, e := range os.Environ() {
 		isOurs := strings.HasPrefix(e, "SWEEP_DIR=") || strings.HasPrefix(e, "SWEEP_STORE=")
@@ -76,6 +106,7 @@ func startProgram(t *testing.T, dir string, args ...string) *program {
 		}
 	}
 	p.Env = append(p.Env, asMain+"=1", "SWEEP_DIR="+dir, "XDG_CACHE_HOME="+t.TempDir())
+	p.Env = append(append(p.Env, v...), env...)
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +147,13 @@ func (p *program) terminate(t *testing.T) {
 // mustRun runs sweep to its end, which must be good, and returns its output.
 func mustRun(t *testing.T, dir string, args ...string) string {
 	t.Helper()
-	p := startProgram(t, dir, args...)
+	return variables{}.run(t, dir, args...)
+}
+
+// run is mustRun.
+func (v variables) run(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	p := v.start(t, dir, args...)
 	if status := p.exitStatus(t); status != exitOK {
 		t.Fatalf("%v: exit status %d\n%s", args, status, p.err.String())
 	}
@@ -148,7 +185,13 @@ func waitForFile(t *testing.T, name string) {
 // startServer starts sweep up on dir and waits until its server answers.
 func startServer(t *testing.T, dir string, args ...string) (*program, local.Info) {
 	t.Helper()
-	p := startProgram(t, dir, append([]string{"up", "--no-ui"}, args...)...)
+	return variables{}.server(t, dir, args...)
+}
+
+// server is startServer.
+func (v variables) server(t *testing.T, dir string, args ...string) (*program, local.Info) {
+	t.Helper()
+	p := v.start(t, dir, append([]string{"up", "--no-ui"}, args...)...)
 	var info local.Info
 	waitFor(t, "the server", func() (running bool) {
 		if len(p.done) > 0 {

@@ -20,6 +20,8 @@ type remoteOptions struct {
 	wait    bool
 	backend string // of the workers: auto, cpu or cuda
 	owner   ownerFlag
+
+	mixClasses bool
 }
 
 func (o *remoteOptions) addFlags(f *pflag.FlagSet) {
@@ -29,6 +31,7 @@ func (o *remoteOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.wait, "wait", false, "follow the sweep and print its results")
 	addBackendFlag(f, &o.backend)
 	o.owner.addFlag(f)
+	addMixFlag(f, &o.mixClasses)
 }
 
 // addBackendFlag adds the flag that names the backend of workers elsewhere.
@@ -56,7 +59,7 @@ func followToResults(ctx context.Context, env *environment, srv *server, l *ledg
 	if ctx.Err() != nil {
 		return errInterrupted
 	}
-	if errors.Is(err, errServerGone) {
+	if errors.Is(err, errServerGone) || errors.Is(err, errNoSlots) { // a store that hangs has no results to print
 		return err
 	}
 	p := last.Progress

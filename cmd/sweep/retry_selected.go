@@ -25,18 +25,20 @@ const (
 )
 
 // startAgain starts a sweep that does not run: for the cells with these numbers, ascending, or with nil for all without
-// result. results are what its cells have come to, in the plan's order.
+// result. results are what its cells have come to, in the plan's order. started is false if somebody else has started
+// it.
 func startAgain(ctx context.Context, errOut io.Writer, srv *server, l *ledger.Ledger, h *plan.Header,
-	results []ledger.Result, cells []int, by submission) (protocol.Steered, error) {
+	results []ledger.Result, cells []int, by submission) (did protocol.Steered, started bool, err error) {
 
 	if cells != nil {
 		resume, err := resumeWith(ctx, l, h, results, cells)
 		if err != nil {
-			return protocol.Steered{}, err
+			return did, false, err
 		}
 		by.resume, by.failedBefore = resume, resume.Summary.Failed
 	}
-	return startedSteered(results, cells), restart(ctx, errOut, srv, l, h, by)
+	started, err = restart(ctx, errOut, srv, l, h, by)
+	return startedSteered(results, cells), started, err
 }
 
 // isIn reports whether a cell is among some, which are ascending.
@@ -73,7 +75,7 @@ func resumeWith(ctx context.Context, l *ledger.Ledger, h *plan.Header, results [
 	c := &protocol.Continuation{Next: h.TreeChunks * plan.ChunkSize, Summary: startedSteered(results, cells).Summary}
 	labels := map[int]string{}
 	for i := range h.TreeChunks {
-		trees, err := l.Trees(ctx, h.ID, i)
+		trees, err := l.TreesOf(ctx, h, i)
 		if err != nil {
 			return nil, err
 		}

@@ -128,8 +128,8 @@ func (w *roomWatch) full() bool {
 	return false
 }
 
-// watchRoom looks until ctx ends.
-func watchRoom(ctx context.Context, w *roomWatch) {
+// watchRoom looks until ctx ends, and calls too at each look.
+func watchRoom(ctx context.Context, w *roomWatch, too func()) {
 	tick := time.NewTicker(roomInterval)
 	defer tick.Stop()
 	for {
@@ -138,6 +138,7 @@ func watchRoom(ctx context.Context, w *roomWatch) {
 			return
 		case <-tick.C:
 			w.look(false)
+			too()
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"time"
 
 	"go.temporal.io/sdk/client"
 
@@ -28,9 +29,12 @@ type stack struct {
 	prefer   func(ctx context.Context, sweep string) // server.prefer
 }
 
-// startStack starts everything in this process.
+// serverMemory is what the embedded server takes beside the runs, in bytes.
+const serverMemory = 256 << 20
+
+// startStack starts everything in this process. patience is that of its worker with what every worker refuses.
 func startStack(ctx context.Context, env *environment, at location, o serverOptions, device trainingDevice,
-	store storage.Store) (_ *stack, err error) {
+	store storage.Store, patience time.Duration) (_ *stack, err error) {
 
 	k := &stack{folders: foldersOf(at)}
 	defer func() {
@@ -74,8 +78,12 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 	k.server.close = sync.OnceFunc(k.server.close)
 	clearPreferred(ctx, k.server, log)
 	k.prefer = func(ctx context.Context, sweep string) { prefer(ctx, k.server, device.backend.Name(), sweep, log) }
-	if k.workers, err = startWorkers(k.server.client, store, device, log); err != nil || o.report.off {
+	if k.workers, err = startWorkers(k.server.client, store, device, patience, onLoopback, log); err != nil {
 		return k, err
+	}
+	k.workers.activities.LimitMemory(serverMemory)
+	if o.report.off {
+		return k, nil
 	}
 	k.report, err = serveReports(ctx, o.report, store, k.server.client)
 	return k, err

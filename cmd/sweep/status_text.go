@@ -178,8 +178,12 @@ func (t statusText) inWork(r runState) []string {
 	if where == "" {
 		where = r.Worker
 	}
-	if r.Device != "" {
-		where = strings.TrimSpace(where + " (" + r.Device + ")")
+	device := r.Device
+	if device != "" && r.Class != "" {
+		device += ", "
+	}
+	if device += r.Class; device != "" {
+		where = strings.TrimSpace(where + " (" + device + ")")
 	}
 	if where != "" {
 		parts = append(parts, "on "+where)

@@ -41,6 +41,8 @@ type steering struct {
 	args   []any
 	doing  string        // what a person reads who waits for it, as in "pausing; waiting until what trains is saved"
 	within time.Duration // how long a worker may take to accept it; 0: updateTimeout
+
+	check func(protocol.Steered) error // of the answer; nil for none
 }
 
 // slowUpdate is how long an update may take before the verb says what it waits for.
@@ -51,6 +53,9 @@ const updateTimeout = time.Minute
 
 // errNotRunning says that no workflow of the sweep runs.
 var errNotRunning = errors.New("the sweep is not running")
+
+// errEnding says that the workflow of the sweep is ending, or has ended before it had done what an update asked for.
+var errEnding = errors.New("the sweep is ending")
 
 // runSteering is a verb that sends an update to a running sweep and prints what it did.
 func runSteering(ctx context.Context, env *environment, o steerOptions, s steering) error {
@@ -82,6 +87,9 @@ func (o *steerOptions) send(ctx context.Context, env *environment, srv *server, 
 	did, err := sendUpdate(ctx, env, srv, header.ID, s)
 	if errors.Is(err, errNotRunning) {
 		err = fmt.Errorf("%s %s: %w", s.update, header.ID, explainNotRunning(ctx, l, header, nil))
+	}
+	if err == nil && s.check != nil {
+		err = s.check(did)
 	}
 	if err != nil {
 		return explain(srv.folders, err)
@@ -180,12 +188,25 @@ func updateError(update, id string, err error) error {
 		return fmt.Errorf("%s %s: the sweep was started by an older version of sweep, or its worker is one, which cannot "+
 			"do this: it can be steered once its worker runs this version", update, id)
 	case errors.As(err, &refused) && refused.Type() == "AcceptedUpdateCompletedWorkflow":
-		return fmt.Errorf("%s %s: the sweep ended before it had done it; sweep status %[2]s says where it stands", update, id)
+		return endingError{fmt.Sprintf("%s %s: the sweep ended before it had done it; "+
+			"sweep status %[2]s says where it stands", update, id)}
+	case errors.As(err, &refused) && (refused.Type() == protocol.ErrTypeEnding ||
+		strings.HasPrefix(refused.Message(), errEnding.Error())): // the type is missing where its worker is older
+		return endingError{fmt.Sprintf("%s %s: %s", update, id, refused.Message())}
+	case errors.As(err, &refused) && strings.HasPrefix(refused.Message(), "max_concurrent 0: "): // it is not given
+		return fmt.Errorf("%s %s: its worker is an older version of sweep, which does not know %s: it can be set once its "+
+			"worker runs this version", update, id, mixClasses)
 	case errors.As(err, &refused):
 		return fmt.Errorf("%s %s: %s", update, id, refused.Message())
 	}
 	return fmt.Errorf("%s %s: %w", update, id, err)
 }
+
+// An endingError is errEnding with what a person is told.
+type endingError struct{ text string }
+
+func (e endingError) Error() string        { return e.text }
+func (e endingError) Is(target error) bool { return target == errEnding }
 
 // saying calls wait, and prints a line if that takes long.
 func saying(env *environment, line string, wait func() error) error {

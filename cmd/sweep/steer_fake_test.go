@@ -193,7 +193,7 @@ func startFake(t *testing.T, dir string, p *plan.Plan) {
 	defer srv.close()
 	l, err := openLedger(t.Context(), location{dir: dir})
 	if err == nil {
-		err = restart(t.Context(), io.Discard, srv, l, &p.Header, submission{backend: "cpu", owner: "ada", store: "/s"})
+		_, err = restart(t.Context(), io.Discard, srv, l, &p.Header, submission{backend: "cpu", owner: "ada", store: "/s"})
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -28,14 +28,24 @@ type submission struct {
 	priority protocol.Priority // "" is normal
 	store    string            // where its results lie, for people
 
+	mixClasses bool // the flag --mix-classes
+
 	// resume is set if only some cells are trained; cells that failed before do then not count for the limit.
 	resume       *protocol.Continuation
 	failedBefore int
 }
 
+// addMixFlag adds the flag --mix-classes.
+func addMixFlag(f *pflag.FlagSet, mix *bool) {
+	f.BoolVar(mix, "mix-classes", false, "let runs go on on hardware of another class than they began on, with other "+
+		"last bits; the results say so")
+}
+
 // submission returns how a verb that has these options starts a sweep: all but the sweep itself.
 func (o *remoteOptions) submission(backend string, p protocol.Priority) (submission, error) {
-	return newSubmission(o.location, backend, o.owner, p)
+	s, err := newSubmission(o.location, backend, o.owner, p)
+	s.mixClasses = o.mixClasses
+	return s, err
 }
 
 func newSubmission(at location, backend string, owner ownerFlag, p protocol.Priority) (submission, error) {

@@ -88,6 +88,10 @@ func watch(ctx context.Context, env *environment, srv *server, l *ledger.Ledger,
 // poll asks the server once and shows what it tells. ended says that the sweep has
 // ended; the error is then what it ended with.
 func (w *watcher) poll(ctx context.Context) (ended bool, err error) {
+	w.server.hung.say(w.view.Say)
+	if err := w.server.hung.noneLeft(); err != nil {
+		return false, fmt.Errorf("%w; see why, then the same command goes on from here", err)
+	}
 	now, err := observeSweep(ctx, w.server.client, w.header.ID)
 	if ctx.Err() != nil {
 		return false, errInterrupted

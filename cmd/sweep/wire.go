@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/storage/dir"
@@ -53,13 +54,19 @@ func writableStore(ctx context.Context, url string) (storage.Store, error) {
 	return s, nil
 }
 
-// folderOf returns the folder of a store by its URL; it is empty for a bucket.
+// folderOf returns the folder of a store by its URL; it is empty for a bucket. Every verb that opens a store
+// begins with it, so it also checks the variables for stores.
 func folderOf(url string) (string, error) {
+	if err := checkWords(os.Getenv, storeVariables()); err != nil {
+		return "", err
+	}
 	path, isFile := strings.CutPrefix(url, "file://")
 	scheme, _, hasScheme := strings.Cut(path, "://")
 	switch {
 	case strings.HasPrefix(url, "file:") && !strings.HasPrefix(path, "/"):
 		return "", inputError{fmt.Errorf("store %s: want file:///path with three slashes, or the path alone", url)}
+	case strings.HasPrefix(url, "s3:") && !hasScheme:
+		return "", inputError{fmt.Errorf("store %s: want s3://bucket/prefix with two slashes, or ./%s", url, url)}
 	case !isFile && scheme == "s3" && hasScheme:
 		return "", nil
 	case !isFile && hasScheme:
@@ -69,6 +76,12 @@ func folderOf(url string) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return "", fmt.Errorf("store %s: %w", url, err)
+	}
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, syscall.ENOTDIR):
+		return "", inputError{fmt.Errorf("store %s: a folder on the way to it is a file", path)}
+	case err == nil && !info.IsDir():
+		return "", inputError{fmt.Errorf("store %s: it is a file, and not a folder", path)}
 	}
 	return path, nil
 }
@@ -97,7 +110,7 @@ func openBucket(ctx context.Context, url string) (storage.Store, error) {
 	if err != nil {
 		return nil, inputError{err}
 	}
-	opts.CreateBucket = os.Getenv("SWEEP_S3_CREATE_BUCKET") == "true"
+	opts.CreateBucket = os.Getenv(createBucketVariable) == "true"
 	s, err := minio.Open(ctx, url, opts)
 	switch {
 	case errors.Is(err, minio.ErrLocation):
@@ -110,9 +123,14 @@ func openBucket(ctx context.Context, url string) (storage.Store, error) {
 	return s, nil
 }
 
-// open opens what the process trains on. note is a line about it for the user, or
-// empty.
+// deviceVariables are those that say how a process trains.
+func deviceVariables() []wordVariable { return []wordVariable{{cpu.PathVariable, cpu.Paths()}} }
+
+// open opens what the process trains on. note is what the user must know of it, or empty.
 func (o *deviceOptions) open() (device trainingDevice, note string, err error) {
+	if err := checkWords(os.Getenv, deviceVariables()); err != nil {
+		return trainingDevice{}, "", err
+	}
 	var present []string
 	var none error
 	if o.backend != "cpu" {
@@ -124,21 +142,46 @@ func (o *deviceOptions) open() (device trainingDevice, note string, err error) {
 	}
 	if len(use) == 0 {
 		slots, threads := o.cpuSlots()
-		return trainingDevice{backend: cpu.New(threads), slots: slots}, note, nil
-	}
-	var gpus []trainer.Backend
-	for _, g := range use {
-		b, err := cuda.New(g)
-		if err != nil {
-			return trainingDevice{}, "", err
+		b := cpu.New(threads)
+		if _, err := b.OfClass(""); err != nil { // SWEEP_CPU names a path that this machine cannot run
+			return trainingDevice{}, "", inputError{err}
 		}
-		gpus = append(gpus, b)
+		return trainingDevice{backend: b, slots: slots}, note, nil
 	}
-	slots := len(gpus) * o.perGPU
+	pool, note, err := openGPUs(use, present, len(o.gpus) > 0)
+	if err != nil {
+		return trainingDevice{}, "", err
+	}
+	pool.perGPU = o.perGPU
+	slots := len(pool.gpus) * o.perGPU
 	if o.slots > 0 {
 		slots = min(slots, o.slots)
 	}
-	return trainingDevice{backend: newGPUPool(gpus), slots: slots}, "training on " + gpuNames(use, present), nil
+	return trainingDevice{backend: pool, slots: slots, lost: pool.lost()}, note, nil
+}
+
+// openGPUs opens the GPUs that work. One that does not is named in the note. It is an error if none works, or if the
+// user has asked for one that cannot be used by its number.
+func openGPUs(use []int, present []string, asked bool) (pool *gpuPool, note string, err error) {
+	var gpus []trainer.Backend
+	var opened []int
+	var aside []string
+	for _, g := range use {
+		b, err := cuda.New(g)
+		switch {
+		case err == nil:
+			gpus, opened = append(gpus, b), append(opened, g)
+		case asked && !errors.Is(err, trainer.ErrBroken), len(use) == len(aside)+1:
+			return nil, "", err
+		default:
+			aside = append(aside, fmt.Sprintf("%s is set aside, it gets no runs: %v", present[g], err))
+		}
+	}
+	pool = newGPUPool(gpus)
+	for i, g := range opened {
+		pool.names[i] = present[g]
+	}
+	return pool, strings.Join(append([]string{"training on " + gpuNames(opened, present)}, aside...), "\n"), nil
 }
 
 // A workerBackend is what workers elsewhere train on. The device need not be on this machine.

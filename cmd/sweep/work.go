@@ -48,6 +48,7 @@ func (w cellWork) tell(r *runState) {
 	}
 	r.Error = a.Cause
 	r.Worker, r.Host, r.Device, r.Since, r.Saved = a.Worker, a.Host, a.Device, a.Since, a.Saved
+	r.Class = a.Class
 	if a.Attempt > 1 {
 		r.Attempt = a.Attempt
 	}

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"slices"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -19,7 +22,8 @@ import (
 
 const (
 	// workerStopTimeout is how long a worker that must stop waits for its stages to
-	// save their state.
+	// save their state, and its evaluations end: activities give themselves a minute less for that. It holds for
+	// nothing else: what comes to its end while the worker is not told to stop has no deadline.
 	workerStopTimeout = 6 * time.Minute
 
 	// heartbeatInterval is how often the server gets the heartbeats of a stage. It is
@@ -27,50 +31,137 @@ const (
 	heartbeatInterval = 2 * time.Second
 )
 
+// workerPatience is how long every worker of a server must have refused a stage before its runs fail: time to start one
+// that can train it, or to mount what is not there yet. The server of run and up is on the loopback interface, where no
+// other device is to be expected (onLoopback). run itself has read the data just before, and a person waits for it.
+const (
+	workerPatience = 10 * time.Minute
+	runPatience    = 0
+)
+
 // workers are the two Temporal workers of one process: one for workflows and for
 // activities that only use the store, one with a slot for each run in training.
 type workers struct {
-	light, training worker.Worker
-	activities      *activities.Activities
+	client     client.Client
+	activities *activities.Activities
+	stopOnce   sync.Once // stops training
+
+	training worker.Worker
+	mu       sync.Mutex
+	light    worker.Worker // nil when it is stopped
+	stopped  bool          // for good
+	hung     *hung
 }
 
-func startWorkers(c client.Client, store storage.Store, device trainingDevice, log *slog.Logger) (*workers, error) {
+// onLoopback says that the workers of a server are all on this machine.
+const onLoopback = true
+
+func startWorkers(c client.Client, store storage.Store, device trainingDevice, patience time.Duration, oneMachine bool,
+	log *slog.Logger) (*workers, error) {
+
 	a := activities.New(store, device.backend, log)
 	a.DataCache = device.cache
 	info, _ := debug.ReadBuildInfo()
 	a.Build = versionOf(info).build()
 	a.Observer = look.Looker{Client: c}
-	host, _ := os.Hostname() // Identity says so where it is not known
-	light := worker.Options{
-		Identity:                         look.Identity(os.Getpid(), host, device.backend.Name(), device.slots),
-		WorkerStopTimeout:                workerStopTimeout,
-		MaxHeartbeatThrottleInterval:     heartbeatInterval,
-		DefaultHeartbeatThrottleInterval: heartbeatInterval,
+	a.Patience, a.OneMachine = patience, oneMachine
+	a.Worker = identity(device.backend.Name(), device.slots)
+	a.Slots = device.slots
+	if device.renew > 0 {
+		a.RenewEvery(device.renew)
 	}
-	training := light
+	w := &workers{client: c, activities: a}
+	go func() {
+		select {
+		case err := <-device.lost:
+			a.TakeNoMore(fmt.Errorf("%w; start it again when that is mended", err))
+		case <-a.Unfit():
+		case <-a.Closed():
+		}
+	}()
+	training := optionsOf(a.Worker)
 	training.DisableWorkflowWorker = true
-	training.MaxConcurrentActivityExecutionSize = device.slots
-	w := &workers{
-		light:      worker.New(c, protocol.Queue, light),
-		training:   worker.New(c, protocol.TrainQueue(device.backend.Name()), training),
-		activities: a,
-	}
-	workflows.Register(w.light)
-	a.RegisterLight(w.light)
-	a.RegisterTraining(w.training)
-	if err := w.light.Start(); err != nil {
+	slots := newSlots(device.slots)
+	var err error
+	if training.Tuner, err = slots.tuner(); err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
+	w.hung = newHung(slots)
+	a.StuckAfter, a.OnLost = device.stuckAfter, w.hung.lost
+	w.training = worker.New(c, protocol.TrainQueue(device.backend.Name()), training)
+	a.RegisterTraining(w.training)
+	if err := w.startLight(a.Worker); err != nil {
+		return nil, err
+	}
 	if err := w.training.Start(); err != nil {
-		w.light.Stop()
+		w.stopLight(true)
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
 	return w, nil
 }
 
+// identity is how this process names itself to the server.
+func identity(backend string, slots int) string {
+	host, _ := os.Hostname() // Identity says so where it is not known
+	return look.Identity(os.Getpid(), host, backend, slots)
+}
+
+func optionsOf(identity string) worker.Options {
+	return worker.Options{
+		Identity:                         identity,
+		WorkerStopTimeout:                workerStopTimeout,
+		MaxHeartbeatThrottleInterval:     heartbeatInterval,
+		DefaultHeartbeatThrottleInterval: heartbeatInterval,
+	}
+}
+
+func (w *workers) startLight(identity string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stopped {
+		return nil
+	}
+	light := worker.New(w.client, protocol.Queue, optionsOf(identity))
+	workflows.Register(light)
+	w.activities.RegisterLight(light)
+	if err := light.Start(); err != nil {
+		return fmt.Errorf("start worker: %w", err)
+	}
+	w.light = light
+	return nil
+}
+
+func (w *workers) stopLight(forGood bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stopped = w.stopped || forGood
+	if w.light != nil {
+		w.light.Stop()
+		w.light = nil
+	}
+}
+
+// noBackend stands for the backend in the name of a process that trains nothing any more.
+const noBackend = "none"
+
+// retire ends the training of this process, which saves it, and serves workflows on. The process has another name from
+// then on, by which nobody waits for it to take a stage.
+func (w *workers) retire() error {
+	w.stopOnce.Do(w.training.Stop)
+	w.stopLight(false)
+	return w.startLight(identity(noBackend, 1))
+}
+
 // stop saves what is in training and ends the workers.
 func (w *workers) stop() {
-	w.training.Stop()
-	w.light.Stop()
+	w.stopOnce.Do(w.training.Stop)
+	w.stopLight(true)
 	w.activities.Close()
+}
+
+// othersLive reports whether another worker takes stages of this backend, as far as the server says; true if it says
+// nothing.
+func (w *workers) othersLive(ctx context.Context, queue string) bool {
+	live, err := w.activities.Observer.Workers(ctx, queue)
+	return err != nil || slices.ContainsFunc(live, func(other string) bool { return other != w.activities.Worker })
 }

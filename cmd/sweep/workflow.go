@@ -16,6 +16,7 @@ import (
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
+	"github.com/topksweep/sweep/sweep/report"
 )
 
 // startWorkflow starts the workflow of a sweep, or attaches to it if it runs. started is
@@ -62,6 +63,7 @@ func executeWorkflow(ctx context.Context, srv *server, s submission, reuse enums
 		Sweep: h.ID, Size: h.Size(), TrainQueue: protocol.TrainQueue(s.backend),
 		MaxConcurrent: h.Run.MaxConcurrent, FailureLimit: limit, Resume: s.resume,
 		Owner: keyword(s.owner), Attributes: known, Priority: s.priority, Store: s.store,
+		MixClasses: s.mixClasses,
 	})
 	var ranBefore *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &ranBefore) {
@@ -88,12 +90,19 @@ func startOrAttach(ctx context.Context, env *environment, srv *server, l *ledger
 		return err
 	}
 	s.header, s.ledger, s.details = header, l, gridDetails(header.ID, src, extensions...)
+	runs, err := isRunning(ctx, srv.client, header.ID)
+	if err != nil {
+		return err
+	}
 	started, err := startWorkflow(ctx, env.errOut, srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
 	if err != nil {
 		return err
 	}
 	if started {
 		fmt.Fprintf(env.errOut, "sweep %s: %d cells\n", header.ID, header.CellCount)
+		if runs {
+			return s.mixRunning(ctx, env, srv)
+		}
 		return nil
 	}
 	left, err := l.Unfinished(ctx, header)
@@ -109,6 +118,40 @@ func startOrAttach(ctx context.Context, env *environment, srv *server, l *ledger
 	return err
 }
 
+// isRunning reports whether the workflow of a sweep runs.
+func isRunning(ctx context.Context, c client.Client, id string) (bool, error) {
+	d, err := c.DescribeWorkflowExecution(ctx, id, "")
+	var unknown *serviceerror.NotFound
+	if errors.As(err, &unknown) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at sweep %s: %w", id, err)
+	}
+	return d.WorkflowExecutionInfo.Status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
+}
+
+// mixRunning tells a sweep that runs that classes may be mixed, where the flag asks for it.
+func (s submission) mixRunning(ctx context.Context, env *environment, srv *server) error {
+	if !s.mixClasses {
+		return nil
+	}
+	mix := true
+	to := protocol.Settings{MixClasses: &mix}
+	did, err := sendUpdate(ctx, env, srv, s.header.ID, setSteering(to))
+	if errors.Is(err, errNotRunning) { // it has just ended: what is started next is told by its input
+		return nil
+	}
+	if err == nil {
+		err = checkSet(s.header.ID, to, did)
+	}
+	if err != nil {
+		return fmt.Errorf("--mix-classes: %w", err)
+	}
+	fmt.Fprintf(env.errOut, "sweep %s: %s\n", s.header.ID, report.OneLine(did.Did))
+	return nil
+}
+
 // storedDetails is what the Web UI shows of a stored sweep: its grid as it was extended.
 func storedDetails(ctx context.Context, l *ledger.Ledger, h *plan.Header) (string, error) {
 	src, err := l.Grid(ctx, h.ID)
@@ -120,14 +163,49 @@ func storedDetails(ctx context.Context, l *ledger.Ledger, h *plan.Header) (strin
 }
 
 // restart starts a stored sweep that does not run: for all its cells without result, unless s.resume says for which.
+// started is false, without an error, if it runs: somebody else has started it.
 func restart(ctx context.Context, errOut io.Writer, srv *server, l *ledger.Ledger, h *plan.Header,
-	s submission) (err error) {
+	s submission) (started bool, err error) {
 
-	s.header, s.ledger = h, l
-	if s.details, err = storedDetails(ctx, l, h); err == nil {
-		_, err = startWorkflow(ctx, errOut, srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+	if s.resume == nil { // it may have been extended since it was read
+		if h, err = l.Header(ctx, h.ID); err != nil {
+			return false, err
+		}
 	}
-	return err
+	s.header, s.ledger = h, l
+	if s.details, err = storedDetails(ctx, l, h); err != nil {
+		return false, err
+	}
+	return startWorkflow(ctx, errOut, srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+}
+
+// maxAsks is how often a sweep is asked that ends, starts, and ends again meanwhile.
+const maxAsks = 10
+
+// tellOrStart sends an update to a sweep, or starts the sweep again if it does not run. One that is ending does not do
+// what it is asked, so that its end is waited for. start reports whether it has started the sweep; it has not if
+// somebody else was faster, and then that sweep is told.
+func tellOrStart(ctx context.Context, env *environment, srv *server, id string, update steering,
+	start func() (did protocol.Steered, started bool, err error)) (protocol.Steered, error) {
+
+	for range maxAsks {
+		if err := waitIfEnding(ctx, env, srv.client, id); err != nil {
+			return protocol.Steered{}, err
+		}
+		did, err := sendUpdate(ctx, env, srv, id, update)
+		if errors.Is(err, errEnding) {
+			continue // it says so when it is asked, or it has ended, or goes on in another history
+		}
+		if !errors.Is(err, errNotRunning) {
+			return did, err
+		}
+		did, started, err := start()
+		if started || err != nil {
+			return did, err
+		}
+	}
+	return protocol.Steered{}, fmt.Errorf("%s %s: the sweep started and ended %d times meanwhile: try again",
+		update.update, id, maxAsks)
 }
 
 // waitIfEnding waits for a sweep that is being canceled, or that stops because of

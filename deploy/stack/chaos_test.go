@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,19 +29,22 @@ const (
 
 // testChaos: workers are killed at many moments of their work, MinIO and Temporal are
 // killed and started again, and garbage is collected again and again (which fails in an
-// outage). Two thirds of the cells begin from models, whose folders are gone once the sweep
-// is submitted. The sweep must end as an undisturbed one does. SWEEP_CHAOS_KILLS is the number
-// of kills, and SWEEP_CHAOS_SEED decides when which process is killed.
+// outage). Besides come the disturbances of chaos_disturb_test.go. Two thirds of the cells begin
+// from models, whose folders are gone once the sweep is submitted. The sweep must end as an
+// undisturbed one does. SWEEP_CHAOS_KILLS is the number of kills, and SWEEP_CHAOS_SEED decides
+// when which process is killed.
 func testChaos(t *testing.T, s *stack) {
 	const prefix = "chaos"
-	grid := writeGrid(t, gridOf("chaos", chaosGrid, 1500))
-	models := []string{writeModel(t, grid, "a", 1), writeModel(t, grid, "b", 2)}
+	t.Chdir(chaosView(t)) // the working directory of all processes but those that see other data
+	grid, models := chaosGridFile(t)
 	want, local := s.undisturbed(t, grid)
 	if strings.Count(want, "completed") != chaosCells {
 		t.Fatalf("the undisturbed sweep:\n%s", want)
 	}
 
 	c := newChaos(t, s, prefix)
+	c.want = want
+	c.rivalGrid, _ = chaosGridFile(t) // with models of its own, which stay
 	c.id = strings.TrimSpace(s.sweep(t, prefix, "submit", grid, "--address", s.temporal.address))
 	for _, folder := range models {
 		if err := os.RemoveAll(folder); err != nil {
@@ -51,6 +55,7 @@ func testChaos(t *testing.T, s *stack) {
 		c.workers = append(c.workers, &chaosWorker{name: fmt.Sprintf("chaos-%d", i)})
 	}
 	c.run()
+	others := c.checkDisturbances()
 
 	collected := 0
 	for _, p := range c.collectors {
@@ -59,8 +64,8 @@ func testChaos(t *testing.T, s *stack) {
 			collected++
 		}
 	}
-	t.Logf("seed %d: %d kills of workers survived (%s), and %s; garbage collected %d times of %d",
-		c.seed, c.kills, counts(c.moments), counts(c.outages), collected, len(c.collectors))
+	t.Logf("seed %d: %d kills of workers survived (%s), and %s, and %s; garbage collected %d times of %d",
+		c.seed, c.kills, counts(c.moments), counts(c.outages), others, collected, len(c.collectors))
 	if collected == 0 {
 		t.Error("garbage was never collected")
 	}
@@ -87,6 +92,15 @@ func testChaos(t *testing.T, s *stack) {
 	for _, w := range c.workers {
 		w.stop(t)
 	}
+}
+
+// chaosGridFile writes the grid, and the models that its cells begin from beside it.
+func chaosGridFile(t *testing.T) (grid string, models []string) {
+	t.Helper()
+	text := gridOf("chaos", chaosGrid, 3500)
+	line := regexp.MustCompile(`data: .*`).FindString(text)
+	grid = writeGrid(t, strings.Replace(text, line, "data: {source: "+chaosSource(t)+", normalize: mean_square}", 1))
+	return grid, []string{writeModel(t, grid, "a", 1), writeModel(t, grid, "b", 2)}
 }
 
 // A moment is a point of a worker's work at which it is killed.
@@ -131,6 +145,13 @@ type chaos struct {
 	seen    map[string]bool           // keys and attempts seen before
 	results map[string]storage.Object // as first seen
 
+	claims      claimsByFolder // as the newest listing of the store shows them
+	evaluations map[string]int // attempts that were seen, by activity
+
+	planned   []*planned
+	want      string // the table of the undisturbed sweep
+	rivalGrid string // the same grid in another file
+
 	collectors []*process // of garbage
 
 	outageAfter map[int]string // the server to kill, by the number of kills before that
@@ -144,7 +165,8 @@ func newChaos(t *testing.T, s *stack, prefix string) *chaos {
 		t: t, s: s, prefix: prefix, store: s.store(t, prefix), temporal: s.temporal.dial(t),
 		seed: uint64(number(t, "SWEEP_CHAOS_SEED", 1)), wanted: number(t, "SWEEP_CHAOS_KILLS", 50),
 		moments: map[moment]int{}, killsOfRun: map[string]int{}, outageAfter: map[int]string{}, outages: map[string]int{},
-		seen: map[string]bool{}, results: map[string]storage.Object{},
+		seen: map[string]bool{}, results: map[string]storage.Object{}, evaluations: map[string]int{},
+		claims: newClaimsByFolder(),
 	}
 	t.Cleanup(c.temporal.Close)
 	c.rng = rand.New(rand.NewPCG(c.seed, 0))
@@ -153,6 +175,7 @@ func newChaos(t *testing.T, s *stack, prefix string) *chaos {
 		c.outageAfter[i*quarter+1+c.rng.IntN(quarter)] = server
 	}
 	c.chooseNextKill()
+	c.planned = c.disturbances()
 	return c
 }
 
@@ -184,8 +207,13 @@ func (c *chaos) run() {
 	defer tick.Stop()
 	for {
 		c.supervise()
-		c.readLogs()
-		c.readStore(ctx)
+		c.disturb()
+		begun := c.readLogs()
+		if c.readStore(ctx) { // after the logs: whoever has begun has claimed its folder
+			for _, w := range begun {
+				c.mayKill(started, w)
+			}
+		}
 		if c.ended(ctx) {
 			return
 		}
@@ -216,7 +244,7 @@ func (c *chaos) supervise() {
 // mayKill is called at a moment at which w may be killed, and kills it if that is the
 // moment that was chosen.
 func (c *chaos) mayKill(m moment, w *chaosWorker) {
-	if w == nil || w.ended() || c.kills >= c.wanted || c.down != "" {
+	if w == nil || w.ended() || c.kills >= c.wanted || c.down != "" || !c.mayDie(w) {
 		return
 	}
 	c.passed++
@@ -225,7 +253,7 @@ func (c *chaos) mayKill(m moment, w *chaosWorker) {
 		maxPassed     = 8 // then any moment will do: some kinds become rare
 	)
 	left := chaosCells - len(c.results)
-	switch late := c.wanted-c.kills > 2*left; {
+	switch late := c.wanted-c.kills > left; {
 	case late: // kill at every moment, else the sweep ends before the last kill
 	case w.run != "" && c.killsOfRun[w.run] >= maxKillsOfRun:
 		return
@@ -274,7 +302,7 @@ func (c *chaos) startOutage(server string) {
 	var busy []*chaosWorker
 	for _, w := range c.workers {
 		w.starts = c.starts // a start during the outage raises it above c.starts
-		if w.run != "" && !w.ended() {
+		if w.run != "" && !w.ended() && c.mayDie(w) {
 			busy = append(busy, w)
 		}
 	}

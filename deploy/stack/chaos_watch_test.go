@@ -17,8 +17,8 @@ import (
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-// readLogs finds out which worker trains which run.
-func (c *chaos) readLogs() {
+// readLogs finds out which worker trains which run, and returns those that have begun or resumed one.
+func (c *chaos) readLogs() (begun []*chaosWorker) {
 	for _, w := range c.workers {
 		for _, line := range w.newLines(c.t) {
 			if !strings.Contains(line, "msg=training ") {
@@ -34,9 +34,10 @@ func (c *chaos) readLogs() {
 					w.run = cell
 				}
 			}
-			c.mayKill(started, w)
+			begun = append(begun, w)
 		}
 	}
+	return begun
 }
 
 // newLines returns the complete lines of the log that were not read before.
@@ -51,13 +52,16 @@ func (w *chaosWorker) newLines(t *testing.T) []string {
 	return strings.Split(string(b[:end]), "\n")
 }
 
-// readStore looks for new objects in the store.
-func (c *chaos) readStore(ctx context.Context) {
+// readStore looks for new objects in the store, and reports whether it could.
+func (c *chaos) readStore(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	objects, err := c.store.List(ctx, "")
 	if err != nil {
-		return // MinIO is down
+		return false // MinIO is down
+	}
+	if err := c.claims.read(ctx, c.store, objects); err != nil {
+		return false
 	}
 	there := map[string]bool{}
 	for _, o := range objects {
@@ -82,6 +86,7 @@ func (c *chaos) readStore(ctx context.Context) {
 			c.mayKill(uploaded, c.trainer(part[1]))
 		}
 	}
+	return true
 }
 
 // trainer returns the worker that trains a run, or nil if none is known.
@@ -112,7 +117,9 @@ func (c *chaos) ended(ctx context.Context) bool {
 		for _, w := range c.workers {
 			if strconv.Itoa(w.cmd.Process.Pid) == pid {
 				w.run = "" // a worker has one slot: it trains nothing now
-				c.mayKill(evaluating, w)
+				if c.evaluations[a.ActivityId]++; c.evaluations[a.ActivityId] <= maxDeaths {
+					c.mayKill(evaluating, w)
+				}
 			}
 		}
 	}

@@ -20,6 +20,9 @@ import (
 // waitLimit is far more time than any single step takes on a busy machine.
 const waitLimit = 2 * time.Minute
 
+// sweepLimit is far more time than a whole sweep takes on a busy machine.
+const sweepLimit = 5 * waitLimit
+
 // A process is a running program whose output goes to a log file. It leads a process
 // group, so that processes that it starts can be ended with it.
 type process struct {
@@ -96,14 +99,20 @@ func (p *process) logged(text string) bool {
 // until polls until is returns true. It is for conditions that other processes cause.
 func until(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
+	untilWithin(t, waitLimit, what, is)
+}
+
+// untilWithin is until for what takes longer.
+func untilWithin(t *testing.T, limit time.Duration, what string, is func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for !is() {
 		select {
 		case <-ctx.Done():
-			t.Fatalf("no %s after %v", what, waitLimit)
+			t.Fatalf("no %s after %v", what, limit)
 		case <-tick.C:
 		}
 	}

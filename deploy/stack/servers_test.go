@@ -43,10 +43,11 @@ func startPostgres(t *testing.T, dir string, bin programs) (port string) {
 	output(t, run(bin.initdb, "--pgdata", data, "--username", "temporal", "--pwfile", secret,
 		"--auth", "scram-sha-256", "--no-sync"))
 	port = freePorts(t, 1)[0]
-	startProcess(t, dir, "postgres", run(bin.postgres, "-D", data, "-p", port, "-c", "listen_addresses="+loopback,
+	p := startProcess(t, dir, "postgres", run(bin.postgres, "-D", data, "-p", port, "-c", "listen_addresses="+loopback,
 		"-c", "unix_socket_directories=", "-c", "max_connections=200",
 		"-c", "fsync=off")) // the tests do not cut the power
-	awaitPort(t, port)
+	// It listens before it serves.
+	until(t, "a database", func() bool { return p.logged("ready to accept connections") })
 	return port
 }
 
@@ -80,18 +81,6 @@ func unprivileged(t *testing.T, dir string, files ...string) *syscall.Credential
 		t.Fatal(err)
 	}
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-}
-
-// awaitPort waits until a server listens on a port.
-func awaitPort(t *testing.T, port string) {
-	t.Helper()
-	until(t, "a server on port "+port, func() bool {
-		c, err := net.DialTimeout("tcp", net.JoinHostPort(loopback, port), time.Second)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
 }
 
 // A temporalServer is Temporal with its database, set up by the same script and the same

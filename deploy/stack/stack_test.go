@@ -8,12 +8,16 @@
 package stack_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/storage/minio"
@@ -38,13 +42,43 @@ type stack struct {
 // TestStack starts the stack once for all tests that need it.
 func TestStack(t *testing.T) {
 	s := start(t)
-	t.Run("Attributes", func(t *testing.T) { testAttributes(t, s) })
-	t.Run("Same", func(t *testing.T) { testSame(t, s) })
-	t.Run("WorkerStop", func(t *testing.T) { testWorkerStop(t, s) })
-	t.Run("Steer", func(t *testing.T) { testSteer(t, s) })
-	t.Run("Fair", func(t *testing.T) { testFair(t, s) })
-	t.Run("Zombie", func(t *testing.T) { testZombie(t, s) })
-	t.Run("Chaos", func(t *testing.T) { testChaos(t, s) })
+	t.Run("Attributes", s.test(testAttributes))
+	t.Run("Same", s.test(testSame))
+	t.Run("WorkerStop", s.test(testWorkerStop))
+	t.Run("Unfit", s.test(testUnfit))
+	t.Run("NoneFit", s.test(testNoneFit))
+	t.Run("Steer", s.test(testSteer))
+	t.Run("Fair", s.test(testFair))
+	t.Run("Pause", s.test(testPause))
+	t.Run("Zombie", s.test(testZombie))
+	t.Run("Chaos", s.test(testChaos))
+}
+
+// test returns a test that begins when no sweep runs.
+func (s *stack) test(test func(*testing.T, *stack)) func(*testing.T) {
+	return func(t *testing.T) {
+		s.endSweeps(t)
+		test(t, s)
+	}
+}
+
+// endSweeps ends the sweeps that the test before has left running, as it failed or did not wait for their end: the
+// workers of this test have another store, and three stages that they must refuse would make them give up.
+func (s *stack) endSweeps(t *testing.T) {
+	t.Helper()
+	c := s.temporal.dial(t)
+	defer c.Close()
+	running := &workflowservice.ListWorkflowExecutionsRequest{Namespace: namespace, Query: "ExecutionStatus = 'Running'"}
+	until(t, "end of all sweeps", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		all, err := c.ListWorkflow(ctx, running)
+		for _, w := range all.GetExecutions() {
+			// An error is met again: the server lists the sweep until it has ended.
+			_ = c.TerminateWorkflow(ctx, w.GetExecution().GetWorkflowId(), "", "the test is over")
+		}
+		return err == nil && len(all.GetExecutions()) == 0
+	})
 }
 
 // start starts the stack. It is stopped at the end of the test.

@@ -74,7 +74,7 @@ func (s *stack) await(t *testing.T, id string) {
 	t.Helper()
 	c := s.temporal.dial(t)
 	defer c.Close()
-	until(t, "the sweep "+id, func() bool {
+	untilWithin(t, sweepLimit, "end of the sweep "+id, func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		d, err := c.DescribeWorkflowExecution(ctx, id, "")

@@ -86,7 +86,9 @@ func (h *hooked) ReadAt(p []byte, off int64) (int, error) {
 func TestTrainingOutlivesServer(t *testing.T) {
 	const kills, stages = 10, 4
 	server := miniotest.Start(t)
-	s := open(t, "s3://chaos", options(server))
+	o := options(server)
+	o.RetryFor = 10 * time.Minute // a loaded machine starts the server slowly
+	s := open(t, "s3://chaos", o)
 	c := &chaos{Store: s, server: server, rnd: rand.New(rand.NewPCG(1, 1)), left: kills}
 	storagetest.Parallel(t, 2, stages, func(i int) error {
 		for n := 0; n == 0 || c.more(); n++ {

@@ -82,7 +82,7 @@ func benchClaim(b *testing.B, s storage.Store) (*storage.Checkpoints, *storage.C
 	if err != nil {
 		b.Fatal(err)
 	}
-	claim, err := c.Claim(b.Context())
+	claim, err := c.Claim(b.Context(), storage.Holder{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -76,6 +76,7 @@ func (t trial) run(clean storage.Store, broken *Faulty) bool {
 		t.Errorf("finished at step %d of %d", acked, lastStep)
 	}
 	t.wantRestorable(clean, acked)
+	t.wantAttempts(clean)
 	if acked, err = t.train(clean, lastStep); err != nil || acked != lastStep {
 		t.Errorf("the attempt after: finished at step %d of %d, %v", acked, lastStep, err)
 	}
@@ -115,10 +116,13 @@ func (t trial) train(s storage.Store, until int64) (acked int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	claim, err := c.Claim(ctx)
+	claim, err := c.Claim(ctx, storage.Holder{By: "a trainer", Activity: t.folder})
 	if err != nil {
 		return 0, err
 	}
+	// Whether it is alive and how it ended is for others: training goes on whatever comes of that.
+	claim.Renew(ctx)
+	defer claim.End(ctx, storage.End{})
 	if err := claim.Pin(ctx, fork); err != nil {
 		return 0, err
 	}
@@ -167,6 +171,21 @@ func restore(ctx context.Context, c *storage.Checkpoints, until int64) (int64, e
 	return m.Step, nil
 }
 
+// wantAttempts checks that what a failed attempt has left of its claims can be read.
+func (t trial) wantAttempts(s storage.Store) {
+	t.Helper()
+	c, err := storage.NewCheckpoints(s, t.folder, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Attempts(t.Context()); err != nil {
+		t.Errorf("attempts: %v", err)
+	}
+	if a, err := c.NewestClaim(t.Context()); err != nil || a == nil {
+		t.Errorf("newest claim: %+v, %v", a, err)
+	}
+}
+
 func (t trial) wantRestorable(s storage.Store, acked int64) {
 	t.Helper()
 	c, err := storage.NewCheckpoints(s, t.folder, nil)
@@ -196,7 +215,7 @@ func (t trial) wantTidy(s storage.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Claim(ctx); err != nil {
+	if _, err := c.Claim(ctx, storage.Holder{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, keep := range []int{keep, 0} {

@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(*testing.T) storage.Store) {
 		{"json", testJSON},
 		{"bounded memory", testMemory},
 		{"probe", testProbe},
+		{"claims", testClaims},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
@@ -240,6 +241,43 @@ func testProbe(t *testing.T, s storage.Store) {
 	wantKeys(t, s, "")
 }
 
+// testClaims looks at what one attempt writes of itself, as another process does.
+func testClaims(t *testing.T, s storage.Store) {
+	ctx := t.Context()
+	open := func() *storage.Checkpoints {
+		c, err := storage.NewCheckpoints(s, "claims", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	h := storage.Holder{By: "4711@gpu-7 (cuda, 8 slots)", Activity: "sweep/run/stage", Alone: true}
+	l, err := open().ClaimAfter(ctx, 0, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open().ClaimAfter(ctx, 0, storage.Holder{By: "another"}); !errors.Is(err, storage.ErrExists) {
+		t.Errorf("a second claim after none: %v, want ErrExists", err)
+	}
+	for i := range int64(3) {
+		a, err := open().NewestClaim(ctx)
+		if err != nil || a == nil || a.Number != 1 || a.Holder != h || a.Renewals != i {
+			t.Errorf("after %d renewals: %+v, %v", i, a, err)
+		}
+		if err := l.Renew(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.End(ctx, storage.End{Fault: "unknown", Why: "why"}); err != nil {
+		t.Fatal(err)
+	}
+	all, err := open().Attempts(ctx)
+	if err != nil || len(all) != 1 || all[0].Ended == nil || *all[0].Ended != (storage.End{Fault: "unknown", Why: "why"}) {
+		t.Errorf("attempts %+v, %v", all, err)
+	}
+	wantKeys(t, s, "stages/claims/", "stages/claims/claims/000001.json", "stages/claims/renewals/000001.json")
+}
+
 // testMemory stores more bytes than the store may allocate.
 func testMemory(t *testing.T, s storage.Store) {
 	if _, ok := s.(*Memory); ok {
@@ -250,7 +288,7 @@ func testMemory(t *testing.T, s storage.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	claim, err := c.Claim(t.Context())
+	claim, err := c.Claim(t.Context(), storage.Holder{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ func SaveCheckpoints(t *testing.T, s storage.Store, folder string, pins []int64,
 	if err != nil {
 		t.Fatal(err)
 	}
-	claim, err := c.Claim(t.Context())
+	claim, err := c.Claim(t.Context(), storage.Holder{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,7 +65,9 @@ func Facts(h *plan.Header, r ledger.Result) []models.Fact {
 func isWritten(name string) bool { return strings.HasSuffix(name, "_written") }
 
 // ofBuild reports whether a column says what trained the run.
-func ofBuild(name string) bool { return name == "class" || name == "device" || name == "build" }
+func ofBuild(name string) bool {
+	return slices.Contains([]string{"class", "classes", "mixed_classes", "device", "build"}, name)
+}
 
 // text writes a value of a table in full. A whole number has no exponent.
 func text(v any) string {

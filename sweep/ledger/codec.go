@@ -50,7 +50,34 @@ func checkHeader(h *plan.Header) error {
 			return fmt.Errorf("%d cells, and trees in %d pieces", h.CellCount, h.TreeChunks)
 		}
 	}
+	return checkParts(h)
+}
+
+// checkParts refuses parts that do not hold what the header counts.
+func checkParts(h *plan.Header) error {
+	if h.Number < 0 || h.Number > math.MaxInt32 {
+		return fmt.Errorf("it is header %d", h.Number)
+	}
+	cells, chunks := 0, 0
+	for i, part := range h.StoredParts() {
+		if part.Cells < 0 || part.Cells > h.CellCount || part.TreeChunks < 0 || part.TreeChunks > h.TreeChunks {
+			return fmt.Errorf("part %d of %d cells, and trees in %d pieces", i, part.Cells, part.TreeChunks)
+		}
+		if !isPartName(part.Name) && (i > 0 || part.Name != "") {
+			return fmt.Errorf("part %d is named %q", i, part.Name)
+		}
+		cells, chunks = cells+part.Cells, chunks+part.TreeChunks
+	}
+	if cells != h.CellCount || chunks != h.TreeChunks {
+		return fmt.Errorf("%d cells, and trees in %d pieces; its parts have %d, and %d",
+			h.CellCount, h.TreeChunks, cells, chunks)
+	}
 	return nil
+}
+
+// isPartName reports whether a text may be the name of a part: 16 hex digits.
+func isPartName(name string) bool {
+	return len(name) == 16 && strings.Trim(name, "0123456789abcdef") == ""
 }
 
 // encodeChunk writes a chunk of cells as it is stored.

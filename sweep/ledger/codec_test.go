@@ -99,10 +99,28 @@ func TestDecodeTrees(t *testing.T) {
 func FuzzDecodeHeader(f *testing.F) {
 	f.Add([]byte(`{"version": 1, "name": "a", "id": "a-1", "cells": 300, "axes": ["k"], "run": {"reuse_results": true}}`),
 		[]byte(`[{"id": "b", "config": {"k": 2, "steps": 9}, "values": ["2"]}]`))
+	f.Add([]byte(`{"version": 3, "name": "a", "id": "a-1", "cells": 300, "tree_chunks": 3, "number": 2, "parts": [`+
+		`{"cells": 299, "tree_chunks": 2}, {"name": "0123456789abcdef", "cells": 1, "tree_chunks": 1}]}`), []byte("[]"))
 	f.Fuzz(func(t *testing.T, header, chunk []byte) {
 		h, err := decodeHeader(header)
 		if err != nil {
 			return
+		}
+		if next := 0; h.CellCount < 1<<16 { // every cell lies in one piece
+			for _, p := range piecesOf(h, 0, h.CellCount) {
+				next += p.to - p.from
+				if p.from != 0 || p.to < 1 || p.to != p.stored || p.to > plan.ChunkSize {
+					t.Errorf("piece %+v", p)
+				}
+			}
+			if next != h.CellCount {
+				t.Errorf("%d cells in pieces, of %d", next, h.CellCount)
+			}
+		}
+		for _, chunk := range []int{-1, 0, h.TreeChunks - 1, h.TreeChunks} {
+			if _, ok := treesKeyOf(h, chunk); ok != (chunk >= 0 && chunk < h.TreeChunks) {
+				t.Errorf("chunk %d of %d has a key: %v", chunk, h.TreeChunks, ok)
+			}
 		}
 		if n := h.Chunks(); n < 0 || n*plan.ChunkSize < h.CellCount {
 			t.Errorf("%d chunks of %d cells", n, h.CellCount)

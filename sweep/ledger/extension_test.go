@@ -4,89 +4,13 @@ import (
 	"errors"
 	"reflect"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/storage/storagetest"
 	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/plan"
 )
-
-func TestClaimExtension(t *testing.T) {
-	s, root := openDir(t)
-	l := New(s)
-	claim := func(cells int, src string) error {
-		return l.ClaimExtension(t.Context(), "tiny-1", cells, []byte(src))
-	}
-	if err := claim(3, "first"); err != nil {
-		t.Fatal(err)
-	}
-	key := ExtensionKey("tiny-1", 3)
-	setTime(t, root, key, time.Now().Add(time.Hour)) // however slow this test is, the claim is young
-	if err := claim(3, "second"); err == nil || !strings.Contains(err.Error(), "being extended by another grid") {
-		t.Errorf("two grids at a time: %v", err)
-	}
-	if err := claim(3, "first"); err != nil {
-		t.Errorf("the same grid again: %v", err)
-	}
-	if err := claim(4, "second"); err != nil {
-		t.Errorf("after the first extension: %v", err)
-	}
-	if got := get(t, s, key); got != "first" {
-		t.Errorf("the claim is %q's", got)
-	}
-
-	setTime(t, root, key, time.Now().Add(-extendWithin))
-	if err := claim(3, "second"); err != nil {
-		t.Errorf("after the first has died: %v", err)
-	}
-	if got := get(t, s, key); got != "second" {
-		t.Errorf("the claim is %q's", got)
-	}
-}
-
-// Of many processes that extend a sweep at the same time exactly one may.
-func TestClaimExtensionAtOnce(t *testing.T) {
-	s, root := openDir(t)
-	key := ExtensionKey("tiny-1", 3)
-	var claimed atomic.Int64
-	var wg sync.WaitGroup
-	for i := range 8 {
-		src := strings.Repeat("x", i)
-		wg.Go(func() {
-			if New(s).ClaimExtension(t.Context(), "tiny-1", 3, []byte(src)) == nil {
-				claimed.Add(1)
-				setTime(t, root, key, time.Now().Add(time.Hour))
-			}
-		})
-	}
-	wg.Wait()
-	if claimed.Load() != 1 {
-		t.Errorf("%d claimed the extension", claimed.Load())
-	}
-}
-
-// A claim whose outcome is not known is no claim.
-func TestClaimExtensionUnderFaults(t *testing.T) {
-	for n := 1; ; n++ {
-		s := storagetest.NewMemory()
-		put(t, s, ExtensionKey("tiny-1", 3), "of a process that died")
-		faulty := storagetest.NewFaulty(s, storagetest.Before, n)
-		err := New(faulty).ClaimExtension(t.Context(), "tiny-1", 3, []byte("second"))
-		if errors.Is(err, storagetest.ErrInjected) != faulty.Fired() {
-			t.Errorf("operation %d: %v", n, err)
-		}
-		if !faulty.Fired() {
-			if n < 5 {
-				t.Errorf("%d operations", n-1)
-			}
-			return
-		}
-	}
-}
 
 // An extension that died before it stored the header has left cells behind, which
 // the plan does not have. The next extension adds them.
@@ -163,7 +87,10 @@ func TestExtensions(t *testing.T) {
 		}
 		put(t, s, ExtensionKey(h.ID, 30), strings.Repeat(" ", grid.MaxBytes+1))
 		got, err := l.Extensions(t.Context(), h)
-		want := []Extension{{3, []byte("first")}, {20, []byte("second")}, {30, nil}, {1_000_000, []byte("third")}}
+		want := []Extension{
+			{3, []byte("first"), ExtensionKey(h.ID, 3)}, {20, []byte("second"), ExtensionKey(h.ID, 20)},
+			{30, nil, ExtensionKey(h.ID, 30)}, {1_000_000, []byte("third"), ExtensionKey(h.ID, 1_000_000)},
+		}
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%+v, %v", got, err)
 		}

@@ -3,6 +3,8 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"reflect"
+	"slices"
 
 	"github.com/topksweep/sweep/sweep/plan"
 )
@@ -70,16 +72,16 @@ func (f *Follower) Read(ctx context.Context) (*plan.Plan, []Result, error) {
 
 // readPlan reads cells and trees, unless those of an equal header are there.
 func (f *Follower) readPlan(ctx context.Context, h *plan.Header) error {
-	if f.plan != nil && f.plan.CellCount == h.CellCount && f.plan.TreeChunks == h.TreeChunks {
+	if f.plan != nil && reflect.DeepEqual(f.plan.StoredParts(), h.StoredParts()) && slices.Equal(f.plan.Axes, h.Axes) {
 		f.plan.Header = *h
 		return nil
 	}
-	p, err := f.l.Plan(ctx, f.sweep)
+	p, err := f.l.planOf(ctx, h)
 	if err != nil {
 		return err
 	}
 	for i := range p.TreeChunks {
-		trees, err := f.l.Trees(ctx, f.sweep, i)
+		trees, err := f.l.TreesOf(ctx, h, i)
 		if err != nil {
 			return err
 		}

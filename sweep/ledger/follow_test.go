@@ -21,7 +21,7 @@ type countingStore struct {
 }
 
 func (s *countingStore) Get(ctx context.Context, key string) (io.ReadCloser, error) {
-	if !strings.HasSuffix(key, planFile) {
+	if _, _, isHeader := headerOfKey(key); !isHeader {
 		s.reads++
 	}
 	return s.Store.Get(ctx, key)

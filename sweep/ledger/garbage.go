@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/plan"
 )
 
@@ -141,14 +142,14 @@ func (g *collector) readPlans(ctx context.Context) error {
 		return err
 	}
 	var plans []string
-	chunks := map[string]int{}
+	chunks := map[string][]string{} // keys of objects of cells, by sweep
 	for _, o := range objects {
 		id, file, _ := strings.Cut(strings.TrimPrefix(o.Key, sweepsPrefix), "/")
-		if o.Key == PlanKey(id) {
+		if _, _, ok := headerOfKey(o.Key); ok && !slices.Contains(plans, id) {
 			plans = append(plans, id)
 		}
 		if strings.HasPrefix(file, chunkFile) {
-			chunks[id]++
+			chunks[id] = append(chunks[id], o.Key)
 		}
 	}
 	if len(plans) == 0 {
@@ -166,9 +167,10 @@ func (g *collector) readPlans(ctx context.Context) error {
 	return nil
 }
 
-// readPlan notes what one plan needs. While a sweep is being extended there may
-// be more chunks of cells, and more cells in them, than its header says.
-func (g *collector) readPlan(ctx context.Context, id string, chunks int, completed map[string]bool) error {
+// readPlan notes what one plan needs. listed are the keys of its objects of cells: while a sweep is being extended
+// there are more of them than its header names, and an earlier version adds cells to objects that are there. What they
+// need stays too.
+func (g *collector) readPlan(ctx context.Context, id string, listed []string, completed map[string]bool) error {
 	h, sum, err := g.ledger.header(ctx, id)
 	if err != nil {
 		return err
@@ -176,40 +178,62 @@ func (g *collector) readPlan(ctx context.Context, id string, chunks int, complet
 	if g.headers[id] == sum {
 		return nil
 	}
-	cells := 0
-	for i := range max(chunks, h.Chunks()) {
-		chunk, err := g.ledger.Chunk(ctx, id, i)
+	named, there := map[string]bool{}, 0
+	for _, p := range piecesOf(h, 0, h.CellCount) {
+		named[p.key] = true
+		cells, err := storage.Read(ctx, g.store, p.key, maxObject, decodeChunk)
 		if err != nil {
 			return err
 		}
-		cells += len(chunk)
-		for _, c := range chunk {
-			g.inits[c.Config.Init] = true
-			need := max(1, h.Run.Checkpoint.Keep)
-			switch {
-			case completed[h.RunID(c.ID)]:
-				need = finished
-			case !h.Identifies(c): // if one bit of an ID is wrong, its folders seem to be nobody's
+		there += min(len(cells), p.stored)
+		for i, c := range cells {
+			// If one bit of an ID is wrong, its folders seem to be nobody's.
+			if !completed[h.RunID(c.ID)] && !h.Identifies(c) && i < p.to {
 				return fmt.Errorf("%w: cell %s has other settings than its ID says: damaged, or of another version of sweep; "+
-					"submit its grid again, or delete the plan", storage.Wrap("get", ChunkKey(id, i), storage.ErrCorrupt), c.ID)
+					"submit its grid again, or delete the plan", storage.Wrap("get", p.key, storage.ErrCorrupt), c.ID)
 			}
-			all := h.Trajectories(c)
-			if _, ok := g.need[all[0]]; ok { // the run's own folder
-				g.note(all[0], need, h.RunID(c.ID))
-			}
-			for _, trunk := range all[1:] {
-				for _, folder := range g.folders[trunk] {
-					g.note(folder, need, h.RunID(c.ID))
-				}
-			}
+			g.noteCell(h, c, completed)
 		}
 	}
-	if cells < h.CellCount {
-		err := fmt.Errorf("%w: sweep %s with %d cells, of which %d are there", storage.ErrCorrupt, id, h.CellCount, cells)
-		return storage.Wrap("get", PlanKey(id), err)
+	if there < h.CellCount {
+		err := fmt.Errorf("%w: sweep %s with %d cells, of which %d are there", storage.ErrCorrupt, id, h.CellCount, there)
+		return storage.Wrap("get", headerKey(id, h.Number), err)
+	}
+	for _, key := range listed {
+		if named[key] {
+			continue
+		}
+		cells, err := storage.Read(ctx, g.store, key, maxObject, decodeChunk)
+		if errors.Is(err, storage.ErrCorrupt) {
+			continue // another object has replaced it: whoever extends a sweep stores whole objects
+		}
+		if err != nil {
+			return err
+		}
+		for _, c := range cells {
+			g.noteCell(h, c, completed)
+		}
 	}
 	g.headers[id] = sum
 	return nil
+}
+
+// noteCell notes which folders a cell of a plan needs, or has finished with.
+func (g *collector) noteCell(h *plan.Header, c grid.Cell, completed map[string]bool) {
+	g.inits[c.Config.Init] = true
+	need := max(1, h.Run.Checkpoint.Keep)
+	if completed[h.RunID(c.ID)] {
+		need = finished
+	}
+	all := h.Trajectories(c)
+	if _, ok := g.need[all[0]]; ok { // the run's own folder
+		g.note(all[0], need, h.RunID(c.ID))
+	}
+	for _, trunk := range all[1:] {
+		for _, folder := range g.folders[trunk] {
+			g.note(folder, need, h.RunID(c.ID))
+		}
+	}
 }
 
 // note notes that a run needs a folder, or that it has finished with it.

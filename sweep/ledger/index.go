@@ -19,12 +19,22 @@ func (l *Ledger) SweepIDs(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	objects = slices.DeleteFunc(objects, func(o storage.Object) bool { return !strings.HasSuffix(o.Key, planFile) })
-	slices.SortStableFunc(objects, func(x, y storage.Object) int { return y.Modified.Compare(x.Modified) })
+	at := map[string]time.Time{}
 	var ids []string
 	for _, o := range objects {
-		ids = append(ids, strings.TrimSuffix(strings.TrimPrefix(o.Key, sweepsPrefix), planFile))
+		id, _, ok := headerOfKey(o.Key)
+		if !ok {
+			continue
+		}
+		newest, known := at[id]
+		if !known {
+			ids = append(ids, id)
+		}
+		if !known || o.Modified.After(newest) {
+			at[id] = o.Modified
+		}
 	}
+	slices.SortStableFunc(ids, func(x, y string) int { return at[y].Compare(at[x]) })
 	return ids, nil
 }
 
@@ -74,8 +84,9 @@ func (l *Ledger) Count(ctx context.Context, h *plan.Header, completed map[string
 		return c, err
 	}
 	for _, o := range objects {
+		_, _, isHeader := headerOfKey(o.Key)
 		switch {
-		case o.Key == PlanKey(h.ID):
+		case isHeader && o.Modified.After(c.Planned):
 			c.Planned = o.Modified
 		case strings.HasPrefix(o.Key, failuresPrefix(h.ID)):
 			cell := strings.TrimSuffix(strings.TrimPrefix(o.Key, failuresPrefix(h.ID)), ".json")

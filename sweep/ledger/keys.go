@@ -1,6 +1,10 @@
 package ledger
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
 
 // Prefixes of the keys in a store. Package storage spells two besides: stages/, whose keys it makes, and probe/, under
 // which it tests a bucket. No other place spells any (keys_test.go in the root of the repository).
@@ -12,12 +16,35 @@ const (
 	foldersPrefix = "stages/" // package storage lays out what is below
 )
 
-// planFile is the last part of a plan header's key.
-const planFile = "/plan.json"
+// planFile begins the last part of the key of a plan header, and headerSuffix ends it.
+const (
+	planFile     = "plan"
+	headerSuffix = ".json"
+)
 
-// PlanKey is the key of a sweep's plan header. It is written last: a plan whose
+// PlanKey is the key of a sweep's first plan header. It is written last: a plan whose
 // header is there is whole.
-func PlanKey(sweep string) string { return sweepsPrefix + sweep + planFile }
+func PlanKey(sweep string) string { return sweepsPrefix + sweep + "/" + planFile + headerSuffix }
+
+// NextPlanKey is the key of the header with a number from 2 on: that of a plan that has changed. The highest one
+// counts.
+func NextPlanKey(sweep string, number int) string {
+	return fmt.Sprintf("%s%s/%s-%06d%s", sweepsPrefix, sweep, planFile, number, headerSuffix)
+}
+
+// headerOfKey returns the sweep and the number of the plan header that lies under a key; ok is false for any other key.
+func headerOfKey(key string) (sweep string, number int, ok bool) {
+	sweep, file, ok := strings.Cut(strings.TrimPrefix(key, sweepsPrefix), "/")
+	if !ok || !strings.HasPrefix(file, planFile) {
+		return "", 0, false
+	}
+	if key == PlanKey(sweep) {
+		return sweep, 1, true
+	}
+	digits := strings.TrimSuffix(strings.TrimPrefix(file, planFile+"-"), headerSuffix)
+	number, err := strconv.Atoi(digits)
+	return sweep, number, err == nil && number > 1 && key == NextPlanKey(sweep, number)
+}
 
 // GridKey is the key of the grid.yaml that a sweep was planned from.
 func GridKey(sweep string) string { return sweepsPrefix + sweep + "/grid.yaml" }
@@ -25,23 +52,39 @@ func GridKey(sweep string) string { return sweepsPrefix + sweep + "/grid.yaml" }
 // extensionFile begins the last part of an extension's key.
 const extensionFile = "extension-"
 
-// ExtensionKey is the key of the grid by which a sweep of so many cells was
-// extended.
-func ExtensionKey(sweep string, cells int) string {
-	return fmt.Sprintf("%s%s/%s%06d.yaml", sweepsPrefix, sweep, extensionFile, cells)
+// ExtensionKey is the key of the grid by which an earlier version of the program extended a sweep of so many cells.
+func ExtensionKey(sweep string, cells int) string { return PartExtensionKey(sweep, cells, "") }
+
+// PartExtensionKey is the key of the grid by which a sweep of so many cells was extended by a part.
+func PartExtensionKey(sweep string, cells int, part string) string {
+	return fmt.Sprintf("%s%s/%s%06d%s.yaml", sweepsPrefix, sweep, extensionFile, cells, dashed(part))
+}
+
+// dashed returns what stands for the name of a part behind a number in a key.
+func dashed(part string) string {
+	if part == "" {
+		return ""
+	}
+	return "-" + part
 }
 
 // chunkFile begins the last part of a chunk's key.
 const chunkFile = "cells-"
 
-// ChunkKey is the key of one chunk of a sweep's cells.
-func ChunkKey(sweep string, chunk int) string {
-	return fmt.Sprintf("%s%s/%s%06d.json", sweepsPrefix, sweep, chunkFile, chunk)
+// ChunkKey is the key of one chunk of a sweep's cells as they were first submitted.
+func ChunkKey(sweep string, chunk int) string { return PartChunkKey(sweep, chunk, "") }
+
+// PartChunkKey is the key of one chunk of the cells of a part (plan.Part). Chunks of a part are counted from 0.
+func PartChunkKey(sweep string, chunk int, part string) string {
+	return fmt.Sprintf("%s%s/%s%06d%s.json", sweepsPrefix, sweep, chunkFile, chunk, dashed(part))
 }
 
-// TreesKey is the key of one chunk of a sweep's trees.
-func TreesKey(sweep string, chunk int) string {
-	return fmt.Sprintf("%s%s/trees-%06d.json", sweepsPrefix, sweep, chunk)
+// TreesKey is the key of one chunk of a sweep's trees as they were first submitted.
+func TreesKey(sweep string, chunk int) string { return PartTreesKey(sweep, chunk, "") }
+
+// PartTreesKey is the key of one chunk of the trees of a part.
+func PartTreesKey(sweep string, chunk int, part string) string {
+	return fmt.Sprintf("%s%s/trees-%06d%s.json", sweepsPrefix, sweep, chunk, dashed(part))
 }
 
 // failuresPrefix is what the keys of a sweep's failure notes begin with.

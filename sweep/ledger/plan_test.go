@@ -94,7 +94,7 @@ func TestStorePlanInterrupted(t *testing.T) {
 				return
 			}
 			if !faulty.Fired() {
-				if n < 5 {
+				if n < 5 && fault != storagetest.ShortBody { // all that is stored first is stored by conditional writes
 					t.Errorf("%d operations", n-1)
 				}
 				break

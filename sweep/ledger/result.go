@@ -32,6 +32,7 @@ type Result struct {
 	Spans     []Span `json:"spans,omitempty"`      // from step 0 to the end, in order
 	PeakBytes int64  `json:"peak_bytes,omitempty"` // memory that training took on the device
 	Class     string `json:"class,omitempty"`      // of the device that trained the last step
+	EvalClass string `json:"eval_class,omitempty"` // of the device that measured the model
 	Device    string `json:"device,omitempty"`     // its model, as it names itself
 	Build     string `json:"build,omitempty"`      // of the program that trained the last step
 

@@ -104,6 +104,7 @@ func (a *Activity) setProgress(p *workflow.PendingActivityInfo) {
 		return
 	}
 	a.StepsPerSecond, a.Doing, a.Device = finite(b.StepsPerSecond), short(b.Doing, maxLabel), short(b.Device, maxLabel)
+	a.Class = short(b.Class, maxLabel)
 }
 
 // setAttempt sets who has the activity, since when, and why the attempt before failed.

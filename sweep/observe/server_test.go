@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -360,5 +361,29 @@ func wantState(t *testing.T, c client.Client, id string, asked, unasked plan.Sta
 	}
 	if got, err := observe.State(t.Context(), nil, c, id); err != nil || got != unasked {
 		t.Errorf("%s, not asked itself, is %s, %v, want %s", id, got, err, unasked)
+	}
+}
+
+// A worker lives also when its slots are full: it asks the queue of the activities without a device.
+func TestWorkersOfServer(t *testing.T) {
+	c := startServer(t, nil)
+	const none = "sweep-none" // a backend that one worker has, whose slots are full: it does not ask the queue
+	busy, other := observe.Identity(1, "gpu-7", "none", 1), observe.Identity(2, "gpu-8", "other", 1)
+	startWorker(t, c, protocol.Queue, busy, 1)
+	startWorker(t, c, protocol.TrainQueue("other"), other, 1)
+	looker := observe.Looker{Client: c}
+	for queue, want := range map[string]string{protocol.Queue: busy, none: busy, protocol.TrainQueue("other"): other} {
+		for {
+			got, err := looker.Workers(t.Context(), queue)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if slices.Equal(got, []string{want}) {
+				break
+			}
+			if len(got) > 1 {
+				t.Fatalf("%s: %q, want %q", queue, got, want)
+			}
+		}
 	}
 }

@@ -25,14 +25,22 @@ func short(text string, bytes int) string {
 func oneLine(message string) string { return strings.Join(strings.Fields(message), " ") }
 
 // shortCause cuts the message of an error to maxError bytes. The cause is at the end of a chain of errors, so the chain
-// loses links at its beginning, for which … stands.
+// loses links at its beginning, for which … stands. Who has refused an activity stays.
 func shortCause(message string) string {
+	if by, why, ok := strings.Cut(message, ": "); ok && strings.HasPrefix(by, "refused by ") && len(by) <= maxError/2 {
+		return by + ": " + cutCause(why, maxError-len(by)-len(": "))
+	}
+	return cutCause(message, maxError)
+}
+
+// cutCause is shortCause of a message that names nobody.
+func cutCause(message string, most int) string {
 	cause := message
-	for len(cause) > maxError && strings.Contains(cause, ": ") {
+	for len(cause) > most && strings.Contains(cause, ": ") {
 		_, rest, _ := strings.Cut(strings.TrimPrefix(cause, "… "), ": ")
 		cause = "… " + rest
 	}
-	return short(cause, maxError)
+	return short(cause, most)
 }
 
 // An activityID is what the ID of an activity says of its cells.

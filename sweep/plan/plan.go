@@ -43,6 +43,14 @@ type Header struct {
 	// Inits lists the models that cells begin from, each once, in the order of the cells.
 	Inits []Init `json:"inits,omitempty"`
 
+	// Number counts the headers of a plan that has changed since it was first stored: the highest one counts. It is 0
+	// where there is only one.
+	Number int `json:"number,omitempty"`
+
+	// Parts says in which objects cells and trees are stored, in their order. It is empty where all of them are in those
+	// of the first submission: see Header.StoredParts.
+	Parts []Part `json:"parts,omitempty"`
+
 	TreeChunks int `json:"tree_chunks"` // stored chunks of Plan.Trees
 	Totals
 }
@@ -53,7 +61,12 @@ type Header struct {
 //	1  the first
 //	2  cells begin from models (Header.Inits), or the held-out rows have a source of their own
 //	   (trainer.DataSpec.EvalSource): an older program would pass over both
+//	3  the plan has changed since it was stored, so that other headers or other objects hold what counts (Header.Number,
+//	   Header.Parts): an older program would not see them
 func VersionOf(h *Header) int {
+	if h.Number > 0 || len(h.Parts) > 0 {
+		return 3
+	}
 	if len(h.Inits) > 0 || h.Data.EvalSource != "" {
 		return 2
 	}

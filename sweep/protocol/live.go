@@ -42,6 +42,7 @@ type LiveStage struct {
 	Worker         string      `json:"worker,omitempty"` // as the worker names itself
 	Host           string      `json:"host,omitempty"`
 	Device         string      `json:"device,omitempty"`
+	Class          string      `json:"class,omitempty"`        // of the device
 	Since          time.Time   `json:"since,omitzero"`         // when the attempt began, or the wait
 	Saved          time.Time   `json:"checkpoint_at,omitzero"` // when the newest checkpoint was stored
 	SavedStep      int64       `json:"checkpoint_step,omitempty"`

@@ -15,7 +15,7 @@ const (
 	UpdatePriority  = "priority"      // Priority → Steered
 	ActivityPrepare = "Prepare"       // ChunkRef → []plan.Tree
 	ActivityTrain   = "TrainStage"    // StageRef → Trained
-	ActivityEval    = "Evaluate"      // CellRef → plan.Brief
+	ActivityEval    = "Evaluate"      // CellRef → Evaluated
 	ActivityFail    = "RecordFailure" // FailInput → []int
 	ActivityCollect = "Collect"       // the sweep's ID
 	ActivityLook    = "Look"          // LookInput → Live
@@ -28,7 +28,8 @@ const Queue = "sweep"
 // TrainQueue is the task queue of the activities that train on a backend. There is one
 // queue per backend, so that a run never moves from a CPU to a GPU. Workers of several
 // classes may share a queue, such as CPUs with AVX2 and with AVX-512, whose last bits
-// differ: for equal bits all workers of a queue are of one class.
+// differ. A worker refuses a stage that goes on from a checkpoint of a class that it does
+// not have, unless StageRef.MixClasses is set, and another worker takes it.
 func TrainQueue(backend string) string { return Queue + "-" + backend }
 
 // Types of errors between activities, the workflow and whoever waits for it.
@@ -43,6 +44,10 @@ const (
 	// ErrTypeFailed: the sweep has ended and some of its runs failed. It is then
 	// Failed in Temporal; submitting its grid again trains what has no result.
 	ErrTypeFailed = "RunsFailed"
+
+	// ErrTypeEnding: an update is refused because the sweep is ending. Once it has, it
+	// can be started again.
+	ErrTypeEnding = "SweepEnding"
 )
 
 // HeartbeatTimeout is how long TrainStage may send no heartbeat before its worker

@@ -19,6 +19,9 @@ type SweepInput struct {
 	Priority   Priority `json:",omitempty"` // "" is PriorityNormal
 	Attributes []string `json:",omitempty"` // search attributes that the namespace has, of those in attributes.go
 	Store      string   `json:",omitempty"` // where the results lie, for people
+
+	// MixClasses lets a run go on on hardware of another class than it began on (trainer.Hardware.Class).
+	MixClasses bool `json:",omitempty"`
 }
 
 // A Continuation is what a SweepWorkflow passes on when it continues as new.
@@ -55,6 +58,8 @@ type LostTree struct {
 type CellRef struct {
 	Sweep string
 	Cell  int
+
+	MixClasses bool `json:",omitempty"` // as in SweepInput
 }
 
 // StageRef names a stage by one of the cells that pass through it, its level and
@@ -76,6 +81,16 @@ type Trained struct {
 
 	// Loss is the training loss of the last step that was trained; 0 if none was.
 	Loss float64 `json:",omitempty"`
+
+	// Of is the stage that this is the outcome of, so that the workflow sees if it takes it for another's. Workers of
+	// earlier versions leave it out.
+	Of *StageRef `json:",omitempty"`
+}
+
+// Evaluated is what Evaluate returns.
+type Evaluated struct {
+	plan.Brief
+	Of *CellRef `json:"of,omitempty"` // as in Trained
 }
 
 // ChunkRef names one chunk of a stored plan's trees.
@@ -115,9 +130,10 @@ type Progress struct {
 	State         plan.Status `json:"state,omitempty"` // of the sweep
 	MaxConcurrent int         `json:"max_concurrent,omitempty"`
 	Priority      Priority    `json:"priority,omitempty"`
-	Seen          []SeenCell  `json:"cells_done,omitempty"` // cells that have their results, those with the least nmse
-	Failures      []Failure   `json:"failures,omitempty"`   // some of those that failed
-	Live          *Live       `json:"live,omitempty"`       // what the workflow saw last of the stages in flight
+	MixClasses    bool        `json:"mix_classes,omitempty"` // as in SweepInput
+	Seen          []SeenCell  `json:"cells_done,omitempty"`  // cells that have their results, those with the least nmse
+	Failures      []Failure   `json:"failures,omitempty"`    // some of those that failed
+	Live          *Live       `json:"live,omitempty"`        // what the workflow saw last of the stages in flight
 }
 
 // Heartbeat is what TrainStage and Evaluate report every second; the SDK sends about
@@ -136,6 +152,18 @@ type Heartbeat struct {
 	Doing           string  `json:"doing,omitempty"` // what it does when it does not train
 
 	Device string    `json:"device,omitempty"`          // that it trains on, as results name it
+	Class  string    `json:"class,omitempty"`           // of that device
 	Saved  time.Time `json:"checkpoint_at,omitzero"`    // when the newest checkpoint of the run was stored
 	At     int64     `json:"checkpoint_step,omitempty"` // the step of that checkpoint
+
+	// Refusals are those of earlier attempts of the activity, by workers at which it was their fault that the attempt
+	// failed. Each attempt passes them on. One worker has one: its latest.
+	Refusals []Refusal `json:"refusals,omitempty"`
+}
+
+// A Refusal says why a worker could not do an activity that another worker may be able to do.
+type Refusal struct {
+	Worker string    `json:"worker"` // as it names itself
+	Why    string    `json:"why"`    // one line
+	Since  time.Time `json:"since"`  // when the worker first refused the activity
 }

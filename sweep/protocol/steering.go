@@ -27,9 +27,11 @@ type Selection struct {
 // MaxSelection bounds the cells of a Selection, because histories hold it.
 const MaxSelection = 100_000
 
-// Settings are the argument of UpdateSet. What is 0 stays.
+// Settings are the argument of UpdateSet. What is 0 or nil stays. Workflow workers of earlier versions refuse a
+// MaxConcurrent of 0, and know nothing of MixClasses: see Steered.
 type Settings struct {
-	MaxConcurrent int `json:"max_concurrent,omitempty"`
+	MaxConcurrent int   `json:"max_concurrent,omitempty"`
+	MixClasses    *bool `json:"mix_classes,omitempty"` // as in SweepInput
 }
 
 // Steered answers an update: what it did, and where the sweep stands since.

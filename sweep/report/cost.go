@@ -1,6 +1,8 @@
 package report
 
 import (
+	"strings"
+
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/trainer"
@@ -84,6 +86,22 @@ func costColumns() []Column {
 			Column: text("class", "class of the device that trained the last step: equal classes give equal bits"),
 			Varies: true,
 			group:  groupTime, get: func(r ledger.Result) any { return textOrNil(r.Class) },
+		},
+		{
+			Column: text("classes", "classes that trained the steps, in order, and measured the model; each once"),
+			Varies: true,
+			group:  groupTime, get: func(r ledger.Result) any { return textOrNil(strings.Join(r.Classes(), ", ")) },
+		},
+		{
+			Column: text("mixed_classes", "true if these are several: its bits are not those of one class"),
+			Varies: true,
+			group:  groupTime, get: func(r ledger.Result) any {
+				mixed, known := r.MixedClasses()
+				if !known {
+					return nil
+				}
+				return truthOrNil(&mixed)
+			},
 		},
 		{
 			Column: text("device", "model of that device, as it names itself"),

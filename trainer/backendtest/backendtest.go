@@ -32,6 +32,7 @@ func Run(t *testing.T, b trainer.Backend) {
 	t.Run("numbers", func(t *testing.T) { numbers(t, b) })
 	t.Run("rows", func(t *testing.T) { nanRows(t, b) })
 	t.Run("messages", func(t *testing.T) { Messages(t, b) })
+	t.Run("class", func(t *testing.T) { classes(t, b) })
 }
 
 func recipes() []string {

@@ -5,6 +5,7 @@ package cuda
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/cuda/driver"
@@ -13,26 +14,22 @@ import (
 
 // A backend trains on one GPU.
 type backend struct {
-	dev       *driver.Device
-	set       kernels.Set
+	ordinal int
+	name    string // of the GPU, for people
+	gpuState
+	broken    atomic.Pointer[error] // why nothing works any more on the GPU
 	residents residents
 }
 
 // New returns the backend on the GPU with that number; the driver counts them from 0. The
-// error is a *driver.Unavailable of one line where there is no driver or no such GPU.
+// error is a *driver.Unavailable of one line where there is no driver, no such GPU or no cuBLAS
+// that starts. It wraps trainer.ErrBroken where the GPU does not work. A GPU whose memory is
+// taken now is opened later, when a model is made.
 func New(ordinal int) (trainer.Backend, error) {
-	dev, err := driver.Open(ordinal)
-	if err != nil {
-		return nil, fmt.Errorf("cuda: %w", err)
-	}
-	b := &backend{dev: dev, residents: residents{rows: map[string]*residentRows{}}}
-	leave, err := dev.Enter()
-	if err == nil {
-		defer leave()
-		b.set, err = kernels.Load(dev)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cuda: %w", errors.Join(err, dev.Close()))
+	b := &backend{ordinal: ordinal, name: fmt.Sprintf("GPU %d", ordinal)}
+	b.residents.rows = map[string]*residentRows{}
+	if err := b.open(); err != nil && !errors.Is(err, trainer.ErrBusy) {
+		return nil, err
 	}
 	return b, nil
 }
@@ -52,6 +49,25 @@ func (b *backend) Bytes(c trainer.Config) (device, host int64) {
 // refuses those that are too old for tf32 and bf16.
 func (b *backend) Unsupported(c trainer.Config) error { return Unsupported(c) }
 
+// OfClass implements trainer.Backend.
+func (b *backend) OfClass(class string) (trainer.Backend, error) {
+	if class == "" {
+		return b, nil
+	}
+	if err := b.open(); err != nil {
+		return nil, err
+	}
+	if own := classOf(b.dev.Info(), b.blas); own != class {
+		return nil, fmt.Errorf("%w: want %s, %v is %s", trainer.ErrOtherClass, class, b.dev.Info(), own)
+	}
+	return b, nil
+}
+
+// classOf returns the class of a GPU with a version of cuBLAS (trainer.Hardware.Class).
+func classOf(info driver.Info, blas int) string {
+	return fmt.Sprintf("cuda %s sm_%d%d cublas %d", trainer.PlainName(info.Name), info.Major, info.Minor, blas)
+}
+
 // New implements trainer.Backend.
 func (b *backend) New(c trainer.Config, s *trainer.State, data trainer.Batches) (trainer.Model, error) {
 	recipe, err := trainer.RecipeByName(c.Recipe)
@@ -61,63 +77,40 @@ func (b *backend) New(c trainer.Config, s *trainer.State, data trainer.Batches) 
 	if err := check(c); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
-	leave, err := b.dev.Enter()
+	if err := b.open(); err != nil {
+		return nil, err
+	}
+	leave, err := b.enter()
 	if err != nil {
-		return nil, fmt.Errorf("cuda: %w", err)
+		return nil, b.fault("cuda", err)
 	}
 	defer leave()
-	// Compare with the free memory before anything is allocated, so that a model that does
-	// not fit fails at once.
-	need, _ := b.Bytes(c)
-	free, total, err := b.dev.Memory()
-	if err != nil {
-		return nil, fmt.Errorf("cuda: %w", err)
-	}
-	need += libraryBytes
-	if need > free {
-		if free, err = b.residents.makeRoom(b.dev); err != nil {
-			return nil, fmt.Errorf("cuda: %w", err)
-		}
-	}
-	if need > free {
-		return nil, memoryError(&driver.OutOfMemory{Device: b.dev.Info(), Need: need, Free: free}, c, total)
+	if err := b.room(c); err != nil {
+		return nil, b.fault("cuda", err)
 	}
 	if err := checkState(c, s, data == nil); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	m, err := newModel(b, c, recipe, s, data)
-	var oom *driver.OutOfMemory
-	if errors.As(err, &oom) { // the memory was taken in the meantime
-		return nil, memoryError(oom, c, total)
+	if driver.IsOutOfMemory(err) && b.residents.idle.Load() > 0 { // others took memory, or cuBLAS needs more
+		if _, err = b.residents.makeRoom(b.dev); err == nil {
+			m, err = newModel(b, c, recipe, s, data)
+		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cuda: %w", err)
+		return nil, b.fault("cuda: "+modelOf(c), err)
 	}
 	if data == nil || data.Dataset() == nil {
 		return m, nil
 	}
 	if err := b.makeResident(m, data.Dataset()); err != nil {
-		return nil, fmt.Errorf("cuda: %w", errors.Join(err, m.Close()))
+		return nil, b.fault("cuda", errors.Join(err, m.Close()))
 	}
 	return m, nil
 }
 
 // MeasureRoofline implements trainer.Backend. This backend cannot measure it.
 func (b *backend) MeasureRoofline() (*trainer.Roofline, error) { return nil, nil }
-
-// libraryBytes is the memory that is kept free for cuBLAS and the driver, which allocate some
-// when they are first used.
-const libraryBytes = 256 << 20
-
-func memoryError(oom *driver.OutOfMemory, c trainer.Config, total int64) error {
-	return fmt.Errorf("%w for activation_dim %d, dict_size %d, batch_size %d on %v: "+
-		"%d MiB needed, %d MiB of %d MiB free; use a smaller dict_size or batch_size, or fewer slots per GPU",
-		trainer.ErrMemory, c.ActivationDim, c.DictSize, c.BatchSize, oom.Device, mebibytes(oom.Need), oom.Free>>20,
-		total>>20)
-}
-
-// mebibytes rounds up.
-func mebibytes(n int64) int64 { return (n + 1<<20 - 1) >> 20 }
 
 // maxWidth is that of the kernels: this does not compile if it is not.
 var _ [0]struct{} = [4*kernels.MaxD4 - maxWidth]struct{}{}

@@ -16,7 +16,8 @@ import (
 // numbers of the rows of the next batch ahead. Otherwise it reads the rows of the next batches
 // into pinned memory, and uploads one batch while the GPU trains on the one before it.
 func (m *model) Steps(ctx context.Context, to int64) iter.Seq2[trainer.Stats, error] {
-	return func(yield func(trainer.Stats, error) bool) {
+	return func(yieldTo func(trainer.Stats, error) bool) {
+		yield := func(st trainer.Stats, err error) bool { return yieldTo(st, m.b.fault("", err)) }
 		if m.resident != nil {
 			ahead := trainer.ReadAhead[[]int64]{
 				Buffers: [][]int64{make([]int64, m.z.b), make([]int64, m.z.b)}, Read: m.readRowNumbers, Train: m.trainRows,
@@ -71,7 +72,7 @@ func (m *model) trainBatch(x []float32) (trainer.Stats, error) {
 
 // uploadAhead starts to upload the batch of the next step.
 func (m *model) uploadAhead(x []float32) error {
-	leave, err := m.b.dev.Enter()
+	leave, err := m.b.enter()
 	if err != nil {
 		return fmt.Errorf("upload the next batch: %w", err)
 	}
@@ -85,7 +86,7 @@ func (m *model) uploadAhead(x []float32) error {
 // prepareUploads allocates the pinned memory for batches, unless it has, and drops batches
 // that an earlier loop over steps uploaded and did not train on.
 func (m *model) prepareUploads() error {
-	leave, err := m.b.dev.Enter()
+	leave, err := m.b.enter()
 	if err != nil {
 		return fmt.Errorf("memory for batches: %w", err)
 	}

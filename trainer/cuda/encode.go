@@ -33,9 +33,9 @@ func (m *model) Encode(x []float32, k int, among []bool, acts []float32, latents
 	case len(acts) != rows*k || len(latents) != rows*k:
 		return fmt.Errorf("encode: room for %d activations and %d latents, want %d", len(acts), len(latents), rows*k)
 	}
-	leave, err := m.b.dev.Enter()
+	leave, err := m.b.enter()
 	if err != nil {
-		return fmt.Errorf("encode: %w", err)
+		return m.b.fault("encode", err)
 	}
 	defer leave()
 	s := selection{k: k, n: m.z.f, zeros: true, out: kernels.Selected{
@@ -63,7 +63,7 @@ func (m *model) Encode(x []float32, k int, among []bool, acts []float32, latents
 			}
 		}
 		if err != nil {
-			return fmt.Errorf("encode: %w", err)
+			return m.b.fault("encode", err)
 		}
 	}
 	return nil
@@ -109,9 +109,9 @@ func (m *model) DecoderRows(latents []int32, rows, bDec []float32) error {
 			return fmt.Errorf("decoder rows: latent %d of %d", f, m.z.f)
 		}
 	}
-	leave, err := m.b.dev.Enter()
+	leave, err := m.b.enter()
 	if err != nil {
-		return fmt.Errorf("decoder rows: %w", err)
+		return m.b.fault("decoder rows", err)
 	}
 	defer leave()
 	if n > 0 {
@@ -123,18 +123,11 @@ func (m *model) DecoderRows(latents []int32, rows, bDec []float32) error {
 		m.downloadRows(rows, m.g.wDec)
 	}
 	m.download(driver.Bytes(bDec), m.w.bDec)
-	if err := m.q.Wait(); err != nil {
-		return fmt.Errorf("decoder rows: %w", err)
-	}
-	return nil
+	return m.b.fault("decoder rows", m.q.Wait())
 }
 
 // Hardware implements trainer.Model.
 func (m *model) Hardware() trainer.Hardware {
 	info := m.b.dev.Info()
-	name := trainer.PlainName(info.Name)
-	return trainer.Hardware{
-		Class:  fmt.Sprintf("cuda %s sm_%d%d cublas %d", name, info.Major, info.Minor, m.blas.Version),
-		Device: name,
-	}
+	return trainer.Hardware{Class: classOf(info, m.blas.Version), Device: trainer.PlainName(info.Name)}
 }

@@ -3,7 +3,6 @@
 package cuda
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"unsafe"
@@ -20,7 +19,8 @@ type model struct {
 	recipe    trainer.Recipe
 	data      trainer.Batches // nil: the model only encodes
 	encodes   bool            // it has no moments either
-	resident  *residentRows   // rows of data, if the GPU holds them
+	closed    bool
+	resident  *residentRows // rows of data, if the GPU holds them
 	z         sizes
 	precision precision
 
@@ -49,9 +49,10 @@ func newModel(
 ) (_ *model, err error) {
 	m := &model{b: b, c: c, recipe: recipe, data: data, z: sizesOf(c), step: s.Step}
 	m.precision, _ = precisionOf(c.Precision)
+	b.count(1)
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, m.release())
+			err = firstBroken([]error{err, m.release()})
 		}
 	}()
 	var space arena
@@ -146,9 +147,9 @@ func (m *model) Save(s *trainer.State) error {
 	if m.encodes {
 		return trainer.ErrNoMoments
 	}
-	leave, err := m.b.dev.Enter()
+	leave, err := m.b.enter()
 	if err != nil {
-		return fmt.Errorf("save: %w", err)
+		return m.b.fault("save", err)
 	}
 	defer leave()
 	for i, p := range []params{m.w, m.m, m.v} {
@@ -162,30 +163,28 @@ func (m *model) Save(s *trainer.State) error {
 	threshold := []float32{0}
 	m.download(driver.Bytes(threshold), m.totals.Add(kernels.ThresholdOffset))
 	s.Step, s.Threshold = m.step, threshold[0]
-	if err := m.q.Wait(); err != nil {
-		return fmt.Errorf("save: %w", err)
-	}
-	return nil
+	return m.b.fault("save", m.q.Wait())
 }
 
-// Close implements trainer.Model.
+// Close implements trainer.Model. On a GPU that is broken nothing can be freed, the model's pinned
+// memory included: it is given back when the process ends.
 func (m *model) Close() error {
 	leave, err := m.b.dev.Enter()
 	if err != nil {
-		return fmt.Errorf("close: %w", err)
+		return m.b.fault("close", err)
 	}
 	defer leave()
 	if m.resident != nil {
 		defer m.b.residents.release(m.resident)
 	}
-	if err := m.release(); err != nil {
-		return fmt.Errorf("close: %w", err)
-	}
-	return nil
+	return m.b.fault("close", m.release())
 }
 
-// release frees all that newModel has allocated so far.
+// release frees all that newModel has allocated so far. A second call does nothing.
 func (m *model) release() error {
+	if m.closed {
+		return nil
+	}
 	var errs []error
 	if m.q != nil {
 		errs = append(errs, m.q.Stream().Synchronize())
@@ -206,8 +205,9 @@ func (m *model) release() error {
 		errs = append(errs, m.q.Stream().Close())
 	}
 	errs = append(errs, m.b.dev.Free(m.memory), m.b.dev.FreePinned(m.pinned))
-	*m = model{b: m.b}
-	return errors.Join(errs...)
+	*m = model{b: m.b, closed: true}
+	m.b.count(-1)
+	return firstBroken(errs)
 }
 
 // numeric returns a *trainer.NumericError of this step.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/cuda/driver"
@@ -18,7 +19,10 @@ import (
 type residentRows struct {
 	n      int64
 	memory driver.Ptr // [n,D]
-	users  int        // models that train on them
+	bytes  int64
+	users  int           // models that train on them, or wait for them
+	ready  chan struct{} // closed when they have been read, or could not be
+	err    error         // why they could not be
 }
 
 // residents are all resident rows of one GPU. Those of a data set are there once, however many
@@ -26,69 +30,97 @@ type residentRows struct {
 type residents struct {
 	mu   sync.Mutex
 	rows map[string]*residentRows // by the data set's identity
+	idle atomic.Int64             // bytes of those without users
 }
 
 // Resident rows may take 1/residentShare of the memory that a model leaves free. So there is
 // room for more models.
 const residentShare = 2
 
-// makeResident sets m.resident to the rows of the data set. It leaves it nil where there are
-// too many, and where they would have to be read first for a run that trains on fewer rows
+// makeResident sets m.resident to the rows of the data set. It leaves it nil where there is no
+// room for them, and where they would have to be read first for a run that trains on fewer rows
 // than there are.
 func (b *backend) makeResident(m *model, data trainer.Dataset) error {
 	if tokens := (int64(m.c.Steps) - m.step) * int64(m.c.BatchSize); tokens < data.Rows() && !b.residents.has(data) {
 		return nil
 	}
-	leave, err := b.dev.Enter()
+	leave, err := b.enter()
 	if err != nil {
 		return err
 	}
 	defer leave()
-	m.resident, err = b.residents.get(b.dev, data)
+	r, err := b.residents.get(b.dev, data)
+	if driver.IsOutOfMemory(err) { // the memory was taken in the meantime
+		return nil
+	}
+	m.resident = r
 	return err
 }
 
-// has reports whether the rows of the data set are on the GPU.
+// has reports whether the rows of the data set are on the GPU, or on their way.
 func (rs *residents) has(data trainer.Dataset) bool {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	return rs.rows[data.Identity()] != nil
 }
 
+// any reports whether rows of any data set are on the GPU.
+func (rs *residents) any() bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	return len(rs.rows) > 0
+}
+
 // get returns the rows of the data set, and copies them to the GPU if they are not there. It
-// returns nil where there is no room for them. The caller gives them back to release. Other
-// calls wait until get is done.
+// returns nil where there is no room for them. The caller gives them back to release. Calls for
+// the same data wait until they have been read; others do not.
 func (rs *residents) get(dev *driver.Device, data trainer.Dataset) (*residentRows, error) {
+	r, here, err := rs.find(dev, data)
+	if r == nil || err != nil {
+		return nil, err
+	}
+	if here {
+		<-r.ready
+		if r.err != nil {
+			return nil, r.err
+		}
+		return r, nil
+	}
+	defer close(r.ready)
+	if r.err = r.read(dev, data); r.err != nil {
+		rs.mu.Lock()
+		defer rs.mu.Unlock()
+		delete(rs.rows, data.Identity())
+		return nil, firstBroken([]error{r.err, dev.Free(r.memory)})
+	}
+	return r, nil
+}
+
+// find returns the rows of the data set. If they are not here, it allocates memory for them, which the caller fills.
+func (rs *residents) find(dev *driver.Device, data trainer.Dataset) (r *residentRows, here bool, err error) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if r := rs.rows[data.Identity()]; r != nil {
+		if r.users == 0 {
+			rs.idle.Add(-r.bytes)
+		}
 		r.users++
-		return r, nil
+		return r, true, nil
 	}
 	row := 4 * int64(data.Dim())
 	free, _, err := dev.Memory()
 	if err == nil && data.Rows() > free/residentShare/row {
 		free, err = rs.evict(dev)
 	}
-	if err != nil {
-		return nil, err
+	if err != nil || data.Rows() > free/residentShare/row {
+		return nil, false, err
 	}
-	if data.Rows() > free/residentShare/row {
-		return nil, nil
-	}
-	r := &residentRows{n: data.Rows(), users: 1}
-	if r.memory, err = dev.Alloc(row * data.Rows()); err != nil {
-		var oom *driver.OutOfMemory
-		if errors.As(err, &oom) { // the memory was taken in the meantime
-			return nil, nil
-		}
-		return nil, err
-	}
-	if err := r.read(dev, data); err != nil {
-		return nil, errors.Join(err, dev.Free(r.memory))
+	r = &residentRows{n: data.Rows(), bytes: row * data.Rows(), users: 1, ready: make(chan struct{})}
+	if r.memory, err = dev.Alloc(r.bytes); err != nil {
+		return nil, false, err
 	}
 	rs.rows[data.Identity()] = r
-	return r, nil
+	return r, false, nil
 }
 
 // read copies all rows to the GPU, a part at a time.
@@ -133,7 +165,9 @@ func readRows(data trainer.Dataset, row int64, x []float32, d int64) error {
 func (rs *residents) release(r *residentRows) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	r.users--
+	if r.users--; r.users == 0 {
+		rs.idle.Add(r.bytes)
+	}
 }
 
 // makeRoom frees the rows that no model trains on. It returns how much memory is free then.
@@ -149,6 +183,7 @@ func (rs *residents) evict(dev *driver.Device) (free int64, err error) {
 	for id, r := range rs.rows {
 		if r.users == 0 {
 			delete(rs.rows, id)
+			rs.idle.Add(-r.bytes)
 			errs = append(errs, dev.Free(r.memory))
 		}
 	}

@@ -31,7 +31,7 @@ import (
 // step.
 func (m *model) train(batch func(*driver.Stream) (driver.Ptr, error)) (trainer.Stats, error) {
 	st := trainer.Stats{LR: m.c.LRAt(m.step)}
-	leave, err := m.b.dev.Enter()
+	leave, err := m.b.enter()
 	if err != nil {
 		return st, err
 	}

@@ -25,6 +25,9 @@ func (Backend) Bytes(c trainer.Config) (device, host int64) {
 // Unsupported implements trainer.Backend: all is computed in float64, whatever the precision.
 func (Backend) Unsupported(trainer.Config) error { return nil }
 
+// OfClass implements trainer.Backend: float64 arithmetic of Go is of one class.
+func (b Backend) OfClass(string) (trainer.Backend, error) { return b, nil }
+
 // MeasureRoofline implements trainer.Backend: it is not known.
 func (Backend) MeasureRoofline() (*trainer.Roofline, error) { return nil, nil }
 

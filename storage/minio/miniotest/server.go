@@ -140,6 +140,18 @@ func (s *Server) Kill() {
 	s.cmd = nil
 }
 
+// Signal sends a signal to the server, if it runs.
+func (s *Server) Signal(sig os.Signal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cmd == nil {
+		return
+	}
+	if err := s.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		s.t.Error(err)
+	}
+}
+
 // Log returns the end of the server's output.
 func (s *Server) Log() string {
 	s.mu.Lock()

@@ -120,7 +120,7 @@ function drawSettings() {
       ),
     );
   }
-  const lineage = ["class", "device", "build", "semantics", "lm_name", "layer", "submodule_name", "data"].filter((n) =>
+  const lineage = ["class", "classes", "mixed_classes", "device", "build", "semantics", "lm_name", "layer", "submodule_name", "data"].filter((n) =>
     columns.has(n),
   );
   if (lineage.length) {

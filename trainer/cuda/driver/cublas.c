@@ -2,88 +2,85 @@
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
-#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "cublas.h"
 
-static struct {
+struct sweep_blas {
+	void *lib;
 	int (*create)(void **), (*destroy)(void *), (*set_stream)(void *, void *), (*set_workspace)(void *, void *, size_t);
 	int (*set_math)(void *, int), (*set_atomics)(void *, int), (*property)(int, int *);
 	int (*gemm)(void *, int, int, int, int, int, const void *, const void *, int, int, const void *, int, int,
 	            const void *, void *, int, int, int, int);
 	const char *(*text)(int);
-} blas;
-static const char *failed = ""; // why the library did not load; "" where it is not installed
-static int loaded;
-
-// First wherever the dynamic linker looks, then where a toolkit is usually installed.
-static const char *const names[] = {
-	"libcublas.so.13", "libcublas.so.12", "libcublas.so.11",
-	"/usr/local/cuda/lib64/libcublas.so.13", "/usr/local/cuda/lib64/libcublas.so.12", "/usr/local/cuda/lib64/libcublas.so.11",
 };
 
-static void load(void) {
-	void *lib = 0;
-	for (unsigned i = 0; !lib && i < sizeof names / sizeof *names; i++) {
-		lib = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
-		// A library that is installed and does not load is another problem: keep its message.
-		const char *e = lib ? 0 : dlerror();
-		if (e && !strstr(e, "No such file")) failed = strdup(e);
+sweep_blas *sweep_blas_open(const char *name, char *text, size_t n) {
+	*text = 0;
+	void *lib = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+	if (!lib) {
+		// A library that is installed and does not load is another problem: keep its message. A message that
+		// begins with another name is of a library that this one needs.
+		const char *e = dlerror();
+		if (!strstr(e, "No such file") || strncmp(e, name, strlen(name))) snprintf(text, n, "%s", e);
+		return 0;
 	}
-	if (!lib) return;
+	sweep_blas *b = calloc(1, sizeof *b);
+	b->lib = lib;
 	const struct { void *to; const char *name; } functions[] = {
-		{&blas.create, "cublasCreate_v2"}, {&blas.destroy, "cublasDestroy_v2"},
-		{&blas.set_stream, "cublasSetStream_v2"}, {&blas.set_workspace, "cublasSetWorkspace_v2"},
-		{&blas.set_math, "cublasSetMathMode"}, {&blas.set_atomics, "cublasSetAtomicsMode"},
-		{&blas.property, "cublasGetProperty"}, {&blas.gemm, "cublasGemmEx"}, {&blas.text, "cublasGetStatusString"},
+		{&b->create, "cublasCreate_v2"}, {&b->destroy, "cublasDestroy_v2"},
+		{&b->set_stream, "cublasSetStream_v2"}, {&b->set_workspace, "cublasSetWorkspace_v2"},
+		{&b->set_math, "cublasSetMathMode"}, {&b->set_atomics, "cublasSetAtomicsMode"},
+		{&b->property, "cublasGetProperty"}, {&b->gemm, "cublasGemmEx"}, {&b->text, "cublasGetStatusString"},
 	};
 	for (unsigned i = 0; i < sizeof functions / sizeof *functions; i++) {
 		void *f = dlsym(lib, functions[i].name);
 		if (!f) {
-			failed = functions[i].name;
-			return;
+			snprintf(text, n, "%s: it lacks %s", name, functions[i].name);
+			sweep_blas_close(b);
+			return 0;
 		}
 		memcpy(functions[i].to, &f, sizeof f);
 	}
-	loaded = 1;
+	return b;
 }
 
-int sweep_blas_load(const char **why) {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	pthread_once(&once, load);
-	*why = failed;
-	return loaded;
+void sweep_blas_close(sweep_blas *b) {
+	dlclose(b->lib);
+	free(b);
 }
 
-int sweep_blas_version(void) {
+int sweep_blas_version(const sweep_blas *b) {
 	int major = 0, minor = 0;
-	blas.property(0, &major);
-	blas.property(1, &minor);
+	b->property(0, &major);
+	b->property(1, &minor);
 	return 1000 * major + 10 * minor;
 }
 
-int sweep_blas_create(void **handle) {
-	int r = blas.create(handle);
+int sweep_blas_create(const sweep_blas *b, void **handle) {
+	int r = b->create(handle);
+	if (r) return r;
 	// Without atomics the same call gives the same bits. Math mode 0 never rounds float32
 	// factors.
-	if (!r) r = blas.set_atomics(*handle, 0);
-	if (!r) r = blas.set_math(*handle, 0);
+	r = b->set_atomics(*handle, 0);
+	if (!r) r = b->set_math(*handle, 0);
+	if (r) b->destroy(*handle);
 	return r;
 }
 
 // cublasSetStream resets the handle's workspace, so that it is set again after it.
-int sweep_blas_use(void *handle, void *stream, size_t workspace, size_t bytes) {
-	int r = blas.set_stream(handle, stream);
-	if (!r) r = blas.set_workspace(handle, (void *)workspace, bytes);
+int sweep_blas_use(const sweep_blas *b, void *handle, void *stream, size_t workspace, size_t bytes) {
+	int r = b->set_stream(handle, stream);
+	if (!r) r = b->set_workspace(handle, (void *)workspace, bytes);
 	return r;
 }
 
-int sweep_blas_destroy(void *handle) { return blas.destroy(handle); }
+int sweep_blas_destroy(const sweep_blas *b, void *handle) { return b->destroy(handle); }
 
-int sweep_blas_gemm(void *handle, const sweep_gemm *g) {
-	return blas.gemm(handle, g->transa, g->transb, g->m, g->n, g->k, &g->alpha, (const void *)g->a, g->typea, g->lda,
+int sweep_blas_gemm(const sweep_blas *b, void *handle, const sweep_gemm *g) {
+	return b->gemm(handle, g->transa, g->transb, g->m, g->n, g->k, &g->alpha, (const void *)g->a, g->typea, g->lda,
 		(const void *)g->b, g->typeb, g->ldb, &g->beta, (void *)g->c, g->typec, g->ldc, g->compute, -1);
 }
 
-const char *sweep_blas_text(int status) { return blas.text(status); }
+const char *sweep_blas_text(const sweep_blas *b, int status) { return b->text(status); }

@@ -8,6 +8,7 @@ package driver
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"unsafe"
 )
@@ -44,25 +45,19 @@ type Blas struct {
 	Version   int     // version of the library: 12040 is 12.4
 }
 
-// Blas opens cuBLAS: version 13, 12 or 11, the newest that this machine has. The error
-// is *Unavailable where it has none.
+// Blas opens cuBLAS, as StartBlas says.
 func (d *Device) Blas() (*Blas, error) {
-	var why *C.char
-	if C.sweep_blas_load(&why) == 0 {
-		text := C.GoString(why)
-		if text == "" {
-			text = "install it, or name its folder in LD_LIBRARY_PATH"
-		}
-		return nil, &Unavailable{"no cuBLAS (libcublas.so.13, .12 or .11): " + text}
+	version, err := d.StartBlas()
+	if err != nil {
+		return nil, err
 	}
 	w, err := d.Alloc(workspace)
 	if err != nil {
 		return nil, err
 	}
-	b := &Blas{device: d, workspace: w, Version: int(C.sweep_blas_version())}
-	if r := C.sweep_blas_create(&b.handle); r != 0 {
-		d.Free(w)
-		return nil, fmt.Errorf("open cuBLAS %d on %v: %s", b.Version/1000, d.info, C.GoString(C.sweep_blas_text(r)))
+	b := &Blas{device: d, workspace: w, Version: version}
+	if b.handle, err = d.takeHandle(); err != nil {
+		return nil, errors.Join(err, d.Free(w))
 	}
 	return b, nil
 }
@@ -70,11 +65,10 @@ func (d *Device) Blas() (*Blas, error) {
 // WorkspaceBytes is the device memory that a Blas allocates.
 func WorkspaceBytes() int64 { return workspace }
 
-// Close frees the library's handle and the workspace.
+// Close frees the workspace. The device keeps the library's handle for the next Blas: the library
+// waits for the whole device when it makes or frees one.
 func (b *Blas) Close() error {
-	if r := C.sweep_blas_destroy(b.handle); r != 0 {
-		return fmt.Errorf("close cuBLAS: %s", C.GoString(C.sweep_blas_text(r)))
-	}
+	b.device.keepHandle(b.handle)
 	return b.device.Free(b.workspace)
 }
 
@@ -103,13 +97,14 @@ func (b *Blas) Gemm(s *Stream, g GemmSpec) error {
 		compute: C.int(g.Compute), alpha: C.float(g.Alpha), beta: C.float(g.Beta),
 	}
 	if b.stream != s {
-		if r := C.sweep_blas_use(b.handle, unsafe.Pointer(s.raw()), C.size_t(b.workspace), workspace); r != 0 {
-			return fmt.Errorf("cuBLAS: set stream: %s", C.GoString(C.sweep_blas_text(r)))
+		r := C.sweep_blas_use(b.device.library, b.handle, unsafe.Pointer(s.raw()), C.size_t(b.workspace), workspace)
+		if r != 0 {
+			return b.device.blasError(b.device.library, r, "set stream")
 		}
 		b.stream = s
 	}
-	if r := C.sweep_blas_gemm(b.handle, &c); r != 0 {
-		return fmt.Errorf("cuBLAS product of %d×%d×%d: %s", g.M, g.N, g.K, C.GoString(C.sweep_blas_text(r)))
+	if r := C.sweep_blas_gemm(b.device.library, b.handle, &c); r != 0 {
+		return b.device.blasError(b.device.library, r, fmt.Sprintf("product of %d×%d×%d", g.M, g.N, g.K))
 	}
 	return nil
 }

@@ -1,5 +1,6 @@
 // cuBLAS without its headers: the few functions that we need, which are loaded at run time
 // with the names and numbers of its documentation.
+#pragma once
 #include <stddef.h>
 
 typedef struct {
@@ -11,11 +12,16 @@ typedef struct {
 	float alpha, beta;
 } sweep_gemm;
 
-// sweep_blas_load loads the library once. It returns 0 where that failed, and why.
-int sweep_blas_load(const char **why);
-int sweep_blas_version(void);
-int sweep_blas_create(void **handle);
-int sweep_blas_use(void *handle, void *stream, size_t workspace, size_t bytes);
-int sweep_blas_destroy(void *handle);
-int sweep_blas_gemm(void *handle, const sweep_gemm *g);
-const char *sweep_blas_text(int status);
+// A sweep_blas is a loaded library.
+typedef struct sweep_blas sweep_blas;
+
+// sweep_blas_open loads a library. Where that fails it returns null, and why in text of n bytes, which is empty where
+// there is no such library.
+sweep_blas *sweep_blas_open(const char *name, char *text, size_t n);
+void sweep_blas_close(sweep_blas *lib);
+int sweep_blas_version(const sweep_blas *lib);
+int sweep_blas_create(const sweep_blas *lib, void **handle);
+int sweep_blas_use(const sweep_blas *lib, void *handle, void *stream, size_t workspace, size_t bytes);
+int sweep_blas_destroy(const sweep_blas *lib, void *handle);
+int sweep_blas_gemm(const sweep_blas *lib, void *handle, const sweep_gemm *g);
+const char *sweep_blas_text(const sweep_blas *lib, int status);

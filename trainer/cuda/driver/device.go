@@ -2,13 +2,17 @@
 
 package driver
 
+// #include "cublas.h"
 // #include "loader.h"
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
+	"unsafe"
 
 	"gorgonia.org/cu"
 )
@@ -62,7 +66,7 @@ func Devices() ([]Info, error) {
 	infos := make([]Info, n)
 	for i := range infos {
 		if infos[i], err = describe(i); err != nil {
-			return nil, fmt.Errorf("GPU %d: %w", i, err)
+			return nil, op(fmt.Sprintf("GPU %d", i), err)
 		}
 		infos[i].Driver = int(d.version)
 	}
@@ -106,6 +110,11 @@ type Device struct {
 	info    Info
 	dev     cu.Device
 	context cu.CUContext
+
+	blas     sync.Mutex
+	library  *C.sweep_blas    // cuBLAS, once it has started
+	idle     []unsafe.Pointer // its handles that no Blas has
+	captures sync.RWMutex     // read while a stream captures, written while a call waits for the whole device
 }
 
 // Open opens the GPU with that Info.Ordinal. The error is *Unavailable where there is no
@@ -125,13 +134,16 @@ func Open(ordinal int) (*Device, error) {
 	}
 	d := &Device{info: info, dev: cu.Device(ordinal)}
 	if d.context, err = d.dev.RetainPrimaryCtx(); err != nil {
-		return nil, fmt.Errorf("open %v: %w", info, err)
+		return nil, op(fmt.Sprintf("open %v", info), err)
 	}
 	return d, nil
 }
 
 // Close closes the GPU. The last Close frees all memory that is still allocated on it.
-func (d *Device) Close() error { return op(fmt.Sprintf("close %v", d.info), d.dev.ReleasePrimaryCtx()) }
+func (d *Device) Close() error {
+	err := d.closeBlas()
+	return errors.Join(err, op(fmt.Sprintf("close %v", d.info), d.dev.ReleasePrimaryCtx()))
+}
 
 // Info describes the GPU.
 func (d *Device) Info() Info { return d.info }
@@ -142,10 +154,7 @@ func (d *Device) Enter() (leave func(), err error) {
 	runtime.LockOSThread()
 	if err := cu.SetCurrentContext(d.context); err != nil {
 		runtime.UnlockOSThread()
-		return nil, fmt.Errorf("enter %v: %w", d.info, err)
+		return nil, op(fmt.Sprintf("enter %v", d.info), err)
 	}
 	return runtime.UnlockOSThread, nil
 }
-
-// Synchronize waits until all work on the device is done.
-func (d *Device) Synchronize() error { return op("synchronize", cu.Synchronize()) }

@@ -11,8 +11,8 @@
 //
 // The driver binds a context to a thread. Therefore only Devices and Open may be called
 // anywhere; everything else is called between Device.Enter and the function that Enter
-// returns. Only Device.Enter, Device.Alloc and Device.Free may be called by several
-// goroutines at a time.
+// returns. A Device may be used by several goroutines at a time; a Stream, an Event, a Graph
+// and a Blas by one at a time.
 package driver
 
 // gorgonia.org/cu links with -lcuda. The empty library in link/ satisfies the linker,

@@ -20,19 +20,35 @@ type Graph struct{ exec C.CUgraphExec }
 
 // Capture calls record and makes a Graph of the work that record puts on the stream,
 // instead of doing it. The graph holds addresses and arguments as they are now.
+//
+// Nothing that waits for the whole device may run meanwhile: CUDA would end the capture. Capture keeps what
+// this package does of that kind waiting (Device.captures). Memory may be allocated and freed in other
+// threads: the capture's mode is thread-local.
 func (s *Stream) Capture(record func() error) (*Graph, error) {
-	if err := result(C.sweep_begin_capture(s.raw())); err != nil {
-		return nil, op("capture", err)
-	}
-	recorded := record()
-	var graph C.CUgraph
-	err := result(C.cuStreamEndCapture(s.raw(), &graph))
-	if err := errors.Join(recorded, op("capture", err)); err != nil {
+	graph, err := s.capture(record)
+	if err != nil {
 		return nil, err
 	}
 	defer C.cuGraphDestroy(graph)
 	g := &Graph{}
-	return g, op("instantiate graph", result(C.sweep_instantiate(&g.exec, graph)))
+	if err := result(C.sweep_instantiate(&g.exec, graph)); err != nil {
+		return nil, op("instantiate graph", err)
+	}
+	return g, nil
+}
+
+func (s *Stream) capture(record func() error) (graph C.CUgraph, err error) {
+	s.device.captures.RLock()
+	defer s.device.captures.RUnlock()
+	if err := result(C.sweep_begin_capture(s.raw())); err != nil {
+		return nil, op("capture", err)
+	}
+	recorded := record()
+	err = op("capture", result(C.cuStreamEndCapture(s.raw(), &graph)))
+	if recorded != nil && err == nil {
+		C.cuGraphDestroy(graph)
+	}
+	return graph, errors.Join(recorded, err)
 }
 
 // Launch puts all recorded work on the stream once.

@@ -6,6 +6,7 @@ package driver
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"unsafe"
 
@@ -28,9 +29,8 @@ func (d *Device) Memory() (free, total int64, err error) {
 // *OutOfMemory where too little is free.
 func (d *Device) Alloc(bytes int64) (Ptr, error) {
 	p, err := cu.MemAlloc(max(bytes, 1))
-	if isOutOfMemory(err) {
-		free, _, _ := cu.MemInfo()
-		return 0, &OutOfMemory{Device: d.info, Need: bytes, Free: free}
+	if err == cu.OutOfMemory {
+		return 0, d.outOfMemory("", bytes)
 	}
 	return Ptr(p), op(fmt.Sprintf("allocate %d bytes on %v", bytes, d.info), err)
 }
@@ -43,31 +43,59 @@ func (d *Device) Free(p Ptr) error {
 	return op("free", cu.MemFree(cu.DevicePtr(p)))
 }
 
-// Upload copies host memory of any kind to the device and waits until it is there.
-func (d *Device) Upload(dst Ptr, src []byte) error {
-	if len(src) == 0 {
-		return nil
+// outOfMemory is the error of an operation that needs bytes of memory.
+func (d *Device) outOfMemory(what string, bytes int64) error {
+	free, _, err := cu.MemInfo()
+	if err != nil { // the memory is not what it lacks
+		return op("memory of "+d.info.String(), err)
 	}
-	if err := cu.MemcpyHtoD(cu.DevicePtr(dst), unsafe.Pointer(&src[0]), int64(len(src))); err != nil {
-		return op(fmt.Sprintf("upload %d bytes", len(src)), err)
-	}
-	// MemcpyHtoD returns as soon as the host's memory may be reused, and our streams do
-	// not wait for it: so wait here.
-	return op("upload", cu.Synchronize())
+	return &OutOfMemory{Device: d.info, For: what, Need: bytes, Free: free}
 }
 
-// Download waits for all work on the device, then copies its memory to host memory of
-// any kind.
+// Upload copies host memory of any kind to the device and waits until it is there. It does not wait for work on other
+// streams.
+func (d *Device) Upload(dst Ptr, src []byte) error {
+	return d.through(len(src), func(s *Stream, part []byte, at int) error {
+		copy(part, src[at:])
+		return errors.Join(s.Upload(dst.Add(int64(at)), part), s.Synchronize())
+	})
+}
+
+// Download copies the device's memory to host memory of any kind. It does not wait for work on other streams: what
+// writes the memory must be done.
 func (d *Device) Download(dst []byte, src Ptr) error {
-	if len(dst) == 0 {
+	return d.through(len(dst), func(s *Stream, part []byte, at int) error {
+		err := errors.Join(s.Download(part, src.Add(int64(at))), s.Synchronize())
+		copy(dst[at:], part)
+		return err
+	})
+}
+
+// throughBytes is the pinned memory of Upload and Download.
+const throughBytes = 8 << 20
+
+// through calls move for each part of n bytes that begins at a byte, with a stream of its own and with pinned
+// memory for the part. The default stream cannot serve: CUDA refuses it while others capture.
+func (d *Device) through(n int, move func(s *Stream, part []byte, at int) error) (err error) {
+	if n == 0 {
 		return nil
 	}
-	// The copy does not wait for our streams.
-	if err := cu.Synchronize(); err != nil {
-		return op("download", err)
+	s, err := d.Stream()
+	if err != nil {
+		return err
 	}
-	err := cu.MemcpyDtoH(unsafe.Pointer(&dst[0]), cu.DevicePtr(src), int64(len(dst)))
-	return op(fmt.Sprintf("download %d bytes", len(dst)), err)
+	defer func() { err = errors.Join(err, s.Close()) }()
+	pinned, err := d.Pinned(int64(min(n, throughBytes)))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.FreePinned(pinned)) }()
+	for at := 0; at < n; at += len(pinned) {
+		if err := move(s, pinned[:min(len(pinned), n-at)], at); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Pinned allocates pinned host memory, which asynchronous copies need: the device reads

@@ -11,7 +11,10 @@ import (
 
 // A Stream is a queue of work for the device. It works in order, and at the same time as
 // other streams.
-type Stream struct{ s cu.Stream }
+type Stream struct {
+	s      cu.Stream
+	device *Device
+}
 
 // Stream makes a stream that waits for no other stream.
 func (d *Device) Stream() (*Stream, error) {
@@ -19,7 +22,7 @@ func (d *Device) Stream() (*Stream, error) {
 	if err != nil {
 		return nil, op("make stream", err)
 	}
-	return &Stream{s}, nil
+	return &Stream{s, d}, nil
 }
 
 // Close frees the stream when its work is done.

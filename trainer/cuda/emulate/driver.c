@@ -1,6 +1,6 @@
 // A stand-in for libcuda.so.1 on a machine without a GPU. It has the functions of the
 // driver that our program calls: devices and errors here, the others in memory.c,
-// streams.c and modules.c.
+// streams.c and modules.c, and settings.c says which faults each device has.
 //
 // The memory of all devices lies in this process and is shared with the process that runs
 // the kernels (kernels.cc). A stream does its work as late as it may, when something waits
@@ -11,6 +11,9 @@
 //   SWEEP_EMULATE_VERSION     version of the driver, 13000 if not set
 //   SWEEP_EMULATE_CAPABILITY  compute capability, 90 if not set
 //   SWEEP_EMULATE_EAGER       if set, streams do their work at once
+//   SWEEP_EMULATE_CUBLAS      versions of the stand-in cuBLAS that start, such as 12,11; all if not set
+//   SWEEP_EMULATE_SETTINGS    faults of single devices: settings.c lists them
+//   SWEEP_EMULATE_CONTROL     a file of such settings, which may come, change and go at any time
 #include "driver.h"
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -29,6 +32,20 @@ uint64_t capacity;
 __thread context *current;
 pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 int failed;
+
+int enter(void) {
+	if (!current || current->users == 0) return INVALID_CONTEXT;
+	if (failed) return failed;
+	setting *s = settings_of(current->device);
+	if (s->fail && !s->fail_after && !sticky[current->device]) sticky[current->device] = s->fail;
+	return sticky[current->device];
+}
+
+void relax(void) {
+	pthread_mutex_unlock(&mutex);
+	usleep(5000);
+	pthread_mutex_lock(&mutex);
+}
 
 void unlock(guard *g) { (void)g; pthread_mutex_unlock(&mutex); }
 
@@ -109,17 +126,17 @@ API int cuInit(unsigned flags) {
 API int cuDriverGetVersion(int *v) { *v = (int)number("SWEEP_EMULATE_VERSION", 13000); return OK; }
 API int cuDeviceGetCount(int *n) { LOCK; *n = devices; return devices < 0 ? NOT_INITIALIZED : OK; }
 API int cuDeviceGet(int *d, int i) { *d = i; return i >= 0 && i < devices ? OK : INVALID_DEVICE; }
-API int cuDeviceGetName(char *s, int n, int d) { (void)d; snprintf(s, (size_t)n, "emulated on the CPU"); return OK; }
-API int cuDeviceTotalMem_v2(size_t *n, int d) { (void)d; *n = capacity; return OK; }
+API int cuDeviceGetName(char *s, int n, int d) { LOCK; snprintf(s, (size_t)n, "%s", settings_of(d)->name); return OK; }
+API int cuDeviceTotalMem_v2(size_t *n, int d) { LOCK; *n = settings_of(d)->memory; return OK; }
 API int cuDeviceGetAttribute(int *v, int attribute, int d) {
-	(void)d;
+	LOCK;
 	switch (attribute) {
 	case 1: *v = 1024; return OK;       // threads of a block
 	case 8: *v = 48 << 10; return OK;   // bytes of shared memory of a block
 	case 10: *v = 32; return OK;        // threads of a warp
 	case 16: *v = 4; return OK;         // multiprocessors
-	case 75: *v = (int)number("SWEEP_EMULATE_CAPABILITY", 90) / 10; return OK;
-	case 76: *v = (int)number("SWEEP_EMULATE_CAPABILITY", 90) % 10; return OK;
+	case 75: *v = settings_of(d)->capability / 10; return OK;
+	case 76: *v = settings_of(d)->capability % 10; return OK;
 	case 97: *v = 227 << 10; return OK; // bytes of shared memory of a block whose kernel asks for more
 	}
 	return INVALID_VALUE;
@@ -128,6 +145,10 @@ API int cuDeviceGetAttribute(int *v, int attribute, int d) {
 API int cuDevicePrimaryCtxRetain(void **c, int d) {
 	LOCK;
 	if (d < 0 || d >= devices) return INVALID_DEVICE;
+	setting *s = settings_of(d);
+	if (s->fail && !s->fail_after) sticky[d] = s->fail;
+	if (sticky[d]) return sticky[d];
+	if (!free_on(d)) return OUT_OF_MEMORY; // a context takes some memory
 	contexts[d].users++;
 	*c = &contexts[d];
 	return OK;
@@ -149,8 +170,20 @@ static const struct { int code; const char *name, *text; } errors[] = {
 	{INVALID_HANDLE, "CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"},
 	{NOT_FOUND, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
 	{NOT_READY, "CUDA_ERROR_NOT_READY", "device not ready"},
+	{46, "CUDA_ERROR_DEVICE_UNAVAILABLE", "CUDA-capable device(s) is/are busy or unavailable"},
+	{214, "CUDA_ERROR_ECC_UNCORRECTABLE", "uncorrectable ECC error encountered"},
+	{700, "CUDA_ERROR_ILLEGAL_ADDRESS", "an illegal memory access was encountered"},
+	{714, "CUDA_ERROR_HARDWARE_STACK_ERROR", "hardware stack error"},
+	{716, "CUDA_ERROR_MISALIGNED_ADDRESS", "misaligned address"},
 	{LAUNCH_FAILED, "CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"},
+	{999, "CUDA_ERROR_UNKNOWN", "unknown error"},
 	{CAPTURE_UNSUPPORTED, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED", "operation not permitted when stream is capturing"},
+	{CAPTURE_INVALIDATED, "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED",
+		"operation failed due to a previous error during capture"},
+	{CAPTURE_IMPLICIT, "CUDA_ERROR_STREAM_CAPTURE_IMPLICIT",
+		"operation would make the legacy stream depend on a capturing blocking stream"},
+	{CAPTURE_WRONG_THREAD, "CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD",
+		"attempt to terminate a thread-local capture sequence from another thread"},
 	{CAPTURE_ISOLATION, "CUDA_ERROR_STREAM_CAPTURE_ISOLATION", "dependency created on uncaptured work in another stream"},
 };
 API int cuGetErrorName(int code, const char **s) {

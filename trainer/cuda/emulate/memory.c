@@ -25,21 +25,32 @@ static allocation *find(allocation *list, uint64_t at, uint64_t bytes) {
 int on_device(uint64_t address, uint64_t bytes) { return find(on[current->device], address, bytes) != 0; }
 int is_pinned(const void *p, uint64_t bytes) { return find(pinned, (uintptr_t)p, bytes) != 0; }
 
+uint64_t free_on(int device) {
+	setting *s = settings_of(device);
+	uint64_t busy = used[device] + s->taken;
+	return busy < s->memory ? s->memory - busy : 0;
+}
+
+void charge(int64_t bytes) { used[current->device] += (uint64_t)bytes; }
+
 API int cuMemGetInfo_v2(size_t *f, size_t *total) {
 	ENTER;
-	*f = capacity - used[current->device];
-	*total = capacity;
+	*f = free_on(current->device);
+	*total = settings_of(current->device)->memory;
 	return OK;
 }
 
 // cuMemAlloc takes the first gap between allocations that is large enough.
 API int cuMemAlloc_v2(uint64_t *p, size_t bytes) {
 	ENTER;
+	int r = unsafe_call();
+	if (r) return r;
 	if (bytes == 0) return INVALID_VALUE;
+	if (refused()) return OUT_OF_MEMORY;
 	uint64_t size = with_gap(bytes), at = first(current->device);
 	allocation **link = &on[current->device];
 	for (; *link && at + size > (*link)->at; link = &(*link)->next) at = (*link)->at + with_gap((*link)->bytes);
-	if (at + size > first(current->device) + capacity) return OUT_OF_MEMORY;
+	if (size > free_on(current->device) || at + size > first(current->device) + capacity) return OUT_OF_MEMORY;
 	allocation *a = malloc(sizeof *a);
 	*a = (allocation){at, bytes, *link};
 	*link = a;
@@ -52,7 +63,8 @@ API int cuMemAlloc_v2(uint64_t *p, size_t bytes) {
 
 API int cuMemFree_v2(uint64_t p) {
 	ENTER;
-	int r = finish_all();
+	int r = unsafe_call();
+	if (!r) r = finish_all();
 	if (r) return r;
 	for (allocation **link = &on[current->device]; *link; link = &(*link)->next) {
 		allocation *a = *link;
@@ -70,7 +82,10 @@ API int cuMemFree_v2(uint64_t p) {
 API int cuMemHostAlloc(void **p, size_t bytes, unsigned flags) {
 	(void)flags;
 	ENTER;
-	if (posix_memalign(p, 4096, bytes)) return OUT_OF_MEMORY;
+	int r = unsafe_call();
+	if (r) return r;
+	if (refused() || posix_memalign(p, 4096, bytes)) return OUT_OF_MEMORY;
+	charge(HANDLE_BYTES);
 	memset(*p, 0xFF, bytes);
 	allocation *a = malloc(sizeof *a);
 	*a = (allocation){(uintptr_t)*p, bytes, pinned};
@@ -80,12 +95,14 @@ API int cuMemHostAlloc(void **p, size_t bytes, unsigned flags) {
 
 API int cuMemFreeHost(void *p) {
 	ENTER;
-	int r = finish_all();
+	int r = unsafe_call();
+	if (!r) r = finish_all();
 	if (r) return r;
 	for (allocation **link = &pinned; *link; link = &(*link)->next) {
 		allocation *a = *link;
 		if (a->at != (uintptr_t)p) continue;
 		*link = a->next;
+		charge(-HANDLE_BYTES);
 		free(a);
 		free(p);
 		return OK;
@@ -94,7 +111,8 @@ API int cuMemFreeHost(void *p) {
 }
 
 static int copy(uint64_t to, uint64_t from, size_t n) {
-	int r = finish_blocking();
+	int r = wide_call(CAPTURE_IMPLICIT);
+	if (!r) r = finish_blocking();
 	if (!r) memmove((void *)to, (void *)from, n);
 	return r;
 }

@@ -10,19 +10,51 @@ struct stream {
 	uint64_t given, done;   // items
 	int blocking;           // the default stream waits for it
 	struct graph *capture;  // where work is recorded, or null
+	int mode, spoiled;      // of the capture: CU_STREAM_CAPTURE_MODE_…, and whether another call disturbed it
+	pthread_t thread;       // that began it
+	int device;
+	int busy;               // a thread does an item of it
 	stream *next;
 };
-static stream default_stream = {.last = &default_stream.first}, *streams = &default_stream;
+static stream defaults[MAX_DEVICES], *streams;
+
+// default_stream returns that of the current device.
+static stream *default_stream(void) {
+	stream *s = &defaults[current->device];
+	if (!s->last) *s = (stream){.last = &s->first, .device = current->device, .next = streams}, streams = s;
+	return s;
+}
+
+// A thread that captures in the mode thread-local spoils its capture with an unsafe call. One in the mode global is
+// spoiled by such calls of all threads.
+int unsafe_call(void) {
+	int r = OK;
+	for (stream *s = streams; s; s = s->next) {
+		int own = s->capture && pthread_equal(s->thread, pthread_self()) && s->mode != 2;
+		if (own || (s->capture && s->mode == 0)) s->spoiled = 1, r = CAPTURE_UNSUPPORTED;
+	}
+	return r;
+}
+
+// CUDA refuses to synchronise a context in which a stream captures. It refuses work on the default stream while a
+// stream captures that the default stream waits for. Here it is refused beside any capture: that is stricter.
+int wide_call(int error) {
+	int r = unsafe_call();
+	for (stream *s = streams; s; s = s->next)
+		if (s->capture && s->device == current->device) s->spoiled = 1, r = error;
+	return r;
+}
 
 static int finish(stream *s, uint64_t items);
 
-static int perform(work *w) {
+static int perform(stream *s, work *w) {
+	int r;
 	switch (w->kind) {
 	case COPY: memmove((void *)w->to, (void *)w->from, w->bytes); break;
 	case FILL:
 		for (uint64_t i = 0; i < w->bytes; i += w->width) memcpy((char *)w->to + i, &w->value, w->width);
 		break;
-	case KERNEL: return ask(&w->launch, 0);
+	case KERNEL: return (r = launched(s->device)) ? r : ask(&w->launch, 0);
 	case RECORD: clock_gettime(CLOCK_MONOTONIC, &w->event->when); break;
 	case WAIT: return finish(w->until, w->items);
 	}
@@ -31,10 +63,17 @@ static int perform(work *w) {
 
 // finish does the work of a stream until it has done so many items.
 static int finish(stream *s, uint64_t items) {
-	while (s->done < items && s->first) {
+	while (s->done < items) {
+		if (s->busy) {
+			relax();
+			continue;
+		}
 		work *w = s->first;
+		if (!w) break;
 		if (!(s->first = w->next)) s->last = &s->first;
-		int r = perform(w);
+		s->busy = 1;
+		int r = perform(s, w);
+		s->busy = 0;
 		free(w);
 		if (r) return r;
 		s->done++;
@@ -44,7 +83,7 @@ static int finish(stream *s, uint64_t items) {
 
 int finish_all(void) {
 	for (stream *s = streams; s; s = s->next) {
-		int r = finish(s, s->given);
+		int r = s->device == current->device ? finish(s, s->given) : OK;
 		if (r) return r;
 	}
 	return OK;
@@ -52,7 +91,8 @@ int finish_all(void) {
 
 int finish_blocking(void) {
 	for (stream *s = streams; s; s = s->next) {
-		int r = s->blocking || s == &default_stream ? finish(s, s->given) : OK;
+		int here = s->device == current->device;
+		int r = here && (s->blocking || s == &defaults[s->device]) ? finish(s, s->given) : OK;
 		if (r) return r;
 	}
 	return OK;
@@ -67,7 +107,11 @@ static void append(struct graph *g, const work *w) {
 }
 
 int enqueue(stream *s, work w) {
-	if (!s) s = &default_stream;
+	if (!s) {
+		int r = wide_call(CAPTURE_IMPLICIT);
+		if (r) return r;
+		s = default_stream();
+	}
 	if (s->capture) {
 		append(s->capture, &w);
 		return OK;
@@ -78,17 +122,24 @@ int enqueue(stream *s, work w) {
 	*s->last = copy;
 	s->last = &copy->next;
 	s->given++;
-	if (s == &default_stream) return finish_blocking();
+	if (s == &defaults[s->device]) return finish_blocking();
 	return getenv("SWEEP_EMULATE_EAGER") ? finish(s, s->given) : OK;
 }
 
 // ---- streams
 
-API int cuCtxSynchronize(void) { ENTER; return finish_all(); }
+API int cuCtxSynchronize(void) {
+	ENTER;
+	int r = wide_call(CAPTURE_UNSUPPORTED);
+	return r ? r : finish_all();
+}
 
 API int cuStreamCreate(stream **out, unsigned flags) {
 	ENTER;
+	if (refused()) return OUT_OF_MEMORY;
+	charge(HANDLE_BYTES);
 	stream *s = calloc(1, sizeof *s);
+	s->device = current->device;
 	s->last = &s->first;
 	s->blocking = !(flags & 1); // CU_STREAM_NON_BLOCKING
 	s->next = streams;
@@ -105,6 +156,7 @@ API int cuStreamDestroy_v2(stream *s) {
 	for (stream **link = &streams; *link; link = &(*link)->next)
 		if (*link == s) {
 			*link = s->next;
+			charge(-HANDLE_BYTES);
 			break;
 		}
 	return r;
@@ -131,13 +183,15 @@ API int cuStreamWaitEvent(stream *s, event *e, unsigned flags) {
 API int cuEventCreate(event **e, unsigned flags) {
 	(void)flags;
 	ENTER;
+	if (refused()) return OUT_OF_MEMORY;
+	charge(HANDLE_BYTES);
 	return (*e = calloc(1, sizeof **e)) ? OK : OUT_OF_MEMORY;
 }
-API int cuEventDestroy_v2(event *e) { ENTER; int r = finish_all(); free(e); return r; }
+API int cuEventDestroy_v2(event *e) { ENTER; int r = finish_all(); charge(-HANDLE_BYTES); free(e); return r; }
 
 API int cuEventRecord(event *e, stream *s) {
 	ENTER;
-	if (!s) s = &default_stream;
+	if (!s) s = default_stream();
 	if (s->capture) {
 		e->captured = s;
 		return OK;
@@ -199,22 +253,27 @@ static struct graph *new_graph(void) {
 }
 
 API int cuStreamBeginCapture_v2(stream *s, int mode) {
-	(void)mode;
 	ENTER;
 	if (!s || s->capture) return CAPTURE_UNSUPPORTED;
 	s->capture = new_graph();
+	s->mode = mode;
+	s->spoiled = 0;
+	s->thread = pthread_self();
 	return OK;
 }
 API int cuStreamEndCapture(stream *s, struct graph **g) {
 	ENTER;
 	if (!s->capture) return CAPTURE_INVALIDATED;
-	*g = s->capture;
+	if (s->mode != 2 && !pthread_equal(s->thread, pthread_self())) return CAPTURE_WRONG_THREAD;
+	*g = s->spoiled ? 0 : s->capture;
 	s->capture = 0;
-	return OK;
+	return s->spoiled ? CAPTURE_INVALIDATED : OK;
 }
 API int cuGraphInstantiateWithFlags(struct graph **out, struct graph *g, unsigned long long flags) {
 	(void)flags;
 	ENTER;
+	if (refused()) return OUT_OF_MEMORY;
+	charge(HANDLE_BYTES);
 	*out = new_graph();
 	for (work *w = g->first; w; w = w->next) append(*out, w);
 	return OK;
@@ -227,8 +286,7 @@ API int cuGraphLaunch(struct graph *g, stream *s) {
 	}
 	return OK;
 }
-API int cuGraphDestroy(struct graph *g) {
-	ENTER;
+static int destroy(struct graph *g) {
 	while (g->first) {
 		work *w = g->first;
 		g->first = w->next;
@@ -237,4 +295,10 @@ API int cuGraphDestroy(struct graph *g) {
 	free(g);
 	return OK;
 }
-API int cuGraphExecDestroy(struct graph *g) { return cuGraphDestroy(g); }
+API int cuGraphDestroy(struct graph *g) { ENTER; return g ? destroy(g) : INVALID_VALUE; }
+API int cuGraphExecDestroy(struct graph *g) {
+	ENTER;
+	if (!g) return INVALID_VALUE;
+	charge(-HANDLE_BYTES);
+	return destroy(g);
+}

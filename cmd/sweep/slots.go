@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"sync"
+
+	"go.temporal.io/sdk/worker"
+)
+
+// slots are the training slots of a worker. One whose attempt hangs for ever is set aside: no other attempt may have
+// it, since the hung one still uses its memory, and perhaps its device.
+type slots struct {
+	free chan struct{} // a token for each slot that nobody has
+	max  int
+
+	mu    sync.Mutex
+	left  int // slots that are not set aside
+	aside int // slots that are set aside once the SDK gives them back
+}
+
+func newSlots(n int) *slots {
+	s := &slots{free: make(chan struct{}, n), max: n, left: n}
+	for range n {
+		s.free <- struct{}{}
+	}
+	return s
+}
+
+// setAside keeps the slot of an attempt that hangs, and returns how many are left. The attempt has not returned yet.
+func (s *slots) setAside() (left int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.aside++
+	s.left--
+	return s.left
+}
+
+// ReserveSlot implements worker.SlotSupplier.
+func (s *slots) ReserveSlot(ctx context.Context, _ worker.SlotReservationInfo) (*worker.SlotPermit, error) {
+	select {
+	case <-s.free:
+		return &worker.SlotPermit{}, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// TryReserveSlot implements worker.SlotSupplier.
+func (s *slots) TryReserveSlot(worker.SlotReservationInfo) *worker.SlotPermit {
+	select {
+	case <-s.free:
+		return &worker.SlotPermit{}
+	default:
+		return nil
+	}
+}
+
+// MarkSlotUsed implements worker.SlotSupplier.
+func (s *slots) MarkSlotUsed(worker.SlotMarkUsedInfo) {}
+
+// ReleaseSlot implements worker.SlotSupplier. Which of the slots is kept back does not matter: as many are in use as
+// attempts run or hang.
+func (s *slots) ReleaseSlot(worker.SlotReleaseInfo) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.aside > 0 {
+		s.aside--
+		return
+	}
+	s.free <- struct{}{}
+}
+
+// MaxSlots implements worker.SlotSupplier.
+func (s *slots) MaxSlots() int { return s.max }
+
+// tuner returns the slots as the SDK wants to have them: it asks for suppliers of every kind, also where a worker does
+// nothing of the kind.
+func (s *slots) tuner() (worker.WorkerTuner, error) {
+	other, err := worker.NewFixedSizeSlotSupplier(2) // a workflow worker needs two
+	if err != nil {
+		return nil, err
+	}
+	return worker.NewCompositeTuner(worker.CompositeTunerOptions{
+		WorkflowSlotSupplier: other, ActivitySlotSupplier: s, LocalActivitySlotSupplier: other,
+		NexusSlotSupplier: other, SessionActivitySlotSupplier: other,
+	})
+}
