@@ -162,13 +162,11 @@ func startOrJoin(ctx context.Context, env *environment, o runOptions, device tra
 
 // join connects to the server that another process runs on the state directory.
 func join(ctx context.Context, env *environment, dir string, to local.Info) (*server, error) {
-	named := connection{address: to.HostPort, namespace: to.Namespace}
-	srv, err := named.dial(ctx, dir, nil)
+	srv, err := dialEmbedded(ctx, dir, to, "", nil)
 	if err != nil {
 		return nil, err
 	}
 	fmt.Fprintf(env.errOut, "joining the server of process %d at %s\n", to.PID, addresses(to.HostPort, to.UIURL))
-	srv.uiURL = to.UIURL
 	srv.alive = func() bool {
 		now, ok, err := local.Running(dir)
 		return err != nil || ok && now.PID == to.PID

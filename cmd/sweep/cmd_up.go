@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 )
@@ -39,6 +41,16 @@ are not there while other workers have them, it says so and serves on without tr
 	return c
 }
 
+// shellWord quotes a text for a shell if it has to be.
+func shellWord(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+:@%", r)
+	}) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
 // runUp is the verb up. It returns when ctx is canceled.
 func runUp(ctx context.Context, env *environment, o upOptions) error {
 	store, err := openStore(ctx, o.location.storeURL())
@@ -55,6 +67,8 @@ func runUp(ctx context.Context, env *environment, o upOptions) error {
 	}
 	fmt.Fprintf(env.errOut, "Temporal server at %s\nstore %s, %d slots; submit with: sweep submit grid.yaml\n",
 		k.addresses(), o.location.storeURL(), device.slots)
+	fmt.Fprintf(env.errOut, "for the temporal command and other programs: export TEMPORAL_CONFIG_FILE=%s\n",
+		shellWord(k.embedded.Profile))
 	go k.retireIfUnfit(ctx, env)
 	say := func(line string) { fmt.Fprintln(env.errOut, line) }
 	watchRoom(ctx, newRoomWatch(k.folders, say), func() { k.workers.hung.say(say) })

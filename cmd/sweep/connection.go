@@ -3,9 +3,11 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 
 	"github.com/spf13/pflag"
 	"go.temporal.io/sdk/client"
@@ -54,36 +56,80 @@ var errNoServer = errors.New("there is no Temporal server: none runs on this sta
 
 // dial connects. dir is the state directory; log may be nil.
 func (c *connection) dial(ctx context.Context, dir string, log *slog.Logger) (*server, error) {
-	opts, err := envconfig.LoadDefaultClientOptions()
+	// A file that sweep up has written only says which state directory is meant, if none runs on dir.
+	profileDir, isOurs := local.ProfileDir(os.Getenv("TEMPORAL_CONFIG_FILE"))
+	opts, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{DisableFile: isOurs})
 	if err != nil {
 		return nil, inputError{fmt.Errorf("configuration of Temporal: %w", err)}
 	}
-	uiURL := ""
-	info, ok, err := local.Running(dir)
-	switch {
-	case c.address != "":
-		opts.HostPort = c.address
-	case opts.HostPort != "": // from the environment
-	case err != nil:
-		return nil, err
-	case !ok || info.HostPort == "":
-		return nil, errNoServer
-	default:
-		opts.HostPort, opts.Namespace, uiURL = info.HostPort, info.Namespace, info.UIURL
+	info, running, err := local.Running(dir)
+	if isOurs && !running && err == nil {
+		info, running, err = local.Running(profileDir)
+		dir = profileDir
 	}
-	if c.namespace != "" {
-		opts.Namespace = c.namespace
+	running = running && info.HostPort != ""
+	opts.HostPort = cmp.Or(c.address, opts.HostPort)
+	opts.Namespace = cmp.Or(c.namespace, opts.Namespace)
+	switch {
+	case opts.HostPort == "" && err != nil:
+		return nil, err
+	case opts.HostPort == "" && !running:
+		return nil, errNoServer
+	case opts.HostPort == "":
+		return dialEmbedded(ctx, dir, info, c.namespace, log)
+	case running && info.At(opts.HostPort):
+		srv, err := dialNamed(ctx, opts, &info, log)
+		if err == nil {
+			srv.folders = []folder{newFolder(dir, true, false)}
+		}
+		return srv, err
+	}
+	return dialNamed(ctx, opts, nil, log)
+}
+
+// dialEmbedded connects to the server that runs on a state directory. namespace may be empty.
+func dialEmbedded(ctx context.Context, dir string, info local.Info, namespace string, log *slog.Logger) (
+	*server, error) {
+
+	keys, err := info.ClientTLS()
+	if err != nil {
+		return nil, err
+	}
+	srv, err := dialNamed(ctx, embeddedOptions(info.HostPort, cmp.Or(namespace, info.Namespace), keys), nil, log)
+	if err != nil {
+		return nil, err
+	}
+	srv.uiURL, srv.folders = info.UIURL, []folder{newFolder(dir, true, false)}
+	return srv, nil
+}
+
+// embeddedOptions are those of a connection to an embedded server.
+func embeddedOptions(hostPort, namespace string, keys *tls.Config) client.Options {
+	return client.Options{
+		HostPort: hostPort, Namespace: namespace, ConnectionOptions: client.ConnectionOptions{TLS: keys},
+	}
+}
+
+// dialNamed connects to a server at an address. If it is an embedded one, as is says, its keys are used, unless the
+// user has settings of TLS.
+func dialNamed(ctx context.Context, opts client.Options, is *local.Info, log *slog.Logger) (*server, error) {
+	if to := &opts.ConnectionOptions; is != nil && to.TLS == nil && !to.TLSDisabled {
+		keys, err := is.ClientTLS()
+		if err != nil {
+			return nil, err
+		}
+		to.TLS = keys
 	}
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	srv, err := connect(ctx, opts, log)
 	if err != nil {
-		return nil, fmt.Errorf("connect to Temporal at %s: %w", opts.HostPort, err)
-	}
-	srv.uiURL = uiURL
-	if ok && info.HostPort == opts.HostPort {
-		srv.folders = []folder{newFolder(dir, true, false)}
+		err = fmt.Errorf("connect to Temporal at %s: %w", opts.HostPort, err)
+		if hint := tlsHint(ctx, opts); hint != "" {
+			err = fmt.Errorf("%w; %s", err, hint)
+		}
+		return nil, err
 	}
 	return srv, nil
 }

@@ -39,7 +39,7 @@ func serve(t *testing.T, dir string) *server {
 			t.Error(err)
 		}
 	})
-	to := client.Options{HostPort: s.HostPort, Namespace: local.DefaultNamespace}
+	to := embeddedOptions(s.HostPort, local.DefaultNamespace, s.TLS)
 	srv, err := connect(t.Context(), to, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"go.temporal.io/sdk/client"
-
 	"github.com/topksweep/sweep/deploy/local"
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/storage/disk"
@@ -63,13 +61,14 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 	if k.embedded, err = local.Start(ctx, opts); err != nil {
 		return nil, explain(k.folders, err)
 	}
+	noteOpenDir(env, at.dir)
 	for _, why := range k.embedded.LeftOut {
 		fmt.Fprintf(env.errOut, "note: sweeps go without a %v\n", why)
 	}
 	// Training keeps every core busy. The server in the same process gets
 	// scheduler slots of its own, so that no heartbeat queues behind a step.
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
-	k.server, err = connect(ctx, client.Options{HostPort: k.embedded.HostPort, Namespace: local.DefaultNamespace}, log)
+	k.server, err = connect(ctx, embeddedOptions(k.embedded.HostPort, local.DefaultNamespace, k.embedded.TLS), log)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the server just started: %w", err)
 	}

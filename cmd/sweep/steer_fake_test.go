@@ -132,7 +132,9 @@ func startSteered(t *testing.T, dir string) (*steered, client.Client) {
 		}
 	})
 	quiet := sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))
-	c, err := client.DialContext(t.Context(), client.Options{HostPort: server.HostPort, Logger: quiet})
+	c, err := client.DialContext(t.Context(), client.Options{
+		HostPort: server.HostPort, Logger: quiet, ConnectionOptions: client.ConnectionOptions{TLS: server.TLS},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

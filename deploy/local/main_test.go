@@ -47,7 +47,10 @@ func start(t *testing.T, dir string, change func(*Options)) *Server {
 // dial connects to a server. The connection is closed at the end of the test.
 func dial(t *testing.T, s *Server, namespace string) client.Client {
 	t.Helper()
-	c, err := client.DialContext(t.Context(), client.Options{HostPort: s.HostPort, Namespace: namespace, Logger: silent()})
+	c, err := client.DialContext(t.Context(), client.Options{
+		HostPort: s.HostPort, Namespace: namespace, Logger: silent(),
+		ConnectionOptions: client.ConnectionOptions{TLS: s.TLS},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -109,6 +110,13 @@ func (o Options) withDefaults() (Options, error) {
 type Server struct {
 	HostPort string // HOST:PORT of gRPC, for Temporal clients and workers
 	UIURL    string // URL of the Web UI; empty if there is none
+
+	// TLS has the keys of clients: the server takes none without.
+	TLS *tls.Config
+
+	// Profile is a file of Temporal's own format that says how to connect. Programs with
+	// Temporal's SDKs, and the temporal command, read the file that TEMPORAL_CONFIG_FILE names.
+	Profile string
 
 	// LeftOut says which of Options.SearchAttributes the namespace lacks, and why: it has
 	// no room for one more of that type, or it has the name with another type.

@@ -23,6 +23,9 @@ type Info struct {
 	UIURL     string    `json:"ui_url,omitempty"`    // empty if there is no Web UI
 	Namespace string    `json:"namespace"`
 	Started   time.Time `json:"started"`
+	TLS       bool      `json:"tls,omitempty"` // it takes only clients with its keys: see ClientTLS
+
+	dir string // where the keys are
 }
 
 // Running returns the Info of the server that runs on dir, in this process or another. It
@@ -56,7 +59,7 @@ func readInfo(dir string) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	var info Info
+	info := Info{dir: dir}
 	if err := json.Unmarshal(b, &info); err != nil {
 		return Info{}, fmt.Errorf("read %s: %w", name, err)
 	}

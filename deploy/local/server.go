@@ -57,7 +57,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 			port = int(a.Port())
 		}
 	}
-	info := Info{PID: os.Getpid(), Namespace: o.Namespace, Started: time.Now()}
+	info := Info{PID: os.Getpid(), Namespace: o.Namespace, Started: time.Now(), TLS: true, dir: o.Dir}
 	if err := writeInfo(o.Dir, info); err != nil { // the addresses follow when they are known
 		return nil, err
 	}
@@ -73,6 +73,13 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 			return nil, err
 		}
 		undo.add(func() error { uiListener.Close(); return nil }) // the UI may have closed it already
+	}
+	if err := prepareKeys(o.Dir, time.Now()); err != nil {
+		return nil, err
+	}
+	forClients, err := clientTLS(o.Dir)
+	if err != nil {
+		return nil, err
 	}
 	file := filepath.Join(o.Dir, dbName)
 	if err := prepareDatabase(ctx, file); err != nil {
@@ -92,12 +99,15 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	undo.add(stop)
 	info.HostPort = addr
 	if uiListener != nil {
-		stop, err := startWebUI(ctx, uiListener, addr, o.Namespace, log)
+		stop, err := startWebUI(ctx, uiListener, addr, o.Namespace, webUIKeys(o.Dir), log)
 		if err != nil {
 			return nil, err
 		}
 		undo.add(stop)
 		info.UIURL = "http://" + uiListener.Addr().String()
+	}
+	if err := writeProfile(info); err != nil {
+		return nil, err
 	}
 	if err := writeInfo(o.Dir, info); err != nil {
 		return nil, err
@@ -106,7 +116,8 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 		return writeInfo(o.Dir, Info{PID: info.PID, Namespace: info.Namespace, Started: info.Started})
 	})
 	return &Server{
-		HostPort: info.HostPort, UIURL: info.UIURL, LeftOut: leftOut, stop: sync.OnceValue(undo.close),
+		HostPort: info.HostPort, UIURL: info.UIURL, TLS: forClients, Profile: filepath.Join(o.Dir, profileName),
+		LeftOut: leftOut, stop: sync.OnceValue(undo.close),
 	}, nil
 }
 

@@ -18,6 +18,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	uiconfig "github.com/temporalio/ui-server/v2/server/config"
 )
 
 // The directory's name has all characters that need escapes in a database URI.
@@ -55,8 +57,12 @@ func TestStartStopStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if st, err := e.Info(); err != nil || st.Mode().Perm() != 0o600 {
-			t.Errorf("%s: %v, %v; want mode 0600", e.Name(), st.Mode(), err)
+		want := os.FileMode(0o600)
+		if e.IsDir() { // the keys
+			want = os.ModeDir | 0o700
+		}
+		if st, err := e.Info(); err != nil || st.Mode() != want {
+			t.Errorf("%s: %v, %v; want mode %v", e.Name(), st.Mode(), err, want)
 		}
 		if e.Name() == infoName {
 			t.Errorf("%s is left after Stop", infoName)
@@ -274,7 +280,14 @@ func TestFatalEndsOnlyTheGoroutine(t *testing.T) {
 	}
 	var logged bytes.Buffer
 	user := slog.New(slog.NewTextHandler(&logged, nil))
-	_, err = launch(temporalConfig(sqlConfig(file), p), p, true, slog.New(slog.DiscardHandler), user)
+	if err := prepareKeys(dir, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := tlsOf(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = launch(temporalConfig(sqlConfig(file), p), p, keys, true, slog.New(slog.DiscardHandler), user)
 	var fatal *fatalError
 	if !errors.As(err, &fatal) || !strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("launch = %v; want a fatalError about the address", err)
@@ -292,7 +305,8 @@ func TestWebUIEndsWithItsContext(t *testing.T) {
 	defer l.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := startWebUI(ctx, l, hostPort(1), DefaultNamespace, slog.New(slog.DiscardHandler)); err == nil {
+	log := slog.New(slog.DiscardHandler)
+	if _, err := startWebUI(ctx, l, hostPort(1), DefaultNamespace, uiconfig.TLS{}, log); err == nil {
 		t.Error("it started although its context had ended")
 	}
 	noGoroutine(t)

@@ -22,7 +22,7 @@ import (
 // a port that the kernel has just given out, and a reverse proxy serves l, which is open
 // already.
 func startWebUI(
-	ctx context.Context, l net.Listener, grpcAddr, namespace string, log *slog.Logger,
+	ctx context.Context, l net.Listener, grpcAddr, namespace string, keys uiconfig.TLS, log *slog.Logger,
 ) (stop func() error, err error) {
 	private, err := net.Listen("tcp", hostPort(0))
 	if err != nil {
@@ -35,6 +35,7 @@ func startWebUI(
 			Host:                loopback, // empty would mean every interface
 			Port:                port,
 			TemporalGRPCAddress: grpcAddr,
+			TLS:                 keys,
 			EnableUI:            true,
 			DefaultNamespace:    namespace,
 			HideLogs:            true,
@@ -89,6 +90,14 @@ func startWebUI(
 		transport.CloseIdleConnections()
 		return err
 	}, nil
+}
+
+// webUIKeys are the keys with which the UI connects to the server on dir.
+func webUIKeys(dir string) uiconfig.TLS {
+	return uiconfig.TLS{
+		CaFile: keyFile(dir, caFile), CertFile: keyFile(dir, clientCert), KeyFile: keyFile(dir, clientKey),
+		ServerName: serverName, EnableHostVerification: true,
+	}
 }
 
 // awaitListening waits until addr accepts connections.

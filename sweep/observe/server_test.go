@@ -49,7 +49,9 @@ func startServer(t *testing.T, attributes map[string]enums.IndexedValueType) cli
 		}
 	})
 	quiet := sdklog.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))
-	c, err := client.DialContext(t.Context(), client.Options{HostPort: s.HostPort, Logger: quiet})
+	c, err := client.DialContext(t.Context(), client.Options{
+		HostPort: s.HostPort, Logger: quiet, ConnectionOptions: client.ConnectionOptions{TLS: s.TLS},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
