@@ -41,7 +41,7 @@ are not there while other workers have them, it says so and serves on without tr
 
 // runUp is the verb up. It returns when ctx is canceled.
 func runUp(ctx context.Context, env *environment, o upOptions) error {
-	store, err := openStore(ctx, o.location.storeURL())
+	store, err := o.location.openStore(ctx)
 	if err != nil {
 		return err
 	}

@@ -24,10 +24,13 @@ type stack struct {
 	server   *server
 	workers  *workers
 	report   *page.Server // nil without the live report
-	log      *os.File
+	log      *local.LogFile
 	folders  []folder                                // that it writes to
 	prefer   func(ctx context.Context, sweep string) // server.prefer
 }
+
+// workerLog is the file of the state directory that the worker of a stack logs to.
+const workerLog = "worker.log"
 
 // serverMemory is what the embedded server takes beside the runs, in bytes.
 const serverMemory = 256 << 20
@@ -49,13 +52,11 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 		return nil, err
 	}
 	// The worker's own log stays out of the progress on the terminal.
-	log := slog.New(slog.DiscardHandler)
-	k.log, err = os.OpenFile(filepath.Join(at.dir, "worker.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		fmt.Fprintf(env.errOut, "note: the worker has no log: %v\n", err)
-	} else {
-		log = slog.New(slog.NewTextHandler(k.log, nil))
+	k.log = local.NewLogFile(filepath.Join(at.dir, workerLog), local.LogLimit)
+	if _, err := k.log.Write(nil); err != nil {
+		fmt.Fprintf(env.errOut, "note: the worker has no log for now: %v\n", err)
 	}
+	log := slog.New(slog.NewTextHandler(k.log, nil))
 	opts := local.Options{Dir: at.dir, GRPCPort: o.grpcPort, UIPort: o.uiPort, SearchAttributes: searchAttributes()}
 	if o.noUI {
 		opts.UIPort = -1
