@@ -27,6 +27,8 @@ type stack struct {
 	log      *local.LogFile
 	folders  []folder                                // that it writes to
 	prefer   func(ctx context.Context, sweep string) // server.prefer
+
+	stopKeeper func() // nil if none has begun
 }
 
 // workerLog is the file of the state directory that the worker of a stack logs to.
@@ -83,6 +85,7 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 		return k, err
 	}
 	k.workers.activities.LimitMemory(serverMemory)
+	k.stopKeeper = startKeeper(store, at, device.keep, log)
 	if o.report.off {
 		return k, nil
 	}
@@ -97,6 +100,9 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 func (k *stack) stop() {
 	if k.report != nil {
 		k.report.Close()
+	}
+	if k.stopKeeper != nil {
+		k.stopKeeper()
 	}
 	if k.server != nil && serverFull(k.folders) {
 		k.server.close()

@@ -19,7 +19,9 @@ import (
 	"github.com/topksweep/sweep/storage/dir"
 )
 
-func init() { roles["first"], roles["second"], roles["stranger"] = firstOfGroup, secondOfGroup, stranger }
+func init() {
+	roles["first"], roles["second"], roles["stranger"] = firstOfGroup, secondOfGroup, stranger
+}
 
 // TestGroup has two users of one group use a store one after the other, as processes of
 // theirs. The second may replace, remove and go on with all that the first left there. Who is
