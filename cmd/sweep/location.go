@@ -9,8 +9,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/storage/dir"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 )
@@ -32,19 +30,6 @@ func (l *location) storeURL() string {
 		return l.store
 	}
 	return filepath.Join(l.dir, "store")
-}
-
-// openStore opens the store to write to (openStore). In the state directory it is this user's
-// alone: there is also the server's database. The umask decides on one elsewhere.
-func (l *location) openStore(ctx context.Context) (storage.Store, error) {
-	if l.store != "" {
-		return openStore(ctx, l.store)
-	}
-	path, err := folderOf(l.storeURL())
-	if err != nil {
-		return nil, err
-	}
-	return dir.OpenPrivate(path)
 }
 
 // defaultDir is $SWEEP_DIR or the user's data directory.

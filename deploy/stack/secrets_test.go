@@ -128,7 +128,7 @@ func TestWorkersUser(t *testing.T) {
 	server := s.startMinIO(t)
 	t.Run("Store", func(t *testing.T) {
 		storagetest.Run(t, func(t *testing.T) storage.Store {
-			return s.open(t, server, "store/"+strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name())))
+			return s.open(t, server, "store/"+strings.ReplaceAll(t.Name(), "/", "-"))
 		})
 	})
 	endpoint := strings.TrimPrefix(server.Endpoint, "http://")
@@ -170,9 +170,11 @@ func TestWorkersUser(t *testing.T) {
 		"list another bucket":     list,
 		"read in another bucket":  get,
 		"write to another bucket": func(m *client.Client) error { return put(m, "other") },
-		"create a bucket":         func(m *client.Client) error { return m.MakeBucket(ctx, "third", client.MakeBucketOptions{}) },
-		"remove its bucket":       func(m *client.Client) error { return m.RemoveBucket(ctx, bucket) },
-		"open its bucket to all":  func(m *client.Client) error { return m.SetBucketPolicy(ctx, bucket, openToAll) },
+		"create a bucket": func(m *client.Client) error {
+			return m.MakeBucket(ctx, "third", client.MakeBucketOptions{})
+		},
+		"remove its bucket":      func(m *client.Client) error { return m.RemoveBucket(ctx, bucket) },
+		"open its bucket to all": func(m *client.Client) error { return m.SetBucketPolicy(ctx, bucket, openToAll) },
 		"remove in another bucket": func(m *client.Client) error {
 			return m.RemoveObject(ctx, "other", "secret", client.RemoveObjectOptions{})
 		},
@@ -203,13 +205,15 @@ const openToAll = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "
 // noAdministrator has the workers' user try what only the administrator may, who can.
 func (s secrets) noAdministrator(t *testing.T, server *miniotest.Server) {
 	t.Helper()
-	worker, err := credentials.NewFileAWSCredentials(s.file("store/credentials"), "").GetWithContext(&credentials.CredContext{})
+	of := credentials.NewFileAWSCredentials(s.file("store/credentials"), "")
+	worker, err := of.GetWithContext(&credentials.CredContext{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	mc := func(user, password string, args ...string) (string, error) {
 		cmd := exec.Command(miniotest.FindClient(t), append([]string{"--config-dir", t.TempDir()}, args...)...)
-		cmd.Env = environment("MC_HOST_store=http://" + user + ":" + password + "@" + strings.TrimPrefix(server.Endpoint, "http://"))
+		endpoint := strings.Replace(server.Endpoint, "//", "//"+user+":"+password+"@", 1)
+		cmd.Env = environment("MC_HOST_store=" + endpoint)
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
