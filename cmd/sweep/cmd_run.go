@@ -92,7 +92,7 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	store, err := openStore(ctx, o.location.storeURL())
+	store, err := o.location.openStore(ctx)
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ func runSubmit(ctx context.Context, env *environment, o submitOptions) error {
 	if err != nil {
 		return err
 	}
-	store, err := openStore(ctx, o.storeURL())
+	store, err := o.openStore(ctx)
 	if err != nil {
 		return err
 	}

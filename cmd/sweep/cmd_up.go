@@ -53,7 +53,7 @@ func shellWord(s string) string {
 
 // runUp is the verb up. It returns when ctx is canceled.
 func runUp(ctx context.Context, env *environment, o upOptions) error {
-	store, err := openStore(ctx, o.location.storeURL())
+	store, err := o.location.openStore(ctx)
 	if err != nil {
 		return err
 	}

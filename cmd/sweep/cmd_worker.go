@@ -39,7 +39,7 @@ one in which a run hangs for ever.`,
 
 // runWorker is the verb worker. It returns when ctx is canceled, or when the worker is of no use.
 func runWorker(ctx context.Context, env *environment, o workerOptions) error {
-	store, err := openStore(ctx, o.location.storeURL())
+	store, err := o.location.openStore(ctx)
 	if err != nil {
 		return err
 	}
@@ -58,6 +58,7 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 		return err
 	}
 	workers.activities.LimitMemory(0)
+	defer startKeeper(store, o.location, device.keep, log)()
 	fmt.Fprintf(env.errOut, "worker with %d slots on %s, store %s\n",
 		device.slots, device.backend.Name(), o.location.storeURL())
 	select {

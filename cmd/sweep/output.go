@@ -99,13 +99,13 @@ func writeWhole(path string, content []byte) error {
 		path = real
 	}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		if err := os.WriteFile(path, content, 0o644); err != nil {
+		if err := os.WriteFile(path, content, 0o666); err != nil {
 			return fmt.Errorf("--out: %w", err)
 		}
 		return nil
 	}
 	part := path + ".part"
-	err := os.WriteFile(part, content, 0o644)
+	err := os.WriteFile(part, content, 0o666)
 	if err == nil {
 		err = os.Rename(part, path)
 	}

@@ -22,10 +22,15 @@ type stack struct {
 	server   *server
 	workers  *workers
 	report   *page.Server // nil without the live report
-	log      *os.File
+	log      *local.LogFile
 	folders  []folder                                // that it writes to
 	prefer   func(ctx context.Context, sweep string) // server.prefer
+
+	stopKeeper func() // nil if none has begun
 }
+
+// workerLog is the file of the state directory that the worker of a stack logs to.
+const workerLog = "worker.log"
 
 // serverMemory is what the embedded server takes beside the runs, in bytes.
 const serverMemory = 256 << 20
@@ -47,13 +52,11 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 		return nil, err
 	}
 	// The worker's own log stays out of the progress on the terminal.
-	log := slog.New(slog.DiscardHandler)
-	k.log, err = os.OpenFile(filepath.Join(at.dir, "worker.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		fmt.Fprintf(env.errOut, "note: the worker has no log: %v\n", err)
-	} else {
-		log = slog.New(slog.NewTextHandler(k.log, nil))
+	k.log = local.NewLogFile(filepath.Join(at.dir, workerLog), local.LogLimit)
+	if _, err := k.log.Write(nil); err != nil {
+		fmt.Fprintf(env.errOut, "note: the worker has no log for now: %v\n", err)
 	}
+	log := slog.New(slog.NewTextHandler(k.log, nil))
 	opts := local.Options{Dir: at.dir, GRPCPort: o.grpcPort, UIPort: o.uiPort, SearchAttributes: searchAttributes()}
 	if o.noUI {
 		opts.UIPort = -1
@@ -81,6 +84,7 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 		return k, err
 	}
 	k.workers.activities.LimitMemory(serverMemory)
+	k.stopKeeper = startKeeper(store, at, device.keep, log)
 	if o.report.off {
 		return k, nil
 	}
@@ -95,6 +99,9 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 func (k *stack) stop() {
 	if k.report != nil {
 		k.report.Close()
+	}
+	if k.stopKeeper != nil {
+		k.stopKeeper()
 	}
 	if k.server != nil && serverFull(k.folders) {
 		k.server.close()

@@ -31,6 +31,19 @@ func openStore(ctx context.Context, url string) (storage.Store, error) {
 	return writableStore(ctx, url)
 }
 
+// openStore opens the store to write to (openStore). In the state directory it is this user's
+// alone: there is also the server's database. The umask decides on one elsewhere.
+func (l *location) openStore(ctx context.Context) (storage.Store, error) {
+	if l.store != "" {
+		return openStore(ctx, l.store)
+	}
+	path, err := folderOf(l.storeURL())
+	if err != nil {
+		return nil, err
+	}
+	return dir.OpenPrivate(path)
+}
+
 // writableStore is openStore for a store that must be there. A bucket that refuses
 // writes, or whose server ignores conditions, is an error here, before anything is
 // trained.

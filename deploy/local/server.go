@@ -17,10 +17,7 @@ import (
 	"time"
 )
 
-const (
-	logName  = "temporal.log"
-	logLimit = 8 << 20 // bytes of each of the two files
-)
+const logName = "temporal.log"
 
 // Start runs a server on o.Dir and returns when it answers, which takes about a second.
 // The server goes on with the workflows that it finds there, also after a kill -9. When
@@ -63,7 +60,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	undo.add(func() error { return removeIfThere(filepath.Join(o.Dir, infoName)) })
 
-	logFile := newLogFile(filepath.Join(o.Dir, logName), logLimit)
+	logFile := NewLogFile(filepath.Join(o.Dir, logName), LogLimit)
 	undo.add(logFile.Close)
 	log := slog.New(slog.NewTextHandler(logFile, &slog.HandlerOptions{Level: slog.LevelWarn}))
 

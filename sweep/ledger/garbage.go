@@ -62,39 +62,22 @@ type GarbageFolder struct {
 // since nobody knows what that one refers to. A run whose result is damaged keeps its
 // checkpoints.
 func (l *Ledger) CollectGarbage(ctx context.Context, before time.Time, dryRun bool) (Garbage, error) {
-	g := &collector{
-		ledger: l, store: l.store, before: before, dryRun: dryRun,
-		need: map[string]int{}, folders: map[string][]string{}, headers: map[string][sha256.Size]byte{},
-		runs: map[string][]string{}, inits: map[string]bool{},
-	}
+	g := newCollector(l, before, dryRun)
 	out := Garbage{Folders: []GarbageFolder{}, DryRun: dryRun}
 	// Folders are listed before plans: what has come in since is in neither list.
 	folders, err := storage.Folders(ctx, l.store)
 	if err != nil {
 		return out, err
 	}
-	for _, f := range folders {
-		g.need[f.Name] = unplanned
-		t := plan.TrajectoryOf(f.Name)
-		g.folders[t] = append(g.folders[t], f.Name)
-	}
 	inits, err := l.store.List(ctx, initsPrefix)
 	if err != nil {
 		return out, err
 	}
-	if err := g.readPlans(ctx); err != nil {
+	if err := g.look(ctx, folders, eachAtOnce); err != nil {
 		return out, err
-	}
-	if err := each(ctx, folders, g.checkManifests); err != nil {
-		return out, err
-	}
-	if !dryRun { // checking took a while, and plans may have been stored since
-		if err := g.readPlans(ctx); err != nil {
-			return out, err
-		}
 	}
 	var mu sync.Mutex
-	err = each(ctx, folders, func(ctx context.Context, f storage.Folder) error {
+	err = each(ctx, folders, eachAtOnce, func(ctx context.Context, f storage.Folder) error {
 		found, err := g.collect(ctx, f)
 		if found.Objects > 0 {
 			mu.Lock()
@@ -132,6 +115,31 @@ type collector struct {
 	need    map[string]int               // by folder: checkpoints to keep, or unplanned or finished
 	runs    map[string][]string          // by folder: the runs with a result that needed it
 	inits   map[string]bool              // hashes of the models that cells of a plan begin from
+}
+
+func newCollector(l *Ledger, before time.Time, dryRun bool) *collector {
+	return &collector{
+		ledger: l, store: l.store, before: before, dryRun: dryRun,
+		need: map[string]int{}, folders: map[string][]string{}, headers: map[string][sha256.Size]byte{},
+		runs: map[string][]string{}, inits: map[string]bool{},
+	}
+}
+
+// look works out what folders are needed for, which were listed before. It reads the manifests of atOnce of them at the
+// same time.
+func (g *collector) look(ctx context.Context, folders []storage.Folder, atOnce int) error {
+	for _, f := range folders {
+		g.need[f.Name] = unplanned
+		t := plan.TrajectoryOf(f.Name)
+		g.folders[t] = append(g.folders[t], f.Name)
+	}
+	if err := g.readPlans(ctx); err != nil {
+		return err
+	}
+	if err := each(ctx, folders, atOnce, g.checkManifests); err != nil || g.dryRun {
+		return err
+	}
+	return g.readPlans(ctx) // checking took a while, and plans may have been stored since
 }
 
 // readPlans notes what the plans need that were not read before, or that have
@@ -317,16 +325,18 @@ func (g *collector) collect(ctx context.Context, f storage.Folder) (GarbageFolde
 	return found, err
 }
 
-// eachAtOnce is how many folders are looked at at the same time.
+// eachAtOnce is how many folders are looked at at the same time where somebody waits for it.
 const eachAtOnce = 8
 
-// each calls do for all folders, some at a time, until one of them fails.
-func each(ctx context.Context, folders []storage.Folder, do func(context.Context, storage.Folder) error) error {
+// each calls do for all folders, atOnce at a time, until one of them fails.
+func each(
+	ctx context.Context, folders []storage.Folder, atOnce int, do func(context.Context, storage.Folder) error,
+) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	next := make(chan storage.Folder)
 	var wg sync.WaitGroup
-	for range eachAtOnce {
+	for range atOnce {
 		wg.Go(func() {
 			for f := range next {
 				if ctx.Err() != nil {
