@@ -35,7 +35,8 @@ type watcher struct {
 
 	noServer, noWorker, noSlot, paused, held progress.Outage
 
-	room *roomWatch
+	room     *roomWatch
+	forecast forecaster
 
 	isPaused bool // as the workflow told last
 
@@ -51,7 +52,7 @@ func watch(ctx context.Context, env *environment, srv *server, l *ledger.Ledger,
 	observation, error) {
 
 	w := &watcher{
-		server: srv, ledger: l, header: header,
+		server: srv, ledger: l, header: header, forecast: forecaster{ledger: l, id: header.ID},
 		view: progress.NewView(env.terminal(), header, newLabels(ctx, l, header)),
 		noServer: progress.Outage{
 			Began: fmt.Sprintf("the server does not answer; waiting for it, up to %v", serverTimeout),
@@ -110,6 +111,9 @@ func (w *watcher) poll(ctx context.Context) (ended bool, err error) {
 		return false, err
 	}
 	w.last = now
+	if now.queryErr == nil {
+		now.Forecast = w.forecast.look(ctx, now)
+	}
 	w.view.Show(now.Snapshot)
 	w.updateWaits(now)
 	if !now.ended() {

@@ -19,6 +19,7 @@ type Activity struct {
 	Type string // such as protocol.ActivityTrain
 	protocol.LiveStage
 
+	From     int64               // the step at which its stage begins; 0 if its ID does not say that
 	Beat     *protocol.Heartbeat // the newest, maybe of the attempt before; nil for none
 	Fresh    bool                // Beat is of this attempt
 	Started  bool                // a worker has it
@@ -77,6 +78,7 @@ func (a *Activity) nameCells(p *workflow.PendingActivityInfo) {
 		id.cell = -1
 	}
 	a.Cell, a.Cells, a.Label, a.Step, a.Steps = id.cell, id.cells, short(id.label, maxLabel), id.from, id.to
+	a.From = id.from
 	var beat protocol.Heartbeat
 	if p.GetHeartbeatDetails() == nil ||
 		converter.GetDefaultDataConverter().FromPayloads(p.GetHeartbeatDetails(), &beat) != nil ||
