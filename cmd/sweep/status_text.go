@@ -19,14 +19,14 @@ type statusText struct {
 	now   time.Time
 	all   bool   // all runs, not only those in work or without a result for a reason
 	url   string // of the sweep in the Web UI; "" if not known
+
+	resume string // the command that lets a paused sweep go on
 }
 
 func newStatusText(env *environment, srv *server, sweep string, all bool) statusText {
-	t := statusText{width: env.width, now: time.Now(), all: all}
-	if srv != nil && srv.uiURL != "" {
-		t.url = fmt.Sprintf("%s/namespaces/%s/workflows/%s", srv.uiURL, srv.namespace, sweep)
+	return statusText{
+		width: env.width, now: time.Now(), all: all, url: srv.sweepURL(sweep), resume: env.command("resume", sweep),
 	}
-	return t
 }
 
 // indent stands before the lines that go on with the line of a run.
@@ -44,7 +44,7 @@ func (t statusText) write(out io.Writer, s sweepState) {
 		fmt.Fprintln(out, t.url)
 	}
 	if s.State == plan.Paused {
-		fmt.Fprintln(out, pausedLine(s.ID))
+		fmt.Fprintln(out, pausedLine(t.resume))
 	}
 	t.writeRuns(out, s.Runs)
 	first := true
@@ -60,8 +60,8 @@ func (t statusText) write(out io.Writer, s sweepState) {
 }
 
 // pausedLine says how a sweep goes on that was paused.
-func pausedLine(sweep string) string {
-	return "paused: nothing starts until sweep resume " + sweep
+func pausedLine(resume string) string {
+	return "paused: nothing starts until " + resume
 }
 
 // writeRuns writes a line for each run. What does not fit the terminal stands in lines below it.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ var errServerGone = errors.New("the server's process has ended")
 // A watcher follows one sweep and shows its progress.
 type watcher struct {
 	server *server
+	again  string // the command that goes on with the sweep, if not all of it is trained
 	ledger *ledger.Ledger
 	header *plan.Header
 	view   progress.View
@@ -52,7 +54,7 @@ func watch(ctx context.Context, env *environment, srv *server, l *ledger.Ledger,
 	observation, error) {
 
 	w := &watcher{
-		server: srv, ledger: l, header: header, forecast: forecaster{ledger: l, id: header.ID},
+		server: srv, again: cmp.Or(srv.again, env.command("retry", header.ID)), ledger: l, header: header, forecast: forecaster{ledger: l, id: header.ID},
 		view: progress.NewView(env.terminal(), header, newLabels(ctx, l, header)),
 		noServer: progress.Outage{
 			Began: fmt.Sprintf("the server does not answer; waiting for it, up to %v", serverTimeout),
@@ -64,7 +66,7 @@ func watch(ctx context.Context, env *environment, srv *server, l *ledger.Ledger,
 				"or no worker trains on the backend that it was submitted for",
 			Ended: "a worker takes them",
 		},
-		paused: progress.Outage{Began: pausedLine(header.ID), Ended: "resumed: it goes on"},
+		paused: progress.Outage{Began: pausedLine(env.command("resume", header.ID)), Ended: "resumed: it goes on"},
 		held: progress.Outage{
 			Began: "all of its activities that are left were paused one by one: unpause them in the Web UI",
 			Ended: "an activity goes on",
@@ -175,16 +177,16 @@ func (w *watcher) outcome(ctx context.Context) error {
 	case enums.WORKFLOW_EXECUTION_STATUS_COMPLETED:
 		return nil
 	case enums.WORKFLOW_EXECUTION_STATUS_CANCELED:
-		return fmt.Errorf("sweep %s was canceled; submit the grid again to go on", id)
+		return fmt.Errorf("sweep %s was canceled; this goes on with it: %s", id, w.again)
 	case enums.WORKFLOW_EXECUTION_STATUS_FAILED:
-		return failure(w.server.client.GetWorkflow(ctx, id, "").Get(ctx, nil), id)
+		return failure(w.server.client.GetWorkflow(ctx, id, "").Get(ctx, nil), id, w.again)
 	}
-	return fmt.Errorf("sweep %s ended as %s", id, w.last.status)
+	return fmt.Errorf("sweep %s ended as %s; this goes on with it: %s", id, w.last.status, w.again)
 }
 
 // failure says why a sweep's workflow failed: how many runs did, or the message of
-// the innermost error.
-func failure(err error, id string) error {
+// the innermost error. again is the command that goes on with the sweep.
+func failure(err error, id, again string) error {
 	var app *temporal.ApplicationError
 	if !errors.As(err, &app) {
 		return fmt.Errorf("sweep %s: %w", id, err)
@@ -194,11 +196,11 @@ func failure(err error, id string) error {
 		for cause := app; errors.As(errors.Unwrap(cause), &cause); {
 			app = cause
 		}
-		return fmt.Errorf("sweep %s: %s", id, app.Message())
+		return fmt.Errorf("sweep %s: %s; this goes on with it: %s", id, app.Message(), again)
 	}
 	left := ""
 	if n := sum.Cells - sum.Completed - sum.Failed; n > 0 {
 		left = fmt.Sprintf(" and %d were not trained to their end", n)
 	}
-	return fmt.Errorf("%d of %d runs failed%s; sweep retry trains those again", sum.Failed, sum.Cells, left)
+	return fmt.Errorf("%d of %d runs failed%s; this trains those again: %s", sum.Failed, sum.Cells, left, again)
 }
