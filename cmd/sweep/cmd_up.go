@@ -3,8 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/topksweep/sweep/sweep/ledger"
 )
 
 type upOptions struct {
@@ -20,7 +24,7 @@ func newUpCommand(env *environment) *cobra.Command {
 		Short: "Run server, Web UI and a worker, and keep them running",
 		Long: `Run the Temporal server, the Web UI and the worker of sweep run, and keep them
 running: submit grids to them from other terminals. It serves a live report of each sweep
-on 127.0.0.1. Interrupt it (Ctrl-C) and it saves what is in training and stops; started
+on 127.0.0.1, and prints a line when a sweep starts, ends, fails or is paused. Interrupt it (Ctrl-C) and it saves what is in training and stops; started
 again, it goes on. If this machine cannot train, because its device is broken or its data
 are not there while other workers have them, it says so and serves on without training.`,
 		Example: `  sweep up
@@ -53,11 +57,15 @@ func runUp(ctx context.Context, env *environment, o upOptions) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.errOut, "Temporal server at %s\nstore %s, %d slots; submit with: sweep submit grid.yaml\n",
-		k.addresses(), o.location.storeURL(), device.slots)
+	fmt.Fprintf(env.errOut, "Temporal server at %s\nstore %s, %d slots; submit with: %s\n",
+		k.addresses(), withoutCredentials(o.location.storeURL()), device.slots, env.command("submit", "grid.yaml"))
 	go k.retireIfUnfit(ctx, env)
+	news := newsroom{env: env, ledger: ledger.New(store), began: time.Now()}
+	var told sync.WaitGroup
+	told.Go(func() { news.follow(ctx, k.server) })
 	say := func(line string) { fmt.Fprintln(env.errOut, line) }
 	watchRoom(ctx, newRoomWatch(k.folders, say), func() { k.workers.hung.say(say) })
+	told.Wait()
 	fmt.Fprintln(env.errOut, "saving what is in training; interrupt again to stop at once")
 	k.stop()
 	k.noteUnsaved(env)

@@ -38,8 +38,9 @@ type runState struct {
 	Worker    string      `json:"worker,omitempty"` // as it names itself
 	Host      string      `json:"host,omitempty"`
 	Device    string      `json:"device,omitempty"`
-	Class     string      `json:"class,omitempty"` // of the device
-	Since     time.Time   `json:"since,omitzero"`  // when the worker began, or the wait
+	Class     string      `json:"class,omitempty"`   // of the device
+	Said      time.Time   `json:"heard_at,omitzero"` // when the worker was last heard of, by the server's clock
+	Since     time.Time   `json:"since,omitzero"`    // when the worker began, or the wait
 	Saved     time.Time   `json:"checkpoint_at,omitzero"`
 	SavedStep *int64      `json:"checkpoint_step,omitempty"` // of the newest checkpoint; nil if none is known
 	Attempt   int         `json:"attempt,omitempty"`         // from the second one on

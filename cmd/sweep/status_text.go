@@ -38,7 +38,11 @@ func (t statusText) write(out io.Writer, s sweepState) {
 	if s.Failed > 0 {
 		counts += fmt.Sprintf(", %d failed", s.Failed)
 	}
-	head := []string{s.ID, string(s.State), counts, "planned " + s.Planned.Local().Format(time.DateTime)}
+	state := string(s.State)
+	if silent := silenceText(silence(t.now, s.Runs)); silent != "" && s.State == plan.Training {
+		state += " (" + silent + ")"
+	}
+	head := []string{s.ID, state, counts, "planned " + s.Planned.Local().Format(time.DateTime)}
 	fmt.Fprint(out, t.wrap("", head))
 	if t.url != "" {
 		fmt.Fprintln(out, t.url)
@@ -161,15 +165,20 @@ func metricParts(b plan.Brief) []string {
 // inWork says how far a run is that a worker has, and which worker.
 func (t statusText) inWork(r runState) []string {
 	var parts []string
+	silent := silenceText(silence(t.now, []runState{r}))
 	if b := r.Beat; b != nil {
 		parts = append(parts, fmt.Sprintf("%d/%d steps", b.Step, b.Steps))
 		switch {
+		case silent != "":
 		case r.stopping:
 		case r.starting:
 			parts = append(parts, "starting")
 		default:
 			parts = append(parts, strings.Split(progress.Describe(*b), "  ")...)
 		}
+	}
+	if silent != "" {
+		parts = append(parts, silent)
 	}
 	if r.stopping {
 		parts = append(parts, "stopping: it saves its state")

@@ -35,7 +35,9 @@ type watcher struct {
 	header *plan.Header
 	view   progress.View
 
-	noServer, noWorker, noSlot, paused, held progress.Outage
+	noServer, noWorker, noSlot, silent, paused, held progress.Outage
+
+	ear ear
 
 	room     *roomWatch
 	forecast forecaster
@@ -65,6 +67,11 @@ func watch(ctx context.Context, env *environment, srv *server, l *ledger.Ledger,
 			Began: "no worker takes its runs yet: all slots are taken, " +
 				"or no worker trains on the backend that it was submitted for",
 			Ended: "a worker takes them",
+		},
+		silent: progress.Outage{
+			Began: fmt.Sprintf("no sign of life from what trains; another worker takes it over %v after the last one",
+				protocol.HeartbeatTimeout),
+			Ended: "there is a sign of life again",
 		},
 		paused: progress.Outage{Began: pausedLine(env.command("resume", header.ID)), Ended: "resumed: it goes on"},
 		held: progress.Outage{
@@ -130,6 +137,7 @@ func (w *watcher) updateWaits(now observation) {
 		w.isPaused = now.state == plan.Paused
 	}
 	isPaused := w.isPaused && !now.ended()
+	w.silent.Update(w.view, w.ear.silent(time.Now(), now.activities) >= silentAfter)
 	if !now.ended() {
 		w.paused.Update(w.view, isPaused)
 		w.held.Update(w.view, now.held && !isPaused)
