@@ -24,8 +24,8 @@ func newUpCommand(env *environment) *cobra.Command {
 		Short: "Run server, Web UI and a worker, and keep them running",
 		Long: `Run the Temporal server, the Web UI and the worker of sweep run, and keep them
 running: submit grids to them from other terminals. It serves a live report of each sweep
-on 127.0.0.1, and prints a line when a sweep starts, ends, fails or is paused. Interrupt it (Ctrl-C) and it saves what is in training and stops; started
-again, it goes on. If this machine cannot train, because its device is broken or its data
+on 127.0.0.1, and prints a line when a sweep starts, ends or is paused. Interrupt it
+(Ctrl-C) and it saves what is in training and stops; started again, it goes on. If this machine cannot train, because its device is broken or its data
 are not there while other workers have them, it says so and serves on without training.`,
 		Example: `  sweep up
   sweep up --dir /scratch/me/sweep --slots 8`,

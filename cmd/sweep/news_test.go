@@ -11,8 +11,8 @@ import (
 	"github.com/topksweep/sweep/sweep/plan"
 )
 
-// A server's console says once what happens to its sweeps, also to those that were there before, and of a hundred sweeps
-// it says little.
+// A server's console says once what happens to its sweeps, also to those that were there before, and of a hundred
+// sweeps it says little.
 func TestNews(t *testing.T) {
 	l, header := planWithResults(t, 0)
 	var out bytes.Buffer
@@ -50,7 +50,8 @@ func TestNews(t *testing.T) {
 		},
 		{
 			[]observe.Listed{sweep(header.ID, plan.Failed, 3, 1)},
-			"sweep " + header.ID + " failed: 3 of 4 done, 1 failed in 1:05; this trains it again: sweep retry " + header.ID + "\n",
+			"sweep " + header.ID + " failed: 3 of 4 done, 1 failed in 1:05; this trains it again: sweep retry " +
+				header.ID + "\n",
 		},
 		{
 			many, "sweep many-0 starts: 4 cells\nsweep many-1 starts: 4 cells\nsweep many-2 starts: 4 cells\n" +

@@ -23,8 +23,8 @@ func silenceText(silent time.Duration) string {
 		int(silent.Seconds()), int(protocol.HeartbeatTimeout.Seconds()))
 }
 
-// silence returns how long nothing was heard of any of the workers that have runs of a sweep; 0 if none has one. Times of
-// workers are the server's. If its clock is ahead of this one, the newest of them is now.
+// silence returns how long nothing was heard of any of the workers that have runs of a sweep; 0 if none has one. Times
+// of workers are the server's. If its clock is ahead of this one, the newest of them is now.
 func silence(now time.Time, runs []runState) time.Duration {
 	var newest time.Time
 	for _, r := range runs {

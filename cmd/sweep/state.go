@@ -6,6 +6,7 @@ import (
 
 	"go.temporal.io/api/serviceerror"
 
+	"github.com/topksweep/sweep/cmd/sweep/progress"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/observe"
 	"github.com/topksweep/sweep/sweep/plan"
@@ -24,6 +25,8 @@ type sweepState struct {
 	Planned   time.Time   `json:"planned"`
 	Runs      []runState  `json:"runs,omitempty"` // status only
 	notes     int         // in the store: runs that failed or were canceled
+
+	ends progress.Forecast // status only
 }
 
 // A runState is where one run of a sweep stands. Of a stage that several runs share, each has what is said of the

@@ -38,6 +38,9 @@ func (t statusText) write(out io.Writer, s sweepState) {
 	if s.Failed > 0 {
 		counts += fmt.Sprintf(", %d failed", s.Failed)
 	}
+	if text := s.ends.Text(t.now); text != "" && !s.ends.Finishing {
+		counts += ", " + text + " left"
+	}
 	state := string(s.State)
 	if silent := silenceText(silence(t.now, s.Runs)); silent != "" && s.State == plan.Training {
 		state += " (" + silent + ")"

@@ -46,11 +46,11 @@ func List(ctx context.Context, c client.Client, since time.Time) ([]Listed, erro
 		if info.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW {
 			continue // another history goes on
 		}
+		a := info.GetSearchAttributes()
 		s := Listed{
 			ID: info.GetExecution().GetWorkflowId(), Start: timeOf(info.GetStartTime()), Close: timeOf(info.GetCloseTime()),
-			State: stateOf(info.GetStatus(), attributeState(info.GetSearchAttributes()), ""),
-			Cells: count(info.GetSearchAttributes(), protocol.AttrCells),
-			Done:  count(info.GetSearchAttributes(), protocol.AttrDone), Failed: count(info.GetSearchAttributes(), protocol.AttrFailed),
+			State: stateOf(info.GetStatus(), attributeState(a), ""),
+			Cells: count(a, protocol.AttrCells), Done: count(a, protocol.AttrDone), Failed: count(a, protocol.AttrFailed),
 		}
 		if known, ok := newest[s.ID]; !ok || s.Start.After(known.Start) {
 			newest[s.ID] = s

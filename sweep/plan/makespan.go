@@ -21,7 +21,8 @@ func unshared(all []forecast) []forecast {
 
 // makespan returns how many seconds the trees take with so many slots.
 func makespan(trees []forecast, slots int) float64 {
-	sim := simulation{trees: trees, slots: slots, now: Standing{Step: func(tree int) float64 { return trees[tree].perStep }}}
+	step := func(tree int) float64 { return trees[tree].perStep }
+	sim := simulation{trees: trees, slots: slots, now: Standing{Step: step}}
 	for i := range trees {
 		sim.fresh = append(sim.fresh, i)
 	}

@@ -79,8 +79,9 @@ type Standing struct {
 }
 
 // Left returns how many seconds a sweep takes from now on. It simulates the workflow from where the sweep stands: it
-// starts stages by the same Frontier, and time moves on to the moment at which the next of them ends. Which stages of a tree have ended is concluded from those in flight and from the
-// cells that are over: what waits begins where it parts from them.
+// starts stages by the same Frontier, and time moves on to the moment at which the next of them ends. Which stages of a
+// tree have ended is concluded from those in flight and from the cells that are over: what waits begins where it parts
+// from them.
 //
 // Example: two cells share 51 steps and end at steps 100 and 200. If the second one is in flight from step 51 on, the
 // first one waits at step 51 too.
@@ -159,7 +160,8 @@ func (s *simulation) begin(tree int, inFlight []InFlight) {
 func (s *simulation) resume(tree int, f InFlight, stage Stage) {
 	if f.Evaluation {
 		stage = Stage{Level: LevelRun, To: stage.Cells[0].Steps, Cells: stage.Cells}
-		heap.Push(&s.training, ending{max(0, s.evaluation(stage, stage.To)-f.Spent), ReadyStage{Tree: tree, Stage: stage}, stage.To})
+		left := max(0, s.evaluation(stage, stage.To)-f.Spent)
+		heap.Push(&s.training, ending{left, ReadyStage{Tree: tree, Stage: stage}, stage.To})
 		return
 	}
 	reached := min(f.To, stage.To)
