@@ -58,7 +58,7 @@ func watch(ctx context.Context, env *environment, srv *server, l *ledger.Ledger,
 	w := &watcher{
 		server: srv, again: cmp.Or(srv.again, env.command("retry", header.ID)), ledger: l, header: header,
 		forecast: forecaster{ledger: l, id: header.ID},
-		view: progress.NewView(env.terminal(), header, newLabels(ctx, l, header)),
+		view:     progress.NewView(env.terminal(), header, newLabels(ctx, l, header)),
 		noServer: progress.Outage{
 			Began: fmt.Sprintf("the server does not answer; waiting for it, up to %v", serverTimeout),
 			Ended: "the server answers again",
