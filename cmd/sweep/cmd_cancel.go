@@ -60,7 +60,7 @@ func runCancel(ctx context.Context, env *environment, o cancelOptions) error {
 	if err != nil {
 		return err
 	}
-	srv, err := o.dial(ctx, protocol.UpdateCancel, l, header)
+	srv, err := o.dial(ctx, env, protocol.UpdateCancel, l, header)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func cancelSweep(ctx context.Context, env *environment, srv *server, l *ledger.L
 	switch {
 	case errors.As(err, &unknown),
 		err == nil && d.WorkflowExecutionInfo.Status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
-		err = explainNotRunning(ctx, l, header, nil)
+		err = explainNotRunning(ctx, env, l, header, nil)
 	case err == nil:
 		err = srv.client.CancelWorkflow(ctx, header.ID, "")
 	}

@@ -115,7 +115,8 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 		if err := startOrAttach(ctx, env, srv, l, header, planned.src, by); err != nil {
 			return explain(srv.folders, err)
 		}
-		return followToResults(ctx, env, srv, l, header, o.output)
+		srv.again = env.command("run", o.grid.path)
+		return followToResults(ctx, env, srv, l, header, o.location, o.output)
 	}
 	err = train()
 	for errors.Is(err, errServerGone) { // the server was that of another process

@@ -111,6 +111,10 @@ func statusOf(ctx context.Context, env *environment, l *ledger.Ledger, srv *serv
 				"and the store know: %v\n", live.queryErr)
 		}
 		s.State = decide(unfinished, s.Completed == s.Cells, live.state, nil)
+		if live.queryErr == nil {
+			ends := forecaster{ledger: l, id: header.ID}
+			s.ends = ends.look(ctx, live)
+		}
 	}
 	work := workOf(live)
 	noted := map[string]bool{}

@@ -30,9 +30,19 @@ type server struct {
 	// prefer lets the stages of a sweep go before those of others, as far as this process may say so.
 	prefer func(ctx context.Context, sweep string)
 
+	again string // a command that goes on with the sweep that is followed; "" for retry
+
 	hung *hung // of the worker in this process; nil where there is none
 
 	attributesNoted bool // somebody was told which search attributes it lacks
+}
+
+// sweepURL is the page of a sweep in the Web UI; "" if none is known.
+func (s *server) sweepURL(sweep string) string {
+	if s == nil || s.uiURL == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s/namespaces/%s/workflows/%s", s.uiURL, s.namespace, sweep)
 }
 
 // alwaysAlive is the alive of a server in this process, or of one that may be

@@ -22,6 +22,8 @@ type environment struct {
 	width  int       // columns of that terminal; 0 for a file or a pipe
 	cache  string    // a folder for what data sets were found to hold; "" for none
 
+	caller caller // the command that runs
+
 	renew time.Duration // between two renewals of a claim, 0 for the usual one: tests make it shorter
 }
 

@@ -13,5 +13,5 @@ func noteOpenDir(env *environment, dir string) {
 		return
 	}
 	env.note(fmt.Sprintf("other users can write to %s, and so replace the keys of its server: chmod go-w %s",
-		dir, shellWord(dir)))
+		dir, quoted(dir)))
 }

@@ -45,15 +45,19 @@ func followOrPrintID(ctx context.Context, env *environment, srv *server, l *ledg
 	o remoteOptions) error {
 
 	if o.wait {
-		return followToResults(ctx, env, srv, l, header, o.output)
+		return followToResults(ctx, env, srv, l, header, o.location, o.output)
 	}
+	if url := srv.sweepURL(header.ID); url != "" {
+		fmt.Fprintf(env.errOut, "Web UI: %s\n", url)
+	}
+	fmt.Fprintf(env.errOut, "follow it: %s\n", env.command("watch", header.ID))
 	fmt.Fprintln(env.out, header.ID)
 	return nil
 }
 
-// followToResults shows a sweep's progress to its end and prints its results.
+// followToResults shows a sweep's progress to its end, prints its results, and says where they lie.
 func followToResults(ctx context.Context, env *environment, srv *server, l *ledger.Ledger, header *plan.Header,
-	o outputOptions) error {
+	at location, o outputOptions) error {
 
 	last, err := watch(ctx, env, srv, l, header)
 	if ctx.Err() != nil {
@@ -68,5 +72,9 @@ func followToResults(ctx context.Context, env *environment, srv *server, l *ledg
 		fmt.Fprintf(env.errOut, "trained %d steps of the %d that the runs have: what they share was trained once\n",
 			p.Steps, header.StepsUnshared)
 	}
-	return errors.Join(err, printResults(ctx, env, l, header, o))
+	results, readErr := printResults(ctx, env, l, header, o)
+	if readErr == nil {
+		tellPlaces(env, at, header, results)
+	}
+	return errors.Join(err, readErr)
 }

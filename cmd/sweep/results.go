@@ -54,19 +54,21 @@ func (c *sortColumn) sort(rows *report.Rows) error {
 }
 
 // printResults prints what the runs of a sweep have come to, as the store tells it.
-func printResults(ctx context.Context, env *environment, l *ledger.Ledger, header *plan.Header, o outputOptions) error {
+func printResults(ctx context.Context, env *environment, l *ledger.Ledger, header *plan.Header, o outputOptions) (
+	[]ledger.Result, error) {
+
 	results, err := l.Results(ctx, header)
 	if err == nil {
 		err = l.CountAuxK(ctx, results)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	rows := report.Rows{Plan: header, Results: results, AllColumns: o.allColumns}
 	if err := o.sort.sort(&rows); err != nil {
-		return err
+		return nil, err
 	}
-	return report.Write(env.out, o.format.name, rows)
+	return results, report.Write(env.out, o.format.name, rows)
 }
 
 // resultsOptions are those of the verb results.

@@ -6,6 +6,7 @@ import (
 
 	"go.temporal.io/api/serviceerror"
 
+	"github.com/topksweep/sweep/cmd/sweep/progress"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/observe"
 	"github.com/topksweep/sweep/sweep/plan"
@@ -24,6 +25,8 @@ type sweepState struct {
 	Planned   time.Time   `json:"planned"`
 	Runs      []runState  `json:"runs,omitempty"` // status only
 	notes     int         // in the store: runs that failed or were canceled
+
+	ends progress.Forecast // status only
 }
 
 // A runState is where one run of a sweep stands. Of a stage that several runs share, each has what is said of the
@@ -38,8 +41,9 @@ type runState struct {
 	Worker    string      `json:"worker,omitempty"` // as it names itself
 	Host      string      `json:"host,omitempty"`
 	Device    string      `json:"device,omitempty"`
-	Class     string      `json:"class,omitempty"` // of the device
-	Since     time.Time   `json:"since,omitzero"`  // when the worker began, or the wait
+	Class     string      `json:"class,omitempty"`   // of the device
+	Said      time.Time   `json:"heard_at,omitzero"` // when the worker was last heard of, by the server's clock
+	Since     time.Time   `json:"since,omitzero"`    // when the worker began, or the wait
 	Saved     time.Time   `json:"checkpoint_at,omitzero"`
 	SavedStep *int64      `json:"checkpoint_step,omitempty"` // of the newest checkpoint; nil if none is known
 	Attempt   int         `json:"attempt,omitempty"`         // from the second one on

@@ -19,14 +19,14 @@ type statusText struct {
 	now   time.Time
 	all   bool   // all runs, not only those in work or without a result for a reason
 	url   string // of the sweep in the Web UI; "" if not known
+
+	resume string // the command that lets a paused sweep go on
 }
 
 func newStatusText(env *environment, srv *server, sweep string, all bool) statusText {
-	t := statusText{width: env.width, now: time.Now(), all: all}
-	if srv != nil && srv.uiURL != "" {
-		t.url = fmt.Sprintf("%s/namespaces/%s/workflows/%s", srv.uiURL, srv.namespace, sweep)
+	return statusText{
+		width: env.width, now: time.Now(), all: all, url: srv.sweepURL(sweep), resume: env.command("resume", sweep),
 	}
-	return t
 }
 
 // indent stands before the lines that go on with the line of a run.
@@ -38,13 +38,20 @@ func (t statusText) write(out io.Writer, s sweepState) {
 	if s.Failed > 0 {
 		counts += fmt.Sprintf(", %d failed", s.Failed)
 	}
-	head := []string{s.ID, string(s.State), counts, "planned " + s.Planned.Local().Format(time.DateTime)}
+	if text := s.ends.Text(t.now); text != "" && !s.ends.Finishing {
+		counts += ", " + text + " left"
+	}
+	state := string(s.State)
+	if silent := silenceText(silence(t.now, s.Runs)); silent != "" && s.State == plan.Training {
+		state += " (" + silent + ")"
+	}
+	head := []string{s.ID, state, counts, "planned " + s.Planned.Local().Format(time.DateTime)}
 	fmt.Fprint(out, t.wrap("", head))
 	if t.url != "" {
 		fmt.Fprintln(out, t.url)
 	}
 	if s.State == plan.Paused {
-		fmt.Fprintln(out, pausedLine(s.ID))
+		fmt.Fprintln(out, pausedLine(t.resume))
 	}
 	t.writeRuns(out, s.Runs)
 	first := true
@@ -60,8 +67,8 @@ func (t statusText) write(out io.Writer, s sweepState) {
 }
 
 // pausedLine says how a sweep goes on that was paused.
-func pausedLine(sweep string) string {
-	return "paused: nothing starts until sweep resume " + sweep
+func pausedLine(resume string) string {
+	return "paused: nothing starts until " + resume
 }
 
 // writeRuns writes a line for each run. What does not fit the terminal stands in lines below it.
@@ -161,15 +168,20 @@ func metricParts(b plan.Brief) []string {
 // inWork says how far a run is that a worker has, and which worker.
 func (t statusText) inWork(r runState) []string {
 	var parts []string
+	silent := silenceText(silence(t.now, []runState{r}))
 	if b := r.Beat; b != nil {
 		parts = append(parts, fmt.Sprintf("%d/%d steps", b.Step, b.Steps))
 		switch {
+		case silent != "":
 		case r.stopping:
 		case r.starting:
 			parts = append(parts, "starting")
 		default:
 			parts = append(parts, strings.Split(progress.Describe(*b), "  ")...)
 		}
+	}
+	if silent != "" {
+		parts = append(parts, silent)
 	}
 	if r.stopping {
 		parts = append(parts, "stopping: it saves its state")

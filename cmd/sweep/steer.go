@@ -63,7 +63,7 @@ func runSteering(ctx context.Context, env *environment, o steerOptions, s steeri
 	if err != nil {
 		return err
 	}
-	srv, err := o.dial(ctx, s.update, l, header)
+	srv, err := o.dial(ctx, env, s.update, l, header)
 	if err != nil {
 		return err
 	}
@@ -72,10 +72,12 @@ func runSteering(ctx context.Context, env *environment, o steerOptions, s steeri
 }
 
 // dial connects to the server that runs a sweep. If none is known, the error says where the sweep stands.
-func (o *steerOptions) dial(ctx context.Context, verb string, l *ledger.Ledger, header *plan.Header) (*server, error) {
+func (o *steerOptions) dial(ctx context.Context, env *environment, verb string, l *ledger.Ledger,
+	header *plan.Header) (*server, error) {
+
 	srv, err := o.connection.dial(ctx, o.location.dir, nil)
 	if errors.Is(err, errNoServer) {
-		err = fmt.Errorf("%s %s: %w", verb, header.ID, explainNotRunning(ctx, l, header, err))
+		err = fmt.Errorf("%s %s: %w", verb, header.ID, explainNotRunning(ctx, env, l, header, err))
 	}
 	return srv, err
 }
@@ -86,7 +88,7 @@ func (o *steerOptions) send(ctx context.Context, env *environment, srv *server, 
 
 	did, err := sendUpdate(ctx, env, srv, header.ID, s)
 	if errors.Is(err, errNotRunning) {
-		err = fmt.Errorf("%s %s: %w", s.update, header.ID, explainNotRunning(ctx, l, header, nil))
+		err = fmt.Errorf("%s %s: %w", s.update, header.ID, explainNotRunning(ctx, env, l, header, nil))
 	}
 	if err == nil && s.check != nil {
 		err = s.check(did)
@@ -111,7 +113,9 @@ func printSteered(env *environment, format string, did protocol.Steered) error {
 
 // explainNotRunning says where a sweep stands that no server runs, and what to do. noServer is nil, or says that
 // there is no server to ask.
-func explainNotRunning(ctx context.Context, l *ledger.Ledger, header *plan.Header, noServer error) error {
+func explainNotRunning(ctx context.Context, env *environment, l *ledger.Ledger, header *plan.Header,
+	noServer error) error {
+
 	n, err := countRuns(ctx, l, header)
 	if err != nil {
 		return fmt.Errorf("%w, and its results cannot be counted: %w", cmp.Or(noServer, errNotRunning), err)
@@ -124,10 +128,10 @@ func explainNotRunning(ctx context.Context, l *ledger.Ledger, header *plan.Heade
 		counts += fmt.Sprintf(", %d failed", n.Failed)
 	}
 	if noServer != nil {
-		return fmt.Errorf("%s; only a sweep that runs can be steered, and %w; sweep up, or sweep run with its grid, goes "+
-			"on with it", counts, noServer)
+		return fmt.Errorf("%s; only a sweep that runs can be steered, and %w; "+
+			"it goes on with its server: %s", counts, noServer, env.command("up"))
 	}
-	return fmt.Errorf("%w: %s; sweep retry %s starts it again", errNotRunning, counts, header.ID)
+	return fmt.Errorf("%w: %s; this starts it again: %s", errNotRunning, counts, env.command("retry", header.ID))
 }
 
 // countRuns counts what a sweep's runs have come to.

@@ -227,7 +227,7 @@ func waitIfEnding(ctx context.Context, env *environment, c client.Client, id str
 		var p protocol.Progress
 		if err := queryProgress(ctx, c, id, &p); err != nil || !p.Ending {
 			if err == nil && p.State == plan.Paused {
-				env.note(fmt.Sprintf("sweep %s is paused: nothing trains until sweep resume %s", id, id))
+				env.note(fmt.Sprintf("sweep %s is paused: nothing trains until %s", id, env.command("resume", id)))
 			}
 			return nil
 		}
