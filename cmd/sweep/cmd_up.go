@@ -49,12 +49,21 @@ func runUp(ctx context.Context, env *environment, o upOptions) error {
 	if err != nil {
 		return err
 	}
-	k, err := startStack(ctx, env, o.location, o.server, device, store, workerPatience)
+	var k *stack
+	err = whenFree(env, func() (err error) {
+		k, err = startStack(ctx, env, o.location, o.server, device, store, workerPatience)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(env.errOut, "Temporal server at %s\nstore %s, %d slots; submit with: sweep submit grid.yaml\n",
 		k.addresses(), o.location.storeURL(), device.slots)
+	notePaused(ctx, env, k.server, o.location)
+	if err := k.workers.train(); err != nil {
+		k.stop()
+		return err
+	}
 	go k.retireIfUnfit(ctx, env)
 	say := func(line string) { fmt.Fprintln(env.errOut, line) }
 	watchRoom(ctx, newRoomWatch(k.folders, say), func() { k.workers.hung.say(say) })

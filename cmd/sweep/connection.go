@@ -28,7 +28,13 @@ type server struct {
 	// prefer lets the stages of a sweep go before those of others, as far as this process may say so.
 	prefer func(ctx context.Context, sweep string)
 
+	// train lets this process train, where that is up to it; it may be called again.
+	train func() error
+
 	hung *hung // of the worker in this process; nil where there is none
+
+	// forSteering says that it is this process's own, and trains nothing: see startForSteering.
+	forSteering bool
 
 	attributesNoted bool // somebody was told which search attributes it lacks
 }
@@ -99,7 +105,7 @@ func connect(ctx context.Context, opts client.Options, log *slog.Logger) (*serve
 	}
 	return &server{
 		client: c, namespace: opts.Namespace, alive: alwaysAlive, close: c.Close,
-		prefer: func(context.Context, string) {},
+		prefer: func(context.Context, string) {}, train: func() error { return nil },
 	}, nil
 }
 

@@ -34,6 +34,30 @@ func (o *remoteOptions) addFlags(f *pflag.FlagSet) {
 	addMixFlag(f, &o.mixClasses)
 }
 
+// open connects for a verb that gives a sweep of the store something to train. Without a server it starts one: with
+// --wait it trains the sweep here, as run does, else the next server that starts does. end is as for startOrJoin.
+func (o *remoteOptions) open(ctx context.Context, env *environment, l *ledger.Ledger, header *plan.Header,
+	end context.CancelCauseFunc) (*server, error) {
+
+	if !o.wait {
+		return o.dialOrStart(ctx, env, o.location)
+	}
+	srv, err := o.dial(ctx, o.dir, nil)
+	if !errors.Is(err, errNoServer) || o.namespace != "" {
+		return srv, err
+	}
+	device, err := openDevice(env, deviceOptions{backend: o.backend, perGPU: 1, stuckAfter: defaultStuckAfter})
+	if err != nil {
+		return nil, err
+	}
+	store, err := openStore(ctx, o.storeURL())
+	if err != nil {
+		return nil, err
+	}
+	h := here{location: o.location, device: device, store: store, ledger: l, header: header}
+	return h.startOrJoin(ctx, env, end)
+}
+
 // addBackendFlag adds the flag that names the backend of workers elsewhere.
 func addBackendFlag(f *pflag.FlagSet, backend *string) {
 	f.StringVar(backend, "backend", "auto", "what the workers train on: auto, cpu or cuda; auto is what this machine has")
@@ -45,8 +69,12 @@ func followOrPrintID(ctx context.Context, env *environment, srv *server, l *ledg
 	o remoteOptions) error {
 
 	if o.wait {
+		if err := srv.train(); err != nil {
+			return err
+		}
 		return followToResults(ctx, env, srv, l, header, o.output)
 	}
+	noteNothingTrains(env, srv, o.location)
 	fmt.Fprintln(env.out, header.ID)
 	return nil
 }

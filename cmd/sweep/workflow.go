@@ -94,6 +94,11 @@ func startOrAttach(ctx context.Context, env *environment, srv *server, l *ledger
 	if err != nil {
 		return err
 	}
+	if !runs {
+		if err := s.forgetFailures(ctx); err != nil {
+			return err
+		}
+	}
 	started, err := startWorkflow(ctx, env.errOut, srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
 	if err != nil {
 		return err
@@ -176,7 +181,23 @@ func restart(ctx context.Context, errOut io.Writer, srv *server, l *ledger.Ledge
 	if s.details, err = storedDetails(ctx, l, h); err != nil {
 		return false, err
 	}
+	if err := s.forgetFailures(ctx); err != nil {
+		return false, err
+	}
 	return startWorkflow(ctx, errOut, srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+}
+
+// forgetFailures removes the notes that runs failed or were canceled which a sweep is to train when it starts. A store
+// would else call a sweep canceled that waits for a worker.
+func (s submission) forgetFailures(ctx context.Context) error {
+	var cells []int // all
+	if s.resume != nil {
+		cells = []int{}
+		for _, t := range s.resume.Unfinished {
+			cells = append(cells, t.Cells...)
+		}
+	}
+	return s.ledger.DeleteFailures(ctx, s.header, cells)
 }
 
 // maxAsks is how often a sweep is asked that ends, starts, and ends again meanwhile.

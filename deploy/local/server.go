@@ -99,7 +99,11 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 		undo.add(stop)
 		info.UIURL = "http://" + uiListener.Addr().String()
 	}
-	if err := writeInfo(o.Dir, info); err != nil {
+	published := info
+	if o.Private {
+		published.HostPort, published.UIURL = "", ""
+	}
+	if err := writeInfo(o.Dir, published); err != nil {
 		return nil, err
 	}
 	undo.add(func() error { // no process should connect to a server that stops
