@@ -95,7 +95,7 @@ func startOrAttach(ctx context.Context, env *environment, srv *server, l *ledger
 		return err
 	}
 	if !runs {
-		if err := s.forgetFailures(ctx); err != nil {
+		if err := s.forgetCanceled(ctx, srv); err != nil {
 			return err
 		}
 	}
@@ -181,15 +181,20 @@ func restart(ctx context.Context, errOut io.Writer, srv *server, l *ledger.Ledge
 	if s.details, err = storedDetails(ctx, l, h); err != nil {
 		return false, err
 	}
-	if err := s.forgetFailures(ctx); err != nil {
+	if err := s.forgetCanceled(ctx, srv); err != nil {
 		return false, err
 	}
 	return startWorkflow(ctx, errOut, srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
 }
 
-// forgetFailures removes the notes that runs failed or were canceled which a sweep is to train when it starts. A store
-// would else call a sweep canceled that waits for a worker.
-func (s submission) forgetFailures(ctx context.Context) error {
+// forgetCanceled removes the notes that runs were canceled which a sweep is to train when it starts. The store would
+// else call the sweep canceled while no server runs it. The note that a run failed stays until its turn comes, which
+// without a worker is not soon: then it goes too.
+func (s submission) forgetCanceled(ctx context.Context, srv *server) error {
+	of := []plan.Status{plan.Canceled}
+	if srv.forSteering {
+		of = append(of, plan.Failed)
+	}
 	var cells []int // all
 	if s.resume != nil {
 		cells = []int{}
@@ -197,7 +202,7 @@ func (s submission) forgetFailures(ctx context.Context) error {
 			cells = append(cells, t.Cells...)
 		}
 	}
-	return s.ledger.DeleteFailures(ctx, s.header, cells)
+	return s.ledger.DeleteNotes(ctx, s.header, cells, of...)
 }
 
 // maxAsks is how often a sweep is asked that ends, starts, and ends again meanwhile.

@@ -2,9 +2,12 @@ package ledger
 
 import (
 	"context"
+	"errors"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/plan"
 )
 
@@ -44,9 +47,9 @@ func (l *Ledger) CancelRuns(ctx context.Context, h *plan.Header, why string) (in
 	return n, g.Wait()
 }
 
-// DeleteFailures removes the notes on cells of a sweep, given by their numbers, or with nil on all of them: the sweep
-// is about to train them.
-func (l *Ledger) DeleteFailures(ctx context.Context, h *plan.Header, cells []int) error {
+// DeleteNotes removes the notes of some statuses on cells of a sweep, given by their numbers, or with nil on all of
+// them: the sweep is about to train them.
+func (l *Ledger) DeleteNotes(ctx context.Context, h *plan.Header, cells []int, of ...plan.Status) error {
 	noted, err := l.NotedCells(ctx, h.ID)
 	if err != nil || len(noted) == 0 {
 		return err
@@ -59,7 +62,16 @@ func (l *Ledger) DeleteFailures(ctx context.Context, h *plan.Header, cells []int
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(notesAtATime)
 	for cell := range noted {
-		g.Go(func() error { return l.DeleteFailure(gctx, h.ID, cell) })
+		g.Go(func() error {
+			note, err := l.Failure(gctx, h.ID, cell)
+			if errors.Is(err, storage.ErrNotFound) || err == nil && !slices.Contains(of, note.Status) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			return l.DeleteFailure(gctx, h.ID, cell)
+		})
 	}
 	return g.Wait()
 }
