@@ -33,9 +33,10 @@ state directory, its Web UI, a worker, live progress, a live report for a browse
 table of results.
 
 Interrupt it (Ctrl-C) and it saves what is in training and stops; run it again, also
-after a crash or kill -9, and it goes on where it stopped. A grid that has run is not
-trained again: its results are shown. If sweep up runs on the same state directory,
-the grid is handed to it. If the disk gets full it says so and waits for room.
+after a crash or kill -9, and it goes on where it stopped. Other sweeps of the state directory
+that are unfinished are paused and named. A grid that has run is not trained again: its
+results are shown. If sweep up runs on the same state directory, the grid is handed to
+it. If the disk gets full it says so and waits for room.
 
 A first grid:
 
