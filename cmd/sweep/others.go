@@ -74,7 +74,7 @@ func place(list []string, id string) int {
 	return len(list)
 }
 
-// pause pauses a sweep that is not the command's own. It reports false for one that is, or that has ended meanwhile.
+// pause pauses a sweep that is not the command's own. It reports false for one that is, or that ends.
 func (h here) pause(ctx context.Context, env *environment, srv *server, r observe.RunningSweep) (other, bool) {
 	if r.ID == h.header.ID {
 		return other{}, false
@@ -85,10 +85,8 @@ func (h here) pause(ctx context.Context, env *environment, srv *server, r observ
 	// Once the update is accepted nothing more starts. A stage whose worker was killed ends when its heartbeat is missed.
 	_, err := acceptUpdate(ctx, env, srv, r.ID, steering{update: protocol.UpdatePause})
 	switch {
-	case errors.Is(err, errNotRunning), ctx.Err() != nil:
+	case errors.Is(err, errNotRunning), errors.Is(err, errEnding), ctx.Err() != nil:
 		return other{}, false
-	case errors.Is(err, errEnding):
-		return other{r.ID, "ending"}, true
 	case err != nil:
 		return other{r.ID, fmt.Sprintf("not paused, so that it takes slots too (%v)", err)}, true
 	}
