@@ -54,7 +54,11 @@ func runUp(ctx context.Context, env *environment, o upOptions) error {
 	if err != nil {
 		return err
 	}
-	k, err := startStack(ctx, env, o.location, o.server, device, store, workerPatience)
+	var k *stack
+	err = whenFree(env, func() (err error) {
+		k, err = startStack(ctx, env, o.location, o.server, device, store, workerPatience)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -62,6 +66,11 @@ func runUp(ctx context.Context, env *environment, o upOptions) error {
 		k.addresses(), withoutCredentials(o.location.storeURL()), device.slots, env.command("submit", "grid.yaml"))
 	fmt.Fprintf(env.errOut, "for the temporal command and other programs: export TEMPORAL_CONFIG_FILE=%s\n",
 		quoted(k.embedded.Profile))
+	notePaused(ctx, env, k.server)
+	if err := k.workers.train(); err != nil {
+		k.stop()
+		return err
+	}
 	go k.retireIfUnfit(ctx, env)
 	news := newsroom{env: env, ledger: ledger.New(store), began: time.Now()}
 	var told sync.WaitGroup

@@ -58,6 +58,10 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 		return err
 	}
 	workers.activities.LimitMemory(0)
+	if err := workers.train(); err != nil {
+		workers.stop()
+		return err
+	}
 	defer startKeeper(store, o.location, device.keep, log)()
 	fmt.Fprintf(env.errOut, "worker with %d slots on %s, store %s\n",
 		device.slots, device.backend.Name(), o.location.storeURL())

@@ -32,7 +32,13 @@ type server struct {
 
 	again string // a command that goes on with the sweep that is followed; "" for retry
 
+	// train lets this process train, where that is up to it; it may be called again.
+	train func() error
+
 	hung *hung // of the worker in this process; nil where there is none
+
+	// forSteering says that it is this process's own, and trains nothing: see startForSteering.
+	forSteering bool
 
 	attributesNoted bool // somebody was told which search attributes it lacks
 }
@@ -155,7 +161,7 @@ func connect(ctx context.Context, opts client.Options, log *slog.Logger) (*serve
 	}
 	return &server{
 		client: c, namespace: opts.Namespace, alive: alwaysAlive, close: c.Close,
-		prefer: func(context.Context, string) {},
+		prefer: func(context.Context, string) {}, train: func() error { return nil },
 	}, nil
 }
 

@@ -21,7 +21,7 @@ type location struct {
 
 func (l *location) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&l.dir, "dir", defaultDir(), "state directory `path`")
-	f.StringVar(&l.store, "store", os.Getenv("SWEEP_STORE"), "where checkpoints, plans and results go: "+
+	f.StringVar(&l.store, "store", defaultStore(), "where checkpoints, plans and results go: "+
 		"a path, file:///path or s3://bucket/prefix (default: SWEEP_STORE, else <dir>/store)")
 }
 
@@ -31,6 +31,9 @@ func (l *location) storeURL() string {
 	}
 	return filepath.Join(l.dir, "store")
 }
+
+// defaultStore is $SWEEP_STORE.
+func defaultStore() string { return os.Getenv("SWEEP_STORE") }
 
 // defaultDir is $SWEEP_DIR or the user's data directory.
 func defaultDir() string {

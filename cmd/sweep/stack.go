@@ -35,11 +35,12 @@ const workerLog = "worker.log"
 // serverMemory is what the embedded server takes beside the runs, in bytes.
 const serverMemory = 256 << 20
 
-// startStack starts everything in this process. patience is that of its worker with what every worker refuses.
+// startStack starts everything in this process but training, which starts with workers.train. patience is that of its
+// worker with what every worker refuses.
 func startStack(ctx context.Context, env *environment, at location, o serverOptions, device trainingDevice,
 	store storage.Store, patience time.Duration) (_ *stack, err error) {
 
-	k := &stack{folders: foldersOf(at)}
+	k := &stack{}
 	defer func() {
 		if err != nil {
 			k.stop()
@@ -57,12 +58,12 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 		fmt.Fprintf(env.errOut, "note: the worker has no log for now: %v\n", err)
 	}
 	log := slog.New(slog.NewTextHandler(k.log, nil))
-	opts := local.Options{Dir: at.dir, GRPCPort: o.grpcPort, UIPort: o.uiPort, SearchAttributes: searchAttributes()}
+	opts := local.Options{GRPCPort: o.grpcPort, UIPort: o.uiPort}
 	if o.noUI {
 		opts.UIPort = -1
 	}
-	if k.embedded, err = local.Start(ctx, opts); err != nil {
-		return nil, explain(k.folders, err)
+	if err := k.startServer(ctx, at, opts, log); err != nil {
+		return nil, err
 	}
 	noteOpenDir(env, at.dir)
 	for _, why := range k.embedded.LeftOut {
@@ -71,13 +72,6 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 	// Training keeps every core busy. The server in the same process gets
 	// scheduler slots of its own, so that no heartbeat queues behind a step.
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
-	k.server, err = connect(ctx, embeddedOptions(k.embedded.HostPort, local.DefaultNamespace, k.embedded.TLS), log)
-	if err != nil {
-		return nil, fmt.Errorf("connect to the server just started: %w", err)
-	}
-	k.server.uiURL, k.server.folders = k.embedded.UIURL, k.folders
-	k.server.attributesNoted = true
-	k.server.close = sync.OnceFunc(k.server.close)
 	clearPreferred(ctx, k.server, log)
 	k.prefer = func(ctx context.Context, sweep string) { prefer(ctx, k.server, device.backend.Name(), sweep, log) }
 	if k.workers, err = startWorkers(k.server.client, store, device, patience, onLoopback, log); err != nil {
@@ -90,6 +84,23 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 	}
 	k.report, err = serveReports(ctx, o.report, store, k.server.client)
 	return k, err
+}
+
+// startServer starts the server on a state directory, and connects to it.
+func (k *stack) startServer(ctx context.Context, at location, o local.Options, log *slog.Logger) (err error) {
+	k.folders = foldersOf(at)
+	o.Dir, o.SearchAttributes = at.dir, searchAttributes()
+	if k.embedded, err = local.Start(ctx, o); err != nil {
+		return explain(k.folders, err)
+	}
+	k.server, err = connect(ctx, embeddedOptions(k.embedded.HostPort, local.DefaultNamespace, k.embedded.TLS), log)
+	if err != nil {
+		return fmt.Errorf("connect to the server just started: %w", err)
+	}
+	k.server.uiURL, k.server.folders = k.embedded.UIURL, k.folders
+	k.server.attributesNoted = true
+	k.server.close = sync.OnceFunc(k.server.close)
+	return nil
 }
 
 // stop saves what is in training, then ends the worker and the server. A server whose

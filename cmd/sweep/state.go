@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -72,15 +73,14 @@ func stateOf(ctx, ask context.Context, l *ledger.Ledger, srv *server, id string,
 		ID: h.ID, Name: h.Name, Cells: h.CellCount,
 		Completed: n.Completed, Failed: n.Failed, Planned: n.Planned, notes: n.Notes,
 	}
-	if srv == nil {
-		s.State = decide(unfinished, s.Completed == s.Cells, "", nil)
-		return s, nil
+	var told plan.Status
+	if srv != nil {
+		told, err = observe.State(ctx, ask, srv.client, id)
 	}
-	state, err := observe.State(ctx, ask, srv.client, id)
-	if state == plan.Completed && n.Notes > 0 && n.Failed == 0 && n.Completed+n.Notes >= h.CellCount {
-		state = plan.Canceled // as search attributes say, where there are any: cells without results were canceled
+	s.State = decide(unfinished, s.Completed == s.Cells, told, err)
+	if s.State == plan.Idle { // where all runs have results or notes, nothing is left to train
+		s.State = cmp.Or(n.Ended(), plan.Idle)
 	}
-	s.State = decide(unfinished, s.Completed == s.Cells, state, err)
 	return s, nil
 }
 

@@ -68,14 +68,19 @@ func runSteering(ctx context.Context, env *environment, o steerOptions, s steeri
 		return err
 	}
 	defer srv.close()
-	return o.send(ctx, env, srv, l, header, s)
+	err = o.send(ctx, env, srv, l, header, s)
+	if err == nil && s.update == protocol.UpdateResume {
+		noteNothingTrains(env, srv)
+	}
+	return err
 }
 
-// dial connects to the server that runs a sweep. If none is known, the error says where the sweep stands.
-func (o *steerOptions) dial(ctx context.Context, env *environment, verb string, l *ledger.Ledger,
-	header *plan.Header) (*server, error) {
+// dial connects to the server that runs a sweep, or starts one for this command. If there is none to start, the error
+// says where the sweep stands.
+func (o *steerOptions) dial(ctx context.Context, env *environment, verb string, l *ledger.Ledger, header *plan.Header) (
+	*server, error) {
 
-	srv, err := o.connection.dial(ctx, o.location.dir, nil)
+	srv, err := o.connection.dialOrStart(ctx, env, o.location)
 	if errors.Is(err, errNoServer) {
 		err = fmt.Errorf("%s %s: %w", verb, header.ID, explainNotRunning(ctx, env, l, header, err))
 	}
@@ -128,8 +133,8 @@ func explainNotRunning(ctx context.Context, env *environment, l *ledger.Ledger, 
 		counts += fmt.Sprintf(", %d failed", n.Failed)
 	}
 	if noServer != nil {
-		return fmt.Errorf("%s; only a sweep that runs can be steered, and %w; "+
-			"it goes on with its server: %s", counts, noServer, env.command("up"))
+		return fmt.Errorf("%s; only a sweep that runs can be steered, and %w; it goes on here with: %s", counts, noServer,
+			env.command("retry", header.ID, "--wait"))
 	}
 	return fmt.Errorf("%w: %s; this starts it again: %s", errNotRunning, counts, env.command("retry", header.ID))
 }
@@ -149,10 +154,26 @@ func countRuns(ctx context.Context, l *ledger.Ledger, header *plan.Header) (ledg
 func sendUpdate(ctx context.Context, env *environment, srv *server, id string, s steering) (
 	did protocol.Steered, err error) {
 
+	handle, err := acceptUpdate(ctx, env, srv, id, s)
+	if err != nil {
+		return did, err
+	}
+	waits := fmt.Sprintf("sweep %s: %s (Ctrl-C leaves it to it)", id, s.doing)
+	err = saying(env, waits, func() error { return handle.Get(ctx, &did) })
+	if ctx.Err() != nil {
+		return did, errInterrupted
+	}
+	return did, updateError(s.update, id, err)
+}
+
+// acceptUpdate sends an update to a sweep's workflow and waits until a worker has accepted it. Its errors are those of
+// sendUpdate.
+func acceptUpdate(ctx context.Context, env *environment, srv *server, id string, s steering) (
+	handle client.WorkflowUpdateHandle, err error) {
+
 	within := cmp.Or(s.within, updateTimeout)
 	acceptCtx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	var handle client.WorkflowUpdateHandle
 	var late *client.WorkflowUpdateServiceTimeoutOrCanceledError // the timer of a call may end before its context
 	waitsForWorker := fmt.Sprintf("sweep %s: %s: waiting for its worker to answer", id, s.update)
 	err = saying(env, waitsForWorker, func() error {
@@ -162,17 +183,14 @@ func sendUpdate(ctx context.Context, env *environment, srv *server, id string, s
 		})
 		return err
 	})
-	if err == nil {
-		waits := fmt.Sprintf("sweep %s: %s (Ctrl-C leaves it to it)", id, s.doing)
-		err = saying(env, waits, func() error { return handle.Get(ctx, &did) })
-	} else if ctx.Err() == nil && (acceptCtx.Err() != nil || errors.As(err, &late)) {
-		return did, fmt.Errorf("%s %s: no worker answered within %s: is one running? "+
+	switch {
+	case ctx.Err() != nil:
+		return nil, errInterrupted
+	case err != nil && (acceptCtx.Err() != nil || errors.As(err, &late)):
+		return nil, fmt.Errorf("%s %s: no worker answered within %s: is one running? "+
 			"sweep up and sweep worker start one", s.update, id, within)
 	}
-	if ctx.Err() != nil {
-		return did, errInterrupted
-	}
-	return did, updateError(s.update, id, err)
+	return handle, updateError(s.update, id, err)
 }
 
 // updateError explains why a sweep did not do what an update says.

@@ -94,6 +94,11 @@ func startOrAttach(ctx context.Context, env *environment, srv *server, l *ledger
 	if err != nil {
 		return err
 	}
+	if !runs {
+		if err := s.forgetCanceled(ctx, srv); err != nil {
+			return err
+		}
+	}
 	started, err := startWorkflow(ctx, env.errOut, srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
 	if err != nil {
 		return err
@@ -176,7 +181,28 @@ func restart(ctx context.Context, errOut io.Writer, srv *server, l *ledger.Ledge
 	if s.details, err = storedDetails(ctx, l, h); err != nil {
 		return false, err
 	}
+	if err := s.forgetCanceled(ctx, srv); err != nil {
+		return false, err
+	}
 	return startWorkflow(ctx, errOut, srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+}
+
+// forgetCanceled removes the notes that runs were canceled which a sweep is to train when it starts. The store would
+// else call the sweep canceled while no server runs it. The note that a run failed stays until its turn comes, which
+// without a worker is not soon: then it goes too.
+func (s submission) forgetCanceled(ctx context.Context, srv *server) error {
+	of := []plan.Status{plan.Canceled}
+	if srv.forSteering {
+		of = append(of, plan.Failed)
+	}
+	var cells []int // all
+	if s.resume != nil {
+		cells = []int{}
+		for _, t := range s.resume.Unfinished {
+			cells = append(cells, t.Cells...)
+		}
+	}
+	return s.ledger.DeleteNotes(ctx, s.header, cells, of...)
 }
 
 // maxAsks is how often a sweep is asked that ends, starts, and ends again meanwhile.

@@ -50,6 +50,10 @@ type Options struct {
 	// negative value there is no Web UI.
 	UIPort int
 
+	// Private keeps the address out of server.json: to other processes the server starts or stops for as long as it
+	// runs, so that they wait for its end. It is for a server that runs for a moment.
+	Private bool
+
 	// Namespace is the namespace of all workflows. It is created if it is missing. Empty
 	// stands for DefaultNamespace.
 	Namespace string

@@ -28,6 +28,12 @@ type Info struct {
 	dir string // where the keys are
 }
 
+// HasDatabase reports whether a server has run on dir, so that its database is there.
+func HasDatabase(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, dbName))
+	return err == nil
+}
+
 // Running returns the Info of the server that runs on dir, in this process or another. It
 // returns false, without an error, when none runs there, also after a crash. While a
 // server starts or stops, which takes about a second, Info.HostPort is empty.

@@ -103,10 +103,13 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 		undo.add(stop)
 		info.UIURL = "http://" + uiListener.Addr().String()
 	}
-	if err := writeProfile(info); err != nil {
+	published := info
+	if o.Private {
+		published.HostPort, published.UIURL = "", ""
+	} else if err := writeProfile(info); err != nil {
 		return nil, err
 	}
-	if err := writeInfo(o.Dir, info); err != nil {
+	if err := writeInfo(o.Dir, published); err != nil {
 		return nil, err
 	}
 	undo.add(func() error { // no process should connect to a server that stops

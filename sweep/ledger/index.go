@@ -74,7 +74,23 @@ type Counts struct {
 	Completed int       // runs that have a result
 	Failed    int       // runs with a note that they failed
 	Notes     int       // runs with a note that they failed or were canceled
+	Canceled  int       // runs without result, with a note that they were canceled
+	Pending   int       // runs with neither a result nor a note
 	Planned   time.Time // when the plan was stored last
+}
+
+// Ended returns what a sweep has come to, as far as the store tells: completed, canceled or failed if each of its runs
+// has a result or a note, else "".
+func (c Counts) Ended() plan.Status {
+	switch {
+	case c.Pending > 0:
+		return ""
+	case c.Canceled > 0:
+		return plan.Canceled
+	case c.Failed > 0:
+		return plan.Failed
+	}
+	return plan.Completed
 }
 
 // Count counts the runs of a sweep; completed is what CompletedRuns returned.
@@ -83,6 +99,7 @@ func (l *Ledger) Count(ctx context.Context, h *plan.Header, completed map[string
 	if err != nil {
 		return c, err
 	}
+	noted := map[string]plan.Status{} // by the cell's ID
 	for _, o := range objects {
 		_, _, isHeader := headerOfKey(o.Key)
 		switch {
@@ -98,6 +115,7 @@ func (l *Ledger) Count(ctx context.Context, h *plan.Header, completed map[string
 				c.Failed++
 			}
 			c.Notes++
+			noted[cell] = note.Status
 		}
 	}
 	for i := range h.Chunks() {
@@ -106,8 +124,13 @@ func (l *Ledger) Count(ctx context.Context, h *plan.Header, completed map[string
 			return c, err
 		}
 		for _, cell := range cells {
-			if completed[h.RunID(cell.ID)] {
+			switch status := noted[cell.ID]; {
+			case completed[h.RunID(cell.ID)]:
 				c.Completed++
+			case status == plan.Canceled:
+				c.Canceled++
+			case status == "": // also where the note went since it was listed
+				c.Pending++
 			}
 		}
 	}

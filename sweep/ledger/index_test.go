@@ -112,7 +112,7 @@ func TestCount(t *testing.T) {
 	l := storePlan(t, s, p)
 	at := time.Unix(1e9, 0)
 	setTime(t, root, PlanKey(p.ID), at)
-	if n, err := l.Count(ctx, &p.Header, nil); err != nil || n != (Counts{Planned: at}) {
+	if n, err := l.Count(ctx, &p.Header, nil); err != nil || n != (Counts{Planned: at, Pending: p.CellCount}) {
 		t.Errorf("at first: %+v, %v", n, err)
 	}
 	for cell, status := range map[int]plan.Status{0: plan.Failed, 1: plan.Failed, 2: plan.Canceled} {
@@ -132,12 +132,12 @@ func TestCount(t *testing.T) {
 	if err != nil || len(runs) != 5 {
 		t.Fatalf("completed %v, %v", runs, err)
 	}
-	want := Counts{Completed: 4, Failed: 2, Notes: 3, Planned: at}
+	want := Counts{Completed: 4, Failed: 2, Notes: 3, Pending: p.CellCount - 6, Planned: at} // cell 2 has its result
 	if n, err := l.Count(ctx, &p.Header, runs); err != nil || n != want {
 		t.Errorf("counted %+v, want %+v, %v", n, want, err)
 	}
 	put(t, s, FailureKey(p.ID, p.Cells[9].ID), "{")
-	want.Failed, want.Notes = 3, 4
+	want.Failed, want.Notes, want.Pending = 3, 4, want.Pending-1
 	if n, err := l.Count(ctx, &p.Header, runs); err != nil || n != want {
 		t.Errorf("with a torn note: %+v, want %+v, %v", n, want, err)
 	}
