@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 )
@@ -39,16 +37,6 @@ are not there while other workers have them, it says so and serves on without tr
 	o.device.addFlags(c.Flags())
 	o.server.addFlags(c.Flags())
 	return c
-}
-
-// shellWord quotes a text for a shell if it has to be.
-func shellWord(s string) string {
-	if !strings.ContainsFunc(s, func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+:@%", r)
-	}) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // runUp is the verb up. It returns when ctx is canceled.
