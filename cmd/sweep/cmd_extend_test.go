@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/sdk/client"
 
 	"github.com/topksweep/sweep/sweep/plan"
 )

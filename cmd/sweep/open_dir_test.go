@@ -23,13 +23,3 @@ func TestNoteOpenDir(t *testing.T) {
 		}
 	}
 }
-
-func TestShellWord(t *testing.T) {
-	for in, want := range map[string]string{
-		"/home/ada/.local/share/sweep": "/home/ada/.local/share/sweep", "/a b": "'/a b'", "it's": `'it'\''s'`, "$x": "'$x'",
-	} {
-		if got := quoted(in); got != want {
-			t.Errorf("%s: %s; want %s", in, got, want)
-		}
-	}
-}

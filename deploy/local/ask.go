@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// What a server says of itself to anybody, before it knows who asks.
+// A Manner is what a server says of itself to anybody, before it knows who asks.
 type Manner int
 
 // These are the manners of servers.
