@@ -74,7 +74,7 @@ func (f *forecaster) read(ctx context.Context, now protocol.Summary) bool {
 	}
 	defer func() { f.readAgain = time.Now().Add(readShare * time.Since(began)) }()
 	if f.plan == nil || len(f.plan.Cells) != now.Cells {
-		p, err := f.ledger.Plan(ctx, f.id)
+		p, err := f.readPlan(ctx)
 		if err != nil {
 			return false
 		}
@@ -101,4 +101,20 @@ func (f *forecaster) read(ctx context.Context, now protocol.Summary) bool {
 	}
 	f.over, f.counted = over, now
 	return true
+}
+
+// readPlan reads the plan with its cells and trees.
+func (f *forecaster) readPlan(ctx context.Context) (*plan.Plan, error) {
+	p, err := f.ledger.Plan(ctx, f.id)
+	if err != nil {
+		return nil, err
+	}
+	for chunk := range p.TreeChunks {
+		trees, err := f.ledger.TreesOf(ctx, &p.Header, chunk)
+		if err != nil {
+			return nil, err
+		}
+		p.Trees = append(p.Trees, trees...)
+	}
+	return p, nil
 }
