@@ -72,7 +72,7 @@ func runStatus(ctx context.Context, env *environment, o statusOptions) error {
 	newStatusText(env, srv, s.ID, o.all).write(env.out, s)
 	labels := newLabels(ctx, l, header)
 	for _, r := range retries {
-		fmt.Fprintln(env.out, "retrying:", labels.Retry(r))
+		fmt.Fprint(env.out, table.Fold("retrying: "+labels.Retry(r)+"\n", env.width))
 	}
 	return nil
 }
