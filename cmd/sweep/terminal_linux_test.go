@@ -75,7 +75,7 @@ func TestTerminalWidth(t *testing.T) {
 			results, append(results, "--all-columns"), append(results, "--columns", "cell,k,nmse,flops,status,data"),
 			append(results, "--group-by", "k,dict_size"), append(results, "--pivot", "k,dict_size"),
 			{"fit", results[1]}, {"predict", results[1], "--k", "32", "--dict-size", "1024"},
-			{"data", "inspect", minilm, "--eval-tokens", "500"}, {"gc", "--store", t.TempDir()},
+			{"data", "inspect", minilm, "--eval-tokens", "500"},
 		} {
 			got := onTerminal(t, columns, args...)
 			for line := range strings.Lines(got) {
