@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"text/tabwriter"
 	"time"
 
@@ -46,13 +47,15 @@ func runList(ctx context.Context, env *environment, o listOptions) error {
 		fmt.Fprintln(env.errOut, "no sweeps in", o.location.storeURL())
 		return nil
 	}
-	w := tabwriter.NewWriter(env.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SWEEP\tSTATE\tDONE\tFAILED\tPLANNED")
-	for _, s := range list {
-		planned := s.Planned.Local().Format(time.DateTime)
-		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d\t%s\n", s.ID, s.State, s.Completed, s.Cells, s.Failed, planned)
-	}
-	return errors.Join(w.Flush(), unread)
+	return errors.Join(env.print(func(out io.Writer) error {
+		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "SWEEP\tSTATE\tDONE\tFAILED\tPLANNED")
+		for _, s := range list {
+			planned := s.Planned.Local().Format(time.DateTime)
+			fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d\t%s\n", s.ID, s.State, s.Completed, s.Cells, s.Failed, planned)
+		}
+		return w.Flush()
+	}), unread)
 }
 
 // listSweeps tells where the sweeps of a store stand, newest first. A store that is

@@ -29,7 +29,11 @@ setting.
 
 --join adds the columns of a CSV, JSON, JSON Lines or Parquet file, such as the losses
 of a language model that deploy/harvest/loss.py measures. Its column cell says which
-rows they belong to. All other flags know them.`,
+rows they belong to. All other flags know them.
+
+On a terminal a table is as wide as that: columns with one value stand in a line above
+it, and a line below names those that are left out. --columns chooses, and with it or
+--all-columns nothing is left out. A file or a pipe gets the whole table.`,
 		Example: `  sweep results topk-demo
   sweep results topk-demo -o csv > results.csv
   sweep results topk-demo --out results.parquet
@@ -55,7 +59,8 @@ rows they belong to. All other flags know them.`,
 	o.output.addFlags(f, tableFormats()...)
 	o.where.addFlag(f)
 	f.StringVar(&o.sort, "sort", "", "sort by a `column`, descending with a leading - (default: the grid's order)")
-	f.StringSliceVar(&o.columns, "columns", nil, "only these `columns`, in this order")
+	o.columns.known, o.columns.later = append(resultColumns(), mccColumn()), true
+	o.columns.addFlag(f)
 	f.BoolVar(&o.allColumns, "all-columns", false, "every column in a table")
 	f.StringSliceVar(&o.groupBy, "group-by", nil, "mean, standard deviation and n for each value of these `columns`")
 	f.StringSliceVar(&o.pivot, "pivot", nil, "the values of one column down and of another across, as `rows,columns`")
@@ -65,6 +70,7 @@ rows they belong to. All other flags know them.`,
 		"reads their models")
 	f.StringArrayVar(&o.join, "join", nil, "add the columns of a `file` with a column cell; may be given several times")
 	f.BoolVar(&o.reproducible, "reproducible", false, "without the columns that differ between equal sweeps")
+	completeFlags(c, &o.location)
 	return c
 }
 

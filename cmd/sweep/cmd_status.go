@@ -11,6 +11,7 @@ import (
 	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/table"
 )
 
 type statusOptions struct {
@@ -72,7 +73,7 @@ func runStatus(ctx context.Context, env *environment, o statusOptions) error {
 	newStatusText(env, srv, s.ID, o.all).write(env.out, s)
 	labels := newLabels(ctx, l, header)
 	for _, r := range retries {
-		fmt.Fprintln(env.out, "retrying:", labels.Retry(r))
+		fmt.Fprint(env.out, table.Fold("retrying: "+labels.Retry(r)+"\n", env.width))
 	}
 	return nil
 }

@@ -70,10 +70,13 @@ func completePriority(at *location) cobra.CompletionFunc {
 	}
 }
 
-// completeFlags completes the values of the flags --priority and --cell, where a verb has them. For another verb
-// cobra returns an error, which says nothing.
+// completeFlags completes the values of the flags --priority, --cell and --columns, where a verb has them. For another
+// verb cobra returns an error, which says nothing.
 func completeFlags(c *cobra.Command, at *location) {
 	_ = c.RegisterFlagCompletionFunc("cell", completeCells(at))
+	if f := c.Flag("columns"); f != nil {
+		_ = c.RegisterFlagCompletionFunc("columns", completeColumns(f.Value.(*columnsFlag).known))
+	}
 	_ = c.RegisterFlagCompletionFunc("priority",
 		func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			return priorities(), cobra.ShellCompDirectiveNoFileComp

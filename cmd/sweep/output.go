@@ -92,6 +92,14 @@ func (o *tableOutput) write(env *environment, fn func(w io.Writer, f table.Forma
 	return writeWhole(o.file, b.Bytes())
 }
 
+// width returns the width of the terminal that the table is printed on, in columns: 0 where it is none.
+func (o *tableOutput) width(env *environment) int {
+	if o.file != "" {
+		return 0
+	}
+	return env.width
+}
+
 // writeWhole writes a file under another name first, so that no reader finds half of it. What a symbolic link leads to
 // is written, and the link stays. A pipe or a device, as /dev/stdout, is written to.
 func writeWhole(path string, content []byte) error {

@@ -6,11 +6,11 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode/utf8"
 
 	"github.com/topksweep/sweep/cmd/sweep/progress"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/report"
+	"github.com/topksweep/sweep/sweep/table"
 )
 
 // A statusText writes for people where a sweep stands.
@@ -51,7 +51,7 @@ func (t statusText) write(out io.Writer, s sweepState) {
 		fmt.Fprintln(out, t.url)
 	}
 	if s.State == plan.Paused {
-		fmt.Fprintln(out, pausedLine(t.resume))
+		fmt.Fprint(out, t.wrap("", []string{pausedLine(t.resume)}))
 	}
 	t.writeRuns(out, s.Runs)
 	first := true
@@ -61,7 +61,7 @@ func (t statusText) write(out io.Writer, s sweepState) {
 				fmt.Fprintln(out)
 			}
 			first = false
-			fmt.Fprintf(out, "%s  %s\n", r.Cell, whole)
+			fmt.Fprint(out, table.Wrap(t.width, "", indent, r.Cell, whole))
 		}
 	}
 }
@@ -79,7 +79,7 @@ func (t statusText) writeRuns(out io.Writer, all []runState) {
 		if t.all || r.Status != plan.Completed && r.Status != plan.Pending {
 			runs = append(runs, r)
 			statusWidth = max(statusWidth, len(r.Status))
-			labelWidth = max(labelWidth, min(maxPadding, utf8.RuneCountInString(r.Label)))
+			labelWidth = max(labelWidth, min(maxPadding, table.Width(r.Label)))
 		}
 	}
 	notes := t.notes(runs)
@@ -95,10 +95,10 @@ func (t statusText) writeRuns(out io.Writer, all []runState) {
 		head := fmt.Sprintf("%s  %-*s  ", r.Cell, statusWidth, r.Status)
 		line := strings.TrimRight(fmt.Sprintf("%s%-*s  %s", head, labelWidth, r.Label, strings.Join(notes[i], "  ")), " ")
 		switch label := head + r.Label; {
-		case utf8.RuneCountInString(line) <= t.width:
+		case table.Width(line) <= t.width:
 			fmt.Fprintln(out, line)
 			continue
-		case utf8.RuneCountInString(label) <= t.width:
+		case table.Width(label) <= t.width:
 			fmt.Fprintln(out, strings.TrimRight(label, " "))
 		default:
 			fmt.Fprintln(out, strings.TrimRight(head, " "))
@@ -237,47 +237,7 @@ func (t statusText) checkpoint(r runState) []string {
 	return []string{fmt.Sprintf("checkpoint %s ago at step %d", progress.Clock(ago), *r.SavedStep)}
 }
 
-// wrap writes parts with two blanks between them, on as many lines as they need. A part that is longer than a line is
-// broken between words, or stands out where a word is.
+// wrap writes parts with two blanks between them, on as many lines as they need.
 func (t statusText) wrap(before string, parts []string) string {
-	var out strings.Builder
-	line := ""
-	add := func(text, gap string) bool {
-		if line == "" {
-			line = before + text
-			return true
-		}
-		longer := line + gap + text
-		if t.width > 0 && utf8.RuneCountInString(strings.TrimRight(longer, " ")) > t.width {
-			return false
-		}
-		line = longer
-		return true
-	}
-	flush := func() {
-		out.WriteString(strings.TrimRight(line, " ") + "\n")
-		line = ""
-	}
-	for _, part := range parts {
-		room := t.width - utf8.RuneCountInString(before)
-		if t.width <= 0 || utf8.RuneCountInString(strings.TrimRight(part, " ")) <= room {
-			if !add(part, "  ") {
-				flush()
-				add(part, "")
-			}
-			continue
-		}
-		for i, word := range strings.Fields(part) {
-			gap := " "
-			if i == 0 {
-				gap = "  "
-			}
-			if !add(word, gap) {
-				flush()
-				add(word, "")
-			}
-		}
-	}
-	flush()
-	return out.String()
+	return table.Wrap(t.width, before, before, parts...)
 }
