@@ -35,7 +35,8 @@ func TestRunPausesOthers(t *testing.T) {
 	if status := mended.exitStatus(t); status != exitOK || strings.Count(mended.out.String(), "completed") != 4 {
 		t.Fatalf("mended: status %d\n%s%s", status, mended.err.String(), mended.out.String())
 	}
-	line := regexp.MustCompile(`also unfinished here: ` + id + ` \(\d of 4 runs done\), an earlier version of this grid; ` +
+	line := regexp.MustCompile(`also unfinished here: ` + id + ` \(\d of 4 runs done\), an earlier version of ` +
+		`this grid; ` +
 		`paused; k=4 is not in this grid any more: its \d runs? (is|are) not trained; ` +
 		`2 of its runs are in this grid too\. ` +
 		`sweep resume ` + id + ` goes on with it, sweep cancel ` + id + ` ends it\n`)
