@@ -23,7 +23,7 @@ import (
 // if nobody had disturbed it.
 func TestRunPausesOthers(t *testing.T) {
 	t.Parallel()
-	first := changed(t, smallGrid, "steps: 1500", "steps: 4000")
+	first := changed(t, smallGrid, "steps: 1500, batch_size: 256", "steps: 2000, batch_size: 64")
 	file := writeGrid(t, first)
 	undisturbed := t.TempDir()
 	want := mustRun(t, undisturbed, "run", file, "--no-ui")
