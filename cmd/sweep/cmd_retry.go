@@ -100,8 +100,8 @@ func runRetry(ctx context.Context, env *environment, o retryOptions) error {
 	return context.Cause(ctx)
 }
 
-// isDone reports whether all runs of a sweep have results. Only where they seem to have is each one read, since it may be
-// damaged.
+// isDone reports whether all runs of a sweep have results. Only where they seem to have is each one read, since it may
+// be damaged.
 func isDone(ctx context.Context, l *ledger.Ledger, header *plan.Header) (bool, error) {
 	n, err := countRuns(ctx, l, header)
 	if err != nil || n.Completed < header.CellCount {

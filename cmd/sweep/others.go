@@ -159,7 +159,8 @@ func resumePaused(ctx context.Context, env *environment, srv *server, id string)
 	if err != nil || state != plan.Paused { // what is wrong with the server shows when the sweep is started
 		return nil
 	}
-	_, err = sendUpdate(ctx, env, srv, id, steering{update: protocol.UpdateResume, doing: "resuming; waiting for its answer"})
+	resume := steering{update: protocol.UpdateResume, doing: "resuming; waiting for its answer"}
+	_, err = sendUpdate(ctx, env, srv, id, resume)
 	switch {
 	case errors.Is(err, errNotRunning), errors.Is(err, errEnding):
 		return nil

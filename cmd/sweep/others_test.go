@@ -23,7 +23,7 @@ import (
 // if nobody had disturbed it.
 func TestRunPausesOthers(t *testing.T) {
 	t.Parallel()
-	first := changed(t, smallGrid, "steps: 1500", "steps: 4000")
+	first := changed(t, smallGrid, "steps: 1500, batch_size: 256", "steps: 2000, batch_size: 64")
 	file := writeGrid(t, first)
 	undisturbed := t.TempDir()
 	want := mustRun(t, undisturbed, "run", file, "--no-ui")
@@ -35,8 +35,10 @@ func TestRunPausesOthers(t *testing.T) {
 	if status := mended.exitStatus(t); status != exitOK || strings.Count(mended.out.String(), "completed") != 4 {
 		t.Fatalf("mended: status %d\n%s%s", status, mended.err.String(), mended.out.String())
 	}
-	line := regexp.MustCompile(`also unfinished here: ` + id + ` \(\d of 4 runs done\), an earlier version of this grid; ` +
-		`paused; k=4 is not in this grid any more: its \d runs? (is|are) not trained; 2 of its runs are in this grid too\. ` +
+	line := regexp.MustCompile(`also unfinished here: ` + id + ` \(\d of 4 runs done\), an earlier version of ` +
+		`this grid; ` +
+		`paused; k=4 is not in this grid any more: its \d runs? (is|are) not trained; ` +
+		`2 of its runs are in this grid too\. ` +
 		`sweep resume ` + id + ` goes on with it, sweep cancel ` + id + ` ends it\n`)
 	if text := mended.err.String(); !line.MatchString(text) || strings.Count(text, "also unfinished") != 1 {
 		t.Errorf("the mended grid does not name %s:\n%s", id, text)
@@ -125,11 +127,12 @@ func TestRunNamesIdleSweeps(t *testing.T) {
 		t.Fatalf("status %d\n%s", status, run.err.String())
 	}
 	text := run.err.String()
-	if strings.Count(text, "also unfinished here: ") != othersShown || !strings.Contains(text, "3 more are unfinished: sweep list\n") ||
-		strings.Contains(text, "over-") {
+	if strings.Count(text, "also unfinished here: ") != othersShown || strings.Contains(text, "over-") ||
+		!strings.Contains(text, "3 more are unfinished: sweep list\n") {
 		t.Errorf("messages:\n%s", text)
 	}
-	idle := fmt.Sprintf("%s (0 of 2 runs done); idle. sweep retry %[1]s goes on with it, sweep cancel %[1]s ends it\n", ids[6])
+	idle := fmt.Sprintf("%s (0 of 2 runs done); idle. sweep retry %[1]s goes on with it, "+
+		"sweep cancel %[1]s ends it\n", ids[6])
 	if !strings.Contains(text, idle) {
 		t.Errorf("messages lack %q:\n%s", idle, text)
 	}

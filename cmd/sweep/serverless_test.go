@@ -71,7 +71,8 @@ func TestSteeringWithoutServer(t *testing.T) {
 		t.Errorf("pause: %+v", did)
 	}
 	const advice = "no server runs: sweep up trains it\n"
-	if did, messages := steer(t, dir, "resume", "long"); did.State != plan.Training || !strings.Contains(messages, advice) {
+	did, messages := steer(t, dir, "resume", "long")
+	if did.State != plan.Training || !strings.Contains(messages, advice) {
 		t.Errorf("resume: %+v\n%s", did, messages)
 	}
 	for range 2 { // the second time it is canceled already

@@ -77,7 +77,9 @@ func (l *Ledger) DeleteNotes(ctx context.Context, h *plan.Header, cells []int, o
 }
 
 // among returns those of some cells that have the numbers.
-func (l *Ledger) among(ctx context.Context, h *plan.Header, numbers []int, of map[string]bool) (map[string]bool, error) {
+func (l *Ledger) among(ctx context.Context, h *plan.Header, numbers []int, of map[string]bool) (
+	map[string]bool, error) {
+
 	inChunk := map[int][]int{}
 	for _, n := range numbers {
 		inChunk[n/plan.ChunkSize] = append(inChunk[n/plan.ChunkSize], n%plan.ChunkSize)
