@@ -21,6 +21,7 @@ type server struct {
 	client    client.Client
 	namespace string
 	uiURL     string      // of its Web UI; empty if there is none or it is not known
+	reportURL string      // of the live report; likewise
 	folders   []folder    // on this machine, that its sweeps need; none of a server elsewhere
 	alive     func() bool // whether its process is there, as far as this process can know
 	close     func()      // ends the connection, and the server if it is this process's own
@@ -58,7 +59,7 @@ func (c *connection) dial(ctx context.Context, dir string, log *slog.Logger) (*s
 	if err != nil {
 		return nil, inputError{fmt.Errorf("configuration of Temporal: %w", err)}
 	}
-	uiURL := ""
+	uiURL, reportURL := "", ""
 	info, ok, err := local.Running(dir)
 	switch {
 	case c.address != "":
@@ -69,7 +70,8 @@ func (c *connection) dial(ctx context.Context, dir string, log *slog.Logger) (*s
 	case !ok || info.HostPort == "":
 		return nil, errNoServer
 	default:
-		opts.HostPort, opts.Namespace, uiURL = info.HostPort, info.Namespace, info.UIURL
+		opts.HostPort, opts.Namespace = info.HostPort, info.Namespace
+		uiURL, reportURL = info.UIURL, info.ReportURL
 	}
 	if c.namespace != "" {
 		opts.Namespace = c.namespace
@@ -81,7 +83,7 @@ func (c *connection) dial(ctx context.Context, dir string, log *slog.Logger) (*s
 	if err != nil {
 		return nil, fmt.Errorf("connect to Temporal at %s: %w", opts.HostPort, err)
 	}
-	srv.uiURL = uiURL
+	srv.uiURL, srv.reportURL = uiURL, reportURL
 	if ok && info.HostPort == opts.HostPort {
 		srv.folders = []folder{newFolder(dir, true, false)}
 	}

@@ -17,14 +17,17 @@ import (
 type statusText struct {
 	width int // columns of the terminal; 0 for a file or a pipe, where each run has one line
 	now   time.Time
-	all   bool   // all runs, not only those in work or without a result for a reason
-	url   string // of the sweep in the Web UI; "" if not known
+	all   bool     // all runs, not only those in work or without a result for a reason
+	links []string // to the sweep in the Web UI and to its live report, as far as they are known
 }
 
 func newStatusText(env *environment, srv *server, sweep string, all bool) statusText {
 	t := statusText{width: env.width, now: time.Now(), all: all}
 	if srv != nil && srv.uiURL != "" {
-		t.url = fmt.Sprintf("%s/namespaces/%s/workflows/%s", srv.uiURL, srv.namespace, sweep)
+		t.links = append(t.links, fmt.Sprintf("%s/namespaces/%s/workflows/%s", srv.uiURL, srv.namespace, sweep))
+	}
+	if srv != nil && srv.reportURL != "" {
+		t.links = append(t.links, srv.reportURL+sweep+"/")
 	}
 	return t
 }
@@ -40,8 +43,8 @@ func (t statusText) write(out io.Writer, s sweepState) {
 	}
 	head := []string{s.ID, string(s.State), counts, "planned " + s.Planned.Local().Format(time.DateTime)}
 	fmt.Fprint(out, t.wrap("", head))
-	if t.url != "" {
-		fmt.Fprintln(out, t.url)
+	for _, link := range t.links {
+		fmt.Fprintln(out, link)
 	}
 	if s.State == plan.Paused {
 		fmt.Fprintln(out, pausedLine(s.ID))

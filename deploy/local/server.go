@@ -92,12 +92,12 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	undo.add(stop)
 	info.HostPort = addr
 	if uiListener != nil {
-		stop, err := startWebUI(ctx, uiListener, addr, o.Namespace, log)
+		url, stop, err := startWebUI(uiListener, addr, o.Namespace, log)
 		if err != nil {
 			return nil, err
 		}
 		undo.add(stop)
-		info.UIURL = "http://" + uiListener.Addr().String()
+		info.UIURL = url
 	}
 	if err := writeInfo(o.Dir, info); err != nil {
 		return nil, err
@@ -107,6 +107,11 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	})
 	return &Server{
 		HostPort: info.HostPort, UIURL: info.UIURL, LeftOut: leftOut, stop: sync.OnceValue(undo.close),
+		setReport: func(url string) error {
+			with := info
+			with.ReportURL = url
+			return writeInfo(o.Dir, with)
+		},
 	}, nil
 }
 

@@ -49,8 +49,8 @@ func New(l net.Listener) (*Guard, error) {
 // Prefix returns /KEY, with which the path of every request begins that is let through.
 func (g *Guard) Prefix() string { return "/" + g.key }
 
-// Handler returns a handler that passes on to next what is let through. next never sees the key: the path of its request
-// lacks the prefix. It may replace the headers that are set before, which forbid a page everything.
+// Handler returns a handler that passes on to next what is let through. next never sees the key: the path of its
+// request lacks the prefix. It may replace the headers that are set before, which forbid a page everything.
 func (g *Guard) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

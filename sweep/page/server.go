@@ -48,9 +48,9 @@ const (
 )
 
 // A Server shows the reports of a Source to browsers on this machine: below URL, the list of sweeps at /, a report at
-// /SWEEP/ and its data at /SWEEP/data.json. It answers GET and HEAD alone, and only what a guard.Guard lets through. The
-// source is asked at most once every two seconds for each sweep, and never twice at a time, however many pages are open.
-// Where it takes long to answer it is asked less often, so that it is not busy for more than a tenth of the time.
+// /SWEEP/ and its data at /SWEEP/data.json. It answers GET and HEAD alone, and only what a guard.Guard lets through.
+// The source is asked at most once every two seconds for each sweep, and never twice at a time, however many pages are
+// open. Where it takes long to answer it is asked less often, so that it is not busy for more than a tenth of the time.
 type Server struct {
 	URL string // http://127.0.0.1:PORT/KEY/, which the user alone should know
 
