@@ -140,8 +140,13 @@ var layout = []row{
 		reason: "files for other tools are made of models and results that it is given: it reads no store",
 	},
 	{
+		pkg:    "sweep/guard",
+		allow:  nil,
+		reason: "who may ask is the same question for everything that is served, so it knows nothing of that",
+	},
+	{
 		pkg:    "sweep/page",
-		allow:  []string{"trainer", "sweep/plan", "sweep/ledger", "sweep/table"},
+		allow:  []string{"trainer", "sweep/plan", "sweep/ledger", "sweep/table", "sweep/guard"},
 		reason: "a page is made of results, curves and plans that it is given: it reads no store and knows no Temporal",
 	},
 	{
@@ -200,7 +205,8 @@ var layout = []row{
 	{
 		pkg: "deploy/local",
 		allow: []string{
-			"go.temporal.io/...", "github.com/temporalio/...", "google.golang.org/protobuf/...", "golang.org/x/sys/...",
+			"sweep/guard", "go.temporal.io/...", "github.com/temporalio/...", "github.com/labstack/echo/v4/...",
+			"google.golang.org/grpc/...", "google.golang.org/protobuf/...", "golang.org/x/sys/...",
 		},
 		reason: "the embedded server knows nothing of sweeps",
 	},

@@ -23,6 +23,7 @@ type server struct {
 	client    client.Client
 	namespace string
 	uiURL     string      // of its Web UI; empty if there is none or it is not known
+	reportURL string      // of the live report; likewise
 	folders   []folder    // on this machine, that its sweeps need; none of a server elsewhere
 	alive     func() bool // whether its process is there, as far as this process can know
 	close     func()      // ends the connection, and the server if it is this process's own
@@ -49,6 +50,18 @@ func (s *server) sweepURL(sweep string) string {
 		return ""
 	}
 	return fmt.Sprintf("%s/namespaces/%s/workflows/%s", s.uiURL, s.namespace, sweep)
+}
+
+// sweepLinks are those to a sweep in the Web UI and to its live report, as far as they are known.
+func (s *server) sweepLinks(sweep string) []string {
+	var links []string
+	if url := s.sweepURL(sweep); url != "" {
+		links = append(links, url)
+	}
+	if s != nil && s.reportURL != "" {
+		links = append(links, s.reportURL+sweep+"/")
+	}
+	return links
 }
 
 // alwaysAlive is the alive of a server in this process, or of one that may be
@@ -96,7 +109,7 @@ func (c *connection) dial(ctx context.Context, dir string, log *slog.Logger) (*s
 	case running && info.At(opts.HostPort):
 		srv, err := dialNamed(ctx, opts, &info, log)
 		if err == nil {
-			srv.folders = []folder{newFolder(dir, true, false)}
+			srv.of(dir, info)
 		}
 		return srv, err
 	}
@@ -115,8 +128,14 @@ func dialEmbedded(ctx context.Context, dir string, info local.Info, namespace st
 	if err != nil {
 		return nil, err
 	}
-	srv.uiURL, srv.folders = info.UIURL, []folder{newFolder(dir, true, false)}
+	srv.of(dir, info)
 	return srv, nil
+}
+
+// of notes that the server is the one that runs on a state directory.
+func (s *server) of(dir string, info local.Info) {
+	s.uiURL, s.reportURL = info.UIURL, info.ReportURL
+	s.folders = []folder{newFolder(dir, true, false)}
 }
 
 // embeddedOptions are those of a connection to an embedded server.

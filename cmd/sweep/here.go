@@ -65,7 +65,8 @@ func join(ctx context.Context, env *environment, dir string, to local.Info) (*se
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(env.errOut, "joining the server of process %d at %s\n", to.PID, addresses(to.HostPort, to.UIURL))
+	fmt.Fprintf(env.errOut, "joining the server of process %d at %s\n", to.PID,
+		addresses(to.HostPort, to.UIURL, to.ReportURL))
 	srv.alive = func() bool {
 		now, ok, err := local.Running(dir)
 		return err != nil || ok && now.PID == to.PID

@@ -82,8 +82,10 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 	if o.report.off {
 		return k, nil
 	}
-	k.report, err = serveReports(ctx, o.report, store, k.server.client)
-	return k, err
+	if k.report, err = serveReports(ctx, o.report, store, k.server.client); err != nil {
+		return k, err
+	}
+	return k, k.embedded.SetReport(k.report.URL)
 }
 
 // startServer starts the server on a state directory, and connects to it.
@@ -145,17 +147,22 @@ func (k *stack) noteUnsaved(env *environment) {
 
 // addresses names where the server, its Web UI and the live report are.
 func (k *stack) addresses() string {
-	out := addresses(k.embedded.HostPort, k.embedded.UIURL)
+	reportURL := ""
 	if k.report != nil {
-		out += ", report at " + k.report.URL
+		reportURL = k.report.URL
 	}
-	return out
+	return addresses(k.embedded.HostPort, k.embedded.UIURL, reportURL)
 }
 
-// addresses names where a server and its Web UI, if it has one, are.
-func addresses(hostPort, uiURL string) string {
-	if uiURL == "" {
-		return hostPort
+// addresses names where a server is and, on lines of their own, the links to its Web UI and its live report, if it has
+// them.
+func addresses(hostPort, uiURL, reportURL string) string {
+	out := hostPort
+	if uiURL != "" {
+		out += "\nWeb UI at " + uiURL
 	}
-	return hostPort + ", Web UI at " + uiURL
+	if reportURL != "" {
+		out += "\nreport at " + reportURL
+	}
+	return out
 }

@@ -17,15 +17,15 @@ import (
 type statusText struct {
 	width int // columns of the terminal; 0 for a file or a pipe, where each run has one line
 	now   time.Time
-	all   bool   // all runs, not only those in work or without a result for a reason
-	url   string // of the sweep in the Web UI; "" if not known
+	all   bool     // all runs, not only those in work or without a result for a reason
+	links []string // to the sweep in the Web UI and to its live report, as far as they are known
 
 	resume string // the command that lets a paused sweep go on
 }
 
 func newStatusText(env *environment, srv *server, sweep string, all bool) statusText {
 	return statusText{
-		width: env.width, now: time.Now(), all: all, url: srv.sweepURL(sweep), resume: env.command("resume", sweep),
+		width: env.width, now: time.Now(), all: all, links: srv.sweepLinks(sweep), resume: env.command("resume", sweep),
 	}
 }
 
@@ -47,8 +47,8 @@ func (t statusText) write(out io.Writer, s sweepState) {
 	}
 	head := []string{s.ID, state, counts, "planned " + s.Planned.Local().Format(time.DateTime)}
 	fmt.Fprint(out, t.wrap("", head))
-	if t.url != "" {
-		fmt.Fprintln(out, t.url)
+	for _, link := range t.links {
+		fmt.Fprintln(out, link)
 	}
 	if s.State == plan.Paused {
 		fmt.Fprint(out, t.wrap("", []string{pausedLine(t.resume)}))

@@ -113,7 +113,7 @@ func (o Options) withDefaults() (Options, error) {
 // Server is a running server. Its addresses are on the loopback interface.
 type Server struct {
 	HostPort string // HOST:PORT of gRPC, for Temporal clients and workers
-	UIURL    string // URL of the Web UI; empty if there is none
+	UIURL    string // URL of the Web UI, with the key that lets its user in; empty if there is none
 
 	// TLS has the keys of clients: the server takes none without.
 	TLS *tls.Config
@@ -126,8 +126,12 @@ type Server struct {
 	// no room for one more of that type, or it has the name with another type.
 	LeftOut []error
 
-	stop func() error // idempotent
+	setReport func(url string) error
+	stop      func() error // idempotent
 }
+
+// SetReport tells others, by Info.ReportURL, where the process serves its live report.
+func (s *Server) SetReport(url string) error { return s.setReport(url) }
 
 // Stop stops the Web UI and the server and unlocks the directory, in about a second.
 // Workflows keep their state and go on when a server is started there again. Clients and

@@ -19,8 +19,9 @@ const (
 // Info describes a server that some process runs, so that others can connect to it.
 type Info struct {
 	PID       int       `json:"pid"`
-	HostPort  string    `json:"host_port,omitempty"` // HOST:PORT of gRPC; empty while the server starts or stops
-	UIURL     string    `json:"ui_url,omitempty"`    // empty if there is no Web UI
+	HostPort  string    `json:"host_port,omitempty"`  // HOST:PORT of gRPC; empty while the server starts or stops
+	UIURL     string    `json:"ui_url,omitempty"`     // empty if there is no Web UI; it holds the key of its user
+	ReportURL string    `json:"report_url,omitempty"` // as Server.SetReport gave it
 	Namespace string    `json:"namespace"`
 	Started   time.Time `json:"started"`
 	TLS       bool      `json:"tls,omitempty"` // it takes only clients with its keys: see ClientTLS

@@ -96,12 +96,12 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	undo.add(stop)
 	info.HostPort = addr
 	if uiListener != nil {
-		stop, err := startWebUI(ctx, uiListener, addr, o.Namespace, webUIKeys(o.Dir), log)
+		url, stop, err := startWebUI(uiListener, addr, o.Namespace, forClients, log)
 		if err != nil {
 			return nil, err
 		}
 		undo.add(stop)
-		info.UIURL = "http://" + uiListener.Addr().String()
+		info.UIURL = url
 	}
 	published := info
 	if o.Private {
@@ -118,6 +118,11 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	return &Server{
 		HostPort: info.HostPort, UIURL: info.UIURL, TLS: forClients, Profile: filepath.Join(o.Dir, profileName),
 		LeftOut: leftOut, stop: sync.OnceValue(undo.close),
+		setReport: func(url string) error {
+			with := info
+			with.ReportURL = url
+			return writeInfo(o.Dir, with)
+		},
 	}, nil
 }
 
