@@ -151,7 +151,7 @@ func startOrJoin(ctx context.Context, env *environment, o runOptions, device tra
 			srv.close = func() { stopStack(ctx, env, k) }
 			return &srv, nil
 		case errors.As(err, &inUse) && inUse.Info.HostPort != "":
-			return join(ctx, env, o.location.dir, inUse.Info)
+			return join(ctx, env, o.location.dir, inUse.Info, o.server.payloads)
 		case inUse == nil || time.Since(began) >= startTimeout:
 			return nil, err
 		case !waiting:
@@ -161,8 +161,8 @@ func startOrJoin(ctx context.Context, env *environment, o runOptions, device tra
 }
 
 // join connects to the server that another process runs on the state directory.
-func join(ctx context.Context, env *environment, dir string, to local.Info) (*server, error) {
-	named := connection{address: to.HostPort, namespace: to.Namespace}
+func join(ctx context.Context, env *environment, dir string, to local.Info, keys payloadFlag) (*server, error) {
+	named := connection{address: to.HostPort, namespace: to.Namespace, payloads: keys}
 	srv, err := named.dial(ctx, dir, nil)
 	if err != nil {
 		return nil, err

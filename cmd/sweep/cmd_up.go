@@ -54,7 +54,7 @@ func runUp(ctx context.Context, env *environment, o upOptions) error {
 		return err
 	}
 	fmt.Fprintf(env.errOut, "Temporal server at %s\nstore %s, %d slots; submit with: sweep submit grid.yaml\n",
-		k.addresses(), o.location.storeURL(), device.slots)
+		k.addresses(), withoutSecrets(o.location.storeURL()), device.slots)
 	go k.retireIfUnfit(ctx, env)
 	say := func(line string) { fmt.Fprintln(env.errOut, line) }
 	watchRoom(ctx, newRoomWatch(k.folders, say), func() { k.workers.hung.say(say) })

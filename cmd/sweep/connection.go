@@ -11,8 +11,10 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 	sdklog "go.temporal.io/sdk/log"
+	"google.golang.org/grpc"
 
 	"github.com/topksweep/sweep/deploy/local"
+	"github.com/topksweep/sweep/sweep/payload"
 	"github.com/topksweep/sweep/sweep/plan"
 )
 
@@ -30,6 +32,9 @@ type server struct {
 
 	hung *hung // of the worker in this process; nil where there is none
 
+	encrypted  bool         // its payloads are encrypted, so that nothing else is to tell what a sweep is about
+	unreadable <-chan error // unreadableTasks
+
 	attributesNoted bool // somebody was told which search attributes it lacks
 }
 
@@ -40,12 +45,16 @@ func alwaysAlive() bool { return true }
 // A connection says which Temporal server to use. Without flags it is that of
 // Temporal's own environment variables and configuration file, else the one that
 // runs on the state directory.
-type connection struct{ address, namespace string }
+type connection struct {
+	address, namespace string
+	payloads           payloadFlag
+}
 
 func (c *connection) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.address, "address", "", "Temporal server `host:port` (default: TEMPORAL_ADDRESS "+
 		"or what Temporal's configuration file says, else the one that runs on --dir)")
 	f.StringVar(&c.namespace, "namespace", "", "Temporal namespace (default: TEMPORAL_NAMESPACE, else default)")
+	c.payloads.addFlag(f)
 }
 
 // errNoServer says that no server was named and none runs on the state directory.
@@ -57,6 +66,10 @@ func (c *connection) dial(ctx context.Context, dir string, log *slog.Logger) (*s
 	opts, err := envconfig.LoadDefaultClientOptions()
 	if err != nil {
 		return nil, inputError{fmt.Errorf("configuration of Temporal: %w", err)}
+	}
+	keys, err := c.payloads.keys()
+	if err != nil {
+		return nil, err
 	}
 	uiURL := ""
 	info, ok, err := local.Running(dir)
@@ -77,7 +90,10 @@ func (c *connection) dial(ctx context.Context, dir string, log *slog.Logger) (*s
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	srv, err := connect(ctx, opts, log)
+	if err := checkAddress(opts.HostPort); err != nil {
+		return nil, err
+	}
+	srv, err := connect(ctx, opts, keys, log)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Temporal at %s: %w", opts.HostPort, err)
 	}
@@ -88,18 +104,25 @@ func (c *connection) dial(ctx context.Context, dir string, log *slog.Logger) (*s
 	return srv, nil
 }
 
-// connect makes every connection of the program to a Temporal server.
-func connect(ctx context.Context, opts client.Options, log *slog.Logger) (*server, error) {
+// connect makes every connection of the program to a Temporal server. Payloads are encrypted if there are keys.
+func connect(ctx context.Context, opts client.Options, keys *payload.Keys, log *slog.Logger) (*server, error) {
 	opts.Namespace = cmp.Or(opts.Namespace, client.DefaultNamespace)
 	opts.Logger = sdklog.NewStructuredLogger(log)
 	opts.ConnectionOptions = toleratingLostHeartbeats(opts.ConnectionOptions)
+	tasks, unreadable := unreadableTasks()
+	crypt, err := keys.Interceptor(unreadable)
+	if err != nil {
+		return nil, err
+	}
+	opts.ConnectionOptions.DialOptions = append(opts.ConnectionOptions.DialOptions, grpc.WithChainUnaryInterceptor(crypt))
+	opts.FailureConverter = keys.FailureConverter()
 	c, err := client.DialContext(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
 	return &server{
 		client: c, namespace: opts.Namespace, alive: alwaysAlive, close: c.Close,
-		prefer: func(context.Context, string) {},
+		prefer: func(context.Context, string) {}, encrypted: keys.Any(), unreadable: tasks,
 	}, nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -21,13 +22,13 @@ type location struct {
 
 func (l *location) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&l.dir, "dir", defaultDir(), "state directory `path`")
-	f.StringVar(&l.store, "store", os.Getenv("SWEEP_STORE"), "where checkpoints, plans and results go: "+
+	f.StringVar(&l.store, "store", "", "where checkpoints, plans and results go: "+
 		"a path, file:///path or s3://bucket/prefix (default: SWEEP_STORE, else <dir>/store)")
 }
 
 func (l *location) storeURL() string {
-	if l.store != "" {
-		return l.store
+	if store := cmp.Or(l.store, os.Getenv("SWEEP_STORE")); store != "" { // no default of the flag, which help shows
+		return store
 	}
 	return filepath.Join(l.dir, "store")
 }

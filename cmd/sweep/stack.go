@@ -69,10 +69,18 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 	// Training keeps every core busy. The server in the same process gets
 	// scheduler slots of its own, so that no heartbeat queues behind a step.
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
-	k.server, err = connect(ctx, client.Options{HostPort: k.embedded.HostPort, Namespace: local.DefaultNamespace}, log)
+	keys, err := o.payloads.keys()
 	if err != nil {
+		return nil, err
+	}
+	to := client.Options{HostPort: k.embedded.HostPort, Namespace: local.DefaultNamespace}
+	if k.server, err = connect(ctx, to, keys, log); err != nil {
 		return nil, fmt.Errorf("connect to the server just started: %w", err)
 	}
+	if err := checkReadable(ctx, k.server); err != nil {
+		return nil, err
+	}
+	go noteUnreadable(ctx, env, k.server.unreadable)
 	k.server.uiURL, k.server.folders = k.embedded.UIURL, k.folders
 	k.server.attributesNoted = true
 	k.server.close = sync.OnceFunc(k.server.close)
