@@ -123,6 +123,13 @@ var layout = []row{
 		reason: "what a server knows of a sweep is asked in one place: it reads no store and knows no terminal",
 	},
 	{
+		pkg: "sweep/payload",
+		allow: []string{
+			"go.temporal.io/api/...", "go.temporal.io/sdk/...", "google.golang.org/grpc/...", "google.golang.org/protobuf/...",
+		},
+		reason: "what a server gets to keep is encrypted at the connection: nobody else needs to know",
+	},
+	{
 		pkg:    "sweep/ledger",
 		allow:  []string{"trainer", "sweep/grid", "sweep/plan", "storage", "golang.org/x/sync/errgroup"},
 		reason: "a stored sweep is objects in a store: neither Temporal nor a terminal is needed to read one",
@@ -220,7 +227,7 @@ var layout = []row{
 		allow: []string{
 			"cmd/sweep/progress", "sweep/spelling", "sweep/grid", "sweep/plan", "sweep/protocol", "sweep/ledger", "sweep/report",
 			"sweep/table", "sweep/track", "sweep/similarity", "sweep/observe", "sweep/scaling", "sweep/figures", "sweep/page",
-			"sweep/export",
+			"sweep/export", "sweep/payload",
 			"workflows", "activities", "activities/hostmem", "deploy/local",
 			"trainer", "trainer/cpu", "trainer/cuda", "trainer/data", "trainer/models",
 			"storage", "storage/dir", "storage/disk", "storage/minio",

@@ -44,7 +44,7 @@ func runList(ctx context.Context, env *environment, o listOptions) error {
 	case o.output.name == "json":
 		return errors.Join(env.writeJSON(list), unread)
 	case len(list) == 0 && unread == nil:
-		fmt.Fprintln(env.errOut, "no sweeps in", o.location.storeURL())
+		fmt.Fprintln(env.errOut, "no sweeps in", withoutSecrets(o.location.storeURL()))
 		return nil
 	}
 	return errors.Join(env.print(func(out io.Writer) error {

@@ -63,7 +63,7 @@ func runUp(ctx context.Context, env *environment, o upOptions) error {
 		return err
 	}
 	fmt.Fprintf(env.errOut, "Temporal server at %s\nstore %s, %d slots; submit with: %s\n",
-		k.addresses(), withoutCredentials(o.location.storeURL()), device.slots, env.command("submit", "grid.yaml"))
+		k.addresses(), withoutSecrets(o.location.storeURL()), device.slots, env.command("submit", "grid.yaml"))
 	fmt.Fprintf(env.errOut, "for the temporal command and other programs: export TEMPORAL_CONFIG_FILE=%s\n",
 		quoted(k.embedded.Profile))
 	notePaused(ctx, env, k.server)

@@ -53,6 +53,9 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 		return err
 	}
 	defer srv.close()
+	if err := checkReadable(ctx, srv); err != nil {
+		return err
+	}
 	workers, err := startWorkers(srv.client, store, device, workerPatience, !onLoopback, log)
 	if err != nil {
 		return err
@@ -64,13 +67,17 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 	}
 	defer startKeeper(store, o.location, device.keep, log)()
 	fmt.Fprintf(env.errOut, "worker with %d slots on %s, store %s\n",
-		device.slots, device.backend.Name(), o.location.storeURL())
+		device.slots, device.backend.Name(), withoutSecrets(o.location.storeURL()))
 	select {
 	case <-ctx.Done():
 	case <-workers.activities.Unfit():
 		fmt.Fprintln(env.errOut, "saving what is in training")
 		workers.stop()
 		return workers.activities.WhyUnfit()
+	case err := <-srv.unreadable:
+		fmt.Fprintln(env.errOut, "saving what is in training")
+		workers.stop()
+		return fmt.Errorf("this worker got a task that it cannot read: %w", err)
 	case err := <-workers.hung.first:
 		fmt.Fprintf(env.errOut, "%v\nthis worker cannot be used any more; saving what else is in training\n", err)
 		workers.stop()

@@ -50,14 +50,10 @@ func (e *environment) command(verb string, args ...string) string {
 
 // withoutCredentials returns a store as a flag takes it, without what is not for everybody to read.
 func withoutCredentials(store string) string {
-	if !strings.Contains(store, "://") || !strings.Contains(store, "@") {
+	if !strings.Contains(store, "@") {
 		return store
 	}
-	shown, err := storeForPeople(store)
-	if err != nil {
-		return "…"
-	}
-	return shown
+	return withoutSecrets(store)
 }
 
 // plainCharacters are those that a shell leaves as they are, beside letters and digits.

@@ -13,8 +13,10 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 	sdklog "go.temporal.io/sdk/log"
+	"google.golang.org/grpc"
 
 	"github.com/topksweep/sweep/deploy/local"
+	"github.com/topksweep/sweep/sweep/payload"
 	"github.com/topksweep/sweep/sweep/plan"
 )
 
@@ -40,6 +42,8 @@ type server struct {
 
 	// forSteering says that it is this process's own, and trains nothing: see startForSteering.
 	forSteering bool
+	encrypted   bool         // its payloads are encrypted, so that nothing else is to tell what a sweep is about
+	unreadable  <-chan error // unreadableTasks
 
 	attributesNoted bool // somebody was told which search attributes it lacks
 }
@@ -71,12 +75,16 @@ func alwaysAlive() bool { return true }
 // A connection says which Temporal server to use. Without flags it is that of
 // Temporal's own environment variables and configuration file, else the one that
 // runs on the state directory.
-type connection struct{ address, namespace string }
+type connection struct {
+	address, namespace string
+	payloads           payloadFlag
+}
 
 func (c *connection) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.address, "address", "", "Temporal server `host:port` (default: TEMPORAL_ADDRESS "+
 		"or what Temporal's configuration file says, else the one that runs on --dir)")
 	f.StringVar(&c.namespace, "namespace", "", "Temporal namespace (default: TEMPORAL_NAMESPACE, else default)")
+	c.payloads.addFlag(f)
 }
 
 // errNoServer says that no server was named and none runs on the state directory.
@@ -90,6 +98,10 @@ func (c *connection) dial(ctx context.Context, dir string, log *slog.Logger) (*s
 	opts, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{DisableFile: isOurs})
 	if err != nil {
 		return nil, inputError{fmt.Errorf("configuration of Temporal: %w", err)}
+	}
+	keys, err := c.payloads.keys()
+	if err != nil {
+		return nil, err
 	}
 	info, running, err := local.Running(dir)
 	if isOurs && !running && err == nil {
@@ -105,26 +117,26 @@ func (c *connection) dial(ctx context.Context, dir string, log *slog.Logger) (*s
 	case opts.HostPort == "" && !running:
 		return nil, errNoServer
 	case opts.HostPort == "":
-		return dialEmbedded(ctx, dir, info, c.namespace, log)
+		return dialEmbedded(ctx, dir, info, c.namespace, keys, log)
 	case running && info.At(opts.HostPort):
-		srv, err := dialNamed(ctx, opts, &info, log)
+		srv, err := dialNamed(ctx, opts, &info, keys, log)
 		if err == nil {
 			srv.of(dir, info)
 		}
 		return srv, err
 	}
-	return dialNamed(ctx, opts, nil, log)
+	return dialNamed(ctx, opts, nil, keys, log)
 }
 
 // dialEmbedded connects to the server that runs on a state directory. namespace may be empty.
-func dialEmbedded(ctx context.Context, dir string, info local.Info, namespace string, log *slog.Logger) (
-	*server, error) {
+func dialEmbedded(ctx context.Context, dir string, info local.Info, namespace string, keys *payload.Keys,
+	log *slog.Logger) (*server, error) {
 
-	keys, err := info.ClientTLS()
+	tls, err := info.ClientTLS()
 	if err != nil {
 		return nil, err
 	}
-	srv, err := dialNamed(ctx, embeddedOptions(info.HostPort, cmp.Or(namespace, info.Namespace), keys), nil, log)
+	srv, err := dialNamed(ctx, embeddedOptions(info.HostPort, cmp.Or(namespace, info.Namespace), tls), nil, keys, log)
 	if err != nil {
 		return nil, err
 	}
@@ -139,26 +151,31 @@ func (s *server) of(dir string, info local.Info) {
 }
 
 // embeddedOptions are those of a connection to an embedded server.
-func embeddedOptions(hostPort, namespace string, keys *tls.Config) client.Options {
+func embeddedOptions(hostPort, namespace string, tls *tls.Config) client.Options {
 	return client.Options{
-		HostPort: hostPort, Namespace: namespace, ConnectionOptions: client.ConnectionOptions{TLS: keys},
+		HostPort: hostPort, Namespace: namespace, ConnectionOptions: client.ConnectionOptions{TLS: tls},
 	}
 }
 
-// dialNamed connects to a server at an address. If it is an embedded one, as is says, its keys are used, unless the
-// user has settings of TLS.
-func dialNamed(ctx context.Context, opts client.Options, is *local.Info, log *slog.Logger) (*server, error) {
+// dialNamed connects to a server at an address. If it is an embedded one, as is says, its certificates are used, unless
+// the user has settings of TLS. keys are those of the payloads.
+func dialNamed(ctx context.Context, opts client.Options, is *local.Info, keys *payload.Keys, log *slog.Logger) (
+	*server, error) {
+
 	if to := &opts.ConnectionOptions; is != nil && to.TLS == nil && !to.TLSDisabled {
-		keys, err := is.ClientTLS()
+		tls, err := is.ClientTLS()
 		if err != nil {
 			return nil, err
 		}
-		to.TLS = keys
+		to.TLS = tls
 	}
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	srv, err := connect(ctx, opts, log)
+	if err := checkAddress(opts.HostPort); err != nil {
+		return nil, err
+	}
+	srv, err := connect(ctx, opts, keys, log)
 	if err != nil {
 		err = fmt.Errorf("connect to Temporal at %s: %w", opts.HostPort, err)
 		if hint := tlsHint(ctx, opts); hint != "" {
@@ -169,11 +186,18 @@ func dialNamed(ctx context.Context, opts client.Options, is *local.Info, log *sl
 	return srv, nil
 }
 
-// connect makes every connection of the program to a Temporal server.
-func connect(ctx context.Context, opts client.Options, log *slog.Logger) (*server, error) {
+// connect makes every connection of the program to a Temporal server. Payloads are encrypted if there are keys.
+func connect(ctx context.Context, opts client.Options, keys *payload.Keys, log *slog.Logger) (*server, error) {
 	opts.Namespace = cmp.Or(opts.Namespace, client.DefaultNamespace)
 	opts.Logger = sdklog.NewStructuredLogger(log)
 	opts.ConnectionOptions = toleratingLostHeartbeats(opts.ConnectionOptions)
+	tasks, unreadable := unreadableTasks()
+	crypt, err := keys.Interceptor(unreadable)
+	if err != nil {
+		return nil, err
+	}
+	opts.ConnectionOptions.DialOptions = append(opts.ConnectionOptions.DialOptions, grpc.WithChainUnaryInterceptor(crypt))
+	opts.FailureConverter = keys.FailureConverter()
 	c, err := client.DialContext(ctx, opts)
 	if err != nil {
 		return nil, err
@@ -181,6 +205,7 @@ func connect(ctx context.Context, opts client.Options, log *slog.Logger) (*serve
 	return &server{
 		client: c, namespace: opts.Namespace, alive: alwaysAlive, close: c.Close,
 		prefer: func(context.Context, string) {}, train: func() error { return nil },
+		encrypted: keys.Any(), unreadable: tasks,
 	}, nil
 }
 

@@ -38,7 +38,7 @@ func (h here) startOrJoin(ctx context.Context, env *environment, end context.Can
 			own.close = func() { stopStack(ctx, env, k) }
 			srv = &own
 		case errors.As(err, &inUse) && inUse.Info.HostPort != "":
-			srv, err = join(ctx, env, h.location.dir, inUse.Info)
+			srv, err = join(ctx, env, h.location.dir, inUse.Info, h.server.payloads)
 			return err
 		}
 		return err
@@ -60,8 +60,12 @@ func (h here) startOrJoin(ctx context.Context, env *environment, end context.Can
 func (s *server) ownsWorker() bool { return s.hung != nil }
 
 // join connects to the server that another process runs on the state directory.
-func join(ctx context.Context, env *environment, dir string, to local.Info) (*server, error) {
-	srv, err := dialEmbedded(ctx, dir, to, "", nil)
+func join(ctx context.Context, env *environment, dir string, to local.Info, by payloadFlag) (*server, error) {
+	keys, err := by.keys()
+	if err != nil {
+		return nil, err
+	}
+	srv, err := dialEmbedded(ctx, dir, to, "", keys, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -21,19 +22,15 @@ type location struct {
 
 func (l *location) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&l.dir, "dir", defaultDir(), "state directory `path`")
-	f.StringVar(&l.store, "store", defaultStore(), "where checkpoints, plans and results go: "+
+	f.StringVar(&l.store, "store", "", "where checkpoints, plans and results go: "+
 		"a path, file:///path or s3://bucket/prefix (default: SWEEP_STORE, else <dir>/store)")
 }
 
-func (l *location) storeURL() string {
-	if l.store != "" {
-		return l.store
-	}
-	return filepath.Join(l.dir, "store")
-}
+func (l *location) storeURL() string { return cmp.Or(l.elsewhere(), filepath.Join(l.dir, "store")) }
 
-// defaultStore is $SWEEP_STORE.
-func defaultStore() string { return os.Getenv("SWEEP_STORE") }
+// elsewhere is the store that the flag or the environment names; "" if it lies in the state directory. SWEEP_STORE is
+// not the flag's default, since help shows that.
+func (l *location) elsewhere() string { return cmp.Or(l.store, os.Getenv("SWEEP_STORE")) }
 
 // defaultDir is $SWEEP_DIR or the user's data directory.
 func defaultDir() string {

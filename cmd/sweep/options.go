@@ -90,6 +90,7 @@ type serverOptions struct {
 	noUI             bool
 	uiPort, grpcPort int // 0: the default
 	report           servingOptions
+	payloads         payloadFlag
 }
 
 func (o *serverOptions) addFlags(f *pflag.FlagSet) {
@@ -97,9 +98,13 @@ func (o *serverOptions) addFlags(f *pflag.FlagSet) {
 	f.Var(port(&o.uiPort), "ui-port", "`port` of the Web UI on 127.0.0.1 (default 8233, or any free one)")
 	f.Var(port(&o.grpcPort), "grpc-port", "`port` of the Temporal server on 127.0.0.1 (default 7233, or any free one)")
 	o.report.addFlags(f)
+	o.payloads.addFlag(f)
 }
 
 func (o *serverOptions) check() error {
+	if _, err := o.payloads.keys(); err != nil {
+		return err
+	}
 	if o.uiPort > 0 && o.uiPort == o.grpcPort && !o.noUI {
 		return inputError{fmt.Errorf("--ui-port %d: want another port than --grpc-port", o.uiPort)}
 	}

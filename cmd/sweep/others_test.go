@@ -81,7 +81,7 @@ func checkPausedSince(t *testing.T, dir, id string) {
 		t.Fatal(err)
 	}
 	defer server.Stop()
-	srv, err := connect(t.Context(), client.Options{HostPort: server.HostPort}, slog.New(slog.DiscardHandler))
+	srv, err := connect(t.Context(), client.Options{HostPort: server.HostPort}, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ func serve(t *testing.T, dir string) *server {
 		}
 	})
 	to := embeddedOptions(s.HostPort, local.DefaultNamespace, s.TLS)
-	srv, err := connect(t.Context(), to, slog.New(slog.DiscardHandler))
+	srv, err := connect(t.Context(), to, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

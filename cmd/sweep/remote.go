@@ -57,6 +57,7 @@ func (o *remoteOptions) open(ctx context.Context, env *environment, l *ledger.Le
 		return nil, err
 	}
 	h := here{location: o.location, device: device, store: store, ledger: l, header: header}
+	h.server.payloads = o.payloads
 	return h.startOrJoin(ctx, env, end)
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/topksweep/sweep/deploy/local"
+	"github.com/topksweep/sweep/sweep/payload"
 )
 
 // startTimeout is how long the server of another process may take to start, or to stop.
@@ -37,7 +38,11 @@ func (c *connection) dialOrStart(ctx context.Context, env *environment, at locat
 		if !errors.Is(err, errNoServer) || !local.HasDatabase(at.dir) || c.namespace != "" {
 			return err
 		}
-		started, startErr := startForSteering(ctx, at)
+		keys, err := c.payloads.keys()
+		if err != nil {
+			return err
+		}
+		started, startErr := startForSteering(ctx, at, keys)
 		var inUse *local.InUseError
 		switch {
 		case errors.Is(startErr, local.ErrNoServer):
@@ -54,13 +59,13 @@ func (c *connection) dialOrStart(ctx context.Context, env *environment, at locat
 
 // startForSteering starts the server on a state directory with what workflows need, and nothing else: no Web UI, no
 // report, and no worker that trains. Other processes wait until it has stopped.
-func startForSteering(ctx context.Context, at location) (*server, error) {
+func startForSteering(ctx context.Context, at location, keys *payload.Keys) (*server, error) {
 	store, err := writableStore(ctx, at.storeURL())
 	if err != nil {
 		return nil, err
 	}
 	k, log := &stack{}, slog.New(slog.DiscardHandler)
-	err = k.startServer(ctx, at, local.Options{GRPCPort: -1, UIPort: -1, Private: true}, log)
+	err = k.startServer(ctx, at, local.Options{GRPCPort: -1, UIPort: -1, Private: true}, keys, log)
 	if err == nil {
 		k.workers, err = startLightWorker(k.server.client, store, log)
 	}

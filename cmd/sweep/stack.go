@@ -14,6 +14,7 @@ import (
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/storage/disk"
 	"github.com/topksweep/sweep/sweep/page"
+	"github.com/topksweep/sweep/sweep/payload"
 )
 
 // A stack is an embedded server, a connection to it and a worker on it.
@@ -62,9 +63,14 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 	if o.noUI {
 		opts.UIPort = -1
 	}
-	if err := k.startServer(ctx, at, opts, log); err != nil {
+	keys, err := o.payloads.keys()
+	if err != nil {
 		return nil, err
 	}
+	if err := k.startServer(ctx, at, opts, keys, log); err != nil {
+		return nil, err
+	}
+	go noteUnreadable(ctx, env, k.server.unreadable)
 	noteOpenDir(env, at.dir)
 	for _, why := range k.embedded.LeftOut {
 		fmt.Fprintf(env.errOut, "note: sweeps go without a %v\n", why)
@@ -88,16 +94,22 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 	return k, k.embedded.SetReport(k.report.URL)
 }
 
-// startServer starts the server on a state directory, and connects to it.
-func (k *stack) startServer(ctx context.Context, at location, o local.Options, log *slog.Logger) (err error) {
+// startServer starts the server on a state directory, and connects to it. keys are those of the payloads: without the
+// one of a sweep that runs there it is an error.
+func (k *stack) startServer(ctx context.Context, at location, o local.Options, keys *payload.Keys, log *slog.Logger) (
+	err error) {
+
 	k.folders = foldersOf(at)
 	o.Dir, o.SearchAttributes = at.dir, searchAttributes()
 	if k.embedded, err = local.Start(ctx, o); err != nil {
 		return explain(k.folders, err)
 	}
-	k.server, err = connect(ctx, embeddedOptions(k.embedded.HostPort, local.DefaultNamespace, k.embedded.TLS), log)
+	k.server, err = connect(ctx, embeddedOptions(k.embedded.HostPort, local.DefaultNamespace, k.embedded.TLS), keys, log)
 	if err != nil {
 		return fmt.Errorf("connect to the server just started: %w", err)
+	}
+	if err := checkReadable(ctx, k.server); err != nil {
+		return err
 	}
 	k.server.uiURL, k.server.folders = k.embedded.UIURL, k.folders
 	k.server.attributesNoted = true

@@ -63,7 +63,7 @@ func executeWorkflow(ctx context.Context, srv *server, s submission, reuse enums
 		Sweep: h.ID, Size: h.Size(), TrainQueue: protocol.TrainQueue(s.backend),
 		MaxConcurrent: h.Run.MaxConcurrent, FailureLimit: limit, Resume: s.resume,
 		Owner: keyword(s.owner), Attributes: known, Priority: s.priority, Store: s.store,
-		MixClasses: s.mixClasses,
+		MixClasses: s.mixClasses, Encrypted: srv.encrypted,
 	})
 	var ranBefore *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &ranBefore) {

@@ -19,7 +19,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
 )
 
 // The directory's name has all characters that need escapes in a database URI.

@@ -127,6 +127,7 @@ func (a *Activity) setAttempt(p *workflow.PendingActivityInfo) {
 		a.Since = timeOf(cmp.Or(p.GetLastAttemptCompleteTime(), p.GetScheduledTime()))
 	}
 	f := p.GetLastFailure()
+	converter.DecodeCommonFailureAttributes(converter.GetDefaultDataConverter(), f) // of a sweep with encrypted payloads
 	if f == nil || a.Attempt <= 1 || isInterruption(f.GetApplicationFailureInfo().GetType()) {
 		return
 	}
