@@ -124,7 +124,7 @@ var layout = []row{
 	},
 	{
 		pkg:    "sweep/ledger",
-		allow:  []string{"trainer", "sweep/grid", "sweep/plan", "storage"},
+		allow:  []string{"trainer", "sweep/grid", "sweep/plan", "sweep/spelling", "storage"},
 		reason: "a stored sweep is objects in a store: neither Temporal nor a terminal is needed to read one",
 	},
 	{

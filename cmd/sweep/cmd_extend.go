@@ -90,7 +90,11 @@ func runExtend(ctx context.Context, env *environment, o extendOptions) error {
 	if err := add.inits.store(ctx, l, add.plan.Inits); err != nil {
 		return err
 	}
-	done, err := l.Extend(ctx, header.ID, add.plan, add.src)
+	var done ledger.Extended
+	err = l.BesideRemovals(ctx, header.ID, removalOptions(env.errOut), func() (err error) {
+		done, err = l.Extend(ctx, header.ID, add.plan, add.src)
+		return err
+	})
 	if errors.As(err, new(*ledger.ExtendError)) {
 		return inputError{err}
 	}
