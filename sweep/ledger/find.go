@@ -65,7 +65,8 @@ type AmbiguousSweepError struct {
 }
 
 func (e *AmbiguousSweepError) Error() string {
-	return fmt.Sprintf("sweep %q: the IDs of %d sweeps begin so: %s; give more of one", e.Want, len(e.IDs), shortList(e.IDs))
+	return fmt.Sprintf("sweep %q: the IDs of %d sweeps begin so: %s; give more of one",
+		e.Want, len(e.IDs), shortList(e.IDs))
 }
 
 // nameOf returns the name of a sweep: its ID is that with a hash behind it.

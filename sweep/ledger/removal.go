@@ -241,7 +241,8 @@ func (l *Ledger) Remove(ctx context.Context, sweeps []string, o RemovalOptions) 
 	return d.Removal, nil
 }
 
-// markRemoved marks sweeps as being removed, and finds out what goes with them. Of an error no mark of this call is left.
+// markRemoved marks sweeps as being removed, and finds out what goes with them. After an error no mark of this call is
+// left.
 func (l *Ledger) markRemoved(c *removalClaim, sweeps []string) (d *doom, err error) {
 	var marked []string
 	defer func() {

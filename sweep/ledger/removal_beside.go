@@ -60,7 +60,8 @@ func (l *Ledger) BesideRemovals(ctx context.Context, sweep string, o RemovalOpti
 }
 
 // Settled waits until nobody removes sweeps, and returns an error that wraps storage.ErrNotFound if this one is gone
-// then. Whoever has started the workflow of a sweep asks: a removal that looked for the workflow before did not find it.
+// then. Whoever has started the workflow of a sweep asks: a removal that looked for the workflow before did not find
+// it.
 func (l *Ledger) Settled(ctx context.Context, sweep string, o RemovalOptions) error {
 	if _, err := l.awaitRemoval(ctx, o); err != nil {
 		return err
