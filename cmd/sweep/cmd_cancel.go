@@ -27,6 +27,9 @@ goes on from there. No server need be running.
 With --cell or --where only the chosen cells stop, and the sweep goes on with the others.
 Cells that have results keep them. sweep retry trains canceled cells after all.
 
+Of several sweeps with one name it is the one that has runs to train; if there are several,
+give an ID.
+
 --cell takes IDs as sweep results shows them, or their beginnings. --where takes conditions
 as sweep results does, on settings, metrics and status. status=training are the cells whose
 stages were started.`,
@@ -53,7 +56,11 @@ stages were started.`,
 
 // runCancel is the verb cancel.
 func runCancel(ctx context.Context, env *environment, o cancelOptions) error {
-	l, header, err := openSweep(ctx, o.location, o.sweep)
+	l, err := openLedger(ctx, o.location)
+	if err != nil {
+		return err
+	}
+	header, err := findToCancel(ctx, l, o.sweep)
 	if err != nil {
 		return err
 	}

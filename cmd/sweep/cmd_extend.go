@@ -103,7 +103,11 @@ func (o *extendOptions) extend(ctx context.Context, env *environment, srv *serve
 	if err := add.inits.store(ctx, l, add.plan.Inits); err != nil {
 		return err
 	}
-	done, err := l.Extend(ctx, header.ID, add.plan, add.src)
+	var done ledger.Extended
+	err := l.BesideRemovals(ctx, header.ID, removalOptions(env.errOut), func() (err error) {
+		done, err = l.Extend(ctx, header.ID, add.plan, add.src)
+		return err
+	})
 	if errors.As(err, new(*ledger.ExtendError)) {
 		return inputError{err}
 	}

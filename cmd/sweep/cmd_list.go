@@ -22,7 +22,8 @@ func newListCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List the sweeps of a store, newest first",
-		Long: `List the sweeps of a store, newest first. Without a server, a sweep that is not done is
+		Long: `List the sweeps of a store in the order in which they were created, the newest first: an
+extension does not move a sweep. Without a server, a sweep that is not done is
 idle; if the server does not answer, its state is unknown.`,
 		Example: "  sweep list\n  sweep list -o json",
 		Args:    args(cobra.NoArgs),
@@ -49,10 +50,10 @@ func runList(ctx context.Context, env *environment, o listOptions) error {
 	}
 	return errors.Join(env.print(func(out io.Writer) error {
 		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "SWEEP\tSTATE\tDONE\tFAILED\tPLANNED")
+		fmt.Fprintln(w, "SWEEP\tSTATE\tDONE\tFAILED\tCREATED")
 		for _, s := range list {
-			planned := s.Planned.Local().Format(time.DateTime)
-			fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d\t%s\n", s.ID, s.State, s.Completed, s.Cells, s.Failed, planned)
+			created := s.Created.Local().Format(time.DateTime)
+			fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d\t%s\n", s.ID, s.State, s.Completed, s.Cells, s.Failed, created)
 		}
 		return w.Flush()
 	}), unread)

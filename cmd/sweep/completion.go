@@ -1,6 +1,10 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"slices"
+
+	"github.com/spf13/cobra"
+)
 
 // completeSweep completes the IDs of the sweeps in a store, for the shell.
 func completeSweep(at *location) cobra.CompletionFunc {
@@ -16,6 +20,22 @@ func completeSweep(at *location) cobra.CompletionFunc {
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError
 		}
+		return ids, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeRemovable completes the IDs of several sweeps, also of those whose removal was killed.
+func completeRemovable(at *location) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		l, err := openLedger(c.Context(), *at)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		ids, err := l.RemovableIDs(c.Context())
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		ids = slices.DeleteFunc(ids, func(id string) bool { return slices.Contains(args, id) })
 		return ids, cobra.ShellCompDirectiveNoFileComp
 	}
 }

@@ -27,12 +27,12 @@ type runToExport struct {
 }
 
 // find returns the runs that the arguments name, each with its folder below --out.
-func (o *exportOptions) find(ctx context.Context, l *ledger.Ledger) ([]runToExport, error) {
+func (o *exportOptions) find(ctx context.Context, env *environment, l *ledger.Ledger) ([]runToExport, error) {
 	var out []runToExport
 	var all []report.Rows
 	seen := map[string]bool{}
 	for _, arg := range o.of {
-		rows, chosen, err := findRuns(ctx, l, &o.selection, arg)
+		rows, chosen, err := findRuns(ctx, env, l, &o.selection, arg)
 		if err != nil {
 			return nil, err
 		}

@@ -40,7 +40,7 @@ the flags are wrong and nothing was started; 130 interrupted, with all work save
 		newRunCommand(env), newUpCommand(env), newSubmitCommand(env), newPlanCommand(env),
 		newListCommand(env), newStatusCommand(env), newWatchCommand(env), newResultsCommand(env), newCurvesCommand(env),
 		newPauseCommand(env), newResumeCommand(env), newSetCommand(env), newPriorityCommand(env),
-		newCancelCommand(env), newRetryCommand(env), newExtendCommand(env), newWorkerCommand(env),
+		newCancelCommand(env), newRetryCommand(env), newRmCommand(env), newExtendCommand(env), newWorkerCommand(env),
 		newImportCommand(env), newDataCommand(env), newGCCommand(env), newBenchCommand(env), newVersionCommand(env),
 		newFitCommand(env), newPredictCommand(env), newPlotCommand(env), newReportCommand(env), newTrackCommand(env),
 		newEvalCommand(env),

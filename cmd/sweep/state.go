@@ -23,7 +23,8 @@ type sweepState struct {
 	Completed int         `json:"completed"`
 	Failed    int         `json:"failed"`
 	State     plan.Status `json:"state"`
-	Planned   time.Time   `json:"planned"`
+	Planned   time.Time   `json:"planned"` // when the plan was stored last
+	Created   time.Time   `json:"created,omitzero"`
 	Runs      []runState  `json:"runs,omitempty"` // status only
 	notes     int         // in the store: runs that failed or were canceled
 
@@ -71,7 +72,7 @@ func stateOf(ctx, ask context.Context, l *ledger.Ledger, srv *server, id string,
 	}
 	s := sweepState{
 		ID: h.ID, Name: h.Name, Cells: h.CellCount,
-		Completed: n.Completed, Failed: n.Failed, Planned: n.Planned, notes: n.Notes,
+		Completed: n.Completed, Failed: n.Failed, Planned: n.Planned, Created: n.Created, notes: n.Notes,
 	}
 	var told plan.Status
 	if srv != nil {

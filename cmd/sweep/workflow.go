@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
@@ -36,7 +37,16 @@ func startWorkflow(ctx context.Context, errOut io.Writer, srv *server, s submiss
 	var refused *serviceerror.InvalidArgument
 	if errors.As(err, &refused) && len(known) > 0 { // it lists what is new some seconds before it takes it
 		fmt.Fprintf(errOut, "note: the sweep starts without search attributes: %v\n", err)
-		return executeWorkflow(ctx, srv, s, reuse, nil, nil)
+		started, err = executeWorkflow(ctx, srv, s, reuse, nil, nil)
+	}
+	if err != nil || !started {
+		return started, err
+	}
+	// A removal that found no workflow of the sweep a moment ago takes its plan away.
+	err = s.ledger.Settled(ctx, s.header.ID, removalOptions(errOut))
+	if errors.Is(err, storage.ErrNotFound) {
+		err = fmt.Errorf("sweep %s was removed while it was started: run the same command again", s.header.ID)
+		err = errors.Join(err, terminate(ctx, srv.client, s.header.ID, "sweep rm removed the sweep"))
 	}
 	return started, err
 }

@@ -64,11 +64,15 @@ type GarbageFolder struct {
 func (l *Ledger) CollectGarbage(ctx context.Context, before time.Time, dryRun bool) (Garbage, error) {
 	g := newCollector(l, before, dryRun)
 	out := Garbage{Folders: []GarbageFolder{}, DryRun: dryRun}
+	if err := l.finishRemovals(ctx, dryRun); err != nil {
+		return out, err
+	}
 	// Folders are listed before plans: what has come in since is in neither list.
 	folders, err := storage.Folders(ctx, l.store)
 	if err != nil {
 		return out, err
 	}
+	folders = slices.DeleteFunc(folders, func(f storage.Folder) bool { return f.Name == removalFolder })
 	inits, err := l.store.List(ctx, initsPrefix)
 	if err != nil {
 		return out, err
@@ -145,84 +149,39 @@ func (g *collector) look(ctx context.Context, folders []storage.Folder, atOnce i
 // readPlans notes what the plans need that were not read before, or that have
 // been extended since they were.
 func (g *collector) readPlans(ctx context.Context) error {
-	objects, err := g.store.List(ctx, sweepsPrefix)
+	all, err := g.ledger.sweeps(ctx)
 	if err != nil {
 		return err
 	}
-	var plans []string
-	chunks := map[string][]string{} // keys of objects of cells, by sweep
-	for _, o := range objects {
-		id, file, _ := strings.Cut(strings.TrimPrefix(o.Key, sweepsPrefix), "/")
-		if _, _, ok := headerOfKey(o.Key); ok && !slices.Contains(plans, id) {
-			plans = append(plans, id)
-		}
-		if strings.HasPrefix(file, chunkFile) {
-			chunks[id] = append(chunks[id], o.Key)
-		}
-	}
-	if len(plans) == 0 {
+	all = slices.DeleteFunc(all, func(s *listedSweep) bool { return s.headers == 0 || s.removing })
+	if len(all) == 0 {
 		return nil
 	}
 	completed, err := g.ledger.CompletedRuns(ctx)
 	if err != nil {
 		return err
 	}
-	for _, id := range plans {
-		if err := g.readPlan(ctx, id, chunks[id], completed); err != nil {
-			return fmt.Errorf("nothing is removed, for what this plan needs is not known: %w", err)
+	for _, s := range all {
+		if err := g.readPlan(ctx, s, completed); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// readPlan notes what one plan needs. listed are the keys of its objects of cells: while a sweep is being extended
-// there are more of them than its header names, and an earlier version adds cells to objects that are there. What they
-// need stays too.
-func (g *collector) readPlan(ctx context.Context, id string, listed []string, completed map[string]bool) error {
-	h, sum, err := g.ledger.header(ctx, id)
-	if err != nil {
-		return err
-	}
-	if g.headers[id] == sum {
+// readPlan notes what one plan needs, unless it is what was noted before.
+func (g *collector) readPlan(ctx context.Context, s *listedSweep, completed map[string]bool) error {
+	h, sum, err := g.ledger.header(ctx, s.id)
+	if err == nil && g.headers[s.id] == sum {
 		return nil
 	}
-	named, there := map[string]bool{}, 0
-	for _, p := range piecesOf(h, 0, h.CellCount) {
-		named[p.key] = true
-		cells, err := storage.Read(ctx, g.store, p.key, maxObject, decodeChunk)
-		if err != nil {
-			return err
-		}
-		there += min(len(cells), p.stored)
-		for i, c := range cells {
-			// If one bit of an ID is wrong, its folders seem to be nobody's.
-			if !completed[h.RunID(c.ID)] && !h.Identifies(c) && i < p.to {
-				return fmt.Errorf("%w: cell %s has other settings than its ID says: damaged, or of another version of sweep; "+
-					"submit its grid again, or delete the plan", storage.Wrap("get", p.key, storage.ErrCorrupt), c.ID)
-			}
-			g.noteCell(h, c, completed)
-		}
+	if err == nil {
+		err = g.ledger.eachCell(ctx, h, s, completed, func(c grid.Cell) { g.noteCell(h, c, completed) })
 	}
-	if there < h.CellCount {
-		err := fmt.Errorf("%w: sweep %s with %d cells, of which %d are there", storage.ErrCorrupt, id, h.CellCount, there)
-		return storage.Wrap("get", headerKey(id, h.Number), err)
+	if err != nil {
+		return g.ledger.unlessRemoved(ctx, s.id, err)
 	}
-	for _, key := range listed {
-		if named[key] {
-			continue
-		}
-		cells, err := storage.Read(ctx, g.store, key, maxObject, decodeChunk)
-		if errors.Is(err, storage.ErrCorrupt) {
-			continue // another object has replaced it: whoever extends a sweep stores whole objects
-		}
-		if err != nil {
-			return err
-		}
-		for _, c := range cells {
-			g.noteCell(h, c, completed)
-		}
-	}
-	g.headers[id] = sum
+	g.headers[s.id] = sum
 	return nil
 }
 
@@ -328,28 +287,26 @@ func (g *collector) collect(ctx context.Context, f storage.Folder) (GarbageFolde
 // eachAtOnce is how many folders are looked at at the same time where somebody waits for it.
 const eachAtOnce = 8
 
-// each calls do for all folders, atOnce at a time, until one of them fails.
-func each(
-	ctx context.Context, folders []storage.Folder, atOnce int, do func(context.Context, storage.Folder) error,
-) error {
+// each calls do for all items, atOnce at a time, until one of them fails.
+func each[T any](ctx context.Context, items []T, atOnce int, do func(context.Context, T) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	next := make(chan storage.Folder)
+	next := make(chan T)
 	var wg sync.WaitGroup
 	for range atOnce {
 		wg.Go(func() {
-			for f := range next {
+			for item := range next {
 				if ctx.Err() != nil {
 					continue
 				}
-				if err := do(ctx, f); err != nil {
+				if err := do(ctx, item); err != nil {
 					cancel(err)
 				}
 			}
 		})
 	}
-	for _, f := range folders {
-		next <- f
+	for _, item := range items {
+		next <- item
 	}
 	close(next)
 	wg.Wait()
