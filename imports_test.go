@@ -130,7 +130,7 @@ var layout = []row{
 		reason: "what a server gets to keep is encrypted at the connection: nobody else needs to know",
 	},
 	{
-		pkg:    "sweep/ledger",
+		pkg: "sweep/ledger",
 		allow: []string{
 			"trainer", "sweep/grid", "sweep/plan", "sweep/spelling", "storage", "golang.org/x/sync/errgroup",
 		},

@@ -27,9 +27,9 @@ func newCaller(c *cobra.Command) caller {
 	return out
 }
 
-// command writes a command of this program for a person to paste into a shell: verb with its arguments, and those of the
-// flags with which this command was called that say where sweeps are and that the verb knows. What the environment says
-// is not repeated: it holds for that command too. A URL of a store is written without credentials.
+// command writes a command of this program for a person to paste into a shell: verb with its arguments, and of the
+// flags with which this command was called those that say where sweeps are and that the verb knows. What the
+// environment says is not repeated: it holds for that command too. A URL of a store is written without credentials.
 func (e *environment) command(verb string, args ...string) string {
 	words := append([]string{"sweep", verb}, args...)
 	for _, f := range e.caller.given {

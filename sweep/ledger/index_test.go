@@ -136,7 +136,8 @@ func TestCount(t *testing.T) {
 	l := storePlan(t, s, p)
 	at := time.Unix(1e9, 0)
 	setTime(t, root, PlanKey(p.ID), at)
-	if n, err := l.Count(ctx, &p.Header, nil); err != nil || n != (Counts{Planned: at, Pending: p.CellCount, Created: at}) {
+	none := Counts{Planned: at, Pending: p.CellCount, Created: at}
+	if n, err := l.Count(ctx, &p.Header, nil); err != nil || n != none {
 		t.Errorf("at first: %+v, %v", n, err)
 	}
 	for cell, status := range map[int]plan.Status{0: plan.Failed, 1: plan.Failed, 2: plan.Canceled} {
@@ -156,7 +157,9 @@ func TestCount(t *testing.T) {
 	if err != nil || len(runs) != 5 {
 		t.Fatalf("completed %v, %v", runs, err)
 	}
-	want := Counts{Completed: 4, Failed: 2, Notes: 3, Pending: p.CellCount - 6, Planned: at, Created: at} // cell 2 has its result
+	want := Counts{ // cell 2 has its result
+		Completed: 4, Failed: 2, Notes: 3, Pending: p.CellCount - 6, Planned: at, Created: at,
+	}
 	if n, err := l.Count(ctx, &p.Header, runs); err != nil || n != want {
 		t.Errorf("counted %+v, want %+v, %v", n, want, err)
 	}

@@ -49,8 +49,8 @@ func looks() map[string]Rows {
 	}
 }
 
-// No line is longer than the terminal, but for a word that is. Nothing is lost in silence: a column is in the table, above
-// it or named below it, and an error stands whole somewhere.
+// No line is longer than the terminal, but for a word that is. Nothing is lost in silence: a column is in the table,
+// above it or named below it, and an error stands whole somewhere.
 func TestLooks(t *testing.T) {
 	for name, rows := range looks() {
 		full := rows.Table()

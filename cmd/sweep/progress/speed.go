@@ -1,9 +1,6 @@
 package progress
 
-import (
-	"github.com/topksweep/sweep/sweep/plan"
-	"github.com/topksweep/sweep/trainer"
-)
+import "github.com/topksweep/sweep/sweep/plan"
 
 // A speed knows how long a step takes in each tree. Where no step was seen, it takes a line through what was seen: a
 // constant, and a share that grows with the floating-point operations of a step.
@@ -26,15 +23,12 @@ func newSpeed(p *plan.Plan) speed {
 		whole:   make([]mean, len(p.Trees)),
 	}
 	for i, t := range p.Trees {
-		s.flops[i] = stepFlops(p.Cells[t.Cells[0].Cell].Config)
+		c := p.Cells[t.Cells[0].Cell].Config
+		d, f := float64(c.ActivationDim), float64(c.DictSize)
+		// Without AuxK, as the column flops_executed counts it.
+		s.flops[i] = float64(c.BatchSize) * (2*d*f + 8*d*float64(c.K))
 	}
 	return s
-}
-
-// stepFlops is what a step executes without AuxK, as the column flops_executed counts it.
-func stepFlops(c trainer.Config) float64 {
-	d, f := float64(c.ActivationDim), float64(c.DictSize)
-	return float64(c.BatchSize) * (2*d*f + 8*d*float64(c.K))
 }
 
 // known says that some step was seen.
