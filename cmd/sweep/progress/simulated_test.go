@@ -108,9 +108,8 @@ func (s *simulated) start() {
 
 // perStep is how long a step of a tree takes.
 func (s *simulated) perStep(tree int) float64 {
-	c := s.plan.Cells[s.plan.Trees[tree].Cells[0].Cell].Config
 	wobble := 1 + s.uneven*float64(tree%3-1)
-	return (s.fixed + s.each*stepFlops(c)) * wobble
+	return (s.fixed + s.each*newSpeed(s.plan).flops[tree]) * wobble
 }
 
 // advance moves a stage on by a tick.
