@@ -26,6 +26,8 @@ RUN apt-get update \
 COPY --from=build /out/lib/ /usr/local/lib/
 RUN ldconfig
 COPY --from=build /src/bin/sweep-cuda-worker /usr/local/bin/sweep
-ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility
+# The driver keeps the kernels that it has compiled in the volume of caches: no other folder of
+# the home directory can be written.
+ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility CUDA_CACHE_PATH=/home/sweep/.cache/nv
 USER sweep
 ENTRYPOINT ["sweep"]
