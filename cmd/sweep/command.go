@@ -14,7 +14,7 @@ type caller struct {
 }
 
 // places are the flags that say where sweeps are: the store, and the server.
-var places = [...]string{"dir", "store", "address", "namespace"}
+var places = [...]string{"dir", "store", "address", "namespace", "payload-keys"}
 
 // newCaller notes with which flags a command was called.
 func newCaller(c *cobra.Command) caller {
@@ -53,7 +53,7 @@ func withoutCredentials(store string) string {
 	if !strings.Contains(store, "@") {
 		return store
 	}
-	return withoutSecrets(store)
+	return strings.Replace(withoutSecrets(store), "…@", "", 1)
 }
 
 // plainCharacters are those that a shell leaves as they are, beside letters and digits.
