@@ -97,6 +97,9 @@ func listSweeps(ctx context.Context, env *environment, at location, conn connect
 			unreadable = append(unreadable, fmt.Errorf("sweep %s is left out: %w", id, err))
 			continue
 		}
+		if s.unreadable != nil {
+			fmt.Fprintf(env.errOut, "note: what sweep %s does is unknown: %v\n", id, s.unreadable)
+		}
 		list = append(list, s)
 	}
 	return list, errors.Join(unreadable...)

@@ -102,6 +102,9 @@ func statusOf(ctx context.Context, env *environment, l *ledger.Ledger, srv *serv
 	if s, err = stateOf(ctx, nil, l, srv, header.ID, unfinished, completed); err != nil {
 		return s, nil, err
 	}
+	if s.unreadable != nil {
+		return s, nil, fmt.Errorf("status %s: %w", header.ID, s.unreadable)
+	}
 	var live observation
 	if srv != nil && (s.State == plan.Training || s.State == plan.Paused) {
 		if live, err = observeSweep(ctx, srv.client, header.ID); err != nil {

@@ -56,6 +56,12 @@ func unreadableTasks() (tasks <-chan error, put func(method string, err error)) 
 	}
 }
 
+// isUnreadable says that a server's answer came, and that this process has no key for it.
+func isUnreadable(err error) bool {
+	unreadable := (*serviceerror.FailedPrecondition)(nil)
+	return errors.As(err, &unreadable)
+}
+
 // mostChecked bounds the sweeps that checkReadable looks at: those that were started last.
 const mostChecked = 100
 
@@ -69,8 +75,7 @@ func checkReadable(ctx context.Context, srv *server) error {
 		return nil // what is wrong with the server shows elsewhere
 	}
 	for _, s := range running[:min(len(running), mostChecked)] {
-		_, err := srv.client.DescribeWorkflowExecution(ctx, s.ID, "")
-		if unreadable := (*serviceerror.FailedPrecondition)(nil); errors.As(err, &unreadable) {
+		if _, err := srv.client.DescribeWorkflowExecution(ctx, s.ID, ""); isUnreadable(err) {
 			return inputError{fmt.Errorf("sweep %s cannot be read: %w", s.ID, err)}
 		}
 	}

@@ -149,6 +149,11 @@ func TestVerbsWithKeys(t *testing.T) {
 			}
 		}
 	}
+	list := startProgram(t, dir, "list")
+	if status := list.exitStatus(t); status != exitOK || !strings.Contains(list.out.String(), string(plan.Unknown)) ||
+		!strings.Contains(list.err.String(), "encrypted with key ") {
+		t.Errorf("list without the key: status %d\n%s%s", status, list.out.String(), list.err.String())
+	}
 	keys.run(t, dir, "pause", "long")
 	keys.run(t, dir, "resume", "long")
 	keys.run(t, dir, "cancel", id)

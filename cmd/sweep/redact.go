@@ -8,8 +8,7 @@ import (
 // withoutSecrets returns the URL of a store without what is not for everybody to read: a user with a password, and a
 // query. A path stays as it is.
 func withoutSecrets(url string) string {
-	at := strings.Index(url, ":/")
-	if at < 0 && !strings.HasPrefix(url, "s3:") {
+	if !strings.Contains(url, ":/") && !strings.HasPrefix(url, "s3:") && !strings.HasPrefix(url, "file:") {
 		return url
 	}
 	url, _, _ = strings.Cut(url, "?")

@@ -28,7 +28,8 @@ type sweepState struct {
 	Runs      []runState  `json:"runs,omitempty"` // status only
 	notes     int         // in the store: runs that failed or were canceled
 
-	ends progress.Forecast // status only
+	ends       progress.Forecast // status only
+	unreadable error             // why the server's answer cannot be read: a key is missing
 }
 
 // A runState is where one run of a sweep stands. Of a stage that several runs share, each has what is said of the
@@ -76,7 +77,9 @@ func stateOf(ctx, ask context.Context, l *ledger.Ledger, srv *server, id string,
 	}
 	var told plan.Status
 	if srv != nil {
-		told, err = observe.State(ctx, ask, srv.client, id)
+		if told, err = observe.State(ctx, ask, srv.client, id); isUnreadable(err) {
+			s.unreadable = err
+		}
 	}
 	s.State = decide(unfinished, s.Completed == s.Cells, told, err)
 	if s.State == plan.Idle { // where all runs have results or notes, nothing is left to train
@@ -94,7 +97,7 @@ func decide(unfinished plan.Status, complete bool, told plan.Status, err error) 
 		return told
 	case complete:
 		return plan.Completed
-	case unfinished == plan.Idle && err != nil && noAnswer(serviceerror.ToStatus(err).Code()):
+	case isUnreadable(err), unfinished == plan.Idle && err != nil && noAnswer(serviceerror.ToStatus(err).Code()):
 		return plan.Unknown // else it is another server's sweep, or one past the server's retention
 	}
 	return unfinished

@@ -153,8 +153,8 @@ func movePage(page []byte, prefix string) ([]byte, error) {
 		return nil, errors.New("the page of the Web UI does not say where it is")
 	}
 	moved = bytes.ReplaceAll(moved, []byte(`"/_app/`), []byte(`"`+prefix+`/_app/`))
-	policy := "default-src 'self'; img-src 'self' data:; font-src 'self' data:; style-src 'self' 'unsafe-inline'; " +
-		"object-src 'none'; base-uri 'none'; form-action 'self'; script-src 'strict-dynamic'"
+	policy := "default-src 'self'; img-src 'self' data:; font-src 'self' data:; manifest-src data:; " +
+		"style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'self'; script-src 'strict-dynamic'"
 	for _, script := range scripts.FindAllSubmatch(moved, -1) {
 		sum := sha256.Sum256(script[1])
 		policy += " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
@@ -162,6 +162,8 @@ func movePage(page []byte, prefix string) ([]byte, error) {
 	if !policyTag.Match(moved) {
 		return nil, errors.New("the page of the Web UI has no policy")
 	}
-	tag := `<meta http-equiv="content-security-policy" content="` + policy + `">`
+	// Without an icon the browser asks for one at the root, where it is refused.
+	tag := `<meta http-equiv="content-security-policy" content="` + policy + `">` +
+		`<link rel="icon" href="` + prefix + `/favicon.ico">`
 	return policyTag.ReplaceAllLiteral(moved, []byte(tag)), nil
 }
