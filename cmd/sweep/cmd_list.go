@@ -53,7 +53,11 @@ func runList(ctx context.Context, env *environment, o listOptions) error {
 		fmt.Fprintln(w, "SWEEP\tSTATE\tDONE\tFAILED\tCREATED")
 		for _, s := range list {
 			created := s.Created.Local().Format(time.DateTime)
-			fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d\t%s\n", s.ID, s.State, s.Completed, s.Cells, s.Failed, created)
+			state := string(s.State)
+			if silent := shortSilence(s.silent); silent != "" {
+				state += " (" + silent + ")"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d\t%s\n", s.ID, state, s.Completed, s.Cells, s.Failed, created)
 		}
 		return w.Flush()
 	}), unread)

@@ -15,7 +15,8 @@ func newResultsCommand(env *environment) *cobra.Command {
 		Short: "Print the results of sweeps, also while they run",
 		Long: `Print the results of one sweep or several as they are in the store, also while they run.
 SWEEP is a name, an ID, or a file of results: CSV, JSON, JSON Lines or Parquet. No server
-is needed. The results of several are one table, in which a cell that two sweeps have has
+is needed: if one runs the sweep, the status of a run is the one that sweep status shows,
+else pending until the run has ended. The results of several are one table, in which a cell that two sweeps have has
 a row for each.
 
 --where keeps some rows: conditions with = != < <= > >=, separated by commas. ^= is for
@@ -56,6 +57,7 @@ it, and a line below names those that are left out. --columns chooses, and with 
 	}
 	f := c.Flags()
 	o.location.addFlags(f)
+	o.connection.addFlags(f)
 	o.output.addFlags(f, tableFormats()...)
 	o.where.addFlag(f)
 	f.StringVar(&o.sort, "sort", "", "sort by a `column`, descending with a leading - (default: the grid's order)")
@@ -79,7 +81,13 @@ func runResults(ctx context.Context, env *environment, o resultsOptions) error {
 	if err := o.check(env); err != nil {
 		return err
 	}
-	in, err := readTables(ctx, o.location, o.sweeps, false)
+	states := liveStates{env: env, connection: o.connection, dir: o.location.dir}
+	defer states.close()
+	tell := states.tell
+	if o.reproducible { // what trains at the moment differs between equal sweeps
+		tell = nil
+	}
+	in, err := readTables(ctx, o.location, o.sweeps, false, tell)
 	if err != nil {
 		return err
 	}

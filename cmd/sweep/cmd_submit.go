@@ -66,7 +66,7 @@ func runSubmit(ctx context.Context, env *environment, o submitOptions) error {
 		return err
 	}
 	l := ledger.New(store)
-	srv, err := o.dial(ctx, o.dir, nil)
+	srv, err := o.dial(ctx, env, o.dir, nil)
 	if err != nil {
 		return err
 	}

@@ -71,7 +71,7 @@ func runTrack(ctx context.Context, env *environment, o trackOptions) error {
 	if err := track.Vacant(o.out); err != nil { // before anything long
 		return outError(err)
 	}
-	read, err := readTables(ctx, o.location, o.args, true)
+	read, err := readTables(ctx, o.location, o.args, true, nil)
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func runWatch(ctx context.Context, env *environment, o watchOptions) error {
 	if err != nil {
 		return err
 	}
-	srv, err := o.connection.dial(ctx, o.location.dir, nil)
+	srv, err := o.connection.dial(ctx, env, o.location.dir, nil)
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(env.errOut, nil))
-	srv, err := o.connection.dial(ctx, o.location.dir, log)
+	srv, err := o.connection.dial(ctx, env, o.location.dir, log)
 	if err != nil {
 		return err
 	}

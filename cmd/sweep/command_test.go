@@ -17,7 +17,7 @@ func TestAdvisedCommand(t *testing.T) {
 		{"watch|demo|--dir|/my data/it's", "retry", `sweep retry demo-1 --dir '/my data/it'\''s'`},
 		{"watch|demo|--dir=d|--address|h:7233|--namespace|n", "resume",
 			"sweep resume demo-1 --dir d --address h:7233 --namespace n"},
-		{"watch|demo|--dir|d|--address|h:7233", "results", "sweep results demo-1 --dir d"},
+		{"watch|demo|--dir|d|--address|h:7233", "curves", "sweep curves demo-1 --dir d"},
 		{"watch|demo|--payload-keys|k", "retry", "sweep retry demo-1 --payload-keys k"},
 		{"run|g.yaml|--store|s3://bucket/p|--slots|1", "watch", "sweep watch demo-1 --store s3://bucket/p"},
 		{"run|g.yaml|--store|s3://key:secret@bucket/p", "watch", "sweep watch demo-1 --store s3://bucket/p"},

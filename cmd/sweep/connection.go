@@ -88,11 +88,10 @@ func (c *connection) addFlags(f *pflag.FlagSet) {
 }
 
 // errNoServer says that no server was named and none runs on the state directory.
-var errNoServer = errors.New("there is no Temporal server: none runs on this state directory " +
-	"(start one with sweep up), and neither --address nor TEMPORAL_ADDRESS names one")
+var errNoServer = errors.New("there is no Temporal server")
 
 // dial connects. dir is the state directory; log may be nil.
-func (c *connection) dial(ctx context.Context, dir string, log *slog.Logger) (*server, error) {
+func (c *connection) dial(ctx context.Context, env *environment, dir string, log *slog.Logger) (*server, error) {
 	// A file that sweep up has written only says which state directory is meant, if none runs on dir.
 	profileDir, isOurs := local.ProfileDir(os.Getenv("TEMPORAL_CONFIG_FILE"))
 	opts, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{DisableFile: isOurs})
@@ -115,7 +114,8 @@ func (c *connection) dial(ctx context.Context, dir string, log *slog.Logger) (*s
 	case opts.HostPort == "" && err != nil:
 		return nil, err
 	case opts.HostPort == "" && !running:
-		return nil, errNoServer
+		return nil, fmt.Errorf("%w: none runs on this state directory (%s starts one), and neither --address nor "+
+			"TEMPORAL_ADDRESS names one", errNoServer, env.command("up"))
 	case opts.HostPort == "":
 		return dialEmbedded(ctx, dir, info, c.namespace, keys, log)
 	case running && info.At(opts.HostPort):
@@ -216,7 +216,7 @@ func connect(ctx context.Context, opts client.Options, keys *payload.Keys, log *
 func (c *connection) dialIfAny(ctx context.Context, env *environment, dir string) (
 	srv *server, unfinished plan.Status) {
 
-	srv, err := c.dial(ctx, dir, nil)
+	srv, err := c.dial(ctx, env, dir, nil)
 	if err == nil || errors.Is(err, errNoServer) {
 		return srv, plan.Idle
 	}

@@ -88,7 +88,7 @@ func dialGRPCServer(t *testing.T, namespace string) (*grpcServer, *server) {
 	go g.Serve(listener)
 	t.Cleanup(g.Stop)
 	named := connection{address: listener.Addr().String(), namespace: namespace}
-	srv, err := named.dial(t.Context(), t.TempDir(), nil)
+	srv, err := named.dial(t.Context(), &environment{}, t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -98,14 +98,14 @@ func (h here) pause(ctx context.Context, env *environment, srv *server, r observ
 func (h here) unfinished(ctx context.Context, env *environment, srv *server, id string,
 	done func() (map[string]bool, error)) (other, bool) {
 
-	state, err := observe.State(ctx, nil, srv.client, id)
+	o, err := observe.State(ctx, nil, srv.client, id)
 	var unknown *serviceerror.NotFound
 	switch {
 	case errors.As(err, &unknown):
-	case err != nil, state != plan.Training && state != plan.Paused:
+	case err != nil, o.State != plan.Training && o.State != plan.Paused:
 		return other{}, false
 	default:
-		return h.pause(ctx, env, srv, observe.RunningSweep{ID: id, State: state})
+		return h.pause(ctx, env, srv, observe.RunningSweep{ID: id, State: o.State})
 	}
 	completed, err := done()
 	if err != nil {
@@ -155,8 +155,8 @@ func (h here) line(ctx context.Context, env *environment, o other, done func() (
 func resumePaused(ctx context.Context, env *environment, srv *server, id string) error {
 	ask, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
-	state, err := observe.State(ctx, ask, srv.client, id)
-	if err != nil || state != plan.Paused { // what is wrong with the server shows when the sweep is started
+	o, err := observe.State(ctx, ask, srv.client, id)
+	if err != nil || o.State != plan.Paused { // what is wrong with the server shows when the sweep is started
 		return nil
 	}
 	resume := steering{update: protocol.UpdateResume, doing: "resuming; waiting for its answer"}

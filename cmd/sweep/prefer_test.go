@@ -218,7 +218,7 @@ func connectTo(t *testing.T, dir string, p *program) (srv *server) {
 			t.Fatalf("%v has ended:\n%s", p.Args[1:], p.err.String())
 		}
 		var err error
-		srv, err = (&connection{}).dial(t.Context(), dir, nil)
+		srv, err = (&connection{}).dial(t.Context(), &environment{}, dir, nil)
 		if err != nil && !errors.Is(err, errNoServer) {
 			t.Log(err)
 		}

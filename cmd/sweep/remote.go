@@ -42,7 +42,7 @@ func (o *remoteOptions) open(ctx context.Context, env *environment, l *ledger.Le
 	if !o.wait {
 		return o.dialOrStart(ctx, env, o.location)
 	}
-	srv, err := o.dial(ctx, o.dir, nil)
+	srv, err := o.dial(ctx, env, o.dir, nil)
 	if !errors.Is(err, errNoServer) || o.namespace != "" {
 		return srv, err
 	}

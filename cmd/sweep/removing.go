@@ -39,7 +39,7 @@ type sweepEnding struct {
 // refuseRunning returns an error if a server that answers runs one of the sweeps, or if one was named that does not
 // answer.
 func (e *sweepEnding) refuseRunning(ctx context.Context, ids []string) error {
-	srv, err := e.connection.dial(ctx, e.at.dir, nil)
+	srv, err := e.connection.dial(ctx, e.env, e.at.dir, nil)
 	if errors.Is(err, errNoServer) {
 		return nil
 	}

@@ -80,6 +80,7 @@ func printResults(ctx context.Context, env *environment, l *ledger.Ledger, heade
 // resultsOptions are those of the verb results.
 type resultsOptions struct {
 	location     location
+	connection   connection
 	output       tableOutput
 	where        whereOption
 	sweeps       []string // names, IDs or files

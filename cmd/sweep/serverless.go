@@ -34,7 +34,7 @@ func whenFree(env *environment, start func() error) error {
 // errNoServer if there is nothing to start.
 func (c *connection) dialOrStart(ctx context.Context, env *environment, at location) (srv *server, err error) {
 	err = whenFree(env, func() error {
-		srv, err = c.dial(ctx, at.dir, nil)
+		srv, err = c.dial(ctx, env, at.dir, nil)
 		if !errors.Is(err, errNoServer) || !local.HasDatabase(at.dir) || c.namespace != "" {
 			return err
 		}
@@ -48,7 +48,7 @@ func (c *connection) dialOrStart(ctx context.Context, env *environment, at locat
 		case errors.Is(startErr, local.ErrNoServer):
 			return err
 		case errors.As(startErr, &inUse) && inUse.Info.HostPort != "": // it has started since
-			srv, err = c.dial(ctx, at.dir, nil)
+			srv, err = c.dial(ctx, env, at.dir, nil)
 			return err
 		}
 		srv = started

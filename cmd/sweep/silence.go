@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/topksweep/sweep/sweep/observe"
@@ -19,23 +20,45 @@ func silenceText(silent time.Duration) string {
 	if silent < silentAfter {
 		return ""
 	}
-	return fmt.Sprintf("no sign of life for %d s; another worker takes it over after %d s",
-		int(silent.Seconds()), int(protocol.HeartbeatTimeout.Seconds()))
+	return fmt.Sprintf("%s; another worker takes it over after %d s", shortSilence(silent),
+		int(protocol.HeartbeatTimeout.Seconds()))
 }
 
-// silence returns how long nothing was heard of any of the workers that have runs of a sweep; 0 if none has one. Times
-// of workers are the server's. If its clock is ahead of this one, the newest of them is now.
-func silence(now time.Time, runs []runState) time.Duration {
-	var newest time.Time
-	for _, r := range runs {
-		if inWork := r.Status == plan.Training || r.Status == plan.Evaluating; inWork && r.Said.After(newest) {
-			newest = r.Said
-		}
+// shortSilence is silenceText where there is no room for what comes next.
+func shortSilence(silent time.Duration) string {
+	if silent < silentAfter {
+		return ""
 	}
-	if newest.IsZero() {
+	return fmt.Sprintf("no sign of life for %d s", int(silent.Seconds()))
+}
+
+// silence returns how long nothing was heard of any of several workers, of which something was last heard at these
+// times; 0 if there is none. Times are the server's. If its clock is ahead of this one, the newest of them is now.
+func silence(now time.Time, said ...time.Time) time.Duration {
+	if len(said) == 0 {
 		return 0
 	}
-	return max(0, now.Sub(newest))
+	return max(0, now.Sub(slices.MaxFunc(said, time.Time.Compare)))
+}
+
+// saidOf lists when something was last heard of the workers that have these activities, by the server's clock.
+func saidOf(list []observe.Activity) (said []time.Time) {
+	for _, a := range list {
+		if a.IsStage() && a.Started {
+			said = append(said, a.Said)
+		}
+	}
+	return said
+}
+
+// saidOfRuns is saidOf for runs.
+func saidOfRuns(runs []runState) (said []time.Time) {
+	for _, r := range runs {
+		if (r.Status == plan.Training || r.Status == plan.Evaluating) && !r.Said.IsZero() {
+			said = append(said, r.Said)
+		}
+	}
+	return said
 }
 
 // An ear notes when something was last heard of the workers of a sweep, by the clock of this process.
@@ -46,15 +69,13 @@ type ear struct {
 
 // silent returns how long nothing was heard of any of the workers that have these activities; 0 if none has one.
 func (e *ear) silent(now time.Time, list []observe.Activity) time.Duration {
-	var newest time.Time
-	for _, a := range list {
-		if a.IsStage() && a.Started && a.Said.After(newest) {
-			newest = a.Said
-		}
-	}
-	if newest.IsZero() || !newest.Equal(e.said) {
-		e.said, e.heard = newest, now
+	said := saidOf(list)
+	if len(said) == 0 {
+		e.said = time.Time{}
 		return 0
+	}
+	if newest := slices.MaxFunc(said, time.Time.Compare); !newest.Equal(e.said) {
+		e.said, e.heard = newest, now
 	}
 	return now.Sub(e.heard)
 }

@@ -30,6 +30,7 @@ type sweepState struct {
 
 	ends       progress.Forecast // status only
 	unreadable error             // why the server's answer cannot be read: a key is missing
+	silent     time.Duration     // how long nothing was heard of any worker that has a run of it; 0 if none has one
 }
 
 // A runState is where one run of a sweep stands. Of a stage that several runs share, each has what is said of the
@@ -75,13 +76,16 @@ func stateOf(ctx, ask context.Context, l *ledger.Ledger, srv *server, id string,
 		ID: h.ID, Name: h.Name, Cells: h.CellCount,
 		Completed: n.Completed, Failed: n.Failed, Planned: n.Planned, Created: n.Created, notes: n.Notes,
 	}
-	var told plan.Status
+	var told observe.Observation
 	if srv != nil {
 		if told, err = observe.State(ctx, ask, srv.client, id); isUnreadable(err) {
 			s.unreadable = err
 		}
 	}
-	s.State = decide(unfinished, s.Completed == s.Cells, told, err)
+	s.State = decide(unfinished, s.Completed == s.Cells, told.State, err)
+	if s.State == plan.Training {
+		s.silent = silence(time.Now(), saidOf(told.Activities)...)
+	}
 	if s.State == plan.Idle { // where all runs have results or notes, nothing is left to train
 		s.State = cmp.Or(n.Ended(), plan.Idle)
 	}

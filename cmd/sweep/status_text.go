@@ -42,7 +42,7 @@ func (t statusText) write(out io.Writer, s sweepState) {
 		counts += ", " + text + " left"
 	}
 	state := string(s.State)
-	if silent := silenceText(silence(t.now, s.Runs)); silent != "" && s.State == plan.Training {
+	if silent := silenceText(silence(t.now, saidOfRuns(s.Runs)...)); silent != "" && s.State == plan.Training {
 		state += " (" + silent + ")"
 	}
 	head := []string{s.ID, state, counts, "planned " + s.Planned.Local().Format(time.DateTime)}
@@ -168,7 +168,7 @@ func metricParts(b plan.Brief) []string {
 // inWork says how far a run is that a worker has, and which worker.
 func (t statusText) inWork(r runState) []string {
 	var parts []string
-	silent := silenceText(silence(t.now, []runState{r}))
+	silent := silenceText(silence(t.now, saidOfRuns([]runState{r})...))
 	if b := r.Beat; b != nil {
 		parts = append(parts, fmt.Sprintf("%d/%d steps", b.Step, b.Steps))
 		switch {

@@ -163,7 +163,7 @@ func sendUpdate(ctx context.Context, env *environment, srv *server, id string, s
 	if ctx.Err() != nil {
 		return did, errInterrupted
 	}
-	return did, updateError(s.update, id, err)
+	return did, updateError(env, s.update, id, err)
 }
 
 // acceptUpdate sends an update to a sweep's workflow and waits until a worker has accepted it. Its errors are those of
@@ -187,14 +187,14 @@ func acceptUpdate(ctx context.Context, env *environment, srv *server, id string,
 	case ctx.Err() != nil:
 		return nil, errInterrupted
 	case err != nil && (acceptCtx.Err() != nil || errors.As(err, &late)):
-		return nil, fmt.Errorf("%s %s: no worker answered within %s: is one running? "+
-			"sweep up and sweep worker start one", s.update, id, within)
+		return nil, fmt.Errorf("%s %s: no worker answered within %s: is one running? %s starts one, and so does "+
+			"sweep worker elsewhere", s.update, id, within, env.command("up"))
 	}
-	return handle, updateError(s.update, id, err)
+	return handle, updateError(env, s.update, id, err)
 }
 
 // updateError explains why a sweep did not do what an update says.
-func updateError(update, id string, err error) error {
+func updateError(env *environment, update, id string, err error) error {
 	var notFound *serviceerror.NotFound
 	var refused *temporal.ApplicationError
 	var notReady *serviceerror.WorkflowNotReady
@@ -210,8 +210,8 @@ func updateError(update, id string, err error) error {
 		return fmt.Errorf("%s %s: the sweep was started by an older version of sweep, or its worker is one, which cannot "+
 			"do this: it can be steered once its worker runs this version", update, id)
 	case errors.As(err, &refused) && refused.Type() == "AcceptedUpdateCompletedWorkflow":
-		return endingError{fmt.Sprintf("%s %s: the sweep ended before it had done it; "+
-			"sweep status %[2]s says where it stands", update, id)}
+		return endingError{fmt.Sprintf("%s %s: the sweep ended before it had done it; %s says where it stands",
+			update, id, env.command("status", id))}
 	case errors.As(err, &refused) && (refused.Type() == protocol.ErrTypeEnding ||
 		strings.HasPrefix(refused.Message(), errEnding.Error())): // the type is missing where its worker is older
 		return endingError{fmt.Sprintf("%s %s: %s", update, id, refused.Message())}

@@ -188,7 +188,7 @@ func eightCells(name string) string {
 // startFake starts the workflow of a stored plan.
 func startFake(t *testing.T, dir string, p *plan.Plan) {
 	t.Helper()
-	srv, err := (&connection{}).dial(t.Context(), dir, nil)
+	srv, err := (&connection{}).dial(t.Context(), &environment{}, dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
