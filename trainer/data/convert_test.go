@@ -13,7 +13,7 @@ import (
 // What is no shard is refused with what lies there and two lines of Python that make a shard of it.
 func TestConversions(t *testing.T) {
 	for name, want := range map[string]string{
-		"a.pt": "torch.load(", "a.pth": "torch.load(", "a.bin": "torch.load(", "a.npz": "z.files[0]", "a.NPY": "os.rename(",
+		"a.pt": "torch.load(", "a.pth": "torch.load(", "a.bin": "torch.load(", "a.npz": "max(z.values()", "a.NPY": "os.rename(",
 		"a.SAFETENSORS": "os.rename(", "a.parquet": "read_parquet(", "a.arrow": "Dataset.from_file(", "a.h5": "h5py.File(",
 		"a.csv": "numpy.loadtxt(", "a.dat": "numpy.memmap(", "a.memmap": "numpy.memmap(", "a.npy.gz": "gzip.open(",
 		"a.npy.zst": "zstandard.open(", "a.pkl": "pickle.load(", "a.mat": "numpy.save(",
@@ -34,6 +34,27 @@ func TestConversions(t *testing.T) {
 				!strings.Contains(lines[1]+lines[2], want) || !strings.Contains(lines[1]+lines[2], filepath.Join(dir, "a")) {
 				t.Errorf("%s: %v\n\twant %q", source, err, want)
 			}
+		}
+	}
+}
+
+// A folder of the library datasets is named as what it is, also in a folder of several.
+func TestConversionOfDatasets(t *testing.T) {
+	parent := t.TempDir()
+	dir := filepath.Join(parent, "train")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"data-00000-of-00001.arrow", "dataset_info.json", "state.json"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, source := range []string{dir, parent} {
+		_, err := Open(t.Context(), trainer.DataSpec{Source: source}, Options{})
+		if err == nil || !strings.Contains(err.Error(), dir+" is a dataset") ||
+			!strings.Contains(err.Error(), "load_from_disk(\""+dir+"\")") {
+			t.Errorf("%s: %v", source, err)
 		}
 	}
 }
@@ -74,11 +95,11 @@ func TestRewrites(t *testing.T) {
 		case "vector.npy", "fortran.npy", "f64.npy", "big.npy":
 			want = "\n  import numpy; x = numpy.load(\"" + name + "\")\n  numpy.save(\"" + name + "\", "
 		case "several.safetensors":
-			want = "load_file(\"several.safetensors\")[\"resid\"]"
+			want = "load_file(\"several.safetensors\"); x = t.pop(\"resid\")"
 		case "cube.safetensors", "f64.safetensors":
-			want = "[\"activations\"].float()\n  save_file({\"activations\": "
+			want = "x = t.pop(\"activations\")\n  x = x.reshape(-1, x.shape[-1]); save_file({**t, \"activations\": "
 		case "none.safetensors":
-			want = "[\"bias\"].float()"
+			want = "x = t.pop(\"bias\")"
 		}
 		if has := strings.Contains(err.Error(), "in Python:"); has != (want != "") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v\n\twant %q", name, err, want)

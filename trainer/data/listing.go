@@ -103,6 +103,10 @@ func (f *finder) nothing(path, base string, pattern bool) error {
 	case len(f.unread) > 0:
 		first := slices.MinFunc(slices.Collect(maps.Keys(f.unread)), byElements)
 		msg += fmt.Sprintf("; not read are %s: convert them", f.few(base, f.unread))
+		if dir := filepath.Dir(first); f.isDataset(dir) {
+			msg += fmt.Sprintf("; %s is a dataset that the library datasets saved", dir) + ofDataset(dir)
+			break
+		}
 		msg += fmt.Sprintf("; the first of %d is %s", len(f.unread), f.sized(first)) + conversion(first)
 	case len(f.others) > 0:
 		msg += fmt.Sprintf("; what lies there are %d other files: %s", len(f.others), f.few(base, f.others))
@@ -110,6 +114,11 @@ func (f *finder) nothing(path, base string, pattern bool) error {
 		msg += "; no file lies there"
 	}
 	return &SourceError{Source: f.source, Missing: true, Msg: msg}
+}
+
+// isDataset reports whether a folder is what save_to_disk of the library datasets writes.
+func (f *finder) isDataset(dir string) bool {
+	return f.others[join(dir, "dataset_info.json")] && f.others[join(dir, "state.json")]
 }
 
 // sized names a file or a folder that is not read, a file with its size.
