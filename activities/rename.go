@@ -13,8 +13,8 @@ import (
 	"github.com/topksweep/sweep/trainer/models"
 )
 
-// rename brings the names of a plan to the stored results and models that it shares with earlier ones, whose grids named
-// the activations otherwise. Where a sweep that was submitted later has other names again, those stay.
+// rename brings the names of a plan to the stored results and models that it shares with earlier ones, whose grids
+// named the activations otherwise. Where a sweep that was submitted later has other names again, those stay.
 func (a *Activities) rename(ctx context.Context, h *plan.Header, results []ledger.Result) error {
 	var stale []ledger.Result
 	for _, r := range results {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A grid whose names were mended, run again, gives them to the table, to the models in the store and to exports. Nothing
-// is trained again.
+// A grid whose names were mended, run again, gives them to the table, to the models in the store and to exports.
+// Nothing is trained again.
 func TestMendedNamesReachModels(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -117,7 +117,8 @@ func (l *Ledger) doom(ctx context.Context, sweeps []string) (*doom, error) {
 		switch {
 		case slices.Contains(sweeps, s.id):
 			err = l.noteRemoved(ctx, s, own)
-			d.add(RemovedPlans, s.objects, "")
+			mark := func(o storage.Object) bool { return o.Key == removingKey(s.id) } // which the removal itself adds
+			d.add(RemovedPlans, slices.DeleteFunc(slices.Clone(s.objects), mark), "")
 		case s.headers > 0 && !s.removing:
 			if err = l.noteStaying(ctx, s, completed, others); err != nil {
 				err = l.unlessRemoved(ctx, s.id, err)
