@@ -117,7 +117,8 @@ func (l *Ledger) doom(ctx context.Context, sweeps []string) (*doom, error) {
 		switch {
 		case slices.Contains(sweeps, s.id):
 			err = l.noteRemoved(ctx, s, own)
-			d.add(RemovedPlans, s.objects, "")
+			isMark := func(o storage.Object) bool { return o.Key == removingKey(s.id) }
+			d.add(RemovedPlans, slices.DeleteFunc(slices.Clone(s.objects), isMark), "")
 		case s.headers > 0 && !s.removing:
 			if err = l.noteStaying(ctx, s, completed, others); err != nil {
 				err = l.unlessRemoved(ctx, s.id, err)
