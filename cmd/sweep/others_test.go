@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/sdk/client"
 
 	"github.com/topksweep/sweep/deploy/local"
 	"github.com/topksweep/sweep/sweep/plan"
@@ -81,7 +80,8 @@ func checkPausedSince(t *testing.T, dir, id string) {
 		t.Fatal(err)
 	}
 	defer server.Stop()
-	srv, err := connect(t.Context(), client.Options{HostPort: server.HostPort}, nil, slog.New(slog.DiscardHandler))
+	to := embeddedOptions(server.HostPort, "", server.TLS)
+	srv, err := connect(t.Context(), to, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
