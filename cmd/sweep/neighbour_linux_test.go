@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/topksweep/sweep/deploy/local"
 )
 
 // nobody is a user that has no files.
@@ -21,15 +24,26 @@ func TestNeighbour(t *testing.T) {
 	t.Parallel()
 	around := openFolder(t)
 	dir := filepath.Join(around, "state")
-	// The Web UI and the live report answer everybody until they want a token. Then these two flags can go.
-	up, info := startServer(t, dir, "--slots", "1", "--no-report")
+	up, info := startServer(t, dir, "--slots", "1", "--no-ui=false")
+	waitFor(t, "the report", func() bool {
+		now, running, err := local.Running(dir)
+		info = now
+		return err == nil && running && info.ReportURL != ""
+	})
 	id := strings.TrimSpace(mustRun(t, dir, "submit",
 		writeGrid(t, changed(t, smallGrid, "steps: 1500", "steps: 1000000"))))
 	waitFor(t, "training", func() bool { return training(statusOfSweep(t, dir, id)) > 0 })
 
 	ports := listeningPorts(t, up.Process.Pid)
-	if _, port, _ := strings.Cut(info.HostPort, ":"); !slices.Contains(ports, port) || len(ports) < 4 {
-		t.Fatalf("%v listens on %v; want the port of %s and those of three services", up.Args[1:], ports, info.HostPort)
+	for name, at := range map[string]string{
+		"server": "http://" + info.HostPort, "Web UI": info.UIURL, "report": info.ReportURL,
+	} {
+		if u, err := url.Parse(at); err != nil || !slices.Contains(ports, u.Port()) {
+			t.Fatalf("the %s is at %q, %v; %v listens on %v", name, at, err, up.Args[1:], ports)
+		}
+	}
+	if len(ports) < 6 {
+		t.Fatalf("%v listens on %v; want those of three services as well", up.Args[1:], ports)
 	}
 	var targets []string
 	for _, port := range ports {

@@ -67,20 +67,17 @@ func TestWebUIInBrowser(t *testing.T) {
 			asked = append(asked, e.Request.URL)
 		}
 	})
-	button := func(id string) string { return `[data-testid="` + id + `"]` }
 	if err := chromedp.Run(ctx, network.Enable(), runtime.Enable(), log.Enable(),
 		chromedp.Navigate(s.UIURL),
 		chromedp.WaitVisible(`//a[contains(., "kept")]`, chromedp.BySearch),
 		chromedp.Navigate(s.UIURL+"/namespaces/default/workflows/kept"),
-		chromedp.WaitVisible(button("request-cancellation-button"), chromedp.ByQuery),
-		chromedp.Click(button("request-cancellation-button"), chromedp.ByQuery),
-		chromedp.WaitVisible(button("confirm-modal-button"), chromedp.ByQuery),
-		chromedp.Click(button("confirm-modal-button"), chromedp.ByQuery),
 	); err != nil {
 		mu.Lock()
 		defer mu.Unlock()
 		t.Fatalf("%v\n%s", err, strings.Join(wrong, "\n"))
 	}
+	press(ctx, t, "Request Cancellation")
+	press(ctx, t, "confirm-modal-button")
 	eventually(t, "the cancellation", func(context.Context) (bool, error) { return canceled(t, c), nil })
 	var cookies []*network.Cookie
 	if err := chromedp.Run(ctx, chromedp.ActionFunc(func(ctx context.Context) (err error) {
@@ -108,4 +105,20 @@ func TestWebUIInBrowser(t *testing.T) {
 			t.Errorf("the page asks %s, which is not below %s", u, s.UIURL)
 		}
 	}
+}
+
+// press presses a button of the page, by its text or its name for tests, as soon as it is seen. The page has others of
+// the same name that are hidden.
+func press(ctx context.Context, t *testing.T, button string) {
+	t.Helper()
+	eventually(t, button, func(context.Context) (pressed bool, err error) {
+		err = chromedp.Run(ctx, chromedp.Evaluate(`(() => {
+			const is = b => b.dataset.testid === "`+button+`" || b.textContent.trim() === "`+button+`";
+			const seen = [...document.querySelectorAll('button')].find(b =>
+				is(b) && b.checkVisibility({visibilityProperty: true}) && !b.disabled);
+			if (seen) seen.click();
+			return !!seen;
+		})()`, &pressed))
+		return pressed, err
+	})
 }
