@@ -46,7 +46,9 @@ func (a *Activities) renameRun(ctx context.Context, h *plan.Header, r ledger.Res
 	}
 	if formats := formatsIn(folder); len(formats) > 0 { // without weights there is no model
 		m := describe(h, r)
-		if hasOtherNorms(folder) {
+		if other, err := hasOtherNorms(folder); err != nil {
+			return err
+		} else if other {
 			stored, _, err := models.Read(folder)
 			if err != nil {
 				return err
@@ -70,12 +72,16 @@ func (a *Activities) renameRun(ctx context.Context, h *plan.Header, r ledger.Res
 
 // hasOtherNorms reports whether a model's folder says that not all rows of W_dec are at unit norm. Then its README says
 // more, for which the weights are read.
-func hasOtherNorms(folder fs.FS) bool {
+func hasOtherNorms(folder fs.FS) (bool, error) {
 	b, err := fs.ReadFile(folder, "cfg.json")
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
 	var config struct {
 		Normalized *bool `json:"normalize_decoder"`
 	}
-	return err == nil && json.Unmarshal(b, &config) == nil && config.Normalized != nil && !*config.Normalized
+	sound := json.Unmarshal(b, &config) == nil // one that is damaged is written anew
+	return err == nil && sound && config.Normalized != nil && !*config.Normalized, err
 }
 
 // formatsIn lists the formats whose weights lie in a folder of the store, which may be nil.

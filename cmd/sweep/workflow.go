@@ -88,7 +88,8 @@ func executeWorkflow(ctx context.Context, srv *server, s submission, reuse enums
 // startOrAttach starts the sweep of a stored plan, or attaches to it if it runs. A
 // sweep that failed or was canceled starts again, with the results that it has. One
 // that is done starts again only if the store lacks results: they were lost, or the
-// sweep was done with another store. src is the grid.yaml.
+// sweep was done with another store; or if results have other names than the grid. src is
+// the grid.yaml.
 func startOrAttach(ctx context.Context, env *environment, srv *server, l *ledger.Ledger, header *plan.Header,
 	src []byte, s submission) error {
 
@@ -120,15 +121,29 @@ func startOrAttach(ctx context.Context, env *environment, srv *server, l *ledger
 		}
 		return nil
 	}
-	left, err := l.Unfinished(ctx, header)
+	results, err := l.Results(ctx, header)
 	if err != nil {
 		return err
 	}
+	left, renamed := 0, 0
+	for _, r := range results {
+		switch {
+		case r.Status != plan.Completed:
+			left++
+		case r.Renamed:
+			renamed++
+		}
+	}
 	fmt.Fprintf(env.errOut, "sweep %s has run already: %d cells\n", header.ID, header.CellCount)
-	if left == 0 {
+	if left > 0 {
+		fmt.Fprintf(env.errOut, "note: this store lacks the results of %d of them: they are trained\n", left)
+	}
+	if renamed > 0 {
+		fmt.Fprintf(env.errOut, "note: the results and models of %d of them get the grid's names of the activations\n", renamed)
+	}
+	if left+renamed == 0 {
 		return nil
 	}
-	fmt.Fprintf(env.errOut, "note: this store lacks the results of %d of them: they are trained\n", left)
 	_, err = startWorkflow(ctx, io.Discard, srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
 	return err
 }
