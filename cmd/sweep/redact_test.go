@@ -10,7 +10,8 @@ func TestWithoutSecrets(t *testing.T) {
 	for url, want := range map[string]string{
 		"s3://bucket/prefix": "s3://bucket/prefix", "s3://bucket?endpoint=http://a:b@host": "s3://bucket",
 		"s3://key:secret@bucket/p": "s3://…@bucket/p", "https://a:b@c@host/x?sig=1": "https://…@host/x",
-		"s3:key:secret@bucket": "s3://…@bucket", "file:/a@b": "file://…@b", "file:key:secret@host/a": "file://…@host/a", "file:a?b": "file:a",
+		"s3:key:secret@bucket": "s3://…@bucket", "file:/a@b": "file://…@b",
+		"file:key:secret@host/a": "file://…@host/a", "file:a?b": "file:a",
 		"/data/a@b?c": "/data/a@b?c", "./store": "./store",
 	} {
 		if got := withoutSecrets(url); got != want {

@@ -139,7 +139,8 @@ func startOrAttach(ctx context.Context, env *environment, srv *server, l *ledger
 		fmt.Fprintf(env.errOut, "note: this store lacks the results of %d of them: they are trained\n", left)
 	}
 	if renamed > 0 {
-		fmt.Fprintf(env.errOut, "note: the results and models of %d of them get the grid's names of the activations\n", renamed)
+		fmt.Fprintf(env.errOut, "note: the results and models of %d of them get the grid's names of the activations\n",
+			renamed)
 	}
 	if left+renamed == 0 {
 		return nil

@@ -154,7 +154,8 @@ func movePage(page []byte, prefix string) ([]byte, error) {
 	}
 	moved = bytes.ReplaceAll(moved, []byte(`"/_app/`), []byte(`"`+prefix+`/_app/`))
 	policy := "default-src 'self'; img-src 'self' data:; font-src 'self' data:; manifest-src data:; " +
-		"style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'self'; script-src 'strict-dynamic'"
+		"style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'self'; " +
+		"script-src 'strict-dynamic'"
 	for _, script := range scripts.FindAllSubmatch(moved, -1) {
 		sum := sha256.Sum256(script[1])
 		policy += " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"

@@ -29,7 +29,8 @@ func rename(path string, tensor safetensors.Tensor, all []safetensors.Tensor) st
 		library, load, rows = "torch", "{k: v.clone() for k, v in load_file(%q).items()}", "x.float().contiguous()"
 	}
 	return inPython(
-		fmt.Sprintf("from safetensors.%s import load_file, save_file; t = "+load+"; x = t.pop(%q)", library, path, tensor.Name),
+		fmt.Sprintf("from safetensors.%s import load_file, save_file; t = "+load+"; x = t.pop(%q)", library, path,
+			tensor.Name),
 		fmt.Sprintf(`x = x.reshape(-1, x.shape[-1]); save_file({**t, "activations": %s}, %q)`, rows, path))
 }
 
