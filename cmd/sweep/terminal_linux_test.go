@@ -73,7 +73,8 @@ func TestTerminalWidth(t *testing.T) {
 	for _, columns := range []int{60, 80, 200} {
 		for _, args := range [][]string{
 			results, append(results, "--all-columns"), append(results, "--columns", "cell,k,nmse,flops,status,data"),
-			append(results, "--group-by", "k,dict_size"), append(results, "--pivot", "k,dict_size"),
+			append(results, "--group-by", "k,dict_size", "--over", "seed,lr"),
+			append(results, "--pivot", "k,dict_size", "--over", "seed,lr"),
 			{"fit", results[1]}, {"predict", results[1], "--k", "32", "--dict-size", "1024"},
 			{"data", "inspect", minilm, "--eval-tokens", "500"},
 		} {
