@@ -16,7 +16,7 @@ worker: ## bin/sweep-worker, without the server: small, for machines that only t
 test:
 	go test ./...
 
-test-servers: ## MinIO, once, for the tests that need it: takes minutes
+test-servers: ## MinIO and its client mc, once, for the tests that need it: takes minutes
 	storage/minio/miniotest/build.sh
 
 # Longer pauses end heartbeats (20 s) and make claims look dead (15 s).

@@ -188,7 +188,7 @@ func TestArchitectureTree(t *testing.T) {
 		t.Errorf("%s does not name the sweep %s", file, p.ID)
 	}
 	var text bytes.Buffer
-	if err := p.WriteText(&text, false); err != nil {
+	if err := p.WriteText(&text, false, 0); err != nil {
 		t.Fatal(err)
 	}
 	shown := 0

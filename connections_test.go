@@ -29,7 +29,8 @@ func dialers() map[string][]string {
 func dialing() map[string]string {
 	return map[string]string{
 		"cmd/sweep/connection.go":  "connect",
-		"deploy/local/temporal.go": "awaitReady", // it ends before anything trains
+		"deploy/local/temporal.go": "awaitReady",   // it ends before anything trains
+		"deploy/local/webui.go":    "dialFrontend", // nothing that trains uses it
 	}
 }
 

@@ -123,8 +123,17 @@ var layout = []row{
 		reason: "what a server knows of a sweep is asked in one place: it reads no store and knows no terminal",
 	},
 	{
-		pkg:    "sweep/ledger",
-		allow:  []string{"trainer", "sweep/grid", "sweep/plan", "storage"},
+		pkg: "sweep/payload",
+		allow: []string{
+			"go.temporal.io/api/...", "go.temporal.io/sdk/...", "google.golang.org/grpc/...", "google.golang.org/protobuf/...",
+		},
+		reason: "what a server gets to keep is encrypted at the connection: nobody else needs to know",
+	},
+	{
+		pkg: "sweep/ledger",
+		allow: []string{
+			"trainer", "sweep/grid", "sweep/plan", "sweep/spelling", "storage", "golang.org/x/sync/errgroup",
+		},
 		reason: "a stored sweep is objects in a store: neither Temporal nor a terminal is needed to read one",
 	},
 	{
@@ -140,8 +149,13 @@ var layout = []row{
 		reason: "files for other tools are made of models and results that it is given: it reads no store",
 	},
 	{
+		pkg:    "sweep/guard",
+		allow:  nil,
+		reason: "who may ask is the same question for everything that is served, so it knows nothing of that",
+	},
+	{
 		pkg:    "sweep/page",
-		allow:  []string{"trainer", "sweep/plan", "sweep/ledger", "sweep/table"},
+		allow:  []string{"trainer", "sweep/plan", "sweep/ledger", "sweep/table", "sweep/guard"},
 		reason: "a page is made of results, curves and plans that it is given: it reads no store and knows no Temporal",
 	},
 	{
@@ -200,7 +214,8 @@ var layout = []row{
 	{
 		pkg: "deploy/local",
 		allow: []string{
-			"go.temporal.io/...", "github.com/temporalio/...", "google.golang.org/protobuf/...", "golang.org/x/sys/...",
+			"sweep/guard", "go.temporal.io/...", "github.com/temporalio/...", "github.com/labstack/echo/v4/...",
+			"google.golang.org/grpc/...", "google.golang.org/protobuf/...", "golang.org/x/sys/...",
 		},
 		reason: "the embedded server knows nothing of sweeps",
 	},
@@ -214,7 +229,7 @@ var layout = []row{
 		allow: []string{
 			"cmd/sweep/progress", "sweep/spelling", "sweep/grid", "sweep/plan", "sweep/protocol", "sweep/ledger", "sweep/report",
 			"sweep/table", "sweep/track", "sweep/similarity", "sweep/observe", "sweep/scaling", "sweep/figures", "sweep/page",
-			"sweep/export",
+			"sweep/export", "sweep/payload",
 			"workflows", "activities", "activities/hostmem", "deploy/local",
 			"trainer", "trainer/cpu", "trainer/cuda", "trainer/data", "trainer/models",
 			"storage", "storage/dir", "storage/disk", "storage/minio",

@@ -29,6 +29,9 @@ func (a *Activities) collect(ctx context.Context, sweep string) error {
 	}
 	results, err := a.ledger.Results(ctx, h)
 	if err == nil {
+		err = a.rename(ctx, h, results)
+	}
+	if err == nil {
 		err = a.ledger.CountAuxK(ctx, results)
 	}
 	if err != nil {

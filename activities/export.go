@@ -1,11 +1,9 @@
 package activities
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -18,11 +16,8 @@ import (
 	"github.com/topksweep/sweep/trainer/models"
 )
 
-// Files that lie beside those of package models.
-const (
-	modelResult = "result.json"
-	modelCurve  = ledger.CurveFile
-)
+// modelCurve lies beside the files of package models.
+const modelCurve = ledger.CurveFile
 
 // export writes a run's model for use in other tools: the files of export.RunFormats, a README, and beside them the
 // run's result and loss curve. It is the model that the result's metrics are of: the rows of W_dec are at unit norm.
@@ -41,17 +36,19 @@ func (a *Activities) export(ctx context.Context, h *plan.Header, id string, r le
 	if curve == nil {
 		curve = []trainer.Point{}
 	}
-	for _, f := range []struct {
-		name string
-		v    any
-	}{{modelCurve, curve}, {modelResult, r}} {
-		b, err := json.MarshalIndent(f.v, "", "  ")
-		if err != nil {
-			return err
-		}
-		b = append(b, '\n')
-		files = append(files, models.File{Name: f.name, Body: bytes.NewReader(b), Size: int64(len(b))})
+	curveFile, err := export.JSONFile(modelCurve, curve)
+	if err != nil {
+		return err
 	}
+	resultFile, err := export.ResultFile(r)
+	if err != nil {
+		return err
+	}
+	return a.putModel(ctx, id, append(files, curveFile, resultFile))
+}
+
+// putModel writes files of a run's model, one after the other.
+func (a *Activities) putModel(ctx context.Context, id string, files []models.File) error {
 	for _, f := range files {
 		if err := a.put(ctx, ledger.ModelKey(id, f.Name), f.Body, f.Size); err != nil {
 			return err
@@ -66,10 +63,18 @@ func modelOf(h *plan.Header, r ledger.Result, s *trainer.State) (*models.Model, 
 	decoder, _ := trainer.UnitRows(s.W.WDec, c.ActivationDim)
 	w, err := unscaled(s, r.Scale)
 	w.WEnc, w.WDec = s.W.WEnc, decoder
+	m := describe(h, r)
+	m.W = w
+	return m, err
+}
+
+// describe returns the model of a run without its weights.
+func describe(h *plan.Header, r ledger.Result) *models.Model {
+	c := r.Config
 	return &models.Model{
-		ActivationDim: c.ActivationDim, DictSize: c.DictSize, K: c.K, W: w, Threshold: r.Threshold, Scale: r.Scale,
+		ActivationDim: c.ActivationDim, DictSize: c.DictSize, K: c.K, Threshold: r.Threshold, Scale: r.Scale,
 		Names: r.Names, Metadata: export.Metadata(r), Facts: export.Facts(h, r),
-	}, err
+	}
 }
 
 // put writes an object and reads it back. Once the result is stored the checkpoints

@@ -46,7 +46,9 @@ func startServerLogging(t *testing.T, h slog.Handler) client.Client {
 		}
 	})
 	log := sdklog.NewStructuredLogger(slog.New(h))
-	c, err := client.DialContext(t.Context(), client.Options{HostPort: s.HostPort, Logger: log})
+	c, err := client.DialContext(t.Context(), client.Options{
+		HostPort: s.HostPort, Logger: log, ConnectionOptions: client.ConnectionOptions{TLS: s.TLS},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,7 @@
 package trainer
 
+import "reflect"
+
 // Names say where activations come from: the language model, and the place in it. harvest.json has them, and the data
 // section of grid.yaml, which goes first. They are recorded in results and exports, and change nothing that is trained.
 type Names struct {
@@ -28,6 +30,9 @@ func NameKeys() []string {
 		"lm_name", "layer", "submodule_name", "hook_name", "module_path", "context_length", "prepend_bos", "drop_special",
 	}
 }
+
+// Equal reports whether two places have the same names.
+func (n Names) Equal(o Names) bool { return reflect.DeepEqual(n, o) }
 
 // Each calls fn with each name that is known, by its key in JSON. A value is a string, an int or a bool.
 func (n Names) Each(fn func(key string, value any)) {

@@ -13,11 +13,12 @@ import (
 // summary. An ID must be the only one of its kind in a history, so that a second one has a number behind it.
 type activityIDs struct {
 	named bool           // else Temporal numbers the activities, as in histories of versionPlain
+	plain bool           // without labels: the server is not to read the settings of cells
 	used  map[string]int // how often; it is never ranged over
 }
 
-func newActivityIDs(v workflow.Version) *activityIDs {
-	return &activityIDs{named: v >= versionSteered, used: map[string]int{}}
+func newActivityIDs(v workflow.Version, encrypted bool) *activityIDs {
+	return &activityIDs{named: v >= versionSteered, plain: encrypted, used: map[string]int{}}
 }
 
 // of returns the ID of an activity by what it does.
@@ -41,12 +42,20 @@ func (a *activityIDs) ofStage(s plan.Stage) string {
 	if n := len(s.Cells); n > 1 {
 		cell = fmt.Sprintf("cells %d+%d", s.Cells[0].Cell, n-1)
 	}
-	return a.of(fmt.Sprintf("%s%s steps %d-%d", cell, inBrackets(s.Cells[0].Label), s.From, s.To))
+	return a.of(fmt.Sprintf("%s%s steps %d-%d", cell, a.labelled(s.Cells[0].Label), s.From, s.To))
 }
 
 // ofEvaluation returns the ID of the evaluation of a cell.
 func (a *activityIDs) ofEvaluation(c plan.TreeCell) string {
-	return a.of(fmt.Sprintf("evaluate cell %d%s", c.Cell, inBrackets(c.Label)))
+	return a.of(fmt.Sprintf("evaluate cell %d%s", c.Cell, a.labelled(c.Label)))
+}
+
+// labelled returns a label for an ID, or nothing if IDs have none.
+func (a *activityIDs) labelled(label string) string {
+	if a.plain {
+		return ""
+	}
+	return inBrackets(label)
 }
 
 // maxIDLabel bounds the part of an ID that is a label, in bytes.

@@ -47,7 +47,10 @@ func startServer(t *testing.T) client.Client {
 			t.Error(err)
 		}
 	})
-	options := client.Options{HostPort: s.HostPort, Identity: recordedIdentity, Logger: silent()}
+	options := client.Options{
+		HostPort: s.HostPort, Identity: recordedIdentity, Logger: silent(),
+		ConnectionOptions: client.ConnectionOptions{TLS: s.TLS},
+	}
 	c, err := client.DialContext(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)

@@ -61,7 +61,7 @@ type runningCell struct{ cell, firstCell int }
 func newState(ctx workflow.Context, in protocol.SweepInput) *state {
 	s := &state{root: ctx, in: in, Summary: protocol.Summary{Cells: in.Cells}, version: versionOf(ctx)}
 	s.cellsLock = workflow.NewMutex(ctx)
-	s.ids = newActivityIDs(s.version)
+	s.ids = newActivityIDs(s.version, in.Encrypted)
 	s.trees.sweep, s.trees.ids = in.Sweep, s.ids
 	if c := in.Resume; c != nil {
 		s.Summary, s.retry, s.pass = c.Summary, c.Retry, c.Pass

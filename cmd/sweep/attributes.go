@@ -57,7 +57,7 @@ func searchAttributes() map[string]enums.IndexedValueType {
 
 // knownAttributes returns the search attributes of sweeps that the server's namespace has with the right type, sorted.
 // It says which are missing, unless that was said when the server started. A server runs sweeps without them all the
-// same.
+// same. Where payloads are encrypted, those that name the data and the settings are left out: the server can read them.
 func knownAttributes(ctx context.Context, errOut io.Writer, srv *server) []string {
 	listCtx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
@@ -72,6 +72,10 @@ func knownAttributes(ctx context.Context, errOut io.Writer, srv *server) []strin
 	var known []string
 	var missing strings.Builder
 	types := searchAttributes()
+	if srv.encrypted { // the server reads search attributes
+		delete(types, protocol.AttrData)
+		delete(types, protocol.AttrAxes)
+	}
 	for _, name := range slices.Sorted(maps.Keys(types)) {
 		switch got, ok := list.CustomAttributes[name]; {
 		case ok && got == types[name]:

@@ -103,5 +103,5 @@ func runBench(ctx context.Context, env *environment, o benchOptions) error {
 	if o.output.name == "json" {
 		return json.NewEncoder(env.out).Encode(r)
 	}
-	return r.write(env.out)
+	return env.print(r.write)
 }

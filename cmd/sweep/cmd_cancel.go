@@ -3,14 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
-	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
 
-	"github.com/topksweep/sweep/sweep/ledger"
-	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/deploy/local"
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
@@ -24,11 +20,15 @@ func newCancelCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "cancel SWEEP",
 		Short: "Stop a sweep, or some of its cells, keeping what there is",
-		Long: `Stop a running sweep: what is in training is saved, results so far are collected, and
-nothing more is trained. Submitting the grid again goes on from there.
+		Long: `Stop a sweep: what is in training is saved, results so far are collected, and nothing
+more is trained. The command returns when the sweep has ended. Submitting the grid again
+goes on from there. No server need be running.
 
 With --cell or --where only the chosen cells stop, and the sweep goes on with the others.
 Cells that have results keep them. sweep retry trains canceled cells after all.
+
+Of several sweeps with one name it is the one that has runs to train; if there are several,
+give an ID.
 
 --cell takes IDs as sweep results shows them, or their beginnings. --where takes conditions
 as sweep results does, on settings, metrics and status. status=training are the cells whose
@@ -56,17 +56,24 @@ stages were started.`,
 
 // runCancel is the verb cancel.
 func runCancel(ctx context.Context, env *environment, o cancelOptions) error {
-	l, header, err := openSweep(ctx, o.location, o.sweep)
+	l, err := openLedger(ctx, o.location)
 	if err != nil {
 		return err
 	}
-	srv, err := o.dial(ctx, protocol.UpdateCancel, l, header)
+	header, err := findToCancel(ctx, l, o.sweep)
+	if err != nil {
+		return err
+	}
+	srv, err := o.dial(ctx, env, protocol.UpdateCancel, l, header)
+	if errors.Is(err, errNoServer) && !o.selection.given() && !local.HasDatabase(o.location.dir) {
+		return cancelStored(ctx, env, l, header, o)
+	}
 	if err != nil {
 		return err
 	}
 	defer srv.close()
 	if !o.selection.given() {
-		return cancelSweep(ctx, env, srv, l, header, o.output.name)
+		return explain(srv.folders, cancelSweep(ctx, env, srv, l, header, o))
 	}
 	results, err := o.selection.results(ctx, l, header)
 	if err == nil {
@@ -82,36 +89,5 @@ func runCancel(ctx context.Context, env *environment, o cancelOptions) error {
 	return o.send(ctx, env, srv, l, header, steering{
 		update: protocol.UpdateCancel, args: []any{protocol.Selection{Cells: cells}},
 		doing: "canceling cells; waiting until what trains of them is saved",
-	})
-}
-
-// cancelSweep cancels a whole sweep.
-func cancelSweep(ctx context.Context, env *environment, srv *server, l *ledger.Ledger, header *plan.Header,
-	format string) error {
-
-	// A server accepts a cancel of a workflow that has ended too: look first.
-	d, err := srv.client.DescribeWorkflowExecution(ctx, header.ID, "")
-	var unknown *serviceerror.NotFound
-	switch {
-	case errors.As(err, &unknown),
-		err == nil && d.WorkflowExecutionInfo.Status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
-		err = explainNotRunning(ctx, l, header, nil)
-	case err == nil:
-		err = srv.client.CancelWorkflow(ctx, header.ID, "")
-	}
-	if err != nil {
-		return fmt.Errorf("cancel %s: %w", header.ID, err)
-	}
-	fmt.Fprintf(env.errOut, "sweep %s: canceling\n", header.ID)
-	if format != "json" {
-		return nil
-	}
-	n, err := countRuns(ctx, l, header)
-	if err != nil {
-		return err
-	}
-	return printSteered(env, format, protocol.Steered{
-		Summary: protocol.Summary{Cells: header.CellCount, Completed: n.Completed, Failed: n.Failed},
-		Did:     "canceling the sweep: what trains is saved, then it ends", State: plan.Canceled,
 	})
 }

@@ -53,7 +53,7 @@ func runCurves(ctx context.Context, env *environment, o curvesOptions) error {
 	if err := o.output.check(env); err != nil {
 		return err
 	}
-	t, err := readTables(ctx, o.location, o.sweeps, true)
+	t, err := readTables(ctx, o.location, o.sweeps, true, nil)
 	if err != nil {
 		return err
 	}

@@ -85,7 +85,7 @@ func runDataInspect(ctx context.Context, env *environment, o dataInspectOptions)
 	if o.output.name == "json" {
 		err = env.writeJSON(r)
 	} else {
-		err = writeDataReport(env.out, r, o.spec)
+		err = env.print(func(w io.Writer) error { return writeDataReport(w, r, o.spec) })
 	}
 	if err != nil {
 		return err

@@ -23,6 +23,7 @@ type evalOptions struct {
 	k          int              // 0: that of the model
 	backend    string
 	output     tableOutput
+	columns    columnsFlag
 	allColumns bool
 }
 
@@ -68,6 +69,8 @@ that brings these rows to unit mean squared norm. mse is always of activations a
 		"scale of l2_loss and l1: none or mean_square (default that of a run, else none)")
 	f.Var(atLeast1(&o.k), "k", "keep so many latents a token (default that of the model)")
 	f.StringVar(&o.backend, "backend", "auto", "what to encode on: auto, cpu or cuda; auto is cuda where there is a GPU")
+	o.columns.known = report.EvaluationColumns()
+	o.columns.addFlag(f)
 	f.BoolVar(&o.allColumns, "all-columns", false, "every column in a table")
 	completeFlags(c, &o.location)
 	return c
@@ -96,14 +99,22 @@ func runEval(ctx context.Context, env *environment, o evalOptions) error {
 	}
 	t := report.Evaluations(list)
 	err = o.output.write(env, func(w io.Writer, f table.Format) error {
-		if f.Exact {
-			return f.Write(w, &t)
-		}
-		shown, err := report.EvaluationsForPeople(t, o.allColumns)
-		if err != nil {
+		chosen, err := o.columns.of(t)
+		switch {
+		case err != nil:
 			return err
+		case f.Exact:
+			return f.Write(w, &chosen)
+		case len(o.columns.chosen()) == 0:
+			if chosen, err = report.EvaluationsForPeople(t, o.allColumns || o.columns.all()); err != nil {
+				return err
+			}
 		}
-		return f.Write(w, &shown)
+		look := report.Look{
+			Width: o.output.width(env), Rows: "models", Chosen: len(o.columns.chosen()) > 0,
+			All: o.allColumns || o.columns.all(),
+		}
+		return look.Write(w, f, chosen)
 	})
 	return errors.Join(err, notMeasured)
 }

@@ -87,7 +87,7 @@ func runExport(ctx context.Context, env *environment, o exportOptions) error {
 	if err != nil {
 		return err
 	}
-	runs, err := o.find(ctx, l)
+	runs, err := o.find(ctx, env, l)
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,7 @@ have no result.`,
 	}
 	o.remoteOptions.addFlags(c.Flags())
 	o.grid.addFlags(c.Flags())
+	completeFlags(c, &o.location)
 	return c
 }
 
@@ -72,11 +73,23 @@ func runExtend(ctx context.Context, env *environment, o extendOptions) error {
 	if err != nil {
 		return err
 	}
-	srv, err := o.dial(ctx, o.dir, nil)
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	srv, err := o.open(ctx, env, l, header, end)
 	if err != nil {
 		return err
 	}
 	defer srv.close()
+	if err := o.extend(ctx, env, srv, l, header, add, by); !errors.As(context.Cause(ctx), new(unfitError)) {
+		return err
+	}
+	return context.Cause(ctx)
+}
+
+// extend adds the cells of a grid to a sweep, tells it so or starts it again, and ends the verb.
+func (o *extendOptions) extend(ctx context.Context, env *environment, srv *server, l *ledger.Ledger,
+	header *plan.Header, add *plannedGrid, by submission) error {
+
 	if len(add.plan.Inits) > 0 { // nothing is stored for a grid that is refused
 		whole, err := l.Plan(ctx, header.ID)
 		if err != nil {
@@ -90,7 +103,11 @@ func runExtend(ctx context.Context, env *environment, o extendOptions) error {
 	if err := add.inits.store(ctx, l, add.plan.Inits); err != nil {
 		return err
 	}
-	done, err := l.Extend(ctx, header.ID, add.plan, add.src)
+	var done ledger.Extended
+	err := l.BesideRemovals(ctx, header.ID, removalOptions(env.errOut), func() (err error) {
+		done, err = l.Extend(ctx, header.ID, add.plan, add.src)
+		return err
+	})
 	if errors.As(err, new(*ledger.ExtendError)) {
 		return inputError{err}
 	}

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/sdk/client"
 
 	"github.com/topksweep/sweep/sweep/plan"
 )
@@ -145,11 +144,7 @@ func TestRetry(t *testing.T) {
 func TestAfterCancel(t *testing.T) {
 	dir := t.TempDir()
 	up, info := startServer(t, dir, "--slots", "2")
-	server, err := client.Dial(client.Options{HostPort: info.HostPort})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Close()
+	server := dialServer(t, info)
 	g := changed(t, treeGrid, "name: tree", "name: again", "steps: 300", "steps: 1000000")
 	file, wider := writeGrid(t, g), writeGrid(t, changed(t, g, "steps: 1000000", "steps: 1000000, seed: 1"))
 	id := strings.TrimSpace(mustRun(t, dir, "submit", file))

@@ -65,5 +65,5 @@ func runFit(ctx context.Context, env *environment, o fitVerbOptions) error {
 	if o.output.name == "json" {
 		return errors.Join(d.WriteJSON(env.out), refused)
 	}
-	return errors.Join(d.WriteText(env.out), refused)
+	return errors.Join(env.print(d.WriteText), refused)
 }

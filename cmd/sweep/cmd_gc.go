@@ -72,7 +72,7 @@ func runGC(ctx context.Context, env *environment, o gcOptions) error {
 	if o.output.name == "json" {
 		writeErr = env.writeJSON(g)
 	} else {
-		writeErr = writeGarbage(env.out, g)
+		writeErr = env.print(func(w io.Writer) error { return writeGarbage(w, g) })
 	}
 	return cmp.Or(writeErr, err)
 }

@@ -145,7 +145,7 @@ func runImport(ctx context.Context, env *environment, o importOptions) error {
 	if o.output.name == "json" {
 		return env.writeJSON(out)
 	}
-	return out.write(env.out)
+	return env.print(out.write)
 }
 
 // importName names the folder of a model that is read from a path: by the last part of it, and where

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"text/tabwriter"
 	"time"
 
@@ -21,7 +22,8 @@ func newListCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List the sweeps of a store, newest first",
-		Long: `List the sweeps of a store, newest first. Without a server, a sweep that is not done is
+		Long: `List the sweeps of a store in the order in which they were created, the newest first: an
+extension does not move a sweep. Without a server, a sweep that is not done is
 idle; if the server does not answer, its state is unknown.`,
 		Example: "  sweep list\n  sweep list -o json",
 		Args:    args(cobra.NoArgs),
@@ -43,16 +45,22 @@ func runList(ctx context.Context, env *environment, o listOptions) error {
 	case o.output.name == "json":
 		return errors.Join(env.writeJSON(list), unread)
 	case len(list) == 0 && unread == nil:
-		fmt.Fprintln(env.errOut, "no sweeps in", o.location.storeURL())
+		fmt.Fprintln(env.errOut, "no sweeps in", withoutSecrets(o.location.storeURL()))
 		return nil
 	}
-	w := tabwriter.NewWriter(env.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SWEEP\tSTATE\tDONE\tFAILED\tPLANNED")
-	for _, s := range list {
-		planned := s.Planned.Local().Format(time.DateTime)
-		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d\t%s\n", s.ID, s.State, s.Completed, s.Cells, s.Failed, planned)
-	}
-	return errors.Join(w.Flush(), unread)
+	return errors.Join(env.print(func(out io.Writer) error {
+		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "SWEEP\tSTATE\tDONE\tFAILED\tCREATED")
+		for _, s := range list {
+			created := s.Created.Local().Format(time.DateTime)
+			state := string(s.State)
+			if silent := shortSilence(s.silent); silent != "" {
+				state += " (" + silent + ")"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d\t%s\n", s.ID, state, s.Completed, s.Cells, s.Failed, created)
+		}
+		return w.Flush()
+	}), unread)
 }
 
 // listSweeps tells where the sweeps of a store stand, newest first. A store that is
@@ -92,6 +100,9 @@ func listSweeps(ctx context.Context, env *environment, at location, conn connect
 		if err != nil {
 			unreadable = append(unreadable, fmt.Errorf("sweep %s is left out: %w", id, err))
 			continue
+		}
+		if s.unreadable != nil {
+			fmt.Fprintf(env.errOut, "note: what sweep %s does is unknown: %v\n", id, s.unreadable)
 		}
 		list = append(list, s)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -90,7 +91,7 @@ func runPlan(ctx context.Context, env *environment, o planOptions) error {
 	if o.output.name == "json" {
 		return planned.plan.WriteJSON(env.out)
 	}
-	return planned.plan.WriteText(env.out, o.all)
+	return env.print(func(w io.Writer) error { return planned.plan.WriteText(w, o.all, env.width) })
 }
 
 // estimatorHere returns an estimator of the times on this machine, for as many runs at a

@@ -68,7 +68,7 @@ func runPlot(ctx context.Context, env *environment, o plotOptions) error {
 	if err != nil {
 		return inputError{fmt.Errorf("--width %q: %w", o.width, err)}
 	}
-	t, err := readTables(ctx, o.location, o.of, true)
+	t, err := readTables(ctx, o.location, o.of, true, nil)
 	if err != nil {
 		return err
 	}

@@ -87,7 +87,7 @@ func runPredict(ctx context.Context, env *environment, o predictOptions) error {
 	if o.output.name == "json" {
 		return p.WriteJSON(env.out)
 	}
-	return p.WriteText(env.out)
+	return env.print(p.WriteText)
 }
 
 // A count is the value of a flag that takes a whole number over 0, as 131072, 131_072 or 1e9.

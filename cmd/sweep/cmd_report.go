@@ -59,7 +59,7 @@ func runReport(ctx context.Context, env *environment, o reportOptions) error {
 	seen := map[string]bool{}
 	for _, arg := range o.args {
 		if isTableFile(arg) {
-			t, err := readTables(ctx, o.location, []string{arg}, true)
+			t, err := readTables(ctx, o.location, []string{arg}, true, nil)
 			if err != nil {
 				return err
 			}

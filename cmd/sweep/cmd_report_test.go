@@ -80,9 +80,10 @@ func TestReport(t *testing.T) {
 func TestLiveReport(t *testing.T) {
 	dir := t.TempDir()
 	up, _ := startServer(t, dir, "--slots", "1")
-	urlRE := regexp.MustCompile(`report at (http://127\.0\.0\.1:\d+/)`)
+	urlRE := regexp.MustCompile(`report at (http://(127\.0\.0\.1:\d+)/[0-9a-f]{32}/)\n`)
 	waitFor(t, "the address of the report", func() bool { return urlRE.MatchString(up.err.String()) })
-	url := urlRE.FindStringSubmatch(up.err.String())[1]
+	found := urlRE.FindStringSubmatch(up.err.String())
+	url, at := found[1], found[2]
 	if list := fetch(t, url); !strings.Contains(list, "holds no sweeps") {
 		t.Errorf("an empty store:\n%s", list)
 	}
@@ -112,12 +113,15 @@ func TestLiveReport(t *testing.T) {
 	if page := fetch(t, url+id+"/"); !strings.Contains(page, "<title>long</title>") {
 		t.Errorf("the page:\n%.500s", page)
 	}
+	if status := mustRun(t, dir, "status", id); !strings.Contains(status, "\n"+url+id+"/\n") {
+		t.Errorf("status does not link to the report:\n%s", status)
+	}
 	mustRun(t, dir, "cancel", id)
 	quick := writeGrid(t, changed(t, smallGrid, "steps: 1500", "steps: 50", "name: small", "name: quick"))
 	mustRun(t, dir, "submit", quick, "--wait")
-	waitFor(t, "the new sweep", func() bool { return strings.Contains(fetch(t, url), "/quick-") })
+	waitFor(t, "the new sweep", func() bool { return strings.Contains(fetch(t, url), `"quick-`) })
 	up.terminate(t)
-	if c, err := net.Dial("tcp", strings.Trim(strings.TrimPrefix(url, "http://"), "/")); err == nil {
+	if c, err := net.Dial("tcp", at); err == nil {
 		c.Close()
 		t.Error("the report is served after the end")
 	}

@@ -15,7 +15,8 @@ func newResultsCommand(env *environment) *cobra.Command {
 		Short: "Print the results of sweeps, also while they run",
 		Long: `Print the results of one sweep or several as they are in the store, also while they run.
 SWEEP is a name, an ID, or a file of results: CSV, JSON, JSON Lines or Parquet. No server
-is needed. The results of several are one table, in which a cell that two sweeps have has
+is needed: if one runs the sweep, the status of a run is the one that sweep status shows,
+else pending until the run has ended. The results of several are one table, in which a cell that two sweeps have has
 a row for each.
 
 --where keeps some rows: conditions with = != < <= > >=, separated by commas. ^= is for
@@ -29,7 +30,11 @@ setting.
 
 --join adds the columns of a CSV, JSON, JSON Lines or Parquet file, such as the losses
 of a language model that deploy/harvest/loss.py measures. Its column cell says which
-rows they belong to. All other flags know them.`,
+rows they belong to. All other flags know them.
+
+On a terminal a table is as wide as that: columns with one value stand in a line above
+it, and a line below names those that are left out. --columns chooses, and with it or
+--all-columns nothing is left out. A file or a pipe gets the whole table.`,
 		Example: `  sweep results topk-demo
   sweep results topk-demo -o csv > results.csv
   sweep results topk-demo --out results.parquet
@@ -52,10 +57,12 @@ rows they belong to. All other flags know them.`,
 	}
 	f := c.Flags()
 	o.location.addFlags(f)
+	o.connection.addFlags(f)
 	o.output.addFlags(f, tableFormats()...)
 	o.where.addFlag(f)
 	f.StringVar(&o.sort, "sort", "", "sort by a `column`, descending with a leading - (default: the grid's order)")
-	f.StringSliceVar(&o.columns, "columns", nil, "only these `columns`, in this order")
+	o.columns.known, o.columns.later = append(resultColumns(), mccColumn()), true
+	o.columns.addFlag(f)
 	f.BoolVar(&o.allColumns, "all-columns", false, "every column in a table")
 	f.StringSliceVar(&o.groupBy, "group-by", nil, "mean, standard deviation and n for each value of these `columns`")
 	f.StringSliceVar(&o.pivot, "pivot", nil, "the values of one column down and of another across, as `rows,columns`")
@@ -65,6 +72,7 @@ rows they belong to. All other flags know them.`,
 		"reads their models")
 	f.StringArrayVar(&o.join, "join", nil, "add the columns of a `file` with a column cell; may be given several times")
 	f.BoolVar(&o.reproducible, "reproducible", false, "without the columns that differ between equal sweeps")
+	completeFlags(c, &o.location)
 	return c
 }
 
@@ -73,7 +81,13 @@ func runResults(ctx context.Context, env *environment, o resultsOptions) error {
 	if err := o.check(env); err != nil {
 		return err
 	}
-	in, err := readTables(ctx, o.location, o.sweeps, false)
+	states := liveStates{env: env, connection: o.connection, dir: o.location.dir}
+	defer states.close()
+	tell := states.tell
+	if o.reproducible { // what trains at the moment differs between equal sweeps
+		tell = nil
+	}
+	in, err := readTables(ctx, o.location, o.sweeps, false, tell)
 	if err != nil {
 		return err
 	}

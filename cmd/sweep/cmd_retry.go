@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -27,7 +28,8 @@ func newRetryCommand(env *environment) *cobra.Command {
 		Long: `Train the runs of a sweep again that failed or were canceled, from their newest
 checkpoints. Runs with a result stay as they are. A sweep that is still running trains
 them at once, before its other runs. One that is not running is started again, for all its
-runs without result.
+runs without result. Without a server, the next sweep up or sweep run trains them; with
+--wait this command trains them here and now, as sweep run does.
 
 With --cell or --where only the chosen cells are trained again. --cell takes IDs as sweep
 results shows them, or their beginnings; --where takes conditions as sweep results does.
@@ -76,11 +78,66 @@ func runRetry(ctx context.Context, env *environment, o retryOptions) error {
 	if err != nil {
 		return err
 	}
-	srv, err := o.dial(ctx, o.dir, nil)
+	if !o.selection.given() {
+		done, err := isDone(ctx, l, header)
+		if err != nil {
+			return err
+		}
+		if done {
+			return o.nothingLeft(ctx, env, l, header, format)
+		}
+	}
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	srv, err := o.open(ctx, env, l, header, end)
 	if err != nil {
 		return err
 	}
 	defer srv.close()
+	if err := o.retry(ctx, env, srv, l, header, by, format); !errors.As(context.Cause(ctx), new(unfitError)) {
+		return err
+	}
+	return context.Cause(ctx)
+}
+
+// isDone reports whether all runs of a sweep have results. Only where they seem to have is each one read, since it may
+// be damaged.
+func isDone(ctx context.Context, l *ledger.Ledger, header *plan.Header) (bool, error) {
+	n, err := countRuns(ctx, l, header)
+	if err != nil || n.Completed < header.CellCount {
+		return false, err
+	}
+	left, err := l.Unfinished(ctx, header)
+	return left == 0, err
+}
+
+// nothingLeft ends the verb for a sweep that has all its results.
+func (o *retryOptions) nothingLeft(ctx context.Context, env *environment, l *ledger.Ledger, header *plan.Header,
+	format string) error {
+
+	n := header.CellCount
+	did := fmt.Sprintf("all %d runs have results", n)
+	fmt.Fprintf(env.errOut, "sweep %s: %s\n", header.ID, did)
+	switch {
+	case o.wait:
+		results, err := printResults(ctx, env, l, header, o.output)
+		if err == nil {
+			tellPlaces(env, o.location, header, results)
+		}
+		return err
+	case format == "json":
+		return printSteered(env, format, protocol.Steered{
+			Summary: protocol.Summary{Cells: n, Completed: n, Reused: n}, Did: did, State: plan.Completed,
+		})
+	}
+	fmt.Fprintln(env.out, header.ID)
+	return nil
+}
+
+// retry tells a sweep to train runs again, or starts it again, and ends the verb.
+func (o *retryOptions) retry(ctx context.Context, env *environment, srv *server, l *ledger.Ledger, header *plan.Header,
+	by submission, format string) error {
+
 	if err := waitIfEnding(ctx, env, srv.client, header.ID); err != nil {
 		return err
 	}
@@ -97,12 +154,8 @@ func runRetry(ctx context.Context, env *environment, o retryOptions) error {
 			left++
 		}
 	}
-	if left == 0 && !o.selection.given() {
-		fmt.Fprintf(env.errOut, "sweep %s: all %d runs have results\n", header.ID, header.CellCount)
-		return o.end(ctx, env, srv, l, header, format, protocol.Steered{
-			Summary: protocol.Summary{Cells: len(results), Completed: len(results), Reused: len(results)},
-			Did:     fmt.Sprintf("all %d runs have results", len(results)), State: plan.Completed,
-		})
+	if left == 0 && !o.selection.given() { // the last results came meanwhile
+		return o.nothingLeft(ctx, env, l, header, format)
 	}
 	cells, err := o.choose(ctx, env, srv, l, header, results)
 	if err != nil {
@@ -159,6 +212,7 @@ func (o *retryOptions) end(ctx context.Context, env *environment, srv *server, l
 	format string, did protocol.Steered) error {
 
 	if format == "json" && !o.wait {
+		noteNothingTrains(env, srv)
 		return printSteered(env, format, did)
 	}
 	return followOrPrintID(ctx, env, srv, l, header, o.remoteOptions)

@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/topksweep/sweep/deploy/local"
-	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 )
@@ -36,9 +33,10 @@ state directory, its Web UI, a worker, live progress, a live report for a browse
 table of results.
 
 Interrupt it (Ctrl-C) and it saves what is in training and stops; run it again, also
-after a crash or kill -9, and it goes on where it stopped. A grid that has run is not
-trained again: its results are shown. If sweep up runs on the same state directory,
-the grid is handed to it. If the disk gets full it says so and waits for room.
+after a crash or kill -9, and it goes on where it stopped. Other sweeps of the state directory
+that are unfinished are paused and named. A grid that has run is not trained again: its
+results are shown. If sweep up runs on the same state directory, the grid is handed to
+it. If the disk gets full it says so and waits for room.
 
 A first grid:
 
@@ -92,7 +90,7 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	store, err := openStore(ctx, o.location.storeURL())
+	store, err := o.location.openStore(ctx)
 	if err != nil {
 		return err
 	}
@@ -105,8 +103,9 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 	}
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
+	h := here{location: o.location, server: o.server, device: device, store: store, ledger: l, header: header}
 	train := func() error {
-		srv, err := startOrJoin(ctx, env, o, device, store, end)
+		srv, err := h.startOrJoin(ctx, env, end)
 		if err != nil {
 			return err
 		}
@@ -115,7 +114,11 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 		if err := startOrAttach(ctx, env, srv, l, header, planned.src, by); err != nil {
 			return explain(srv.folders, err)
 		}
-		return followToResults(ctx, env, srv, l, header, o.output)
+		if err := srv.train(); err != nil {
+			return err
+		}
+		srv.again = env.command("run", o.grid.path)
+		return followToResults(ctx, env, srv, l, header, o.location, o.output)
 	}
 	err = train()
 	for errors.Is(err, errServerGone) { // the server was that of another process
@@ -126,64 +129,4 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 		return unfit
 	}
 	return err
-}
-
-// startTimeout is how long the server of another process may take to start, or to
-// stop.
-const startTimeout = time.Minute
-
-// startOrJoin starts everything in this process, or joins the server that another process runs on the state
-// directory. While that starts or stops, it waits. end is called if this process was to train, cannot, and no other
-// worker does.
-func startOrJoin(ctx context.Context, env *environment, o runOptions, device trainingDevice, store storage.Store,
-	end context.CancelCauseFunc) (*server, error) {
-
-	began := time.Now()
-	for waiting := false; ; waiting = true {
-		k, err := startStack(ctx, env, o.location, o.server, device, store, runPatience)
-		var inUse *local.InUseError
-		switch {
-		case err == nil:
-			fmt.Fprintf(env.errOut, "Temporal server at %s\n", k.addresses())
-			go k.endIfUnfit(ctx, env, device.backend.Name(), end)
-			srv := *k.server
-			srv.prefer, srv.hung = k.prefer, k.workers.hung
-			srv.close = func() { stopStack(ctx, env, k) }
-			return &srv, nil
-		case errors.As(err, &inUse) && inUse.Info.HostPort != "":
-			return join(ctx, env, o.location.dir, inUse.Info)
-		case inUse == nil || time.Since(began) >= startTimeout:
-			return nil, err
-		case !waiting:
-			fmt.Fprintf(env.errOut, "waiting for %s, which starts or stops its server\n", inUse.Who())
-		}
-	}
-}
-
-// join connects to the server that another process runs on the state directory.
-func join(ctx context.Context, env *environment, dir string, to local.Info) (*server, error) {
-	named := connection{address: to.HostPort, namespace: to.Namespace}
-	srv, err := named.dial(ctx, dir, nil)
-	if err != nil {
-		return nil, err
-	}
-	fmt.Fprintf(env.errOut, "joining the server of process %d at %s\n", to.PID, addresses(to.HostPort, to.UIURL))
-	srv.uiURL = to.UIURL
-	srv.alive = func() bool {
-		now, ok, err := local.Running(dir)
-		return err != nil || ok && now.PID == to.PID
-	}
-	return srv, nil
-}
-
-// stopStack saves what is in training and ends the server of this process.
-func stopStack(ctx context.Context, env *environment, k *stack) {
-	if ctx.Err() != nil {
-		fmt.Fprintln(env.errOut, "saving what is in training; interrupt again to stop at once")
-	}
-	k.stop()
-	if ctx.Err() != nil {
-		k.noteUnsaved(env)
-		fmt.Fprintln(env.errOut, "stopped; the same command goes on from here")
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/table"
 )
 
 type statusOptions struct {
@@ -72,7 +73,7 @@ func runStatus(ctx context.Context, env *environment, o statusOptions) error {
 	newStatusText(env, srv, s.ID, o.all).write(env.out, s)
 	labels := newLabels(ctx, l, header)
 	for _, r := range retries {
-		fmt.Fprintln(env.out, "retrying:", labels.Retry(r))
+		fmt.Fprint(env.out, table.Fold("retrying: "+labels.Retry(r)+"\n", env.width))
 	}
 	return nil
 }
@@ -101,6 +102,9 @@ func statusOf(ctx context.Context, env *environment, l *ledger.Ledger, srv *serv
 	if s, err = stateOf(ctx, nil, l, srv, header.ID, unfinished, completed); err != nil {
 		return s, nil, err
 	}
+	if s.unreadable != nil {
+		return s, nil, fmt.Errorf("status %s: %w", header.ID, s.unreadable)
+	}
 	var live observation
 	if srv != nil && (s.State == plan.Training || s.State == plan.Paused) {
 		if live, err = observeSweep(ctx, srv.client, header.ID); err != nil {
@@ -111,6 +115,10 @@ func statusOf(ctx context.Context, env *environment, l *ledger.Ledger, srv *serv
 				"and the store know: %v\n", live.queryErr)
 		}
 		s.State = decide(unfinished, s.Completed == s.Cells, live.state, nil)
+		if live.queryErr == nil {
+			ends := forecaster{ledger: l, id: header.ID}
+			s.ends = ends.look(ctx, live)
+		}
 	}
 	work := workOf(live)
 	noted := map[string]bool{}

@@ -61,12 +61,12 @@ func runSubmit(ctx context.Context, env *environment, o submitOptions) error {
 	if err != nil {
 		return err
 	}
-	store, err := openStore(ctx, o.storeURL())
+	store, err := o.openStore(ctx)
 	if err != nil {
 		return err
 	}
 	l := ledger.New(store)
-	srv, err := o.dial(ctx, o.dir, nil)
+	srv, err := o.dial(ctx, env, o.dir, nil)
 	if err != nil {
 		return err
 	}

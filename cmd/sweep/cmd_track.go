@@ -71,7 +71,7 @@ func runTrack(ctx context.Context, env *environment, o trackOptions) error {
 	if err := track.Vacant(o.out); err != nil { // before anything long
 		return outError(err)
 	}
-	read, err := readTables(ctx, o.location, o.args, true)
+	read, err := readTables(ctx, o.location, o.args, true, nil)
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func runTrack(ctx context.Context, env *environment, o trackOptions) error {
 	if s.Pending > 0 {
 		fmt.Fprintf(&w, "left out %d runs that have not ended\n", s.Pending)
 	}
-	fmt.Fprintf(&w, "next: %s\n", strings.ReplaceAll(target.Next, "FOLDER", shellWord(o.out)))
+	fmt.Fprintf(&w, "next: %s\n", strings.ReplaceAll(target.Next, "FOLDER", quoted(o.out)))
 	return w.err
 }
 
@@ -112,15 +112,4 @@ func outError(err error) error {
 		return inputError{err}
 	}
 	return err
-}
-
-// shellWord quotes a text for a shell if it needs that.
-func shellWord(s string) string {
-	isPlain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+=,", r)
-	}
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !isPlain(r) }) < 0 {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

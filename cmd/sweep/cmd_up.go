@@ -3,8 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/topksweep/sweep/sweep/ledger"
 )
 
 type upOptions struct {
@@ -20,9 +24,10 @@ func newUpCommand(env *environment) *cobra.Command {
 		Short: "Run server, Web UI and a worker, and keep them running",
 		Long: `Run the Temporal server, the Web UI and the worker of sweep run, and keep them
 running: submit grids to them from other terminals. It serves a live report of each sweep
-on 127.0.0.1. Interrupt it (Ctrl-C) and it saves what is in training and stops; started
-again, it goes on. If this machine cannot train, because its device is broken or its data
-are not there while other workers have them, it says so and serves on without training.`,
+on 127.0.0.1, and prints a line when a sweep starts, ends or is paused. Interrupt it
+(Ctrl-C) and it saves what is in training and stops; started again, it goes on. If this
+machine cannot train, because its device is broken or its data are not there while other
+workers have them, it says so and serves on without training.`,
 		Example: `  sweep up
   sweep up --dir /scratch/me/sweep --slots 8`,
 		Args: args(cobra.NoArgs),
@@ -41,7 +46,7 @@ are not there while other workers have them, it says so and serves on without tr
 
 // runUp is the verb up. It returns when ctx is canceled.
 func runUp(ctx context.Context, env *environment, o upOptions) error {
-	store, err := openStore(ctx, o.location.storeURL())
+	store, err := o.location.openStore(ctx)
 	if err != nil {
 		return err
 	}
@@ -49,15 +54,30 @@ func runUp(ctx context.Context, env *environment, o upOptions) error {
 	if err != nil {
 		return err
 	}
-	k, err := startStack(ctx, env, o.location, o.server, device, store, workerPatience)
+	var k *stack
+	err = whenFree(env, func() (err error) {
+		k, err = startStack(ctx, env, o.location, o.server, device, store, workerPatience)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.errOut, "Temporal server at %s\nstore %s, %d slots; submit with: sweep submit grid.yaml\n",
-		k.addresses(), o.location.storeURL(), device.slots)
+	fmt.Fprintf(env.errOut, "Temporal server at %s\nstore %s, %d slots; submit with: %s\n",
+		k.addresses(), withoutSecrets(o.location.storeURL()), device.slots, env.command("submit", "grid.yaml"))
+	fmt.Fprintf(env.errOut, "for the temporal command and other programs: export TEMPORAL_CONFIG_FILE=%s\n",
+		quoted(k.embedded.Profile))
+	notePaused(ctx, env, k.server)
+	if err := k.workers.train(); err != nil {
+		k.stop()
+		return err
+	}
 	go k.retireIfUnfit(ctx, env)
+	news := newsroom{env: env, ledger: ledger.New(store), began: time.Now()}
+	var told sync.WaitGroup
+	told.Go(func() { news.follow(ctx, k.server) })
 	say := func(line string) { fmt.Fprintln(env.errOut, line) }
 	watchRoom(ctx, newRoomWatch(k.folders, say), func() { k.workers.hung.say(say) })
+	told.Wait()
 	fmt.Fprintln(env.errOut, "saving what is in training; interrupt again to stop at once")
 	k.stop()
 	k.noteUnsaved(env)

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	metadata "go.temporal.io/api/sdk/v1"
-	"go.temporal.io/sdk/client"
 
+	"github.com/topksweep/sweep/deploy/local"
 	"github.com/topksweep/sweep/sweep/plan"
 )
 
@@ -38,7 +38,7 @@ func TestUpAndSubmit(t *testing.T) {
 		t.Errorf("submitted twice: %s and %s", id, second)
 	}
 	waitFor(t, "both workers in training", func() bool { return training(statusOfSweep(t, dir, "long")) == 2 })
-	checkWebUI(t, info.HostPort, id)
+	checkWebUI(t, info, id)
 	watch := startProgram(t, dir, "watch", "long")
 	mustRun(t, dir, "cancel", id)
 	if status := watch.exitStatus(t); status != exitError || !strings.Contains(watch.err.String(), "canceled") {
@@ -60,13 +60,9 @@ func TestUpAndSubmit(t *testing.T) {
 }
 
 // checkWebUI checks what a person reads in the Web UI of a sweep over k in training.
-func checkWebUI(t *testing.T, address, id string) {
+func checkWebUI(t *testing.T, info local.Info, id string) {
 	t.Helper()
-	c, err := client.Dial(client.Options{HostPort: address})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := dialServer(t, info)
 	d, err := c.DescribeWorkflow(t.Context(), id, "")
 	if err != nil {
 		t.Fatal(err)

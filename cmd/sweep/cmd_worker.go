@@ -39,7 +39,7 @@ one in which a run hangs for ever.`,
 
 // runWorker is the verb worker. It returns when ctx is canceled, or when the worker is of no use.
 func runWorker(ctx context.Context, env *environment, o workerOptions) error {
-	store, err := openStore(ctx, o.location.storeURL())
+	store, err := o.location.openStore(ctx)
 	if err != nil {
 		return err
 	}
@@ -48,24 +48,36 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(env.errOut, nil))
-	srv, err := o.connection.dial(ctx, o.location.dir, log)
+	srv, err := o.connection.dial(ctx, env, o.location.dir, log)
 	if err != nil {
 		return err
 	}
 	defer srv.close()
+	if err := checkReadable(ctx, srv); err != nil {
+		return err
+	}
 	workers, err := startWorkers(srv.client, store, device, workerPatience, !onLoopback, log)
 	if err != nil {
 		return err
 	}
 	workers.activities.LimitMemory(0)
+	if err := workers.train(); err != nil {
+		workers.stop()
+		return err
+	}
+	defer startKeeper(store, o.location, device.keep, log)()
 	fmt.Fprintf(env.errOut, "worker with %d slots on %s, store %s\n",
-		device.slots, device.backend.Name(), o.location.storeURL())
+		device.slots, device.backend.Name(), withoutSecrets(o.location.storeURL()))
 	select {
 	case <-ctx.Done():
 	case <-workers.activities.Unfit():
 		fmt.Fprintln(env.errOut, "saving what is in training")
 		workers.stop()
 		return workers.activities.WhyUnfit()
+	case err := <-srv.unreadable:
+		fmt.Fprintln(env.errOut, "saving what is in training")
+		workers.stop()
+		return fmt.Errorf("this worker got a task that it cannot read: %w", err)
 	case err := <-workers.hung.first:
 		fmt.Fprintf(env.errOut, "%v\nthis worker cannot be used any more; saving what else is in training\n", err)
 		workers.stop()

@@ -1,6 +1,10 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"slices"
+
+	"github.com/spf13/cobra"
+)
 
 // completeSweep completes the IDs of the sweeps in a store, for the shell.
 func completeSweep(at *location) cobra.CompletionFunc {
@@ -16,6 +20,22 @@ func completeSweep(at *location) cobra.CompletionFunc {
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError
 		}
+		return ids, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeRemovable completes the IDs of several sweeps, also of those whose removal was killed.
+func completeRemovable(at *location) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		l, err := openLedger(c.Context(), *at)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		ids, err := l.RemovableIDs(c.Context())
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		ids = slices.DeleteFunc(ids, func(id string) bool { return slices.Contains(args, id) })
 		return ids, cobra.ShellCompDirectiveNoFileComp
 	}
 }
@@ -70,10 +90,13 @@ func completePriority(at *location) cobra.CompletionFunc {
 	}
 }
 
-// completeFlags completes the values of the flags --priority and --cell, where a verb has them. For another verb
-// cobra returns an error, which says nothing.
+// completeFlags completes the values of the flags --priority, --cell and --columns, where a verb has them. For another
+// verb cobra returns an error, which says nothing.
 func completeFlags(c *cobra.Command, at *location) {
 	_ = c.RegisterFlagCompletionFunc("cell", completeCells(at))
+	if f := c.Flag("columns"); f != nil {
+		_ = c.RegisterFlagCompletionFunc("columns", completeColumns(f.Value.(*columnsFlag).known))
+	}
 	_ = c.RegisterFlagCompletionFunc("priority",
 		func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			return priorities(), cobra.ShellCompDirectiveNoFileComp

@@ -88,7 +88,7 @@ func dialGRPCServer(t *testing.T, namespace string) (*grpcServer, *server) {
 	go g.Serve(listener)
 	t.Cleanup(g.Stop)
 	named := connection{address: listener.Addr().String(), namespace: namespace}
-	srv, err := named.dial(t.Context(), t.TempDir(), nil)
+	srv, err := named.dial(t.Context(), &environment{}, t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,12 +141,14 @@ func TestStartInNamespace(t *testing.T) {
 	}
 }
 
-// The address of a sweep in the Web UI has the namespace of the connection.
+// The links to a sweep are whole: that to the Web UI with the namespace of the connection, that to the report with the
+// sweep.
 func TestStatusNamesNamespace(t *testing.T) {
 	var out bytes.Buffer
-	srv := &server{namespace: "research", uiURL: "http://127.0.0.1:8233"}
+	srv := &server{namespace: "research", uiURL: "http://127.0.0.1:8233/key", reportURL: "http://127.0.0.1:8234/other/"}
 	newStatusText(&environment{out: &out}, srv, "demo-1", false).write(&out, sweepState{ID: "demo-1"})
-	if want := "\nhttp://127.0.0.1:8233/namespaces/research/workflows/demo-1\n"; !strings.Contains(out.String(), want) {
+	want := "\nhttp://127.0.0.1:8233/key/namespaces/research/workflows/demo-1\nhttp://127.0.0.1:8234/other/demo-1/\n"
+	if !strings.Contains(out.String(), want) {
 		t.Errorf("no %q in:\n%s", want, out.String())
 	}
 }

@@ -36,8 +36,9 @@ func TestCellThatKillsItsProcess(t *testing.T) {
 	}
 	victim := plan.Runs[2].Cell
 
+	dir := t.TempDir()
 	server, err := local.Start(t.Context(), local.Options{
-		Dir: t.TempDir(), GRPCPort: -1, UIPort: -1, SearchAttributes: searchAttributes(),
+		Dir: dir, GRPCPort: -1, UIPort: -1, SearchAttributes: searchAttributes(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +48,6 @@ func TestCellThatKillsItsProcess(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	dir := t.TempDir()
 	start := func(args ...string) *program {
 		return startProgram(t, dir, append(args, "--address", server.HostPort)...)
 	}

@@ -28,13 +28,13 @@ func TestErrorsOfASweepThatEnds(t *testing.T) {
 		"not there":               {serviceerror.NewNotFound("x"), false, true, "not running"},
 		"no answer":               {serviceerror.NewUnavailable("x"), false, false, "extend tree-1"},
 	} {
-		got := updateError(protocol.UpdateExtend, "tree-1", c.err)
+		got := updateError(&environment{}, protocol.UpdateExtend, "tree-1", c.err)
 		if errors.Is(got, errEnding) != c.ending || errors.Is(got, errNotRunning) != c.notRunning ||
 			!strings.Contains(got.Error(), c.text) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
-	if updateError("extend", "x", nil) != nil {
+	if updateError(&environment{}, "extend", "x", nil) != nil {
 		t.Error("no error became one")
 	}
 }

@@ -1,15 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/term"
 
 	"github.com/topksweep/sweep/cmd/sweep/progress"
+	"github.com/topksweep/sweep/sweep/table"
 	"github.com/topksweep/sweep/trainer/data"
 )
 
@@ -21,6 +24,8 @@ type environment struct {
 	outTTY bool      // out is a terminal, on which no binary format is written
 	width  int       // columns of that terminal; 0 for a file or a pipe
 	cache  string    // a folder for what data sets were found to hold; "" for none
+
+	caller caller // the command that runs
 
 	renew time.Duration // between two renewals of a claim, 0 for the usual one: tests make it shorter
 }
@@ -49,6 +54,14 @@ func (e *environment) terminal() progress.Terminal {
 		}
 	}
 	return t
+}
+
+// print prints a text for people. Lines that are longer than the terminal are broken.
+func (e *environment) print(write func(w io.Writer) error) error {
+	var b strings.Builder
+	failed := write(&b)
+	_, err := io.WriteString(e.out, table.Fold(b.String(), e.width))
+	return cmp.Or(failed, err)
 }
 
 // writeJSON writes a value as indented JSON to the results.

@@ -166,7 +166,7 @@ func (o *evalOptions) find(ctx context.Context, env *environment) (out []modelTo
 func (o *evalOptions) runs(
 	ctx context.Context, env *environment, l *ledger.Ledger, arg string,
 ) (out []modelToMeasure, err error) {
-	rows, chosen, err := findRuns(ctx, l, &o.selection, arg)
+	rows, chosen, err := findRuns(ctx, env, l, &o.selection, arg)
 	if unknown := (*ledger.UnknownSweepError)(nil); errors.As(err, &unknown) {
 		return nil, inputError{fmt.Errorf("%s: there is no such file or folder; %w", arg, err)}
 	}

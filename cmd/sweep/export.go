@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -27,12 +26,12 @@ type runToExport struct {
 }
 
 // find returns the runs that the arguments name, each with its folder below --out.
-func (o *exportOptions) find(ctx context.Context, l *ledger.Ledger) ([]runToExport, error) {
+func (o *exportOptions) find(ctx context.Context, env *environment, l *ledger.Ledger) ([]runToExport, error) {
 	var out []runToExport
 	var all []report.Rows
 	seen := map[string]bool{}
 	for _, arg := range o.of {
-		rows, chosen, err := findRuns(ctx, l, &o.selection, arg)
+		rows, chosen, err := findRuns(ctx, env, l, &o.selection, arg)
 		if err != nil {
 			return nil, err
 		}
@@ -192,18 +191,17 @@ func (e *exporter) files(ctx context.Context, x runToExport) ([]models.File, []m
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, name := range []string{"result.json", ledger.CurveFile} {
-		b, err := readSmallFile(folder, name)
-		if errors.Is(err, fs.ErrNotExist) && name == "result.json" {
-			b, err = json.MarshalIndent(x.result, "", "  ")
-		}
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", name, err)
-		}
-		files = append(files, models.File{Name: name, Body: bytes.NewReader(b), Size: int64(len(b))})
+	result, err := export.ResultFile(x.result) // that of the model's folder may have the names of another sweep
+	if err != nil {
+		return nil, nil, err
+	}
+	files = append(files, result)
+	curve, err := readSmallFile(folder, ledger.CurveFile)
+	switch {
+	case err == nil:
+		files = append(files, models.File{Name: ledger.CurveFile, Body: bytes.NewReader(curve), Size: int64(len(curve))})
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, nil, fmt.Errorf("%s: %w", ledger.CurveFile, err)
 	}
 	return files, formats, nil
 }

@@ -20,10 +20,10 @@ import (
 // those that are chosen: that run, or what by chooses of the sweep. Of a run that no plan has any more there is its
 // result alone. Where there is neither, the error is an inputError about a *ledger.UnknownSweepError.
 func findRuns(
-	ctx context.Context, l *ledger.Ledger, by *selectionOptions, arg string,
+	ctx context.Context, env *environment, l *ledger.Ledger, by *selectionOptions, arg string,
 ) (report.Rows, []int, error) {
 	fail := func(err error) (report.Rows, []int, error) { return report.Rows{}, nil, err }
-	header, err := l.Find(ctx, arg)
+	header, err := findSweep(ctx, l, arg)
 	unknown := (*ledger.UnknownSweepError)(nil)
 	isRun := errors.As(err, &unknown)
 	run := ""
@@ -32,6 +32,9 @@ func findRuns(
 			return fail(inputError{fmt.Errorf("%w: %s chooses cells of a sweep", unknown, by)})
 		}
 		header, run, err = findRun(ctx, l, strings.ToLower(arg), unknown)
+	}
+	if err == nil && !isRun {
+		err = noteRunToo(ctx, env, l, arg, header)
 	}
 	if err != nil {
 		return fail(err)
@@ -63,6 +66,23 @@ func findRuns(
 		}
 	}
 	return rows, chosen, nil
+}
+
+// noteRunToo notes that a text which stands for a sweep, whose ID begins so, is also the beginning of a run's ID.
+func noteRunToo(ctx context.Context, env *environment, l *ledger.Ledger, arg string, header *plan.Header) error {
+	if arg == header.ID || arg == header.Name || !runID.MatchString(strings.ToLower(arg)) {
+		return nil
+	}
+	ids, err := l.SweepIDs(ctx)
+	if err != nil {
+		return err
+	}
+	_, run, err := findRun(ctx, l, strings.ToLower(arg), &ledger.UnknownSweepError{Want: arg, Known: ids})
+	if err != nil {
+		return nil // there is no such run
+	}
+	env.note(fmt.Sprintf("%s is taken for sweep %s; for run %s give more of its ID", arg, header.ID, run))
+	return nil
 }
 
 // runID matches the IDs of runs and their beginnings.

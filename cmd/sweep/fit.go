@@ -51,7 +51,7 @@ func (o *fitOptions) read(
 	ctx context.Context, env *environment,
 ) (points []scaling.Point, s scaling.Selection, t tables, err error) {
 	curves := o.fit.Form == scaling.C
-	if t, err = readTables(ctx, o.location, o.args, curves); err != nil {
+	if t, err = readTables(ctx, o.location, o.args, curves, nil); err != nil {
 		return nil, s, t, err
 	}
 	for _, note := range t.notes {

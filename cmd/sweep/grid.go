@@ -151,7 +151,12 @@ func (p *plannedGrid) store(ctx context.Context, env *environment, l *ledger.Led
 	if err := p.inits.store(ctx, l, p.plan.Inits); err != nil {
 		return nil, err
 	}
-	header, runDiffers, err := l.Submit(ctx, p.plan, p.src)
+	var header *plan.Header
+	var runDiffers bool
+	err := l.BesideRemovals(ctx, p.plan.ID, removalOptions(env.errOut), func() (err error) {
+		header, runDiffers, err = l.Submit(ctx, p.plan, p.src)
+		return err
+	})
 	if runDiffers {
 		fmt.Fprintln(env.errOut,
 			"note: the section run differs from that of before: if the sweep is running, it goes on as it was started")

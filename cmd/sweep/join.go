@@ -47,7 +47,7 @@ func (o *resultsOptions) joinFiles(env *environment, t *table.Table) error {
 		env.note(notes...)
 	}
 	f, err := table.FormatOf(o.output.format.name)
-	if err != nil || f.Exact || o.allColumns || len(o.columns) > 0 {
+	if err != nil || f.Exact || o.allColumns || len(o.columns.names) > 0 {
 		return err
 	}
 	var keep []string
@@ -62,6 +62,6 @@ func (o *resultsOptions) joinFiles(env *environment, t *table.Table) error {
 
 // asked lists the columns that the flags name.
 func (o *resultsOptions) asked() []string {
-	return slices.Concat(o.columns, o.groupBy, o.pivot, o.value, o.over, o.where.filter.Columns(),
+	return slices.Concat(o.columns.names, o.groupBy, o.pivot, o.value, o.over, o.where.filter.Columns(),
 		[]string{strings.TrimPrefix(o.sort, "-")})
 }

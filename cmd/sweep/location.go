@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -21,16 +24,15 @@ type location struct {
 
 func (l *location) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&l.dir, "dir", defaultDir(), "state directory `path`")
-	f.StringVar(&l.store, "store", os.Getenv("SWEEP_STORE"), "where checkpoints, plans and results go: "+
+	f.StringVar(&l.store, "store", "", "where checkpoints, plans and results go: "+
 		"a path, file:///path or s3://bucket/prefix (default: SWEEP_STORE, else <dir>/store)")
 }
 
-func (l *location) storeURL() string {
-	if l.store != "" {
-		return l.store
-	}
-	return filepath.Join(l.dir, "store")
-}
+func (l *location) storeURL() string { return cmp.Or(l.elsewhere(), filepath.Join(l.dir, "store")) }
+
+// elsewhere is the store that the flag or the environment names; "" if it lies in the state directory. SWEEP_STORE is
+// not the flag's default, since help shows that.
+func (l *location) elsewhere() string { return cmp.Or(l.store, os.Getenv("SWEEP_STORE")) }
 
 // defaultDir is $SWEEP_DIR or the user's data directory.
 func defaultDir() string {
@@ -73,12 +75,66 @@ func openSweep(ctx context.Context, at location, sweep string) (*ledger.Ledger, 
 	return l, header, err
 }
 
-// findSweep reads the plan header of a sweep, given by its ID or its name; of several
+// findSweep reads the plan header of a sweep, given by its ID, its name or the beginning of one of them; of several
 // with one name it is the newest.
 func findSweep(ctx context.Context, l *ledger.Ledger, sweep string) (*plan.Header, error) {
 	header, err := l.Find(ctx, sweep)
-	if unknown := (*ledger.UnknownSweepError)(nil); errors.As(err, &unknown) {
+	if errors.As(err, new(*ledger.UnknownSweepError)) || errors.As(err, new(*ledger.AmbiguousSweepError)) {
 		err = inputError{err}
 	}
 	return header, err
+}
+
+// findToCancel is findSweep for a sweep that is to be canceled: of several with one name, the one that has runs to
+// train. If several have, the error names them.
+func findToCancel(ctx context.Context, l *ledger.Ledger, sweep string) (*plan.Header, error) {
+	header, err := findSweep(ctx, l, sweep)
+	if err != nil {
+		return nil, err
+	}
+	same, err := l.Match(ctx, sweep)
+	if err != nil || len(same) < 2 {
+		return header, err
+	}
+	completed, err := l.CompletedRuns(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var left []string
+	for _, id := range same {
+		h, err := l.Header(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		n, err := l.Count(ctx, h, completed)
+		if err != nil {
+			return nil, err
+		}
+		if n.Completed+n.Notes < h.CellCount {
+			left, header = append(left, id), h
+		}
+	}
+	switch len(left) {
+	case 0:
+		return l.Header(ctx, same[0])
+	case 1:
+		return header, nil
+	}
+	return nil, severalSweeps(ctx, l, sweep, left)
+}
+
+// severalSweeps is the error of a verb that ends or removes one sweep, where a text stands for several.
+func severalSweeps(ctx context.Context, l *ledger.Ledger, want string, ids []string) error {
+	const shown = 10
+	text := fmt.Sprintf("%q stands for %d sweeps: give the ID of one", want, len(ids))
+	for _, id := range ids[:min(len(ids), shown)] {
+		text += "\n  " + id
+		if created, err := l.Created(ctx, id); err == nil {
+			text += "  created " + created.Local().Format(time.DateTime)
+		}
+	}
+	if more := len(ids) - shown; more > 0 {
+		text += fmt.Sprintf("\n  and %d more", more)
+	}
+	return inputError{errors.New(text)}
 }

@@ -11,6 +11,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -44,6 +46,7 @@ func main() { start(0) }
 
 // start is main. renew is that of the environment.
 func start(renew time.Duration) {
+	log.SetOutput(io.Discard) // the Web UI's server tells there which keys it reads, on the user's terminal
 	ctx, stop := signals(context.Background())
 	env := &environment{out: os.Stdout, errOut: os.Stderr, cache: dataCache(), renew: renew}
 	env.tty, env.outTTY = term.IsTerminal(int(os.Stderr.Fd())), term.IsTerminal(int(os.Stdout.Fd()))

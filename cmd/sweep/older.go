@@ -28,7 +28,7 @@ func noteOlderSweeps(ctx context.Context, env *environment, l *ledger.Ledger, na
 		if left, err := l.Unfinished(ctx, h); err == nil && left > 0 {
 			fmt.Fprintf(env.errOut, "note: sweep %s of an earlier version has %d of %d runs without results. If it has not "+
 				"ended it trains them beside this sweep. Its results follow other definitions and are not reused; "+
-				"sweep cancel %s ends it\n", id, left, h.CellCount, id)
+				"%s ends it\n", id, left, h.CellCount, env.command("cancel", id))
 		}
 	}
 	return nil

@@ -18,6 +18,7 @@ type deviceOptions struct {
 	slots   int    // runs that the process trains at a time; 0: the default
 
 	stuckAfter time.Duration // without progress until a run is stuck; 0: never
+	keep       keepFlag
 }
 
 // defaultStuckAfter is longer than a sound disk or a device takes for anything.
@@ -32,6 +33,9 @@ func (o *deviceOptions) addFlags(f *pflag.FlagSet) {
 		"(default: one per core, at most 4, or what the GPUs have)")
 	f.DurationVar(&o.stuckAfter, "stuck-after", defaultStuckAfter, "how long nothing of a run may move, "+
 		"neither a step nor a byte, before another slot or worker gets it; longer for very slow disks, 0 is never")
+	o.keep.time = defaultKeep
+	f.Var(&o.keep, "keep-checkpoints", "how long the checkpoints stay that extending a finished sweep begins from, "+
+		"a duration or "+neverRemoved+"; while the store's disk is nearly full the oldest go at once")
 }
 
 // trainingDevice is what a process trains on, and how many runs at a time.
@@ -44,6 +48,7 @@ type trainingDevice struct {
 	lost <-chan error
 
 	stuckAfter time.Duration // as deviceOptions.stuckAfter
+	keep       keepFlag      // as deviceOptions.keep
 	renew      time.Duration // as environment.renew
 }
 
@@ -62,7 +67,7 @@ func openDevice(env *environment, o deviceOptions) (trainingDevice, error) {
 	if err == nil && note != "" {
 		fmt.Fprintln(env.errOut, note)
 	}
-	device.cache, device.stuckAfter, device.renew = env.cache, o.stuckAfter, env.renew
+	device.cache, device.stuckAfter, device.keep, device.renew = env.cache, o.stuckAfter, o.keep, env.renew
 	if pool, ok := device.backend.(*gpuPool); ok {
 		pool.note = func(line string) { fmt.Fprintln(env.errOut, line) }
 	}
@@ -85,6 +90,7 @@ type serverOptions struct {
 	noUI             bool
 	uiPort, grpcPort int // 0: the default
 	report           servingOptions
+	payloads         payloadFlag
 }
 
 func (o *serverOptions) addFlags(f *pflag.FlagSet) {
@@ -92,9 +98,13 @@ func (o *serverOptions) addFlags(f *pflag.FlagSet) {
 	f.Var(port(&o.uiPort), "ui-port", "`port` of the Web UI on 127.0.0.1 (default 8233, or any free one)")
 	f.Var(port(&o.grpcPort), "grpc-port", "`port` of the Temporal server on 127.0.0.1 (default 7233, or any free one)")
 	o.report.addFlags(f)
+	o.payloads.addFlag(f)
 }
 
 func (o *serverOptions) check() error {
+	if _, err := o.payloads.keys(); err != nil {
+		return err
+	}
 	if o.uiPort > 0 && o.uiPort == o.grpcPort && !o.noUI {
 		return inputError{fmt.Errorf("--ui-port %d: want another port than --grpc-port", o.uiPort)}
 	}

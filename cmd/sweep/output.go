@@ -92,6 +92,14 @@ func (o *tableOutput) write(env *environment, fn func(w io.Writer, f table.Forma
 	return writeWhole(o.file, b.Bytes())
 }
 
+// width returns the width of the terminal that the table is printed on, in columns: 0 where it is none.
+func (o *tableOutput) width(env *environment) int {
+	if o.file != "" {
+		return 0
+	}
+	return env.width
+}
+
 // writeWhole writes a file under another name first, so that no reader finds half of it. What a symbolic link leads to
 // is written, and the link stays. A pipe or a device, as /dev/stdout, is written to.
 func writeWhole(path string, content []byte) error {
@@ -99,13 +107,13 @@ func writeWhole(path string, content []byte) error {
 		path = real
 	}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		if err := os.WriteFile(path, content, 0o644); err != nil {
+		if err := os.WriteFile(path, content, 0o666); err != nil {
 			return fmt.Errorf("--out: %w", err)
 		}
 		return nil
 	}
 	part := path + ".part"
-	err := os.WriteFile(part, content, 0o644)
+	err := os.WriteFile(part, content, 0o666)
 	if err == nil {
 		err = os.Rename(part, path)
 	}

@@ -39,8 +39,8 @@ func serve(t *testing.T, dir string) *server {
 			t.Error(err)
 		}
 	})
-	to := client.Options{HostPort: s.HostPort, Namespace: local.DefaultNamespace}
-	srv, err := connect(t.Context(), to, slog.New(slog.DiscardHandler))
+	to := embeddedOptions(s.HostPort, local.DefaultNamespace, s.TLS)
+	srv, err := connect(t.Context(), to, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func connectTo(t *testing.T, dir string, p *program) (srv *server) {
 			t.Fatalf("%v has ended:\n%s", p.Args[1:], p.err.String())
 		}
 		var err error
-		srv, err = (&connection{}).dial(t.Context(), dir, nil)
+		srv, err = (&connection{}).dial(t.Context(), &environment{}, dir, nil)
 		if err != nil && !errors.Is(err, errNoServer) {
 			t.Log(err)
 		}

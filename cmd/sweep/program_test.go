@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/client"
+
 	"github.com/topksweep/sweep/deploy/local"
 )
 
@@ -28,6 +30,10 @@ const asMain = "SWEEP_TEST_AS_MAIN"
 const renewVar = "SWEEP_TEST_RENEW"
 
 func TestMain(m *testing.M) {
+	if sweep := os.Getenv(asNeighbour); sweep != "" {
+		attack(sweep, os.Args[1:])
+		os.Exit(0)
+	}
 	if os.Getenv(asMain) != "" {
 		renew, _ := time.ParseDuration(os.Getenv(renewVar))
 		start(renew)
@@ -202,6 +208,21 @@ func (v variables) server(t *testing.T, dir string, args ...string) (*program, l
 		return err == nil && running && info.HostPort != ""
 	})
 	return p, info
+}
+
+// dialServer connects to the server that runs on a state directory. The connection is closed at the end of the test.
+func dialServer(t *testing.T, info local.Info) client.Client {
+	t.Helper()
+	keys, err := info.ClientTLS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.DialContext(t.Context(), embeddedOptions(info.HostPort, info.Namespace, keys))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
 }
 
 // statusOfSweep runs sweep status.

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 )
 
@@ -23,22 +22,5 @@ func TestReasonsInFull(t *testing.T) {
 	if !strings.HasSuffix(lines[1], oneLine) || !strings.Contains(lines[1], "… ") || len(lines[1]) > 180 ||
 		!strings.HasSuffix(lines[2], "short") || lines[4] != "00112233445566778899  "+chain+oneLine {
 		t.Errorf("status:\n%s", out.String())
-	}
-
-	l, header := planWithResults(t, 0)
-	cells, err := l.Cells(t.Context(), header, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	note := ledger.NewResult(header, cells[0], plan.Failed)
-	note.Error = chain + cause
-	if err := l.StoreFailure(t.Context(), header.ID, note); err != nil {
-		t.Fatal(err)
-	}
-	if err := writeFailures(t.Context(), env, l, header); err != nil {
-		t.Fatal(err)
-	}
-	if want := cells[0].ID + "  " + chain + oneLine + "\n"; errOut.String() != want {
-		t.Errorf("watch: %q, want %q", errOut.String(), want)
 	}
 }

@@ -34,6 +34,33 @@ func (o *remoteOptions) addFlags(f *pflag.FlagSet) {
 	addMixFlag(f, &o.mixClasses)
 }
 
+// open connects for a verb that gives a sweep of the store something to train. Without a server it starts one: with
+// --wait it trains the sweep here, as run does, else the next server that starts does. end is as for startOrJoin.
+func (o *remoteOptions) open(ctx context.Context, env *environment, l *ledger.Ledger, header *plan.Header,
+	end context.CancelCauseFunc) (*server, error) {
+
+	if !o.wait {
+		return o.dialOrStart(ctx, env, o.location)
+	}
+	srv, err := o.dial(ctx, env, o.dir, nil)
+	if !errors.Is(err, errNoServer) || o.namespace != "" {
+		return srv, err
+	}
+	device, err := openDevice(env, deviceOptions{
+		backend: o.backend, perGPU: 1, stuckAfter: defaultStuckAfter, keep: keepFlag{time: defaultKeep},
+	})
+	if err != nil {
+		return nil, err
+	}
+	store, err := o.openStore(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h := here{location: o.location, device: device, store: store, ledger: l, header: header}
+	h.server.payloads = o.payloads
+	return h.startOrJoin(ctx, env, end)
+}
+
 // addBackendFlag adds the flag that names the backend of workers elsewhere.
 func addBackendFlag(f *pflag.FlagSet, backend *string) {
 	f.StringVar(backend, "backend", "auto", "what the workers train on: auto, cpu or cuda; auto is what this machine has")
@@ -45,15 +72,26 @@ func followOrPrintID(ctx context.Context, env *environment, srv *server, l *ledg
 	o remoteOptions) error {
 
 	if o.wait {
-		return followToResults(ctx, env, srv, l, header, o.output)
+		if err := srv.train(); err != nil {
+			return err
+		}
+		return followToResults(ctx, env, srv, l, header, o.location, o.output)
+	}
+	if srv.forSteering {
+		noteNothingTrains(env, srv)
+	} else {
+		if url := srv.sweepURL(header.ID); url != "" {
+			fmt.Fprintf(env.errOut, "Web UI: %s\n", url)
+		}
+		fmt.Fprintf(env.errOut, "follow it: %s\n", env.command("watch", header.ID))
 	}
 	fmt.Fprintln(env.out, header.ID)
 	return nil
 }
 
-// followToResults shows a sweep's progress to its end and prints its results.
+// followToResults shows a sweep's progress to its end, prints its results, and says where they lie.
 func followToResults(ctx context.Context, env *environment, srv *server, l *ledger.Ledger, header *plan.Header,
-	o outputOptions) error {
+	at location, o outputOptions) error {
 
 	last, err := watch(ctx, env, srv, l, header)
 	if ctx.Err() != nil {
@@ -68,5 +106,9 @@ func followToResults(ctx context.Context, env *environment, srv *server, l *ledg
 		fmt.Fprintf(env.errOut, "trained %d steps of the %d that the runs have: what they share was trained once\n",
 			p.Steps, header.StepsUnshared)
 	}
-	return errors.Join(err, printResults(ctx, env, l, header, o))
+	results, readErr := printResults(ctx, env, l, header, o)
+	if readErr == nil {
+		tellPlaces(env, at, header, results)
+	}
+	return errors.Join(err, readErr)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -112,11 +113,11 @@ const mostFollowed = 8
 func (s *liveSource) state(ctx, ask context.Context, id string) string {
 	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
-	state, err := observe.State(ctx, ask, s.client, id)
+	o, err := observe.State(ctx, ask, s.client, id)
 	if err != nil {
 		return ""
 	}
-	return string(state)
+	return string(o.State)
 }
 
 // Read implements page.Source.
@@ -145,6 +146,7 @@ func (s *liveSource) Read(ctx context.Context, sweep string) (page.Input, error)
 	if err != nil {
 		return page.Input{}, err
 	}
+	live := s.live(ctx, sweep, results)
 	out := newPageSweep(p, results, func(r ledger.Result) ([]trainer.Point, error) {
 		key := p.RunID(r.Cell)
 		if points, ok := s.points[key]; ok {
@@ -157,23 +159,25 @@ func (s *liveSource) Read(ctx context.Context, sweep string) (page.Input, error)
 		}
 		return points, err
 	})
-	complete := !slices.ContainsFunc(results, func(r ledger.Result) bool { return r.Status != plan.Completed })
-	out.Live = s.live(ctx, sweep, complete)
+	out.Live = live
 	return page.Input{Sweeps: []page.Sweep{out}}, nil
 }
 
-// live asks the server what a sweep does now. complete says that all of its runs have results.
-func (s *liveSource) live(ctx context.Context, sweep string, complete bool) *page.Live {
+// live asks the server what a sweep does now, and gives the runs that have not ended their states.
+func (s *liveSource) live(ctx context.Context, sweep string, results []ledger.Result) *page.Live {
 	o, err := observeSweep(ctx, s.client, sweep)
-	out := &page.Live{State: string(decide(plan.Idle, complete, o.state, err)), Running: []page.Running{}}
-	if err != nil {
-		return out
+	n := countResults(results)
+	state := decide(plan.Idle, n.Completed == len(results), o.state, err)
+	if state == plan.Idle {
+		state = cmp.Or(n.Ended(), plan.Idle)
 	}
-	if o.ended() {
+	out := &page.Live{State: string(state), Running: []page.Running{}}
+	if err != nil || o.ended() {
 		return out
 	}
 	// A worker that is busy may not tell which cells run: its heartbeats name one of each stage.
 	work := workOf(o)
+	setStates(results, work)
 	for _, cell := range slices.Sorted(maps.Keys(work)) {
 		w := work[cell]
 		r := page.Running{Cell: cell, State: string(w.status)}
@@ -183,4 +187,21 @@ func (s *liveSource) live(ctx context.Context, sweep string, complete bool) *pag
 		out.Running = append(out.Running, r)
 	}
 	return out
+}
+
+// countResults counts what the runs of a sweep have come to.
+func countResults(results []ledger.Result) (n ledger.Counts) {
+	for _, r := range results {
+		switch r.Status {
+		case plan.Completed:
+			n.Completed++
+		case plan.Canceled:
+			n.Canceled++
+		case plan.Failed:
+			n.Failed++
+		default:
+			n.Pending++
+		}
+	}
+	return n
 }

@@ -20,6 +20,7 @@ import (
 type outputOptions struct {
 	format     format
 	sort       sortColumn
+	columns    columnsFlag
 	allColumns bool // also in a table for a terminal
 }
 
@@ -27,6 +28,8 @@ func (o *outputOptions) addFlags(f *pflag.FlagSet) {
 	o.format = newFormat(tableFormats()...)
 	o.format.addFlag(f)
 	f.Var(&o.sort, "sort", "sort by a `column`, descending with a leading - (default: the grid's order)")
+	o.columns.known = resultColumns()
+	o.columns.addFlag(f)
 	f.BoolVar(&o.allColumns, "all-columns", false, "every column in a table")
 }
 
@@ -54,29 +57,35 @@ func (c *sortColumn) sort(rows *report.Rows) error {
 }
 
 // printResults prints what the runs of a sweep have come to, as the store tells it.
-func printResults(ctx context.Context, env *environment, l *ledger.Ledger, header *plan.Header, o outputOptions) error {
+func printResults(ctx context.Context, env *environment, l *ledger.Ledger, header *plan.Header, o outputOptions) (
+	[]ledger.Result, error) {
+
 	results, err := l.Results(ctx, header)
 	if err == nil {
 		err = l.CountAuxK(ctx, results)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	rows := report.Rows{Plan: header, Results: results, AllColumns: o.allColumns}
+	rows := report.Rows{
+		Plan: header, Results: results, AllColumns: o.allColumns || o.columns.all(), Columns: o.columns.chosen(),
+		Width: env.width,
+	}
 	if err := o.sort.sort(&rows); err != nil {
-		return err
+		return nil, err
 	}
-	return report.Write(env.out, o.format.name, rows)
+	return results, report.Write(env.out, o.format.name, rows)
 }
 
 // resultsOptions are those of the verb results.
 type resultsOptions struct {
 	location     location
+	connection   connection
 	output       tableOutput
 	where        whereOption
 	sweeps       []string // names, IDs or files
 	sort         string
-	columns      []string
+	columns      columnsFlag
 	allColumns   bool
 	groupBy      []string
 	pivot        []string
@@ -94,7 +103,7 @@ func (o *resultsOptions) checkNames() error {
 		flag    string
 		columns []string
 	}{
-		{"columns", o.columns}, {"group-by", o.groupBy}, {"pivot", o.pivot}, {"value", o.value}, {"over", o.over},
+		{"columns", o.columns.names}, {"group-by", o.groupBy}, {"pivot", o.pivot}, {"value", o.value}, {"over", o.over},
 		{"sort", []string{strings.TrimPrefix(o.sort, "-")}},
 	} {
 		for i, name := range list.columns {
@@ -137,7 +146,7 @@ func (o *resultsOptions) check(env *environment) error {
 		fault = "--value goes with --group-by or --pivot; --columns chooses columns"
 	case o.output.flags.Changed("over") && len(o.pivot)+len(o.groupBy) == 0:
 		fault = "--over goes with --group-by or --pivot"
-	case len(o.columns) > 0 && o.allColumns:
+	case len(o.columns.chosen()) > 0 && o.allColumns:
 		fault = "--columns and --all-columns: want one of them"
 	}
 	if fault != "" {
@@ -149,7 +158,7 @@ func (o *resultsOptions) check(env *environment) error {
 // printSweeps prints the results of sweeps.
 func (o *resultsOptions) printSweeps(env *environment, in tables) error {
 	rows := report.Join(in.rows...)
-	rows.AllColumns = o.allColumns
+	rows.AllColumns, rows.Width = o.showAll(), o.output.width(env)
 	before := rows.Table()
 	if err := rows.Filter(o.where.filter); err != nil {
 		hint := ""
@@ -167,14 +176,14 @@ func (o *resultsOptions) printSweeps(env *environment, in tables) error {
 			return inputError{fmt.Errorf("--sort %s: %w", o.sort, err)}
 		}
 	}
-	if len(o.columns) == 0 && !o.reproducible {
+	if len(o.columns.chosen()) == 0 && !o.reproducible {
 		return o.output.write(env, func(w io.Writer, f table.Format) error { return report.Write(w, f.Name, rows) })
 	}
 	f, err := table.FormatOf(o.output.format.name)
 	if err != nil {
 		return err
 	}
-	if len(o.columns) == 0 && !f.Exact { // a table has no column that differs between equal sweeps
+	if len(o.columns.chosen()) == 0 && !f.Exact { // a table has no column that differs between equal sweeps
 		return o.output.write(env, func(w io.Writer, f table.Format) error { return report.Write(w, f.Name, rows) })
 	}
 	return o.printColumns(env, rows.Table())
@@ -197,20 +206,23 @@ func (o *resultsOptions) printTable(env *environment, t table.Table) error {
 	if err != nil {
 		return err
 	}
-	if len(o.columns) == 0 && !f.Exact {
-		o.columns = report.Shown(&t, axes, o.allColumns)
+	if len(o.columns.chosen()) == 0 && !f.Exact {
+		if t, err = t.Select(report.Shown(&t, axes, o.showAll())); err != nil {
+			return err
+		}
 	}
 	return o.printColumns(env, t)
 }
 
+// showAll reports whether a table is to have every column.
+func (o *resultsOptions) showAll() bool { return o.allColumns || o.columns.all() }
+
 // printColumns prints a table with the chosen columns, without those that differ between equal sweeps if it is to be
 // reproducible.
 func (o *resultsOptions) printColumns(env *environment, t table.Table) error {
-	var err error
-	if len(o.columns) > 0 {
-		if t, err = t.Select(o.columns); err != nil {
-			return inputError{fmt.Errorf("--columns: %w", err)}
-		}
+	t, err := o.columns.of(t)
+	if err != nil {
+		return err
 	}
 	if o.reproducible {
 		if t, err = report.Reproducible(t); err != nil {
@@ -218,10 +230,13 @@ func (o *resultsOptions) printColumns(env *environment, t table.Table) error {
 		}
 	}
 	return o.output.write(env, func(w io.Writer, f table.Format) error {
-		if !f.Exact {
-			t = report.Shorten(t)
+		if f.Exact {
+			return f.Write(w, &t)
 		}
-		return f.Write(w, &t)
+		look := report.Look{
+			Width: o.output.width(env), Rows: "runs", Chosen: len(o.columns.chosen()) > 0, All: o.showAll(),
+		}
+		return look.Write(w, f, t)
 	})
 }
 
@@ -271,7 +286,7 @@ func (o *resultsOptions) printMeans(env *environment, t table.Table) error {
 	} else {
 		values := o.value
 		if len(values) == 0 {
-			values = report.Measured(&t, f.Exact || o.allColumns) // mcc is among them
+			values = report.Measured(&t, f.Exact || o.showAll()) // mcc is among them
 		}
 		out, err = t.Group(o.groupBy, values, grouping)
 		err = o.explain(err, "--group-by "+strings.Join(o.groupBy, ","))
@@ -282,16 +297,18 @@ func (o *resultsOptions) printMeans(env *environment, t table.Table) error {
 	if out, err = o.sorted(out); err != nil {
 		return err
 	}
-	if len(o.columns) > 0 {
-		if out, err = out.Select(o.columns); err != nil {
-			return inputError{fmt.Errorf("--columns: %w", err)}
-		}
+	if out, err = o.columns.of(out); err != nil {
+		return err
 	}
 	return o.output.write(env, func(w io.Writer, f table.Format) error {
 		if f.Exact {
 			return f.Write(w, &out)
 		}
-		return report.WriteBelow(w, f, report.Shorten(out), nil, notes)
+		look := report.Look{
+			Width: o.output.width(env), Rows: "rows", Chosen: len(o.pivot)+len(o.columns.chosen()) > 0,
+			Notes: notes,
+		}
+		return look.Write(w, f, out)
 	})
 }
 

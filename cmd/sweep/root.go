@@ -27,10 +27,11 @@ the flags are wrong and nothing was started; 130 interrupted, with all work save
   sweep results topk-demo -o csv        the results again, for a program
   sweep plot topk-demo --out figures    the figures of a paper
   sweep report topk-demo --out t.html   the same for a browser, in one file`,
-		Args:          unknownVerb,
-		RunE:          showHelp,
-		SilenceUsage:  true,
-		SilenceErrors: true,
+		Args:             unknownVerb,
+		RunE:             showHelp,
+		PersistentPreRun: func(c *cobra.Command, _ []string) { env.caller = newCaller(c) },
+		SilenceUsage:     true,
+		SilenceErrors:    true,
 	}
 	root.SetOut(env.out)
 	root.SetErr(env.errOut)
@@ -39,7 +40,7 @@ the flags are wrong and nothing was started; 130 interrupted, with all work save
 		newRunCommand(env), newUpCommand(env), newSubmitCommand(env), newPlanCommand(env),
 		newListCommand(env), newStatusCommand(env), newWatchCommand(env), newResultsCommand(env), newCurvesCommand(env),
 		newPauseCommand(env), newResumeCommand(env), newSetCommand(env), newPriorityCommand(env),
-		newCancelCommand(env), newRetryCommand(env), newExtendCommand(env), newWorkerCommand(env),
+		newCancelCommand(env), newRetryCommand(env), newRmCommand(env), newExtendCommand(env), newWorkerCommand(env),
 		newImportCommand(env), newDataCommand(env), newGCCommand(env), newBenchCommand(env), newVersionCommand(env),
 		newFitCommand(env), newPredictCommand(env), newPlotCommand(env), newReportCommand(env), newTrackCommand(env),
 		newEvalCommand(env),

@@ -10,12 +10,11 @@ import (
 	"sync"
 	"time"
 
-	"go.temporal.io/sdk/client"
-
 	"github.com/topksweep/sweep/deploy/local"
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/storage/disk"
 	"github.com/topksweep/sweep/sweep/page"
+	"github.com/topksweep/sweep/sweep/payload"
 )
 
 // A stack is an embedded server, a connection to it and a worker on it.
@@ -24,19 +23,25 @@ type stack struct {
 	server   *server
 	workers  *workers
 	report   *page.Server // nil without the live report
-	log      *os.File
+	log      *local.LogFile
 	folders  []folder                                // that it writes to
 	prefer   func(ctx context.Context, sweep string) // server.prefer
+
+	stopKeeper func() // nil if none has begun
 }
+
+// workerLog is the file of the state directory that the worker of a stack logs to.
+const workerLog = "worker.log"
 
 // serverMemory is what the embedded server takes beside the runs, in bytes.
 const serverMemory = 256 << 20
 
-// startStack starts everything in this process. patience is that of its worker with what every worker refuses.
+// startStack starts everything in this process but training, which starts with workers.train. patience is that of its
+// worker with what every worker refuses.
 func startStack(ctx context.Context, env *environment, at location, o serverOptions, device trainingDevice,
 	store storage.Store, patience time.Duration) (_ *stack, err error) {
 
-	k := &stack{folders: foldersOf(at)}
+	k := &stack{}
 	defer func() {
 		if err != nil {
 			k.stop()
@@ -49,44 +54,67 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 		return nil, err
 	}
 	// The worker's own log stays out of the progress on the terminal.
-	log := slog.New(slog.DiscardHandler)
-	k.log, err = os.OpenFile(filepath.Join(at.dir, "worker.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		fmt.Fprintf(env.errOut, "note: the worker has no log: %v\n", err)
-	} else {
-		log = slog.New(slog.NewTextHandler(k.log, nil))
+	k.log = local.NewLogFile(filepath.Join(at.dir, workerLog), local.LogLimit)
+	if _, err := k.log.Write(nil); err != nil {
+		fmt.Fprintf(env.errOut, "note: the worker has no log for now: %v\n", err)
 	}
-	opts := local.Options{Dir: at.dir, GRPCPort: o.grpcPort, UIPort: o.uiPort, SearchAttributes: searchAttributes()}
+	log := slog.New(slog.NewTextHandler(k.log, nil))
+	opts := local.Options{GRPCPort: o.grpcPort, UIPort: o.uiPort}
 	if o.noUI {
 		opts.UIPort = -1
 	}
-	if k.embedded, err = local.Start(ctx, opts); err != nil {
-		return nil, explain(k.folders, err)
+	keys, err := o.payloads.keys()
+	if err != nil {
+		return nil, err
 	}
+	if err := k.startServer(ctx, at, opts, keys, log); err != nil {
+		return nil, err
+	}
+	go noteUnreadable(ctx, env, k.server.unreadable)
+	noteOpenDir(env, at.dir)
 	for _, why := range k.embedded.LeftOut {
 		fmt.Fprintf(env.errOut, "note: sweeps go without a %v\n", why)
 	}
 	// Training keeps every core busy. The server in the same process gets
 	// scheduler slots of its own, so that no heartbeat queues behind a step.
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
-	k.server, err = connect(ctx, client.Options{HostPort: k.embedded.HostPort, Namespace: local.DefaultNamespace}, log)
-	if err != nil {
-		return nil, fmt.Errorf("connect to the server just started: %w", err)
-	}
-	k.server.uiURL, k.server.folders = k.embedded.UIURL, k.folders
-	k.server.attributesNoted = true
-	k.server.close = sync.OnceFunc(k.server.close)
 	clearPreferred(ctx, k.server, log)
 	k.prefer = func(ctx context.Context, sweep string) { prefer(ctx, k.server, device.backend.Name(), sweep, log) }
 	if k.workers, err = startWorkers(k.server.client, store, device, patience, onLoopback, log); err != nil {
 		return k, err
 	}
 	k.workers.activities.LimitMemory(serverMemory)
+	k.stopKeeper = startKeeper(store, at, device.keep, log)
 	if o.report.off {
 		return k, nil
 	}
-	k.report, err = serveReports(ctx, o.report, store, k.server.client)
-	return k, err
+	if k.report, err = serveReports(ctx, o.report, store, k.server.client); err != nil {
+		return k, err
+	}
+	return k, k.embedded.SetReport(k.report.URL)
+}
+
+// startServer starts the server on a state directory, and connects to it. keys are those of the payloads: without the
+// one of a sweep that runs there it is an error.
+func (k *stack) startServer(ctx context.Context, at location, o local.Options, keys *payload.Keys, log *slog.Logger) (
+	err error) {
+
+	k.folders = foldersOf(at)
+	o.Dir, o.SearchAttributes = at.dir, searchAttributes()
+	if k.embedded, err = local.Start(ctx, o); err != nil {
+		return explain(k.folders, err)
+	}
+	k.server, err = connect(ctx, embeddedOptions(k.embedded.HostPort, local.DefaultNamespace, k.embedded.TLS), keys, log)
+	if err != nil {
+		return fmt.Errorf("connect to the server just started: %w", err)
+	}
+	if err := checkReadable(ctx, k.server); err != nil {
+		return err
+	}
+	k.server.uiURL, k.server.folders = k.embedded.UIURL, k.folders
+	k.server.attributesNoted = true
+	k.server.close = sync.OnceFunc(k.server.close)
+	return nil
 }
 
 // stop saves what is in training, then ends the worker and the server. A server whose
@@ -96,6 +124,9 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 func (k *stack) stop() {
 	if k.report != nil {
 		k.report.Close()
+	}
+	if k.stopKeeper != nil {
+		k.stopKeeper()
 	}
 	if k.server != nil && serverFull(k.folders) {
 		k.server.close()
@@ -128,17 +159,22 @@ func (k *stack) noteUnsaved(env *environment) {
 
 // addresses names where the server, its Web UI and the live report are.
 func (k *stack) addresses() string {
-	out := addresses(k.embedded.HostPort, k.embedded.UIURL)
+	reportURL := ""
 	if k.report != nil {
-		out += ", report at " + k.report.URL
+		reportURL = k.report.URL
 	}
-	return out
+	return addresses(k.embedded.HostPort, k.embedded.UIURL, reportURL)
 }
 
-// addresses names where a server and its Web UI, if it has one, are.
-func addresses(hostPort, uiURL string) string {
-	if uiURL == "" {
-		return hostPort
+// addresses names where a server is and, on lines of their own, the links to its Web UI and its live report, if it has
+// them.
+func addresses(hostPort, uiURL, reportURL string) string {
+	out := hostPort
+	if uiURL != "" {
+		out += "\nWeb UI at " + uiURL
 	}
-	return hostPort + ", Web UI at " + uiURL
+	if reportURL != "" {
+		out += "\nreport at " + reportURL
+	}
+	return out
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"time"
 
 	"go.temporal.io/api/serviceerror"
 
+	"github.com/topksweep/sweep/cmd/sweep/progress"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/observe"
 	"github.com/topksweep/sweep/sweep/plan"
@@ -21,9 +23,14 @@ type sweepState struct {
 	Completed int         `json:"completed"`
 	Failed    int         `json:"failed"`
 	State     plan.Status `json:"state"`
-	Planned   time.Time   `json:"planned"`
+	Planned   time.Time   `json:"planned"` // when the plan was stored last
+	Created   time.Time   `json:"created,omitzero"`
 	Runs      []runState  `json:"runs,omitempty"` // status only
 	notes     int         // in the store: runs that failed or were canceled
+
+	ends       progress.Forecast // status only
+	unreadable error             // why the server's answer cannot be read: a key is missing
+	silent     time.Duration     // how long nothing was heard of any worker that has a run of it; 0 if none has one
 }
 
 // A runState is where one run of a sweep stands. Of a stage that several runs share, each has what is said of the
@@ -38,8 +45,9 @@ type runState struct {
 	Worker    string      `json:"worker,omitempty"` // as it names itself
 	Host      string      `json:"host,omitempty"`
 	Device    string      `json:"device,omitempty"`
-	Class     string      `json:"class,omitempty"` // of the device
-	Since     time.Time   `json:"since,omitzero"`  // when the worker began, or the wait
+	Class     string      `json:"class,omitempty"`   // of the device
+	Said      time.Time   `json:"heard_at,omitzero"` // when the worker was last heard of, by the server's clock
+	Since     time.Time   `json:"since,omitzero"`    // when the worker began, or the wait
 	Saved     time.Time   `json:"checkpoint_at,omitzero"`
 	SavedStep *int64      `json:"checkpoint_step,omitempty"` // of the newest checkpoint; nil if none is known
 	Attempt   int         `json:"attempt,omitempty"`         // from the second one on
@@ -66,17 +74,21 @@ func stateOf(ctx, ask context.Context, l *ledger.Ledger, srv *server, id string,
 	}
 	s := sweepState{
 		ID: h.ID, Name: h.Name, Cells: h.CellCount,
-		Completed: n.Completed, Failed: n.Failed, Planned: n.Planned, notes: n.Notes,
+		Completed: n.Completed, Failed: n.Failed, Planned: n.Planned, Created: n.Created, notes: n.Notes,
 	}
-	if srv == nil {
-		s.State = decide(unfinished, s.Completed == s.Cells, "", nil)
-		return s, nil
+	var told observe.Observation
+	if srv != nil {
+		if told, err = observe.State(ctx, ask, srv.client, id); isUnreadable(err) {
+			s.unreadable = err
+		}
 	}
-	state, err := observe.State(ctx, ask, srv.client, id)
-	if state == plan.Completed && n.Notes > 0 && n.Failed == 0 && n.Completed+n.Notes >= h.CellCount {
-		state = plan.Canceled // as search attributes say, where there are any: cells without results were canceled
+	s.State = decide(unfinished, s.Completed == s.Cells, told.State, err)
+	if s.State == plan.Training {
+		s.silent = silence(time.Now(), saidOf(told.Activities)...)
 	}
-	s.State = decide(unfinished, s.Completed == s.Cells, state, err)
+	if s.State == plan.Idle { // where all runs have results or notes, nothing is left to train
+		s.State = cmp.Or(n.Ended(), plan.Idle)
+	}
 	return s, nil
 }
 
@@ -89,7 +101,7 @@ func decide(unfinished plan.Status, complete bool, told plan.Status, err error) 
 		return told
 	case complete:
 		return plan.Completed
-	case unfinished == plan.Idle && err != nil && noAnswer(serviceerror.ToStatus(err).Code()):
+	case isUnreadable(err), unfinished == plan.Idle && err != nil && noAnswer(serviceerror.ToStatus(err).Code()):
 		return plan.Unknown // else it is another server's sweep, or one past the server's retention
 	}
 	return unfinished

@@ -6,27 +6,27 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode/utf8"
 
 	"github.com/topksweep/sweep/cmd/sweep/progress"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/report"
+	"github.com/topksweep/sweep/sweep/table"
 )
 
 // A statusText writes for people where a sweep stands.
 type statusText struct {
 	width int // columns of the terminal; 0 for a file or a pipe, where each run has one line
 	now   time.Time
-	all   bool   // all runs, not only those in work or without a result for a reason
-	url   string // of the sweep in the Web UI; "" if not known
+	all   bool     // all runs, not only those in work or without a result for a reason
+	links []string // to the sweep in the Web UI and to its live report, as far as they are known
+
+	resume string // the command that lets a paused sweep go on
 }
 
 func newStatusText(env *environment, srv *server, sweep string, all bool) statusText {
-	t := statusText{width: env.width, now: time.Now(), all: all}
-	if srv != nil && srv.uiURL != "" {
-		t.url = fmt.Sprintf("%s/namespaces/%s/workflows/%s", srv.uiURL, srv.namespace, sweep)
+	return statusText{
+		width: env.width, now: time.Now(), all: all, links: srv.sweepLinks(sweep), resume: env.command("resume", sweep),
 	}
-	return t
 }
 
 // indent stands before the lines that go on with the line of a run.
@@ -38,13 +38,20 @@ func (t statusText) write(out io.Writer, s sweepState) {
 	if s.Failed > 0 {
 		counts += fmt.Sprintf(", %d failed", s.Failed)
 	}
-	head := []string{s.ID, string(s.State), counts, "planned " + s.Planned.Local().Format(time.DateTime)}
+	if text := s.ends.Text(t.now); text != "" && !s.ends.Finishing {
+		counts += ", " + text + " left"
+	}
+	state := string(s.State)
+	if silent := silenceText(silence(t.now, saidOfRuns(s.Runs)...)); silent != "" && s.State == plan.Training {
+		state += " (" + silent + ")"
+	}
+	head := []string{s.ID, state, counts, "planned " + s.Planned.Local().Format(time.DateTime)}
 	fmt.Fprint(out, t.wrap("", head))
-	if t.url != "" {
-		fmt.Fprintln(out, t.url)
+	for _, link := range t.links {
+		fmt.Fprintln(out, link)
 	}
 	if s.State == plan.Paused {
-		fmt.Fprintln(out, pausedLine(s.ID))
+		fmt.Fprint(out, t.wrap("", []string{pausedLine(t.resume)}))
 	}
 	t.writeRuns(out, s.Runs)
 	first := true
@@ -54,14 +61,14 @@ func (t statusText) write(out io.Writer, s sweepState) {
 				fmt.Fprintln(out)
 			}
 			first = false
-			fmt.Fprintf(out, "%s  %s\n", r.Cell, whole)
+			fmt.Fprint(out, table.Wrap(t.width, "", indent, r.Cell, whole))
 		}
 	}
 }
 
 // pausedLine says how a sweep goes on that was paused.
-func pausedLine(sweep string) string {
-	return "paused: nothing starts until sweep resume " + sweep
+func pausedLine(resume string) string {
+	return "paused: nothing starts until " + resume
 }
 
 // writeRuns writes a line for each run. What does not fit the terminal stands in lines below it.
@@ -72,7 +79,7 @@ func (t statusText) writeRuns(out io.Writer, all []runState) {
 		if t.all || r.Status != plan.Completed && r.Status != plan.Pending {
 			runs = append(runs, r)
 			statusWidth = max(statusWidth, len(r.Status))
-			labelWidth = max(labelWidth, min(maxPadding, utf8.RuneCountInString(r.Label)))
+			labelWidth = max(labelWidth, min(maxPadding, table.Width(r.Label)))
 		}
 	}
 	notes := t.notes(runs)
@@ -88,10 +95,10 @@ func (t statusText) writeRuns(out io.Writer, all []runState) {
 		head := fmt.Sprintf("%s  %-*s  ", r.Cell, statusWidth, r.Status)
 		line := strings.TrimRight(fmt.Sprintf("%s%-*s  %s", head, labelWidth, r.Label, strings.Join(notes[i], "  ")), " ")
 		switch label := head + r.Label; {
-		case utf8.RuneCountInString(line) <= t.width:
+		case table.Width(line) <= t.width:
 			fmt.Fprintln(out, line)
 			continue
-		case utf8.RuneCountInString(label) <= t.width:
+		case table.Width(label) <= t.width:
 			fmt.Fprintln(out, strings.TrimRight(label, " "))
 		default:
 			fmt.Fprintln(out, strings.TrimRight(head, " "))
@@ -161,15 +168,20 @@ func metricParts(b plan.Brief) []string {
 // inWork says how far a run is that a worker has, and which worker.
 func (t statusText) inWork(r runState) []string {
 	var parts []string
+	silent := silenceText(silence(t.now, saidOfRuns([]runState{r})...))
 	if b := r.Beat; b != nil {
 		parts = append(parts, fmt.Sprintf("%d/%d steps", b.Step, b.Steps))
 		switch {
+		case silent != "":
 		case r.stopping:
 		case r.starting:
 			parts = append(parts, "starting")
 		default:
 			parts = append(parts, strings.Split(progress.Describe(*b), "  ")...)
 		}
+	}
+	if silent != "" {
+		parts = append(parts, silent)
 	}
 	if r.stopping {
 		parts = append(parts, "stopping: it saves its state")
@@ -225,47 +237,7 @@ func (t statusText) checkpoint(r runState) []string {
 	return []string{fmt.Sprintf("checkpoint %s ago at step %d", progress.Clock(ago), *r.SavedStep)}
 }
 
-// wrap writes parts with two blanks between them, on as many lines as they need. A part that is longer than a line is
-// broken between words, or stands out where a word is.
+// wrap writes parts with two blanks between them, on as many lines as they need.
 func (t statusText) wrap(before string, parts []string) string {
-	var out strings.Builder
-	line := ""
-	add := func(text, gap string) bool {
-		if line == "" {
-			line = before + text
-			return true
-		}
-		longer := line + gap + text
-		if t.width > 0 && utf8.RuneCountInString(strings.TrimRight(longer, " ")) > t.width {
-			return false
-		}
-		line = longer
-		return true
-	}
-	flush := func() {
-		out.WriteString(strings.TrimRight(line, " ") + "\n")
-		line = ""
-	}
-	for _, part := range parts {
-		room := t.width - utf8.RuneCountInString(before)
-		if t.width <= 0 || utf8.RuneCountInString(strings.TrimRight(part, " ")) <= room {
-			if !add(part, "  ") {
-				flush()
-				add(part, "")
-			}
-			continue
-		}
-		for i, word := range strings.Fields(part) {
-			gap := " "
-			if i == 0 {
-				gap = "  "
-			}
-			if !add(word, gap) {
-				flush()
-				add(word, "")
-			}
-		}
-	}
-	flush()
-	return out.String()
+	return table.Wrap(t.width, before, before, parts...)
 }

@@ -67,7 +67,8 @@ func TestStatusText(t *testing.T) {
 	for _, all := range []bool{false, true} {
 		for _, width := range []int{0, 60, 80, 200} {
 			var out bytes.Buffer
-			text := statusText{width: width, now: now, all: all, url: "http://127.0.0.1:8233/namespaces/default/workflows/demo"}
+			text := statusText{width: width, now: now, all: all, resume: "sweep resume demo-0123abcd",
+				links: []string{"http://127.0.0.1:8233/namespaces/default/workflows/demo"}}
 			text.write(&out, s)
 			file := fmt.Sprintf("testdata/status/%d-all-%t.txt", width, all)
 			goldentest.Check(t, file, out.Bytes())

@@ -63,19 +63,26 @@ func runSteering(ctx context.Context, env *environment, o steerOptions, s steeri
 	if err != nil {
 		return err
 	}
-	srv, err := o.dial(ctx, s.update, l, header)
+	srv, err := o.dial(ctx, env, s.update, l, header)
 	if err != nil {
 		return err
 	}
 	defer srv.close()
-	return o.send(ctx, env, srv, l, header, s)
+	err = o.send(ctx, env, srv, l, header, s)
+	if err == nil && s.update == protocol.UpdateResume {
+		noteNothingTrains(env, srv)
+	}
+	return err
 }
 
-// dial connects to the server that runs a sweep. If none is known, the error says where the sweep stands.
-func (o *steerOptions) dial(ctx context.Context, verb string, l *ledger.Ledger, header *plan.Header) (*server, error) {
-	srv, err := o.connection.dial(ctx, o.location.dir, nil)
+// dial connects to the server that runs a sweep, or starts one for this command. If there is none to start, the error
+// says where the sweep stands.
+func (o *steerOptions) dial(ctx context.Context, env *environment, verb string, l *ledger.Ledger, header *plan.Header) (
+	*server, error) {
+
+	srv, err := o.connection.dialOrStart(ctx, env, o.location)
 	if errors.Is(err, errNoServer) {
-		err = fmt.Errorf("%s %s: %w", verb, header.ID, explainNotRunning(ctx, l, header, err))
+		err = fmt.Errorf("%s %s: %w", verb, header.ID, explainNotRunning(ctx, env, l, header, err))
 	}
 	return srv, err
 }
@@ -86,7 +93,7 @@ func (o *steerOptions) send(ctx context.Context, env *environment, srv *server, 
 
 	did, err := sendUpdate(ctx, env, srv, header.ID, s)
 	if errors.Is(err, errNotRunning) {
-		err = fmt.Errorf("%s %s: %w", s.update, header.ID, explainNotRunning(ctx, l, header, nil))
+		err = fmt.Errorf("%s %s: %w", s.update, header.ID, explainNotRunning(ctx, env, l, header, nil))
 	}
 	if err == nil && s.check != nil {
 		err = s.check(did)
@@ -111,7 +118,9 @@ func printSteered(env *environment, format string, did protocol.Steered) error {
 
 // explainNotRunning says where a sweep stands that no server runs, and what to do. noServer is nil, or says that
 // there is no server to ask.
-func explainNotRunning(ctx context.Context, l *ledger.Ledger, header *plan.Header, noServer error) error {
+func explainNotRunning(ctx context.Context, env *environment, l *ledger.Ledger, header *plan.Header,
+	noServer error) error {
+
 	n, err := countRuns(ctx, l, header)
 	if err != nil {
 		return fmt.Errorf("%w, and its results cannot be counted: %w", cmp.Or(noServer, errNotRunning), err)
@@ -124,10 +133,10 @@ func explainNotRunning(ctx context.Context, l *ledger.Ledger, header *plan.Heade
 		counts += fmt.Sprintf(", %d failed", n.Failed)
 	}
 	if noServer != nil {
-		return fmt.Errorf("%s; only a sweep that runs can be steered, and %w; sweep up, or sweep run with its grid, goes "+
-			"on with it", counts, noServer)
+		return fmt.Errorf("%s; only a sweep that runs can be steered, and %w; it goes on here with: %s", counts, noServer,
+			env.command("retry", header.ID, "--wait"))
 	}
-	return fmt.Errorf("%w: %s; sweep retry %s starts it again", errNotRunning, counts, header.ID)
+	return fmt.Errorf("%w: %s; this starts it again: %s", errNotRunning, counts, env.command("retry", header.ID))
 }
 
 // countRuns counts what a sweep's runs have come to.
@@ -145,10 +154,26 @@ func countRuns(ctx context.Context, l *ledger.Ledger, header *plan.Header) (ledg
 func sendUpdate(ctx context.Context, env *environment, srv *server, id string, s steering) (
 	did protocol.Steered, err error) {
 
+	handle, err := acceptUpdate(ctx, env, srv, id, s)
+	if err != nil {
+		return did, err
+	}
+	waits := fmt.Sprintf("sweep %s: %s (Ctrl-C leaves it to it)", id, s.doing)
+	err = saying(env, waits, func() error { return handle.Get(ctx, &did) })
+	if ctx.Err() != nil {
+		return did, errInterrupted
+	}
+	return did, updateError(env, s.update, id, err)
+}
+
+// acceptUpdate sends an update to a sweep's workflow and waits until a worker has accepted it. Its errors are those of
+// sendUpdate.
+func acceptUpdate(ctx context.Context, env *environment, srv *server, id string, s steering) (
+	handle client.WorkflowUpdateHandle, err error) {
+
 	within := cmp.Or(s.within, updateTimeout)
 	acceptCtx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	var handle client.WorkflowUpdateHandle
 	var late *client.WorkflowUpdateServiceTimeoutOrCanceledError // the timer of a call may end before its context
 	waitsForWorker := fmt.Sprintf("sweep %s: %s: waiting for its worker to answer", id, s.update)
 	err = saying(env, waitsForWorker, func() error {
@@ -158,21 +183,18 @@ func sendUpdate(ctx context.Context, env *environment, srv *server, id string, s
 		})
 		return err
 	})
-	if err == nil {
-		waits := fmt.Sprintf("sweep %s: %s (Ctrl-C leaves it to it)", id, s.doing)
-		err = saying(env, waits, func() error { return handle.Get(ctx, &did) })
-	} else if ctx.Err() == nil && (acceptCtx.Err() != nil || errors.As(err, &late)) {
-		return did, fmt.Errorf("%s %s: no worker answered within %s: is one running? "+
-			"sweep up and sweep worker start one", s.update, id, within)
+	switch {
+	case ctx.Err() != nil:
+		return nil, errInterrupted
+	case err != nil && (acceptCtx.Err() != nil || errors.As(err, &late)):
+		return nil, fmt.Errorf("%s %s: no worker answered within %s: is one running? %s starts one, and so does "+
+			"sweep worker elsewhere", s.update, id, within, env.command("up"))
 	}
-	if ctx.Err() != nil {
-		return did, errInterrupted
-	}
-	return did, updateError(s.update, id, err)
+	return handle, updateError(env, s.update, id, err)
 }
 
 // updateError explains why a sweep did not do what an update says.
-func updateError(update, id string, err error) error {
+func updateError(env *environment, update, id string, err error) error {
 	var notFound *serviceerror.NotFound
 	var refused *temporal.ApplicationError
 	var notReady *serviceerror.WorkflowNotReady
@@ -188,8 +210,8 @@ func updateError(update, id string, err error) error {
 		return fmt.Errorf("%s %s: the sweep was started by an older version of sweep, or its worker is one, which cannot "+
 			"do this: it can be steered once its worker runs this version", update, id)
 	case errors.As(err, &refused) && refused.Type() == "AcceptedUpdateCompletedWorkflow":
-		return endingError{fmt.Sprintf("%s %s: the sweep ended before it had done it; "+
-			"sweep status %[2]s says where it stands", update, id)}
+		return endingError{fmt.Sprintf("%s %s: the sweep ended before it had done it; %s says where it stands",
+			update, id, env.command("status", id))}
 	case errors.As(err, &refused) && (refused.Type() == protocol.ErrTypeEnding ||
 		strings.HasPrefix(refused.Message(), errEnding.Error())): // the type is missing where its worker is older
 		return endingError{fmt.Sprintf("%s %s: %s", update, id, refused.Message())}

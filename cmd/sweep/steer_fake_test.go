@@ -132,7 +132,9 @@ func startSteered(t *testing.T, dir string) (*steered, client.Client) {
 		}
 	})
 	quiet := sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))
-	c, err := client.DialContext(t.Context(), client.Options{HostPort: server.HostPort, Logger: quiet})
+	c, err := client.DialContext(t.Context(), client.Options{
+		HostPort: server.HostPort, Logger: quiet, ConnectionOptions: client.ConnectionOptions{TLS: server.TLS},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +188,7 @@ func eightCells(name string) string {
 // startFake starts the workflow of a stored plan.
 func startFake(t *testing.T, dir string, p *plan.Plan) {
 	t.Helper()
-	srv, err := (&connection{}).dial(t.Context(), dir, nil)
+	srv, err := (&connection{}).dial(t.Context(), &environment{}, dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

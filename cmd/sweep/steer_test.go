@@ -152,7 +152,7 @@ func TestSteeringErrors(t *testing.T) {
 		}
 	}
 	for _, args := range []string{"pause eight", "resume eight", "set eight max_concurrent=2", "priority eight high",
-		"cancel eight", "cancel eight --where k=4"} {
+		"cancel eight --where k=4"} {
 		check(args, exitError, "3 of 8 runs have results, 1 failed; ", "there is no Temporal server", "sweep up")
 	}
 	for args, text := range map[string]string{
@@ -215,9 +215,13 @@ func TestSteeringErrors(t *testing.T) {
 	check("cancel eight --cell "+p.Cells[0].ID, exitError, "have results")
 	check("retry eight --where seed=0,k=2,dict_size=32", exitError, "1 of 8 cells", "have results")
 	for _, args := range []string{
-		"pause eight", "set eight max_concurrent=2", "cancel eight --where k=4", "cancel eight",
+		"pause eight", "set eight max_concurrent=2", "cancel eight --where k=4",
 	} {
-		check(args, exitError, "is not running: 3 of 8 runs have results, 1 failed; sweep retry "+p.ID)
+		check(args, exitError, "is not running: 3 of 8 runs have results, 1 failed; this starts it again: sweep retry "+
+			p.ID)
+	}
+	for range 2 { // no workflow is needed, and once is enough
+		check("cancel eight", exitOK, "canceled; 3 of 8 runs have results", "sweep retry "+p.ID)
 	}
 	_, done := storeGrid(t, dir, gridWith("name: done", "parameters: {k: [2, 4, 6]}"), 2)
 	_, whole := storeGrid(t, dir, gridWith("name: whole"), 0)
@@ -315,7 +319,7 @@ func TestUpdateError(t *testing.T) {
 		{temporal.NewApplicationError("failed", "AcceptedUpdateCompletedWorkflow"), "pause x-1: the sweep ended before"},
 		{io.ErrUnexpectedEOF, "pause x-1: unexpected EOF"},
 	} {
-		if got := fmt.Sprint(updateError("pause", "x-1", x.err)); !strings.Contains(got, x.want) {
+		if got := fmt.Sprint(updateError(&environment{}, "pause", "x-1", x.err)); !strings.Contains(got, x.want) {
 			t.Errorf("%v: %s, want %s", x.err, got, x.want)
 		}
 	}
@@ -332,7 +336,7 @@ func TestSteeringWithoutWorker(t *testing.T) {
 	defer server.Stop()
 	withoutTemporalVariables(t)
 	startFake(t, dir, p)
-	srv, err := (&connection{}).dial(t.Context(), dir, nil)
+	srv, err := (&connection{}).dial(t.Context(), &environment{}, dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

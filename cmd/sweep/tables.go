@@ -27,8 +27,10 @@ type tables struct {
 
 // readTables reads the results and, if wanted, the curves of sweeps, each given by its name or ID, and of files: CSV,
 // Parquet, JSON or JSON Lines. A file holds curves if it has a column step. Several are joined: the rows of the first
-// come first.
-func readTables(ctx context.Context, at location, args []string, curves bool) (tables, error) {
+// come first. tell corrects what a sweep's results say of runs that have not ended; nil for none.
+func readTables(ctx context.Context, at location, args []string, curves bool,
+	tell func(context.Context, report.Rows)) (tables, error) {
+
 	var out tables
 	var results, points []table.Table
 	for _, arg := range args {
@@ -57,6 +59,9 @@ func readTables(ctx context.Context, at location, args []string, curves bool) (t
 			if have.ID == rows.Plan.ID {
 				return out, inputError{fmt.Errorf("sweep %s is given twice", have.ID)}
 			}
+		}
+		if tell != nil {
+			tell(ctx, rows)
 		}
 		out.headers = append(out.headers, rows.Plan)
 		out.rows = append(out.rows, rows)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,13 +30,17 @@ var errServerGone = errors.New("the server's process has ended")
 // A watcher follows one sweep and shows its progress.
 type watcher struct {
 	server *server
+	again  string // the command that goes on with the sweep, if not all of it is trained
 	ledger *ledger.Ledger
 	header *plan.Header
 	view   progress.View
 
-	noServer, noWorker, noSlot, paused, held progress.Outage
+	noServer, noWorker, noSlot, silent, paused, held progress.Outage
 
-	room *roomWatch
+	ear ear
+
+	room     *roomWatch
+	forecast forecaster
 
 	isPaused bool // as the workflow told last
 
@@ -51,8 +56,9 @@ func watch(ctx context.Context, env *environment, srv *server, l *ledger.Ledger,
 	observation, error) {
 
 	w := &watcher{
-		server: srv, ledger: l, header: header,
-		view: progress.NewView(env.terminal(), header, newLabels(ctx, l, header)),
+		server: srv, again: cmp.Or(srv.again, env.command("retry", header.ID)), ledger: l, header: header,
+		forecast: forecaster{ledger: l, id: header.ID},
+		view:     progress.NewView(env.terminal(), header, newLabels(ctx, l, header)),
 		noServer: progress.Outage{
 			Began: fmt.Sprintf("the server does not answer; waiting for it, up to %v", serverTimeout),
 			Ended: "the server answers again",
@@ -63,7 +69,12 @@ func watch(ctx context.Context, env *environment, srv *server, l *ledger.Ledger,
 				"or no worker trains on the backend that it was submitted for",
 			Ended: "a worker takes them",
 		},
-		paused: progress.Outage{Began: pausedLine(header.ID), Ended: "resumed: it goes on"},
+		silent: progress.Outage{
+			Began: fmt.Sprintf("no sign of life from what trains; another worker takes it over %v after the last one",
+				protocol.HeartbeatTimeout),
+			Ended: "there is a sign of life again",
+		},
+		paused: progress.Outage{Began: pausedLine(env.command("resume", header.ID)), Ended: "resumed: it goes on"},
 		held: progress.Outage{
 			Began: "all of its activities that are left were paused one by one: unpause them in the Web UI",
 			Ended: "an activity goes on",
@@ -110,6 +121,9 @@ func (w *watcher) poll(ctx context.Context) (ended bool, err error) {
 		return false, err
 	}
 	w.last = now
+	if now.queryErr == nil {
+		now.Forecast = w.forecast.look(ctx, now)
+	}
 	w.view.Show(now.Snapshot)
 	w.updateWaits(now)
 	if !now.ended() {
@@ -124,6 +138,7 @@ func (w *watcher) updateWaits(now observation) {
 		w.isPaused = now.state == plan.Paused
 	}
 	isPaused := w.isPaused && !now.ended()
+	w.silent.Update(w.view, w.ear.silent(time.Now(), now.activities) >= silentAfter)
 	if !now.ended() {
 		w.paused.Update(w.view, isPaused)
 		w.held.Update(w.view, now.held && !isPaused)
@@ -171,16 +186,16 @@ func (w *watcher) outcome(ctx context.Context) error {
 	case enums.WORKFLOW_EXECUTION_STATUS_COMPLETED:
 		return nil
 	case enums.WORKFLOW_EXECUTION_STATUS_CANCELED:
-		return fmt.Errorf("sweep %s was canceled; submit the grid again to go on", id)
+		return fmt.Errorf("sweep %s was canceled; this goes on with it: %s", id, w.again)
 	case enums.WORKFLOW_EXECUTION_STATUS_FAILED:
-		return failure(w.server.client.GetWorkflow(ctx, id, "").Get(ctx, nil), id)
+		return failure(w.server.client.GetWorkflow(ctx, id, "").Get(ctx, nil), id, w.again)
 	}
-	return fmt.Errorf("sweep %s ended as %s", id, w.last.status)
+	return fmt.Errorf("sweep %s ended as %s; this goes on with it: %s", id, w.last.status, w.again)
 }
 
 // failure says why a sweep's workflow failed: how many runs did, or the message of
-// the innermost error.
-func failure(err error, id string) error {
+// the innermost error. again is the command that goes on with the sweep.
+func failure(err error, id, again string) error {
 	var app *temporal.ApplicationError
 	if !errors.As(err, &app) {
 		return fmt.Errorf("sweep %s: %w", id, err)
@@ -190,11 +205,11 @@ func failure(err error, id string) error {
 		for cause := app; errors.As(errors.Unwrap(cause), &cause); {
 			app = cause
 		}
-		return fmt.Errorf("sweep %s: %s", id, app.Message())
+		return fmt.Errorf("sweep %s: %s; this goes on with it: %s", id, app.Message(), again)
 	}
 	left := ""
 	if n := sum.Cells - sum.Completed - sum.Failed; n > 0 {
 		left = fmt.Sprintf(" and %d were not trained to their end", n)
 	}
-	return fmt.Errorf("%d of %d runs failed%s; sweep retry trains those again", sum.Failed, sum.Cells, left)
+	return fmt.Errorf("%d of %d runs failed%s; this trains those again: %s", sum.Failed, sum.Cells, left, again)
 }

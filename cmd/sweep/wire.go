@@ -31,6 +31,19 @@ func openStore(ctx context.Context, url string) (storage.Store, error) {
 	return writableStore(ctx, url)
 }
 
+// openStore opens the store to write to (openStore). In the state directory it is this user's
+// alone: there is also the server's database. The umask decides on one elsewhere.
+func (l *location) openStore(ctx context.Context) (storage.Store, error) {
+	if store := l.elsewhere(); store != "" {
+		return openStore(ctx, store)
+	}
+	path, err := folderOf(l.storeURL())
+	if err != nil {
+		return nil, err
+	}
+	return dir.OpenPrivate(path)
+}
+
 // writableStore is openStore for a store that must be there. A bucket that refuses
 // writes, or whose server ignores conditions, is an error here, before anything is
 // trained.
@@ -39,17 +52,15 @@ func writableStore(ctx context.Context, url string) (storage.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	location, isBucket := strings.CutPrefix(url, "s3://")
-	if !isBucket {
+	if !strings.HasPrefix(url, "s3://") {
 		return s, nil
 	}
-	location, _, _ = strings.Cut(location, "?")
 	switch err := storage.Probe(ctx, s); {
 	case errors.Is(err, storage.ErrNoPutNew):
-		return nil, fmt.Errorf("store s3://%s: its server ignores If-None-Match on PUT, so that two workers could "+
-			"overwrite each other's checkpoints: %w", location, err)
+		return nil, fmt.Errorf("store %s: its server ignores If-None-Match on PUT, so that two workers could "+
+			"overwrite each other's checkpoints: %w", withoutSecrets(url), err)
 	case err != nil:
-		return nil, fmt.Errorf("store s3://%s: a first small write failed: %w", location, err)
+		return nil, fmt.Errorf("store %s: a first small write failed: %w", withoutSecrets(url), err)
 	}
 	return s, nil
 }
@@ -64,14 +75,16 @@ func folderOf(url string) (string, error) {
 	scheme, _, hasScheme := strings.Cut(path, "://")
 	switch {
 	case strings.HasPrefix(url, "file:") && !strings.HasPrefix(path, "/"):
-		return "", inputError{fmt.Errorf("store %s: want file:///path with three slashes, or the path alone", url)}
+		return "", inputError{fmt.Errorf("store %s: want file:///path with three slashes, or the path alone",
+			withoutSecrets(url))}
 	case strings.HasPrefix(url, "s3:") && !hasScheme:
-		return "", inputError{fmt.Errorf("store %s: want s3://bucket/prefix with two slashes, or ./%s", url, url)}
+		return "", inputError{fmt.Errorf("store %s: want s3://bucket/prefix with two slashes, or ./%[1]s",
+			withoutSecrets(url))}
 	case !isFile && scheme == "s3" && hasScheme:
 		return "", nil
 	case !isFile && hasScheme:
 		return "", inputError{fmt.Errorf("store %s: scheme %s is unknown; give s3://bucket/prefix or file:///path",
-			url, scheme)}
+			withoutSecrets(url), scheme)}
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {

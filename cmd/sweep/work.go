@@ -56,7 +56,7 @@ func (w cellWork) tell(r *runState) {
 		r.SavedStep = &a.SavedStep
 	}
 	if a.Started {
-		r.Beat = a.Beat
+		r.Beat, r.Said = a.Beat, a.Said
 		r.stopping, r.starting = a.Stopping, !a.Fresh
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/topksweep/sweep/storage"
 	look "github.com/topksweep/sweep/sweep/observe"
 	"github.com/topksweep/sweep/sweep/protocol"
+	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/workflows"
 )
 
@@ -46,8 +47,9 @@ type workers struct {
 	activities *activities.Activities
 	stopOnce   sync.Once // stops training
 
-	training worker.Worker
+	training worker.Worker // nil for workers that train nothing
 	mu       sync.Mutex
+	trains   bool          // training has been started
 	light    worker.Worker // nil when it is stopped
 	stopped  bool          // for good
 	hung     *hung
@@ -56,21 +58,34 @@ type workers struct {
 // onLoopback says that the workers of a server are all on this machine.
 const onLoopback = true
 
-func startWorkers(c client.Client, store storage.Store, device trainingDevice, patience time.Duration, oneMachine bool,
-	log *slog.Logger) (*workers, error) {
-
-	a := activities.New(store, device.backend, log)
-	a.DataCache = device.cache
+// newWorkers returns workers that train on a backend, or nil, under the name by which the server knows them.
+func newWorkers(c client.Client, store storage.Store, backend trainer.Backend, name string, log *slog.Logger) *workers {
+	a := activities.New(store, backend, log)
 	info, _ := debug.ReadBuildInfo()
 	a.Build = versionOf(info).build()
 	a.Observer = look.Looker{Client: c}
+	a.Worker = name
+	return &workers{client: c, activities: a}
+}
+
+// startLightWorker starts what workflows need, and trains nothing.
+func startLightWorker(c client.Client, store storage.Store, log *slog.Logger) (*workers, error) {
+	w := newWorkers(c, store, nil, identity(noBackend, 1), log)
+	return w, w.startLight(w.activities.Worker)
+}
+
+// startWorkers starts what workflows need. Training starts with the method train.
+func startWorkers(c client.Client, store storage.Store, device trainingDevice, patience time.Duration, oneMachine bool,
+	log *slog.Logger) (*workers, error) {
+
+	w := newWorkers(c, store, device.backend, identity(device.backend.Name(), device.slots), log)
+	a := w.activities
+	a.DataCache = device.cache
 	a.Patience, a.OneMachine = patience, oneMachine
-	a.Worker = identity(device.backend.Name(), device.slots)
 	a.Slots = device.slots
 	if device.renew > 0 {
 		a.RenewEvery(device.renew)
 	}
-	w := &workers{client: c, activities: a}
 	go func() {
 		select {
 		case err := <-device.lost:
@@ -93,11 +108,31 @@ func startWorkers(c client.Client, store storage.Store, device trainingDevice, p
 	if err := w.startLight(a.Worker); err != nil {
 		return nil, err
 	}
-	if err := w.training.Start(); err != nil {
-		w.stopLight(true)
-		return nil, fmt.Errorf("start worker: %w", err)
-	}
 	return w, nil
+}
+
+// train lets this process take stages.
+func (w *workers) train() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stopped || w.trains {
+		return nil
+	}
+	if err := w.training.Start(); err != nil {
+		return fmt.Errorf("start worker: %w", err)
+	}
+	w.trains = true
+	return nil
+}
+
+// stopTraining saves what is in training.
+func (w *workers) stopTraining() {
+	w.mu.Lock()
+	trains := w.trains
+	w.mu.Unlock()
+	if trains {
+		w.stopOnce.Do(w.training.Stop)
+	}
 }
 
 // identity is how this process names itself to the server.
@@ -147,14 +182,14 @@ const noBackend = "none"
 // retire ends the training of this process, which saves it, and serves workflows on. The process has another name from
 // then on, by which nobody waits for it to take a stage.
 func (w *workers) retire() error {
-	w.stopOnce.Do(w.training.Stop)
+	w.stopTraining()
 	w.stopLight(false)
 	return w.startLight(identity(noBackend, 1))
 }
 
 // stop saves what is in training and ends the workers.
 func (w *workers) stop() {
-	w.stopOnce.Do(w.training.Stop)
+	w.stopTraining()
 	w.stopLight(true)
 	w.activities.Close()
 }

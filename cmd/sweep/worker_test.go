@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/sdk/client"
 
 	look "github.com/topksweep/sweep/sweep/observe"
 	"github.com/topksweep/sweep/sweep/protocol"
@@ -17,11 +16,7 @@ import (
 func TestWorkersNameThemselves(t *testing.T) {
 	dir := t.TempDir()
 	up, info := startServer(t, dir, "--slots", "3")
-	c, err := client.Dial(client.Options{HostPort: info.HostPort})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := dialServer(t, info)
 	host, err := os.Hostname()
 	if err != nil {
 		t.Fatal(err)

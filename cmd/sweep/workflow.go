@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
@@ -36,7 +37,16 @@ func startWorkflow(ctx context.Context, errOut io.Writer, srv *server, s submiss
 	var refused *serviceerror.InvalidArgument
 	if errors.As(err, &refused) && len(known) > 0 { // it lists what is new some seconds before it takes it
 		fmt.Fprintf(errOut, "note: the sweep starts without search attributes: %v\n", err)
-		return executeWorkflow(ctx, srv, s, reuse, nil, nil)
+		started, err = executeWorkflow(ctx, srv, s, reuse, nil, nil)
+	}
+	if err != nil || !started {
+		return started, err
+	}
+	// A removal that found no workflow of the sweep a moment ago takes its plan away.
+	err = s.ledger.Settled(ctx, s.header.ID, removalOptions(errOut))
+	if errors.Is(err, storage.ErrNotFound) {
+		err = fmt.Errorf("sweep %s was removed while it was started: run the same command again", s.header.ID)
+		err = errors.Join(err, terminate(ctx, srv.client, s.header.ID, "sweep rm removed the sweep"))
 	}
 	return started, err
 }
@@ -63,7 +73,7 @@ func executeWorkflow(ctx context.Context, srv *server, s submission, reuse enums
 		Sweep: h.ID, Size: h.Size(), TrainQueue: protocol.TrainQueue(s.backend),
 		MaxConcurrent: h.Run.MaxConcurrent, FailureLimit: limit, Resume: s.resume,
 		Owner: keyword(s.owner), Attributes: known, Priority: s.priority, Store: s.store,
-		MixClasses: s.mixClasses,
+		MixClasses: s.mixClasses, Encrypted: srv.encrypted,
 	})
 	var ranBefore *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &ranBefore) {
@@ -78,7 +88,8 @@ func executeWorkflow(ctx context.Context, srv *server, s submission, reuse enums
 // startOrAttach starts the sweep of a stored plan, or attaches to it if it runs. A
 // sweep that failed or was canceled starts again, with the results that it has. One
 // that is done starts again only if the store lacks results: they were lost, or the
-// sweep was done with another store. src is the grid.yaml.
+// sweep was done with another store; or if results have other names than the grid. src is
+// the grid.yaml.
 func startOrAttach(ctx context.Context, env *environment, srv *server, l *ledger.Ledger, header *plan.Header,
 	src []byte, s submission) error {
 
@@ -94,6 +105,11 @@ func startOrAttach(ctx context.Context, env *environment, srv *server, l *ledger
 	if err != nil {
 		return err
 	}
+	if !runs {
+		if err := s.forgetCanceled(ctx, srv); err != nil {
+			return err
+		}
+	}
 	started, err := startWorkflow(ctx, env.errOut, srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
 	if err != nil {
 		return err
@@ -105,15 +121,30 @@ func startOrAttach(ctx context.Context, env *environment, srv *server, l *ledger
 		}
 		return nil
 	}
-	left, err := l.Unfinished(ctx, header)
+	results, err := l.Results(ctx, header)
 	if err != nil {
 		return err
 	}
+	left, renamed := 0, 0
+	for _, r := range results {
+		switch {
+		case r.Status != plan.Completed:
+			left++
+		case r.Renamed:
+			renamed++
+		}
+	}
 	fmt.Fprintf(env.errOut, "sweep %s has run already: %d cells\n", header.ID, header.CellCount)
-	if left == 0 {
+	if left > 0 {
+		fmt.Fprintf(env.errOut, "note: this store lacks the results of %d of them: they are trained\n", left)
+	}
+	if renamed > 0 {
+		fmt.Fprintf(env.errOut, "note: the results and models of %d of them get the grid's names of the activations\n",
+			renamed)
+	}
+	if left+renamed == 0 {
 		return nil
 	}
-	fmt.Fprintf(env.errOut, "note: this store lacks the results of %d of them: they are trained\n", left)
 	_, err = startWorkflow(ctx, io.Discard, srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
 	return err
 }
@@ -176,7 +207,28 @@ func restart(ctx context.Context, errOut io.Writer, srv *server, l *ledger.Ledge
 	if s.details, err = storedDetails(ctx, l, h); err != nil {
 		return false, err
 	}
+	if err := s.forgetCanceled(ctx, srv); err != nil {
+		return false, err
+	}
 	return startWorkflow(ctx, errOut, srv, s, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+}
+
+// forgetCanceled removes the notes that runs were canceled which a sweep is to train when it starts. The store would
+// else call the sweep canceled while no server runs it. The note that a run failed stays until its turn comes, which
+// without a worker is not soon: then it goes too.
+func (s submission) forgetCanceled(ctx context.Context, srv *server) error {
+	of := []plan.Status{plan.Canceled}
+	if srv.forSteering {
+		of = append(of, plan.Failed)
+	}
+	var cells []int // all
+	if s.resume != nil {
+		cells = []int{}
+		for _, t := range s.resume.Unfinished {
+			cells = append(cells, t.Cells...)
+		}
+	}
+	return s.ledger.DeleteNotes(ctx, s.header, cells, of...)
 }
 
 // maxAsks is how often a sweep is asked that ends, starts, and ends again meanwhile.
@@ -227,7 +279,7 @@ func waitIfEnding(ctx context.Context, env *environment, c client.Client, id str
 		var p protocol.Progress
 		if err := queryProgress(ctx, c, id, &p); err != nil || !p.Ending {
 			if err == nil && p.State == plan.Paused {
-				env.note(fmt.Sprintf("sweep %s is paused: nothing trains until sweep resume %s", id, id))
+				env.note(fmt.Sprintf("sweep %s is paused: nothing trains until %s", id, env.command("resume", id)))
 			}
 			return nil
 		}

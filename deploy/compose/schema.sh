@@ -1,8 +1,10 @@
 #!/bin/sh
 # Creates Temporal's two databases, or updates them to the schema of the tool's version. A
 # second run changes nothing. The tool reads the address of PostgreSQL and the user from
-# SQL_PLUGIN, SQL_HOST, SQL_PORT, SQL_USER and SQL_PASSWORD.
+# SQL_PLUGIN, SQL_HOST, SQL_PORT and SQL_USER. The password is in the file SQL_PASSWORD_FILE.
 set -eu
+SQL_PASSWORD=$(cat "$SQL_PASSWORD_FILE")
+export SQL_PASSWORD
 
 # prepare DATABASE SCHEMA: SCHEMA is the name that the tool has for the schema.
 prepare() {

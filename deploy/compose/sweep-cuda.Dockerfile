@@ -21,10 +21,13 @@ FROM debian:12.12-slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --create-home --uid 10001 sweep
+ && useradd --create-home --uid 10001 sweep \
+ && install -d -o sweep -g sweep /home/sweep/.cache
 COPY --from=build /out/lib/ /usr/local/lib/
 RUN ldconfig
 COPY --from=build /src/bin/sweep-cuda-worker /usr/local/bin/sweep
-ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility
+# The driver keeps the kernels that it has compiled in the volume of caches: no other folder of
+# the home directory can be written.
+ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility CUDA_CACHE_PATH=/home/sweep/.cache/nv
 USER sweep
 ENTRYPOINT ["sweep"]

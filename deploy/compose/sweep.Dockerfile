@@ -12,7 +12,8 @@ RUN go build -trimpath -buildvcs=false -tags noserver -ldflags='-s -w' -o /out/s
 FROM alpine:3.23
 # The certificates are for S3 and Temporal over TLS.
 RUN apk add --no-cache ca-certificates \
- && adduser -D -u 10001 sweep
+ && adduser -D -u 10001 sweep \
+ && install -d -o sweep -g sweep /home/sweep/.cache
 COPY --from=build /out/sweep /usr/local/bin/sweep
 USER sweep
 ENTRYPOINT ["sweep"]

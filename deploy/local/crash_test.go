@@ -147,7 +147,9 @@ func runSum(dir string) (err error) {
 	if after == 0 {
 		fmt.Println("kill")
 	}
-	c, err := client.DialContext(ctx, client.Options{HostPort: s.HostPort, Logger: silent()})
+	c, err := client.DialContext(ctx, client.Options{
+		HostPort: s.HostPort, Logger: silent(), ConnectionOptions: client.ConnectionOptions{TLS: s.TLS},
+	})
 	if err != nil {
 		return err
 	}

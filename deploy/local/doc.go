@@ -9,9 +9,11 @@
 //	temporal.log (.1)         the server's own warnings and errors, limited in size
 //	server.lock               locked by the one process that runs a server here
 //	server.json               the server's addresses, for other processes
+//	keys/                     keys of the server and of its clients; temporal.toml names them
+//	temporal.toml             how other programs connect, in Temporal's own format
 //
-// The server listens on the loopback interface only, without authentication: everyone
-// who can log in to this machine can use it.
+// The server listens on the loopback interface only, and each of its ports takes only
+// clients with the keys in the directory: other users of this machine cannot use it.
 //
 // This is the only package that may import the server (go.temporal.io/server and
 // ui-server), which makes up most of the binary and of its build time. A build with the

@@ -45,15 +45,20 @@ func lockDir(ctx context.Context, dir string) (_ *os.File, err error) {
 	}
 }
 
-// writeInfo replaces server.json in one step, so that a reader never sees half of it.
+// writeInfo replaces server.json.
 func writeInfo(dir string, info Info) error {
 	b, err := json.MarshalIndent(info, "", "  ")
 	if err != nil {
 		return err
 	}
-	name := filepath.Join(dir, infoName)
+	return replaceFile(filepath.Join(dir, infoName), append(b, '\n'))
+}
+
+// replaceFile replaces a file in one step, so that a reader never sees half of it. Only its
+// owner can read it.
+func replaceFile(name string, content []byte) error {
 	tmp := name + ".tmp" // only the process with the lock writes it
-	err = os.WriteFile(tmp, append(b, '\n'), 0o600)
+	err := os.WriteFile(tmp, content, 0o600)
 	if err == nil {
 		err = os.Rename(tmp, name)
 	}

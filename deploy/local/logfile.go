@@ -1,5 +1,3 @@
-//go:build !noserver
-
 package local
 
 import (
@@ -7,13 +5,16 @@ import (
 	"sync"
 )
 
-// logFile is a file that is only appended to and is limited in size. When it would grow
-// larger than limit bytes, it is renamed to NAME.1, which replaces an older NAME.1, and a
+// LogLimit is the most bytes that a log of the state directory has in each of its two files.
+const LogLimit = 8 << 20
+
+// A LogFile is a file that is only appended to and is limited in size. When it would grow
+// larger than its limit, it is renamed to NAME.1, which replaces an older NAME.1, and a
 // new file is started. A file that cannot be opened, as on a full disk, is tried again
-// with the next line: the server runs without a log.
-type logFile struct {
+// with the next line: what writes the log runs without one.
+type LogFile struct {
 	name  string
-	limit int64
+	limit int64 // bytes
 
 	mu     sync.Mutex
 	f      *os.File // nil if it is not open
@@ -21,9 +22,11 @@ type logFile struct {
 	closed bool
 }
 
-func newLogFile(name string, limit int64) *logFile { return &logFile{name: name, limit: limit} }
+// NewLogFile returns the log with a file name, which it opens with the first line. limit is
+// in bytes; a single write that is larger stands whole in a file of its own.
+func NewLogFile(name string, limit int64) *LogFile { return &LogFile{name: name, limit: limit} }
 
-func (l *logFile) open() error {
+func (l *LogFile) open() error {
 	f, err := os.OpenFile(l.name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
@@ -37,8 +40,9 @@ func (l *logFile) open() error {
 	return nil
 }
 
-// Write appends p. After Close it does nothing: parts of a stopped server may still log.
-func (l *logFile) Write(p []byte) (int, error) {
+// Write appends p. After Close it does nothing: parts of a stopped server may still log. The
+// error says that the file cannot be opened, renamed or written now.
+func (l *LogFile) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -59,7 +63,7 @@ func (l *logFile) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func (l *logFile) rotate() error {
+func (l *LogFile) rotate() error {
 	err := l.f.Close()
 	l.f = nil
 	if err != nil {
@@ -71,7 +75,8 @@ func (l *logFile) rotate() error {
 	return l.open()
 }
 
-func (l *logFile) Close() error {
+// Close closes the file. Closing it again does nothing.
+func (l *LogFile) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true

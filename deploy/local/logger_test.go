@@ -56,7 +56,7 @@ func TestLogFileIsBounded(t *testing.T) {
 	const limit = 100
 	line := []byte(strings.Repeat("x", 29) + "\n")
 	for range 3 { // what earlier processes wrote counts too
-		l := newLogFile(name, limit)
+		l := NewLogFile(name, limit)
 		for range 5 {
 			if n, err := l.Write(line); n != len(line) || err != nil {
 				t.Fatal(n, err)
@@ -84,7 +84,7 @@ func TestLogFileIsBounded(t *testing.T) {
 func TestLogFileGoesOn(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "logs", logName)
-	l := newLogFile(name, 10)
+	l := NewLogFile(name, 10)
 	defer l.Close()
 	write := func(line string, ok bool) {
 		t.Helper()

@@ -47,7 +47,10 @@ func start(t *testing.T, dir string, change func(*Options)) *Server {
 // dial connects to a server. The connection is closed at the end of the test.
 func dial(t *testing.T, s *Server, namespace string) client.Client {
 	t.Helper()
-	c, err := client.DialContext(t.Context(), client.Options{HostPort: s.HostPort, Namespace: namespace, Logger: silent()})
+	c, err := client.DialContext(t.Context(), client.Options{
+		HostPort: s.HostPort, Namespace: namespace, Logger: silent(),
+		ConnectionOptions: client.ConnectionOptions{TLS: s.TLS},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,10 +61,13 @@ func dial(t *testing.T, s *Server, namespace string) client.Client {
 // silent returns a logger that discards everything.
 func silent() sdklog.Logger { return sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)) }
 
+// testTimeout is far above what any step of a test takes.
+const testTimeout = 4 * time.Minute
+
 // eventually polls until ok returns true: the server does some things in the background.
 func eventually(t *testing.T, what string, ok func(context.Context) (bool, error)) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
@@ -73,7 +79,7 @@ func eventually(t *testing.T, what string, ok func(context.Context) (bool, error
 		select {
 		case <-poll.C:
 		case <-ctx.Done():
-			t.Fatalf("%s: not within a minute; last error: %v", what, err)
+			t.Fatalf("%s: not in time; last error: %v", what, err)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -48,6 +49,10 @@ type Options struct {
 	// if it is busy. 0 takes DefaultUIPort, or any free port if that is busy. With a
 	// negative value there is no Web UI.
 	UIPort int
+
+	// Private keeps the address out of server.json: to other processes the server starts or stops for as long as it
+	// runs, so that they wait for its end. It is for a server that runs for a moment.
+	Private bool
 
 	// Namespace is the namespace of all workflows. It is created if it is missing. Empty
 	// stands for DefaultNamespace.
@@ -108,14 +113,25 @@ func (o Options) withDefaults() (Options, error) {
 // Server is a running server. Its addresses are on the loopback interface.
 type Server struct {
 	HostPort string // HOST:PORT of gRPC, for Temporal clients and workers
-	UIURL    string // URL of the Web UI; empty if there is none
+	UIURL    string // URL of the Web UI, with the key that lets its user in; empty if there is none
+
+	// TLS has the keys of clients: the server takes none without.
+	TLS *tls.Config
+
+	// Profile is a file of Temporal's own format that says how to connect. Programs with
+	// Temporal's SDKs, and the temporal command, read the file that TEMPORAL_CONFIG_FILE names.
+	Profile string
 
 	// LeftOut says which of Options.SearchAttributes the namespace lacks, and why: it has
 	// no room for one more of that type, or it has the name with another type.
 	LeftOut []error
 
-	stop func() error // idempotent
+	setReport func(url string) error
+	stop      func() error // idempotent
 }
+
+// SetReport tells others, by Info.ReportURL, where the process serves its live report.
+func (s *Server) SetReport(url string) error { return s.setReport(url) }
 
 // Stop stops the Web UI and the server and unlocks the directory, in about a second.
 // Workflows keep their state and go on when a server is started there again. Clients and

@@ -19,10 +19,20 @@ const (
 // Info describes a server that some process runs, so that others can connect to it.
 type Info struct {
 	PID       int       `json:"pid"`
-	HostPort  string    `json:"host_port,omitempty"` // HOST:PORT of gRPC; empty while the server starts or stops
-	UIURL     string    `json:"ui_url,omitempty"`    // empty if there is no Web UI
+	HostPort  string    `json:"host_port,omitempty"`  // HOST:PORT of gRPC; empty while the server starts or stops
+	UIURL     string    `json:"ui_url,omitempty"`     // empty if there is no Web UI; it holds the key of its user
+	ReportURL string    `json:"report_url,omitempty"` // as Server.SetReport gave it
 	Namespace string    `json:"namespace"`
 	Started   time.Time `json:"started"`
+	TLS       bool      `json:"tls,omitempty"` // it takes only clients with its keys: see ClientTLS
+
+	dir string // where the keys are
+}
+
+// HasDatabase reports whether a server has run on dir, so that its database is there.
+func HasDatabase(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, dbName))
+	return err == nil
 }
 
 // Running returns the Info of the server that runs on dir, in this process or another. It
@@ -56,7 +66,7 @@ func readInfo(dir string) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	var info Info
+	info := Info{dir: dir}
 	if err := json.Unmarshal(b, &info); err != nil {
 		return Info{}, fmt.Errorf("read %s: %w", name, err)
 	}

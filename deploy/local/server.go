@@ -17,10 +17,7 @@ import (
 	"time"
 )
 
-const (
-	logName  = "temporal.log"
-	logLimit = 8 << 20 // bytes of each of the two files
-)
+const logName = "temporal.log"
 
 // Start runs a server on o.Dir and returns when it answers, which takes about a second.
 // The server goes on with the workflows that it finds there, also after a kill -9. When
@@ -57,13 +54,13 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 			port = int(a.Port())
 		}
 	}
-	info := Info{PID: os.Getpid(), Namespace: o.Namespace, Started: time.Now()}
+	info := Info{PID: os.Getpid(), Namespace: o.Namespace, Started: time.Now(), TLS: true, dir: o.Dir}
 	if err := writeInfo(o.Dir, info); err != nil { // the addresses follow when they are known
 		return nil, err
 	}
 	undo.add(func() error { return removeIfThere(filepath.Join(o.Dir, infoName)) })
 
-	logFile := newLogFile(filepath.Join(o.Dir, logName), logLimit)
+	logFile := NewLogFile(filepath.Join(o.Dir, logName), LogLimit)
 	undo.add(logFile.Close)
 	log := slog.New(slog.NewTextHandler(logFile, &slog.HandlerOptions{Level: slog.LevelWarn}))
 
@@ -73,6 +70,13 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 			return nil, err
 		}
 		undo.add(func() error { uiListener.Close(); return nil }) // the UI may have closed it already
+	}
+	if err := prepareKeys(o.Dir, time.Now()); err != nil {
+		return nil, err
+	}
+	forClients, err := clientTLS(o.Dir)
+	if err != nil {
+		return nil, err
 	}
 	file := filepath.Join(o.Dir, dbName)
 	if err := prepareDatabase(ctx, file); err != nil {
@@ -92,21 +96,33 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	undo.add(stop)
 	info.HostPort = addr
 	if uiListener != nil {
-		stop, err := startWebUI(ctx, uiListener, addr, o.Namespace, log)
+		url, stop, err := startWebUI(uiListener, addr, o.Namespace, forClients, log)
 		if err != nil {
 			return nil, err
 		}
 		undo.add(stop)
-		info.UIURL = "http://" + uiListener.Addr().String()
+		info.UIURL = url
 	}
-	if err := writeInfo(o.Dir, info); err != nil {
+	published := info
+	if o.Private {
+		published.HostPort, published.UIURL = "", ""
+	} else if err := writeProfile(info); err != nil {
+		return nil, err
+	}
+	if err := writeInfo(o.Dir, published); err != nil {
 		return nil, err
 	}
 	undo.add(func() error { // no process should connect to a server that stops
 		return writeInfo(o.Dir, Info{PID: info.PID, Namespace: info.Namespace, Started: info.Started})
 	})
 	return &Server{
-		HostPort: info.HostPort, UIURL: info.UIURL, LeftOut: leftOut, stop: sync.OnceValue(undo.close),
+		HostPort: info.HostPort, UIURL: info.UIURL, TLS: forClients, Profile: filepath.Join(o.Dir, profileName),
+		LeftOut: leftOut, stop: sync.OnceValue(undo.close),
+		setReport: func(url string) error {
+			with := info
+			with.ReportURL = url
+			return writeInfo(o.Dir, with)
+		},
 	}, nil
 }
 

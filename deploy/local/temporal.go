@@ -4,6 +4,7 @@ package local
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +20,7 @@ import (
 	"go.temporal.io/server/common/dynamicconfig"
 	"go.temporal.io/server/common/membership/static"
 	"go.temporal.io/server/common/primitives"
+	"go.temporal.io/server/common/rpc/encryption"
 	"go.temporal.io/server/temporal"
 )
 
@@ -35,12 +37,16 @@ const (
 func startTemporal(
 	ctx context.Context, conf *config.SQL, o Options, preferred int, log *slog.Logger,
 ) (addr string, stop func() error, err error) {
+	keys, err := tlsOf(o.Dir)
+	if err != nil {
+		return "", nil, err
+	}
 	for try := 1; ; try++ {
 		p, err := findPorts(o.GRPCPort, preferred, o.Logger)
 		if err != nil {
 			return "", nil, err
 		}
-		srv, err := launch(temporalConfig(conf, p), p, !o.withoutFairness, log, o.Logger)
+		srv, err := launch(temporalConfig(conf, p), p, keys, !o.withoutFairness, log, o.Logger)
 		var fatal *fatalError
 		if errors.As(err, &fatal) && try < startTries && ctx.Err() == nil {
 			continue
@@ -49,7 +55,7 @@ func startTemporal(
 			return "", nil, fmt.Errorf("start Temporal server: %w", err)
 		}
 		addr, stop = hostPort(p.frontend), func() error { return contain(srv.Stop) }
-		if err := awaitReady(ctx, addr, o.Namespace, log); err != nil {
+		if err := awaitReady(ctx, addr, keys.FrontendClientConfig, o.Namespace, log); err != nil {
 			return "", nil, errors.Join(fmt.Errorf("wait for Temporal server at %s: %w", addr, err), stop())
 		}
 		return addr, stop, nil
@@ -60,7 +66,7 @@ func startTemporal(
 // returns a *fatalError if the server wanted to end the process during that. A later wish
 // to end the process is logged to user.
 func launch(
-	conf *config.Config, p ports, fair bool, log, user *slog.Logger,
+	conf *config.Config, p ports, keys *encryption.FixedTLSConfigProvider, fair bool, log, user *slog.Logger,
 ) (srv temporal.Server, err error) {
 	var first atomic.Pointer[fatalError]
 	var started atomic.Bool
@@ -83,6 +89,7 @@ func launch(
 				primitives.WorkerService:   host(p.worker),
 			}),
 			temporal.WithLogger(logger),
+			temporal.WithTLSConfigFactory(keys),
 			temporal.WithAuthorizer(authorization.NewNoopAuthorizer()),
 			temporal.WithClaimMapper(func(*config.Config) authorization.ClaimMapper {
 				return authorization.NewNoopClaimMapper()
@@ -112,6 +119,23 @@ func launch(
 		return nil, f
 	}
 	return srv, err
+}
+
+// tlsOf returns what the four services need of the keys on dir: each takes only clients
+// with the same keys, be it a program of the user or another of the services.
+func tlsOf(dir string) (*encryption.FixedTLSConfigProvider, error) {
+	server, err := serverTLS(dir)
+	if err != nil {
+		return nil, err
+	}
+	client, err := clientTLS(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &encryption.FixedTLSConfigProvider{
+		InternodeServerConfig: server, InternodeClientConfig: client,
+		FrontendServerConfig: server, FrontendClientConfig: client,
+	}, nil
 }
 
 // temporalConfig returns the configuration of a cluster of one host with all services and
@@ -158,11 +182,12 @@ func temporalConfig(conf *config.SQL, p ports) *config.Config {
 
 // awaitReady waits until the server answers a request that needs the frontend, the
 // namespace and the database. The client retries while the services find each other.
-func awaitReady(ctx context.Context, addr, namespace string, log *slog.Logger) error {
+func awaitReady(ctx context.Context, addr string, keys *tls.Config, namespace string, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	c, err := client.NewLazyClient(client.Options{
 		HostPort: addr, Namespace: namespace, Logger: sdklog.NewStructuredLogger(log),
+		ConnectionOptions: client.ConnectionOptions{TLS: keys},
 	})
 	if err != nil {
 		return err

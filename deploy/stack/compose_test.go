@@ -20,6 +20,9 @@ const root = "../.."
 type composeFile struct {
 	Services map[string]service `yaml:"services"`
 	Volumes  map[string]any     `yaml:"volumes"`
+	Networks map[string]struct {
+		Internal bool `yaml:"internal"`
+	} `yaml:"networks"`
 }
 
 type service struct {
@@ -36,6 +39,18 @@ type service struct {
 	Profiles    []string       `yaml:"profiles"`
 	Entrypoint  []string       `yaml:"entrypoint"`
 	Command     []string       `yaml:"command"`
+
+	User        string   `yaml:"user"`
+	CapAdd      []string `yaml:"cap_add"`
+	CapDrop     []string `yaml:"cap_drop"`
+	SecurityOpt []string `yaml:"security_opt"`
+	ReadOnly    bool     `yaml:"read_only"`
+	Privileged  bool     `yaml:"privileged"`
+	PIDsLimit   string   `yaml:"pids_limit"`
+	CPUs        string   `yaml:"cpus"`
+	MemLimit    string   `yaml:"mem_limit"`
+	NetworkMode string   `yaml:"network_mode"`
+	Networks    []string `yaml:"networks"`
 }
 
 type build struct {
@@ -70,7 +85,8 @@ func read(t *testing.T, path string) []byte {
 func TestCompose(t *testing.T) {
 	f := readCompose(t)
 	for _, name := range []string{
-		"postgresql", "schema", "temporal", "namespace", "temporal-ui", "minio", "bucket", "worker", "worker-gpu", "sweep",
+		"secrets", "postgresql", "schema", "temporal", "namespace", "temporal-ui", "minio", "bucket",
+		"worker", "worker-gpu", "sweep",
 	} {
 		if _, ok := f.Services[name]; !ok {
 			t.Errorf("no service %s", name)
@@ -114,7 +130,7 @@ func TestCompose(t *testing.T) {
 		}
 	}
 	// Submitting and training must use the same store.
-	for _, name := range []string{"bucket", "worker", "worker-gpu", "sweep"} {
+	for _, name := range []string{"bucket", "worker", "worker-gpu", "sweep"} { // the job creates its bucket
 		if got := f.Services[name].Environment["SWEEP_STORE"]; got != "${SWEEP_STORE:-s3://sweep}" {
 			t.Errorf("%s has the store %v", name, got)
 		}
@@ -128,6 +144,62 @@ func TestCompose(t *testing.T) {
 	}
 	if !slices.Equal(f.Services["worker-gpu"].Profiles, []string{"gpu"}) {
 		t.Error("the GPU worker is not under the profile gpu")
+	}
+}
+
+// TestComposeClosed checks that no container has more rights than it needs, that each that
+// keeps running says whether it is well, and that nobody sees a secret of others.
+func TestComposeClosed(t *testing.T) {
+	f := readCompose(t)
+	secrets := map[string][]string{ // and who may see them
+		"database-secret": {"postgresql", "schema", "temporal"},
+		"minio-secret":    {"bucket", "minio"},
+		"store-secret":    {"bucket", "sweep", "worker", "worker-gpu"},
+	}
+	limit := regexp.MustCompile(`^\$\{[A-Z_]+:-\d+[mg]?\}$`)
+	for name, s := range f.Services {
+		if !slices.Equal(s.CapDrop, []string{"ALL"}) || s.CapAdd != nil || s.Privileged || !s.ReadOnly ||
+			!slices.Contains(s.SecurityOpt, "no-new-privileges:true") {
+			t.Errorf("%s has rights: %+v", name, s)
+		}
+		for what, is := range map[string]string{"memory": s.MemLimit, "processes": s.PIDsLimit, "cores": s.CPUs} {
+			if !limit.MatchString(is) {
+				t.Errorf("%s: the limit of %s is %q", name, what, is)
+			}
+		}
+		isWorker := slices.Contains(s.Command, "worker") // it ends where it cannot train
+		if s.Restart == "unless-stopped" && !isWorker && s.Healthcheck["test"] == nil {
+			t.Errorf("%s has no health check", name)
+		}
+		for _, v := range s.Volumes {
+			from, _, _ := strings.Cut(v, ":")
+			if who, secret := secrets[from]; secret && name != "secrets" &&
+				(!slices.Contains(who, name) || !strings.HasSuffix(v, ":ro")) {
+				t.Errorf("%s has %s", name, v)
+			}
+		}
+		for key, value := range s.Environment {
+			secret := regexp.MustCompile(`(PASSWORD|PWD|SECRET|KEY|USER)$`).MatchString(key)
+			if secret && name != "secrets" && fmt.Sprint(value) != "temporal" {
+				t.Errorf("%s has %s=%v in its environment", name, key, value)
+			}
+		}
+		if s.User == "0:0" && (name != "secrets" || s.NetworkMode != "none") {
+			t.Errorf("%s is root", name)
+		}
+	}
+	if !f.Networks["database"].Internal {
+		t.Error("the network of the database is not internal")
+	}
+	for _, name := range []string{"postgresql", "schema"} {
+		if !slices.Equal(f.Services[name].Networks, []string{"database"}) {
+			t.Errorf("%s is in the networks %v", name, f.Services[name].Networks)
+		}
+	}
+	for _, file := range []string{"docker-compose.yml", "deploy/compose/env.example"} {
+		if strings.Contains(string(read(t, file)), "sweep-local") {
+			t.Errorf("%s has a password by default", file)
+		}
 	}
 }
 
@@ -173,8 +245,10 @@ func TestComposeVersions(t *testing.T) {
 		}
 	}
 	minio := string(read(t, "deploy/compose/minio.Dockerfile"))
-	if !strings.Contains(minio, "MINIO_VERSION="+miniotest.Version) {
-		t.Errorf("minio.Dockerfile does not build the version that is tested, %s", miniotest.Version)
+	for _, arg := range []string{"MINIO_VERSION=" + miniotest.Version, "MC_VERSION=" + miniotest.ClientVersion} {
+		if !strings.Contains(minio, arg+"\n") {
+			t.Errorf("minio.Dockerfile does not build the version that is tested, %s", arg)
+		}
 	}
 }
 

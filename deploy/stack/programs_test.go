@@ -43,6 +43,7 @@ func findPrograms(t *testing.T) programs {
 		t.Skip(how)
 	}
 	miniotest.Find(t)
+	miniotest.FindClient(t)
 	dir := os.Getenv("SWEEP_STACK_BIN")
 	if dir == "" {
 		dir = t.TempDir()

@@ -22,15 +22,14 @@ import (
 const (
 	loopback  = "127.0.0.1"
 	namespace = "default"
-	password  = "only-for-tests"
 )
 
 // startPostgres starts a database server with an empty database in dir, and returns its
-// port.
-func startPostgres(t *testing.T, dir string, bin programs) (port string) {
+// port. secret is the file with the password.
+func startPostgres(t *testing.T, dir string, bin programs, secret string) (port string) {
 	t.Helper()
-	data, secret := filepath.Join(dir, "postgres"), filepath.Join(dir, "secret")
-	if err := errors.Join(os.Mkdir(data, 0o700), os.WriteFile(secret, []byte(password), 0o600)); err != nil {
+	data := filepath.Join(dir, "postgres")
+	if err := os.Mkdir(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	who := unprivileged(t, dir, data, secret)
@@ -92,7 +91,7 @@ type temporalServer struct {
 }
 
 // startTemporal sets up the database, starts the server and creates the namespace.
-func startTemporal(t *testing.T, dir string, bin programs, postgresPort string) *temporalServer {
+func startTemporal(t *testing.T, dir string, bin programs, postgresPort, secret string) *temporalServer {
 	t.Helper()
 	compose, err := filepath.Abs("../compose")
 	if err != nil {
@@ -102,15 +101,16 @@ func startTemporal(t *testing.T, dir string, bin programs, postgresPort string) 
 		cmd := exec.Command("sh", filepath.Join(compose, "schema.sh"))
 		cmd.Env = environment("PATH="+filepath.Dir(bin.sqlTool)+string(os.PathListSeparator)+os.Getenv("PATH"),
 			"SQL_PLUGIN=postgres12", "SQL_HOST="+loopback, "SQL_PORT="+postgresPort,
-			"SQL_USER=temporal", "SQL_PASSWORD="+password)
+			"SQL_USER=temporal", "SQL_PASSWORD_FILE="+secret)
 		return cmd
 	}
 	output(t, schema())
 	output(t, schema()) // the containers run it at every start: it must change nothing
 
 	p := freePorts(t, 9)
-	env := environment("DB=postgres12", "POSTGRES_SEEDS="+loopback, "DB_PORT="+postgresPort,
-		"POSTGRES_USER=temporal", "POSTGRES_PWD="+password, "NUM_HISTORY_SHARDS=4",
+	env := environment("PATH="+filepath.Dir(bin.temporalServer)+string(os.PathListSeparator)+os.Getenv("PATH"),
+		"DB=postgres12", "POSTGRES_SEEDS="+loopback, "DB_PORT="+postgresPort,
+		"POSTGRES_USER=temporal", "POSTGRES_PWD_FILE="+secret, "NUM_HISTORY_SHARDS=4",
 		"BIND_ON_IP="+loopback, "TEMPORAL_BROADCAST_ADDRESS="+loopback, "LOG_LEVEL=warn",
 		"DYNAMIC_CONFIG_FILE_PATH="+filepath.Join(compose, "dynamicconfig.yaml"),
 		"FRONTEND_GRPC_PORT="+p[0], "FRONTEND_HTTP_PORT="+p[1], "FRONTEND_MEMBERSHIP_PORT="+p[2],
@@ -119,7 +119,7 @@ func startTemporal(t *testing.T, dir string, bin programs, postgresPort string) 
 		"WORKER_GRPC_PORT="+p[7], "WORKER_MEMBERSHIP_PORT="+p[8])
 	s := &temporalServer{address: net.JoinHostPort(loopback, p[0])}
 	s.launch = func() *process {
-		cmd := exec.Command(bin.temporalServer, "start")
+		cmd := exec.Command("sh", filepath.Join(compose, "temporal.sh"))
 		cmd.Dir, cmd.Env = dir, env
 		return startProcess(t, dir, "temporal", cmd)
 	}

@@ -20,13 +20,10 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/topksweep/sweep/storage"
-	"github.com/topksweep/sweep/storage/minio"
 	"github.com/topksweep/sweep/storage/minio/miniotest"
 	"github.com/topksweep/sweep/sweep/export"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/models"
-
-	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
 const bucket = "sweep"
@@ -34,6 +31,7 @@ const bucket = "sweep"
 // A stack is a set of running servers.
 type stack struct {
 	dir      string // logs, and the servers' data
+	secrets  secrets
 	bin      programs
 	temporal *temporalServer
 	minio    *miniotest.Server
@@ -84,27 +82,19 @@ func (s *stack) endSweeps(t *testing.T) {
 // start starts the stack. It is stopped at the end of the test.
 func start(t *testing.T) *stack {
 	t.Helper()
-	s := &stack{dir: t.TempDir(), bin: findPrograms(t)}
+	s := &stack{dir: t.TempDir(), bin: findPrograms(t), secrets: makeSecrets(t)}
 	t.Cleanup(func() { s.showLogs(t) })
-	s.minio = miniotest.Start(t)
-	s.temporal = startTemporal(t, s.dir, s.bin, startPostgres(t, s.dir, s.bin))
-	s.createBucket(t)
+	s.minio = s.secrets.startMinIO(t)
+	password := s.secrets.file("database/password")
+	s.temporal = startTemporal(t, s.dir, s.bin, startPostgres(t, s.dir, s.bin, password), password)
 	return s
-}
-
-// createBucket does what the bucket job of docker-compose.yml does.
-func (s *stack) createBucket(t *testing.T) {
-	t.Helper()
-	cmd := exec.Command(s.bin.worker, "list", "--store", "s3://"+bucket)
-	cmd.Env = append(s.env(), "SWEEP_S3_CREATE_BUCKET=true")
-	output(t, cmd)
 }
 
 // s3 returns the environment variables with the address of MinIO and its credentials.
 func (s *stack) s3() []string {
 	return []string{
 		"AWS_ENDPOINT_URL_S3=" + s.minio.Endpoint, "AWS_REGION=us-east-1",
-		"AWS_ACCESS_KEY_ID=" + miniotest.User, "AWS_SECRET_ACCESS_KEY=" + miniotest.Password,
+		"AWS_SHARED_CREDENTIALS_FILE=" + s.secrets.file("store/credentials"),
 	}
 }
 
@@ -143,14 +133,7 @@ func (s *stack) sweep(t *testing.T, prefix string, args ...string) string {
 // store opens a test's store. Its calls fail at once during an outage.
 func (s *stack) store(t *testing.T, prefix string) storage.Store {
 	t.Helper()
-	store, err := minio.Open(t.Context(), url(prefix), minio.Options{
-		Endpoint: s.minio.Endpoint, Region: "us-east-1", RetryFor: -1,
-		Credentials: credentials.NewStaticV4(miniotest.User, miniotest.Password, ""),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return store
+	return s.secrets.open(t, s.minio, prefix)
 }
 
 // undisturbed runs a grid with sweep run: one process that contains everything, with its

@@ -27,10 +27,13 @@ import (
 	"github.com/topksweep/sweep/storage/disk"
 )
 
-// Only their owner may read the files: activations and weights may be confidential.
+// Folders and files have the modes that the umask of the process leaves, so that the people of
+// a group can share a store: with an umask of 002 or 007, and a root whose group is theirs and
+// which is setgid, each may write, replace and remove what the others wrote.
 const (
-	dirMode  = 0o700
-	fileMode = 0o600
+	dirMode     = 0o777
+	fileMode    = 0o666
+	privateMode = 0o700 // of a root that lets nobody else in
 )
 
 // A Store keeps objects under a directory.
@@ -49,13 +52,24 @@ var _ interface {
 
 // Open returns the store under root, which it creates if need be, and removes the
 // temporary files that crashed writers left behind.
-func Open(root string) (*Store, error) {
+func Open(root string) (*Store, error) { return open(root, dirMode) }
+
+// OpenPrivate is Open, but a root that it creates, and the folders above it that it creates,
+// let only this user in, whatever the umask is. A root that is there stays as it is.
+func OpenPrivate(root string) (*Store, error) { return open(root, privateMode) }
+
+// open is Open. mode is that of a root that is created.
+func open(root string, mode fs.FileMode) (*Store, error) {
 	abs, err := filepath.Abs(root)
 	if err != nil {
 		return nil, storage.Wrap("open", root, err)
 	}
 	s := &Store{root: abs, tmp: filepath.Join(abs, "+tmp")}
-	if err := mkdir(s.tmp); err != nil {
+	err = mkdir(abs, mode)
+	if err == nil {
+		err = mkdir(s.tmp, dirMode)
+	}
+	if err != nil {
 		return nil, storage.Wrap("open", root, s.explain(err))
 	}
 	if s.root, err = filepath.EvalSymlinks(abs); err != nil { // walks don't follow links

@@ -49,21 +49,43 @@ func temps(t *testing.T, root string) (names []string) {
 	return names
 }
 
+// What a store creates has the modes that the umask leaves. A private one lets nobody in at its root.
 func TestModes(t *testing.T) {
-	root := filepath.Join(t.TempDir(), "not", "there", "yet")
-	s := openAt(t, root)
-	if err := storage.PutBytes(t.Context(), s, "a/b", []byte("x")); err != nil {
+	probe := filepath.Join(t.TempDir(), "probe")
+	if err := os.Mkdir(probe, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	const folder = 0o700 | fs.ModeDir
-	for path, want := range map[string]fs.FileMode{".": folder, "a": folder, "+tmp": folder, "a/b": 0o600} {
-		info, err := os.Stat(filepath.Join(root, path))
-		if err != nil || info.Mode() != want {
-			t.Errorf("%s: %v, %v, want %v", path, info, err, want)
-		}
+	info, err := os.Stat(probe)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if left := temps(t, root); len(left) > 0 {
-		t.Errorf("left %v", left)
+	left := info.Mode().Perm() // by the umask
+	for name, c := range map[string]struct {
+		open func(string) (*dir.Store, error)
+		root fs.FileMode
+	}{
+		"Open": {dir.Open, left}, "OpenPrivate": {dir.OpenPrivate, 0o700},
+	} {
+		root := filepath.Join(t.TempDir(), "not", "there", "yet")
+		s, err := c.open(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := storage.PutBytes(t.Context(), s, "a/b", []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		for path, want := range map[string]fs.FileMode{
+			"..": c.root | fs.ModeDir, ".": c.root | fs.ModeDir,
+			"a": left | fs.ModeDir, "+tmp": left | fs.ModeDir, "a/b": left & 0o666,
+		} {
+			info, err := os.Stat(filepath.Join(root, path))
+			if err != nil || info.Mode() != want {
+				t.Errorf("%s: %s: %v, %v, want %v", name, path, info, err, want)
+			}
+		}
+		if left := temps(t, root); len(left) > 0 {
+			t.Errorf("left %v", left)
+		}
 	}
 }
 

@@ -22,7 +22,7 @@ func (s *Store) temp() (*os.File, error) {
 			if err := s.isThere(); err != nil {
 				return nil, err
 			}
-			if err := mkdir(s.tmp); err != nil {
+			if err := mkdir(s.tmp, dirMode); err != nil {
 				return nil, err
 			}
 			continue

@@ -66,7 +66,7 @@ func (s *Store) write(
 	}
 	var renamed error
 	for range mkdirTries {
-		if renamed = mkdir(filepath.Dir(to)); renamed == nil {
+		if renamed = mkdir(filepath.Dir(to), dirMode); renamed == nil {
 			renamed = rename(f.Name(), to)
 		}
 		if !errors.Is(renamed, fs.ErrNotExist) { // else the folder was removed while it was empty
@@ -108,8 +108,8 @@ func fill(ctx context.Context, f *os.File, body io.ReaderAt, size int64) error {
 }
 
 // mkdir creates a folder and those above it, and syncs each: a crash that loses a
-// folder loses the synced files in it.
-func mkdir(path string) error {
+// folder loses the synced files in it. mode is that of what it creates, less the umask.
+func mkdir(path string, mode fs.FileMode) error {
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && info.IsDir():
@@ -120,10 +120,10 @@ func mkdir(path string) error {
 		return err
 	}
 	parent := filepath.Dir(path)
-	if err := mkdir(parent); err != nil {
+	if err := mkdir(parent, mode); err != nil {
 		return err
 	}
-	if err := os.Mkdir(path, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Mkdir(path, mode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return syncDir(parent)

@@ -31,6 +31,13 @@ func Of(dir string) Info {
 	return i
 }
 
+// Low says that the disk is nearly full: less than a twentieth of it is free, and less than 10 GiB; or of the
+// files that it can take, less than a hundredth. It is false if nothing is known.
+func (i Info) Low() bool {
+	low := i.Free >= 0 && i.Free < min(i.Size/20, 10<<30)
+	return low || i.Most > 0 && i.Inodes >= 0 && i.Inodes < i.Most/100
+}
+
 // String reads "the disk of /srv/sweep (/dev/sda1 on /srv) has 0 B free of 1.8 TiB".
 func (i Info) String() string {
 	s := "the disk of " + i.Dir

@@ -128,3 +128,25 @@ func TestProbe(t *testing.T) {
 		t.Errorf("left %v, %v", left, err)
 	}
 }
+
+func TestLow(t *testing.T) {
+	const gib = 1 << 30
+	for _, c := range []struct {
+		info Info
+		want bool
+	}{
+		{Info{Free: -1, Size: -1, Inodes: -1, Most: -1}, false},
+		{Info{Free: 5 * gib, Size: 100 * gib}, false},
+		{Info{Free: 5*gib - 1, Size: 100 * gib}, true},
+		{Info{Free: 10 * gib, Size: 5000 * gib}, false},
+		{Info{Free: 10*gib - 1, Size: 5000 * gib}, true},
+		{Info{Free: 0, Size: 1 << 20}, true},
+		{Info{Free: 50 * gib, Size: 100 * gib, Inodes: 9, Most: 1000}, true},
+		{Info{Free: 50 * gib, Size: 100 * gib, Inodes: 10, Most: 1000}, false},
+		{Info{Free: 50 * gib, Size: 100 * gib, Inodes: 0, Most: 0}, false}, // as btrfs says
+	} {
+		if got := c.info.Low(); got != c.want {
+			t.Errorf("%+v: %t", c.info, got)
+		}
+	}
+}

@@ -63,7 +63,7 @@ func TestBadLocations(t *testing.T) {
 		"s3://bucket/../x":                        `prefix ../x: bad key: element ".."`,
 		long:                                      "prefix of 350 bytes, of at most 300",
 		"s3://bucket?endpoint=localhost:9000":     "the endpoint is not of the form https://host:port",
-		"s3://bucket?endpoint=http://h/path":      "endpoint http://h/path: a path is not supported",
+		"s3://bucket?endpoint=http://h/path":      "endpoint http://h: neither a path nor a query is supported",
 		"s3://bucket?endpoint=ftp://h":            "the endpoint is not of the form https://host:port",
 		"s3://bucket?adressing=path":              `unknown setting "adressing": endpoint, region and addressing are known`,
 		"s3://bucket?addressing=dns":              `addressing "dns": path, virtual or nothing`,

@@ -143,7 +143,7 @@ func (o *Options) fill() error {
 	case u.User != nil:
 		return errors.New("the endpoint holds credentials: they belong in the environment")
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "":
-		return fmt.Errorf("endpoint %s: a path is not supported", o.Endpoint)
+		return fmt.Errorf("endpoint %s://%s: neither a path nor a query is supported", u.Scheme, u.Host)
 	}
 	if _, ok := lookups[o.Addressing]; !ok {
 		return fmt.Errorf("addressing %q: path, virtual or nothing", o.Addressing)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -171,14 +172,11 @@ func create(ctx context.Context, folder string, files []models.File) error {
 	if err := os.MkdirAll(parent, 0o777); err != nil {
 		return err
 	}
-	part, err := os.MkdirTemp(parent, "."+filepath.Base(folder)+".part-")
-	if err != nil {
+	part := partOf(folder)
+	if err := os.Mkdir(part, 0o777); err != nil {
 		return err
 	}
 	defer os.RemoveAll(part)
-	if err := os.Chmod(part, 0o755); err != nil {
-		return err
-	}
 	for _, f := range files {
 		if err := writeFile(ctx, filepath.Join(part, filepath.FromSlash(f.Name)), f); err != nil {
 			return err
@@ -188,6 +186,13 @@ func create(ctx context.Context, folder string, files []models.File) error {
 		return err
 	}
 	return os.Rename(part, folder)
+}
+
+// partOf returns the name under which a folder or a file is written first. os.MkdirTemp and
+// os.CreateTemp would leave out the group that the umask lets in.
+func partOf(path string) string {
+	path = filepath.Clean(path)
+	return filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.part-%d", filepath.Base(path), rand.Uint64()))
 }
 
 // partOfFile matches the files that writeFile leaves behind where the program is killed.
@@ -238,7 +243,7 @@ func writeFile(ctx context.Context, path string, f models.File) (err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
-	part, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".part-")
+	part, err := os.OpenFile(partOf(path), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
 	}
@@ -248,9 +253,6 @@ func writeFile(ctx context.Context, path string, f models.File) (err error) {
 			os.Remove(part.Name())
 		}
 	}()
-	if err := part.Chmod(0o644); err != nil {
-		return err
-	}
 	from := io.NewSectionReader(f.Body, 0, f.Size)
 	for {
 		if err := ctx.Err(); err != nil {

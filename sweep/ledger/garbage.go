@@ -62,39 +62,26 @@ type GarbageFolder struct {
 // since nobody knows what that one refers to. A run whose result is damaged keeps its
 // checkpoints.
 func (l *Ledger) CollectGarbage(ctx context.Context, before time.Time, dryRun bool) (Garbage, error) {
-	g := &collector{
-		ledger: l, store: l.store, before: before, dryRun: dryRun,
-		need: map[string]int{}, folders: map[string][]string{}, headers: map[string][sha256.Size]byte{},
-		runs: map[string][]string{}, inits: map[string]bool{},
-	}
+	g := newCollector(l, before, dryRun)
 	out := Garbage{Folders: []GarbageFolder{}, DryRun: dryRun}
+	if err := l.finishRemovals(ctx, dryRun); err != nil {
+		return out, err
+	}
 	// Folders are listed before plans: what has come in since is in neither list.
 	folders, err := storage.Folders(ctx, l.store)
 	if err != nil {
 		return out, err
 	}
-	for _, f := range folders {
-		g.need[f.Name] = unplanned
-		t := plan.TrajectoryOf(f.Name)
-		g.folders[t] = append(g.folders[t], f.Name)
-	}
+	folders = slices.DeleteFunc(folders, func(f storage.Folder) bool { return f.Name == removalFolder })
 	inits, err := l.store.List(ctx, initsPrefix)
 	if err != nil {
 		return out, err
 	}
-	if err := g.readPlans(ctx); err != nil {
+	if err := g.look(ctx, folders, eachAtOnce); err != nil {
 		return out, err
-	}
-	if err := each(ctx, folders, g.checkManifests); err != nil {
-		return out, err
-	}
-	if !dryRun { // checking took a while, and plans may have been stored since
-		if err := g.readPlans(ctx); err != nil {
-			return out, err
-		}
 	}
 	var mu sync.Mutex
-	err = each(ctx, folders, func(ctx context.Context, f storage.Folder) error {
+	err = each(ctx, folders, eachAtOnce, func(ctx context.Context, f storage.Folder) error {
 		found, err := g.collect(ctx, f)
 		if found.Objects > 0 {
 			mu.Lock()
@@ -134,87 +121,67 @@ type collector struct {
 	inits   map[string]bool              // hashes of the models that cells of a plan begin from
 }
 
+func newCollector(l *Ledger, before time.Time, dryRun bool) *collector {
+	return &collector{
+		ledger: l, store: l.store, before: before, dryRun: dryRun,
+		need: map[string]int{}, folders: map[string][]string{}, headers: map[string][sha256.Size]byte{},
+		runs: map[string][]string{}, inits: map[string]bool{},
+	}
+}
+
+// look works out what folders are needed for, which were listed before. It reads the manifests of atOnce of them at the
+// same time.
+func (g *collector) look(ctx context.Context, folders []storage.Folder, atOnce int) error {
+	for _, f := range folders {
+		g.need[f.Name] = unplanned
+		t := plan.TrajectoryOf(f.Name)
+		g.folders[t] = append(g.folders[t], f.Name)
+	}
+	if err := g.readPlans(ctx); err != nil {
+		return err
+	}
+	if err := each(ctx, folders, atOnce, g.checkManifests); err != nil || g.dryRun {
+		return err
+	}
+	return g.readPlans(ctx) // checking took a while, and plans may have been stored since
+}
+
 // readPlans notes what the plans need that were not read before, or that have
 // been extended since they were.
 func (g *collector) readPlans(ctx context.Context) error {
-	objects, err := g.store.List(ctx, sweepsPrefix)
+	all, err := g.ledger.sweeps(ctx)
 	if err != nil {
 		return err
 	}
-	var plans []string
-	chunks := map[string][]string{} // keys of objects of cells, by sweep
-	for _, o := range objects {
-		id, file, _ := strings.Cut(strings.TrimPrefix(o.Key, sweepsPrefix), "/")
-		if _, _, ok := headerOfKey(o.Key); ok && !slices.Contains(plans, id) {
-			plans = append(plans, id)
-		}
-		if strings.HasPrefix(file, chunkFile) {
-			chunks[id] = append(chunks[id], o.Key)
-		}
-	}
-	if len(plans) == 0 {
+	all = slices.DeleteFunc(all, func(s *listedSweep) bool { return s.headers == 0 || s.removing })
+	if len(all) == 0 {
 		return nil
 	}
 	completed, err := g.ledger.CompletedRuns(ctx)
 	if err != nil {
 		return err
 	}
-	for _, id := range plans {
-		if err := g.readPlan(ctx, id, chunks[id], completed); err != nil {
-			return fmt.Errorf("nothing is removed, for what this plan needs is not known: %w", err)
+	for _, s := range all {
+		if err := g.readPlan(ctx, s, completed); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// readPlan notes what one plan needs. listed are the keys of its objects of cells: while a sweep is being extended
-// there are more of them than its header names, and an earlier version adds cells to objects that are there. What they
-// need stays too.
-func (g *collector) readPlan(ctx context.Context, id string, listed []string, completed map[string]bool) error {
-	h, sum, err := g.ledger.header(ctx, id)
-	if err != nil {
-		return err
-	}
-	if g.headers[id] == sum {
+// readPlan notes what one plan needs, unless it is what was noted before.
+func (g *collector) readPlan(ctx context.Context, s *listedSweep, completed map[string]bool) error {
+	h, sum, err := g.ledger.header(ctx, s.id)
+	if err == nil && g.headers[s.id] == sum {
 		return nil
 	}
-	named, there := map[string]bool{}, 0
-	for _, p := range piecesOf(h, 0, h.CellCount) {
-		named[p.key] = true
-		cells, err := storage.Read(ctx, g.store, p.key, maxObject, decodeChunk)
-		if err != nil {
-			return err
-		}
-		there += min(len(cells), p.stored)
-		for i, c := range cells {
-			// If one bit of an ID is wrong, its folders seem to be nobody's.
-			if !completed[h.RunID(c.ID)] && !h.Identifies(c) && i < p.to {
-				return fmt.Errorf("%w: cell %s has other settings than its ID says: damaged, or of another version of sweep; "+
-					"submit its grid again, or delete the plan", storage.Wrap("get", p.key, storage.ErrCorrupt), c.ID)
-			}
-			g.noteCell(h, c, completed)
-		}
+	if err == nil {
+		err = g.ledger.eachCell(ctx, h, s, completed, func(c grid.Cell) { g.noteCell(h, c, completed) })
 	}
-	if there < h.CellCount {
-		err := fmt.Errorf("%w: sweep %s with %d cells, of which %d are there", storage.ErrCorrupt, id, h.CellCount, there)
-		return storage.Wrap("get", headerKey(id, h.Number), err)
+	if err != nil {
+		return g.ledger.unlessRemoved(ctx, s.id, err)
 	}
-	for _, key := range listed {
-		if named[key] {
-			continue
-		}
-		cells, err := storage.Read(ctx, g.store, key, maxObject, decodeChunk)
-		if errors.Is(err, storage.ErrCorrupt) {
-			continue // another object has replaced it: whoever extends a sweep stores whole objects
-		}
-		if err != nil {
-			return err
-		}
-		for _, c := range cells {
-			g.noteCell(h, c, completed)
-		}
-	}
-	g.headers[id] = sum
+	g.headers[s.id] = sum
 	return nil
 }
 
@@ -317,29 +284,29 @@ func (g *collector) collect(ctx context.Context, f storage.Folder) (GarbageFolde
 	return found, err
 }
 
-// eachAtOnce is how many folders are looked at at the same time.
+// eachAtOnce is how many folders are looked at at the same time where somebody waits for it.
 const eachAtOnce = 8
 
-// each calls do for all folders, some at a time, until one of them fails.
-func each(ctx context.Context, folders []storage.Folder, do func(context.Context, storage.Folder) error) error {
+// each calls do for all items, atOnce at a time, until one of them fails.
+func each[T any](ctx context.Context, items []T, atOnce int, do func(context.Context, T) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	next := make(chan storage.Folder)
+	next := make(chan T)
 	var wg sync.WaitGroup
-	for range eachAtOnce {
+	for range atOnce {
 		wg.Go(func() {
-			for f := range next {
+			for item := range next {
 				if ctx.Err() != nil {
 					continue
 				}
-				if err := do(ctx, f); err != nil {
+				if err := do(ctx, item); err != nil {
 					cancel(err)
 				}
 			}
 		})
 	}
-	for _, f := range folders {
-		next <- f
+	for _, item := range items {
+		next <- item
 	}
 	close(next)
 	wg.Wait()

@@ -38,7 +38,10 @@ type current struct {
 // listing lags behind, or 0. Where no header is sound, cur.header is nil and unsound says why. The error is that of a
 // store that fails, or wraps storage.ErrNewerVersion.
 func (l *Ledger) current(ctx context.Context, sweep string, known int) (cur current, unsound, err error) {
-	numbers, err := l.headerNumbers(ctx, sweep)
+	numbers, removing, err := l.listHeaders(ctx, sweep)
+	if err == nil && removing {
+		err = storage.Wrap("get", PlanKey(sweep), ErrRemoving)
+	}
 	if err != nil {
 		return cur, nil, err
 	}
@@ -46,6 +49,11 @@ func (l *Ledger) current(ctx context.Context, sweep string, known int) (cur curr
 		numbers = append(numbers, known)
 		slices.SortFunc(numbers, func(a, b int) int { return b - a })
 	}
+	return l.newestSound(ctx, sweep, numbers)
+}
+
+// newestSound is current for headers with these numbers, the highest first.
+func (l *Ledger) newestSound(ctx context.Context, sweep string, numbers []int) (cur current, unsound, err error) {
 	unsound = storage.Wrap("get", PlanKey(sweep), storage.ErrNotFound)
 	for i, n := range numbers {
 		cur.newest = max(cur.newest, n)
@@ -64,18 +72,25 @@ func (l *Ledger) current(ctx context.Context, sweep string, known int) (cur curr
 }
 
 // headerNumbers lists the numbers of a sweep's headers, the highest first.
-func (l *Ledger) headerNumbers(ctx context.Context, sweep string) (numbers []int, err error) {
+func (l *Ledger) headerNumbers(ctx context.Context, sweep string) ([]int, error) {
+	numbers, _, err := l.listHeaders(ctx, sweep)
+	return numbers, err
+}
+
+// listHeaders is headerNumbers, and says whether the sweep is being removed.
+func (l *Ledger) listHeaders(ctx context.Context, sweep string) (numbers []int, removing bool, err error) {
 	objects, err := l.store.List(ctx, sweepsPrefix+sweep+"/"+planFile)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	for _, o := range objects {
+		removing = removing || o.Key == removingKey(sweep)
 		if id, n, ok := headerOfKey(o.Key); ok && id == sweep {
 			numbers = append(numbers, n)
 		}
 	}
 	slices.SortFunc(numbers, func(a, b int) int { return b - a })
-	return numbers, nil
+	return numbers, removing, nil
 }
 
 func headerKey(sweep string, number int) string {

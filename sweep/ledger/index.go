@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -12,61 +11,69 @@ import (
 	"github.com/topksweep/sweep/sweep/plan"
 )
 
-// SweepIDs lists the sweeps of the store, the one whose plan was stored last
-// first.
+// SweepIDs lists the sweeps of the store, the one that was created last first. A sweep is created when the first of its
+// objects is stored: what comes later, as an extension, does not move it. Sweeps that are being removed are left out.
 func (l *Ledger) SweepIDs(ctx context.Context) ([]string, error) {
+	all, err := l.sweeps(ctx)
+	var ids []string
+	for _, s := range all {
+		if s.headers > 0 && !s.removing {
+			ids = append(ids, s.id)
+		}
+	}
+	return ids, err
+}
+
+// Created returns when a sweep was created.
+func (l *Ledger) Created(ctx context.Context, sweep string) (time.Time, error) {
+	objects, err := l.store.List(ctx, sweepsPrefix+sweep+"/")
+	return oldest(objects), err
+}
+
+// oldest returns when the oldest of some objects was stored, the zero time if there are none.
+func oldest(objects []storage.Object) (at time.Time) {
+	for _, o := range objects {
+		if at.IsZero() || o.Modified.Before(at) {
+			at = o.Modified
+		}
+	}
+	return at
+}
+
+// A listedSweep is what a listing shows of one sweep.
+type listedSweep struct {
+	id       string
+	objects  []storage.Object
+	headers  int  // of its plan
+	removing bool // it is being removed
+}
+
+// sweeps lists what lies under the sweeps of the store, those that were created last first.
+func (l *Ledger) sweeps(ctx context.Context) ([]*listedSweep, error) {
 	objects, err := l.store.List(ctx, sweepsPrefix)
 	if err != nil {
 		return nil, err
 	}
-	at := map[string]time.Time{}
-	var ids []string
+	var all []*listedSweep
+	byID := map[string]*listedSweep{}
 	for _, o := range objects {
-		id, _, ok := headerOfKey(o.Key)
+		id, file, ok := strings.Cut(strings.TrimPrefix(o.Key, sweepsPrefix), "/")
 		if !ok {
 			continue
 		}
-		newest, known := at[id]
-		if !known {
-			ids = append(ids, id)
+		s := byID[id]
+		if s == nil {
+			s = &listedSweep{id: id}
+			byID[id], all = s, append(all, s)
 		}
-		if !known || o.Modified.After(newest) {
-			at[id] = o.Modified
+		s.objects = append(s.objects, o)
+		if _, _, ok := headerOfKey(o.Key); ok {
+			s.headers++
 		}
+		s.removing = s.removing || file == removingFile
 	}
-	slices.SortStableFunc(ids, func(x, y string) int { return at[y].Compare(at[x]) })
-	return ids, nil
-}
-
-// An UnknownSweepError says that a store has no sweep of an ID or a name.
-type UnknownSweepError struct {
-	Want  string
-	Known []string // IDs of the sweeps that the store has, the newest first
-}
-
-func (e *UnknownSweepError) Error() string {
-	if len(e.Known) == 0 {
-		return fmt.Sprintf("sweep %q: this store holds no sweeps", e.Want)
-	}
-	shown := e.Known[:min(len(e.Known), 10)]
-	return fmt.Sprintf("sweep %q is not in this store; it has %s", e.Want, strings.Join(shown, ", "))
-}
-
-// Find reads the plan header of a sweep given by its ID or its name; of several
-// with one name it is the newest. The error is an *UnknownSweepError if there is
-// none.
-func (l *Ledger) Find(ctx context.Context, want string) (*plan.Header, error) {
-	ids, err := l.SweepIDs(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, id := range ids {
-		name := id[:max(0, strings.LastIndex(id, "-"))]
-		if id == want || name == want {
-			return l.Header(ctx, id)
-		}
-	}
-	return nil, &UnknownSweepError{want, ids}
+	slices.SortStableFunc(all, func(x, y *listedSweep) int { return oldest(y.objects).Compare(oldest(x.objects)) })
+	return all, nil
 }
 
 // Counts are what a store tells of the runs of one sweep.
@@ -74,7 +81,24 @@ type Counts struct {
 	Completed int       // runs that have a result
 	Failed    int       // runs with a note that they failed
 	Notes     int       // runs with a note that they failed or were canceled
+	Canceled  int       // runs without result, with a note that they were canceled
+	Pending   int       // runs with neither a result nor a note
 	Planned   time.Time // when the plan was stored last
+	Created   time.Time // when the first of the sweep's objects was stored
+}
+
+// Ended returns what a sweep has come to, as far as the store tells: completed, canceled or failed if each of its runs
+// has a result or a note, else "".
+func (c Counts) Ended() plan.Status {
+	switch {
+	case c.Pending > 0:
+		return ""
+	case c.Canceled > 0:
+		return plan.Canceled
+	case c.Failed > 0:
+		return plan.Failed
+	}
+	return plan.Completed
 }
 
 // Count counts the runs of a sweep; completed is what CompletedRuns returned.
@@ -83,6 +107,8 @@ func (l *Ledger) Count(ctx context.Context, h *plan.Header, completed map[string
 	if err != nil {
 		return c, err
 	}
+	noted := map[string]plan.Status{} // by the cell's ID
+	c.Created = oldest(objects)
 	for _, o := range objects {
 		_, _, isHeader := headerOfKey(o.Key)
 		switch {
@@ -98,6 +124,7 @@ func (l *Ledger) Count(ctx context.Context, h *plan.Header, completed map[string
 				c.Failed++
 			}
 			c.Notes++
+			noted[cell] = note.Status
 		}
 	}
 	for i := range h.Chunks() {
@@ -106,8 +133,13 @@ func (l *Ledger) Count(ctx context.Context, h *plan.Header, completed map[string
 			return c, err
 		}
 		for _, cell := range cells {
-			if completed[h.RunID(cell.ID)] {
+			switch status := noted[cell.ID]; {
+			case completed[h.RunID(cell.ID)]:
 				c.Completed++
+			case status == plan.Canceled:
+				c.Canceled++
+			case status == "": // also where the note went since it was listed
+				c.Pending++
 			}
 		}
 	}

@@ -34,7 +34,7 @@ func TestSweepIDs(t *testing.T) {
 	setTime(t, root, PlanKey(oldest.ID), at)
 	setTime(t, root, PlanKey(middle.ID), at.Add(time.Hour))
 	setTime(t, root, PlanKey(newest.ID), at.Add(2*time.Hour))
-	// What is no header counts neither as a sweep nor for the order.
+	// What was stored later does not count for the order, and what is no header is no sweep.
 	put(t, s, GridKey(oldest.ID), tinyGrid)
 	put(t, s, ChunkKey("half-stored", 0), "[]")
 	put(t, s, ResultKey("x"), "{}")
@@ -43,8 +43,13 @@ func TestSweepIDs(t *testing.T) {
 		t.Errorf("sweeps %q, want %q, %v", ids, want, err)
 	}
 
-	setTime(t, root, PlanKey(oldest.ID), at.Add(3*time.Hour)) // it is submitted again
-	want = []string{oldest.ID, newest.ID, middle.ID}
+	setTime(t, root, ChunkKey(middle.ID, 0), at.Add(time.Hour)) // the header is stored again
+	setTime(t, root, PlanKey(middle.ID), at.Add(4*time.Hour))
+	if ids, err := l.SweepIDs(t.Context()); err != nil || !slices.Equal(ids, want) {
+		t.Errorf("sweeps %q, want %q, %v", ids, want, err)
+	}
+	put(t, s, removingKey(newest.ID), "{}")
+	want = want[1:]
 	if ids, err := l.SweepIDs(t.Context()); err != nil || !slices.Equal(ids, want) {
 		t.Errorf("sweeps %q, want %q, %v", ids, want, err)
 	}
@@ -60,17 +65,19 @@ func TestFind(t *testing.T) {
 		setTime(t, root, PlanKey(p.ID), at.Add(time.Duration(i)*time.Hour))
 	}
 	for want, p := range map[string]*plan.Plan{
-		first.ID:  first,
-		second.ID: second,
-		"tiny":    second, // the newest of two
-		"tiny-b":  dashed,
-		dashed.ID: dashed,
+		first.ID:                    first,
+		second.ID:                   second,
+		"tiny":                      second, // the newest of two
+		"tiny-b":                    dashed,
+		dashed.ID:                   dashed,
+		first.ID[:len(first.ID)-1]:  first,
+		dashed.ID[:len("tiny-b")+2]: dashed,
 	} {
 		if h, err := l.Find(t.Context(), want); err != nil || h.ID != p.ID {
 			t.Errorf("found %+v for %q, want %s, %v", h, want, p.ID, err)
 		}
 	}
-	for _, want := range []string{"", "t", "tin", "tiny-", "TINY", first.ID + "0", first.ID[:len(first.ID)-1]} {
+	for _, want := range []string{"", "TINY", first.ID + "0", "iny"} {
 		h, err := l.Find(t.Context(), want)
 		var unknown *UnknownSweepError
 		if !errors.As(err, &unknown) || h != nil {
@@ -80,6 +87,22 @@ func TestFind(t *testing.T) {
 		if known := []string{dashed.ID, second.ID, first.ID}; unknown.Want != want || !slices.Equal(unknown.Known, known) {
 			t.Errorf("%q is unknown: %+v, want the known ones %q", want, unknown, known)
 		}
+	}
+	for _, want := range []string{"t", "tin", "tiny-"} { // of two names
+		var several *AmbiguousSweepError
+		_, err := l.Find(t.Context(), want)
+		if ids := []string{dashed.ID, second.ID, first.ID}; !errors.As(err, &several) || !slices.Equal(several.IDs, ids) {
+			t.Errorf("%q: %v", want, err)
+		}
+	}
+	if err := l.store.Delete(t.Context(), PlanKey(dashed.ID)); err != nil {
+		t.Fatal(err)
+	}
+	if h, err := l.Find(t.Context(), "ti"); err != nil || h.ID != second.ID {
+		t.Errorf("the beginning of one name: %+v, %v", h, err)
+	}
+	if _, err := l.Find(t.Context(), "tiny-"); !errors.As(err, new(*AmbiguousSweepError)) {
+		t.Errorf("the beginning of the IDs of two sweeps of one name: %v", err)
 	}
 	faulty := storagetest.NewFaulty(s, storagetest.Before, 1)
 	if _, err := New(faulty).Find(t.Context(), "tiny"); !errors.Is(err, storagetest.ErrInjected) {
@@ -98,7 +121,8 @@ func TestUnknownSweepError(t *testing.T) {
 	}{
 		{nil, `sweep "x": this store holds no sweeps`},
 		{eleven[:2], `sweep "x" is not in this store; it has s-0, s-1`},
-		{eleven, `sweep "x" is not in this store; it has s-0, s-1, s-2, s-3, s-4, s-5, s-6, s-7, s-8, s-9`},
+		{eleven, `sweep "x" is not in this store; it has s-0, s-1, s-2, s-3, s-4, s-5, s-6, s-7, s-8, s-9 and 1 more`},
+		{[]string{"other-1", "X-ab12"}, `sweep "x" is not in this store; did you mean X?`},
 	} {
 		if got := (&UnknownSweepError{Want: "x", Known: c.known}).Error(); got != c.want {
 			t.Errorf("%d known: %s\nwant %s", len(c.known), got, c.want)
@@ -112,7 +136,8 @@ func TestCount(t *testing.T) {
 	l := storePlan(t, s, p)
 	at := time.Unix(1e9, 0)
 	setTime(t, root, PlanKey(p.ID), at)
-	if n, err := l.Count(ctx, &p.Header, nil); err != nil || n != (Counts{Planned: at}) {
+	none := Counts{Planned: at, Pending: p.CellCount, Created: at}
+	if n, err := l.Count(ctx, &p.Header, nil); err != nil || n != none {
 		t.Errorf("at first: %+v, %v", n, err)
 	}
 	for cell, status := range map[int]plan.Status{0: plan.Failed, 1: plan.Failed, 2: plan.Canceled} {
@@ -132,12 +157,14 @@ func TestCount(t *testing.T) {
 	if err != nil || len(runs) != 5 {
 		t.Fatalf("completed %v, %v", runs, err)
 	}
-	want := Counts{Completed: 4, Failed: 2, Notes: 3, Planned: at}
+	want := Counts{ // cell 2 has its result
+		Completed: 4, Failed: 2, Notes: 3, Pending: p.CellCount - 6, Planned: at, Created: at,
+	}
 	if n, err := l.Count(ctx, &p.Header, runs); err != nil || n != want {
 		t.Errorf("counted %+v, want %+v, %v", n, want, err)
 	}
 	put(t, s, FailureKey(p.ID, p.Cells[9].ID), "{")
-	want.Failed, want.Notes = 3, 4
+	want.Failed, want.Notes, want.Pending = 3, 4, want.Pending-1
 	if n, err := l.Count(ctx, &p.Header, runs); err != nil || n != want {
 		t.Errorf("with a torn note: %+v, want %+v, %v", n, want, err)
 	}

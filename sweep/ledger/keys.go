@@ -46,6 +46,16 @@ func headerOfKey(key string) (sweep string, number int, ok bool) {
 	return sweep, number, err == nil && number > 1 && key == NextPlanKey(sweep, number)
 }
 
+// removingFile is the last part of the key of the mark that a sweep is being removed. It begins with planFile, so that
+// one listing shows it with the headers. Programs that do not know it pass over it.
+const removingFile = planFile + "-removing" + headerSuffix
+
+// removingKey is the key of the mark that a sweep is being removed.
+func removingKey(sweep string) string { return sweepsPrefix + sweep + "/" + removingFile }
+
+// removalFolder is the checkpoint folder that has no checkpoints: whoever removes sweeps has a claim on it.
+const removalFolder = "removing"
+
 // GridKey is the key of the grid.yaml that a sweep was planned from.
 func GridKey(sweep string) string { return sweepsPrefix + sweep + "/grid.yaml" }
 

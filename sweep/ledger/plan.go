@@ -108,7 +108,9 @@ func (l *Ledger) Submit(ctx context.Context, p *plan.Plan, src []byte) (h *plan.
 			moved := *stored // the cells' IDs hold that it is the same data, at another place or under other names
 			moved.Data = p.Data
 			if same, err := sameHeader(&moved, stored); same || err != nil {
-				h = stored
+				if h = stored; err == nil {
+					err = l.touch(ctx, cur)
+				}
 				return nil, err
 			}
 			h = &moved

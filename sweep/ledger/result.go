@@ -43,6 +43,7 @@ type Result struct {
 	Sweep   string            `json:"-"` // ID
 	Run     string            `json:"-"` // ID in the store
 	Written map[string]string `json:"-"` // settings that the grid gives as a fraction or a word; nil if not known
+	Renamed bool              `json:"-"` // the stored result has other names
 }
 
 // A Span is a part of a run's training that one program did on one device, for this run alone or for several.
@@ -192,6 +193,7 @@ func (l *Ledger) outcome(ctx context.Context, h *plan.Header, c grid.Cell) (Resu
 	}
 	// The names of the activations are those of this plan's grid. The sweep that
 	// trained the run may have had others.
+	r.Renamed = !r.Names.Equal(h.Data.Names)
 	r.Names = h.Data.Names
 	r.Sweep, r.Run, r.Written = h.ID, h.RunID(c.ID), c.Written
 	return r, err

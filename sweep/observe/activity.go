@@ -19,7 +19,9 @@ type Activity struct {
 	Type string // such as protocol.ActivityTrain
 	protocol.LiveStage
 
+	From     int64               // the step at which its stage begins; 0 if its ID does not say that
 	Beat     *protocol.Heartbeat // the newest, maybe of the attempt before; nil for none
+	Said     time.Time           // when its worker was last heard of, by the server's clock; zero if it has none
 	Fresh    bool                // Beat is of this attempt
 	Started  bool                // a worker has it
 	Stopping bool                // a worker has it, and was or will be told to stop
@@ -77,6 +79,7 @@ func (a *Activity) nameCells(p *workflow.PendingActivityInfo) {
 		id.cell = -1
 	}
 	a.Cell, a.Cells, a.Label, a.Step, a.Steps = id.cell, id.cells, short(id.label, maxLabel), id.from, id.to
+	a.From = id.from
 	var beat protocol.Heartbeat
 	if p.GetHeartbeatDetails() == nil ||
 		converter.GetDefaultDataConverter().FromPayloads(p.GetHeartbeatDetails(), &beat) != nil ||
@@ -115,11 +118,16 @@ func (a *Activity) setAttempt(p *workflow.PendingActivityInfo) {
 		a.Worker = short(a.identity, maxLabel)
 		a.Host = short(hostOf(a.identity), maxLabel)
 		a.Since = timeOf(p.GetLastStartedTime())
+		a.Said = a.Since
+		if said := timeOf(p.GetLastHeartbeatTime()); said.After(a.Said) {
+			a.Said = said
+		}
 	} else {
 		// The time of a later attempt's schedule may be yet to come: the wait began when the attempt before ended.
 		a.Since = timeOf(cmp.Or(p.GetLastAttemptCompleteTime(), p.GetScheduledTime()))
 	}
 	f := p.GetLastFailure()
+	converter.DecodeCommonFailureAttributes(converter.GetDefaultDataConverter(), f) // of a sweep with encrypted payloads
 	if f == nil || a.Attempt <= 1 || isInterruption(f.GetApplicationFailureInfo().GetType()) {
 		return
 	}

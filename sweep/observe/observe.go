@@ -23,6 +23,8 @@ type Observation struct {
 	Activities []Activity        // that have not ended, those that a worker has first
 	Progress   protocol.Progress // zero where QueryErr is set, or the workflow has not begun
 	QueryErr   error             // why the workflow did not tell its progress: no worker answers
+
+	attribute plan.Status // the state in the search attributes; "" if they have none
 }
 
 // Ended reports whether the workflow has ended.
@@ -62,12 +64,12 @@ func Describe(ctx context.Context, c client.Client, id string) (Observation, err
 		return Observation{}, err
 	}
 	info := d.GetWorkflowExecutionInfo()
-	o := Observation{Status: info.GetStatus()}
+	o := Observation{Status: info.GetStatus(), attribute: attributeState(info.GetSearchAttributes())}
 	for _, p := range d.GetPendingActivities() {
 		o.Activities = append(o.Activities, newActivity(p))
 	}
 	sortActivities(o.Activities)
-	o.State = stateOf(o.Status, attributeState(info.GetSearchAttributes()), "")
+	o.State = stateOf(o.Status, o.attribute, "")
 	return o, nil
 }
 

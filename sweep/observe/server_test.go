@@ -49,7 +49,9 @@ func startServer(t *testing.T, attributes map[string]enums.IndexedValueType) cli
 		}
 	})
 	quiet := sdklog.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))
-	c, err := client.DialContext(t.Context(), client.Options{HostPort: s.HostPort, Logger: quiet})
+	c, err := client.DialContext(t.Context(), client.Options{
+		HostPort: s.HostPort, Logger: quiet, ConnectionOptions: client.ConnectionOptions{TLS: s.TLS},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -356,11 +358,11 @@ func TestStates(t *testing.T) {
 // wantState checks what State says if it may ask the workflow, and if it may not.
 func wantState(t *testing.T, c client.Client, id string, asked, unasked plan.Status) {
 	t.Helper()
-	if got, err := observe.State(t.Context(), t.Context(), c, id); err != nil || got != asked {
-		t.Errorf("%s is %s, %v, want %s", id, got, err, asked)
+	if got, err := observe.State(t.Context(), t.Context(), c, id); err != nil || got.State != asked {
+		t.Errorf("%s is %s, %v, want %s", id, got.State, err, asked)
 	}
-	if got, err := observe.State(t.Context(), nil, c, id); err != nil || got != unasked {
-		t.Errorf("%s, not asked itself, is %s, %v, want %s", id, got, err, unasked)
+	if got, err := observe.State(t.Context(), nil, c, id); err != nil || got.State != unasked {
+		t.Errorf("%s, not asked itself, is %s, %v, want %s", id, got.State, err, unasked)
 	}
 }
 

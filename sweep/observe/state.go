@@ -12,25 +12,18 @@ import (
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-// State asks what a sweep does. Where the search attribute of a running sweep does not tell whether it is paused, its
-// workflow is asked, until the context ask is done; if that is nil, or a worker does not answer, the sweep is taken to
-// train. An error means that the server did not answer, or does not know the workflow. State is "" for a status that is
-// none of a sweep's.
-func State(ctx, ask context.Context, c client.Client, id string) (plan.Status, error) {
-	d, err := c.DescribeWorkflowExecution(ctx, id, "")
-	if err != nil {
-		return "", err
-	}
-	info := d.GetWorkflowExecutionInfo()
-	told := attributeState(info.GetSearchAttributes())
-	state := stateOf(info.GetStatus(), told, "")
-	if told != "" || state != plan.Training || ask == nil {
-		return state, nil
+// State is Sweep without the progress. Where the search attribute of a running sweep does not tell whether it is
+// paused, its workflow is asked, until the context ask is done; if that is nil, or a worker does not answer, the sweep
+// is taken to train. An error means that the server did not answer, or does not know the workflow.
+func State(ctx, ask context.Context, c client.Client, id string) (Observation, error) {
+	o, err := Describe(ctx, c, id)
+	if err != nil || o.attribute != "" || o.State != plan.Training || ask == nil {
+		return o, err
 	}
 	if progress, err := Progress(ask, c, id); err == nil {
-		state = stateOf(info.GetStatus(), told, progress.State)
+		o.State = stateOf(o.Status, o.attribute, progress.State)
 	}
-	return state, nil
+	return o, nil
 }
 
 // stateOf names the state of a sweep: by the status of its workflow and, while that runs, by what the workflow said

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/topksweep/sweep/sweep/guard"
 )
 
 // ErrUnknown is what a Source returns for a sweep that there is not.
@@ -45,17 +47,15 @@ const (
 	pollSize  = 200 << 10       // a report of so many bytes may be asked for every pollBase
 )
 
-// A Server shows the reports of a Source to browsers on this machine: the list of sweeps at /, a report at /SWEEP/ and
-// its data at /SWEEP/data.json. It answers GET and HEAD alone, and only requests whose Host is this machine's: a page
-// from elsewhere whose name was made to point here gets nothing. The source is asked at most once every two seconds for
-// each sweep, and never twice at a time, however many pages are open. Where it takes long to answer it is asked less
-// often, so that it is not busy for more than a tenth of the time.
+// A Server shows the reports of a Source to browsers on this machine: below URL, the list of sweeps at /, a report at
+// /SWEEP/ and its data at /SWEEP/data.json. It answers GET and HEAD alone, and only what a guard.Guard lets through.
+// The source is asked at most once every two seconds for each sweep, and never twice at a time, however many pages are
+// open. Where it takes long to answer it is asked less often, so that it is not busy for more than a tenth of the time.
 type Server struct {
-	URL string // http://127.0.0.1:PORT/
+	URL string // http://127.0.0.1:PORT/KEY/, which the user alone should know
 
 	source   Source
 	patience time.Duration
-	hosts    []string
 	server   *http.Server
 	cancel   context.CancelFunc
 	done     chan struct{}
@@ -82,24 +82,17 @@ func freshUntil(began, now time.Time) time.Time {
 
 // Serve starts a server on a listener, which must be on the loopback interface. Close ends it.
 func Serve(l net.Listener, source Source) (*Server, error) {
-	at, ok := l.Addr().(*net.TCPAddr)
-	if !ok || !at.IP.IsLoopback() {
-		return nil, fmt.Errorf("serve reports at %s: want an address of the loopback interface", l.Addr())
+	g, err := guard.New(l)
+	if err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Server{
-		URL: "http://" + at.String() + "/", source: source, patience: patience, cancel: cancel,
-		done: make(chan struct{}), pages: map[string]served{},
-	}
-	for _, host := range []string{"localhost", "127.0.0.1", "::1", at.IP.String()} {
-		name := net.JoinHostPort(host, fmt.Sprint(at.Port))
-		s.hosts = append(s.hosts, name)
-		if at.Port == 80 { // which browsers do not name
-			s.hosts = append(s.hosts, strings.TrimSuffix(name, ":80"))
-		}
+		URL: g.URL, source: source, patience: patience, cancel: cancel, done: make(chan struct{}), pages: map[string]served{},
 	}
 	s.server = &http.Server{
-		Handler: s, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		Handler:           g.Handler(http.HandlerFunc(s.answer)),
+		ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	go func() {
@@ -118,22 +111,10 @@ func (s *Server) Close() {
 	defer s.mu.Unlock()
 }
 
-// ServeHTTP implements http.Handler.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Cache-Control", "no-cache")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	if !s.isLocal(r.Host) {
-		http.Error(w, "this server answers as localhost alone", http.StatusMisdirectedRequest)
-		return
-	}
+// answer answers what the guard lets through.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		h.Set("Allow", "GET, HEAD")
+		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "only GET", http.StatusMethodNotAllowed)
 		return
 	}
@@ -143,7 +124,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case sweep == "" && !found:
 		err = s.serveList(w, r)
 	case !found: // relative links need the slash
-		http.Redirect(w, r, "/"+url.PathEscape(sweep)+"/", http.StatusMovedPermanently)
+		w.Header().Set("Location", "./"+url.PathEscape(sweep)+"/")
+		w.WriteHeader(http.StatusMovedPermanently)
 	case file == "":
 		err = s.servePage(w, r, sweep)
 	case file == "data.json":
@@ -157,15 +139,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case err != nil && r.Context().Err() == nil:
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 	}
-}
-
-func (s *Server) isLocal(host string) bool {
-	for _, h := range s.hosts {
-		if strings.EqualFold(host, h) {
-			return true
-		}
-	}
-	return false
 }
 
 // page returns the data of a sweep's report: those that were read last, as long as they are fresh.

@@ -45,7 +45,7 @@ func FuzzPlan(f *testing.F) {
 				t.Errorf("cell %s has %d values for %d axes", c.ID, len(c.Values), len(p.Axes))
 			}
 		}
-		if err := p.WriteText(io.Discard, true); err != nil {
+		if err := p.WriteText(io.Discard, true, 0); err != nil {
 			t.Error(err)
 		}
 		if err := p.WriteJSON(io.Discard); err != nil {

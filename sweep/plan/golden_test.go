@@ -36,7 +36,7 @@ func TestGood(t *testing.T) {
 				t.Fatal(err)
 			}
 			var text, json bytes.Buffer
-			if err := p.WriteText(&text, false); err != nil {
+			if err := p.WriteText(&text, false, 0); err != nil {
 				t.Fatal(err)
 			}
 			if err := p.WriteJSON(&json); err != nil {

@@ -63,7 +63,8 @@ func TestInitsShareNothing(t *testing.T) {
 		t.Errorf("version %d, inits %v, want 2 and %v", p.Version, p.Inits, want)
 	}
 	var text strings.Builder
-	if err := p.WriteText(&text, false); err != nil || !strings.Contains(text.String(), "init        a: aaaaaaaaaaaa\n") {
+	err := p.WriteText(&text, false, 0)
+	if err != nil || !strings.Contains(text.String(), "init        a: aaaaaaaaaaaa\n") {
 		t.Errorf("%v\n%s", err, text.String())
 	}
 }

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"cmp"
-	"container/heap"
 	"slices"
 )
 
@@ -20,38 +19,14 @@ func unshared(all []forecast) []forecast {
 	return out
 }
 
-// makespan returns how many seconds the trees take with so many slots. It
-// simulates the workflow: it starts stages by the same Frontier, and time moves on
-// to the moment at which the next of them ends.
+// makespan returns how many seconds the trees take with so many slots.
 func makespan(trees []forecast, slots int) float64 {
-	var f Frontier
-	var training endings
-	now, next := 0.0, 0
-	for {
-		for len(training) < slots {
-			if next < len(trees) && f.ShouldStart(trees[next].Tree, slots) {
-				f.Start(next, trees[next].Tree, trees[next].Cells)
-				next++
-				continue
-			}
-			r, ok := f.Next()
-			if !ok {
-				break
-			}
-			t := &trees[r.Tree]
-			reached := t.reaches(r.Stage)
-			heap.Push(&training, ending{now + float64(reached-r.Stage.From)*t.perStep, r, reached})
-		}
-		if len(training) == 0 {
-			return now
-		}
-		e := heap.Pop(&training).(ending)
-		now = e.at
-		f.StageEnded(e.ReadyStage, e.reached)
-		if e.Stage.CompletesRuns(e.reached) {
-			f.CellsDone(e.Tree, len(e.Stage.Cells))
-		}
+	step := func(tree int) float64 { return trees[tree].perStep }
+	sim := simulation{trees: trees, slots: slots, now: Standing{Step: step}}
+	for i := range trees {
+		sim.fresh = append(sim.fresh, i)
 	}
+	return sim.run()
 }
 
 // An ending is the end of a stage in training.

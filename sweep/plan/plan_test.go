@@ -143,7 +143,7 @@ func TestPlanID(t *testing.T) {
 func planText(t *testing.T, src string) string {
 	t.Helper()
 	var b strings.Builder
-	if err := planOf(t, src, Estimates{}).WriteText(&b, true); err != nil {
+	if err := planOf(t, src, Estimates{}).WriteText(&b, true, 0); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
 )
@@ -27,8 +28,9 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 }
 
 // WriteText writes the plan for people: what it takes and the first cells, or
-// all of them.
-func (p *Plan) WriteText(w io.Writer, all bool) error {
+// all of them. The table of cells is a list where it is wider than a terminal of
+// width columns; width is 0 for a file. Other lines may be longer.
+func (p *Plan) WriteText(w io.Writer, all bool, width int) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", p.ID)
 	row := func(name, format string, args ...any) {
@@ -82,7 +84,7 @@ func (p *Plan) WriteText(w io.Writer, all bool) error {
 		fmt.Fprintf(&b, "  warning: %s\n", warning)
 	}
 	p.writeTrees(&b, all)
-	p.writeCells(&b, all)
+	p.writeCells(&b, all, width)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -148,19 +150,33 @@ func (p *Plan) timeLine() string {
 	return about(p.Seconds)
 }
 
-// writeCells writes a table of the cells, numbers to the right.
-func (p *Plan) writeCells(b *strings.Builder, all bool) {
+// writeCells writes a table of the cells, numbers to the right, or a list where
+// the table is too wide.
+func (p *Plan) writeCells(b *strings.Builder, all bool, width int) {
 	shown := p.Cells
 	if !all && len(shown) > shownCells {
 		shown = shown[:shownCells]
 	}
 	b.WriteByte('\n')
-	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	var cells strings.Builder
+	t := tabwriter.NewWriter(&cells, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(t, "cell\t%s\n", tabbed(p.Axes))
 	for _, c := range shown {
 		fmt.Fprintf(t, "%s\t%s\n", c.ID, tabbed(c.Values))
 	}
-	t.Flush() // a strings.Builder takes every write
+	t.Flush()                                       // a strings.Builder takes every write
+	head, _, _ := strings.Cut(cells.String(), "\n") // all lines are as long
+	if width <= 0 || utf8.RuneCountInString(head) <= width {
+		b.WriteString(cells.String())
+	} else {
+		for _, c := range shown {
+			b.WriteString(c.ID)
+			for i, axis := range p.Axes {
+				fmt.Fprintf(b, "  %s %s", axis, c.Values[i])
+			}
+			b.WriteByte('\n')
+		}
+	}
 	if n := len(p.Cells) - len(shown); n > 0 {
 		fmt.Fprintf(b, "  … and %s more; --all lists them\n", humanize.Comma(int64(n)))
 	}

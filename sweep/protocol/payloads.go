@@ -22,6 +22,9 @@ type SweepInput struct {
 
 	// MixClasses lets a run go on on hardware of another class than it began on (trainer.Hardware.Class).
 	MixClasses bool `json:",omitempty"`
+
+	// Encrypted says that the server is not to read what payloads hold: IDs of activities then name no settings.
+	Encrypted bool `json:",omitempty"`
 }
 
 // A Continuation is what a SweepWorkflow passes on when it continues as new.

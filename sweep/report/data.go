@@ -115,7 +115,7 @@ func endColumns() []Column {
 			group:  groupFile, get: file(ledger.CurveFile),
 		},
 		{
-			Column: text("status", "pending, completed, failed or canceled"),
+			Column: text("status", "where the run stands, as sweep status says it"),
 			group:  groupRun, get: func(r ledger.Result) any { return textOrNil(string(r.Status)) },
 		},
 		{

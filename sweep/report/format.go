@@ -9,20 +9,30 @@ import (
 )
 
 // Write writes the results in the format with the given name. A format whose values read back exactly has every column.
-// The others have those that a person looks at, and below the table the errors that are too long for it, and notes.
+// The others have those that a person looks at, and below the table the errors that are too long for it, and notes. All
+// have the columns that Rows.Columns names, if it does. The error names one that is not there.
 func Write(w io.Writer, format string, rows Rows) error {
 	f, err := table.FormatOf(format)
 	if err != nil {
 		return err
 	}
 	t := rows.Table()
+	look := Look{Width: rows.Width, Rows: "runs", All: rows.AllColumns, Notes: rows.notes()}
+	switch {
+	case len(rows.Columns) > 0:
+		t, err = t.Select(rows.Columns)
+		look.Chosen, look.Notes = true, nil
+	case !f.Exact:
+		t, err = t.Select(Shown(&t, rows.axes(), rows.AllColumns))
+		look.Lines = reasons(rows.Results)
+	}
+	if err != nil {
+		return err
+	}
 	if f.Exact {
 		return f.Write(w, &t)
 	}
-	if t, err = t.Select(Shown(&t, rows.axes(), rows.AllColumns)); err != nil {
-		return err
-	}
-	return WriteBelow(w, f, Shorten(t), reasons(rows.Results), rows.notes())
+	return look.Write(w, f, t)
 }
 
 // WriteBelow writes a table for people with lines and sentences below it.

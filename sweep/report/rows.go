@@ -18,6 +18,11 @@ type Rows struct {
 	Results    []ledger.Result
 	AllColumns bool // tables show every column, except those of groupTime and groupFile
 
+	// How Write shows them to a person: the columns that are named, nil for the usual ones, and the width of the terminal
+	// in columns, 0 for a file.
+	Columns []string
+	Width   int
+
 	plans []*plan.Header // of several sweeps
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 )
@@ -29,11 +30,12 @@ func newFolder(path string) (*folder, error) {
 	if err := Vacant(path); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return nil, err
 	}
-	temp, err := os.MkdirTemp(filepath.Dir(path), "."+filepath.Base(path)+".part-")
-	if err != nil {
+	// os.MkdirTemp would leave out the group that the umask lets in.
+	temp := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.part-%d", filepath.Base(path), rand.Uint64()))
+	if err := os.Mkdir(temp, 0o777); err != nil {
 		return nil, err
 	}
 	return &folder{path: path, temp: temp}, nil
@@ -61,22 +63,19 @@ func Vacant(path string) error {
 // put writes a file. name has slashes.
 func (f *folder) put(name string, content []byte) error {
 	path := filepath.Join(f.temp, filepath.FromSlash(name))
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
-	return os.WriteFile(path, content, 0o644)
+	return os.WriteFile(path, content, 0o666)
 }
 
 // makeFolder makes an empty folder. name has slashes.
 func (f *folder) makeFolder(name string) error {
-	return os.MkdirAll(filepath.Join(f.temp, filepath.FromSlash(name)), 0o755)
+	return os.MkdirAll(filepath.Join(f.temp, filepath.FromSlash(name)), 0o777)
 }
 
 // publish puts the folder in its place.
 func (f *folder) publish() error {
-	if err := os.Chmod(f.temp, 0o755); err != nil { // MkdirTemp lets only the owner in
-		return err
-	}
 	if err := Vacant(f.path); err != nil {
 		return err
 	}

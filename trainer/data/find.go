@@ -35,6 +35,7 @@ type finder struct {
 	foldersOnly bool   // the source ends in a separator
 
 	shards, unread map[string]bool // paths of shards, and of files that look like activations
+	others         map[string]bool // paths of other files
 	byName         map[string]bool // paths that exist although they look like a pattern
 	seen           map[visit]bool
 	below          bool // files were taken that lie deeper than the pattern says
@@ -50,6 +51,7 @@ func newFinder(tree folders, source string) *finder {
 	return &finder{
 		tree: tree, source: source, foldersOnly: endsInSeparator(source),
 		shards: map[string]bool{}, unread: map[string]bool{}, byName: map[string]bool{}, seen: map[visit]bool{},
+		others: map[string]bool{},
 	}
 }
 
@@ -172,6 +174,8 @@ func (f *finder) file(path string) {
 		f.shards[path] = true
 	case looksLikeActivations(path):
 		f.unread[path] = true
+	default:
+		f.others[path] = true
 	}
 }
 

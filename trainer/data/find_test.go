@@ -98,7 +98,10 @@ func TestFind(t *testing.T) {
 		{source: "acts/**/[b", bad: "data acts/**/[b: syntax error in pattern"},
 		{source: "acts/{a,b}.npy", bad: "data acts/{a,b}.npy: {} has no special meaning"},
 		{source: "acts/{a,b}*", bad: "data acts/{a,b}*: matches no .safetensors or .npy file; {} has no special"},
-		{source: "acts/b.npy/", bad: "data acts/b.npy/: not a directory"},
+		{
+			source: "acts/b.npy/",
+			bad:    "data acts/b.npy/: is a file, not a folder: leave out the / at its end: not a directory",
+		},
 		{source: "acts/b.npy/*", bad: "data acts/b.npy/*: acts/b.npy is a file, not a folder"},
 		{source: "acts/b.npy/c", bad: "data acts/b.npy/c: not a directory"},
 		{source: "acts/nowhere/*.npy", bad: "data acts/nowhere/*.npy: no such file or directory"},

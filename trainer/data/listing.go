@@ -63,10 +63,11 @@ func list(ctx context.Context, tree folders, source, path string) (listing, erro
 func (f *finder) oneFile(path string) (listing, error) {
 	switch {
 	case f.foldersOnly:
-		return listing{}, &SourceError{Source: f.source, Missing: true, Err: syscall.ENOTDIR}
+		return listing{}, &SourceError{Source: f.source, Missing: true, Err: syscall.ENOTDIR,
+			Msg: "is a file, not a folder: leave out the " + f.source[len(f.source)-1:] + " at its end"}
 	case !isShard(path):
-		return listing{}, &SourceError{Source: f.source, Msg: "is neither .safetensors nor .npy (in small letters): " +
-			"convert it to one of them"}
+		return listing{}, &SourceError{Source: f.source, Msg: "is neither .safetensors nor .npy (in small letters), but " +
+			f.sized(path) + ": convert it to one of them" + conversion(path)}
 	}
 	return listing{[]string{path}, f.notes(filepath.Dir(path))}, nil
 }
@@ -98,10 +99,38 @@ func (f *finder) nothing(path, base string, pattern bool) error {
 			msg += "; " + hint
 		}
 	}
-	if len(f.unread) > 0 {
-		msg += "; not read are " + f.few(base, f.unread) + ": convert them"
+	switch {
+	case len(f.unread) > 0:
+		first := slices.MinFunc(slices.Collect(maps.Keys(f.unread)), byElements)
+		msg += fmt.Sprintf("; not read are %s: convert them", f.few(base, f.unread))
+		if dir := filepath.Dir(first); f.isDataset(dir) {
+			msg += fmt.Sprintf("; %s is a dataset that the library datasets saved", dir) + ofDataset(dir)
+			break
+		}
+		msg += fmt.Sprintf("; the first of %d is %s", len(f.unread), f.sized(first)) + conversion(first)
+	case len(f.others) > 0:
+		msg += fmt.Sprintf("; what lies there are %d other files: %s", len(f.others), f.few(base, f.others))
+	case !pattern:
+		msg += "; no file lies there"
 	}
 	return &SourceError{Source: f.source, Missing: true, Msg: msg}
+}
+
+// isDataset reports whether a folder is what save_to_disk of the library datasets writes.
+func (f *finder) isDataset(dir string) bool {
+	return f.others[join(dir, "dataset_info.json")] && f.others[join(dir, "state.json")]
+}
+
+// sized names a file or a folder that is not read, a file with its size.
+func (f *finder) sized(path string) string {
+	info, err := f.tree.Stat(path)
+	switch {
+	case err != nil:
+		return filepath.Base(path)
+	case info.IsDir():
+		return filepath.Base(path) + ", a folder"
+	}
+	return fmt.Sprintf("%s of %d bytes", filepath.Base(path), info.Size())
 }
 
 // patternHint says what may be wrong with a path that leads nowhere.

@@ -184,14 +184,18 @@ func (h *npyHeader) layout(size int64) (l layout, err error) {
 	case "<f2":
 		l.dtype = f16
 	default:
-		return l, fmt.Errorf("dtype %q is not little-endian float32 or float16: save x.astype('<f4') or x.astype('<f2')%s",
+		err = fmt.Errorf("dtype %q is not little-endian float32 or float16: save x.astype('<f4') or x.astype('<f2')%s",
 			h.descr, bf16Hint(h.descr))
+		if strings.HasSuffix(h.descr, "V2") {
+			return l, err
+		}
+		return l, fixable{err, rewrite}
 	}
 	if len(h.shape) != 2 {
-		return l, fmt.Errorf("shape %v is not [rows, width]: reshape it to two dimensions", h.shape)
+		return l, fixable{fmt.Errorf("shape %v is not [rows, width]: reshape it to two dimensions", h.shape), rewrite}
 	}
 	if h.fortran {
-		return l, errors.New("stored in Fortran order: save numpy.ascontiguousarray(x)")
+		return l, fixable{errors.New("stored in Fortran order: save numpy.ascontiguousarray(x)"), rewrite}
 	}
 	l.start, l.rows = h.start, h.shape[0]
 	if l.rows > 0 && h.shape[1] > math.MaxInt64/4/l.rows {

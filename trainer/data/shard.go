@@ -45,7 +45,11 @@ func readLayout(name string, f shardFile) (layout, error) {
 	case w.err != nil:
 		return l, w.err
 	case err != nil:
-		return l, &ShardError{name, err.Error()}
+		msg := err.Error()
+		if fix := (fixable{}); errors.As(err, &fix) {
+			msg += fix.lines(name)
+		}
+		return l, &ShardError{name, msg}
 	case l.rows == 0:
 		return l, &ShardError{name, "holds no rows: remove the file"}
 	case l.dim == 0:
@@ -102,20 +106,22 @@ func tensorLayout(h *safetensors.Header) (l layout, err error) {
 		}
 	}
 	switch {
+	case len(two) == 0 && len(h.Tensors) > 0:
+		return l, asActivations(h.Tensors[0], h.Tensors,
+			"no tensor of two dimensions; it holds %s: write [rows, width] under the name activations", describe(h.Tensors))
 	case len(two) == 0:
-		return l, fmt.Errorf("no tensor of two dimensions; it holds %s: write [rows, width] under the name activations",
-			describe(h.Tensors))
+		return l, errors.New("it holds no tensor: write one of [rows, width] under the name activations")
 	case len(two) > 1:
-		return l, fmt.Errorf("several tensors of two dimensions and none named activations: %s: give the right one that name",
-			describe(two))
+		return l, asActivations(two[0], h.Tensors,
+			"several tensors of two dimensions and none named activations: %s: give the right one that name", describe(two))
 	case len(two[0].Shape) != 2:
-		return l, fmt.Errorf("activations has shape %v: reshape it to [rows, width]", two[0].Shape)
+		return l, asActivations(two[0], h.Tensors, "activations has shape %v: reshape it to [rows, width]", two[0].Shape)
 	}
 	t := two[0]
 	switch l.dtype = dtype(t.DType); l.dtype {
 	case f32, f16, bf16:
 	default:
-		return l, fmt.Errorf("tensor %s has dtype %s: store it as F32, F16 or BF16", t.Name, t.DType)
+		return l, asActivations(t, h.Tensors, "tensor %s has dtype %s: store it as F32, F16 or BF16", t.Name, t.DType)
 	}
 	if t.Shape[1] > maxDim {
 		return l, fmt.Errorf("tensor %s: rows of %d numbers are wider than %d", t.Name, t.Shape[1], maxDim)

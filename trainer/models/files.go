@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -66,7 +67,7 @@ func Files(m *Model, formats ...Format) ([]File, error) {
 			return nil, fmt.Errorf("write a model: there is no format %q; there are %q", format, Formats())
 		}
 	}
-	if slices.Contains(formats, Sparsify) || slices.Contains(formats, SAELens) {
+	if usesToolsConfig(formats) {
 		cfg, err := jsonFile(toolsConfig, m.toolsConfig())
 		if err != nil {
 			return nil, err
@@ -74,6 +75,30 @@ func Files(m *Model, formats ...Format) ([]File, error) {
 		out = append(out, cfg)
 	}
 	return append(out, textFile(readme, m.card(formats))), nil
+}
+
+// TextFiles returns those of Files that hold names: all but the files of weights, in which there are none. Of the
+// weights they tell only whether the rows of W_dec are at unit norm: those of a model without weights count as such.
+func TextFiles(m *Model, formats ...Format) (out []File, err error) {
+	add := func(name string, v any) {
+		f, e := jsonFile(name, v)
+		out, err = append(out, f), errors.Join(err, e)
+	}
+	if slices.Contains(formats, DictionaryLearning) {
+		add(dictConfig, m.dictConfig())
+	}
+	if slices.Contains(formats, Reference) {
+		add(path.Join(referenceFolder, dictConfig), m.dictConfig())
+	}
+	if usesToolsConfig(formats) {
+		add(toolsConfig, m.toolsConfig())
+	}
+	return append(out, textFile(readme, m.card(formats))), err
+}
+
+// usesToolsConfig reports whether one of the formats has a cfg.json.
+func usesToolsConfig(formats []Format) bool {
+	return slices.Contains(formats, Sparsify) || slices.Contains(formats, SAELens)
 }
 
 // filesOf returns the files of one format, without those that formats share.

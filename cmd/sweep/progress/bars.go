@@ -22,14 +22,7 @@ type bars struct {
 	pool   *mpb.Progress
 	total  *mpb.Bar
 	stages map[stageKey]*stageBar
-	latest shared[latest]
-}
-
-// latest is what the line of the sweep is drawn from.
-type latest struct {
-	Snapshot
-	trainingSince time.Time // when the first stage was seen in training; zero before
-	stepsBefore   float64   // trained by then
+	latest shared[Snapshot]
 }
 
 // A stageBar is the bar of one stage, and the heartbeat that is written behind it.
@@ -77,13 +70,8 @@ func (v *bars) newBar(total int64, name, count string, describe func() string, o
 // summary is the changing part of the sweep's line.
 func (v *bars) summary() string {
 	s := v.latest.get()
-	out := Clock(time.Since(v.start))
-	// Steps differ in cost, and latents die at times that nobody knows before: this
-	// is a guess that gets better.
-	if done := s.stepsDone() - s.stepsBefore; done > 0 && !s.trainingSince.IsZero() {
-		left := max(0, s.stepsInAll(v.header)-s.stepsDone())
-		out += "  ETA " + Clock(time.Duration(left/done*float64(time.Since(s.trainingSince))))
-	}
+	now := time.Now()
+	out := Clock(now.Sub(v.start)) + s.Forecast.eta(now)
 	if n := s.Progress.Reused; n > 0 {
 		out += fmt.Sprintf("  %d reused", n)
 	}
@@ -97,12 +85,7 @@ func (v *bars) summary() string {
 }
 
 func (v *bars) Show(s Snapshot) {
-	now := v.latest.get()
-	now.Snapshot = s
-	if now.trainingSince.IsZero() && len(s.Training) > 0 {
-		now.trainingSince, now.stepsBefore = time.Now(), s.stepsDone()
-	}
-	v.latest.set(now)
+	v.latest.set(s)
 	p := s.Progress
 	if p.Cells > 0 { // it may have been extended
 		v.total.SetTotal(int64(p.Cells), false)

@@ -23,13 +23,17 @@ func Describe(b protocol.Heartbeat) string {
 	return out + rate(b)
 }
 
-// rate is how long a stage will take and its tokens per second.
+// rate is how long a stage will take, while it has steps to train, and its tokens per second.
 func rate(b protocol.Heartbeat) string {
 	if b.TokensPerSecond <= 0 || b.StepsPerSecond <= 0 {
 		return ""
 	}
+	speed := fmt.Sprintf("  %s tok/s", threeDigits(b.TokensPerSecond))
+	if b.Step >= b.Steps {
+		return speed
+	}
 	left := time.Duration(float64(b.Steps-b.Step) / b.StepsPerSecond * float64(time.Second))
-	return fmt.Sprintf("  ETA %s  %s tok/s", Clock(left), threeDigits(b.TokensPerSecond))
+	return "  ETA " + Clock(left) + speed
 }
 
 // threeDigits writes a number with three digits and an SI prefix, as in 1.25M.

@@ -44,6 +44,9 @@ func (v *lines) Show(s Snapshot) {
 	}
 	v.showCounts(s)
 	if time.Since(v.lastLine) >= reportInterval {
+		if left := s.Forecast.left(time.Now()); left != "" {
+			v.printf("%d of %d runs done%s", s.Progress.Completed, s.Progress.Cells, left)
+		}
 		for _, b := range s.Training {
 			v.printf("%d/%d steps  %s  %s", b.Step, b.Steps, v.labels.stage(keyOf(b)), Describe(b))
 		}
@@ -92,7 +95,7 @@ func (v *lines) showCounts(s Snapshot) {
 	if p.Failed > 0 {
 		line += fmt.Sprintf(", %d failed", p.Failed)
 	}
-	v.Say(line)
+	v.Say(line + s.Forecast.left(time.Now()))
 }
 
 func (v *lines) Close() {}

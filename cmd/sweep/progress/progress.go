@@ -17,6 +17,7 @@ type Snapshot struct {
 	Progress protocol.Progress
 	Training []protocol.Heartbeat // of the stages in training, by cell
 	Retries  []Retry              // activities that failed and are tried again
+	Forecast Forecast             // of the end
 }
 
 // A Retry is an activity that failed and is tried again.
@@ -25,22 +26,6 @@ type Retry struct {
 	Cell     int    // -1 if it is not known
 	Attempt  int    // number of the present attempt; the first one is 1
 	Cause    string // why the attempt before failed
-}
-
-// stepsDone is how many steps are trained.
-func (s Snapshot) stepsDone() float64 {
-	done := float64(s.Progress.Steps)
-	for _, b := range s.Training {
-		done += float64(b.Step - b.From)
-	}
-	return done
-}
-
-// stepsInAll is how many steps there are to train, without those of the runs that
-// had a result before the sweep began. This is an estimate: it takes all runs to
-// be of the same length.
-func (s Snapshot) stepsInAll(h *plan.Header) float64 {
-	return float64(h.StepsShared) * (1 - float64(s.Progress.Reused)/float64(max(1, h.CellCount)))
 }
 
 // A View shows snapshots of one sweep as they come.

@@ -20,6 +20,9 @@ import (
 // Version is the module version of the server, which the Go module proxy has.
 const Version = "v0.0.0-20260212201848-7aac2a2c5b7c"
 
+// ClientVersion is the module version of the client mc, which creates users and their rights.
+const ClientVersion = "v0.0.0-20250313080218-cf909e1063a9"
+
 // The server's only user.
 const (
 	User     = "sweep-test"
@@ -165,9 +168,20 @@ func (s *Server) Log() string {
 // none the test is skipped, or fails if SWEEP_TEST_MUST_RUN is set.
 func Find(t testing.TB) string {
 	t.Helper()
-	if exe := os.Getenv("SWEEP_MINIO"); exe != "" {
+	return find(t, "minio", Version, "SWEEP_MINIO")
+}
+
+// FindClient returns the program of the client mc: as Find, with the variable SWEEP_MC.
+func FindClient(t testing.TB) string {
+	t.Helper()
+	return find(t, "mc", ClientVersion, "SWEEP_MC")
+}
+
+func find(t testing.TB, program, version, variable string) string {
+	t.Helper()
+	if exe := os.Getenv(variable); exe != "" {
 		if _, err := os.Stat(exe); err != nil {
-			t.Fatalf("SWEEP_MINIO: %v", err)
+			t.Fatalf("%s: %v", variable, err)
 		}
 		return exe
 	}
@@ -175,9 +189,9 @@ func Find(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	exe := filepath.Join(cache, "sweep", "minio-"+Version, "minio")
+	exe := filepath.Join(cache, "sweep", program+"-"+version, program)
 	if _, err := os.Stat(exe); err != nil {
-		const how = "no MinIO server: storage/minio/miniotest/build.sh builds one, or name one in SWEEP_MINIO"
+		how := "no program " + program + ": storage/minio/miniotest/build.sh builds one, or name one in " + variable
 		if os.Getenv("SWEEP_TEST_MUST_RUN") != "" {
 			t.Fatal(how)
 		}
