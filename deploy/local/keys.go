@@ -48,19 +48,6 @@ func clientTLS(dir string) (*tls.Config, error) {
 	}, nil
 }
 
-// serverTLS reads the keys of the server on dir. It takes no client without those of
-// clientTLS.
-func serverTLS(dir string) (*tls.Config, error) {
-	cert, ca, err := readPair(dir, serverCert, serverKey)
-	if err != nil {
-		return nil, err
-	}
-	return &tls.Config{
-		MinVersion: tls.VersionTLS13, ClientCAs: ca, ClientAuth: tls.RequireAndVerifyClientCert,
-		Certificates: []tls.Certificate{cert},
-	}, nil
-}
-
 // readPair reads a certificate with its key, and the authority.
 func readPair(dir, certName, keyName string) (tls.Certificate, *x509.CertPool, error) {
 	cert, err := tls.LoadX509KeyPair(keyFile(dir, certName), keyFile(dir, keyName))

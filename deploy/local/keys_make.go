@@ -96,6 +96,19 @@ func checkCertificate(pair tls.Certificate, o x509.VerifyOptions) error {
 	return err
 }
 
+// serverTLS reads the keys of the server on dir. It takes no client without those of
+// clientTLS.
+func serverTLS(dir string) (*tls.Config, error) {
+	cert, ca, err := readPair(dir, serverCert, serverKey)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13, ClientCAs: ca, ClientAuth: tls.RequireAndVerifyClientCert,
+		Certificates: []tls.Certificate{cert},
+	}, nil
+}
+
 // makeKeys makes an authority, has it sign a certificate for the server and one for all
 // clients, and forgets its key. It returns the content of the files.
 func makeKeys(now time.Time) (map[string][]byte, error) {
