@@ -93,10 +93,11 @@ var errNoServer = errors.New("there is no Temporal server")
 // dial connects. dir is the state directory; log may be nil.
 func (c *connection) dial(ctx context.Context, env *environment, dir string, log *slog.Logger) (*server, error) {
 	// A file that sweep up has written only says which state directory is meant, if none runs on dir.
-	profileDir, isOurs := local.ProfileDir(os.Getenv("TEMPORAL_CONFIG_FILE"))
+	file := os.Getenv("TEMPORAL_CONFIG_FILE")
+	profileDir, isOurs := local.ProfileDir(file)
 	opts, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{DisableFile: isOurs})
 	if err != nil {
-		return nil, inputError{fmt.Errorf("configuration of Temporal: %w", err)}
+		return nil, badConfiguration(err, file)
 	}
 	keys, err := c.payloads.keys()
 	if err != nil {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -27,4 +29,19 @@ func checkAddress(hostPort string) error {
 			"form host:port: it has neither a scheme nor a user; an API key goes into TEMPORAL_API_KEY")}
 	}
 	return nil
+}
+
+// tomlLine is how the parser of Temporal's configuration file says where it stopped. After that it shows what is there,
+// which may be an API key without its quotation marks.
+var tomlLine = regexp.MustCompile(`toml: line (\d+)`)
+
+// badConfiguration is the error of Temporal's configuration file or variables, without what the file holds.
+func badConfiguration(err error, file string) error {
+	if m := tomlLine.FindStringSubmatch(err.Error()); m != nil {
+		if file == "" {
+			file = "its file"
+		}
+		err = fmt.Errorf("%s: line %s is not TOML: want name = \"value\", with quotation marks", file, m[1])
+	}
+	return inputError{fmt.Errorf("configuration of Temporal: %w", err)}
 }

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strings"
 )
 
 const (
@@ -39,7 +40,10 @@ func (k *Keys) Any() bool { return k != nil && len(k.list) > 0 }
 // holds none, or if other users of this machine may read it. No error shows what a line holds.
 func ReadKeys(path string) (*Keys, error) {
 	f, err := os.Open(path)
-	if err != nil {
+	switch _, isKey := parseKey(path); {
+	case err != nil && (isKey || strings.Contains(path, "\n")):
+		return nil, errors.New("payload keys: a key was given where the name of a file with keys belongs")
+	case err != nil:
 		return nil, fmt.Errorf("payload keys: %w", err)
 	}
 	defer f.Close()
