@@ -45,3 +45,44 @@ func TestPythonFigures(t *testing.T) {
 		}
 	}
 }
+
+// A program of the user with another SDK of Temporal, in Python, connects by the file that sweep up names, and finds
+// the sweep that runs. Without the file it does not. The interpreter is that of SWEEP_TEST_PYTHON; it has temporalio.
+func TestPythonProfile(t *testing.T) {
+	python := os.Getenv("SWEEP_TEST_PYTHON")
+	if python == "" {
+		t.Skip("SWEEP_TEST_PYTHON names no interpreter with temporalio")
+	}
+	dir := t.TempDir()
+	up, info := startServer(t, dir, "--slots", "1")
+	profile := filepath.Join(dir, "temporal.toml")
+	waitFor(t, "the line that names the file", func() bool {
+		return strings.Contains(up.err.String(), "export TEMPORAL_CONFIG_FILE="+profile+"\n")
+	})
+	id := strings.TrimSpace(mustRun(t, dir, "submit",
+		writeGrid(t, changed(t, smallGrid, "steps: 1500", "steps: 1000000"))))
+	const program = `
+import asyncio, sys
+from temporalio.client import Client
+from temporalio.envconfig import ClientConfig
+
+async def main():
+    at = dict(ClientConfig.load_client_connect_config())
+    at.setdefault("target_host", sys.argv[1])
+    client = await Client.connect(**at)
+    print((await client.get_workflow_handle(sys.argv[2]).describe()).status.name)
+
+asyncio.run(main())
+`
+	for file, want := range map[string]string{profile: "RUNNING\n", "": ""} {
+		c := exec.CommandContext(t.Context(), python, "-c", program, info.HostPort, id)
+		c.Env = append(os.Environ(), "TEMPORAL_CONFIG_FILE="+file, "HOME="+t.TempDir())
+		var messages strings.Builder
+		c.Stderr = &messages
+		out, err := c.Output()
+		if string(out) != want || (err == nil) != (want != "") {
+			t.Errorf("with the file %q: %q, want %q; %v\n%s", file, out, want, err, messages.String())
+		}
+	}
+	up.terminate(t)
+}
