@@ -16,7 +16,7 @@ func TestClassesOfWorkers(t *testing.T) {
 	on := func(path string) variables { return variables{cpu.PathVariable + "=" + path} }
 	grid := writeGrid(t, changed(t, smallGrid, "name: small", "name: classes",
 		"k: [2, 4], auxk_alpha: [0, 0.03125]", "k: [4]",
-		"steps: 1500", "steps: 6000"))
+		"steps: 1500", "steps: 3000"))
 	alone := t.TempDir()
 	p := on("avx2").start(t, alone, "run", grid, "--no-ui")
 	switch status := p.exitStatus(t); {
