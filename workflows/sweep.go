@@ -53,7 +53,7 @@ func SweepWorkflow(ctx workflow.Context, in protocol.SweepInput) (protocol.Summa
 	}
 	if (err != nil || s.isEnding() || !s.hasWork()) && !isPlanMissing(err) {
 		s.updateDetails(ctx)
-		if e := callCollect(disconnected, s.ids, in.Sweep); e != nil && err == nil {
+		if e := callCollect(disconnected, s.ids, in.Sweep, ctx.Err() != nil); e != nil && err == nil {
 			err = fmt.Errorf("collect: %w", e)
 			collected = err
 		}

@@ -73,6 +73,31 @@ func TestStatesAgree(t *testing.T) {
 	statesAgree(t, dir, p.ID, plan.Canceled, reportOf(t, up))
 }
 
+// A sweep that the Web UI's button has canceled is canceled everywhere, also where no server runs any more: runs that
+// nobody had begun too.
+func TestCanceledByButton(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	up, info := startServer(t, dir, "--slots", "1")
+	grid := writeGrid(t, gridWith("parameters: {k: [2, 3, 4]}", "run: {max_concurrent: 1}",
+		"train: {dict_size: 32, steps: 100000000, batch_size: 64}"))
+	id := strings.TrimSpace(mustRun(t, dir, "submit", grid))
+	waitFor(t, "a run in training", func() bool { return training(statusOfSweep(t, dir, id)) > 0 })
+	if err := dialServer(t, info).CancelWorkflow(t.Context(), id, ""); err != nil { // as the button does
+		t.Fatal(err)
+	}
+	waitFor(t, "the end of the sweep", func() bool { return statusOfSweep(t, dir, id).State == plan.Canceled })
+	runs := statesAgree(t, dir, id, plan.Canceled, reportOf(t, up))
+	for cell, state := range runs {
+		if state != string(plan.Canceled) {
+			t.Errorf("run %s is %s", cell, state)
+		}
+	}
+	filesAgree(t, dir, id, runs)
+	up.terminate(t)
+	statesAgree(t, dir, id, plan.Canceled, "")
+}
+
 // A verb that chooses runs by their states goes by those that status shows: of a run that waits for a worker, none says
 // that it trains.
 func TestChosenByState(t *testing.T) {
