@@ -85,7 +85,7 @@ func SweepWorkflow(ctx workflow.Context, in protocol.SweepInput) (protocol.Summa
 		return s.Summary, temporal.NewCanceledError()
 	case s.Failed > 0:
 		return s.Summary, temporal.NewNonRetryableApplicationError(
-			fmt.Sprintf("%d of %d runs failed; sweep retry trains them again", s.Failed, s.Cells),
+			fmt.Sprintf("%d of %d runs failed; a retry of the sweep trains them again", s.Failed, s.Cells),
 			protocol.ErrTypeFailed, nil, s.Summary)
 	}
 	return s.Summary, nil
