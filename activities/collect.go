@@ -11,21 +11,27 @@ import (
 	"github.com/topksweep/sweep/sweep/table"
 )
 
-// Collect writes a sweep's results to the store, one file for each format.
-func (a *Activities) Collect(ctx context.Context, sweep string) error {
+// Collect writes a sweep's results to the store, one file for each format. Of a sweep that is canceled it notes before
+// that its runs without result were canceled: the workflow has noted only those that it had begun.
+func (a *Activities) Collect(ctx context.Context, sweep string, canceled bool) error {
 	_, err := light(ctx, a, "collecting the results", func(ctx context.Context) (struct{}, error) {
 		ctx, end := untilStop(ctx)
 		defer end()
-		return struct{}{}, interrupted(ctx, a.collect(ctx, sweep))
+		return struct{}{}, interrupted(ctx, a.collect(ctx, sweep, canceled))
 	})
 	return err
 }
 
-func (a *Activities) collect(ctx context.Context, sweep string) error {
+func (a *Activities) collect(ctx context.Context, sweep string, canceled bool) error {
 	a.forget(sweep) // it may have been extended
 	h, err := a.header(ctx, sweep)
 	if err != nil {
 		return err
+	}
+	if canceled {
+		if _, err := a.ledger.CancelRuns(ctx, h, ledger.CanceledSweep); err != nil {
+			return err
+		}
 	}
 	results, err := a.ledger.Results(ctx, h)
 	if err == nil {

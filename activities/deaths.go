@@ -153,7 +153,7 @@ func (a *Activities) judge(ctx context.Context, k *claiming, doing string) (susp
 	}
 	verdict := fmt.Errorf("%w: its %s ended %d times without an explanation while nothing else trained in the "+
 		"process, %s: %s. Look at the logs of these workers, and at their kernels' for processes killed for memory (dmesg); "+
-		"sweep retry trains it again", ErrDied, doing, d.alone(), since, d)
+		"a retry of the sweep trains it again", ErrDied, doing, d.alone(), since, d)
 	newest := attempts[len(attempts)-1].Number
 	claim, err := c.ClaimAfter(ctx, newest, storage.Holder{By: me.By, Activity: me.Activity})
 	if errors.Is(err, storage.ErrExists) {

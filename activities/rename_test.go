@@ -113,7 +113,7 @@ func TestMendingNamesIsInterrupted(t *testing.T) {
 			t.Fatal(err)
 		}
 		faulty := storagetest.NewFaulty(s, storagetest.Before, n)
-		err := newWorker(t, faulty, p).collect(t.Context(), p.ID)
+		err := newWorker(t, faulty, p).collect(t.Context(), p.ID, false)
 		if errors.Is(err, storagetest.ErrInjected) != faulty.Fired() {
 			t.Errorf("operation %d: %v", n, err)
 		}

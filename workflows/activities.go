@@ -49,9 +49,9 @@ func callRecordFailure(
 	return noted, err
 }
 
-func callCollect(ctx workflow.Context, ids *activityIDs, sweep string) error {
+func callCollect(ctx workflow.Context, ids *activityIDs, sweep string, canceled bool) error {
 	ctx = withStoreOptions(ctx, ids.of("collect"), "results")
-	return workflow.ExecuteActivity(ctx, protocol.ActivityCollect, sweep).Get(ctx, nil)
+	return workflow.ExecuteActivity(ctx, protocol.ActivityCollect, sweep, canceled).Get(ctx, nil)
 }
 
 // lookTimeout is how long the server may take to tell what the workers do. Nothing depends on the answer, so that the

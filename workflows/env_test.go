@@ -48,6 +48,7 @@ type fake struct {
 	evaluated map[int]int
 	failures  map[int]protocol.FailInput
 	collected int
+	canceled  bool // what was collected last is of a sweep that is canceled
 	looks     int
 	inFlight  int
 	attempts  map[string]int // of each activity of each cell
@@ -174,10 +175,11 @@ func (f *fake) Look(_ context.Context, in protocol.LookInput) (protocol.Live, er
 	return protocol.Live{}, nil
 }
 
-func (f *fake) Collect(context.Context, string) error {
+func (f *fake) Collect(_ context.Context, _ string, canceled bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.collected++
+	f.canceled = canceled
 	if f.collect != nil {
 		return f.collect()
 	}

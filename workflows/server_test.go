@@ -232,8 +232,8 @@ func TestOnServer(t *testing.T) {
 			t.Errorf("ended with %v, want canceled", err)
 		}
 		got := f.statuses(plan.Canceled)
-		if !slices.Equal(got, []int{2, 3, 4}) || len(f.failures) != 3 || f.collected != 1 {
-			t.Errorf("recorded %+v, collected %d times", f.failures, f.collected)
+		if !slices.Equal(got, []int{2, 3, 4}) || len(f.failures) != 3 || f.collected != 1 || !f.canceled {
+			t.Errorf("recorded %+v, collected %d times, canceled: %t", f.failures, f.collected, f.canceled)
 		}
 		recordHistory(t, "steered-cancel", histories(t, c, "cancel", run.GetRunID())[0])
 	})

@@ -53,7 +53,7 @@ func SweepWorkflow(ctx workflow.Context, in protocol.SweepInput) (protocol.Summa
 	}
 	if (err != nil || s.isEnding() || !s.hasWork()) && !isPlanMissing(err) {
 		s.updateDetails(ctx)
-		if e := callCollect(disconnected, s.ids, in.Sweep); e != nil && err == nil {
+		if e := callCollect(disconnected, s.ids, in.Sweep, ctx.Err() != nil); e != nil && err == nil {
 			err = fmt.Errorf("collect: %w", e)
 			collected = err
 		}
@@ -85,7 +85,7 @@ func SweepWorkflow(ctx workflow.Context, in protocol.SweepInput) (protocol.Summa
 		return s.Summary, temporal.NewCanceledError()
 	case s.Failed > 0:
 		return s.Summary, temporal.NewNonRetryableApplicationError(
-			fmt.Sprintf("%d of %d runs failed; sweep retry trains them again", s.Failed, s.Cells),
+			fmt.Sprintf("%d of %d runs failed; a retry of the sweep trains them again", s.Failed, s.Cells),
 			protocol.ErrTypeFailed, nil, s.Summary)
 	}
 	return s.Summary, nil

@@ -70,7 +70,7 @@ func (v view) totals() string {
 	s.addIf(v.owner != "", ", owner "+escape(v.owner, maxWord))
 	s.addIf(v.mixClasses, ", classes of hardware are mixed")
 	s.add("\n\n")
-	s.addIf(v.state == plan.Paused, "It is paused: "+code("sweep resume "+v.sweep)+" goes on.\n\n")
+	s.addIf(v.state == plan.Paused, "It is paused: the update "+code(protocol.UpdateResume)+" goes on with it.\n\n")
 	return s.String()
 }
 
@@ -89,7 +89,7 @@ func (v view) where() string {
 	}
 	s.add("- Table" + when + ": " + code(store+"/sweeps/"+v.sweep+"/results/results.csv") + hint + "\n")
 	s.add("- Models: " + code(store+"/models/") + "\n")
-	s.add("- " + code("sweep results "+v.sweep) + " shows all results, also while it trains; " +
-		code("sweep report "+v.sweep) + " makes a page of them.\n\n")
+	s.add("- With the flags that name your store, " + code("sweep results "+v.sweep) + " shows all results, also while " +
+		"it trains; " + code("sweep report "+v.sweep) + " makes a page of them.\n\n")
 	return s.String()
 }

@@ -57,7 +57,7 @@ func (v view) lost() string {
 		if failed+canceled > 0 {
 			line = "- and " + strings.Join(more, ", ") + " more"
 		}
-		s.add(line + ": " + code("sweep status "+v.sweep) + "\n")
+		s.add(line + ", which sweep status names\n")
 	}
 	s.add("\n")
 	return s.String()

@@ -190,7 +190,7 @@ func TestOrderOfView(t *testing.T) {
 	v.state = plan.Paused
 	rest := v.markdown()
 	for _, want := range []string{
-		"7 of 30 cells done", "**paused**", "`sweep resume first-sweep-0123abcd` goes on", "**In training**", "12+5",
+		"7 of 30 cells done", "**paused**", "the update `resume` goes on with it", "**In training**", "12+5",
 		"as of 12:03:07 UTC", "18 of them are not listed", "gpu-7", "Tried again",
 		"**Failed**", "the loss is NaN", "**Best**",
 		"**Cells**", "| cell | k | dict_size | lr | state | nmse |", "17 of 30 cells are not listed", "**Results**",

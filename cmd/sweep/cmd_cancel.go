@@ -31,8 +31,9 @@ Of several sweeps with one name it is the one that has runs to train; if there a
 give an ID.
 
 --cell takes IDs as sweep results shows them, or their beginnings. --where takes conditions
-as sweep results does, on settings, metrics and status. status=training are the cells whose
-stages were started.`,
+as sweep results does, on settings, metrics and status. The status of a run is the one that
+sweep status shows: status=training are the runs that a worker trains, status=waiting those
+whose stage no worker has yet.`,
 		Example: `  sweep cancel topk-demo
   sweep cancel topk-demo --where k=8
   sweep cancel topk-demo --where 'dict_size>=16384,status=pending'
@@ -77,7 +78,7 @@ func runCancel(ctx context.Context, env *environment, o cancelOptions) error {
 	}
 	results, err := o.selection.results(ctx, l, header)
 	if err == nil {
-		err = o.selection.markTraining(ctx, srv, header, results)
+		err = o.selection.tellStates(ctx, srv, header, results)
 	}
 	if err != nil {
 		return err

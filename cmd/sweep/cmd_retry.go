@@ -201,7 +201,7 @@ func (o *retryOptions) choose(ctx context.Context, env *environment, srv *server
 			return nil, err
 		}
 	}
-	if err := o.selection.markTraining(ctx, srv, header, results); err != nil {
+	if err := o.selection.tellStates(ctx, srv, header, results); err != nil {
 		return nil, err
 	}
 	return o.selection.choose(env, header, results)

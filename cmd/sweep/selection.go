@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -259,27 +260,19 @@ func (o *selectionOptions) results(ctx context.Context, l *ledger.Ledger, h *pla
 	return out, err
 }
 
-// markTraining gives the cells whose stages are in flight the status training, if the options ask for it.
-func (o *selectionOptions) markTraining(ctx context.Context, srv *server, h *plan.Header,
-	results []ledger.Result) error {
-
-	if !o.asks("status") {
+// tellStates gives the cells in flight the states that sweep status shows, if the options ask for them. The error says
+// that the server or the sweep did not answer: a choice by states that are not known may be a wrong one.
+func (o *selectionOptions) tellStates(ctx context.Context, srv *server, h *plan.Header, results []ledger.Result) error {
+	if !o.asks("status", "error") {
 		return nil
 	}
-	var p protocol.Progress
-	err := queryProgress(ctx, srv.client, h.ID, &p)
-	var failed *serviceerror.QueryFailed
-	var notFound *serviceerror.NotFound
-	if errors.As(err, &failed) || errors.As(err, &notFound) {
-		return nil // it has not begun yet, or does not run
+	live, err := observeSweep(ctx, srv.client, h.ID)
+	if notFound := (*serviceerror.NotFound)(nil); errors.As(err, &notFound) || err == nil && live.ended() {
+		return nil
 	}
-	if err != nil {
+	if err = cmp.Or(err, live.queryErr); err != nil {
 		return fmt.Errorf("%s: what trains now is not known: %w", o, err)
 	}
-	for _, i := range p.Running {
-		if i >= 0 && i < len(results) && results[i].Status != plan.Completed {
-			results[i].Status = plan.Training
-		}
-	}
+	setStates(results, workOf(live))
 	return nil
 }

@@ -101,6 +101,9 @@ func (k *stack) startServer(ctx context.Context, at location, o local.Options, k
 
 	k.folders = foldersOf(at)
 	o.Dir, o.SearchAttributes = at.dir, searchAttributes()
+	if keys.Any() {
+		o.PayloadCodec = keys
+	}
 	if k.embedded, err = local.Start(ctx, o); err != nil {
 		return explain(k.folders, err)
 	}

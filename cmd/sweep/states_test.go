@@ -15,6 +15,7 @@ import (
 
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
+	"github.com/topksweep/sweep/sweep/protocol"
 )
 
 // endedGrid is a grid of which one run fails.
@@ -70,6 +71,72 @@ func TestStatesAgree(t *testing.T) {
 	mustRun(t, dir, "cancel", p.ID)
 	up, _ = startServer(t, dir, "--slots", "1")
 	statesAgree(t, dir, p.ID, plan.Canceled, reportOf(t, up))
+}
+
+// A sweep that the Web UI's button has canceled is canceled everywhere, also where no server runs any more: runs that
+// nobody had begun too.
+func TestCanceledByButton(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	up, info := startServer(t, dir, "--slots", "1")
+	grid := writeGrid(t, gridWith("parameters: {k: [2, 3, 4]}", "run: {max_concurrent: 1}",
+		"train: {dict_size: 32, steps: 100000000, batch_size: 64}"))
+	id := strings.TrimSpace(mustRun(t, dir, "submit", grid))
+	waitFor(t, "a run in training", func() bool { return training(statusOfSweep(t, dir, id)) > 0 })
+	if err := dialServer(t, info).CancelWorkflow(t.Context(), id, ""); err != nil { // as the button does
+		t.Fatal(err)
+	}
+	waitFor(t, "the end of the sweep", func() bool { return statusOfSweep(t, dir, id).State == plan.Canceled })
+	runs := statesAgree(t, dir, id, plan.Canceled, reportOf(t, up))
+	for cell, state := range runs {
+		if state != string(plan.Canceled) {
+			t.Errorf("run %s is %s", cell, state)
+		}
+	}
+	filesAgree(t, dir, id, runs)
+	up.terminate(t)
+	statesAgree(t, dir, id, plan.Canceled, "")
+}
+
+// A verb that chooses runs by their states goes by those that status shows: of a run that waits for a worker, none says
+// that it trains.
+func TestChosenByState(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	up, _ := startServer(t, dir, "--slots", "1")
+	grid := gridWith("parameters: {k: [2, 3, 4]}", "train: {dict_size: 32, steps: 100000000, batch_size: 64}")
+	id := strings.TrimSpace(mustRun(t, dir, "submit", writeGrid(t, grid)))
+	in := map[plan.Status][]int{} // numbers of runs
+	waitFor(t, "a run in training and one that waits", func() bool {
+		clear(in)
+		l, h, err := openSweep(t.Context(), location{dir: dir}, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		states := runStates(statusOfSweep(t, dir, id))
+		cells, err := l.Cells(t.Context(), h, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, c := range cells {
+			state := plan.Status(states[c.ID])
+			in[state] = append(in[state], i)
+		}
+		return len(in[plan.Training]) > 0 && len(in[plan.Waiting]) > 0
+	})
+	chosen := func(verb string, state plan.Status) {
+		t.Helper()
+		var did protocol.Steered
+		out := mustRun(t, dir, verb, id, "--where", "status="+string(state), "-o", "json")
+		if err := json.Unmarshal([]byte(out), &did); err != nil || !slices.Equal(did.Cells, in[state]) {
+			t.Errorf("%s of what is %s: cells %v, %v, want %v", verb, state, did.Cells, err, in[state])
+		}
+	}
+	chosen("cancel", plan.Training)
+	in[plan.Canceled] = in[plan.Training]
+	chosen("retry", plan.Canceled)
+	mustRun(t, dir, "cancel", id)
+	up.terminate(t)
 }
 
 // reportOf returns the address of the live reports of a server.

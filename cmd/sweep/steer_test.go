@@ -43,7 +43,7 @@ func TestSteering(t *testing.T) {
 		{"priority eight low", `priority "low"`, ""},
 		{"cancel eight --where k=4", `cancel {"cells":[4,5,6,7]}`, "--where 'k=4' chooses 4 of 8 cells\n"},
 		{"cancel eight --where k=2", `cancel {"cells":[3]}`, "chooses 4 of 8 cells; 3 of these 4 have results and stay"},
-		{"cancel eight --where status=training", `cancel {"cells":[5]}`, "1 of 8 cells"}, // of 0, 5 and 900
+		{"cancel eight --where status=waiting", `cancel {"cells":[5]}`, "1 of 8 cells"}, // of 0, 5 and 900
 		{"cancel eight --where nmse= --where seed=0", `cancel {"cells":[4,6]}`, "chooses 2 of 8 cells\n"},
 		{"cancel eight --cell " + cell(5) + "," + cell(4)[:10] + " --cell " + cell(5),
 			`cancel {"cells":[4,5]}`, "2 of 8 cells\n"},

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,11 +17,49 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"go.temporal.io/api/common/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"google.golang.org/protobuf/proto"
 )
 
-// A browser finds all of the Web UI below the key: the pages, what they ask the server, and the buttons. The page's
-// policy refuses nothing that it needs. The cookie, which servers on other ports also see, is not the key.
+// mirror is a codec that turns bytes around, so that what it makes is not read by chance.
+type mirror struct{}
+
+const mirrored = "binary/mirrored"
+
+func (mirror) Encode(list []*common.Payload) ([]*common.Payload, error) {
+	out := make([]*common.Payload, len(list))
+	for i, p := range list {
+		b, err := proto.Marshal(p)
+		if err != nil {
+			return nil, err
+		}
+		slices.Reverse(b)
+		out[i] = &common.Payload{Metadata: map[string][]byte{"encoding": []byte(mirrored)}, Data: b}
+	}
+	return out, nil
+}
+
+func (mirror) Decode(list []*common.Payload) ([]*common.Payload, error) {
+	out := slices.Clone(list)
+	for i, p := range list {
+		if string(p.GetMetadata()["encoding"]) != mirrored {
+			continue
+		}
+		b := slices.Clone(p.GetData())
+		slices.Reverse(b)
+		out[i] = &common.Payload{}
+		if err := proto.Unmarshal(b, out[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// A browser finds all of the Web UI below the key: the pages, what they ask the server, and the buttons. It shows
+// payloads decoded. The page's policy refuses nothing that it needs. The cookie, which servers on other ports also see,
+// is not the key.
 func TestWebUIInBrowser(t *testing.T) {
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
@@ -35,11 +74,16 @@ func TestWebUIInBrowser(t *testing.T) {
 		}
 		t.Skip("no chromium in PATH")
 	}
-	s := start(t, t.TempDir(), func(o *Options) { o.UIPort = 0 })
-	c := dial(t, s, DefaultNamespace)
+	s := start(t, t.TempDir(), func(o *Options) { o.UIPort, o.PayloadCodec = 0, mirror{} })
+	c, err := client.NewClientFromExisting(dial(t, s, DefaultNamespace), client.Options{
+		DataConverter: converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), mirror{}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
-		ID: "kept", TaskQueue: "nobody", StaticSummary: "a *summary*",
-	}, "Any"); err != nil {
+		ID: "kept", TaskQueue: "nobody", StaticSummary: "a *summary*", StaticDetails: "all the *details*",
+	}, "Any", "planted input"); err != nil {
 		t.Fatal(err)
 	}
 
@@ -71,10 +115,20 @@ func TestWebUIInBrowser(t *testing.T) {
 		chromedp.Navigate(s.UIURL),
 		chromedp.WaitVisible(`//a[contains(., "kept")]`, chromedp.BySearch),
 		chromedp.Navigate(s.UIURL+"/namespaces/default/workflows/kept"),
+		chromedp.WaitVisible(`//*[text()[contains(., "planted input")]]`, chromedp.BySearch),
+		chromedp.Click(`//a[contains(., "User Metadata")]`, chromedp.BySearch),
 	); err != nil {
 		mu.Lock()
 		defer mu.Unlock()
 		t.Fatalf("%v\n%s", err, strings.Join(wrong, "\n"))
+	}
+	for frame, text := range map[string]string{"summary": "a summary", "details": "all the details"} {
+		eventually(t, text, func(context.Context) (shown bool, err error) {
+			err = chromedp.Run(ctx, chromedp.Evaluate(
+				`!!document.querySelector("#user-metadata-`+frame+`")?.contentDocument?.body?.textContent.includes("`+text+`")`,
+				&shown))
+			return shown, err
+		})
 	}
 	press(ctx, t, "Request Cancellation")
 	press(ctx, t, "confirm-modal-button")

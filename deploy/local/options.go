@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/converter"
 )
 
 // These ports are tried first. They are those of Temporal's own development server, so
@@ -49,6 +50,10 @@ type Options struct {
 	// if it is busy. 0 takes DefaultUIPort, or any free port if that is busy. With a
 	// negative value there is no Web UI.
 	UIPort int
+
+	// PayloadCodec decodes what the Web UI shows and encodes the inputs of its updates, where clients and workers have
+	// payloads encoded; nil if they do not.
+	PayloadCodec converter.PayloadCodec
 
 	// Private keeps the address out of server.json: to other processes the server starts or stops for as long as it
 	// runs, so that they wait for its end. It is for a server that runs for a moment.

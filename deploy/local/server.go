@@ -96,7 +96,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	undo.add(stop)
 	info.HostPort = addr
 	if uiListener != nil {
-		url, stop, err := startWebUI(uiListener, addr, o.Namespace, forClients, log)
+		url, stop, err := startWebUI(uiListener, addr, o, forClients, log)
 		if err != nil {
 			return nil, err
 		}

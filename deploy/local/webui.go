@@ -38,7 +38,7 @@ const maxUIMessage = 64 << 20
 // would open a port that every user of the machine can connect to, so only its routes are used. keys are those of a
 // client of the server.
 func startWebUI(
-	l net.Listener, grpcAddr, namespace string, keys *tls.Config, log *slog.Logger,
+	l net.Listener, grpcAddr string, o Options, keys *tls.Config, log *slog.Logger,
 ) (url string, stop func() error, err error) {
 	g, err := guard.New(l)
 	if err != nil {
@@ -48,7 +48,7 @@ func startWebUI(
 	if err != nil {
 		return "", nil, err
 	}
-	ui, err := newWebUI(conn, grpcAddr, namespace, g.Prefix(), log)
+	ui, err := newWebUI(conn, grpcAddr, o, g.Prefix(), log)
 	if err != nil {
 		conn.Close()
 		return "", nil, fmt.Errorf("start Web UI: %w", err)
@@ -78,12 +78,14 @@ func dialFrontend(addr string, keys *tls.Config) (*grpc.ClientConn, error) {
 
 // newWebUI puts the handler of the Web UI together, as the UI's own server does, less what needs the network: logins,
 // and the question whether there are new versions. prefix is the path at which browsers see it. Requests come without.
-func newWebUI(conn *grpc.ClientConn, grpcAddr, namespace, prefix string, log *slog.Logger) (http.Handler, error) {
-	settings, err := uiconfig.NewConfigProviderWithRefresh(&uiconfig.Config{
-		TemporalGRPCAddress: grpcAddr,
-		DefaultNamespace:    namespace,
-		DisableNewsFetch:    true,
-	})
+func newWebUI(
+	conn *grpc.ClientConn, grpcAddr string, o Options, prefix string, log *slog.Logger,
+) (http.Handler, error) {
+	with := &uiconfig.Config{TemporalGRPCAddress: grpcAddr, DefaultNamespace: o.Namespace, DisableNewsFetch: true}
+	if o.PayloadCodec != nil {
+		with.Codec.Endpoint = prefix + codecPath
+	}
+	settings, err := uiconfig.NewConfigProviderWithRefresh(with)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +107,7 @@ func newWebUI(conn *grpc.ClientConn, grpcAddr, namespace, prefix string, log *sl
 		return nil, err
 	}
 	route.SetRenderRoute(e, "/")
-	return e, nil
+	return withCodec(e, o.PayloadCodec), nil
 }
 
 // uiFiles returns the files of the Web UI for browsers that see them below prefix.

@@ -14,6 +14,9 @@ import (
 // notesAtATime is the number of notes that are written or deleted at a time: each is one request to a store.
 const notesAtATime = 16
 
+// CanceledSweep is why a run has no result that nobody had begun when its sweep was canceled.
+const CanceledSweep = "the sweep was canceled"
+
 // CancelRuns notes that those runs of a sweep were canceled that have neither a result nor a note, and returns how many
 // these are. It can be called again after an error.
 func (l *Ledger) CancelRuns(ctx context.Context, h *plan.Header, why string) (int, error) {

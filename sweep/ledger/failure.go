@@ -14,7 +14,7 @@ import (
 const maxNote = 16 << 20
 
 // damagedNote is the reason of a failure whose note is damaged.
-const damagedNote = "the note in the store that says why is damaged: sweep retry trains the run again"
+const damagedNote = "the note in the store that says why is damaged: a retry of the sweep trains the run again"
 
 // StoreFailure notes why a cell of a sweep has no result: it failed or was
 // canceled.

@@ -49,7 +49,7 @@ func TestDamagedFailure(t *testing.T) {
 		l, cell := storePlan(t, s, p), p.Cells[1]
 		key := FailureKey(p.ID, cell.ID)
 		want := NewResult(&p.Header, cell, plan.Failed)
-		want.Error = "the note in the store that says why is damaged: sweep retry trains the run again"
+		want.Error = "the note in the store that says why is damaged: a retry of the sweep trains the run again"
 		want.Sweep, want.Run, want.Written = p.ID, p.RunID(cell.ID), cell.Written
 		for name, spoil := range map[string]func(){
 			"empty":            func() { put(t, s, key, "") },

@@ -30,7 +30,7 @@ func (l *Ledger) eachCell(ctx context.Context, h *plan.Header, s *listedSweep, c
 			// If one bit of an ID is wrong, what is stored under it seems to be nobody's.
 			if !completed[h.RunID(c.ID)] && !h.Identifies(c) && i < p.to {
 				return fmt.Errorf("%w: cell %s has other settings than its ID says: damaged, or of another version of sweep; "+
-					"submit its grid again, or remove the sweep with sweep rm %s",
+					"submit the grid of sweep %s again, or remove that sweep",
 					storage.Wrap("get", p.key, storage.ErrCorrupt), c.ID, s.id)
 			}
 			do(c)

@@ -169,7 +169,7 @@ func (l *Ledger) Results(ctx context.Context, h *plan.Header) ([]Result, error) 
 }
 
 // DamagedResult is the error of a run whose result is damaged. Its status is plan.Pending.
-const DamagedResult = "its result in the store is damaged: sweep retry trains the run again"
+const DamagedResult = "its result in the store is damaged: a retry of the sweep trains the run again"
 
 // outcome reads what a cell of a plan has come to.
 func (l *Ledger) outcome(ctx context.Context, h *plan.Header, c grid.Cell) (Result, error) {

@@ -241,7 +241,7 @@ func TestResults(t *testing.T) {
 		check("once the note is deleted", completed(p, 0, 0.5), completed(p, 1, 0.25), pending(2))
 
 		damaged := pending(0)
-		damaged.Error = "its result in the store is damaged: sweep retry trains the run again"
+		damaged.Error = "its result in the store is damaged: a retry of the sweep trains the run again"
 		for name, spoil := range spoiltResults(t, s, p) {
 			spoil()
 			check("a damaged result: "+name, damaged, completed(p, 1, 0.25), pending(2))

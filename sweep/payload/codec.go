@@ -59,6 +59,28 @@ func (k *Keys) decrypt(p *common.Payload) (*common.Payload, error) {
 	return out, nil
 }
 
+// Encode and Decode implement converter.PayloadCodec, for programs that show payloads, such as the Web UI.
+func (k *Keys) Encode(list []*common.Payload) ([]*common.Payload, error) {
+	return convert(list, k.encrypt)
+}
+
+// Decode is the inverse of Encode.
+func (k *Keys) Decode(list []*common.Payload) ([]*common.Payload, error) {
+	return convert(list, k.decrypt)
+}
+
+// convert converts all of a list, or none.
+func convert(list []*common.Payload, one func(*common.Payload) (*common.Payload, error)) ([]*common.Payload, error) {
+	out := make([]*common.Payload, len(list))
+	for i, p := range list {
+		var err error
+		if out[i], err = one(p); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
 func isEncrypted(p *common.Payload) bool {
 	return string(p.GetMetadata()[metaEncoding]) == encodingValue
 }

@@ -29,7 +29,7 @@ func (k *Keys) FailureConverter() converter.FailureConverter {
 // the method of the call; several goroutines may call it at once.
 func (k *Keys) Interceptor(unreadable func(method string, err error)) (grpc.UnaryClientInterceptor, error) {
 	visit, err := proxy.NewPayloadVisitorInterceptor(proxy.PayloadVisitorInterceptorOptions{
-		Outbound: visitOptions(k.encrypt), Inbound: visitOptions(k.decrypt),
+		Outbound: visitOptions(k.Encode), Inbound: visitOptions(k.Decode),
 	})
 	if err != nil {
 		return nil, err
@@ -47,17 +47,10 @@ func (k *Keys) Interceptor(unreadable func(method string, err error)) (grpc.Unar
 }
 
 // visitOptions has all payloads of a message converted.
-func visitOptions(convert func(*common.Payload) (*common.Payload, error)) *proxy.VisitPayloadsOptions {
+func visitOptions(all func([]*common.Payload) ([]*common.Payload, error)) *proxy.VisitPayloadsOptions {
 	o := &proxy.VisitPayloadsOptions{SkipSearchAttributes: true}
 	o.Visitor = func(_ *proxy.VisitPayloadsContext, list []*common.Payload) ([]*common.Payload, error) {
-		out := make([]*common.Payload, len(list))
-		for i, p := range list {
-			var err error
-			if out[i], err = convert(p); err != nil {
-				return nil, err
-			}
-		}
-		return out, nil
+		return all(list)
 	}
 	// A message of a type that this program does not know, of a newer server, holds no payload of ours.
 	o.WellKnownAnyVisitor = func(ctx *proxy.VisitPayloadsContext, any *anypb.Any) error {

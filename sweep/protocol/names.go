@@ -17,7 +17,7 @@ const (
 	ActivityTrain   = "TrainStage"    // StageRef → Trained
 	ActivityEval    = "Evaluate"      // CellRef → Evaluated
 	ActivityFail    = "RecordFailure" // FailInput → []int
-	ActivityCollect = "Collect"       // the sweep's ID
+	ActivityCollect = "Collect"       // the sweep's ID, and whether it is canceled
 	ActivityLook    = "Look"          // LookInput → Live
 )
 

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -34,22 +35,29 @@ func rename(path string, tensor safetensors.Tensor, all []safetensors.Tensor) st
 		fmt.Sprintf(`x = x.reshape(-1, x.shape[-1]); save_file({**t, "activations": %s}, %q)`, rows, path))
 }
 
+// largest returns the first of the tensors that have the most elements.
+func largest(tensors []safetensors.Tensor) safetensors.Tensor {
+	return slices.MaxFunc(tensors, func(a, b safetensors.Tensor) int { return cmp.Compare(a.Elems(), b.Elems()) })
+}
+
 // needsTorch reports whether NumPy lacks a dtype.
 func needsTorch(dtype string) bool {
 	return strings.HasPrefix(dtype, "BF") || strings.HasPrefix(dtype, "F8")
 }
 
-// largest is Python that chooses of named arrays the one with the most elements. What is no array counts as small.
-const largest = `max(%s.values(), key=lambda v: getattr(v, "size", 0))`
+// largestArray is Python that chooses of named arrays the one with the most elements. What is no array is small.
+const largestArray = `max(%s.values(), key=lambda v: getattr(v, "size", 0))`
 
 // vectors is Python that makes rows of a table: of its column with the longest vectors, or of all columns if they hold
 // numbers.
 const vectors = `c = max(t, key=lambda c: numpy.size(t[c].iloc[0])); ` +
 	`x = numpy.stack(t[c]) if numpy.size(t[c].iloc[0]) > 1 else t.to_numpy()`
 
-// largestTensor is Python that joins a list of tensors, or chooses of named ones the one with the most elements.
-const largestTensor = `torch.cat(x) if isinstance(x, (list, tuple)) else x if not isinstance(x, dict) else ` +
-	`max(x.values(), key=lambda v: v.numel() if torch.is_tensor(v) else 0)`
+// torchRows is a Python function that makes rows of what torch has saved: a list is joined, and of named parts the one
+// with the most elements is chosen, however they are nested. What is no array has no elements.
+const torchRows = `rows = lambda v: torch.cat([*map(rows, v)]) if isinstance(v, (list, tuple)) and v else ` +
+	`max(map(rows, v.values()), key=torch.numel) if isinstance(v, dict) and v else ` +
+	`torch.as_tensor(v).reshape(-1, v.shape[-1]) if getattr(v, "shape", ()) else torch.empty(0)`
 
 // ofDataset returns two lines of Python that make a shard of a folder which the library datasets wrote.
 func ofDataset(folder string) string {
@@ -73,12 +81,12 @@ func conversion(path string) string {
 	case ".zip", ".tar", ".tgz":
 		return inPython("import shutil", fmt.Sprintf("shutil.unpack_archive(%q, %q)", path, stem))
 	case ".pt", ".pth", ".ckpt", ".bin":
-		return inPython(
-			fmt.Sprintf(`import torch; x = torch.load(%q, map_location="cpu"); x = `+largestTensor, path),
-			"from safetensors.torch import save_file; "+
-				fmt.Sprintf(`save_file({"activations": x.reshape(-1, x.shape[-1]).contiguous()}, %q)`, stem+".safetensors"))
+		return inPython("import torch; from safetensors.torch import save_file; "+torchRows,
+			fmt.Sprintf(`x = rows(torch.load(%q, map_location="cpu")); `, path)+
+				`x = x if x.dtype in (torch.float16, torch.bfloat16) else x.float(); `+
+				fmt.Sprintf(`save_file({"activations": x.contiguous()}, %q)`, stem+".safetensors"))
 	case ".npz":
-		return load("import numpy; z = dict(numpy.load(%q)); x = "+fmt.Sprintf(largest, "z"), path)
+		return load("import numpy; z = dict(numpy.load(%q)); x = "+fmt.Sprintf(largestArray, "z"), path)
 	case ".pkl", ".pickle":
 		return load("import numpy, pickle; x = numpy.asarray(pickle.load(open(%q, \"rb\")))", path)
 	case ".parquet":
@@ -88,7 +96,7 @@ func conversion(path string) string {
 	case ".arrow", ".ipc":
 		return load("import numpy, datasets; t = datasets.Dataset.from_file(%q).to_pandas(); "+vectors, path)
 	case ".h5", ".hdf5", ".hdf", ".he5":
-		return load("import numpy, h5py; f = h5py.File(%q); x = "+fmt.Sprintf(largest, "f")+"[:]", path)
+		return load("import numpy, h5py; f = h5py.File(%q); x = "+fmt.Sprintf(largestArray, "f")+"[:]", path)
 	case ".zarr", ".n5":
 		return load("import numpy, zarr; x = numpy.asarray(zarr.open(%q, mode=\"r\"))", path)
 	case ".csv":

@@ -100,7 +100,7 @@ func TestRewrites(t *testing.T) {
 		case "cube.safetensors", "f64.safetensors":
 			want = "x = t.pop(\"activations\")\n  x = x.reshape(-1, x.shape[-1]); save_file({**t, \"activations\": "
 		case "none.safetensors":
-			want = "x = t.pop(\"bias\")"
+			want = "x = t.pop(\"cube\")"
 		}
 		if has := strings.Contains(err.Error(), "in Python:"); has != (want != "") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v\n\twant %q", name, err, want)

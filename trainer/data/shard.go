@@ -107,12 +107,12 @@ func tensorLayout(h *safetensors.Header) (l layout, err error) {
 	}
 	switch {
 	case len(two) == 0 && len(h.Tensors) > 0:
-		return l, asActivations(h.Tensors[0], h.Tensors,
+		return l, asActivations(largest(h.Tensors), h.Tensors,
 			"no tensor of two dimensions; it holds %s: write [rows, width] under the name activations", describe(h.Tensors))
 	case len(two) == 0:
 		return l, errors.New("it holds no tensor: write one of [rows, width] under the name activations")
 	case len(two) > 1:
-		return l, asActivations(two[0], h.Tensors,
+		return l, asActivations(largest(two), h.Tensors,
 			"several tensors of two dimensions and none named activations: %s: give the right one that name", describe(two))
 	case len(two[0].Shape) != 2:
 		return l, asActivations(two[0], h.Tensors, "activations has shape %v: reshape it to [rows, width]", two[0].Shape)
