@@ -30,7 +30,7 @@ type rmOptions struct {
 func newRmCommand(env *environment) *cobra.Command {
 	o := rmOptions{output: newFormat("text", "json")}
 	c := &cobra.Command{
-		Use:   "rm SWEEP...",
+		Use:   "rm SWEEP…",
 		Short: "Remove sweeps and what no other sweep needs",
 		Long: `Remove sweeps from the store: plan, grid, extensions, notes on failures and collected
 results, and of their runs the results, models, curves and checkpoints that no other
@@ -40,7 +40,8 @@ A sweep that runs is refused: cancel it first. No server is needed. A sweep that
 on this state directory would go on with when it is started again is ended there.
 
 It may run beside everything else. Whoever submits a grid meanwhile waits for its end. If
-it is killed, the sweep is seen no more; the same command, or sweep gc, removes the rest.`,
+it is killed, the sweep is not shown any more; the same command, or sweep gc, removes the
+rest.`,
 		Example: `  sweep rm topk-demo --dry-run          what would go, and what stays because of others
   sweep rm topk-demo
   sweep rm topk-demo-1a2b first-try --yes

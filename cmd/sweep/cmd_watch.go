@@ -19,9 +19,9 @@ func newWatchCommand(env *environment) *cobra.Command {
 		Use:   "watch SWEEP",
 		Short: "Follow a running sweep until it ends",
 		Long: `Follow a running sweep until it ends: bars on a terminal, plain lines otherwise. Then print
-its results, as sweep run does. SWEEP is a name or an ID. Leaving does not stop the sweep. A server that does not
-answer is waited for, for three minutes; while its disk, on this machine, is full, for as
-long as that takes.`,
+its results, as sweep run does. SWEEP is a name or an ID. Ctrl-C ends this command and not
+the sweep. A server that does not answer is waited for, for three minutes; while its disk,
+on this machine, is full, for as long as that takes.`,
 		Example: "  sweep watch topk-demo",
 		Args:    args(cobra.ExactArgs(1)),
 
