@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -146,7 +145,7 @@ func confirm(env *environment, r ledger.Removal) (bool, error) {
 	return false, nil
 }
 
-// printRemoval prints what goes and what stays.
+// printRemoval prints of which sweeps what goes, and what stays.
 func printRemoval(env *environment, format string, r ledger.Removal) error {
 	if format == "json" {
 		return env.writeJSON(r)
@@ -155,19 +154,22 @@ func printRemoval(env *environment, format string, r ledger.Removal) error {
 	if r.DryRun {
 		done = "would be removed"
 	}
-	w := tabwriter.NewWriter(env.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "WHAT\tCOUNT\tOBJECTS\tSIZE")
-	var objects int
-	for _, p := range r.Parts {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%s\n", p.Kind, p.Count, p.Objects, byteSize(p.Bytes))
-		objects += p.Objects
-	}
-	fmt.Fprintf(w, "%s\t\t%d\t%s\n", done, objects, byteSize(r.Bytes()))
-	err := w.Flush()
-	for _, k := range r.Kept {
-		_, writeErr := fmt.Fprintf(env.out, "kept: %d of the %s (%s), which sweep %s needs\n",
-			k.Count, k.Kind, byteSize(k.Bytes), k.Sweep)
-		err = cmp.Or(err, writeErr)
-	}
-	return err
+	return env.print(func(out io.Writer) error {
+		for _, id := range r.Sweeps {
+			fmt.Fprintln(out, id)
+		}
+		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "WHAT\tCOUNT\tOBJECTS\tSIZE")
+		var objects int
+		for _, p := range r.Parts {
+			fmt.Fprintf(w, "%s\t%d\t%d\t%s\n", p.Kind, p.Count, p.Objects, byteSize(p.Bytes))
+			objects += p.Objects
+		}
+		fmt.Fprintf(w, "%s\t\t%d\t%s\n", done, objects, byteSize(r.Bytes()))
+		err := w.Flush()
+		for _, k := range r.Kept {
+			fmt.Fprintf(out, "kept: %d of the %s (%s), which sweep %s needs\n", k.Count, k.Kind, byteSize(k.Bytes), k.Sweep)
+		}
+		return err
+	})
 }
