@@ -246,5 +246,17 @@ func TestNewsOfServer(t *testing.T) {
 		"sweep retry " + bad))
 	const failed = " failed: 1 of 2 done, 1 failed.*\n"
 	says("sweep " + bad + failed + "(.*\n)*sweep " + bad + " failed: 1 of 2 done, 1 failed.*")
+
+	mustRun(t, dir, "retry", id)
+	mustRun(t, dir, "pause", id)
+	up.terminate(t)
+	up, _ = startServer(t, dir, "--slots", "1")
+	says("sweep " + id + ` is paused: 0 of 4 done; this goes on with it: sweep resume ` + id)
+	mustRun(t, dir, "resume", id)
+	says("sweep " + id + " goes on: 0 of 4 done")
+	if n := strings.Count(up.err.String(), "is paused"); n != 1 {
+		t.Errorf("a server that starts says %d times that a sweep is paused:\n%s", n, up.err.String())
+	}
+	mustRun(t, dir, "cancel", id)
 	up.terminate(t)
 }
