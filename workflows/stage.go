@@ -251,7 +251,7 @@ func (s *state) recordCanceled(ctx workflow.Context) error {
 func (s *state) endReason() string {
 	switch {
 	case s.root.Err() != nil:
-		return "the sweep was canceled"
+		return plan.SweepCanceled
 	case s.limitReached():
 		return "the sweep stopped, since too many runs failed"
 	}
