@@ -14,8 +14,8 @@ import (
 // notesAtATime is the number of notes that are written or deleted at a time: each is one request to a store.
 const notesAtATime = 16
 
-// CancelRuns notes that a whole sweep was canceled at those of its runs that have neither a result nor a note, and returns how many
-// these are. It can be called again after an error.
+// CancelRuns notes that a whole sweep was canceled at those of its runs that have neither a result nor a note, and
+// returns how many these are. It can be called again after an error.
 func (l *Ledger) CancelRuns(ctx context.Context, h *plan.Header) (int, error) {
 	done, err := l.CompletedRuns(ctx)
 	if err != nil {

@@ -61,7 +61,8 @@ func TestCancelRuns(t *testing.T) {
 			ended("canceled", plan.Canceled)
 		}
 		last := p.CellCount - 1
-		if note, err := l.Failure(ctx, p.ID, p.Cells[last].ID); note.Status != plan.Canceled || note.Error != plan.SweepCanceled {
+		note, err := l.Failure(ctx, p.ID, p.Cells[last].ID)
+		if note.Status != plan.Canceled || note.Error != plan.SweepCanceled {
 			t.Errorf("note %+v, %v", note, err)
 		}
 		if err := l.DeleteNotes(ctx, &p.Header, []int{0, 1, last}, plan.Canceled); err != nil {
