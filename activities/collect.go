@@ -29,7 +29,7 @@ func (a *Activities) collect(ctx context.Context, sweep string, canceled bool) e
 		return err
 	}
 	if canceled {
-		if _, err := a.ledger.CancelRuns(ctx, h, ledger.CanceledSweep); err != nil {
+		if _, err := a.ledger.CancelRuns(ctx, h); err != nil {
 			return err
 		}
 	}

@@ -236,7 +236,7 @@ func (s *state) recordFailed(t *stage, cells []plan.TreeCell, err error) error {
 
 // recordCanceled counts the runs that are started and not done as canceled, and stores that.
 func (s *state) recordCanceled(ctx workflow.Context) error {
-	in := protocol.FailInput{Sweep: s.in.Sweep, Status: plan.Canceled, Error: "canceled"}
+	in := protocol.FailInput{Sweep: s.in.Sweep, Status: plan.Canceled, Error: s.endReason()}
 	for _, t := range s.continuation().Unfinished {
 		in.Cells = append(in.Cells, t.Cells...)
 	}
@@ -245,6 +245,17 @@ func (s *state) recordCanceled(ctx workflow.Context) error {
 	}
 	s.Canceled += len(in.Cells)
 	return s.recordRuns(ctx, in, fmt.Sprintf("%d canceled runs", len(in.Cells)))
+}
+
+// endReason says why runs that are started and not done end with the sweep.
+func (s *state) endReason() string {
+	switch {
+	case s.root.Err() != nil:
+		return plan.SweepCanceled
+	case s.limitReached():
+		return "the sweep stopped, since too many runs failed"
+	}
+	return "the sweep ended with an error"
 }
 
 func (s *state) recordRuns(ctx workflow.Context, in protocol.FailInput, label string) error {

@@ -195,6 +195,9 @@ func TestFailureLimitCancelsTheOthers(t *testing.T) {
 	if got := f.statuses(plan.Canceled); !slices.Equal(got, []int{0, 1, 2}) {
 		t.Errorf("recorded as canceled: %v", got)
 	}
+	if got := f.failures[0].Error; got != "the sweep stopped, since too many runs failed" {
+		t.Errorf("recorded why: %s", got)
+	}
 }
 
 func TestCancel(t *testing.T) {
@@ -221,6 +224,9 @@ func TestCancel(t *testing.T) {
 	}
 	if got := f.statuses(plan.Canceled); !slices.Equal(got, []int{3, 4, 5}) {
 		t.Errorf("recorded as canceled: %v", got)
+	}
+	if got := f.failures[3].Error; got != "the sweep was canceled" {
+		t.Errorf("recorded why: %s", got)
 	}
 	if f.collected != 1 {
 		t.Errorf("collected %d times", f.collected)

@@ -31,7 +31,7 @@ func cancelSweep(ctx context.Context, env *environment, srv *server, l *ledger.L
 	case info.GetStatus() != enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
 		return fmt.Errorf("cancel %s: %w", header.ID, explainNotRunning(ctx, env, l, header, nil))
 	}
-	if _, err := l.CancelRuns(ctx, header, ledger.CanceledSweep); err != nil { // first, so that what is collected says so
+	if _, err := l.CancelRuns(ctx, header); err != nil { // first, so that what is collected says so
 		return fmt.Errorf("cancel %s: %w", header.ID, err)
 	}
 	if err := srv.client.CancelWorkflow(ctx, header.ID, ""); err != nil && !errors.As(err, &unknown) {
@@ -66,7 +66,7 @@ func cancelStored(ctx context.Context, env *environment, l *ledger.Ledger, heade
 	if err == nil && n.Pending == 0 && n.Canceled == 0 {
 		return fmt.Errorf("cancel %s: %w", header.ID, explainNotRunning(ctx, env, l, header, nil))
 	}
-	if _, err := l.CancelRuns(ctx, header, ledger.CanceledSweep); err != nil {
+	if _, err := l.CancelRuns(ctx, header); err != nil {
 		return fmt.Errorf("cancel %s: %w", header.ID, err)
 	}
 	if n, err = countRuns(ctx, l, header); err != nil {

@@ -107,12 +107,12 @@ func writeGarbage(out io.Writer, g ledger.Garbage) error {
 	if g.DryRun {
 		freed = "would be freed"
 	}
-	fmt.Fprintln(w, "WHAT\tSTAGES\tOBJECTS\tSIZE")
-	row("stages whose runs have results", sums[ledger.FolderFinished])
-	row("stages of no plan", sums[ledger.FolderUnplanned])
-	row("old checkpoints of runs to go on", sums[ledger.FolderPruned])
+	fmt.Fprintln(w, "WHAT\tFOLDERS\tOBJECTS\tSIZE")
+	row("folders of finished runs", sums[ledger.FolderFinished])
+	row("folders of no plan", sums[ledger.FolderUnplanned])
+	row("old checkpoints", sums[ledger.FolderPruned])
 	if inits.objects > 0 {
-		row("models to begin from of no plan", inits)
+		row("models to begin from", inits)
 	}
 	row(freed, total)
 	if err := w.Flush(); err != nil {
@@ -122,7 +122,7 @@ func writeGarbage(out io.Writer, g ledger.Garbage) error {
 		fmt.Fprintf(out, "and %d unfinished uploads, temporary files and empty folders\n", g.Leftovers)
 	}
 	if young := sums[ledger.FolderYoung]; young.folders > 0 {
-		fmt.Fprintf(out, "kept: %d stages of no plan (%s) that are younger than --grace\n",
+		fmt.Fprintf(out, "kept: %d folders of no plan (%s) that are younger than --grace\n",
 			young.folders, byteSize(young.bytes))
 	}
 	if youngInits.objects > 0 {

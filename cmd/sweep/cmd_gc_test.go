@@ -39,7 +39,7 @@ func TestGC(t *testing.T) {
 		}
 		return len(objects)
 	}
-	if out := mustRun(t, dir, "gc"); count() != 6 || !strings.Contains(out, "kept: 2 stages of no plan") {
+	if out := mustRun(t, dir, "gc"); count() != 6 || !strings.Contains(out, "kept: 2 folders of no plan") {
 		t.Errorf("%d objects are left of young folders:\n%s", count(), out)
 	}
 	out := mustRun(t, dir, "gc", "--grace", "0s", "--dry-run")

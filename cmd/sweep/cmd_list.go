@@ -23,8 +23,8 @@ func newListCommand(env *environment) *cobra.Command {
 		Use:   "list",
 		Short: "List the sweeps of a store, newest first",
 		Long: `List the sweeps of a store in the order in which they were created, the newest first: an
-extension does not move a sweep. Without a server, a sweep that is not done is
-idle; if the server does not answer, its state is unknown.`,
+extension does not move a sweep. Without a server, a sweep that has runs to train is idle;
+if the server does not answer, its state is unknown.`,
 		Example: "  sweep list\n  sweep list -o json",
 		Args:    args(cobra.NoArgs),
 		RunE:    func(c *cobra.Command, _ []string) error { return runList(c.Context(), env, o) },

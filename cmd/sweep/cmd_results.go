@@ -16,8 +16,8 @@ func newResultsCommand(env *environment) *cobra.Command {
 		Long: `Print the results of one sweep or several as they are in the store, also while they run.
 SWEEP is a name, an ID, or a file of results: CSV, JSON, JSON Lines or Parquet. No server
 is needed: if one runs the sweep, the status of a run is the one that sweep status shows,
-else pending until the run has ended. The results of several are one table, in which a cell that two sweeps have has
-a row for each.
+else pending until the run has ended. The results of several are one table, in which a
+cell that two sweeps have has a row for each.
 
 --where keeps some rows: conditions with = != < <= > >=, separated by commas. ^= is for
 the beginning of a text, and 'nmse=' finds the rows without a value.

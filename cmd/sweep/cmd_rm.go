@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +29,7 @@ type rmOptions struct {
 func newRmCommand(env *environment) *cobra.Command {
 	o := rmOptions{output: newFormat("text", "json")}
 	c := &cobra.Command{
-		Use:   "rm SWEEP...",
+		Use:   "rm SWEEP…",
 		Short: "Remove sweeps and what no other sweep needs",
 		Long: `Remove sweeps from the store: plan, grid, extensions, notes on failures and collected
 results, and of their runs the results, models, curves and checkpoints that no other
@@ -40,7 +39,8 @@ A sweep that runs is refused: cancel it first. No server is needed. A sweep that
 on this state directory would go on with when it is started again is ended there.
 
 It may run beside everything else. Whoever submits a grid meanwhile waits for its end. If
-it is killed, the sweep is seen no more; the same command, or sweep gc, removes the rest.`,
+it is killed, the sweep is not shown any more; the same command, or sweep gc, removes the
+rest.`,
 		Example: `  sweep rm topk-demo --dry-run          what would go, and what stays because of others
   sweep rm topk-demo
   sweep rm topk-demo-1a2b first-try --yes
@@ -145,7 +145,7 @@ func confirm(env *environment, r ledger.Removal) (bool, error) {
 	return false, nil
 }
 
-// printRemoval prints what goes and what stays.
+// printRemoval prints of which sweeps what goes, and what stays.
 func printRemoval(env *environment, format string, r ledger.Removal) error {
 	if format == "json" {
 		return env.writeJSON(r)
@@ -154,19 +154,22 @@ func printRemoval(env *environment, format string, r ledger.Removal) error {
 	if r.DryRun {
 		done = "would be removed"
 	}
-	w := tabwriter.NewWriter(env.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "WHAT\tCOUNT\tOBJECTS\tSIZE")
-	var objects int
-	for _, p := range r.Parts {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%s\n", p.Kind, p.Count, p.Objects, byteSize(p.Bytes))
-		objects += p.Objects
-	}
-	fmt.Fprintf(w, "%s\t\t%d\t%s\n", done, objects, byteSize(r.Bytes()))
-	err := w.Flush()
-	for _, k := range r.Kept {
-		_, writeErr := fmt.Fprintf(env.out, "kept: %d of the %s (%s), which sweep %s needs\n",
-			k.Count, k.Kind, byteSize(k.Bytes), k.Sweep)
-		err = cmp.Or(err, writeErr)
-	}
-	return err
+	return env.print(func(out io.Writer) error {
+		for _, id := range r.Sweeps {
+			fmt.Fprintln(out, id)
+		}
+		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "WHAT\tCOUNT\tOBJECTS\tSIZE")
+		var objects int
+		for _, p := range r.Parts {
+			fmt.Fprintf(w, "%s\t%d\t%d\t%s\n", p.Kind, p.Count, p.Objects, byteSize(p.Bytes))
+			objects += p.Objects
+		}
+		fmt.Fprintf(w, "%s\t\t%d\t%s\n", done, objects, byteSize(r.Bytes()))
+		err := w.Flush()
+		for _, k := range r.Kept {
+			fmt.Fprintf(out, "kept: %d of the %s (%s), which sweep %s needs\n", k.Count, k.Kind, byteSize(k.Bytes), k.Sweep)
+		}
+		return err
+	})
 }

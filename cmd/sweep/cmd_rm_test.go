@@ -39,6 +39,9 @@ func TestRemoveSweep(t *testing.T) {
 	if err := json.Unmarshal([]byte(mustRun(t, dir, "rm", "fir", "--yes", "-o", "json")), &removed); err != nil {
 		t.Fatal(err)
 	}
+	if text := mustRun(t, dir, "rm", "sec", "--dry-run"); !strings.HasPrefix(text, "second-") {
+		t.Errorf("which sweep a beginning stands for is not said:\n%s", text)
+	}
 	if !would.DryRun || removed.DryRun || would.Bytes() != removed.Bytes() {
 		t.Errorf("would remove %+v, removed %+v", would, removed)
 	}

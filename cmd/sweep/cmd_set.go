@@ -23,7 +23,7 @@ type setOptions struct {
 func newSetCommand(env *environment) *cobra.Command {
 	o := setOptions{steerOptions: newSteerOptions()}
 	c := &cobra.Command{
-		Use:   "set SWEEP KEY=VALUE...",
+		Use:   "set SWEEP KEY=VALUE…",
 		Short: "Change settings of a running sweep",
 		Long: `Change settings of a running sweep.
 

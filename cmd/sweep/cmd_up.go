@@ -66,7 +66,6 @@ func runUp(ctx context.Context, env *environment, o upOptions) error {
 		k.addresses(), withoutSecrets(o.location.storeURL()), device.slots, env.command("submit", "grid.yaml"))
 	fmt.Fprintf(env.errOut, "for the temporal command and other programs: export TEMPORAL_CONFIG_FILE=%s\n",
 		quoted(k.embedded.Profile))
-	notePaused(ctx, env, k.server)
 	if err := k.workers.train(); err != nil {
 		k.stop()
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -39,6 +40,13 @@ func TestUpAndSubmit(t *testing.T) {
 	}
 	waitFor(t, "both workers in training", func() bool { return training(statusOfSweep(t, dir, "long")) == 2 })
 	checkWebUI(t, info, id)
+	left := startProgram(t, dir, "watch", "long")
+	waitFor(t, "progress", func() bool { return left.err.Len() > 0 })
+	left.Process.Signal(os.Interrupt)
+	again := "is not stopped: this follows it again: sweep watch " + id + "\n"
+	if status := left.exitStatus(t); status != exitInterrupted || !strings.HasSuffix(left.err.String(), again) {
+		t.Errorf("watch that is interrupted: status %d\n%s", status, left.err.String())
+	}
 	watch := startProgram(t, dir, "watch", "long")
 	mustRun(t, dir, "cancel", id)
 	if status := watch.exitStatus(t); status != exitError || !strings.Contains(watch.err.String(), "canceled") {
@@ -56,6 +64,13 @@ func TestUpAndSubmit(t *testing.T) {
 	p := startProgram(t, dir, "submit", quick)
 	if status := p.exitStatus(t); status != exitError || !strings.Contains(p.err.String(), "sweep up") {
 		t.Errorf("submit without a server: status %d\n%s", status, p.err.String())
+	}
+	if got := mustRun(t, dir, "watch", "quick"); got != table {
+		t.Errorf("watch without a server:\n%s", got)
+	}
+	p = startProgram(t, dir, "watch", id)
+	if status := p.exitStatus(t); status != exitError || !strings.Contains(p.err.String(), "sweep retry "+id+" --wait") {
+		t.Errorf("watch of an unfinished sweep without a server: status %d\n%s", status, p.err.String())
 	}
 }
 

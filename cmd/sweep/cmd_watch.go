@@ -2,8 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/topksweep/sweep/sweep/ledger"
+	"github.com/topksweep/sweep/sweep/plan"
 )
 
 type watchOptions struct {
@@ -19,9 +24,9 @@ func newWatchCommand(env *environment) *cobra.Command {
 		Use:   "watch SWEEP",
 		Short: "Follow a running sweep until it ends",
 		Long: `Follow a running sweep until it ends: bars on a terminal, plain lines otherwise. Then print
-its results, as sweep run does. SWEEP is a name or an ID. Leaving does not stop the sweep. A server that does not
-answer is waited for, for three minutes; while its disk, on this machine, is full, for as
-long as that takes.`,
+its results, as sweep run does. SWEEP is a name or an ID. Ctrl-C ends this command and not
+the sweep. A server that does not answer is waited for, for three minutes; while its disk,
+on this machine, is full, for as long as that takes.`,
 		Example: "  sweep watch topk-demo",
 		Args:    args(cobra.ExactArgs(1)),
 
@@ -48,9 +53,32 @@ func runWatch(ctx context.Context, env *environment, o watchOptions) error {
 		return err
 	}
 	srv, err := o.connection.dial(ctx, env, o.location.dir, nil)
+	if errors.Is(err, errNoServer) {
+		return o.withoutServer(ctx, env, l, header, err)
+	}
 	if err != nil {
 		return err
 	}
 	defer srv.close()
 	return followToResults(ctx, env, srv, l, header, o.location, o.output)
+}
+
+// withoutServer is the verb where no server runs: a sweep that has all its results is shown, of another one the error
+// says where it stands.
+func (o *watchOptions) withoutServer(ctx context.Context, env *environment, l *ledger.Ledger, header *plan.Header,
+	noServer error) error {
+
+	n, err := countRuns(ctx, l, header)
+	if err != nil {
+		return errors.Join(noServer, err)
+	}
+	if n.Completed < header.CellCount {
+		return fmt.Errorf("watch %s: %d of %d runs have results, and %w; it goes on here with: %s", header.ID, n.Completed,
+			header.CellCount, noServer, env.command("retry", header.ID, "--wait"))
+	}
+	results, err := printResults(ctx, env, l, header, o.output)
+	if err == nil {
+		tellPlaces(env, o.location, header, results)
+	}
+	return err
 }

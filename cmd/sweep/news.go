@@ -93,7 +93,7 @@ func (n *newsroom) line(ctx context.Context, s observe.Listed, ran, first bool) 
 	case s.State == plan.Training:
 		return fmt.Sprintf("sweep %s starts", s.ID)
 	case s.State == plan.Paused:
-		return fmt.Sprintf("sweep %s is paused: %s; it goes on by %s", s.ID, counts, n.env.command("resume", s.ID))
+		return fmt.Sprintf("sweep %s is paused: %s; this goes on with it: %s", s.ID, counts, n.env.command("resume", s.ID))
 	case s.State == plan.Completed:
 		return fmt.Sprintf("sweep %s completed: %s in %s", s.ID, counts, took)
 	case s.State == plan.Canceled:

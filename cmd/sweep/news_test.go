@@ -41,7 +41,7 @@ func TestNews(t *testing.T) {
 		},
 		{
 			[]observe.Listed{sweep("a-1", plan.Completed, 4, 0), sweep("b-1", plan.Paused, 1, 0)},
-			"sweep b-1 is paused: 1 of 4 done; it goes on by sweep resume b-1\n",
+			"sweep b-1 is paused: 1 of 4 done; this goes on with it: sweep resume b-1\n",
 		},
 		{[]observe.Listed{sweep("b-1", plan.Training, 1, 0)}, "sweep b-1 goes on: 1 of 4 done\n"},
 		{

@@ -10,8 +10,7 @@ import (
 )
 
 // noteOlderSweeps names the unfinished sweeps of the same name that were planned under
-// earlier training semantics: their results are not reused, and they train beside the
-// new sweep. It says nothing of sweeps that cannot be read: list does.
+// earlier training semantics: their results are not reused. It says nothing of sweeps that cannot be read: list does.
 func noteOlderSweeps(ctx context.Context, env *environment, l *ledger.Ledger, name string) error {
 	ids, err := l.SweepIDs(ctx)
 	if err != nil {
@@ -26,9 +25,9 @@ func noteOlderSweeps(ctx context.Context, env *environment, l *ledger.Ledger, na
 			continue
 		}
 		if left, err := l.Unfinished(ctx, h); err == nil && left > 0 {
-			fmt.Fprintf(env.errOut, "note: sweep %s of an earlier version has %d of %d runs without results. If it has not "+
-				"ended it trains them beside this sweep. Its results follow other definitions and are not reused; "+
-				"%s ends it\n", id, left, h.CellCount, env.command("cancel", id))
+			fmt.Fprintf(env.errOut, "note: sweep %s of an earlier version has %d of %d runs without results. Its "+
+				"results follow other definitions and are not reused; %s ends it\n",
+				id, left, h.CellCount, env.command("cancel", id))
 		}
 	}
 	return nil

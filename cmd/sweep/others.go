@@ -169,18 +169,3 @@ func resumePaused(ctx context.Context, env *environment, srv *server, id string)
 	}
 	return err
 }
-
-// notePaused names the sweeps that are paused in a server that starts: it trains nothing of them.
-func notePaused(ctx context.Context, env *environment, srv *server) {
-	running, err := observe.Running(ctx, srv.client)
-	if err != nil {
-		return // the server has just started, and says what is wrong elsewhere
-	}
-	running = slices.DeleteFunc(running, func(r observe.RunningSweep) bool { return r.State != plan.Paused })
-	for _, r := range running[:min(len(running), othersShown)] {
-		fmt.Fprintf(env.errOut, "sweep %s is paused: %s goes on with it\n", r.ID, env.command("resume", r.ID))
-	}
-	if n := len(running) - othersShown; n > 0 {
-		fmt.Fprintf(env.errOut, "%d more are paused: %s\n", n, env.command("list"))
-	}
-}

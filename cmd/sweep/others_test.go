@@ -45,8 +45,8 @@ func TestRunPausesOthers(t *testing.T) {
 	checkPausedSince(t, dir, id)
 
 	up, _ := startServer(t, dir, "--slots", "1")
-	const says = " is paused: sweep resume "
-	waitFor(t, "up to name it", func() bool { return strings.Contains(up.err.String(), "sweep "+id+says+id) })
+	says := regexp.MustCompile("sweep " + id + " is paused: .*: sweep resume " + id + `\n`)
+	waitFor(t, "up to name it", func() bool { return says.MatchString(up.err.String()) })
 	if s := statusOfSweep(t, dir, id); s.State != plan.Paused {
 		t.Errorf("in the server of up: %s", s.State)
 	}
@@ -118,7 +118,7 @@ func TestRunNamesIdleSweeps(t *testing.T) {
 		ids = append(ids, p.ID)
 	}
 	l, p := storeGrid(t, dir, gridWith("name: over"), 0)
-	if n, err := l.CancelRuns(t.Context(), &p.Header, "enough"); n != 2 || err != nil {
+	if n, err := l.CancelRuns(t.Context(), &p.Header); n != 2 || err != nil {
 		t.Fatal(n, err)
 	}
 	storeGrid(t, dir, gridWith("name: whole", "parameters: {k: [2, 4, 6]}"), 0)

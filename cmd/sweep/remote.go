@@ -95,6 +95,10 @@ func followToResults(ctx context.Context, env *environment, srv *server, l *ledg
 
 	last, err := watch(ctx, env, srv, l, header)
 	if ctx.Err() != nil {
+		if !srv.ownsWorker() {
+			fmt.Fprintf(env.errOut, "sweep %s is not stopped: this follows it again: %s\n", header.ID,
+				env.command("watch", header.ID))
+		}
 		return errInterrupted
 	}
 	if errors.Is(err, errServerGone) || errors.Is(err, errNoSlots) { // a store that hangs has no results to print

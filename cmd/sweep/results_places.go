@@ -17,6 +17,9 @@ func tellPlaces(env *environment, at location, header *plan.Header, results []le
 	if err != nil {
 		return
 	}
+	if env.outTTY { // the table stands right above
+		fmt.Fprintln(env.errOut)
+	}
 	place := func(key string) (path string, there bool) {
 		if strings.Contains(store, "://") { // a bucket is not asked for what was just stored
 			return strings.TrimSuffix(store, "/") + "/" + key, true
@@ -40,8 +43,8 @@ func tellPlaces(env *environment, at location, header *plan.Header, results []le
 	if path, ok := place(ledger.ModelKey(runs[0], "")); ok && len(runs) == 1 {
 		fmt.Fprintf(env.errOut, "models  %s\n", path)
 	} else if ok {
-		fmt.Fprintf(env.errOut, "models  %s  (a folder for each of %d runs: the column model_path of the table)\n",
-			strings.TrimSuffix(path[:len(path)-len(runs[0])], "/"), len(runs))
+		fmt.Fprintf(env.errOut, "models  %s  (a folder for each run: column model_path)\n",
+			strings.TrimSuffix(path[:len(path)-len(runs[0])], "/"))
 	}
 	fmt.Fprintf(env.errOut, "curves  %s\n", env.command("curves", header.ID))
 }

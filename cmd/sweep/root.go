@@ -47,6 +47,7 @@ the flags are wrong and nothing was started; 130 interrupted, with all work save
 		newExportCommand(env),
 	)
 	makeStrict(root)
+	fitHelp(root, env.width)
 	return root
 }
 

@@ -45,7 +45,7 @@ func (t statusText) write(out io.Writer, s sweepState) {
 	if silent := silenceText(silence(t.now, saidOfRuns(s.Runs)...)); silent != "" && s.State == plan.Training {
 		state += " (" + silent + ")"
 	}
-	head := []string{s.ID, state, counts, "planned " + s.Planned.Local().Format(time.DateTime)}
+	head := []string{s.ID, state, counts, "created " + s.Created.Local().Format(time.DateTime)}
 	fmt.Fprint(out, t.wrap("", head))
 	for _, link := range t.links {
 		fmt.Fprintln(out, link)

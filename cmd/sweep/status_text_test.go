@@ -52,7 +52,7 @@ func statusSample(now time.Time) sweepState {
 		runs[i].Cell = fmt.Sprintf("%020d", i)
 	}
 	return sweepState{
-		ID: "demo-0123abcd", State: plan.Paused, Cells: len(runs), Completed: 2, Failed: 1, Planned: at(4000), Runs: runs,
+		ID: "demo-0123abcd", State: plan.Paused, Cells: len(runs), Completed: 2, Failed: 1, Created: at(4000), Runs: runs,
 	}
 }
 

@@ -14,12 +14,9 @@ import (
 // notesAtATime is the number of notes that are written or deleted at a time: each is one request to a store.
 const notesAtATime = 16
 
-// CanceledSweep is why a run has no result that nobody had begun when its sweep was canceled.
-const CanceledSweep = "the sweep was canceled"
-
-// CancelRuns notes that those runs of a sweep were canceled that have neither a result nor a note, and returns how many
-// these are. It can be called again after an error.
-func (l *Ledger) CancelRuns(ctx context.Context, h *plan.Header, why string) (int, error) {
+// CancelRuns notes that a whole sweep was canceled at those of its runs that have neither a result nor a note, and
+// returns how many these are. It can be called again after an error.
+func (l *Ledger) CancelRuns(ctx context.Context, h *plan.Header) (int, error) {
 	done, err := l.CompletedRuns(ctx)
 	if err != nil {
 		return 0, err
@@ -42,7 +39,7 @@ func (l *Ledger) CancelRuns(ctx context.Context, h *plan.Header, why string) (in
 				continue
 			}
 			note := NewResult(h, c, plan.Canceled)
-			note.Error = why
+			note.Error = plan.SweepCanceled
 			n++
 			g.Go(func() error { return l.StoreFailure(gctx, h.ID, note) })
 		}

@@ -7,6 +7,31 @@ import (
 	"github.com/topksweep/sweep/sweep/plan"
 )
 
+// A sweep of which runs failed is failed, also if others were canceled one by one or stopped for that.
+func TestFailedAndCanceled(t *testing.T) {
+	for why, want := range map[string]plan.Status{
+		"the sweep stopped, since too many runs failed": plan.Failed, "canceled by sweep cancel": plan.Failed,
+		plan.SweepCanceled: plan.Canceled, canceledBefore: plan.Canceled,
+	} {
+		eachStore(t, func(t *testing.T, s storage.Store) {
+			ctx, p := t.Context(), planOf(t, tinyGrid)
+			l := storePlan(t, s, p)
+			for i, c := range p.Cells {
+				note := NewResult(&p.Header, c, plan.Failed)
+				if i > 0 {
+					note.Status, note.Error = plan.Canceled, why
+				}
+				if err := l.StoreFailure(ctx, p.ID, note); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n, err := l.Count(ctx, &p.Header, nil); err != nil || n.Ended() != want {
+				t.Errorf("%s: %+v is %q, want %q, %v", why, n, n.Ended(), want, err)
+			}
+		})
+	}
+}
+
 // A sweep is canceled in the store when each of its runs has a result or a note, and no more when notes are removed.
 func TestCancelRuns(t *testing.T) {
 	eachStore(t, func(t *testing.T, s storage.Store) {
@@ -30,13 +55,14 @@ func TestCancelRuns(t *testing.T) {
 		left := p.CellCount - 2
 		ended("runs are left", "")
 		for _, want := range []int{left, 0} {
-			if n, err := l.CancelRuns(ctx, &p.Header, "enough"); n != want || err != nil {
+			if n, err := l.CancelRuns(ctx, &p.Header); n != want || err != nil {
 				t.Errorf("canceled %d runs, want %d, %v", n, want, err)
 			}
 			ended("canceled", plan.Canceled)
 		}
 		last := p.CellCount - 1
-		if note, err := l.Failure(ctx, p.ID, p.Cells[last].ID); note.Status != plan.Canceled || note.Error != "enough" {
+		note, err := l.Failure(ctx, p.ID, p.Cells[last].ID)
+		if note.Status != plan.Canceled || note.Error != plan.SweepCanceled {
 			t.Errorf("note %+v, %v", note, err)
 		}
 		if err := l.DeleteNotes(ctx, &p.Header, []int{0, 1, last}, plan.Canceled); err != nil {

@@ -85,14 +85,22 @@ type Counts struct {
 	Pending   int       // runs with neither a result nor a note
 	Planned   time.Time // when the plan was stored last
 	Created   time.Time // when the first of the sweep's objects was stored
+
+	asWhole bool // notes say that the sweep was canceled as a whole
 }
 
+// canceledBefore is plan.SweepCanceled as earlier versions wrote it.
+const canceledBefore = "canceled"
+
 // Ended returns what a sweep has come to, as far as the store tells: completed, canceled or failed if each of its runs
-// has a result or a note, else "".
+// has a result or a note, else "". As its workflow does, a sweep of which runs failed ends as failed, also if others
+// were canceled one by one or stopped for that, but not if it was canceled as a whole.
 func (c Counts) Ended() plan.Status {
 	switch {
 	case c.Pending > 0:
 		return ""
+	case c.Failed > 0 && !c.asWhole:
+		return plan.Failed
 	case c.Canceled > 0:
 		return plan.Canceled
 	case c.Failed > 0:
@@ -123,6 +131,7 @@ func (l *Ledger) Count(ctx context.Context, h *plan.Header, completed map[string
 			if note.Status == plan.Failed {
 				c.Failed++
 			}
+			c.asWhole = c.asWhole || note.Error == plan.SweepCanceled || note.Error == canceledBefore
 			c.Notes++
 			noted[cell] = note.Status
 		}

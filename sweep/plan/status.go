@@ -16,3 +16,6 @@ const (
 	Idle       Status = "idle"    // of a sweep only: it has runs without results, and no server runs it
 	Unknown    Status = "unknown" // of a sweep only: the server that may run it does not answer
 )
+
+// SweepCanceled is why a run has no result whose sweep was canceled as a whole.
+const SweepCanceled = "the sweep was canceled"

@@ -74,7 +74,7 @@ func (p *Plan) WriteText(w io.Writer, all bool, width int) error {
 			bytesText(p.CheckpointBytes), withoutZeros(p.Run.Checkpoint.Every), p.Run.Checkpoint.Keep)
 	}
 	if p.Forks > 0 {
-		row("forks", "%s checkpoints that branches begin at: %s, kept until sweep gc",
+		row("forks", "%s checkpoints that branches begin at: %s, kept for seven days or until sweep gc",
 			humanize.Comma(int64(p.Forks)), bytesText(p.ForkBytes))
 	}
 	if p.Seconds > 0 {

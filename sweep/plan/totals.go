@@ -26,7 +26,7 @@ type Totals struct {
 	Bytes           int64    `json:"bytes"`             // device memory of the largest run; 0 if not known
 	HostBytes       int64    `json:"host_bytes"`        // what the host needs besides
 	CheckpointBytes int64    `json:"checkpoint_bytes"`  // one checkpoint of the largest run
-	ForkBytes       int64    `json:"fork_bytes"`        // all forks, kept until sweep gc
+	ForkBytes       int64    `json:"fork_bytes"`        // all forks, kept for seven days or until sweep gc
 	Seconds         float64  `json:"seconds,omitempty"` // of the sweep, at max_concurrent runs at a time; 0 if not known
 	SecondsUnshared float64  `json:"seconds_unshared,omitempty"`
 	Warnings        []string `json:"warnings,omitempty"`

@@ -178,7 +178,7 @@ func (c *Cost) measured(t *table.Table, rows []int, q CostQuestion, d float64) {
 	c.Assumes = append(c.Assumes, fmt.Sprintf("the device does %.3g flops_executed a second, as in the %d largest runs "+
 		"(dict_size=%.0f), with as many trainings at a time", flops/time, n, size))
 	if m > 0.5 {
-		c.Assumes = append(c.Assumes, fmt.Sprintf("AuxK trains %.0f latents a token, as there", m))
+		c.Assumes = append(c.Assumes, fmt.Sprintf("AuxK trains %.0f latents a token, as in those runs", m))
 	}
 	if class != "" {
 		c.Class = &class

@@ -184,8 +184,8 @@ func (f *Fitted) Write(w io.Writer) error {
 	if err := writeTerminal(w, &f.Table); err != nil || len(f.LeftOut) == 0 {
 		return err
 	}
-	note := fmt.Sprintf("%d of %d columns fit %d; left out: %s (--columns chooses, -o csv has all)",
-		f.columns-len(f.LeftOut), f.columns, f.screen.Width, strings.Join(f.LeftOut, ", "))
+	note := fmt.Sprintf("%d of %d columns fit; left out: %s (--columns chooses, -o csv has all)",
+		f.columns-len(f.LeftOut), f.columns, strings.Join(f.LeftOut, ", "))
 	_, err := io.WriteString(w, "\n"+Wrap(f.screen.Width, "", "", note))
 	return err
 }
