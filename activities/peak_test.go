@@ -154,15 +154,19 @@ func (s looseStore) Get(_ context.Context, key string) (io.ReadCloser, error) {
 
 func (s looseStore) List(_ context.Context, prefix string) (all []storage.Object, err error) {
 	err = filepath.WalkDir(string(s), func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		var info fs.FileInfo
+		if err == nil && !d.IsDir() {
+			info, err = d.Info()
+		}
+		switch rel, _ := filepath.Rel(string(s), path); {
+		case errors.Is(err, fs.ErrNotExist): // another slot has removed it meanwhile
+			return nil
+		case err != nil || info == nil:
 			return err
+		case strings.HasPrefix(filepath.ToSlash(rel), prefix):
+			all = append(all, storage.Object{Key: filepath.ToSlash(rel), Size: info.Size()})
 		}
-		info, err := d.Info()
-		rel, _ := filepath.Rel(string(s), path)
-		if key := filepath.ToSlash(rel); err == nil && strings.HasPrefix(key, prefix) {
-			all = append(all, storage.Object{Key: key, Size: info.Size()})
-		}
-		return err
+		return nil
 	})
 	slices.SortFunc(all, func(a, b storage.Object) int { return strings.Compare(a.Key, b.Key) })
 	return all, err
