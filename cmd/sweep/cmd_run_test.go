@@ -114,7 +114,7 @@ train: {dict_size: 32, k: 2, steps: 60, batch_size: 64}
 	}
 	for _, args := range [][]string{{"status", "diverges"}, {"results", "diverges", "-o", "csv"}} {
 		text := mustRun(t, dir, args...)
-		for _, part := range []string{"failed", "is damaged: sweep retry"} {
+		for _, part := range []string{"failed", "is damaged: a retry of the sweep"} {
 			if !strings.Contains(text, part) {
 				t.Errorf("%v lacks %q:\n%s", args, part, text)
 			}
@@ -154,7 +154,7 @@ func TestLostResults(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := mustRun(t, dir, "results", "bad", "-o", "csv")
-	if !strings.Contains(got, "is damaged: sweep retry") || strings.Count(got, "pending") != 2 {
+	if !strings.Contains(got, "is damaged: a retry of the sweep") || strings.Count(got, "pending") != 2 {
 		t.Errorf("results, one lost and one damaged:\n%s", got)
 	}
 	for _, args := range [][]string{nil, {"--store", filepath.Join(dir, "another")}} {
