@@ -85,6 +85,11 @@ func (f filler) fill(t *testing.T) {
 // says something more.
 func (f filler) fillUntil(t *testing.T, p *program, line string) {
 	t.Helper()
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("until %q:\n%s", line, p.err.String())
+		}
+	})
 	waitFor(t, line, func() bool {
 		if len(p.done) > 0 {
 			t.Fatalf("it ended before it said %q:\n%s", line, p.err.String())
@@ -160,7 +165,7 @@ func TestFullStore(t *testing.T) {
 	if !withOwnMounts(t) {
 		return
 	}
-	g := writeGrid(t, smallGrid)
+	g := writeGrid(t, changed(t, smallGrid, "k: [2, 4], auxk_alpha: [0, 0.03125]", "k: [4]", "steps: 1500", "steps: 6000"))
 	undisturbed := t.TempDir()
 	want := mustRun(t, undisturbed, "run", g, "--no-ui")
 
@@ -170,7 +175,10 @@ func TestFullStore(t *testing.T) {
 	}
 	disk := filler{filepath.Join(store, "fill")}
 	p := startProgram(t, dir, "run", g, "--no-ui")
-	waitFor(t, "training", func() bool { return strings.Contains(p.err.String(), "training ") })
+	waitFor(t, "a claim", func() bool { // without it nothing is trained yet, and the attempt is made again
+		claims, err := filepath.Glob(filepath.Join(store, "stages", "*", "claims", "*.json"))
+		return err == nil && len(claims) > 0
+	})
 	disk.fillUntil(t, p, "; checkpoints and results wait for that")
 	disk.fillUntil(t, p, "waiting for room in the store: no space left on device: the disk of "+store)
 	disk.free(t)
