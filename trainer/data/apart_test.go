@@ -1,11 +1,9 @@
 package data
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -16,26 +14,6 @@ import (
 
 	"github.com/topksweep/sweep/trainer"
 )
-
-// sources is an opener of several sources in memory. A shard's name is source/name.
-type sources map[string]memory
-
-func (s sources) List(ctx context.Context, source string) (listing, error) {
-	m, ok := s[source]
-	if !ok {
-		return listing{}, &SourceError{Source: source, Missing: true, Err: fs.ErrNotExist}
-	}
-	l, err := m.List(ctx, source)
-	for i, name := range l.names {
-		l.names[i] = source + "/" + name
-	}
-	return l, err
-}
-
-func (s sources) Open(ctx context.Context, name string) (shardFile, error) {
-	source, name, _ := strings.Cut(name, "/")
-	return s[source].Open(ctx, name)
-}
 
 // two are 100 rows to train on and 30 others, of 4 numbers.
 func two(t testing.TB) sources {
