@@ -14,9 +14,8 @@ const maxWidth = 16384
 // and nil where one that has the memory can. It needs neither a GPU nor the tag cuda, so that
 // a sweep can be planned anywhere.
 func Unsupported(c trainer.Config) error {
-	if c.Precision != "" && c.Precision != "f32" {
-		return fmt.Errorf("precision %s: %w since version 0.2: f32 is exact, and faster than it was", c.Precision,
-			trainer.ErrUnsupported)
+	if err := trainer.CheckPrecision(c); err != nil {
+		return err
 	}
 	if c.ActivationDim > maxWidth {
 		return fmt.Errorf(

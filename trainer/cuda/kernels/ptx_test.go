@@ -7,14 +7,16 @@ import (
 	"testing"
 )
 
-// TestRounding of the PTX: no operation on floats leaves a choice to the GPU or to its compiler,
+// TestPTXIsExact finds what is not: no operation on floats leaves a choice to the GPU or to its compiler,
 // so that all GPUs give equal bits. A sum or a product that does not say how it is rounded may be
 // fused with another one.
 func TestPTXIsExact(t *testing.T) {
 	// Sums, products, quotients and roots must round to the nearest; conversions too, where they round.
 	float := regexp.MustCompile(`(?m)^\s*(?:@\S+\s+)?(([a-z0-9_]+)((?:\.[a-z0-9_]+)*)\.(f16|f32|f64))\b[^;]*;`)
 	loose := regexp.MustCompile(`(?m)^.*\.(?:approx|ftz|full|atom[^;]*add[^;]*f(?:32|64)|red[^;]*f(?:32|64)).*$`)
-	rounds := map[string]bool{"add": true, "sub": true, "mul": true, "fma": true, "mad": true, "div": true, "rcp": true, "sqrt": true}
+	rounds := map[string]bool{
+		"add": true, "sub": true, "mul": true, "fma": true, "mad": true, "div": true, "rcp": true, "sqrt": true,
+	}
 	exact := map[string]bool{
 		"abs": true, "neg": true, "mov": true, "ld": true, "st": true, "max": true, "min": true, "selp": true, "setp": true,
 		"cvt": true,
