@@ -12,6 +12,10 @@ const (
 	// encoded in several blocks of rows, each of which is large enough to fill the GPU.
 	productBytes = 2 << 30
 
+	// auxBounds bounds the number of bounds that AuxK has room for. With more it selects for fewer
+	// rows at a time.
+	auxBounds = 8 << 20
+
 	// segmentBytes bounds the memory for the sums of segments.
 	segmentBytes = 256 << 20
 )
@@ -45,7 +49,7 @@ func sizesOf(c trainer.Config) sizes {
 	z.rows = min(z.b, max(1, productBytes/2/z.fPad))
 	z.bounds = max(z.rows*(z.fPad/kernels.GroupFor(z.k, z.f, z.f)), z.fPad)
 	if z.kAux > 0 {
-		z.bounds = max(z.bounds, z.rows*z.fPad/8)
+		z.bounds = max(z.bounds, min(z.rows*z.fPad, auxBounds))
 	}
 	z.room = kernels.Room(max(z.k, z.kAux), z.f)
 	z.hits = z.b * (z.k + z.kAux)
