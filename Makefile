@@ -87,7 +87,7 @@ generate-cuda: .cuda/toolkit ## compiles the kernels to the PTX that is committe
 
 # The kernels as C++ for the CPU, and a driver that runs them: plain (fibers) and for the
 # sanitizers (asan, tsan).
-.cuda/emulate/%/kernels: $(KERNELS) trainer/cuda/kernels/common.cuh $(wildcard trainer/cuda/emulate/*)
+.cuda/emulate/%/kernels: $(KERNELS) $(wildcard trainer/cuda/kernels/*.cuh trainer/cuda/emulate/*)
 	trainer/cuda/emulate/build $* $(@D) $(KERNELS)
 
 EMULATED = LD_LIBRARY_PATH=$(CURDIR)/.cuda/emulate/$(1) SWEEP_EMULATE=$(CURDIR)/.cuda/emulate SWEEP_TEST_MUST_RUN=1 $(CGO_CUDA)

@@ -40,8 +40,8 @@ func (b backend) Bytes(c trainer.Config) (device, host int64) {
 
 // Unsupported implements trainer.Backend.
 func (backend) Unsupported(c trainer.Config) error {
-	if c.Precision != "" && c.Precision != "f32" {
-		return fmt.Errorf("precision %s: %w: use f32, or the CUDA backend", c.Precision, trainer.ErrUnsupported)
+	if err := trainer.CheckPrecision(c); err != nil {
+		return err
 	}
 	k := c.K
 	if c.AuxKAlpha > 0 {

@@ -32,7 +32,7 @@ func (m *model) auxK() {
 	q.ColumnTotals(kernels.ColumnTotals{
 		Sums: m.residualSums, N: z.b, Width: z.width(), Scale: 1 / float64(z.b), Out: m.aux.mean,
 	})
-	m.topK(z.b, selection{k: m.auxKept, n: m.dyingCount, names: m.aux.dyingList, allowed: m.dead, out: kernels.Selected{
+	m.topK(z.b, selection{k: m.auxKept, among: m.dyingCount, allowed: m.dead, again: true, out: kernels.Selected{
 		Acts: m.aux.acts, Latents: m.aux.latents, Hits: m.hits, NaNRow: m.totals.Add(kernels.AuxNaNRowOffset),
 	}})
 	q.Decode(kernels.Decode{

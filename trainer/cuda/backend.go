@@ -45,8 +45,7 @@ func (b *backend) Bytes(c trainer.Config) (device, host int64) {
 	return space.at + driver.WorkspaceBytes(), c.StateBytes() + z.pinned()
 }
 
-// Unsupported implements trainer.Backend. All GPUs that New opens have the same limits: it
-// refuses those that are too old for tf32 and bf16.
+// Unsupported implements trainer.Backend. All GPUs that New opens have the same limits.
 func (b *backend) Unsupported(c trainer.Config) error { return Unsupported(c) }
 
 // OfClass implements trainer.Backend.
@@ -57,15 +56,10 @@ func (b *backend) OfClass(class string) (trainer.Backend, error) {
 	if err := b.open(); err != nil {
 		return nil, err
 	}
-	if own := classOf(b.dev.Info(), b.blas); own != class {
-		return nil, fmt.Errorf("%w: want %s, %v is %s", trainer.ErrOtherClass, class, b.dev.Info(), own)
+	if class != kernels.Class {
+		return nil, fmt.Errorf("%w: want %s, %v is %s", trainer.ErrOtherClass, class, b.dev.Info(), kernels.Class)
 	}
 	return b, nil
-}
-
-// classOf returns the class of a GPU with a version of cuBLAS (trainer.Hardware.Class).
-func classOf(info driver.Info, blas int) string {
-	return fmt.Sprintf("cuda %s sm_%d%d cublas %d", trainer.PlainName(info.Name), info.Major, info.Minor, blas)
 }
 
 // New implements trainer.Backend.
@@ -120,9 +114,6 @@ func check(c trainer.Config) error {
 	f := c.DictSize
 	if c.ActivationDim < 1 || f < 1 || c.BatchSize < 1 || c.K < 1 || c.K > f || c.KAux < 1 {
 		return fmt.Errorf("config is not resolved and valid: %+v", c)
-	}
-	if _, ok := precisionOf(c.Precision); !ok {
-		return fmt.Errorf("precision %q: want f32, tf32 or bf16", c.Precision)
 	}
 	return Unsupported(c)
 }

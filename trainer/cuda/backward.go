@@ -2,10 +2,7 @@
 
 package cuda
 
-import (
-	"github.com/topksweep/sweep/trainer/cuda/driver"
-	"github.com/topksweep/sweep/trainer/cuda/kernels"
-)
+import "github.com/topksweep/sweep/trainer/cuda/kernels"
 
 // backward computes the gradients of all parameters, with the formulas of package cpu. First
 // it groups the hits of the batch by latent, and those of AuxK among dead latents.
@@ -28,17 +25,12 @@ func (m *model) backward() {
 	})
 }
 
-// groupHits groups the hits by latent, in order of token. It also lists the dying latents,
-// for AuxK of the next step.
+// groupHits groups the hits by latent, in order of token.
 func (m *model) groupHits() {
 	z, q := m.z, m.q
-	var dying driver.Ptr
-	if m.usesAuxK() {
-		dying = m.dying
-	}
 	q.Scan(kernels.Scan{
-		Hits: m.hits, Dying: dying, F: z.f, Segment: z.segment, Sums: m.group.sums,
-		Start: m.group.start, Extra: m.group.extra, List: m.aux.dyingList, Totals: m.totals,
+		Hits: m.hits, F: z.f, Segment: z.segment, Sums: m.group.sums,
+		Start: m.group.start, Extra: m.group.extra, Totals: m.totals,
 	})
 	scatter := kernels.Scatter{
 		Acts: m.acts, Latents: m.latents, Rows: z.b, K: z.k, Start: m.group.start, Left: m.hits,

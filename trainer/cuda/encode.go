@@ -38,7 +38,7 @@ func (m *model) Encode(x []float32, k int, among []bool, acts []float32, latents
 		return m.b.fault("encode", err)
 	}
 	defer leave()
-	s := selection{k: k, n: m.z.f, zeros: true, out: kernels.Selected{
+	s := selection{k: k, among: count, zeros: true, out: kernels.Selected{
 		Acts: m.acts, Latents: m.latents, NaNRow: m.totals.Add(kernels.NaNRowOffset),
 	}}
 	if among != nil {
@@ -51,8 +51,8 @@ func (m *model) Encode(x []float32, k int, among []bool, acts []float32, latents
 		}
 		m.upload(m.allowed, mask)
 	}
-	// As many rows at a time as there is room for, of candidates and of results.
-	most := min(m.z.rows, m.z.candidates()/kernels.Room(k, m.z.f), m.z.selected()/k)
+	// As many rows at a time as there is room for, of tokens and of results.
+	most := min(m.z.b, m.z.selected()/k)
 	for from := 0; from < rows; from += most {
 		n := min(most, rows-from)
 		err := m.encodeBlock(s, x[from*m.z.d:(from+n)*m.z.d], acts[from*k:(from+n)*k], latents[from*k:(from+n)*k])
@@ -80,7 +80,8 @@ func (m *model) encodeBlock(s selection, x, acts []float32, latents []int32) err
 	m.upload(m.residual, driver.Bytes(x)) // residual is free between steps
 	m.q.Zero(s.out.NaNRow, 4)
 	m.q.Centre(kernels.Centre{
-		X: m.residual, BDec: m.w.bDec, Out: m.centred, OutBF: m.centredBF, Rows: rows, D: z.d, D4: z.d4,
+		X: m.residual, BDec: m.w.bDec, Out: m.centred, Half: m.centredHalf, Rounding: m.tokenRounding,
+		Rows: rows, D: z.d, D4: z.d4,
 	})
 	m.topK(rows, s)
 	m.download(driver.Bytes(acts), m.acts)
@@ -128,6 +129,5 @@ func (m *model) DecoderRows(latents []int32, rows, bDec []float32) error {
 
 // Hardware implements trainer.Model.
 func (m *model) Hardware() trainer.Hardware {
-	info := m.b.dev.Info()
-	return trainer.Hardware{Class: classOf(info, m.blas.Version), Device: trainer.PlainName(info.Name)}
+	return trainer.Hardware{Class: kernels.Class, Device: trainer.PlainName(m.b.dev.Info().Name)}
 }

@@ -41,8 +41,9 @@ type buffers struct {
 	totals     driver.Ptr // *kernels.StepTotals; its threshold belongs to the state
 
 	// Computed from the weights whenever these change.
-	encBF    driver.Ptr // [F,D4] W_enc in bfloat16
-	decScale driver.Ptr // [F] factor that brings each row of W_dec to unit norm before use
+	encHalf     driver.Ptr // [fPad,D4] W_enc in float16; rows of zeros follow
+	encRounding driver.Ptr // [F] how its rows were rounded
+	decScale    driver.Ptr // [F] factor that brings each row of W_dec to unit norm before use
 
 	// Input of a step.
 	input   driver.Ptr    // *kernels.StepInput
@@ -53,11 +54,14 @@ type buffers struct {
 	moved driver.Ptr // [2] float64
 
 	// centre
-	centred   driver.Ptr // [B,D4] x − b_dec
-	centredBF driver.Ptr // [B,D4] the same in bfloat16
+	centred       driver.Ptr // [B,D4] x − b_dec
+	centredHalf   driver.Ptr // [B,D4] the same in float16
+	tokenRounding driver.Ptr // [B] how its rows were rounded
 
 	// encodeBatch. AuxK and Encode select with the same buffers.
-	pre           driver.Ptr // [rows,chunk] pre-activations
+	pre           driver.Ptr // [rows,fPad] products in float16
+	bounds        driver.Ptr // [bounds] pairs of float32: of groups of latents
+	undecided     driver.Ptr // [1+rows] int32
 	candidates    candidates
 	allowed       driver.Ptr // [F] bytes: the latents that Encode selects among
 	acts, latents driver.Ptr // [B,K] kept activations
@@ -66,7 +70,7 @@ type buffers struct {
 	smallest      driver.Ptr // [B] smallest positive activation, or +Inf
 
 	// countFired
-	dead, dying driver.Ptr // [F] bytes
+	dead driver.Ptr // [F] bytes
 
 	// decodeBatch
 	residual     driver.Ptr // [B,D4] x − x̂
@@ -87,18 +91,14 @@ type buffers struct {
 	stepSums    driver.Ptr // SumBytes, for sumTotals
 }
 
-// candidates are what a selection has gathered so far (kernels.Candidates).
+// candidates are what may be among a selection's k largest.
 type candidates struct {
-	bits, latents  driver.Ptr // [candidates] int32
-	count, cutoffs driver.Ptr // [rows] int32
+	values, latents driver.Ptr // [candidates] float32, int32
 }
 
 // auxBuffers are those of AuxK. In recipe reference only residual, error2, mean and variance
 // are in use.
 type auxBuffers struct {
-	dyingList      driver.Ptr // [F] int32: the dying latents, listed by the last backward
-	gathered       driver.Ptr // [chunk,D4] their encoder rows, in the product's precision
-	gatheredBias   driver.Ptr // [chunk]
 	acts, latents  driver.Ptr // [B,kAux]
 	residual       driver.Ptr // [B,D4] what AuxK leaves of the residual
 	error2         driver.Ptr // [B] float64: its squared norm
@@ -124,9 +124,8 @@ func layOut(a *arena, z sizes) *buffers {
 	b.totals = a.take(1, int(kernels.StepTotalsBytes))
 
 	b.decScale = a.take(z.f, 4)
-	if z.bf16 {
-		b.encBF = a.take(z.f, row/2)
-	}
+	b.encHalf = a.take(z.fPad, row/2)
+	b.encRounding = a.take(z.f, kernels.LatentRoundingBytes)
 
 	b.input = a.take(1, int(kernels.StepInputBytes))
 	b.batches = [2]driver.Ptr{a.take(z.b, 4*z.d), a.take(z.b, 4*z.d)}
@@ -134,16 +133,12 @@ func layOut(a *arena, z sizes) *buffers {
 
 	b.moved = a.take(2, 8)
 
-	b.centred = a.take(z.b, row)
-	if z.bf16 {
-		b.centredBF = a.take(z.b, row/2)
-	}
+	b.centred, b.centredHalf = a.take(z.b, row), a.take(z.b, row/2)
+	b.tokenRounding = a.take(z.b, kernels.TokenRoundingBytes)
 
-	b.pre = a.take(z.rows, 4*z.chunk)
-	b.candidates = candidates{
-		bits: a.take(z.candidates(), 4), latents: a.take(z.candidates(), 4),
-		count: a.take(z.rows, 4), cutoffs: a.take(z.rows, 4),
-	}
+	b.pre = a.take(z.rows, 2*z.fPad)
+	b.bounds, b.undecided = a.take(z.bounds, 8), a.take(1+z.rows, 4)
+	b.candidates = candidates{values: a.take(z.candidates(), 4), latents: a.take(z.candidates(), 4)}
 	b.allowed = a.take(z.f, 1)
 	b.acts, b.latents = a.take(z.selected(), 4), a.take(z.selected(), 4)
 	b.hits = a.take(z.fPad, 4)
@@ -152,19 +147,17 @@ func layOut(a *arena, z sizes) *buffers {
 	}
 	b.smallest = a.take(z.b, 4)
 
-	b.dead, b.dying = a.take(z.f, 1), a.take(z.f, 1)
+	b.dead = a.take(z.f, 1)
 
 	b.residual, b.l2 = a.take(z.b, row), a.take(z.b, 8)
 	b.residualSums = a.take(kernels.MaxParts, 2*row)
 
-	b.aux.dyingList = a.take(z.f, 4)
 	b.aux.mean, b.aux.variance = a.take(z.width(), 8), a.take(z.width(), 8)
 	if z.kAux > 0 || z.inert {
 		b.aux.residual, b.aux.error2, b.aux.spread2 = a.take(z.b, row), a.take(z.b, 8), a.take(z.b, 8)
 	}
 	if z.kAux > 0 {
 		b.aux.acts, b.aux.latents = a.take(z.b*z.kAux, 4), a.take(z.b*z.kAux, 4)
-		b.aux.gathered, b.aux.gatheredBias = a.take(z.chunk, row), a.take(z.chunk, 4)
 	}
 
 	b.group = groupBuffers{

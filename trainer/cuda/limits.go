@@ -14,6 +14,9 @@ const maxWidth = 16384
 // and nil where one that has the memory can. It needs neither a GPU nor the tag cuda, so that
 // a sweep can be planned anywhere.
 func Unsupported(c trainer.Config) error {
+	if err := trainer.CheckPrecision(c); err != nil {
+		return err
+	}
 	if c.ActivationDim > maxWidth {
 		return fmt.Errorf(
 			"activation_dim %d: %w, whose kernels hold rows of up to %d: use the CPU backend, or narrower data",

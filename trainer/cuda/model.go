@@ -14,15 +14,14 @@ import (
 
 // A model is one autoencoder on the GPU.
 type model struct {
-	b         *backend
-	c         trainer.Config
-	recipe    trainer.Recipe
-	data      trainer.Batches // nil: the model only encodes
-	encodes   bool            // it has no moments either
-	closed    bool
-	resident  *residentRows // rows of data, if the GPU holds them
-	z         sizes
-	precision precision
+	b        *backend
+	c        trainer.Config
+	recipe   trainer.Recipe
+	data     trainer.Batches // nil: the model only encodes
+	encodes  bool            // it has no moments either
+	closed   bool
+	resident *residentRows // rows of data, if the GPU holds them
+	z        sizes
 
 	*buffers
 	memory  driver.Ptr // the allocation that holds the buffers
@@ -48,7 +47,6 @@ func newModel(
 	b *backend, c trainer.Config, recipe trainer.Recipe, s *trainer.State, data trainer.Batches,
 ) (_ *model, err error) {
 	m := &model{b: b, c: c, recipe: recipe, data: data, z: sizesOf(c), step: s.Step}
-	m.precision, _ = precisionOf(c.Precision)
 	b.count(1)
 	defer func() {
 		if err != nil {
@@ -122,20 +120,17 @@ func (m *model) load(s *trainer.State) {
 	} else {
 		q.DecScales(m.w.wDec, z.f, z.d4, m.decScale)
 	}
-	if z.bf16 {
-		q.ToBF16(m.w.wEnc, m.encBF, z.f*z.d4)
-	}
+	q.RoundRows(m.w.wEnc, m.encHalf, m.encRounding, z.f, z.d4)
+	half := 2 * int64(z.width())
+	q.Zero(m.encHalf.Add(int64(z.f)*half), int64(z.fPad-z.f)*half)
 	q.Zero(m.totals, kernels.StepTotalsBytes)
 	m.upload(m.totals.Add(kernels.ThresholdOffset), driver.Bytes([]float32{s.Threshold}))
 	if m.usesAuxK() {
-		var dying []int32
-		for f, n := range s.SinceFired {
+		for _, n := range s.SinceFired {
 			if m.recipe.Dead(n+int64(z.b), m.c.DeadFeatureThreshold) {
-				dying = append(dying, int32(f))
+				m.dyingCount++
 			}
 		}
-		m.dyingCount = len(dying)
-		m.upload(m.aux.dyingList, driver.Bytes(dying))
 	}
 }
 

@@ -55,15 +55,15 @@ func (r rates) seconds(w work) float64 {
 func (r rates) works(c trainer.Config) []work {
 	z := sizesOf(c)
 	b, d, f, k := float64(z.b), 16*float64(z.d4), float64(z.f), float64(z.k) // d in bytes
-	hits, chunks := b*k, over(z.f, z.chunk)*over(z.b, z.rows)
+	hits, blocks := b*k, over(z.b, z.rows)
 	hit := f * (1 - math.Exp(-hits/f))                                      // latents with a hit
 	missed := func(bytes float64) float64 { return max(0, 1-r.size/bytes) } // share of cache misses
 	weights := hit * d
 	return []work{
-		{"centre", 1, 0, 2 * b * d, 0},
-		{"product", chunks, 2 * b * f * d / 4, f * d, 0},
-		{"topk_chunk", chunks, 0, 0, 4 * b * f},
-		{"topk_finish", 1, 0, 0, 16 * hits},
+		{"centre", 1, 0, 2.5 * b * d, 0},
+		{"product", blocks, 2 * b * f * d / 4, f*d/2 + 2*b*f, 0},
+		{"maxima", blocks, 0, 2 * b * f, 0},
+		{"choose, choose_rest", 2 * blocks, 0, 0, 1.2 * hits * d},
 		{"count_fired", 1, 0, 26 * f, 0},
 		{"decode", 1, 0, max(weights, hits*d*missed(f*d)) + 2*b*d, hits * d},
 		{"column_sums (residual)", 1, 0, 0, b * d},
@@ -71,7 +71,7 @@ func (r rates) works(c trainer.Config) []work {
 		{"backward", 2, 0, 3*weights + 2*hits*d*missed(2*b*d), 2 * hits * d},
 		{"column_sums (W_enc)", 2, 0, weights, 0},
 		{"step_sums, step_totals", 2, 0, 8 * f, 0},
-		{"update", 1, 0, 48*f*d/4 + 2*weights, 0},
+		{"update", 1, 0, 50*f*d/4 + 2*weights, 0},
 	}
 }
 
@@ -84,7 +84,7 @@ func TestPredictions(t *testing.T) {
 	h200 := assumedH200()
 	for _, v := range shapes() {
 		c := trainer.Config{
-			Recipe: "corrected", ActivationDim: v.d, DictSize: v.f, K: v.k, BatchSize: v.b, Precision: "tf32",
+			Recipe: "corrected", ActivationDim: v.d, DictSize: v.f, K: v.k, BatchSize: v.b, Precision: "f32",
 		}.Resolve()
 		fmt.Fprintf(&text, " %d, %d, %d, %d |", v.d, v.f, v.k, v.b)
 		columns = append(columns, h200.works(c))

@@ -9,7 +9,7 @@ import (
 	"github.com/topksweep/sweep/trainer/data"
 )
 
-// TestSanitizedSteps takes steps on a data set on the GPU, in bf16, for rows of several widths
+// TestSanitizedSteps takes steps on a data set on the GPU, for rows of several widths
 // and latents with more hits than a segment. They launch the kernels that TestAgainstCPU does
 // not launch, and are short enough for ThreadSanitizer, whose findings fail the launch.
 func TestSanitizedSteps(t *testing.T) {
@@ -24,7 +24,7 @@ func TestSanitizedSteps(t *testing.T) {
 		}
 		defer set.Close()
 		c := config("corrected")
-		c.ActivationDim, c.DictSize, c.K, c.KAux, c.BatchSize, c.Precision = width, 10, 10, 3, 160, "bf16"
+		c.ActivationDim, c.DictSize, c.K, c.KAux, c.BatchSize = width, 10, 10, 3, 160
 		s := trainer.Init(c)
 		s.Step = 1
 		data := &source{Set: set, numbered: true}

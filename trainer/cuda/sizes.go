@@ -8,13 +8,13 @@ import (
 )
 
 const (
-	// chunkBytes is the size of a chunk of pre-activations. A chunk stays in the L2 cache
-	// (40 MB on A100, 50 MB on H100 and H200) until topk_chunk has read it, and is large
-	// enough for its product to fill the GPU.
-	chunkBytes = 32 << 20
+	// productBytes bounds the memory for products. Where those of a batch do not fit, it is
+	// encoded in several blocks of rows, each of which is large enough to fill the GPU.
+	productBytes = 2 << 30
 
-	// encodeRows is how many tokens are encoded at a time.
-	encodeRows = 8192
+	// auxBounds bounds the number of bounds that AuxK has room for. With more it selects for fewer
+	// rows at a time.
+	auxBounds = 8 << 20
 
 	// segmentBytes bounds the memory for the sums of segments.
 	segmentBytes = 256 << 20
@@ -23,32 +23,34 @@ const (
 // sizes are the dimensions of a model and of its buffers.
 type sizes struct {
 	b, d, f, k int
-	d4         int  // float4 of a padded row; even, so that rows in bfloat16 are aligned
+	d4         int  // float4 of a padded row; even, so that rows in float16 are aligned
 	fPad       int  // f, rounded up to a multiple of 64
 	kAux       int  // latents that AuxK selects for a token; 0 without AuxK and in recipe reference
 	inert      bool // AuxK is that of recipe reference
 	zeroPicks  bool // a latent that is selected with the value 0 has fired
-	bf16       bool
-	rows       int // tokens encoded at a time
-	chunk      int // latents of a chunk, a multiple of 128
-	room       int // candidates of a token, in the largest selection for a whole batch
-	hits       int // at most
-	segment    int // hits of a segment
-	extras     int // segments beyond each latent's first, at most
+	rows       int  // tokens encoded at a time
+	bounds     int  // bounds of groups of latents that there is room for
+	room       int  // candidates of a token, in the largest selection for a whole batch
+	hits       int  // at most
+	segment    int  // hits of a segment
+	extras     int  // segments beyond each latent's first, at most
 }
 
 func sizesOf(c trainer.Config) sizes {
 	recipe, _ := trainer.RecipeByName(c.Recipe)
 	z := sizes{
 		b: c.BatchSize, d: c.ActivationDim, f: c.DictSize, k: c.K,
-		zeroPicks: recipe.FiredAtZero, bf16: c.Precision == "bf16",
+		zeroPicks: recipe.FiredAtZero,
 	}
 	z.d4 = 2 * over(z.d, 8)
 	z.fPad = 64 * over(z.f, 64)
 	z.inert = c.AuxKAlpha > 0 && recipe.InertAuxK
 	z.kAux = auxLatents(c)
-	z.rows = min(z.b, encodeRows)
-	z.chunk = min(128*over(z.f, 128), max(1024, chunkBytes/4/z.rows/128*128))
+	z.rows = min(z.b, max(1, productBytes/2/z.fPad))
+	z.bounds = max(z.rows*(z.fPad/kernels.GroupFor(z.k, z.f, z.f)), z.fPad)
+	if z.kAux > 0 {
+		z.bounds = max(z.bounds, min(z.rows*z.fPad, auxBounds))
+	}
 	z.room = kernels.Room(max(z.k, z.kAux), z.f)
 	z.hits = z.b * (z.k + z.kAux)
 	z.segment = 64

@@ -148,7 +148,7 @@ func (m *model) centre() {
 	z := m.z
 	m.q.Centre(kernels.Centre{
 		Input: m.input, Totals: m.totals, MainScale: -2 / float32(z.b), BDec: m.w.bDec,
-		Out: m.centred, OutBF: m.centredBF, Rows: z.b, D: z.d, D4: z.d4,
+		Out: m.centred, Half: m.centredHalf, Rounding: m.tokenRounding, Rows: z.b, D: z.d, D4: z.d4,
 	})
 }
 
@@ -156,7 +156,7 @@ func (m *model) centre() {
 // ReLU(centred·W_encᵀ + b_enc).
 func (m *model) encodeBatch() {
 	z := m.z
-	m.topK(z.b, selection{k: z.k, n: z.f, zeros: z.zeroPicks, out: kernels.Selected{
+	m.topK(z.b, selection{k: z.k, among: z.f, zeros: z.zeroPicks, out: kernels.Selected{
 		Acts: m.acts, Latents: m.latents, Hits: m.hits, ZeroPicks: m.zeroPicks, Smallest: m.smallest,
 		NaNRow: m.totals.Add(kernels.NaNRowOffset),
 	}})
@@ -169,7 +169,7 @@ func (m *model) countFired() {
 		limit++
 	}
 	m.q.CountFired(kernels.CountFired{
-		Hits: m.hits, ZeroPicks: m.zeroPicks, SinceFired: m.sinceFired, Dead: m.dead, Dying: m.dying,
+		Hits: m.hits, ZeroPicks: m.zeroPicks, SinceFired: m.sinceFired, Dead: m.dead,
 		F: m.z.f, B: int64(m.z.b), Limit: limit, Totals: m.totals,
 	})
 }

@@ -10,71 +10,62 @@ import (
 // A selection asks for the k largest pre-activations of each row.
 type selection struct {
 	k       int
-	n       int              // latents to select among
-	names   driver.Ptr       // [n] int32: their numbers; 0: the whole dictionary
-	allowed driver.Ptr       // [F] bytes: 0 leaves a latent out; address 0: none is left out
-	zeros   bool             // zeros may be selected
-	out     kernels.Selected // of the first row
+	among   int        // latents that take part
+	allowed driver.Ptr // [F] bytes: 0 leaves a latent out; address 0: none is left out
+	zeros   bool       // zeros may be selected
+	again   bool       // of the rows of the last selection, whose products are used again where they are there
+	out     kernels.Selected
 }
 
-// topK makes a selection for the first rows of centred. The pre-activations exist only as a
-// chunk of latents for a block of rows:
-//
-//	for each block of rows
-//		for each chunk of latents
-//			product, then topk_chunk gathers the chunk's candidates
-//		topk_finish selects the k largest candidates
+// topK makes a selection for the first rows of centred, a block of rows at a time: first their
+// products in float16, then the selection (kernels/screen.cu).
 func (m *model) topK(rows int, s selection) {
-	room := kernels.Room(s.k, s.n)
-	for from := 0; from < rows; from += m.z.rows {
-		n := min(m.z.rows, rows-from)
-		candidates := kernels.Candidates{
-			Rows: n, K: s.k, Room: room, Bits: m.candidates.bits, Latents: m.candidates.latents,
-			Count: m.candidates.count, Cutoffs: m.candidates.cutoffs, Zeros: s.zeros,
+	z := m.z
+	group := kernels.GroupFor(s.k, s.among, z.f)
+	room := kernels.Room(s.k, z.f)
+	// As many rows at a time as there is room for, of bounds and of candidates.
+	most := min(z.rows, z.bounds/(z.fPad/group), z.candidates()/room)
+	for block := 0; block < rows; block += z.rows {
+		n := min(z.rows, rows-block)
+		if !s.again || rows > z.rows {
+			m.products(block, n)
 		}
-		for first := 0; first < s.n; first += m.z.chunk {
-			m.topKChunk(candidates, s, from, first, min(m.z.chunk, s.n-first))
+		for i := 0; i < n; i += most {
+			m.choose(s, block+i, i, min(most, n-i), rows, group, room)
 		}
-		out := s.out
-		out.Later = rows - from - n
-		at := 4 * int64(from) * int64(s.k)
-		out.Acts, out.Latents = out.Acts.Add(at), out.Latents.Add(at)
-		if out.Smallest != 0 {
-			out.Smallest = out.Smallest.Add(4 * int64(from))
-		}
-		m.q.TopKFinish(candidates, out)
 	}
 }
 
-// topKChunk multiplies the rows from row from on by n latents from latent first on, and
-// gathers candidates from the products.
-func (m *model) topKChunk(candidates kernels.Candidates, s selection, from, first, n int) {
-	in, w := m.centred, m.w.wEnc
-	if m.z.bf16 {
-		in, w = m.centredBF, m.encBF
-	}
-	width := m.z.width()
-	rowBytes := width * m.precision.bytes
-	bias, names := m.w.bEnc.Add(4*int64(first)), driver.Ptr(0)
-	if s.names != 0 {
-		names = s.names.Add(4 * int64(first))
-		m.q.GatherLatents(kernels.GatherLatents{
-			W: w, Bias: m.w.bEnc, Latents: names, N: n, Bytes: rowBytes,
-			Out: m.aux.gathered, OutBias: m.aux.gatheredBias,
-		})
-		w, bias = m.aux.gathered, m.aux.gatheredBias
-	} else {
-		w = w.Add(int64(first) * int64(rowBytes))
-	}
-	// cuBLAS is column-major: pre_BN, row-major, is its C of n by rows.
-	m.q.Do("product", func(q *driver.Stream) error {
-		return m.blas.Gemm(q, driver.GemmSpec{
-			TransA: true, M: n, N: candidates.Rows, K: width,
-			A: w, LDA: width, B: in.Add(int64(from) * int64(rowBytes)), LDB: width, C: m.pre, LDC: m.z.chunk,
-			TypeA: m.precision.in, TypeB: m.precision.in, Compute: m.precision.compute, Alpha: 1,
+// products multiplies n rows of centred from row first on by W_enc, both in float16.
+func (m *model) products(first, n int) {
+	z := m.z
+	// cuBLAS is column-major: pre_BF, row-major, is its C of fPad by n.
+	m.q.Do("product", func(s *driver.Stream) error {
+		return m.blas.Gemm(s, driver.GemmSpec{
+			TransA: true, M: z.fPad, N: n, K: z.width(), A: m.encHalf, LDA: z.width(),
+			B: m.centredHalf.Add(2 * int64(first) * int64(z.width())), LDB: z.width(), C: m.pre, LDC: z.fPad, Alpha: 1,
 		})
 	})
-	m.q.TopKChunk(candidates, kernels.Chunk{
-		Pre: m.pre, Stride: m.z.chunk, Bias: bias, First: first, N: n, Names: names, Allowed: s.allowed,
+}
+
+// choose makes the selection of n of all rows from row first on, whose products are those of
+// row at of pre on.
+func (m *model) choose(s selection, first, at, n, all, group, room int) {
+	z := m.z
+	out := s.out
+	out.Later = all - first - n
+	selected := 4 * int64(first) * int64(s.k)
+	out.Acts, out.Latents = out.Acts.Add(selected), out.Latents.Add(selected)
+	if out.Smallest != 0 {
+		out.Smallest = out.Smallest.Add(4 * int64(first))
+	}
+	m.q.Select(kernels.Selection{
+		Rows: n, K: s.k, F: z.f, D4: z.d4,
+		Pre: m.pre.Add(2 * int64(at) * int64(z.fPad)), Stride: z.fPad,
+		X:             m.centred.Add(4 * int64(first) * int64(z.width())),
+		TokenRounding: m.tokenRounding.Add(kernels.TokenRoundingBytes * int64(first)),
+		W:             m.w.wEnc, LatentRounding: m.encRounding, Bias: m.w.bEnc, Allowed: s.allowed, Zeros: s.zeros,
+		Group: group, Bounds: m.bounds, Room: room, Candidates: m.candidates.values, Positions: m.candidates.latents,
+		Undecided: m.undecided, Selected: out,
 	})
 }

@@ -7,6 +7,9 @@
 #include <string.h>
 #include "cublas.h"
 
+// Numbers of cudaDataType, cublasComputeType_t and cublasMath_t.
+enum { CUDA_R_16F = 2, CUBLAS_COMPUTE_32F = 68, CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION = 16 };
+
 struct sweep_blas {
 	void *lib;
 	int (*create)(void **), (*destroy)(void *), (*set_stream)(void *, void *), (*set_workspace)(void *, void *, size_t);
@@ -61,10 +64,10 @@ int sweep_blas_version(const sweep_blas *b) {
 int sweep_blas_create(const sweep_blas *b, void **handle) {
 	int r = b->create(handle);
 	if (r) return r;
-	// Without atomics the same call gives the same bits. Math mode 0 never rounds float32
-	// factors.
+	// Without atomics the same call gives the same bits. With the default math mode the library
+	// might add parts of a sum in float16.
 	r = b->set_atomics(*handle, 0);
-	if (!r) r = b->set_math(*handle, 0);
+	if (!r) r = b->set_math(*handle, CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION);
 	if (r) b->destroy(*handle);
 	return r;
 }
@@ -79,8 +82,8 @@ int sweep_blas_use(const sweep_blas *b, void *handle, void *stream, size_t works
 int sweep_blas_destroy(const sweep_blas *b, void *handle) { return b->destroy(handle); }
 
 int sweep_blas_gemm(const sweep_blas *b, void *handle, const sweep_gemm *g) {
-	return b->gemm(handle, g->transa, g->transb, g->m, g->n, g->k, &g->alpha, (const void *)g->a, g->typea, g->lda,
-		(const void *)g->b, g->typeb, g->ldb, &g->beta, (void *)g->c, g->typec, g->ldc, g->compute, -1);
+	return b->gemm(handle, g->transa, g->transb, g->m, g->n, g->k, &g->alpha, (const void *)g->a, CUDA_R_16F, g->lda,
+		(const void *)g->b, CUDA_R_16F, g->ldb, &g->beta, (void *)g->c, CUDA_R_16F, g->ldc, CUBLAS_COMPUTE_32F, -1);
 }
 
 const char *sweep_blas_text(const sweep_blas *b, int status) { return b->text(status); }

@@ -13,23 +13,6 @@ import (
 	"unsafe"
 )
 
-// Type is how numbers are stored (cudaDataType).
-type Type int32
-
-const (
-	TypeF32  Type = 0
-	TypeBF16 Type = 14
-)
-
-// Compute says how the products of numbers are rounded (cublasComputeType_t). Sums are
-// always in float32.
-type Compute int32
-
-const (
-	ComputeF32  Compute = 68
-	ComputeTF32 Compute = 77 // factors rounded to 10 bits of mantissa; TypeF32 only
-)
-
 // workspace is the number of bytes that cuBLAS recommends for Hopper. Other GPUs need
 // less, but cuBLAS chooses its algorithm by the size too, and the algorithm decides the
 // bits: so the size is the same everywhere.
@@ -73,28 +56,24 @@ func (b *Blas) Close() error {
 }
 
 // GemmSpec describes C = Alpha·op(A)·op(B) + Beta·C, where op transposes or not. All
-// matrices are column-major: op(A) is M by K, op(B) is K by N, C is M by N. LDA, LDB and
-// LDC are the distances, in numbers, from one stored column to the next.
+// matrices are column-major, in float16: op(A) is M by K, op(B) is K by N, C is M by N. LDA,
+// LDB and LDC are the distances, in numbers, from one stored column to the next.
 type GemmSpec struct {
-	TransA, TransB      bool
-	M, N, K             int
-	A, B, C             Ptr
-	LDA, LDB, LDC       int
-	TypeA, TypeB, TypeC Type
-	Compute             Compute // 0 is ComputeF32
-	Alpha, Beta         float32
+	TransA, TransB bool
+	M, N, K        int
+	A, B, C        Ptr
+	LDA, LDB, LDC  int
+	Alpha, Beta    float32
 }
 
-// Gemm puts a matrix product on the stream.
+// Gemm puts a matrix product on the stream. Its sums are in float32, also where the library
+// adds several parts of one.
 func (b *Blas) Gemm(s *Stream, g GemmSpec) error {
-	if g.Compute == 0 {
-		g.Compute = ComputeF32
-	}
 	c := C.sweep_gemm{
 		a: C.size_t(g.A), b: C.size_t(g.B), c: C.size_t(g.C),
 		m: C.int(g.M), n: C.int(g.N), k: C.int(g.K), lda: C.int(g.LDA), ldb: C.int(g.LDB), ldc: C.int(g.LDC),
-		transa: flag(g.TransA), transb: flag(g.TransB), typea: C.int(g.TypeA), typeb: C.int(g.TypeB), typec: C.int(g.TypeC),
-		compute: C.int(g.Compute), alpha: C.float(g.Alpha), beta: C.float(g.Beta),
+		transa: flag(g.TransA), transb: flag(g.TransB),
+		alpha: C.float(g.Alpha), beta: C.float(g.Beta),
 	}
 	if b.stream != s {
 		r := C.sweep_blas_use(b.device.library, b.handle, unsafe.Pointer(s.raw()), C.size_t(b.workspace), workspace)

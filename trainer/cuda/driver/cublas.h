@@ -7,8 +7,6 @@ typedef struct {
 	size_t a, b, c;             // addresses on the device
 	int m, n, k, lda, ldb, ldc; // column-major
 	int transa, transb;         // 1: transposed
-	int typea, typeb, typec;    // cudaDataType: 0 float32, 14 bfloat16
-	int compute;                // cublasComputeType_t: 68 float32, 77 TF32
 	float alpha, beta;
 } sweep_gemm;
 

@@ -7,7 +7,7 @@ package driver
 #include <stdint.h>
 
 // MAX_ARGS is maxArgs of Go.
-enum { MAX_ARGS = 24 };
+enum { MAX_ARGS = 32 };
 
 #cgo noescape sweep_launch
 #cgo nocallback sweep_launch

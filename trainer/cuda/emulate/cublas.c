@@ -74,7 +74,7 @@ const char *cublasGetStatusString(int s) {
 }
 
 // cublasGemmEx: ta and tb say whether A and B are transposed, at, bt and ct are the types of
-// A, B and C: 0 is float32, 14 is bfloat16. compute is 68 for float32, 77 for TF32.
+// A, B and C: 2 is float16. compute is 68 for float32. Math mode 16 keeps all sums in float32.
 int cublasGemmEx(void *h, int ta, int tb, int m, int n, int k, const void *alpha, const void *a, int at, int lda,
                  const void *b, int bt, int ldb, const void *beta, void *c, int ct, int ldc, int compute, int algorithm) {
 	(void)algorithm;
@@ -83,20 +83,18 @@ int cublasGemmEx(void *h, int ta, int tb, int m, int n, int k, const void *alpha
 	// Without a workspace from the caller the library's results may differ from run to run.
 	if (!blas->workspace) return INVALID_VALUE;
 	if (m < 0 || n < 0 || k < 0 || lda < (ta ? k : m) || ldb < (tb ? n : k) || ldc < m) return INVALID_VALUE;
-	if (at != bt || (at != 0 && at != 14) || (ct != 0 && ct != at)) return NOT_SUPPORTED;
-	if (compute != 68 && (compute != 77 || at != 0)) return NOT_SUPPORTED;
+	if (at != 2 || bt != 2 || ct != 2 || compute != 68 || blas->math != 16) return NOT_SUPPORTED;
 	if (m == 0 || n == 0) return 0;
 	static int (*enqueue)(void *, const char *, const uint64_t *);
 	if (!enqueue) *(void **)&enqueue = driver("standin_enqueue");
 	float al, be;
 	memcpy(&al, alpha, 4);
 	memcpy(&be, beta, 4);
-	uint64_t w[14] = {
+	uint64_t w[12] = {
 		(uintptr_t)a, (uintptr_t)b, (uintptr_t)c, (uint32_t)m, (uint32_t)n, (uint32_t)k, (uint32_t)lda, (uint32_t)ldb,
-		(uint32_t)ldc, (uint32_t)((ta != 0) | (tb != 0) << 1), (uint32_t)(at | bt << 8 | ct << 16),
-		(uint32_t)(compute == 77 || blas->math == 3),
+		(uint32_t)ldc, (uint32_t)((ta != 0) | (tb != 0) << 1),
 	};
-	memcpy(&w[12], &al, 4);
-	memcpy(&w[13], &be, 4);
+	memcpy(&w[10], &al, 4);
+	memcpy(&w[11], &be, 4);
 	return enqueue(blas->stream, "standin_gemm", w) ? EXECUTION_FAILED : 0;
 }

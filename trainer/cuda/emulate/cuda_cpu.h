@@ -71,7 +71,8 @@ extern Thread *current;
 // A barrier waits for all of its threads that have not ended.
 void barrier_block();
 void barrier_warp();
-// slots has 8 bytes for each lane of the current warp, through which lanes exchange values.
+// slots has 8 bytes for each lane of the current warp, through which lanes exchange values. Each
+// lane calls it once an exchange.
 unsigned long long *slots();
 unsigned lanes(); // number of lanes of the current warp
 int vote_block(int value); // number of threads whose value is not 0; it is a barrier too
@@ -81,8 +82,7 @@ void run(dim3 grid, dim3 size, size_t shared, const std::function<void()> &body)
 
 inline unsigned lane() { return current->linear % warp_size; }
 
-// exchange returns the value of another lane. The first barrier waits until all lanes have
-// written, the second until all have read.
+// exchange returns the value of another lane. The barrier waits until all lanes have written.
 template <class V> V exchange(V v, unsigned from) {
 	static_assert(sizeof(V) <= 8, "shuffles move up to 8 bytes");
 	unsigned long long bits = 0;
@@ -91,7 +91,6 @@ template <class V> V exchange(V v, unsigned from) {
 	s[lane()] = bits;
 	barrier_warp();
 	bits = s[from % warp_size];
-	barrier_warp();
 	memcpy(&v, &bits, sizeof v);
 	return v;
 }
@@ -102,7 +101,6 @@ inline unsigned ballot(bool p) {
 	barrier_warp();
 	unsigned mask = 0;
 	for (unsigned i = 0; i < lanes(); i++) mask |= unsigned(s[i] & 1) << i;
-	barrier_warp();
 	return mask;
 }
 
@@ -184,6 +182,10 @@ static inline int __float_as_int(float f) { return cuda_cpu_bits<int>(f); }
 static inline float __int_as_float(int u) { return cuda_cpu_bits<float>(u); }
 static inline long long __double_as_longlong(double d) { return cuda_cpu_bits<long long>(d); }
 static inline double __longlong_as_double(long long u) { return cuda_cpu_bits<double>(u); }
+// float16: F16C where the processor has it, as all with AVX2 do.
+#include <immintrin.h>
+static inline unsigned short cuda_cpu_to_half(float v) { return _cvtss_sh(v, _MM_FROUND_TO_NEAREST_INT); }
+static inline float cuda_cpu_from_half(unsigned short h) { return _cvtsh_ss(h); }
 static inline float __fmul_rn(float a, float b) { return a * b; }
 static inline float __fadd_rn(float a, float b) { return a + b; }
 static inline float __fsub_rn(float a, float b) { return a - b; }

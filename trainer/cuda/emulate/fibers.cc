@@ -22,6 +22,7 @@ struct Fiber : Thread {
 	bool done = false;
 	Barrier *at = nullptr; // waits at this barrier
 	unsigned turn = 0;     // until its turn is no longer this one
+	unsigned exchanges = 0; // see slots
 	void *tsan = nullptr;
 #if defined(__x86_64__)
 	void *sp = nullptr;
@@ -160,7 +161,12 @@ static void entry() {
 
 void barrier_block() { wait(whole); }
 void barrier_warp() { wait(warps[current->linear / warp_size]); }
-unsigned long long *slots() { return &published[current->linear / warp_size * warp_size]; }
+// Each exchange takes the other one of two rows of slots. A lane writes to a row again only in the
+// exchange after the next, when all lanes have read it: they have come to the barrier between.
+unsigned long long *slots() {
+	unsigned row = running->exchanges++ % 2;
+	return &published[(current->linear / warp_size * 2 + row) * warp_size];
+}
 unsigned lanes() {
 	unsigned first = current->linear / warp_size * warp_size;
 	return block.threads - first < warp_size ? block.threads - first : warp_size;
@@ -182,7 +188,7 @@ static void run_block(size_t shared) {
 	whole = Barrier{};
 	whole.alive = n;
 	warps.assign((n + warp_size - 1) / warp_size, Barrier{});
-	published.resize(warps.size() * warp_size);
+	published.resize(warps.size() * 2 * warp_size);
 	for (unsigned i = 0; i < n; i++) {
 		Fiber &f = fibers[i];
 		void *tsan = f.tsan ? f.tsan : TSAN_FIBER();

@@ -21,39 +21,37 @@ bool add(Kernel k) {
 	return true;
 }
 
-static float bf16(uint16_t u) { return __uint_as_float(unsigned(u) << 16); }
-static uint16_t to_bf16(float f) {
-	unsigned w = __float_as_uint(f);
-	if ((w & 0x7fffffff) > 0x7f800000) return uint16_t(w >> 16) | 0x40;
-	return uint16_t((w + 0x7fff + ((w >> 16) & 1)) >> 16);
-}
-static float tf32(float f) { return __uint_as_float((__float_as_uint(f) + 0x1000) & ~0x1fffu); }
-
 // read copies a matrix, whose rows lie row numbers apart and whose columns lie column
-// numbers apart, to float32; type is 0 for float32 and 14 for bfloat16.
-static std::vector<float> read(const void *p, int type, size_t rows, size_t columns, size_t row, size_t column,
-                               bool round) {
+// numbers apart, from float16 to float32.
+static std::vector<float> read(const uint16_t *p, size_t rows, size_t columns, size_t row, size_t column) {
 	std::vector<float> out(rows * columns);
 	for (size_t i = 0; i < rows; i++)
-		for (size_t j = 0; j < columns; j++) {
-			size_t at = i * row + j * column;
-			float v = type == 0 ? static_cast<const float *>(p)[at] : bf16(static_cast<const uint16_t *>(p)[at]);
-			out[i * columns + j] = round ? tf32(v) : v;
-		}
+		for (size_t j = 0; j < columns; j++) out[i * columns + j] = cuda_cpu_from_half(p[i * row + j * column]);
 	return out;
 }
 
+static double norm(const float *v, int n) {
+	double sum = 0;
+	for (int i = 0; i < n; i++) sum += double(v[i]) * v[i];
+	return std::sqrt(sum);
+}
+
 // standin_gemm is the product of the stand-in cuBLAS: C = alpha·A·B + beta·C, where C is M
-// by N and column-major. Bit 0 of transposed says that A is transposed, bit 1 that B is. The
-// bytes of types are the types of A, B and C. round asks for TF32. Sums are in double, in a
-// fixed order.
-static void standin_gemm(const void *a, const void *b, void *c, int m, int n, int k, int lda, int ldb, int ldc,
-                         int transposed, int types, int round, float alpha, float beta) {
+// by N and column-major, and all are in float16. Bit 0 of transposed says that A is transposed,
+// bit 1 that B is.
+//
+// A library may add in any order, and may truncate: a sum of K products is off by up to
+// K · 2^-23 · |a||b|. Here each sum is off by that much, up in one place and down in the next,
+// so that bounds which leave it out are found wrong.
+static void standin_gemm(const uint16_t *a, const uint16_t *b, uint16_t *c, int m, int n, int k, int lda, int ldb,
+                         int ldc, int transposed, float alpha, float beta) {
 	bool ta = transposed & 1, tb = transposed & 2;
 	// as is M by K and bs is N by K: the numbers of one dot product lie side by side.
-	auto as = read(a, types & 255, m, k, ta ? lda : 1, ta ? 1 : lda, round);
-	auto bs = read(b, types >> 8 & 255, n, k, tb ? 1 : ldb, tb ? ldb : 1, round);
-	int type = types >> 16 & 255;
+	auto as = read(a, m, k, ta ? lda : 1, ta ? 1 : lda);
+	auto bs = read(b, n, k, tb ? 1 : ldb, tb ? ldb : 1);
+	std::vector<double> an(m), bn(n);
+	for (int i = 0; i < m; i++) an[i] = norm(&as[size_t(i) * k], k);
+	for (int j = 0; j < n; j++) bn[j] = norm(&bs[size_t(j) * k], k);
 	for (int j = 0; j < n; j++)
 		for (int i = 0; i < m; i++) {
 			const float *x = &as[size_t(i) * k], *y = &bs[size_t(j) * k];
@@ -63,11 +61,13 @@ static void standin_gemm(const void *a, const void *b, void *c, int m, int n, in
 				for (int u = 0; u < 8; u++) sum[u] += double(x[l + u]) * y[l + u];
 			for (; l < k; l++) sum[0] += double(x[l]) * y[l];
 			for (int u = 1; u < 8; u++) sum[0] += sum[u];
+			double off = k * 0x1p-23 * an[i] * bn[j];
+			unsigned mixed = unsigned(i) * 2654435761u + unsigned(j) * 40503u;
+			sum[0] += mixed >> 16 & 1 ? off : -off;
 			size_t at = size_t(j) * ldc + i;
 			float v = alpha * float(sum[0]);
-			if (beta != 0) v += beta * (type == 0 ? static_cast<float *>(c)[at] : bf16(static_cast<uint16_t *>(c)[at]));
-			if (type == 0) static_cast<float *>(c)[at] = v;
-			else static_cast<uint16_t *>(c)[at] = to_bf16(v);
+			if (beta != 0) v += beta * cuda_cpu_from_half(c[at]);
+			c[at] = cuda_cpu_to_half(v);
 		}
 }
 

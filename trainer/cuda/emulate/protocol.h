@@ -7,7 +7,7 @@
 // uses.
 #define ARENA_BASE 0x7ea000000000ull
 
-enum { MAX_ARGUMENTS = 24 };
+enum { MAX_ARGUMENTS = 32 };
 enum request_kind { FIND, LAUNCH, ALLOCATE, RELEASE };
 
 struct request {

@@ -107,25 +107,6 @@ func TestBackward(t *testing.T) {
 	}
 }
 
-func TestToBF16(t *testing.T) {
-	b := newGPU(t)
-	v, _ := numbers(1, 2000)
-	v[3], v[4], v[5] = float32(math.NaN()), float32(math.Inf(-1)), math.MaxFloat32
-	out := room[uint8](b, 4000)
-	b.ToBF16(put(b, v), out, 500)
-	got := get[uint8](b, out, 4000)
-	for i, x := range v {
-		bits := math.Float32bits(x)
-		want := (bits + 0x7fff + bits>>16&1) >> 16
-		if x != x {
-			want = bits>>16 | 0x40
-		}
-		if have := uint32(got[2*i]) | uint32(got[2*i+1])<<8; have != want {
-			t.Fatalf("%v is %x, want %x", x, have, want)
-		}
-	}
-}
-
 // TestInertAuxK compares the AuxK of recipe reference with its formula.
 func TestInertAuxK(t *testing.T) {
 	for _, d := range []int{3, 300} {

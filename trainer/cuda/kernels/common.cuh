@@ -78,8 +78,8 @@ __device__ __forceinline__ double blockSum(double v) {
     return s;
 }
 
-// dot4 and axpy4 say which products are fused with which sums, so that no compiler decides
-// it: dec_scales must give the bits that update gives.
+// No compiler fuses products with sums: the option --fmad=false forbids it, so that all GPUs
+// give the same bits. dot4, axpy4 and fmaf say where they are fused.
 __device__ __forceinline__ float dot4(float4 a, float4 b) {
     return fmaf(a.x, b.x, fmaf(a.y, b.y, fmaf(a.z, b.z, a.w * b.w)));
 }
@@ -97,13 +97,20 @@ __device__ __forceinline__ float4 zero4() { return make_float4(0.f, 0.f, 0.f, 0.
 // The part ends before spanFrom(p + 1).
 __device__ __forceinline__ int spanFrom(int p, int parts, int n) { return (int)((i64)n * p / parts); }
 
-// bf16 rounds to the nearest bfloat16, ties to even. NaN stays NaN.
-__device__ __forceinline__ u16 bf16(float f) {
-    u32 u = __float_as_uint(f);
-    if ((u & 0x7fffffffu) > 0x7f800000u) return (u16)((u >> 16) | 0x40u);
-    return (u16)((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
+// toHalf rounds to the nearest float16, ties to even; what is too large becomes infinite.
+// fromHalf is exact.
+#ifdef __CUDA_CPU__
+__device__ __forceinline__ u16 toHalf(float v) { return cuda_cpu_to_half(v); }
+__device__ __forceinline__ float fromHalf(u16 h) { return cuda_cpu_from_half(h); }
+#else
+__device__ __forceinline__ u16 toHalf(float v) {
+    u16 h;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(h) : "f"(v));
+    return h;
 }
-
-__device__ __forceinline__ uint2 bf16x4(float4 v) {
-    return make_uint2((u32)bf16(v.x) | (u32)bf16(v.y) << 16, (u32)bf16(v.z) | (u32)bf16(v.w) << 16);
+__device__ __forceinline__ float fromHalf(u16 h) {
+    float v;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(v) : "h"(h));
+    return v;
 }
+#endif

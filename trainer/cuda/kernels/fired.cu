@@ -1,13 +1,13 @@
 #include "common.cuh"
 
 // count_fired sets sinceFired[f] to 0 where latent f fired in this batch of b tokens, and else
-// adds b. It marks the latents that are dead, and as dying those that are dead after the next
-// batch unless they fire in it. A latent is dead from limit tokens on.
+// adds b. It marks the latents that are dead, and counts as dying those that are dead after
+// the next batch unless they fire in it. A latent is dead from limit tokens on.
 //
 // A latent fired if it has a hit, or with zeroPicks not null also if it was chosen with the
 // value 0. zeroPicks is reset to 0. t->dead, t->dying and t->maxSinceFired must be 0 before.
 // One thread works on one latent.
-extern "C" __global__ void count_fired(const int *hits, int *zeroPicks, i64 *sinceFired, u8 *dead, u8 *dying, int f,
+extern "C" __global__ void count_fired(const int *hits, int *zeroPicks, i64 *sinceFired, u8 *dead, int f,
                                        i64 b, i64 limit, StepTotals *t) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     bool isDead = false, isDying = false;
@@ -20,7 +20,6 @@ extern "C" __global__ void count_fired(const int *hits, int *zeroPicks, i64 *sin
         isDead = n >= limit;
         isDying = n + b >= limit;
         dead[i] = isDead;
-        dying[i] = isDying;
         longest = (u64)n;
     }
     int deads = __popc(__ballot_sync(FULL, isDead)), dyings = __popc(__ballot_sync(FULL, isDying));

@@ -12,7 +12,7 @@ func over(n, per int) int { return (n + per - 1) / per }
 func linear(n, threads int) driver.Grid { return driver.Linear(over(n, threads), threads) }
 
 // warps is the number of warps of a block whose warps each work on one row or latent:
-// TOPK_WARPS of topk.cu and ORDER_WARPS of group.cu.
+// ORDER_WARPS of group.cu.
 const warps = 4
 
 // warpEach is the grid of a kernel with one warp for each of n rows or latents.

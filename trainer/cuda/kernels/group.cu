@@ -16,17 +16,17 @@
 
 #define SCAN 1024  // latents of a block of the scan, four a thread
 
-// What is counted of some latents: all three are summed in one scan.
-struct Counts { int hits, extras, dying; };
+// What is counted of some latents: both are summed in one scan.
+struct Counts { int hits, extras; };
 
 __device__ __forceinline__ Counts add(Counts a, Counts b) {
-    return {a.hits + b.hits, a.extras + b.extras, a.dying + b.dying};
+    return {a.hits + b.hits, a.extras + b.extras};
 }
 
-__device__ __forceinline__ Counts countsOf(const int *hits, const u8 *dying, int i, int f, int segment) {
-    if (i >= f) return {0, 0, 0};
+__device__ __forceinline__ Counts countsOf(const int *hits, int i, int f, int segment) {
+    if (i >= f) return {0, 0};
     int n = hits[i];
-    return {n, n > segment ? (n - 1) / segment : 0, dying ? (int)dying[i] : 0};
+    return {n, n > segment ? (n - 1) / segment : 0};
 }
 
 // sumBefore returns the sum over the threads of the block that come before this one. warps is
@@ -39,69 +39,62 @@ __device__ __forceinline__ Counts sumBefore(Counts v, Counts *warps) {
         Counts other = {
             __shfl_up_sync(FULL, upTo.hits, o),
             __shfl_up_sync(FULL, upTo.extras, o),
-            __shfl_up_sync(FULL, upTo.dying, o),
         };
         if (lane >= o) upTo = add(upTo, other);
     }
     if (lane == 31) warps[warp] = upTo;
     __syncthreads();
-    Counts s = {upTo.hits - v.hits, upTo.extras - v.extras, upTo.dying - v.dying};
+    Counts s = {upTo.hits - v.hits, upTo.extras - v.extras};
     for (int w = 0; w < warp; w++) s = add(s, warps[w]);
     return s;
 }
 
-// scan_blocks sums the counts of each block of SCAN latents; sums is [blocks,3]. dying may be
-// null.
-extern "C" __global__ void scan_blocks(const int *hits, const u8 *dying, int f, int segment, int *sums) {
+// scan_blocks sums the counts of each block of SCAN latents; sums is [blocks,2].
+extern "C" __global__ void scan_blocks(const int *hits, int f, int segment, int *sums) {
     __shared__ Counts warps[SCAN / 128];
-    Counts v = {0, 0, 0};
+    Counts v = {0, 0};
     for (int j = 0; j < 4; j++) {
-        v = add(v, countsOf(hits, dying, blockIdx.x * SCAN + threadIdx.x * 4 + j, f, segment));
+        v = add(v, countsOf(hits, blockIdx.x * SCAN + threadIdx.x * 4 + j, f, segment));
     }
     Counts s = add(sumBefore(v, warps), v);
     if (threadIdx.x == blockDim.x - 1) {
-        sums[3 * blockIdx.x] = s.hits;
-        sums[3 * blockIdx.x + 1] = s.extras;
-        sums[3 * blockIdx.x + 2] = s.dying;
+        sums[2 * blockIdx.x] = s.hits;
+        sums[2 * blockIdx.x + 1] = s.extras;
     }
 }
 
-// scan writes start [F+1], the list of extra segments and, where dying is not null, the list
-// of dying latents in rising order.
-extern "C" __global__ void scan(const int *hits, const u8 *dying, int f, int segment, const int *sums, int *start,
-                                int2 *extra, int *dyingList, StepTotals *t) {
+// scan writes start [F+1] and the list of extra segments.
+extern "C" __global__ void scan(const int *hits, int f, int segment, const int *sums, int *start, int2 *extra,
+                                StepTotals *t) {
     __shared__ Counts warps[SCAN / 128];
-    __shared__ int base[3];
+    __shared__ int base[2];
     // One warp sums the blocks before this one.
     if (threadIdx.x < 32) {
-        Counts b = {0, 0, 0};
+        Counts b = {0, 0};
         for (int i = threadIdx.x; i < (int)blockIdx.x; i += 32) {
-            b = add(b, {sums[3 * i], sums[3 * i + 1], sums[3 * i + 2]});
+            b = add(b, {sums[2 * i], sums[2 * i + 1]});
         }
 #pragma unroll
         for (int o = 16; o > 0; o >>= 1) {
             b.hits += __shfl_xor_sync(FULL, b.hits, o);
             b.extras += __shfl_xor_sync(FULL, b.extras, o);
-            b.dying += __shfl_xor_sync(FULL, b.dying, o);
         }
         if (threadIdx.x == 0) {
             base[0] = b.hits;
             base[1] = b.extras;
-            base[2] = b.dying;
         }
     }
-    Counts each[4], v = {0, 0, 0};
+    Counts each[4], v = {0, 0};
     int first = blockIdx.x * SCAN + threadIdx.x * 4;
     for (int j = 0; j < 4; j++) {
-        each[j] = countsOf(hits, dying, first + j, f, segment);
+        each[j] = countsOf(hits, first + j, f, segment);
         v = add(v, each[j]);
     }
     Counts s = sumBefore(v, warps);  // its barrier also publishes base
-    s = add(s, {base[0], base[1], base[2]});
+    s = add(s, {base[0], base[1]});
     for (int j = 0; j < 4 && first + j < f; j++) {
         start[first + j] = s.hits;
         for (int e = 0; e < each[j].extras; e++) extra[s.extras + e] = make_int2(first + j, e + 1);
-        if (each[j].dying) dyingList[s.dying] = first + j;
         s = add(s, each[j]);
         if (first + j == f - 1) {
             start[f] = s.hits;

@@ -8,27 +8,25 @@ package kernels
 // scanBlock is the number of latents of a block of the scan: SCAN of group.cu.
 const scanBlock = 1024
 
-// ScanBytes is the size of Scan's scratch: three int32 for each block.
-func ScanBytes(f int) int64 { return 3 * 4 * int64(over(f, scanBlock)) }
+// ScanBytes is the size of Scan's scratch: two int32 for each block.
+func ScanBytes(f int) int64 { return 2 * 4 * int64(over(f, scanBlock)) }
 
 // Scan finds where each latent's hits begin, from their counts.
 type Scan struct {
 	Hits    ptr // [F] int32: counts
-	Dying   ptr // [F] bytes, or 0
 	F       int
 	Segment int // hits of a segment
 	Sums    ptr // ScanBytes, scratch
 	Start   ptr // [F+1] int32, result: latent f has hits Start[f] up to Start[f+1] − 1
 	Extra   ptr // [hits/Segment] pairs (latent, segment) of int32, result: segments from 1 on
-	List    ptr // [F] int32, result: the dying latents, rising
 	Totals  ptr // *StepTotals
 }
 
 func (q *Queue) Scan(s Scan) {
 	q.require(s.F > 0 && s.Segment > 0, "scan: %d latents, segments of %d", s.F, s.Segment)
 	grid := linear(over(s.F, scanBlock)*scanBlock/4, scanBlock/4)
-	q.launch("scan_blocks", grid, s.Hits, s.Dying, i32(s.F), i32(s.Segment), s.Sums)
-	q.launch("scan", grid, s.Hits, s.Dying, i32(s.F), i32(s.Segment), s.Sums, s.Start, s.Extra, s.List, s.Totals)
+	q.launch("scan_blocks", grid, s.Hits, i32(s.F), i32(s.Segment), s.Sums)
+	q.launch("scan", grid, s.Hits, i32(s.F), i32(s.Segment), s.Sums, s.Start, s.Extra, s.Totals)
 }
 
 // Scatter writes hits to their latents' entries, in any order inside a latent.

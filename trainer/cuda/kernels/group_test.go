@@ -17,7 +17,6 @@ func TestGroup(t *testing.T) {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			b := newGPU(t)
 			acts, latents, counts := make([]float32, c.rows*c.k), make([]int32, c.rows*c.k), make([]int32, c.f)
-			dying := make([]uint8, c.f)
 			type hit struct {
 				token int32
 				act   float32
@@ -36,22 +35,18 @@ func TestGroup(t *testing.T) {
 					want[latents[i]] = append(want[latents[i]], hit{int32(row), acts[i]})
 				}
 			}
-			var list, extras []int32
-			for f := range dying {
-				if f%5 == 2 {
-					dying[f] = 1
-					list = append(list, int32(f))
-				}
+			var extras []int32
+			for f := range want {
 				for e := 1; e <= (len(want[f])-1)/c.segment; e++ {
 					extras = append(extras, int32(f), int32(e))
 				}
 			}
 			n := len(acts)
-			start, extra, gotList := room[int32](b, c.f+1), room[int32](b, 2*n), room[int32](b, c.f)
+			start, extra := room[int32](b, c.f+1), room[int32](b, 2*n)
 			hits := put(b, counts)
 			b.Scan(Scan{
-				Hits: hits, Dying: put(b, dying), F: c.f, Segment: c.segment,
-				Sums: room[uint8](b, int(ScanBytes(c.f))), Start: start, Extra: extra, List: gotList,
+				Hits: hits, F: c.f, Segment: c.segment,
+				Sums: room[uint8](b, int(ScanBytes(c.f))), Start: start, Extra: extra,
 				Totals: put(b, bytesOf(StepTotals{})),
 			})
 			token, act := room[int32](b, n), room[float32](b, n)
@@ -72,9 +67,6 @@ func TestGroup(t *testing.T) {
 						t.Fatalf("latent %d: hit %d is %v of token %d, want %v", f, i, gotActs[at], gotTokens[at], h)
 					}
 				}
-			}
-			if got := get[int32](b, gotList, c.f)[:len(list)]; !slices.Equal(got, list) {
-				t.Errorf("dying latents %v, want %v", got, list)
 			}
 			if got := get[int32](b, extra, 2*n)[:len(extras)]; !slices.Equal(got, extras) {
 				t.Errorf("extra segments %v, want %v", got, extras)

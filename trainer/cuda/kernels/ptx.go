@@ -9,6 +9,11 @@ import (
 	"github.com/topksweep/sweep/trainer/cuda/driver"
 )
 
+// Class is the class of all GPUs (trainer.Hardware.Class). The PTX says of each operation how
+// it is rounded, and no library decides a bit. So all GPUs give equal bits. The number is that
+// of the bits: whoever changes them raises it.
+const Class = "cuda kernels 2"
+
 //go:embed ptx/*.ptx
 var ptx embed.FS
 
@@ -23,14 +28,15 @@ func kernelsOf() map[string][]string {
 			"backward1", "backward2", "backward3", "backward4", "backward_wide",
 			"rejoin1", "rejoin2", "rejoin3", "rejoin4", "rejoin_wide",
 		},
-		"centre":  {"centre", "to_bf16"},
+		"centre":  {"centre", "round_rows"},
+		"choose":  {"choose", "choose_rest"},
 		"columns": {"column_sums", "column_totals", "bias_gradient"},
 		"decode":  {"decode"},
 		"fired":   {"count_fired"},
 		"gather":  {"gather_batch", "gather_latents"},
 		"group":   {"scan_blocks", "scan", "scatter", "order"},
 		"median":  {"median_weights", "median_columns", "median_next", "median_set"},
-		"topk":    {"topk_chunk", "topk_finish"},
+		"screen":  {"maxima1", "maxima2", "maxima4", "maxima8"},
 		"totals":  {"step_sums", "step_totals"},
 		"update":  {"update1", "update2", "update3", "update4", "dec_scales"},
 	}

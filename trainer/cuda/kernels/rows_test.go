@@ -171,9 +171,13 @@ func TestUpdate(t *testing.T) {
 					}
 					p[i], want[i] = put(b, v), w
 				}
+				before := make([]float32, 4*f) // of each latent's rounding only the last number is read
+				for i := range f {
+					before[4*i+3] = 4
+				}
 				u := Update{
 					WEnc: p[0], MEnc: p[1], VEnc: p[2], GEnc: p[3], WDec: p[4], MDec: p[5], VDec: p[6], GDec: p[7],
-					DecScale: put(b, decScale), EncBF: room[uint8](b, 2*n), Start: put(b, start),
+					DecScale: put(b, decScale), EncHalf: room[uint8](b, 2*n), EncRounding: put(b, before), Start: put(b, start),
 					F: f, D4: width / 4, NormaliseLast: last,
 					WBias: p[8], MBias: p[9], VBias: p[10], GBias: p[11], Biases: biases,
 					Input: put(b, bytesOf(step)), Totals: put(b, bytesOf(StepTotals{Clip: float32(clip)})),
@@ -226,14 +230,7 @@ func TestUpdate(t *testing.T) {
 						}
 					}
 				}
-				half, w := get[uint8](b, u.EncBF, 2*n), get[float32](b, u.WEnc, n)
-				for i, v := range w {
-					bits := math.Float32bits(v)
-					bits += 0x7fff + bits>>16&1
-					if got := uint32(half[2*i]) | uint32(half[2*i+1])<<8; got != bits>>16 {
-						t.Fatalf("%v is %x in bfloat16, want %x", v, got, bits>>16)
-					}
-				}
+				checkLatents(t, b, get[float32](b, u.WEnc, n), u.EncHalf, u.EncRounding, f)
 			})
 		}
 	}
@@ -257,7 +254,10 @@ func TestCopiedRows(t *testing.T) {
 			}
 			batch, centred := room[float32](b, n*d), room[float32](b, n*4*d4)
 			b.GatherBatch(GatherBatch{Data: put(b, x), Rows: put(b, rows), N: n, D: d, Out: batch})
-			b.Centre(Centre{X: batch, BDec: put(b, bias), Out: centred, Rows: n, D: d, D4: d4})
+			b.Centre(Centre{
+				X: batch, BDec: put(b, bias), Out: centred, Half: room[uint8](b, 2*n*4*d4), Rounding: room[float32](b, 4*n),
+				Rows: n, D: d, D4: d4,
+			})
 			want := make([]float64, n*4*d4)
 			for i := range n * d {
 				want[i/d*4*d4+i%d] = x64[int(rows[i/d])*d+i%d] - bias64[i%d]

@@ -1,4 +1,5 @@
 #include "common.cuh"
+#include "rounding.cuh"
 
 // Adam's step for all parameters. A latent's rows are read and written once:
 //
@@ -22,9 +23,9 @@ struct Adam {
         root = in->root;
     }
     __device__ __forceinline__ void one(float &w, float &m, float &v, float g, float weight) const {
-        m = BETA1 * m + gain1 * g;
-        v = BETA2 * v + gain2 * g * g;
-        w = w * weight - rate * m / (sqrtf(v) * root + EPS);
+        m = fmaf(gain1, g, BETA1 * m);
+        v = fmaf(gain2 * g, g, BETA2 * v);
+        w = fmaf(w, weight, -(rate * m / fmaf(sqrtf(v), root, EPS)));
     }
     __device__ __forceinline__ void four(float4 &w, float4 &m, float4 &v, float4 g, float weight) const {
         one(w.x, m.x, v.x, g.x, weight);
@@ -34,25 +35,32 @@ struct Adam {
     }
 };
 
-// toUnit returns the factor that brings a row to unit norm. sum is the sum of squares of the
-// numbers that this thread holds; all threads that work on the row call it.
-__device__ __forceinline__ float toUnit(float sum, float *part) {
-    sum = warpSum(sum);
-    if (blockDim.x > 32) {
-        if ((threadIdx.x & 31) == 0) part[threadIdx.x >> 5] = sum;
-        __syncthreads();
-        sum = 0.f;
-        for (int w = 0; w < (int)(blockDim.x >> 5); w++) sum += part[w];
-    }
-    return (float)(1 / (sqrt((double)sum) + 1.1920928955078125e-7));
+// teamSum returns the sum of v over the threads that work on a row, all of which call it.
+__device__ __forceinline__ float teamSum(float v, float *part) {
+    v = warpSum(v);
+    if (blockDim.x == 32) return v;
+    __syncthreads();  // an earlier call may still read part
+    if ((threadIdx.x & 31) == 0) part[threadIdx.x >> 5] = v;
+    __syncthreads();
+    float sum = 0.f;
+    for (int w = 0; w < (int)(blockDim.x >> 5); w++) sum += part[w];
+    return sum;
+}
+
+// toUnit returns the factor that brings a row with that squared norm to unit norm.
+__device__ __forceinline__ float toUnit(float norm2) {
+    return (float)(1 / (sqrt((double)norm2) + 1.1920928955078125e-7));
 }
 
 // update takes Adam's step for the rows of each latent, and for n biases.
 //
 // decScale[f] is the factor by which row f of W_dec is multiplied before it is used. It brings
 // the row to unit norm. With normaliseLast the row itself is stored at unit norm, and the
-// factor stays 1. encBF is W_enc in bfloat16, or null. The gradients of latents without hits
-// (start[f] == start[f+1]) are 0 and are not read.
+// factor stays 1. The gradients of latents without hits (start[f] == start[f+1]) are 0 and are
+// not read.
+//
+// encHalf is W_enc in float16, and encRounding says how it was rounded. A row is rounded with
+// the scale that its last norm asked for, so that it is read once.
 //
 // The threads threadIdx.x of a block row are a team, which works on one latent; a team of more
 // than a warp is alone in its block. A thread holds V float4 of each row. The blocks after
@@ -60,12 +68,12 @@ __device__ __forceinline__ float toUnit(float sum, float *part) {
 #define UPDATE_PARAMS                                                                                                 \
     float4 *__restrict__ wEnc, float4 *__restrict__ mEnc, float4 *__restrict__ vEnc, const float4 *__restrict__ gEnc, \
         float4 *__restrict__ wDec, float4 *__restrict__ mDec, float4 *__restrict__ vDec,                              \
-        const float4 *__restrict__ gDec, float *__restrict__ decScale, uint2 *__restrict__ encBF,                     \
-        const int *__restrict__ start, int f, int d4, int normaliseLast, float *wBias, float *mBias, float *vBias,    \
-        const float *gBias, int n, const StepInput *in, const StepTotals *t
+        const float4 *__restrict__ gDec, float *__restrict__ decScale, uint2 *__restrict__ encHalf,                   \
+        LatentRounding *__restrict__ encRounding, const int *__restrict__ start, int f, int d4, int normaliseLast,    \
+        float *wBias, float *mBias, float *vBias, const float *gBias, int n, const StepInput *in, const StepTotals *t
 #define UPDATE_ARGS                                                                                                   \
-    wEnc, mEnc, vEnc, gEnc, wDec, mDec, vDec, gDec, decScale, encBF, start, f, d4, normaliseLast, wBias, mBias, vBias,\
-        gBias, n, in, t
+    wEnc, mEnc, vEnc, gEnc, wDec, mDec, vDec, gDec, decScale, encHalf, encRounding, start, f, d4, normaliseLast, wBias, \
+        mBias, vBias, gBias, n, in, t
 
 template <int V>
 __device__ __forceinline__ void update(UPDATE_PARAMS) {
@@ -81,6 +89,8 @@ __device__ __forceinline__ void update(UPDATE_PARAMS) {
     if (latent >= f) return;
     bool hit = start[latent + 1] > start[latent];
     i64 at = (i64)latent * d4;
+    float rounding = encRounding[latent].scale;
+    RoundingSums sums = {0.f, 0.f};
 #pragma unroll
     for (int i = 0; i < V; i++) {
         int c = i * threads + threadIdx.x;
@@ -90,8 +100,9 @@ __device__ __forceinline__ void update(UPDATE_PARAMS) {
         wEnc[at + c] = w;
         mEnc[at + c] = m;
         vEnc[at + c] = v;
-        if (encBF) encBF[at + c] = bf16x4(w);
+        encHalf[at + c] = sums.four(w, rounding);
     }
+    sums = {teamSum(sums.norm2, part), teamSum(sums.error2, part)};
     float weight = decScale[latent], sum = 0.f;
     float4 row[V];
 #pragma unroll
@@ -106,7 +117,7 @@ __device__ __forceinline__ void update(UPDATE_PARAMS) {
         row[i] = w;
         sum += dot4(w, w);
     }
-    float scale = toUnit(sum, part);
+    float scale = toUnit(teamSum(sum, part));
 #pragma unroll
     for (int i = 0; i < V; i++) {
         int c = i * threads + threadIdx.x;
@@ -115,7 +126,9 @@ __device__ __forceinline__ void update(UPDATE_PARAMS) {
         if (normaliseLast) w = make_float4(w.x * scale, w.y * scale, w.z * scale, w.w * scale);
         wDec[at + c] = w;
     }
-    if (threadIdx.x == 0 && !normaliseLast) decScale[latent] = scale;
+    if (threadIdx.x > 0) return;
+    encRounding[latent] = latentRounding(sums, rounding);
+    if (!normaliseLast) decScale[latent] = scale;
 }
 
 extern "C" __global__ void __launch_bounds__(128, 1) update1(UPDATE_PARAMS) { update<1>(UPDATE_ARGS); }
@@ -134,6 +147,6 @@ extern "C" __global__ void dec_scales(const float4 *__restrict__ wDec, int f, in
         float4 w = wDec[(i64)latent * d4 + c];
         sum += dot4(w, w);
     }
-    float scale = toUnit(sum, part);
+    float scale = toUnit(teamSum(sum, part));
     if (threadIdx.x == 0) decScale[latent] = scale;
 }

@@ -9,7 +9,7 @@ type Update struct {
 	WEnc, MEnc, VEnc, GEnc     ptr // [F,D4]
 	WDec, MDec, VDec, GDec     ptr // [F,D4]
 	DecScale                   ptr // [F] factors that bring the rows of W_dec to unit norm
-	EncBF                      ptr // [F,D4] W_enc in bfloat16, or 0
+	EncHalf, EncRounding       ptr // [F,D4] W_enc in float16; [F] how it was rounded
 	Start                      ptr // result of Scan: gradients of latents without hits are not read
 	F, D4                      int
 	NormaliseLast              bool // rows of W_dec are stored at unit norm
@@ -24,8 +24,8 @@ func (q *Queue) Update(u Update) {
 	grid := t.grid(u.F)
 	grid.Blocks[0] += uint32(over(u.Biases, int(grid.Threads[0]*max(1, grid.Threads[1]))))
 	q.launch("update"+strconv.Itoa(t.each), grid, u.WEnc, u.MEnc, u.VEnc, u.GEnc, u.WDec, u.MDec, u.VDec, u.GDec,
-		u.DecScale, u.EncBF, u.Start, i32(u.F), i32(u.D4), flag(u.NormaliseLast), u.WBias, u.MBias, u.VBias, u.GBias,
-		i32(u.Biases), u.Input, u.Totals)
+		u.DecScale, u.EncHalf, u.EncRounding, u.Start, i32(u.F), i32(u.D4), flag(u.NormaliseLast),
+		u.WBias, u.MBias, u.VBias, u.GBias, i32(u.Biases), u.Input, u.Totals)
 }
 
 // DecScales computes the factors that bring the f rows of wDec, [F,D4], to unit norm.

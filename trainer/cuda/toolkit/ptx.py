@@ -15,7 +15,7 @@ import sys
 
 TARGET = "compute_80"  # Ampere and later; drivers compile it for the card they find
 MACHINES = ("sm_80", "sm_90")
-OPTIONS = ("--std=c++17", "--device-as-default-execution-space", "--extra-device-vectorization")
+OPTIONS = ("--std=c++17", "--device-as-default-execution-space", "--extra-device-vectorization", "--fmad=false")
 
 
 class Compiler:
