@@ -25,12 +25,12 @@ func (c *counted) Identity() string { return fmt.Sprint(c.random.Identity(), " "
 
 func (c *counted) Dataset() trainer.Dataset { return c }
 
-func (c *counted) ReadRows(row int64, x []float32) error {
-	c.read += int64(len(x) / c.d)
+func (c *counted) ReadStored(rows []int64, x []byte) error {
+	c.read += int64(len(rows))
 	if c.err != nil {
 		return c.err
 	}
-	return c.random.ReadRows(row, x)
+	return c.random.ReadStored(rows, x)
 }
 
 func (c *counted) BatchRows(seed, step int64, rows []int64) error {
