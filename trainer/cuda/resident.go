@@ -127,30 +127,42 @@ func rowBytes(data trainer.Dataset) int64 {
 	return int64(data.Format().Type.Bytes()) * int64(data.Dim())
 }
 
-// read copies all rows to the GPU, a part at a time.
-func (r *residentRows) read(dev *driver.Device, data trainer.Dataset) error {
+// read copies all rows to the GPU, a part at a time: while one part is read into pinned memory, the
+// GPU copies the part before it.
+func (r *residentRows) read(dev *driver.Device, data trainer.Dataset) (err error) {
 	size := rowBytes(data)
 	most := min(max(1, partBytes/size), r.n)
-	part, rows := make([]byte, most*size), make([]int64, most)
-	for row := int64(0); row < r.n; row += most {
+	s, err := dev.Stream()
+	if err != nil {
+		return err
+	}
+	pinned, err := dev.Pinned(2 * most * size)
+	defer func() {
+		errs := []error{err, s.Synchronize(), dev.FreePinned(pinned), s.Close()}
+		if err = firstBroken(errs); err != nil {
+			err = fmt.Errorf("copy the data to %v: %w", dev.Info(), err)
+		}
+	}()
+	rows := make([]int64, most)
+	for row, half := int64(0), pinned; row < r.n && err == nil; row += most {
 		rows := rows[:min(most, r.n-row)]
 		for i := range rows {
 			rows[i] = row + int64(i)
 		}
-		part := part[:int64(len(rows))*size]
-		err := trainer.ReadRows(data, rows, part)
+		part := half[:int64(len(rows))*size]
+		if err = trainer.ReadRows(data, rows, part); err == nil {
+			err = s.Synchronize() // the other half is free then
+		}
 		if err == nil {
-			err = dev.Upload(r.memory.Add(row*size), part)
+			err = s.Upload(r.memory.Add(row*size), part)
 		}
-		if err != nil {
-			return fmt.Errorf("copy the data to %v: %w", dev.Info(), err)
-		}
+		half = pinned[(row/most+1)%2*most*size:]
 	}
-	return nil
+	return err
 }
 
 // partBytes is the size of a part.
-const partBytes = 64 << 20
+const partBytes = 16 << 20
 
 // release says that a model no longer trains on rows of get.
 func (rs *residents) release(r *residentRows) {
