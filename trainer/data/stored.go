@@ -42,8 +42,8 @@ func (s *Set) ReadStored(rows []int64, x []byte) error {
 }
 
 // A limit tells stored numbers of one type that are finite, also when they are scaled, from others. Of numbers without
-// their signs, larger bits are larger numbers, then infinity, then NaN. So it is one number: the bits of the largest one
-// whose product with the scale is finite.
+// their signs, larger bits are larger numbers, then infinity, then NaN. So a limit is one number: the bits of the
+// largest one whose product with the scale is finite.
 type limit struct {
 	bytes int64 // of a number
 	scale float32
