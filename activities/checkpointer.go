@@ -53,6 +53,7 @@ type checkpointer struct {
 	began   time.Time      // when this attempt began to train
 	last    time.Time      // when the last checkpoint was begun
 	buffer  *trainer.State // holds the state that is being saved
+	end     *trainer.Body  // the state in which training ended, in buffer; nil before that
 	saving  chan error     // gives the outcome of the checkpoint that is being saved; nil if none is
 	saved   int64          // steps of the newest checkpoint that is wholly stored
 	savedAt time.Time      // when that was, if this attempt stored it
@@ -90,7 +91,9 @@ func (k *checkpointer) step(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// finish saves the present state and returns when it is wholly stored.
+// finish saves the present state, in which training ends, and returns when it is wholly stored. It may be called again
+// after an error. The model is closed once its state is copied: storing a large state takes seconds, in which another
+// run may have the device's memory.
 func (k *checkpointer) finish(ctx context.Context) error {
 	if err := k.wait(); err != nil && errors.Is(err, storage.ErrFenced) {
 		return err
@@ -98,11 +101,15 @@ func (k *checkpointer) finish(ctx context.Context) error {
 	if k.saved == k.loop.Step() {
 		return nil
 	}
-	body, err := k.copy()
-	if err != nil {
-		return err
+	if k.end == nil {
+		body, err := k.copy()
+		if err != nil {
+			return err
+		}
+		k.end = body
+		k.loop.Close()
 	}
-	return k.save(ctx, k.buffer.Step, body, k.meta(k.buffer.Step, k.now()))
+	return k.save(ctx, k.buffer.Step, k.end, k.meta(k.buffer.Step, k.now()))
 }
 
 // forkHere saves the present state as a fork: other stages begin at it, so it is
@@ -136,6 +143,7 @@ func (k *checkpointer) fork(ctx context.Context, s *trainer.State, inOwnFolder b
 		if err != nil {
 			return err
 		}
+		k.loop.Close() // as in finish
 		if err := k.save(ctx, s.Step, body, k.meta(s.Step, k.now())); err != nil {
 			return err
 		}

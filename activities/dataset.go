@@ -54,9 +54,9 @@ type watchedRows struct {
 	watch *watch
 }
 
-func (r watchedRows) ReadRows(row int64, x []float32) error {
+func (r watchedRows) ReadStored(rows []int64, x []byte) error {
 	defer r.watch.move()
-	return r.Set.ReadRows(row, x)
+	return r.Set.ReadStored(rows, x)
 }
 
 // verify fails if the rows that the attempt has read may be others than those of the

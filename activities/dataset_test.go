@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -166,5 +167,28 @@ func TestOtherDataHere(t *testing.T) {
 			}
 		}
 		t.Logf("%s: %v", name, w.train())
+	}
+}
+
+// The rows that a device reads for itself are those of the set, in its format, and their reading counts as progress.
+func TestWatchedRows(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.npy")
+	if err := os.WriteFile(path, someRows(200, 6), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	set, err := data.Open(t.Context(), trainer.DataSpec{Source: path, Normalize: "mean_square"}, data.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	w := &watch{}
+	rows := (&attemptData{Set: set, watch: w}).Dataset()
+	numbers := []int64{7, 199, 0}
+	got, want := make([]byte, 3*6*rows.Format().Type.Bytes()), make([]byte, 3*6*set.Format().Type.Bytes())
+	if err := errors.Join(rows.ReadStored(numbers, got), set.ReadStored(numbers, want)); err != nil {
+		t.Fatal(err)
+	}
+	if rows.Format() != set.Format() || !bytes.Equal(got, want) || w.moves.Load() != 1 {
+		t.Errorf("format %v, %d moves, equal rows: %v", rows.Format(), w.moves.Load(), bytes.Equal(got, want))
 	}
 }

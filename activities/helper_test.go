@@ -340,6 +340,7 @@ type hooks struct {
 	after  func(done int64)      // so many steps are done
 	stats  func(s trainer.Stats) // of a step that is done
 	encode func()                // before rows are encoded for an evaluation
+	close  func()                // before a model is closed
 }
 
 // OfClass implements trainer.Backend: it keeps the hooks.
@@ -385,6 +386,13 @@ func (m *hookedModel) Encode(x []float32, k int, only []bool, acts []float32, la
 		m.h.encode()
 	}
 	return m.Model.Encode(x, k, only, acts, latents)
+}
+
+func (m *hookedModel) Close() error {
+	if m.h.close != nil {
+		m.h.close()
+	}
+	return m.Model.Close()
 }
 
 func (m *hookedModel) before(to int64) {

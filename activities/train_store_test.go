@@ -189,3 +189,46 @@ func TestCanceledWhileRestoring(t *testing.T) {
 	next.finish()
 	wantSame(t, "the model", next.model(), undisturbedModel(t))
 }
+
+// A putter calls a function before it stores checkpoint data.
+type putter struct {
+	storage.Store
+	before func() error
+}
+
+func (p *putter) Put(ctx context.Context, key string, body io.ReaderAt, size int64) error {
+	if strings.Contains(key, "/data/") {
+		if err := p.before(); err != nil {
+			return storage.Wrap("put", key, err)
+		}
+	}
+	return p.Store.Put(ctx, key, body, size)
+}
+
+func (p *putter) PutNew(ctx context.Context, key string, data []byte) error {
+	return storage.PutNew(ctx, p.Store, key, data)
+}
+
+// The model of a stage is closed when its last state is stored: the device has room for another one. That state is
+// stored all the same where a first try finds no room.
+func TestModelIsClosedWhileItsStateIsStored(t *testing.T) {
+	closed, tries := false, 0
+	store := &putter{Store: openDir(t)}
+	store.before = func() error {
+		if tries++; !closed {
+			t.Error("the model is open while its last state is stored")
+		}
+		if tries == 1 {
+			return storage.ErrNoSpace
+		}
+		return nil
+	}
+	w := submit(t, store, makePlan(t, nil))
+	w.hooks.close = func() { closed = true }
+	if err := w.train(); err != nil || tries < 2 {
+		t.Fatalf("%d tries, %v", tries, err)
+	}
+	next := newWorker(t, w.store, w.plan)
+	next.finish()
+	wantSame(t, "the model", next.model(), undisturbedModel(t))
+}

@@ -2,8 +2,6 @@ package storage
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -32,13 +30,14 @@ func (l *Claim) Save(ctx context.Context, cp Checkpoint) (*Manifest, error) {
 	if err := l.Check(ctx); err != nil {
 		return nil, err
 	}
-	h := sha256.New()
+	h := newSum()
+	defer h.stop()
 	if err := copyAll(ctx, h, io.NewSectionReader(cp.Body, 0, cp.Size), cp.Size); err != nil {
 		return nil, Wrap("save", folderPrefix(c.folder), err)
 	}
 	m := &Manifest{
 		Version: ManifestVersion, Folder: c.folder, Attempt: l.attempt, Step: cp.Step,
-		Size: cp.Size, SHA256: hex.EncodeToString(h.Sum(nil)),
+		Size: cp.Size, SHA256: h.hex(),
 		Format: cp.Format, Meta: cp.Meta, Build: build(),
 	}
 	m.Key = dataKey(c.folder, m.at(), m.SHA256)

@@ -2,11 +2,8 @@ package storage
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 )
 
@@ -134,14 +131,14 @@ func open(ctx context.Context, s Store, want content) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &verifier{r: r, want: want, h: sha256.New()}, nil
+	return &verifier{r: r, want: want, sum: newSum()}, nil
 }
 
 // A verifier reads an object and compares it with what it must hold.
 type verifier struct {
 	r    io.ReadCloser
 	want content
-	h    hash.Hash
+	sum  *sum
 	n    int64
 	done error // is returned by every further Read
 }
@@ -153,17 +150,17 @@ func (v *verifier) Read(p []byte) (int, error) {
 	n, err := v.r.Read(p)
 	long := int64(n) > v.want.size-v.n
 	right := min(int64(n), v.want.size-v.n)
-	v.h.Write(p[:right])
+	v.sum.Write(p[:right])
 	v.n += right
 	switch {
 	case long:
 		err = v.wrong(true, fmt.Sprintf("more than %d bytes", v.want.size))
 	case err == io.EOF && v.n < v.want.size:
 		err = v.wrong(false, fmt.Sprintf("%d bytes of %d", v.n, v.want.size))
-	case err == io.EOF && v.sum() != v.want.sha256:
+	case err == io.EOF && v.sum.hex() != v.want.sha256:
 		err = v.wrong(false, "wrong SHA-256")
 	case errors.Is(err, ErrCorrupt): // the store's own checksum disagrees
-		if err = v.wrong(false, err.Error()); v.n == v.want.size && v.sum() == v.want.sha256 {
+		if err = v.wrong(false, err.Error()); v.n == v.want.size && v.sum.hex() == v.want.sha256 {
 			err = io.EOF // it is the checksum that is wrong
 		}
 	}
@@ -174,13 +171,17 @@ func (v *verifier) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (v *verifier) sum() string { return hex.EncodeToString(v.h.Sum(nil)) }
-
 func (v *verifier) wrong(long bool, why string) error {
-	return &wrongRead{want: v.want, n: v.n, long: long, sum: v.sum(), why: why}
+	return &wrongRead{want: v.want, n: v.n, long: long, sum: v.sum.hex(), why: why}
 }
 
-func (v *verifier) Close() error { return v.r.Close() }
+func (v *verifier) Close() error {
+	v.sum.stop()
+	if v.done == nil {
+		v.done = errors.New("read after close")
+	}
+	return v.r.Close()
+}
 
 // drain reads r to its end.
 func drain(ctx context.Context, r io.Reader) error { return copyAll(ctx, io.Discard, r, -1) }

@@ -32,12 +32,41 @@ type Dataset interface {
 	// Rows returns the number of rows.
 	Rows() int64
 
-	// ReadRows fills x_nD with n rows from row on.
-	ReadRows(row int64, x []float32) error
+	// Format says how ReadStored gives the numbers of the rows.
+	Format() Format
+
+	// ReadStored fills x with the rows of those numbers, one after the other: len(rows)·Dim numbers as Format says.
+	// Widened and scaled they are the bits that Batches.Batch gives of these rows, and are finite: else it returns the
+	// error that Batch returns.
+	ReadStored(rows []int64, x []byte) error
 
 	// BatchRows fills rows_B with the numbers of the rows that Batches.Batch
 	// gives for a step.
 	BatchRows(seed, step int64, rows []int64) error
+}
+
+// A Format says how numbers are stored, little-endian, and what they stand for: a number is widened to float32, which
+// is exact, and then multiplied by Scale in float32.
+type Format struct {
+	Type  NumberType
+	Scale float32
+}
+
+// A NumberType is the type of a stored number.
+type NumberType int
+
+const (
+	F32  NumberType = iota
+	F16             // binary16 of IEEE 754
+	BF16            // the upper half of a float32
+)
+
+// Bytes returns the size of a number.
+func (t NumberType) Bytes() int {
+	if t == F32 {
+		return 4
+	}
+	return 2
 }
 
 // HeldOut are rows that no run trains on, for evaluation.

@@ -72,11 +72,7 @@ func (b *Body) ReadAt(p []byte, off int64) (n int, err error) {
 func (t NamedTensor) bytesAt(p []byte, off int64) {
 	switch v := t.Data.(type) {
 	case []float32:
-		littleEndian(p, off, 4, func(dst []byte, i int64) {
-			for ; len(dst) >= 4; dst, i = dst[4:], i+1 {
-				binary.LittleEndian.PutUint32(dst, math.Float32bits(v[i]))
-			}
-		})
+		littleEndian(p, off, 4, func(dst []byte, i int64) { putFloats(dst, v[i:]) })
 	case []int64:
 		littleEndian(p, off, 8, func(dst []byte, i int64) {
 			for ; len(dst) >= 8; dst, i = dst[8:], i+1 {
@@ -84,6 +80,40 @@ func (t NamedTensor) bytesAt(p []byte, off int64) {
 			}
 		})
 	}
+}
+
+// putFloats writes the first numbers of v to dst, as many as it holds.
+func putFloats(dst []byte, v []float32) {
+	for ; len(dst) >= 32 && len(v) >= 8; dst, v = dst[32:], v[8:] {
+		d, s := (*[32]byte)(dst), (*[8]float32)(v)
+		binary.LittleEndian.PutUint64(d[0:], pair(s[0], s[1]))
+		binary.LittleEndian.PutUint64(d[8:], pair(s[2], s[3]))
+		binary.LittleEndian.PutUint64(d[16:], pair(s[4], s[5]))
+		binary.LittleEndian.PutUint64(d[24:], pair(s[6], s[7]))
+	}
+	for ; len(dst) >= 4; dst, v = dst[4:], v[1:] {
+		binary.LittleEndian.PutUint32(dst, math.Float32bits(v[0]))
+	}
+}
+
+func pair(a, b float32) uint64 { return uint64(math.Float32bits(a)) | uint64(math.Float32bits(b))<<32 }
+
+// getFloats fills v with numbers that putFloats wrote.
+func getFloats(v []float32, src []byte) {
+	for ; len(v) >= 8 && len(src) >= 32; v, src = v[8:], src[32:] {
+		d, s := (*[8]float32)(v), (*[32]byte)(src)
+		d[0], d[1] = unpair(binary.LittleEndian.Uint64(s[0:]))
+		d[2], d[3] = unpair(binary.LittleEndian.Uint64(s[8:]))
+		d[4], d[5] = unpair(binary.LittleEndian.Uint64(s[16:]))
+		d[6], d[7] = unpair(binary.LittleEndian.Uint64(s[24:]))
+	}
+	for i := range v {
+		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
+	}
+}
+
+func unpair(bits uint64) (a, b float32) {
+	return math.Float32frombits(uint32(bits)), math.Float32frombits(uint32(bits >> 32))
 }
 
 // littleEndian fills p with the bytes of a tensor from byte off on. put writes

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strconv"
 
@@ -151,9 +150,7 @@ func readInto(r io.Reader, data any, buf []byte) error {
 			if _, err := io.ReadFull(r, buf[:n*4]); err != nil {
 				return err
 			}
-			for i := range v[:n] {
-				v[i] = math.Float32frombits(binary.LittleEndian.Uint32(buf[i*4:]))
-			}
+			getFloats(v[:n], buf)
 			v = v[n:]
 		}
 	case []int64:

@@ -34,12 +34,13 @@ func (s *stored) Eval(row int64, x []float32) error {
 	return nil
 }
 
-func (s *stored) Dataset() trainer.Dataset        { return s }
-func (s *stored) Identity() string                { return "" }
-func (s *stored) Rows() int64                     { return 1 << 40 }
-func (s *stored) ReadRows(int64, []float32) error { return errors.New("not read") }
-func (s *stored) Locate(row int64) string         { return fmt.Sprintf("shard a, row %d", row) }
-func (s *stored) LocateEval(row int64) string     { return fmt.Sprintf("shard b, row %d", row+100) }
+func (s *stored) Dataset() trainer.Dataset         { return s }
+func (s *stored) Identity() string                 { return "" }
+func (s *stored) Rows() int64                      { return 1 << 40 }
+func (s *stored) Format() trainer.Format           { return trainer.Format{Type: trainer.F32, Scale: 1} }
+func (s *stored) ReadStored([]int64, []byte) error { return errors.New("not read") }
+func (s *stored) Locate(row int64) string          { return fmt.Sprintf("shard a, row %d", row) }
+func (s *stored) LocateEval(row int64) string      { return fmt.Sprintf("shard b, row %d", row+100) }
 func (s *stored) BatchRows(_, step int64, rows []int64) error {
 	for i := range rows {
 		rows[i] = 1000*step + int64(i)

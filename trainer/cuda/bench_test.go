@@ -219,12 +219,20 @@ func (r *random) Identity() string         { return fmt.Sprintf("random %d×%d",
 func (r *random) Rows() int64              { return r.rows }
 func (r *random) Dim() int                 { return r.d }
 
-func (r *random) ReadRows(row int64, x []float32) error {
+func (r *random) Format() trainer.Format { return trainer.Format{Type: trainer.F32, Scale: 1} }
+
+func (r *random) ReadStored(rows []int64, x []byte) error {
+	for i, row := range rows {
+		r.read(row, driver.View[float32](x[4*i*r.d:4*(i+1)*r.d]))
+	}
+	return nil
+}
+
+func (r *random) read(row int64, x []float32) {
 	for i := range x {
 		at := uint64(row)*uint64(r.d) + uint64(i)
 		x[i] = float32(trainer.Uniform(1, 1, at) + trainer.Uniform(1, 2, at) + trainer.Uniform(1, 3, at) - 1.5)
 	}
-	return nil
 }
 
 func (r *random) BatchRows(_, step int64, rows []int64) error {
@@ -238,7 +246,7 @@ func (r *random) Batch(seed, step int64, x []float32) error {
 	rows := make([]int64, len(x)/r.d)
 	err := r.BatchRows(seed, step, rows)
 	for i, row := range rows {
-		err = errors.Join(err, r.ReadRows(row, x[i*r.d:(i+1)*r.d]))
+		r.read(row, x[i*r.d:(i+1)*r.d])
 	}
 	return err
 }

@@ -18,6 +18,7 @@ type model struct {
 	c        trainer.Config
 	recipe   trainer.Recipe
 	data     trainer.Batches // nil: the model only encodes
+	format   trainer.Format  // in which the GPU gets the data
 	encodes  bool            // it has no moments either
 	closed   bool
 	resident *residentRows // rows of data, if the GPU holds them
@@ -36,7 +37,7 @@ type model struct {
 	hostInput  *kernels.StepInput
 	hostTotals *kernels.StepTotals
 	transfer   transfer
-	rowNumbers []int64 // [B]
+	rowNumbers []int64 // [B] of the batch that is trained on, or of the one that is read to be uploaded
 
 	step       int64
 	dyingCount int // latents that are dead after the next step unless they fire in it
@@ -46,7 +47,7 @@ type model struct {
 func newModel(
 	b *backend, c trainer.Config, recipe trainer.Recipe, s *trainer.State, data trainer.Batches,
 ) (_ *model, err error) {
-	m := &model{b: b, c: c, recipe: recipe, data: data, z: sizesOf(c), step: s.Step}
+	m := &model{b: b, c: c, recipe: recipe, data: data, format: formatOf(data), z: sizesOf(c), step: s.Step}
 	b.count(1)
 	defer func() {
 		if err != nil {
@@ -91,7 +92,7 @@ func (m *model) pin() error {
 		}
 	}
 	m.rowNumbers = driver.View[int64](take(8 * m.z.b))
-	return m.uploads.open(m.b.dev, m.batches, driver.View[float32](take(4*m.z.b*m.z.d)))
+	return m.uploads.open(m.b.dev, m.uploadSlots(), take(4 * m.z.b * m.z.d)[:m.batchBytes()])
 }
 
 // load copies a state to the GPU, and computes from it what a step needs.

@@ -116,6 +116,12 @@ type source struct {
 	*data.Set
 	numbered      bool // offer the rows as a data set
 	batches, rows int64
+	stored        int64 // rows that were read as they are stored; one goroutine reads them, as they are few
+}
+
+func (s *source) ReadStored(rows []int64, x []byte) error {
+	s.stored += int64(len(rows))
+	return s.Set.ReadStored(rows, x)
 }
 
 func (s *source) Batch(seed, step int64, x []float32) error {

@@ -5,7 +5,6 @@ package cuda
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -18,7 +17,7 @@ import (
 // is needed.
 type residentRows struct {
 	n      int64
-	memory driver.Ptr // [n,D]
+	memory driver.Ptr // [n,D] as they are stored
 	bytes  int64
 	users  int           // models that train on them, or wait for them
 	ready  chan struct{} // closed when they have been read, or could not be
@@ -107,7 +106,7 @@ func (rs *residents) find(dev *driver.Device, data trainer.Dataset) (r *resident
 		r.users++
 		return r, true, nil
 	}
-	row := 4 * int64(data.Dim())
+	row := rowBytes(data)
 	free, _, err := dev.Memory()
 	if err == nil && data.Rows() > free/residentShare/row {
 		free, err = rs.evict(dev)
@@ -123,43 +122,47 @@ func (rs *residents) find(dev *driver.Device, data trainer.Dataset) (r *resident
 	return r, false, nil
 }
 
-// read copies all rows to the GPU, a part at a time.
-func (r *residentRows) read(dev *driver.Device, data trainer.Dataset) error {
-	d := int64(data.Dim())
-	most := max(1, partBytes/4/d)
-	part := make([]float32, min(most, r.n)*d)
-	for row := int64(0); row < r.n; row += most {
-		part := part[:min(most, r.n-row)*d]
-		err := readRows(data, row, part, d)
-		if err == nil {
-			err = dev.Upload(r.memory.Add(4*row*d), driver.Bytes(part))
-		}
-		if err != nil {
-			return fmt.Errorf("copy the data to %v: %w", dev.Info(), err)
-		}
+// rowBytes is the size of a row of data as it is stored.
+func rowBytes(data trainer.Dataset) int64 {
+	return int64(data.Format().Type.Bytes()) * int64(data.Dim())
+}
+
+// read copies all rows to the GPU, a part at a time: while one part is read into pinned memory, the
+// GPU copies the part before it.
+func (r *residentRows) read(dev *driver.Device, data trainer.Dataset) (err error) {
+	size := rowBytes(data)
+	most := min(max(1, partBytes/size), r.n)
+	s, err := dev.Stream()
+	if err != nil {
+		return err
 	}
-	return nil
+	pinned, err := dev.Pinned(2 * most * size)
+	defer func() {
+		errs := []error{err, s.Synchronize(), dev.FreePinned(pinned), s.Close()}
+		if err = firstBroken(errs); err != nil {
+			err = fmt.Errorf("copy the data to %v: %w", dev.Info(), err)
+		}
+	}()
+	rows := make([]int64, most)
+	for row, half := int64(0), pinned; row < r.n && err == nil; row += most {
+		rows := rows[:min(most, r.n-row)]
+		for i := range rows {
+			rows[i] = row + int64(i)
+		}
+		part := half[:int64(len(rows))*size]
+		if err = trainer.ReadRows(data, rows, part); err == nil {
+			err = s.Synchronize() // the other half is free then
+		}
+		if err == nil {
+			err = s.Upload(r.memory.Add(row*size), part)
+		}
+		half = pinned[(row/most+1)%2*most*size:]
+	}
+	return err
 }
 
 // partBytes is the size of a part.
-const partBytes = 64 << 20
-
-// readRows reads x_nD, the rows of the data set from row on, on as many goroutines as there
-// are cores.
-func readRows(data trainer.Dataset, row int64, x []float32, d int64) error {
-	n := int64(len(x)) / d
-	readers := min(int64(runtime.GOMAXPROCS(0)), n)
-	errs := make([]error, readers)
-	var wg sync.WaitGroup
-	for i := range readers {
-		wg.Go(func() {
-			from, to := n*i/readers, n*(i+1)/readers
-			errs[i] = data.ReadRows(row+from, x[from*d:to*d])
-		})
-	}
-	wg.Wait()
-	return errors.Join(errs...)
-}
+const partBytes = 16 << 20
 
 // release says that a model no longer trains on rows of get.
 func (rs *residents) release(r *residentRows) {

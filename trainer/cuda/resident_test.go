@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/cuda/driver"
 )
 
 // counted is random data that counts the rows read.
@@ -25,12 +27,12 @@ func (c *counted) Identity() string { return fmt.Sprint(c.random.Identity(), " "
 
 func (c *counted) Dataset() trainer.Dataset { return c }
 
-func (c *counted) ReadRows(row int64, x []float32) error {
-	c.read += int64(len(x) / c.d)
+func (c *counted) ReadStored(rows []int64, x []byte) error {
+	c.read += int64(len(rows))
 	if c.err != nil {
 		return c.err
 	}
-	return c.random.ReadRows(row, x)
+	return c.random.ReadStored(rows, x)
 }
 
 func (c *counted) BatchRows(seed, step int64, rows []int64) error {
@@ -150,5 +152,47 @@ func TestResidentRows(t *testing.T) {
 	}
 	if len(b.residents.rows) != 0 {
 		t.Error("the rows stay although a model needs their memory")
+	}
+}
+
+// many are rows in bfloat16 that take several parts.
+type many struct{ random }
+
+func (m *many) Format() trainer.Format { return trainer.Format{Type: trainer.BF16, Scale: 2} }
+
+func (m *many) ReadStored(rows []int64, x []byte) error {
+	numbers := driver.View[uint16](x)
+	for i := range numbers {
+		numbers[i] = uint16(7*rows[i/m.d]) + uint16(i%m.d)
+	}
+	return nil
+}
+
+// TestResidentParts copies a data set to the GPU whose last part is not full, and looks at all of it.
+func TestResidentParts(t *testing.T) {
+	b := opened(t, 0)
+	leave, err := b.enter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leave()
+	data := &many{random{d: 16384, rows: 5*partBytes/(2*16384)/2 + 7}}
+	r, err := b.residents.get(b.dev, data)
+	if err != nil || r == nil {
+		t.Fatal(r, err)
+	}
+	defer b.residents.release(r)
+	got, want := make([]byte, r.bytes), make([]byte, 2*16384)
+	if r.bytes != data.rows*int64(len(want)) {
+		t.Fatalf("%d rows take %d bytes", data.rows, r.bytes)
+	}
+	if err := b.dev.Download(got, r.memory); err != nil {
+		t.Fatal(err)
+	}
+	for row := range data.rows {
+		data.ReadStored([]int64{row}, want)
+		if !bytes.Equal(got[row*int64(len(want)):][:len(want)], want) {
+			t.Fatalf("row %d of %d is another", row, data.rows)
+		}
 	}
 }

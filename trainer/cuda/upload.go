@@ -4,16 +4,16 @@ package cuda
 
 import "github.com/topksweep/sweep/trainer/cuda/driver"
 
-// uploads copy batches to the GPU on another stream than the model's. The GPU has two slots
-// for batches: it trains on the batch in one slot while the next batch arrives in the other.
+// uploads copy batches to the GPU as they are stored, on another stream than the model's. The GPU
+// has two slots for batches: it trains on the batch in one slot while the next batch arrives in the
+// other.
 //
 //	step 7: slot 0 is trained on     slot 1 receives batch 8
 //	step 8: slot 0 receives batch 9  slot 1 is trained on
 type uploads struct {
 	stream  *driver.Stream
 	slots   [2]slot
-	buffers [][]float32 // pinned, [B,D] each: what is uploaded lies in one of them
-	pinned  [][]byte    // the memory of all buffers but the first
+	buffers [][]byte // pinned, [B,D] stored numbers each: what is uploaded lies in one of them
 }
 
 // uploadBuffers is the number of buffers: one for the batch that is trained on, one for the
@@ -21,15 +21,15 @@ type uploads struct {
 const uploadBuffers = 3
 
 type slot struct {
-	memory  driver.Ptr // [B,D]
+	memory  driver.Ptr // [B,D] stored numbers
 	arrived *driver.Event
-	waiting *float32 // address of the buffer whose batch waits here for its step; nil: none does
+	waiting *byte // address of the buffer whose batch waits here for its step; nil: none does
 }
 
 // open makes the stream and the slots. It gets one buffer, which lies in the model's pinned
 // memory.
-func (u *uploads) open(dev *driver.Device, memory [2]driver.Ptr, buffer []float32) (err error) {
-	u.buffers = [][]float32{buffer}
+func (u *uploads) open(dev *driver.Device, memory [2]driver.Ptr, buffer []byte) (err error) {
+	u.buffers = [][]byte{buffer}
 	if u.stream, err = dev.Stream(); err != nil {
 		return err
 	}
@@ -45,12 +45,11 @@ func (u *uploads) open(dev *driver.Device, memory [2]driver.Ptr, buffer []float3
 // prepare allocates the buffers that are missing, and empties the slots.
 func (u *uploads) prepare(dev *driver.Device) error {
 	for len(u.buffers) < uploadBuffers {
-		p, err := dev.Pinned(4 * int64(len(u.buffers[0])))
+		p, err := dev.Pinned(int64(len(u.buffers[0])))
 		if err != nil {
 			return err
 		}
-		u.pinned = append(u.pinned, p)
-		u.buffers = append(u.buffers, driver.View[float32](p))
+		u.buffers = append(u.buffers, p)
 	}
 	for i := range u.slots {
 		u.slots[i].waiting = nil
@@ -60,12 +59,12 @@ func (u *uploads) prepare(dev *driver.Device) error {
 
 // start starts to upload x, one of the buffers, to a slot where no batch waits. The GPU has
 // finished with the batch that was there, since the host waits for each step.
-func (u *uploads) start(x []float32) (*slot, error) {
+func (u *uploads) start(x []byte) (*slot, error) {
 	s := &u.slots[0]
 	if s.waiting != nil {
 		s = &u.slots[1]
 	}
-	if err := u.stream.Upload(s.memory, driver.Bytes(x)); err != nil {
+	if err := u.stream.Upload(s.memory, x); err != nil {
 		return nil, err
 	}
 	s.waiting = &x[0]
@@ -74,7 +73,7 @@ func (u *uploads) start(x []float32) (*slot, error) {
 
 // take makes a stream wait until x, one of the buffers, has arrived, and returns its address
 // on the GPU. It uploads x where start has not.
-func (u *uploads) take(x []float32, on *driver.Stream) (driver.Ptr, error) {
+func (u *uploads) take(x []byte, on *driver.Stream) (driver.Ptr, error) {
 	var s *slot
 	for i := range u.slots {
 		if u.slots[i].waiting == &x[0] {
@@ -101,7 +100,7 @@ func (u *uploads) close(dev *driver.Device) (errs []error) {
 			errs = append(errs, s.arrived.Close())
 		}
 	}
-	for _, p := range u.pinned {
+	for _, p := range u.buffers[min(1, len(u.buffers)):] { // the model frees the first
 		errs = append(errs, dev.FreePinned(p))
 	}
 	return errs

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/cuda/driver"
 )
 
 // A batch that was uploaded during the step before it is not uploaded once more.
@@ -29,8 +30,9 @@ func TestUploadedOnce(t *testing.T) {
 	}
 	x := m.uploads.buffers
 	for i := range x {
-		for j := range x[i] {
-			x[i][j] = float32(trainer.Uniform(1, uint64(i), uint64(j)))
+		numbers := driver.View[float32](x[i])
+		for j := range numbers {
+			numbers[j] = float32(trainer.Uniform(1, uint64(i), uint64(j)))
 		}
 	}
 	waits := func(i int) bool {

@@ -104,7 +104,7 @@ func TestEvalSourceScaleAndNorm(t *testing.T) {
 	kept, square := 0, 0.0
 	x := make([]float32, 4)
 	for i := range whole.Rows() {
-		if err := whole.ReadRows(i, x); err != nil {
+		if err := readRows(whole, i, x); err != nil {
 			t.Fatal(err)
 		}
 		sum := 0.0

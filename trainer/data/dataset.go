@@ -26,26 +26,6 @@ func (s *Set) Identity() string {
 // Rows returns the number of rows, held-out ones included.
 func (s *Set) Rows() int64 { return s.src.rows() }
 
-// ReadRows fills x_nD with n rows in the order that they are stored in, from row on.
-func (s *Set) ReadRows(row int64, x []float32) error {
-	n, err := s.count(x)
-	if err != nil {
-		return err
-	}
-	if row < 0 || row > s.src.rows()-n {
-		return fmt.Errorf("read rows: rows %d to %d of %d", row, row+n, s.src.rows())
-	}
-	buf := s.bufs.Get().(*[]byte)
-	defer s.bufs.Put(buf)
-	d := int64(s.info.Dim)
-	for i := range n {
-		if err := s.src.read(row+i, x[i*d:(i+1)*d], s.scale, *buf); err != nil {
-			return fmt.Errorf("read rows: %w", err)
-		}
-	}
-	return nil
-}
-
 // BatchRows fills rows with the numbers of the rows that Batch gives.
 func (s *Set) BatchRows(seed, step int64, rows []int64) error {
 	n := int64(len(rows))

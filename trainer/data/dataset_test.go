@@ -19,7 +19,7 @@ func TestBatchRowsAreTheBatch(t *testing.T) {
 	}
 	defer s.Close()
 	all := make([]float32, s.Rows()*6)
-	if err := s.ReadRows(0, all); err != nil {
+	if err := readRows(s, 0, all); err != nil {
 		t.Fatal(err)
 	}
 	batch, rows := make([]float32, 40*6), make([]int64, 40)
@@ -36,7 +36,7 @@ func TestBatchRowsAreTheBatch(t *testing.T) {
 			}
 		}
 	}
-	if err := s.ReadRows(90, all[:11*6]); err == nil {
+	if err := readRows(s, 90, all[:11*6]); err == nil {
 		t.Error("rows past the end are read")
 	}
 	if err := s.BatchRows(3, -1, rows); err == nil {

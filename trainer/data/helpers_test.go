@@ -79,6 +79,26 @@ func openWith(t testing.TB, files opener, spec trainer.DataSpec, o Options) *Set
 	return s
 }
 
+// readRows fills x_nD with n rows from row on: what ReadStored says of them, widened and scaled.
+func readRows(s *Set, row int64, x []float32) error {
+	n, f := len(x)/s.Dim(), s.Format()
+	numbers := make([]int64, n)
+	for i := range numbers {
+		numbers[i] = row + int64(i)
+	}
+	b := make([]byte, len(x)*f.Type.Bytes())
+	err := s.ReadStored(numbers, b)
+	t := map[trainer.NumberType]dtype{trainer.F32: f32, trainer.F16: f16, trainer.BF16: bf16}[f.Type]
+	for i := range x {
+		bits := uint32(b[len(b)/len(x)*i]) | uint32(b[len(b)/len(x)*i+1])<<8
+		if f.Type == trainer.F32 {
+			bits = binary.LittleEndian.Uint32(b[4*i:])
+		}
+		x[i] = t.number(bits) * f.Scale
+	}
+	return err
+}
+
 // tensorFile returns a safetensors file of one F32 tensor, with rows of width dim.
 func tensorFile(t testing.TB, dim int, values []float32) []byte {
 	shape := []int64{int64(len(values) / dim), int64(dim)}

@@ -28,13 +28,17 @@ func newKept(src source, out []int64) *kept {
 
 func (k *kept) rows() int64 { return k.source.rows() - int64(len(k.out)) }
 
-// stored returns the number that a row has in the other source.
-func (k *kept) stored(row int64) int64 {
+// number returns the number that a row has in the other source.
+func (k *kept) number(row int64) int64 {
 	return row + int64(sort.Search(len(k.before), func(i int) bool { return k.before[i] > row }))
 }
 
 func (k *kept) read(row int64, x []float32, scale float32, buf []byte) error {
-	return k.source.read(k.stored(row), x, scale, buf)
+	return k.source.read(k.number(row), x, scale, buf)
+}
+
+func (k *kept) readStored(row int64, x []byte, limit limit, buf []byte) error {
+	return k.source.readStored(k.number(row), x, limit, buf)
 }
 
 // encodeRows writes rising numbers as the differences between them.

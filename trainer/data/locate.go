@@ -14,7 +14,7 @@ func (s *Set) Locate(row int64) string {
 		return fmt.Sprintf("row %d of the data", row)
 	}
 	if k, ok := s.src.(*kept); ok {
-		row = k.stored(row)
+		row = k.number(row)
 	}
 	in := s.shards.shardOf(row)
 	return fmt.Sprintf("shard %s, row %d", in.name, row-in.first)

@@ -29,7 +29,7 @@ func TestKept(t *testing.T) {
 			t.Fatalf("%d rows, want %d", k.rows(), len(in))
 		}
 		for i, row := range in {
-			if got := k.stored(int64(i)); got != row {
+			if got := k.number(int64(i)); got != row {
 				t.Fatalf("%v left out: row %d is %d, want %d", out, i, got, row)
 			}
 		}
@@ -83,7 +83,7 @@ func TestMaxNorm(t *testing.T) {
 				want[j] *= float32(i.Scale)
 			}
 			got := make([]float32, len(want))
-			if err := s.ReadRows(0, got); err != nil || !slices.Equal(got, want) {
+			if err := readRows(s, 0, got); err != nil || !slices.Equal(got, want) {
 				t.Fatalf("%v: other rows are kept: %v", tt, err)
 			}
 			batch, numbers := make([]float32, 900*dim), make([]int64, 900)

@@ -26,7 +26,7 @@ func TestCutShort(t *testing.T) {
 		}
 		x := make([]float32, 4)
 		for row := range int64(3000) {
-			err := s.ReadRows(row, x)
+			err := readRows(s, row, x)
 			if there := sh.start+(row+1)*16 <= size; there != (err == nil) {
 				t.Fatalf("cut to %d, row %d: %v, %v", size, row, x, err)
 			}
@@ -53,7 +53,7 @@ func TestDeletedFile(t *testing.T) {
 		if err := change(); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.ReadRows(0, make([]float32, 4*300)); err != nil {
+		if err := readRows(s, 0, make([]float32, 4*300)); err != nil {
 			t.Error(err)
 		}
 	}

@@ -213,7 +213,7 @@ func (s *Set) newRepeats(ctx context.Context) (*repeats, error) {
 	k, _ := in.src.(*kept)
 	for i := range held {
 		if held[i] = in.base.at(int64(i)); k != nil {
-			held[i] = k.stored(held[i])
+			held[i] = k.number(held[i])
 		}
 	}
 	return newRepeats(ctx, in.shards, s.shards, held, s.opts.Workers)

@@ -46,7 +46,7 @@ func TestRepeatedRows(t *testing.T) {
 		}
 		tried++
 		all := make([]float32, s.Rows()*int64(dim))
-		if err := s.ReadRows(0, all); err != nil {
+		if err := readRows(s, 0, all); err != nil {
 			t.Fatal(err)
 		}
 		row := func(i int64) []byte {

@@ -25,6 +25,13 @@ type source interface {
 
 	// read sets x, [D], to the row times scale. buf is scratch memory of 4·D bytes.
 	read(row int64, x []float32, scale float32, buf []byte) error
+
+	// stored returns the type that readStored gives numbers in: f32 where they have several, or are not stored.
+	stored() dtype
+
+	// readStored sets x to the bytes of the row, which is not scaled. Its error is that of read, also where a number is
+	// not within limit. buf is as for read.
+	readStored(row int64, x []byte, limit limit, buf []byte) error
 	Close() error
 }
 
@@ -41,6 +48,7 @@ type Set struct {
 	first  int64     // element of base from which on rows are to train on
 	train  int64     // number of rows to train on
 	scale  float32   // that every row is multiplied by
+	limit  limit     // of stored numbers that are finite times scale
 	dirs   []float32 // see Directions
 	bufs   sync.Pool // of *[]byte, scratch of source.read
 
@@ -246,7 +254,7 @@ func (s *Set) prepare(ctx context.Context) error {
 				s.sample.meanSquare())
 		}
 	}
-	s.info.Scale = float64(s.scale)
+	s.info.Scale, s.limit = float64(s.scale), s.src.stored().limit(s.scale)
 	if s.apart != nil {
 		err = s.prepareApart(ctx)
 	} else {

@@ -148,6 +148,7 @@ type shards struct {
 	list  []shard
 	width int   // numbers in a row
 	count int64 // rows
+	dtype dtype // of all numbers; f32 if shards differ in it
 	half  *f16Values
 	notes []string // what a person should know of the source, a sentence each
 
@@ -219,9 +220,12 @@ func (s *shards) check(ctx context.Context, source string, workers int) []error 
 
 // index numbers the rows and checks that all shards have rows of the same width.
 func (s *shards) index() (errs []error) {
-	s.width = s.list[0].dim
+	s.width, s.dtype = s.list[0].dim, s.list[0].dtype
 	for i := range s.list {
 		sh := &s.list[i]
+		if sh.dtype != s.dtype {
+			s.dtype = f32
+		}
 		sh.first = s.count
 		s.count += sh.rows
 		if sh.dim != s.width {
@@ -231,19 +235,53 @@ func (s *shards) index() (errs []error) {
 	return errs
 }
 
-func (s *shards) rows() int64 { return s.count }
-func (s *shards) dim() int    { return s.width }
+func (s *shards) rows() int64   { return s.count }
+func (s *shards) dim() int      { return s.width }
+func (s *shards) stored() dtype { return s.dtype }
 
 func (s *shards) read(row int64, x []float32, scale float32, buf []byte) error {
 	sh := s.shardOf(row)
 	buf = buf[:sh.rowBytes()]
-	row -= sh.first
-	if n, err := sh.file.ReadAt(buf, sh.start+row*sh.rowBytes()); n < len(buf) {
+	if err := sh.read(row-sh.first, buf); err != nil {
 		return err
 	}
 	if sh.dtype.decode(x, buf, scale, s.half) {
 		return nil
 	}
+	return sh.badRow(row-sh.first, x)
+}
+
+func (s *shards) readStored(row int64, x []byte, limit limit, buf []byte) error {
+	sh := s.shardOf(row)
+	narrow := x
+	if len(x) != int(sh.rowBytes()) { // numbers of several types become float32
+		narrow = buf[:sh.rowBytes()]
+	}
+	if err := sh.read(row-sh.first, narrow); err != nil {
+		return err
+	}
+	if len(narrow) != len(x) {
+		sh.dtype.widen(x, narrow, s.half)
+	}
+	if limit.holds(x) {
+		return nil
+	}
+	row_D := make([]float32, s.width)
+	sh.dtype.decode(row_D, narrow, limit.scale, s.half)
+	return sh.badRow(row-sh.first, row_D)
+}
+
+// read fills buf with the bytes of a row of the shard.
+func (sh *shard) read(row int64, buf []byte) error {
+	n, err := sh.file.ReadAt(buf, sh.start+row*sh.rowBytes())
+	if n == len(buf) {
+		return nil
+	}
+	return err
+}
+
+// badRow returns the error of a row of the shard whose scaled numbers are not all finite.
+func (sh *shard) badRow(row int64, x []float32) error {
 	col := slices.IndexFunc(x, func(v float32) bool { return !(math.Abs(float64(v)) <= math.MaxFloat32) })
 	return &BadRowError{File: sh.name, Row: row, Col: col, Value: x[col]}
 }

@@ -102,9 +102,17 @@ func probabilities(s trainer.Synthetic) []float64 {
 	return w
 }
 
-func (s *synthetic) rows() int64  { return s.Tokens }
-func (s *synthetic) dim() int     { return s.ActivationDim }
-func (s *synthetic) Close() error { return nil }
+func (s *synthetic) rows() int64   { return s.Tokens }
+func (s *synthetic) dim() int      { return s.ActivationDim }
+func (s *synthetic) stored() dtype { return f32 }
+func (s *synthetic) Close() error  { return nil }
+
+func (s *synthetic) readStored(row int64, x []byte, _ limit, buf []byte) error {
+	row_D := make([]float32, s.ActivationDim)
+	err := s.read(row, row_D, 1, buf)
+	encode(x, row_D)
+	return err
+}
 
 func (s *synthetic) read(row int64, x []float32, scale float32, _ []byte) error {
 	key := trainer.Rand(uint64(s.Seed), streamRows, uint64(row))

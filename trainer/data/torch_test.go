@@ -78,7 +78,7 @@ func TestTorchLines(t *testing.T) {
 		x := make([]float32, 300*16)
 		if info := set.Info(); info.Rows != 300 || info.Dim != 16 {
 			t.Errorf("%s: %d rows of %d", folder, info.Rows, info.Dim)
-		} else if err := set.ReadRows(0, x); err != nil {
+		} else if err := readRows(set, 0, x); err != nil {
 			t.Error(err)
 		}
 		for i, v := range x {

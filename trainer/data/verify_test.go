@@ -157,7 +157,7 @@ func TestVerifyReplaced(t *testing.T) {
 	w.age(2, time.Minute) // hashes all, with what replaced the others
 	w.wantTouched()
 	x := make([]float32, 200*4)
-	if err := w.set.ReadRows(0, x); err != nil || fmt.Sprint(x) != fmt.Sprint(numbered(0, 200, 4)) {
+	if err := readRows(w.set, 0, x); err != nil || fmt.Sprint(x) != fmt.Sprint(numbered(0, 200, 4)) {
 		t.Errorf("the rows that were opened are not read any more: %v", err)
 	}
 	replace(3, tensorFile(t, 4, numbered(0, 50, 4)))

@@ -44,7 +44,7 @@ func TestVerifyTruncated(t *testing.T) {
 	if err := os.Truncate(w.name(1), 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.set.ReadRows(60, make([]float32, 40)); err == nil {
+	if err := readRows(w.set, 60, make([]float32, 40)); err == nil {
 		t.Error("rows of an empty file are read")
 	}
 	w.age(0, time.Minute)

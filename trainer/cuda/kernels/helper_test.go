@@ -45,7 +45,7 @@ func newGPU(t *testing.T) *gpu {
 }
 
 type number interface {
-	int32 | uint32 | int64 | float32 | float64 | uint8
+	int32 | uint32 | int64 | float32 | float64 | uint16 | uint8
 }
 
 // put copies numbers to memory on the GPU.

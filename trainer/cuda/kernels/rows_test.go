@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/safetensors"
 )
 
 // near reports a number that is off by more than tol times the largest number of want.
@@ -253,7 +254,7 @@ func TestCopiedRows(t *testing.T) {
 				names[i] = int32(rows[i])
 			}
 			batch, centred := room[float32](b, n*d), room[float32](b, n*4*d4)
-			b.GatherBatch(GatherBatch{Data: put(b, x), Rows: put(b, rows), N: n, D: d, Out: batch})
+			b.GatherBatch(GatherBatch{Data: put(b, x), Scale: 1, Rows: put(b, rows), N: n, D: d, Out: batch})
 			b.Centre(Centre{
 				X: batch, BDec: put(b, bias), Out: centred, Half: room[uint8](b, 2*n*4*d4), Rounding: room[float32](b, 4*n),
 				Rows: n, D: d, D4: d4,
@@ -273,6 +274,65 @@ func TestCopiedRows(t *testing.T) {
 			for i, v := range got {
 				if v != wide[int(names[i/(4*d4)])*4*d4+i%(4*d4)] {
 					t.Fatalf("gathered row %d differs", i/(4*d4))
+				}
+			}
+		})
+	}
+}
+
+// TestStoredRows tests GatherBatch on numbers of 16 bits, all that are finite in rows of 256, and on float32: they must
+// have the bits that the host gives. The other widths are multiples of eight and four numbers, and others.
+func TestStoredRows(t *testing.T) {
+	for _, d := range []int{1, 3, 4, 12, 40, 130, 256} {
+		t.Run(fmt.Sprint(d), func(t *testing.T) {
+			b := newGPU(t)
+			n, step := 9, 0x9e37
+			if d == 256 {
+				n, step = 256, 1
+			}
+			order := make([]int64, n)
+			for i := range order {
+				order[i] = int64(n - 1 - i)
+			}
+			stored, wide := make([]uint16, n*d), make([]float32, n*d)
+			for i := range wide {
+				wide[i] = float32(uniform(1, i) - 0.5)
+			}
+			for kind, widen := range map[int]func(uint16) float32{
+				StoredF16: safetensors.Float16, StoredBF16: safetensors.BFloat16, StoredF32: nil,
+			} {
+				if widen != nil {
+					for i := range stored {
+						stored[i] = uint16(i * step)
+						if v := widen(stored[i]); v-v != 0 {
+							stored[i] = 0
+						}
+						wide[i] = widen(stored[i])
+					}
+				}
+				for _, scale := range []float32{1, 0.3} {
+					for _, rows := range []ptr{0, put(b, order)} {
+						data := put(b, stored)
+						out := room[float32](b, n*d)
+						if kind == StoredF32 {
+							data = put(b, wide)
+							if rows == 0 {
+								out = data
+							}
+						}
+						b.GatherBatch(GatherBatch{
+							Data: data, Type: kind, Scale: scale, Rows: rows, N: n, D: d, Out: out,
+						})
+						for i, v := range get[float32](b, out, n*d) {
+							from := i
+							if rows != 0 {
+								from = int(order[i/d])*d + i%d
+							}
+							if want := wide[from] * scale; math.Float32bits(v) != math.Float32bits(want) {
+								t.Fatalf("type %d, scale %g: number %d is %g, want %g", kind, scale, i, v, want)
+							}
+						}
+					}
 				}
 			}
 		})
