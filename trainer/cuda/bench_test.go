@@ -24,6 +24,9 @@ func shapes() []shape {
 	return []shape{{512, 32768, 100, 2048}, {768, 131072, 32, 4096}, {4096, 65536, 64, 4096}}
 }
 
+// smallShape is one whose step is short, so that what a step waits for counts.
+func smallShape() shape { return shape{512, 8192, 32, 1024} }
+
 // tinyShape is for machines without a GPU, to see that the benchmark runs.
 func tinyShape() shape { return shape{16, 128, 4, 32} }
 
@@ -38,7 +41,7 @@ func BenchmarkStep(b *testing.B) {
 		b.Fatal(err)
 	}
 	gpu := made.(*backend)
-	for _, v := range append(shapes(), tinyShape()) {
+	for _, v := range append(shapes(), smallShape(), tinyShape()) {
 		for _, precision := range []string{"f32", "tf32", "bf16"} {
 			for _, dead := range []float64{0, 0.1} {
 				name := fmt.Sprintf("D=%d,F=%d,K=%d,B=%d/%s/dead=%v", v.d, v.f, v.k, v.b, precision, dead)
