@@ -181,7 +181,7 @@ func measureFloor(b *testing.B, gpu *backend, c trainer.Config) time.Duration {
 	copied := best(b, gpu.dev, s, func() error { return s.Copy(x.Add(bytes), x, bytes) })
 	flops := 2 * math.Pow(float64(n), 3) / product
 	bandwidth := 2 * float64(bytes) / copied
-	seconds := rates{flops: flops, memory: bandwidth}.floor(c)
+	seconds := rates{flops: flops, memory: bandwidth, cache: ratesH200().cache}.floor(c)
 	fmt.Printf("%s: %.1f TFLOP/s in %s, copies at %.2f TB/s\n",
 		gpu.dev.Info().Name, flops/1e12, c.Precision, bandwidth/1e12)
 	return time.Duration(seconds * 1e9)

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,7 +47,10 @@ results)
 	*) echo loss; echo 0.5 ;;
 	esac ;;
 esac`
-	incomplete = `case "$*" in *status*) printf 'status\ncompleted\nfailed\n' ;; *) echo 'sweep: no memory' >&2; exit 1 ;; esac`
+	incomplete = `case "$*" in
+*status*) printf 'status\ncompleted\nfailed\n' ;;
+*) echo 'sweep: no memory' >&2; exit 1 ;;
+esac`
 
 	smi = `case "$*" in
 *driver_version*) echo 580.159 ;;
@@ -197,5 +201,28 @@ func TestFailures(t *testing.T) {
 	if out, ok := check(t, map[string]string{"driver.test": "echo '    driver_test.go:9: no driver'; exit 1"}); ok ||
 		!strings.Contains(out, "gpu-check: no GPU to check: no driver") {
 		t.Error(out)
+	}
+}
+
+// The targets are those of BENCHMARKS.md.
+func TestTargets(t *testing.T) {
+	doc, err := os.ReadFile("../BENCHMARKS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	targets, err := os.ReadFile("targets")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ""
+	for line := range strings.Lines(string(targets)) {
+		if f := strings.Fields(line); f[0] != "#" {
+			want += fmt.Sprintf("| %s | %s | %s | %s M |\n", strings.ReplaceAll(f[0], ",", ", "), f[1], f[2], f[3])
+		}
+	}
+	_, rest, _ := strings.Cut(string(doc), "<!-- targets -->\n")
+	_, rest, _ = strings.Cut(rest, "|---|---|---|---|\n")
+	if got, _, _ := strings.Cut(rest, "<!-- /targets -->"); got != want {
+		t.Errorf("BENCHMARKS.md has\n%s\nwant\n%s", got, want)
 	}
 }

@@ -102,7 +102,8 @@ ratio() {
 }
 
 # killed_sweep trains the real sweep with one slot, kills it once a third of its runs have results, and goes on. Its
-# table must be that of the undisturbed sweep. Its steps have the card for themselves: their sum is what the ratio needs.
+# table must be that of the undisturbed sweep. Its steps have the card for themselves, and their sum is what the ratio
+# needs.
 killed_sweep() {
 	local began pid third
 	began=$(now)
