@@ -112,7 +112,7 @@ test-cuda: .cuda/toolkit .cuda/emulate/fibers/kernels .cuda/emulate/asan/kernels
 
 # One file with the tests, the benchmarks and the program, for a machine with a GPU, which needs
 # neither Go nor this checkout nor a network. Where this machine has a GPU it runs at once.
-# xz takes a minute or two, and makes a fifth of what it reads.
+# xz takes some four minutes of processor time, and makes a quarter of what it reads.
 gpu-check: cuda ## bin/gpu-check: tests, benchmarks and a real sweep on a GPU, without Go
 	rm -rf .cuda/check && mkdir -p .cuda/check
 	for p in '' /driver /kernels; do \

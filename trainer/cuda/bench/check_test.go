@@ -37,9 +37,10 @@ run)
 		[ -e "$dir/begun" ] || { touch "$dir/begun" "$dir/store/results/"{1,2,3}.json; exec sleep 600; } ;;
 	esac
 	touch "$dir/store/results/"{1,2,3}.json
-	for i in 1 2 3; do
-		echo "time=$(date -u +%FT%T.000Z) level=INFO msg=trained folder=$i attempt=1" >>"$dir/worker.log"
-	done ;;
+	echo 'time=2026-11-27T23:59:59.500Z level=INFO msg=evaluating cell=a
+time=2026-11-28T00:00:00.000Z level=INFO msg=evaluating cell=b
+time=2026-11-28T00:00:01.000Z level=INFO msg=evaluated cell=b
+time=2026-11-28T00:00:01.500Z level=INFO msg=evaluated cell=a' >"$dir/worker.log" ;;
 results)
 	case "$*" in
 	*status*) printf 'status\ncompleted\ncompleted\ncompleted\n' ;;
@@ -139,6 +140,7 @@ func TestEverything(t *testing.T) {
 		"| driver, cuBLAS | 2 passed, 1 skipped | ", "| compute-sanitizer initcheck | 2 passed, 1 skipped | ",
 		"| real sweep, default settings | 3 runs, whose steps take 3000.5 s | ",
 		"| share of time in which the card is busy | 50%, of 2 samples | ",
+		"| evaluation | 1.50 s a run, at most 2.00 s; in all ", "% of the time |",
 		"| real sweep, one slot, killed with -9 | results and models as undisturbed, byte for byte | ",
 		" s ÷ 3000.5 s with one slot | – | ≤ 1.15 |", "| 16 small runs at once | ", "the same bytes",
 		"| f32 step of 512, 32768, 100, 2048 | 3.30 M tokens/s; 8.2 × PyTorch; 6.6 × sparsify **(missed)** | – "+

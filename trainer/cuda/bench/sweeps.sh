@@ -33,9 +33,11 @@ table() {
 	./sweep-cuda results "$1" --dir "$work/$2" -o csv --reproducible >"$out/$2.csv" && echo "$out/$2.csv"
 }
 
-# same GRID STATE STATE succeeds if two sweeps have the same results and models, byte for byte.
+# same GRID STATE STATE succeeds if two sweeps have the same results and models, byte for byte. The result beside a
+# model says how long it took, and is left out.
 same() {
-	cmp "$(table "$1" "$2")" "$(table "$1" "$3")" >&2 && diff -r "$work/$2/store/models" "$work/$3/store/models" >&2
+	cmp "$(table "$1" "$2")" "$(table "$1" "$3")" >&2 &&
+		diff -rq -x result.json "$work/$2/store/models" "$work/$3/store/models" >&2
 }
 
 # watch_card samples the card's use once a second until unwatch_card.
@@ -51,15 +53,12 @@ unwatch_card() {
 	watcher=''
 }
 
-# after_training STATE prints for each run the seconds from the end of its training to its result, waiting included.
-after_training() {
-	local result run trained
-	for result in "$work/$1"/store/results/*.json; do
-		run=$(basename "$result" .json)
-		trained=$(sed -n "s/^time=\([^ ]*\) .*msg=trained folder=$run .*/\1/p" "$work/$1/worker.log" | tail -n 1)
-		[ -n "$trained" ] || continue
-		awk -v from="$(date -d "$trained" +%s.%N)" -v to="$(stat -c %.Y "$result")" 'BEGIN { print to - from }'
-	done
+# evaluations STATE prints for each run the seconds in which it was measured and exported, by the worker's log.
+evaluations() {
+	local word time cell
+	sed -n 's/^time=\([^ ]*\) .*msg=\(evaluating\|evaluated\) cell=\([^ ]*\).*/\2 \1 \3/p' "$work/$1/worker.log" |
+		while read -r word time cell; do echo "$word $(date -d "$time" +%s.%N) $cell"; done |
+		awk '$1 == "evaluating" { from[$3] = $2 } $1 == "evaluated" && $3 in from { print $2 - from[$3] }'
 }
 
 # real_sweep trains the real sweep as a user does, with default settings, and sets default_wall.
@@ -70,6 +69,7 @@ real_sweep() {
 	(sweep real default)
 	default_wall=$(since "$began")
 	unwatch_card
+	cp "$work/default/worker.log" "$out/default-worker.log"
 	read -r busy samples < <(awk '/^[0-9]/ { s += $1; n++ } END { if (n) print int(s / n + 0.5), n }' "$out/busy.txt")
 	if ! complete real default; then
 		bad 'real sweep' "a run is not completed: $(tail -n 1 "$out/default.log")" "$default_wall"
@@ -82,11 +82,14 @@ real_sweep() {
 	else
 		not_run 'share of time in which the card is busy' 'nvidia-smi gives no samples'
 	fi
-	after_training default >"$out/after.txt"
-	ok 'from the last step to the result' "$(awk -v steps="$steps" '{ s += $1; if ($1 > most) most = $1 } END {
-		printf "%.1f s a run, at most %.1f s; in all %.0f%% of what the steps take", s / (NR ? NR : 1), most,
-			100 * s / (steps + 1e-9)
-	}' "$out/after.txt")"
+	evaluations default >"$out/evaluations.txt"
+	if [ -s "$out/evaluations.txt" ]; then
+		ok 'evaluation' "$(awk -v wall="$default_wall" '{ s += $1; if ($1 > most) most = $1 } END {
+			printf "%.2f s a run, at most %.2f s; in all %.0f%% of the time", s / NR, most, 100 * s / (wall + 1e-9)
+		}' "$out/evaluations.txt")"
+	else
+		not_run 'evaluation' "the worker's log does not say when runs were evaluated"
+	fi
 	[ -n "$alone" ] || ratio "$steps"
 }
 
