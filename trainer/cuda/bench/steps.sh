@@ -80,7 +80,7 @@ print_steps() {
 		}
 		printf "| %s | %s | %s | %.0fk | %.0f%% |\n", part[2], part[3], part[4], tokens / 1000, share
 	}' "$out/bench.log"
-	awk '{ print "| " $1 " | " $2 " | | " int($3 / 1000) "k | |" }' "$out/rivals.txt"
+	awk '{ gsub(/,/, ", ", $1); print "| " $1 " | " $2 " | | " int($3 / 1000) "k | |" }' "$out/rivals.txt"
 	printf '\n'
 	grep -h 'TFLOP/s' "$out/bench.log" | sort -u | sed 's/^/- /'
 }
