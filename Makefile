@@ -2,7 +2,7 @@
 export CGO_ENABLED = 0
 
 .PHONY: build worker test test-servers test-chaos test-race test-arm64 python-check wheel test-wheel interop ci fuzz bench cuda \
-	cuda-worker generate-cuda test-cuda vet-cuda gpu-check
+	cuda-worker generate-cuda test-cuda vet-cuda gpu-check test-gpu-check
 
 # Without -trimpath, which would compile every package again: so this build, go run
 # and go test share one cache, and after a change of one file only it and what
@@ -110,18 +110,23 @@ test-cuda: .cuda/toolkit .cuda/emulate/fibers/kernels .cuda/emulate/asan/kernels
 	SWEEP_EMULATE_LAUNCHED=$(CURDIR)/.cuda/launched $(call EMULATED,tsan) $(TEST_CUDA) ./trainer/cuda -run '$(TSAN_TESTS)'
 	trainer/cuda/emulate/launched .cuda/launched trainer/cuda/kernels/*.cu
 
-# One file with the tests and benchmarks, for a machine with a GPU, which needs neither Go nor
-# this checkout. Where this machine has a GPU it runs at once.
-gpu-check: .cuda/toolkit ## bin/gpu-check: tests and benchmarks on a GPU, without Go
-	rm -rf .cuda/check && mkdir -p .cuda/check bin
-	$(CGO_CUDA) go test -c -trimpath $(TAGS) -o .cuda/check/cuda.test ./trainer/cuda
-	for p in driver kernels; do \
-		$(CGO_CUDA) go test -c -trimpath $(TAGS) -o .cuda/check/$$p.test ./trainer/cuda/$$p || exit 1; \
+# One file with the tests, the benchmarks and the program, for a machine with a GPU, which needs
+# neither Go nor this checkout nor a network. Where this machine has a GPU it runs at once.
+# xz takes some four minutes of processor time, and makes a quarter of what it reads.
+gpu-check: cuda ## bin/gpu-check: tests, benchmarks and a real sweep on a GPU, without Go
+	rm -rf .cuda/check && mkdir -p .cuda/check
+	for p in '' /driver /kernels; do \
+		$(CGO_CUDA) go test -c -trimpath -ldflags='-s -w' $(TAGS) -o .cuda/check/ ./trainer/cuda$$p || exit 1; \
 	done
-	cp trainer/cuda/bench/check trainer/cuda/bench/rivals.py trainer/bench/compare.py .cuda/check
-	{ cat trainer/cuda/bench/unpack && tar -C .cuda/check -cz .; } >bin/gpu-check && chmod +x bin/gpu-check
+	go build -trimpath -ldflags='-s -w' -o .cuda/check/rows ./trainer/cuda/bench/rows
+	cp bin/sweep-cuda $(addprefix trainer/cuda/bench/,check *.sh *.yaml targets rivals.py) trainer/bench/compare.py .cuda/check
+	tar -C .cuda/check -c . | xz -6 -T 2 >.cuda/check.tar.xz
+	{ cat trainer/cuda/bench/unpack .cuda/check.tar.xz; } >bin/gpu-check && chmod +x bin/gpu-check && rm .cuda/check.tar.xz
 	@if [ -e /dev/nvidiactl ]; then bin/gpu-check; else \
 		echo 'no GPU here: copy bin/gpu-check to a machine with one and run it there'; fi
+
+test-gpu-check: .cuda/emulate/fibers/kernels ## runs that file on an emulated GPU, after make gpu-check
+	trainer/cuda/bench/test-emulated bin/gpu-check $(CURDIR)/.cuda/emulate/fibers
 
 vet-cuda: .cuda/toolkit
 	$(CGO_CUDA) go vet $(TAGS) ./trainer/cuda/...

@@ -48,6 +48,11 @@ var layout = []row{
 		reason: "a backend computes: it neither reads data nor writes checkpoints",
 	},
 	{
+		pkg:    "trainer/cuda/bench/rows",
+		allow:  []string{"trainer", "trainer/data", "trainer/safetensors"},
+		reason: "it writes the data that a benchmark trains on, and trains nothing",
+	},
+	{
 		pkg:    "trainer/cuda/kernels",
 		allow:  []string{"trainer/cuda/driver"},
 		reason: "kernels know shapes and launches, and nothing of the model",

@@ -73,6 +73,7 @@ func (a *Activities) evaluateClaimed(
 	if err := a.ledger.StoreResult(ctx, r.id, result); err != nil {
 		return trainer.Metrics{}, err
 	}
+	a.log.Info("evaluated", "cell", r.cell.ID)
 	// The run is completed. What ends the activity from here on comes too late: it would count the run as canceled.
 	ctx, cancel := a.savingContext(ctx)
 	defer cancel()
@@ -138,6 +139,7 @@ func (a *Activities) measure(
 		return fail(err)
 	}
 	attemptOf(ctx).claim()
+	a.log.Info("evaluating", "cell", r.cell.ID)
 	state = trainer.NewState(cfg)
 	m, err := from.last(ctx, cfg, state)
 	if err != nil {

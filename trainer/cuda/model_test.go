@@ -5,13 +5,11 @@ package cuda_test
 import (
 	"errors"
 	"math"
-	"strings"
 	"testing"
 
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/backendtest"
 	"github.com/topksweep/sweep/trainer/cpu"
-	"github.com/topksweep/sweep/trainer/cuda/driver"
 	"github.com/topksweep/sweep/trainer/data"
 )
 
@@ -191,54 +189,6 @@ func TestEqualBits(t *testing.T) {
 			}
 			t.Run(name, func(t *testing.T) { backendtest.SameState(t, c, saved(t, loop, c), want) })
 		}
-	}
-}
-
-// TestMemory compares the memory that a model takes with Bytes, and checks that Close frees
-// it.
-func TestMemory(t *testing.T) {
-	b := open(t)
-	dev, err := driver.Open(0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dev.Close()
-	free := func() int64 {
-		leave, err := dev.Enter()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer leave()
-		free, _, err := dev.Memory()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return free
-	}
-	for _, recipe := range trainer.Recipes() {
-		c := config(recipe.Name)
-		before := free()
-		m, err := b.New(c, trainer.Init(c), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		need, _ := b.Bytes(c)
-		if took := before - free(); !(took >= need && took <= need+4096) {
-			t.Errorf("%s: a model takes %d bytes, Bytes says %d", recipe.Name, took, need)
-		}
-		if err := m.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if after := free(); after != before {
-			t.Errorf("%s: %d bytes are not given back", recipe.Name, before-after)
-		}
-	}
-	c := config("corrected")
-	c.ActivationDim, c.DictSize, c.BatchSize = 4096, 1<<20, 1<<16
-	_, err = b.New(c, &trainer.State{}, nil)
-	if !errors.Is(err, trainer.ErrMemory) ||
-		!strings.Contains(err.Error(), "MiB needed") || !strings.Contains(err.Error(), "free") {
-		t.Errorf("a model too large: %v", err)
 	}
 }
 

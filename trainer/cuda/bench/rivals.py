@@ -60,7 +60,7 @@ def main(*shapes):
     torch.set_default_device("cuda")
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.manual_seed(0)
-    sides = {"pytorch": Reference}
+    sides = {"PyTorch": Reference}
     try:
         import sparsify  # noqa: F401
 

@@ -13,6 +13,8 @@ func TestGemm(t *testing.T) {
 	d := open(t)
 	s := must[*Stream](t)(d.Stream())
 	b := must[*Blas](t)(d.Blas())
+	t.Logf("on %v, with a driver for CUDA %d.%d and cuBLAS %d.%d", d.Info(), d.Info().Driver/1000, d.Info().Driver%1000/10,
+		b.Version/1000, b.Version%1000/10) // a line that bin/gpu-check prints
 	const m, n, k = 5, 7, 33
 	r := rand.New(rand.NewPCG(1, 2))
 	random := func(rows, columns int) []float32 {

@@ -115,6 +115,10 @@ type Device struct {
 	library  *C.sweep_blas    // cuBLAS, once it has started
 	idle     []unsafe.Pointer // its handles that no Blas has
 	captures sync.RWMutex     // read while a stream captures, written while a call waits for the whole device
+
+	counting  sync.Mutex
+	sizes     map[Ptr]int64 // bytes of each allocation that is not freed
+	allocated int64         // their sum
 }
 
 // Open opens the GPU with that Info.Ordinal. The error is *Unavailable where there is no
@@ -132,7 +136,7 @@ func Open(ordinal int) (*Device, error) {
 		return nil, &Unavailable{fmt.Sprintf("%v has compute capability %d.%d: %d.%d or newer is needed",
 			info, info.Major, info.Minor, oldestCapability/10, oldestCapability%10)}
 	}
-	d := &Device{info: info, dev: cu.Device(ordinal)}
+	d := &Device{info: info, dev: cu.Device(ordinal), sizes: map[Ptr]int64{}}
 	if d.context, err = d.dev.RetainPrimaryCtx(); err != nil {
 		return nil, op(fmt.Sprintf("open %v", info), err)
 	}

@@ -32,6 +32,9 @@ func (d *Device) Alloc(bytes int64) (Ptr, error) {
 	if err == cu.OutOfMemory {
 		return 0, d.outOfMemory("", bytes)
 	}
+	if err == nil {
+		d.count(Ptr(p), bytes)
+	}
 	return Ptr(p), op(fmt.Sprintf("allocate %d bytes on %v", bytes, d.info), err)
 }
 
@@ -40,7 +43,30 @@ func (d *Device) Free(p Ptr) error {
 	if p == 0 {
 		return nil
 	}
-	return op("free", cu.MemFree(cu.DevicePtr(p)))
+	err := cu.MemFree(cu.DevicePtr(p))
+	if err == nil {
+		d.count(p, 0)
+	}
+	return op("free", err)
+}
+
+// count notes that an allocation has so many bytes now; 0 for one that was freed.
+func (d *Device) count(p Ptr, bytes int64) {
+	d.counting.Lock()
+	defer d.counting.Unlock()
+	d.allocated += bytes - d.sizes[p]
+	d.sizes[p] = bytes
+	if bytes == 0 {
+		delete(d.sizes, p)
+	}
+}
+
+// Allocated returns the bytes that Alloc was asked for and Free has not freed. The driver itself takes more: it rounds
+// allocations up to parts of 2 MiB, and Memory tells what is left.
+func (d *Device) Allocated() int64 {
+	d.counting.Lock()
+	defer d.counting.Unlock()
+	return d.allocated
 }
 
 // outOfMemory is the error of an operation that needs bytes of memory.

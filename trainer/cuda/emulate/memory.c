@@ -8,10 +8,14 @@
 // nobody may touch. The devices' lists are in the order of addresses.
 typedef struct allocation { uint64_t at, bytes; struct allocation *next; } allocation;
 static allocation *on[MAX_DEVICES], *pinned;
-static uint64_t used[MAX_DEVICES]; // bytes, gaps included
+static uint64_t used[MAX_DEVICES]; // bytes, in whole parts
 
 enum { ALIGN = 256 };
 static uint64_t with_gap(uint64_t bytes) { return (bytes + 2 * ALIGN - 1) & ~(uint64_t)(ALIGN - 1); }
+
+// A real driver takes memory in parts of 2 MiB, so that free memory falls by more than what was asked for.
+enum { PART = 2 << 20 };
+static uint64_t parts(uint64_t bytes) { return (with_gap(bytes) + PART - 1) / PART * PART; }
 
 // first returns the first address of a device's memory.
 static uint64_t first(int device) { return ARENA_BASE + capacity * (uint64_t)device; }
@@ -50,11 +54,11 @@ API int cuMemAlloc_v2(uint64_t *p, size_t bytes) {
 	uint64_t size = with_gap(bytes), at = first(current->device);
 	allocation **link = &on[current->device];
 	for (; *link && at + size > (*link)->at; link = &(*link)->next) at = (*link)->at + with_gap((*link)->bytes);
-	if (size > free_on(current->device) || at + size > first(current->device) + capacity) return OUT_OF_MEMORY;
+	if (parts(bytes) > free_on(current->device) || at + size > first(current->device) + capacity) return OUT_OF_MEMORY;
 	allocation *a = malloc(sizeof *a);
 	*a = (allocation){at, bytes, *link};
 	*link = a;
-	used[current->device] += size;
+	used[current->device] += parts(bytes);
 	memset((void *)at, 0xFF, bytes); // NaN: fresh memory has no content to rely on
 	*p = at;
 	struct request q = {.kind = ALLOCATE, .words = {at, bytes}};
@@ -70,7 +74,7 @@ API int cuMemFree_v2(uint64_t p) {
 		allocation *a = *link;
 		if (a->at != p) continue;
 		*link = a->next;
-		used[current->device] -= with_gap(a->bytes);
+		used[current->device] -= parts(a->bytes);
 		memset((void *)p, 0xFF, a->bytes);
 		struct request q = {.kind = RELEASE, .words = {p, a->bytes}};
 		free(a);
