@@ -397,9 +397,13 @@ func TestSelectRandom(t *testing.T) {
 // TestMargin moves the products as far as the margin allows: those of the latents to be selected down, and all others
 // up. The selection must stay the same, and must not if the margin is halved: then the margin is what decides.
 func TestMargin(t *testing.T) {
+	seeds := 6
+	if testing.Short() {
+		seeds = 2
+	}
 	for _, d := range []int{16, 64, 520} {
 		wrong := 0
-		for seed := range uint64(6) {
+		for seed := range uint64(seeds) {
 			c := newCase(seed, 6, 8, 600, d)
 			// Latents whose pre-activations differ by a few margins.
 			apart := float32(4e-3 * math.Sqrt(float64(d)))
