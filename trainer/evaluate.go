@@ -33,24 +33,15 @@ func EvaluateBytes(c Config) int64 {
 // Evaluate measures a trained model on the held-out rows, of which there must be one
 // at least. It reads the model and s, the model's saved state, and changes neither.
 // What it measures is the model as it is exported: W_dec is that of s with its rows at
-// unit norm (UnitRows). directions are the true ones of synthetic data, [n,D] unit
-// rows, or nil. The error is a *NumericError where a reconstruction is not finite.
-func Evaluate(
-	ctx context.Context, m Encoder, c Config, s *State, data HeldOut, directions []float32,
-) (Metrics, error) {
+// unit norm (UnitRows). Metrics of synthetic data alone are left nil (Recovery). The
+// error is a *NumericError where a reconstruction is not finite.
+func Evaluate(ctx context.Context, m Encoder, c Config, s *State, data HeldOut) (Metrics, error) {
 	wDec, _ := UnitRows(s.W.WDec, c.ActivationDim)
 	e, err := newEvaluation(m, c, s, wDec)
 	if err != nil {
 		return Metrics{}, err
 	}
-	out, err := e.evaluate(ctx, data)
-	if err != nil {
-		return Metrics{}, err
-	}
-	if directions != nil {
-		out.Recovery, out.Recovered = recovery(e.wDec, directions, c.ActivationDim)
-	}
-	return out, nil
+	return e.evaluate(ctx, data)
 }
 
 // evaluate measures all that the rows alone tell, once.
