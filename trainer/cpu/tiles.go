@@ -2,9 +2,9 @@ package cpu
 
 import "math/bits"
 
-// Where a token takes many of few latents, as AuxK does of the dead ones, their rows are read by tiles: all tokens of a
-// task take what they need of the rows of a tile, which stay in the L2 cache, before the next tile is read. The sums are
-// the same, bit for bit: each token takes the latents in the same order as without tiles.
+// Where a token takes many of few latents, as AuxK does of the dead ones, their rows are read by tiles: all tokens of
+// a task take what they need of the rows of a tile, which stay in the L2 cache, before the next tile is read. The sums
+// are the same, bit for bit: each token takes the latents in the same order as without tiles.
 const (
 	tileBytes = 256 << 10 // of a tile's rows
 	tileLeast = 4         // latents that a token takes of a tile, at least: else tiles cost more than they save
