@@ -153,26 +153,25 @@ func (a *Activities) measure(
 	if err != nil {
 		return fail(err)
 	}
-	model, err := backend.New(cfg, state, nil)
-	if err != nil {
-		return fail(err)
-	}
-	defer model.Close()
-	progress.on(model.Hardware())
 	recipe, err := trainer.RecipeByName(cfg.Recipe)
 	if err != nil {
 		return fail(err)
 	}
-	metrics, err := trainer.Evaluate(counted(ctx), model, cfg, state, set, set.Directions())
+	metrics, class, err := metricsOf(counted(ctx), backend, cfg, state, set, progress)
 	if err != nil {
-		return fail(set.explain(ctx, err))
+		return fail(err)
+	}
+	// The measured model is closed: one at a time is on the device.
+	metrics.Recovery, metrics.Recovered, err = trainer.Recovery(counted(ctx), backend, cfg, state, set.Directions())
+	if err != nil {
+		return fail(err)
 	}
 	if err := set.verify(ctx); err != nil {
 		return fail(err)
 	}
 	result = ledger.NewResult(r.header, r.cell, plan.Completed)
 	result.Metrics, result.Tokens, result.WallSeconds = metrics, cfg.Tokens(), secondsOf(m)
-	result.Spans, result.EvalClass = spans, model.Hardware().Class
+	result.Spans, result.EvalClass = spans, class
 	if n := len(result.Spans); n > 0 {
 		last := result.Spans[n-1]
 		result.Class, result.Device, result.Build = last.Class, last.Device, last.Build
@@ -183,6 +182,24 @@ func (a *Activities) measure(
 	result.Threshold = state.StoredThreshold(recipe, result.Scale)
 	measured = true
 	return result, state, free, nil
+}
+
+// metricsOf measures the model of a state on the held-out rows, with a backend, and returns the class of its hardware.
+func metricsOf(
+	ctx context.Context, b trainer.Backend, c trainer.Config, state *trainer.State, set *attemptData, progress *progress,
+) (metrics trainer.Metrics, class string, err error) {
+	model, err := b.New(c, state, nil)
+	if err != nil {
+		return trainer.Metrics{}, "", err
+	}
+	defer model.Close()
+	hardware := model.Hardware()
+	progress.on(hardware)
+	metrics, err = trainer.Evaluate(ctx, model, c, state, set)
+	if err != nil {
+		return trainer.Metrics{}, "", set.explain(ctx, err)
+	}
+	return metrics, hardware.Class, nil
 }
 
 // removeCheckpoints removes the checkpoint folder of a run that has a result.

@@ -3,6 +3,8 @@ package trainer
 import (
 	"context"
 	"math"
+
+	"github.com/topksweep/sweep/trainer/wide"
 )
 
 const (
@@ -16,7 +18,7 @@ const (
 // seed chooses if it has more. Rows of zeros have no cosine and are left out. It is nil for fewer than two rows.
 //
 // The sum has a fixed order whatever the number of goroutines: pairs of blocks of rows are summed each on their own.
-// It takes seconds where rows are many and wide. The error is the cause of ctx, which is looked at before each pair.
+// It takes a while where rows are many and wide. The error is the cause of ctx, which is looked at before each pair.
 func decoderCosine(ctx context.Context, wDec []float32, d int) (*float64, error) {
 	var rows []int // offsets in wDec
 	var norms []float64
@@ -55,7 +57,7 @@ func pairOf(task int) (i, j int) {
 
 // blockCosines returns Σ |cosine| over the pairs of a row of block i and an earlier row of block j.
 func blockCosines(wDec []float32, d int, rows []int, norms []float64, i, j int) float64 {
-	as, bs := wideRows(wDec, d, rows, i), wideRows(wDec, d, rows, j)
+	as, bs := blockRowsOf(wDec, d, rows, i), blockRowsOf(wDec, d, rows, j)
 	sum := 0.0
 	add := func(a, b int, dot float64) { // of row a of block i and row b of block j
 		if a, b = i*cosineRows+a, j*cosineRows+b; b < a && a < len(norms) {
@@ -67,8 +69,7 @@ func blockCosines(wDec []float32, d int, rows []int, norms []float64, i, j int) 
 			if i == j && b > a+1 {
 				break // these rows are all later
 			}
-			dots := dots2x4(as[a:a+2], bs[b:b+4])
-			for q, dot := range dots {
+			for q, dot := range wide.Dots2x4([2][]float32(as[a:]), [4][]float32(bs[b:])) {
 				add(a+q/4, b+q%4, dot)
 			}
 		}
@@ -76,39 +77,15 @@ func blockCosines(wDec []float32, d int, rows []int, norms []float64, i, j int) 
 	return sum
 }
 
-// wideRows returns the rows of a block in float64. Rows of zeros, which pair with nothing, make their number a multiple
-// of four.
-func wideRows(wDec []float32, d int, rows []int, block int) [][]float64 {
+// blockRowsOf returns the rows of a block. The last one again and again, which then pairs with nothing, makes their
+// number a multiple of four.
+func blockRowsOf(wDec []float32, d int, rows []int, block int) [][]float32 {
 	rows = rows[block*cosineRows : min(len(rows), (block+1)*cosineRows)]
-	out := make([][]float64, (len(rows)+3)/4*4)
+	out := make([][]float32, (len(rows)+3)/4*4)
 	for r := range out {
-		out[r] = make([]float64, d)
-		if r < len(rows) {
-			for q, v := range wDec[rows[r]:][:d] {
-				out[r][q] = float64(v)
-			}
-		}
+		out[r] = wDec[rows[min(r, len(rows)-1)]:][:d]
 	}
 	return out
-}
-
-// dots2x4 returns the products of two rows with four: those of a[0], then those of a[1].
-func dots2x4(a, b [][]float64) [8]float64 {
-	a0 := a[0]
-	a1, b0, b1, b2, b3 := a[1][:len(a0)], b[0][:len(a0)], b[1][:len(a0)], b[2][:len(a0)], b[3][:len(a0)]
-	var s0, s1, s2, s3, t0, t1, t2, t3 float64
-	for q, x := range a0 {
-		y, b0, b1, b2, b3 := a1[q], b0[q], b1[q], b2[q], b3[q]
-		s0 += x * b0
-		s1 += x * b1
-		s2 += x * b2
-		s3 += x * b3
-		t0 += y * b0
-		t1 += y * b1
-		t2 += y * b2
-		t3 += y * b3
-	}
-	return [8]float64{s0, s1, s2, s3, t0, t1, t2, t3}
 }
 
 // chooseLatents returns n of f latents in ascending order, chosen at random by a seed that is the same for every run;

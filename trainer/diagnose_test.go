@@ -86,7 +86,7 @@ func TestEvaluateNamesTheRow(t *testing.T) {
 			3e38:       "has 3e+38 in column 1: float32 arithmetic overflows",
 		} {
 			data := &stored{noise{d: c.ActivationDim, rows: 2501}, row, float32(value)}
-			_, err := trainer.Evaluate(t.Context(), m, c, s, data, nil)
+			_, err := trainer.Evaluate(t.Context(), m, c, s, data)
 			want := fmt.Sprintf("evaluate: step 0: held-out row %d (shard b, row %d) %s", row, row+100, want)
 			if numeric := (*trainer.NumericError)(nil); !errors.As(err, &numeric) || !strings.HasPrefix(err.Error(), want) {
 				t.Errorf("%v: error %v\nwant  %s", value, err, want)

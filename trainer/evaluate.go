@@ -19,58 +19,38 @@ const (
 	blockRows = 64
 )
 
-// EvaluateBytes returns the host's memory in bytes that Evaluate takes at most beside the model and its state: a group
-// of rows in float32, their residuals in float64 and float32, what is kept of them and of AuxK, W_dec at unit norm, and
-// the sums of blocks.
+// EvaluateBytes returns the host's memory in bytes that Evaluate takes at most beside the model and its state: three
+// groups of rows in float32, which are read, encoded and summed at the same time, what is kept of two of them and of
+// AuxK, the residuals of one in float64, W_dec at unit norm, and the sums of blocks.
 func EvaluateBytes(c Config) int64 {
 	rows, d, f, k := int64(groupRows), int64(c.ActivationDim), int64(c.DictSize), int64(c.K)
 	if c.AuxKAlpha > 0 {
 		k += min(int64(c.KAux), f)
 	}
-	return rows*(4*d+8*d+4*d+8*k) + 4*f*d + 9*f + rows/blockRows*8*4*d
+	return rows*(3*4*d+8*d+2*8*k) + 4*f*d + 9*f + rows/blockRows*8*4*d
 }
 
 // Evaluate measures a trained model on the held-out rows, of which there must be one
 // at least. It reads the model and s, the model's saved state, and changes neither.
 // What it measures is the model as it is exported: W_dec is that of s with its rows at
-// unit norm (UnitRows). directions are the true ones of synthetic data, [n,D] unit
-// rows, or nil. The error is a *NumericError where a reconstruction is not finite.
-func Evaluate(
-	ctx context.Context, m Encoder, c Config, s *State, data HeldOut, directions []float32,
-) (Metrics, error) {
+// unit norm (UnitRows). Metrics of synthetic data alone are left nil (Recovery). The
+// error is a *NumericError where a reconstruction is not finite.
+func Evaluate(ctx context.Context, m Encoder, c Config, s *State, data HeldOut) (Metrics, error) {
 	wDec, _ := UnitRows(s.W.WDec, c.ActivationDim)
 	e, err := newEvaluation(m, c, s, wDec)
 	if err != nil {
 		return Metrics{}, err
 	}
-	out, err := e.evaluate(ctx, data)
-	if err != nil {
-		return Metrics{}, err
-	}
-	if directions != nil {
-		out.Recovery, out.Recovered = recovery(e.wDec, directions, c.ActivationDim)
-	}
-	return out, nil
+	return e.evaluate(ctx, data)
 }
 
 // evaluate measures all that the rows alone tell, once.
 func (e *evaluation) evaluate(ctx context.Context, data HeldOut) (Metrics, error) {
-	rows, d := data.EvalRows(), int64(e.c.ActivationDim)
-	if rows < 1 {
+	if data.EvalRows() < 1 {
 		return Metrics{}, errors.New("evaluate: no rows are held out")
 	}
-	x := make([]float32, min(groupRows, rows)*d)
-	for row := int64(0); row < rows; row += groupRows {
-		if err := ctx.Err(); err != nil {
-			return Metrics{}, context.Cause(ctx)
-		}
-		n := min(groupRows, rows-row)
-		if err := data.Eval(row, x[:n*d]); err != nil {
-			return Metrics{}, fmt.Errorf("evaluate: %w", err)
-		}
-		if err := e.group(x[:n*d]); err != nil {
-			return Metrics{}, fmt.Errorf("evaluate: %w", e.blame(err, data, row, x[:n*d]))
-		}
+	if err := e.groups(ctx, data); err != nil {
+		return Metrics{}, err
 	}
 	out := e.metrics()
 	if !isFinite(out.L2Loss) {
@@ -83,7 +63,8 @@ func (e *evaluation) evaluate(ctx context.Context, data HeldOut) (Metrics, error
 	return out, err
 }
 
-// evaluation gathers sums over groups of rows.
+// evaluation gathers sums over groups of rows. Group i is summed by add while group i+1 is encoded and group i+2 is
+// read (evaluate_groups.go).
 type evaluation struct {
 	m      Encoder
 	c      Config
@@ -99,6 +80,8 @@ type evaluation struct {
 	r      moments // of the residual x − x̂; its shift is the first one
 	rShift []float64
 	auxk   auxSums
+
+	residual []float64 // of the group that is summed
 }
 
 // newEvaluation returns an evaluation of a model whose decoder is wDec in place of that of s.
@@ -119,14 +102,10 @@ func newEvaluation(m Encoder, c Config, s *State, wDec []float32) (*evaluation, 
 	return e, nil
 }
 
-// group adds rows x_nD to the sums.
-func (e *evaluation) group(x []float32) error {
-	d := e.c.ActivationDim
+// add adds a group of rows to the sums.
+func (e *evaluation) add(g *heldGroup) {
+	d, x, acts, latents := e.c.ActivationDim, g.x, g.acts, g.latents
 	n := len(x) / d
-	acts, latents, err := e.encode(x, e.c.K, nil)
-	if err != nil {
-		return err
-	}
 	for i, f := range latents {
 		if acts[i] > 0 {
 			e.kept[f]++
@@ -135,7 +114,8 @@ func (e *evaluation) group(x []float32) error {
 	if e.shift == nil {
 		e.shift = widened(x[:d])
 	}
-	residual := make([]float64, n*d) // x − x̂
+	e.residual = slices.Grow(e.residual[:0], n*d)[:n*d] // x − x̂
+	residual := e.residual
 	type part struct {
 		sums sums
 		x    moments
@@ -163,7 +143,7 @@ func (e *evaluation) group(x []float32) error {
 	}) {
 		e.r.add(p)
 	}
-	return e.auxK(x, residual)
+	e.addAuxK(g)
 }
 
 // encode returns the k largest activations of each row, and their latents. The error

@@ -7,27 +7,30 @@ type auxSums struct {
 	inert []float64 // [D] of the reference's AuxK: Σ (b_dec + r)²
 }
 
-// auxK adds rows x_nD with their residuals r_nD to the sums of the AuxK loss. It is
-// measured whatever auxk_alpha is, so that runs with and without AuxK can be compared.
-func (e *evaluation) auxK(x []float32, residual []float64) error {
+// auxKWidth returns how many dead latents of each row the AuxK loss is made of. It is measured whatever auxk_alpha is,
+// so that runs with and without AuxK can be compared.
+func (e *evaluation) auxKWidth() int {
+	if e.recipe.InertAuxK {
+		return 0
+	}
+	return min(e.c.KAux, e.nDead)
+}
+
+// addAuxK adds a group of rows, of which e has the residuals, to the sums of the AuxK loss.
+func (e *evaluation) addAuxK(g *heldGroup) {
+	d, k, residual := e.c.ActivationDim, e.auxKWidth(), e.residual
 	switch {
 	case e.nDead == 0:
-		return nil
+		return
 	case e.recipe.InertAuxK:
 		e.auxk.addInert(e.s.W.BDec, residual)
-		return nil
+		return
 	}
-	d := e.c.ActivationDim
-	k := min(e.c.KAux, e.nDead)
-	acts, latents, err := e.encode(x, k, e.dead)
-	if err != nil {
-		return err
-	}
-	for _, err := range eachBlock(len(x)/d, func(from, to int, err *float64) {
+	for _, err := range eachBlock(len(g.x)/d, func(from, to int, err *float64) {
 		y := make([]float64, d)
 		for r := from; r < to; r++ {
 			clear(y)
-			decode(e.wDec, acts[r*k:(r+1)*k], latents[r*k:(r+1)*k], y)
+			decode(e.wDec, g.auxActs[r*k:(r+1)*k], g.auxLatents[r*k:(r+1)*k], y)
 			for i, v := range residual[r*d : (r+1)*d] {
 				*err += (y[i] - v) * (y[i] - v)
 			}
@@ -35,7 +38,6 @@ func (e *evaluation) auxK(x []float32, residual []float64) error {
 	}) {
 		e.auxk.err += err
 	}
-	return nil
 }
 
 // addInert adds residuals r_nD to the sums of the reference's AuxK, in the order of

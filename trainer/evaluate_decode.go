@@ -1,6 +1,10 @@
 package trainer
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/topksweep/sweep/trainer/wide"
+)
 
 // reconstruct sets y_D to b_dec + Σ acts · rows of W_dec, as decode adds them.
 func reconstruct(wDec, bDec, acts []float32, latents []int32, y []float64) {
@@ -21,34 +25,22 @@ func decode(wDec, acts []float32, latents []int32, y []float64) {
 	}
 	slices.Sort(order)
 	d := len(y)
-	row := func(i int) (a float64, w []float32) {
+	row := func(i int) (a float32, w []float32) {
 		f := int(order[i] >> 32)
-		return float64(acts[uint32(order[i])]), wDec[f*d:][:d]
+		return acts[uint32(order[i])], wDec[f*d:][:d]
 	}
 	for ; len(order) >= 4; order = order[4:] {
 		a0, w0 := row(0)
 		a1, w1 := row(1)
 		a2, w2 := row(2)
 		a3, w3 := row(3)
-		addFour(y, a0, a1, a2, a3, w0, w1, w2, w3)
+		wide.AddFour(y, [4]float32{a0, a1, a2, a3}, w0, w1, w2, w3)
 	}
 	for i := range order {
 		a, w := row(i)
 		for j := range y {
-			y[j] += a * float64(w[j])
+			y[j] += float64(a) * float64(w[j])
 		}
-	}
-}
-
-// addFour adds a0·w0, then a1·w1, a2·w2 and a3·w3, to y. So y is read and written less often than row by row.
-func addFour(y []float64, a0, a1, a2, a3 float64, w0, w1, w2, w3 []float32) {
-	w0, w1, w2, w3 = w0[:len(y)], w1[:len(y)], w2[:len(y)], w3[:len(y)]
-	for j, v := range y {
-		v += a0 * float64(w0[j])
-		v += a1 * float64(w1[j])
-		v += a2 * float64(w2[j])
-		v += a3 * float64(w3[j])
-		y[j] = v
 	}
 }
 

@@ -70,7 +70,7 @@ func evaluate(t *testing.T, c trainer.Config, s *trainer.State, data rows, threa
 		t.Fatal(err)
 	}
 	defer m.Close()
-	got, err := trainer.Evaluate(t.Context(), m, c, s, data, nil)
+	got, err := trainer.Evaluate(t.Context(), m, c, s, data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +229,7 @@ func FuzzMetrics(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer m.Close()
-		got, err := trainer.Evaluate(t.Context(), m, c, s, rows{d, x}, nil)
+		got, err := trainer.Evaluate(t.Context(), m, c, s, rows{d, x})
 		if err != nil {
 			if !(math.Abs(mean)+math.Abs(spread) > 1e30) {
 				t.Errorf("mean %g, spread %g, weights × %g: %v", mean, spread, weight, err)

@@ -23,7 +23,7 @@ func evaluated(t *testing.T, c trainer.Config, data *noise, threads int) (traine
 	if err := m.Save(before); err != nil {
 		t.Fatal(err)
 	}
-	out, err := trainer.Evaluate(t.Context(), m, c, s, data, nil)
+	out, err := trainer.Evaluate(t.Context(), m, c, s, data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,30 +215,12 @@ func TestEvaluateWithoutVariance(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	got, err := trainer.Evaluate(t.Context(), m, c, s, &noise{d: c.ActivationDim, rows: 1}, nil)
+	got, err := trainer.Evaluate(t.Context(), m, c, s, &noise{d: c.ActivationDim, rows: 1})
 	if err != nil || got.NMSE != nil || got.ExplainedVariance != nil || got.EvalTokens != 1 {
 		t.Errorf("1 row: %+v, %v", got, err)
 	}
 	// Zeros would be the best run of the table.
-	if got, err := trainer.Evaluate(t.Context(), m, c, s, &noise{d: c.ActivationDim}, nil); err == nil {
+	if got, err := trainer.Evaluate(t.Context(), m, c, s, &noise{d: c.ActivationDim}); err == nil {
 		t.Errorf("no rows: %+v", got)
-	}
-}
-
-func TestRecovery(t *testing.T) {
-	c := config(t, func(c *trainer.Config) { c.ActivationDim, c.DictSize, c.K = 3, 2, 1 })
-	s := trainer.Init(c)
-	copy(s.W.WDec, []float32{2, 0, 0, 0, 1, 1})
-	m, err := cpu.New(1).New(c, s, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close()
-	got, err := trainer.Evaluate(t.Context(), m, c, s, &noise{d: 3, rows: 4}, []float32{1, 0, 0, 0, 0, 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := (1 + math.Sqrt(0.5)) / 2; !(math.Abs(*got.Recovery-want) <= 1e-6) || *got.Recovered != 0.5 {
-		t.Errorf("recovery %v, recovered %v, want %v, 0.5", *got.Recovery, *got.Recovered, want)
 	}
 }

@@ -53,7 +53,7 @@ func Example() {
 		return
 	}
 	defer model.Close()
-	metrics, err := trainer.Evaluate(ctx, model, c, state, set, set.Directions())
+	metrics, err := trainer.Evaluate(ctx, model, c, state, set)
 	if err != nil {
 		fmt.Println(err)
 		return

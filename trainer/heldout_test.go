@@ -109,7 +109,7 @@ func TestHeldOutPointsOfManyRows(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer m.Close()
-		want, err := trainer.Evaluate(t.Context(), m, c, s, &noise{d: c.ActivationDim, rows: min(rows, 512)}, nil)
+		want, err := trainer.Evaluate(t.Context(), m, c, s, &noise{d: c.ActivationDim, rows: min(rows, 512)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,7 +1,7 @@
 // Package backendtest is the suite that every backend passes: recorded runs
 // (goldens), steps and gradients against package plain, bit-exact restarts, shared
-// prefixes, runs that begin from a model, Encode against a plain sort, held-out points
-// against Evaluate, awkward shapes, data that cannot be read and numbers that are not
+// prefixes, runs that begin from a model, Encode against a plain sort, Recovery against
+// plain loops, held-out points against Evaluate, awkward shapes, data that cannot be read and numbers that are not
 // finite. It is for tests only and uses nothing but trainer,
 // trainer/plain, trainer/safetensors and the standard library; the goldens are
 // embedded, so that a test binary carries them.
@@ -26,6 +26,7 @@ func Run(t *testing.T, b trainer.Backend) {
 	t.Run("restart", func(t *testing.T) { restart(t, b) })
 	t.Run("shared", func(t *testing.T) { shared(t, b) })
 	t.Run("encode", func(t *testing.T) { Encode(t, b) })
+	t.Run("recovery", func(t *testing.T) { recovery(t, b) })
 	t.Run("decoder", func(t *testing.T) { DecoderRows(t, b) })
 	t.Run("heldout", func(t *testing.T) { heldOut(t, b) })
 	t.Run("state", func(t *testing.T) { stateRoundTrip(t, b) })

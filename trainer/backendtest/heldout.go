@@ -126,7 +126,7 @@ func heldOutPoints(t *testing.T, b trainer.Backend, c trainer.Config, data heldO
 	m := model(t, b, c, late(c), data)
 	for done := late(c).Step; done < int64(c.Steps); done++ {
 		if trainer.OnHeldOut(done, c.BatchSize, data.EvalRows()) {
-			metrics, err := trainer.Evaluate(t.Context(), m, c, save(t, m, c), data, nil)
+			metrics, err := trainer.Evaluate(t.Context(), m, c, save(t, m, c), data)
 			if err != nil {
 				t.Fatal(err)
 			}

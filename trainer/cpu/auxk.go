@@ -60,7 +60,7 @@ func (m *model) auxK() (float64, error) {
 	}
 	mean := m.columnMeans(b.residual)
 	a.residual, a.num, a.den = resize(a.residual, len(b.residual)), resize(a.num, z.b), resize(a.den, z.b)
-	parts := min(maxParts, z.b)
+	parts := min(2*int(m.workers), z.b) // few: a tile of latents should serve many tokens
 	m.workers.do(parts+1, func(worker, task int) {
 		if task == 0 {
 			a.byLatent.group(a.acts, a.latents, k, len(deads))
@@ -69,13 +69,15 @@ func (m *model) auxK() (float64, error) {
 		w := m.scratch[worker]
 		from, to := span(task-1, parts, z.b)
 		for row := from; row < to; row++ {
-			r, left, den := b.row(b.residual, row), b.row(a.residual, row), 0.0
+			r, den := b.row(b.residual, row), 0.0
 			for j, v := range r {
 				den += (float64(v) - mean[j]) * (float64(v) - mean[j])
 			}
 			a.den[row] = den
-			m.subtractDecoded(w, left, r, a.acts[row*k:(row+1)*k], a.latents[row*k:(row+1)*k], deads)
-			a.num[row] = m.kern.sumSquares(left)
+		}
+		m.subtractDead(w, from, to, k)
+		for row := from; row < to; row++ {
+			a.num[row] = m.kern.sumSquares(b.row(a.residual, row))
 		}
 	})
 	num, den := sum(a.num), sum(a.den)

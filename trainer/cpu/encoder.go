@@ -34,8 +34,9 @@ type encodeWorker struct {
 	columns    weightColumns
 	ids        []int32
 	dots       []float32
-	evaluated  int // candidates computed in float32
-	nanRow     int // the first row with a NaN among its selected keys
+	next, kept []int // [rows] of evaluateTiles: the next key of a row, and how many it keeps
+	evaluated  int   // candidates computed in float32
+	nanRow     int   // the first row with a NaN among its selected keys
 }
 
 // pack writes the rows of x_nD less b_dec to centred, [n,dPad], and packs their words

@@ -66,6 +66,7 @@ type scratch struct {
 	coef []float32 // coefficients and
 	ids  []int32   // rows of a linear combination of rows
 	keys []key
+	next []int // where the next tile begins, of each token or latent
 }
 
 func newModel(

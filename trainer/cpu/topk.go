@@ -22,6 +22,10 @@ func (e *encoder) topK(rows int, sels ...selection) int {
 		w.candidates = resize(w.candidates, len(sels))
 		w.nanRow, w.evaluated = rows, 0
 	}
+	tiles := make([][]int, len(sels))
+	for i := range sels {
+		tiles[i] = e.m.tilesOf(&sels[i])
+	}
 	var parts [][]key // [rows·splits][selections]: what each split selected
 	if splits > 1 {
 		parts = make([][]key, rows*splits*len(sels))
@@ -36,6 +40,9 @@ func (e *encoder) topK(rows int, sels ...selection) int {
 			w.candidates[i].reset(last-w.first, sels[i].k, sels[i].count)
 		}
 		w.scan(sels, t0, t1, p0, p1, last)
+		for i := range sels {
+			w.evaluateTiles(&w.candidates[i], last-w.first, tiles[i])
+		}
 		for row := w.first; row < last; row++ {
 			for i := range sels {
 				keys := w.candidates[i].selected(row-w.first, w)

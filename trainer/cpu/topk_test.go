@@ -163,7 +163,7 @@ func TestTopK(t *testing.T) {
 	}
 	for _, s := range []struct{ d, f, k, rows int }{
 		{1, 1, 1, 1}, {1, 300, 7, 3}, {3, 70, 70, 5}, {64, 2000, 32, 15}, {37, 1000, 300, 13}, {512, 700, 8, 7},
-		{2100, 90, 9, 14}, {16, 5000, 1, 2},
+		{2100, 90, 9, 14}, {16, 5000, 1, 2}, {1024, 200, 60, 13},
 	} {
 		t.Run(fmt.Sprintf("D=%d,F=%d,K=%d,n=%d", s.d, s.f, s.k, s.rows), func(t *testing.T) {
 			plain := func() encodeCase {

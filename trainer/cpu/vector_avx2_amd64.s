@@ -15,6 +15,19 @@
 	IMULQ   R9, p             \
 	ADDQ    R8, p
 
+// Prefetches the first half KiB of a later row: the processor fetches the rest by
+// itself.
+#define PREFETCHROW(off) \
+	ROWAT(off, R14)        \
+	PREFETCHT0 (R14)       \
+	PREFETCHT0 64(R14)     \
+	PREFETCHT0 128(R14)    \
+	PREFETCHT0 192(R14)    \
+	PREFETCHT0 256(R14)    \
+	PREFETCHT0 320(R14)    \
+	PREFETCHT0 384(R14)    \
+	PREFETCHT0 448(R14)
+
 // func dotsAVX2(dst, v, base []float32, rows []int32)
 TEXT ·dotsAVX2(SB), NOSPLIT, $0-96
 	MOVQ dst_base+0(FP), DI
@@ -25,6 +38,60 @@ TEXT ·dotsAVX2(SB), NOSPLIT, $0-96
 	MOVQ rows_base+72(FP), R10
 	MOVQ rows_len+80(FP), R11
 	XORQ DX, DX
+
+four:
+	LEAQ 4(DX), AX
+	CMPQ AX, R11
+	JGT  two
+	ROWAT(0, R12)
+	ROWAT(4, R13)
+	ROWAT(8, BX)
+	ROWAT(12, R15)
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	XORQ CX, CX
+	LEAQ 8(DX), R14
+	CMPQ R14, R11
+	JGT  fourloop
+	PREFETCHROW(16)
+	PREFETCHROW(20)
+	PREFETCHROW(24)
+	PREFETCHROW(28)
+
+fourloop:
+	VMOVUPS     (SI)(CX*1), Y8
+	VMOVUPS     32(SI)(CX*1), Y9
+	VFMADD231PS (R12)(CX*1), Y8, Y0
+	VFMADD231PS 32(R12)(CX*1), Y9, Y1
+	VFMADD231PS (R13)(CX*1), Y8, Y2
+	VFMADD231PS 32(R13)(CX*1), Y9, Y3
+	VFMADD231PS (BX)(CX*1), Y8, Y4
+	VFMADD231PS 32(BX)(CX*1), Y9, Y5
+	VFMADD231PS (R15)(CX*1), Y8, Y6
+	VFMADD231PS 32(R15)(CX*1), Y9, Y7
+	ADDQ        $64, CX
+	CMPQ        CX, R9
+	JLT         fourloop
+	VADDPS Y1, Y0, Y0
+	VADDPS Y3, Y2, Y2
+	VADDPS Y5, Y4, Y4
+	VADDPS Y7, Y6, Y6
+	LANESUM(Y0, X0)
+	VMOVSS X12, (DI)(DX*4)
+	LANESUM(Y2, X2)
+	VMOVSS X12, 4(DI)(DX*4)
+	LANESUM(Y4, X4)
+	VMOVSS X12, 8(DI)(DX*4)
+	LANESUM(Y6, X6)
+	VMOVSS X12, 12(DI)(DX*4)
+	MOVQ AX, DX
+	JMP  four
 
 two:
 	LEAQ 2(DX), AX
