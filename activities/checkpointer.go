@@ -47,15 +47,16 @@ type checkpointer struct {
 	keep        int
 	log         *slog.Logger
 
-	seconds float64        // in training before this attempt
-	before  []ledger.Span  // those before this attempt
-	attempt ledger.Span    // what this attempt trains, without To and Seconds
-	began   time.Time      // when this attempt began to train
-	last    time.Time      // when the last checkpoint was begun
-	buffer  *trainer.State // holds the state that is being saved
-	saving  chan error     // gives the outcome of the checkpoint that is being saved; nil if none is
-	saved   int64          // steps of the newest checkpoint that is wholly stored
-	savedAt time.Time      // when that was, if this attempt stored it
+	seconds float64           // in training before this attempt
+	before  []ledger.Span     // those before this attempt
+	attempt ledger.Span       // what this attempt trains, without To and Seconds
+	began   time.Time         // when this attempt began to train
+	last    time.Time         // when the last checkpoint was begun
+	buffer  *trainer.State    // holds the state that is being saved
+	saving  chan error        // gives the outcome of the checkpoint that is being saved; nil if none is
+	saved   int64             // steps of the newest checkpoint that is wholly stored
+	stored  *storage.Manifest // of that, if this attempt stored it
+	savedAt time.Time         // when that was, if this attempt stored it
 }
 
 // step is called between two steps. It begins a checkpoint if one is due. The error
@@ -248,7 +249,7 @@ func (k *checkpointer) trySave(ctx context.Context, step int64, body *trainer.Bo
 	if err != nil {
 		return err
 	}
-	k.saved, k.savedAt = m.Step, k.now()
+	k.saved, k.savedAt, k.stored = m.Step, k.now(), m
 	k.onSaved(k.saved, k.savedAt)
 	return nil
 }

@@ -131,7 +131,7 @@ func (a *Activities) measure(
 		return fail(err)
 	}
 	need := hostmem.Bytes(a.backend, cfg) + trainer.EvaluateBytes(cfg) + saveBytes
-	if free, err = a.memory.Reserve(need); err != nil {
+	if free, err = a.reserve(ctx, progress, need); err != nil {
 		return fail(err)
 	}
 	if _, err := k.take(ctx); err != nil {
@@ -151,11 +151,17 @@ func (a *Activities) measure(
 	if err != nil {
 		return fail(err)
 	}
-	model, err := backend.New(cfg, state, nil)
+	var model trainer.Model
+	err = a.awaitMemory(ctx, progress, func() (err error) {
+		model, err = backend.New(cfg, state, nil)
+		return err
+	})
 	if err != nil {
 		return fail(err)
 	}
+	defer a.line.opened()()
 	defer model.Close()
+	progress.doing("evaluating")
 	progress.on(model.Hardware())
 	recipe, err := trainer.RecipeByName(cfg.Recipe)
 	if err != nil {

@@ -25,6 +25,10 @@ type SweepInput struct {
 
 	// Encrypted says that the server is not to read what payloads hold: IDs of activities then name no settings.
 	Encrypted bool `json:",omitempty"`
+
+	// AutoConcurrent says that as many stages are in flight as the workers' slots need. MaxConcurrent is what that comes to
+	// while the slots are not known, and for workers of earlier versions.
+	AutoConcurrent bool `json:",omitempty"`
 }
 
 // A Continuation is what a SweepWorkflow passes on when it continues as new.
@@ -133,10 +137,11 @@ type Progress struct {
 	State         plan.Status `json:"state,omitempty"` // of the sweep
 	MaxConcurrent int         `json:"max_concurrent,omitempty"`
 	Priority      Priority    `json:"priority,omitempty"`
-	MixClasses    bool        `json:"mix_classes,omitempty"` // as in SweepInput
-	Seen          []SeenCell  `json:"cells_done,omitempty"`  // cells that have their results, those with the least nmse
-	Failures      []Failure   `json:"failures,omitempty"`    // some of those that failed
-	Live          *Live       `json:"live,omitempty"`        // what the workflow saw last of the stages in flight
+	MixClasses    bool        `json:"mix_classes,omitempty"`     // as in SweepInput
+	Auto          bool        `json:"auto_concurrent,omitempty"` // MaxConcurrent is the number of the workers' slots
+	Seen          []SeenCell  `json:"cells_done,omitempty"`      // cells that have their results, those with the least nmse
+	Failures      []Failure   `json:"failures,omitempty"`        // some of those that failed
+	Live          *Live       `json:"live,omitempty"`            // what the workflow saw last of the stages in flight
 }
 
 // Heartbeat is what TrainStage and Evaluate report every second; the SDK sends about
