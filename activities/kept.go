@@ -90,7 +90,7 @@ func (k *keptStates) find(m *storage.Manifest, into *trainer.State) int {
 	return slices.IndexFunc(k.states, func(s *keptState) bool { return s.of == idOf(m) && into.SameShape(s.state) })
 }
 
-// take gives the state of the checkpoint m to into, if it is kept: its last user gets its memory, and the others a copy.
+// take gives the state of the checkpoint m to into, if it is kept: its last user gets its memory, the others a copy.
 func (k *keptStates) take(m *storage.Manifest, into *trainer.State) bool {
 	k.mu.Lock()
 	i := k.find(m, into)

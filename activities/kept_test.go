@@ -94,8 +94,9 @@ func TestKeptStates(t *testing.T) {
 	want := bytesOf(state)
 	k.keep(m, state, 2)
 	for name, other := range map[string]storage.Manifest{
-		"another sha256": {Key: m.Key, SHA256: "ab", Size: 100}, "another key": {Key: "stages/y/data/1", SHA256: "aa", Size: 100},
-		"another size": {Key: m.Key, SHA256: "aa", Size: 101},
+		"another sha256": {Key: m.Key, SHA256: "ab", Size: 100},
+		"another key":    {Key: "stages/y/data/1", SHA256: "aa", Size: 100},
+		"another size":   {Key: m.Key, SHA256: "aa", Size: 101},
 	} {
 		if k.take(&other, trainer.NewState(c)) {
 			t.Errorf("%s: taken", name)

@@ -14,8 +14,8 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// memoryPlaces is how many stages of a worker may be between the decision to begin and their model: they open data, read
-// checkpoints, and wait for memory with the state in the host's memory. The others wait before that.
+// memoryPlaces is how many stages of a worker may be between the decision to begin and their model: they open data,
+// read checkpoints, and wait for memory with the state in the host's memory. The others wait before that.
 const memoryPlaces = 4
 
 // A memoryPatience says for how long attempts of a worker wait for memory.

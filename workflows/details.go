@@ -12,7 +12,8 @@ import (
 func (s *state) updateDetails(ctx workflow.Context) {
 	v := view{
 		sweep: s.in.Sweep, state: s.status(), Summary: s.Summary,
-		maxConcurrent: s.concurrent(), autoConcurrent: s.in.AutoConcurrent, priority: s.in.Priority, owner: s.in.Owner, store: s.in.Store,
+		maxConcurrent: s.concurrent(), autoConcurrent: s.in.AutoConcurrent,
+		priority: s.in.Priority, owner: s.in.Owner, store: s.in.Store,
 		mixClasses: s.in.MixClasses,
 		failures:   s.memory.failures, seen: s.memory.seen, extensions: s.memory.extensions,
 	}

@@ -115,8 +115,8 @@ func (s *state) runStages(ctx workflow.Context) error {
 // twice as many wait in the queue: it is first in, first out, so that a stage with a long way to go would wait there
 // behind all others of the sweep.
 //
-// With max_concurrent: auto there are as many as slots, and a few that wait: a slot that gets free has its next stage at
-// once, and an evaluation takes no place from training.
+// With max_concurrent: auto there are as many as slots, and a few that wait: a slot that gets free has its next stage
+// at once, and an evaluation takes no place from training.
 func (s *state) window() int {
 	n := max(1, s.in.MaxConcurrent)
 	if s.live != nil && s.live.Slots > 0 {

@@ -6,7 +6,9 @@ import (
 
 // FuzzSettings reads whatever stands behind sweep set.
 func FuzzSettings(f *testing.F) {
-	for _, s := range []string{"max_concurrent=4", "max_concurrent=0", "max_concurrent=auto", "max_concurrent=", "=", "a=b"} {
+	for _, s := range []string{
+		"max_concurrent=4", "max_concurrent=0", "max_concurrent=auto", "max_concurrent=", "=", "a=b",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -27,7 +27,7 @@ type gpuShare struct {
 	note    func(string) // tells the user about a GPU that is set aside; nil: nobody is told
 	allLost chan error
 
-	// one has a mutex for each GPU, which is held while a model is made on it: two at once would take the same free memory.
+	// one has a mutex for each GPU, which is held while a model is made on it: two would take the same free memory.
 	one []sync.Mutex
 
 	mu     sync.Mutex

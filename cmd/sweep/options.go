@@ -21,7 +21,7 @@ type deviceOptions struct {
 	keep       keepFlag
 }
 
-// autoPerGPU is how many slots a GPU has without --slots-per-gpu. A run that finds no memory on it waits for one to end.
+// autoPerGPU is how many slots a GPU has without --slots-per-gpu. A run that finds no memory waits for another to end.
 const autoPerGPU = 16
 
 // defaultStuckAfter is longer than a sound disk or a device takes for anything.
@@ -30,8 +30,8 @@ const defaultStuckAfter = 10 * time.Minute
 func (o *deviceOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.backend, "backend", "auto", "what to train on: auto, cpu or cuda; auto is cuda where there is a GPU")
 	f.IntSliceVar(&o.gpus, "gpus", nil, "`numbers` of the GPUs to train on, as in 0,1 (default all)")
-	f.Var(atLeast1OrAuto(&o.perGPU), "slots-per-gpu", fmt.Sprintf("`runs` that each GPU trains at a time; auto is as many "+
-		"as its memory holds, at most %d", autoPerGPU))
+	f.Var(atLeast1OrAuto(&o.perGPU), "slots-per-gpu", fmt.Sprintf("`runs` that each GPU trains at a time; auto is "+
+		"as many as its memory holds, at most %d", autoPerGPU))
 	f.Var(atLeast1(&o.slots), "slots", "runs that this process trains at a time "+
 		"(default: one per core, at most 4, or what the GPUs have)")
 	f.DurationVar(&o.stuckAfter, "stuck-after", defaultStuckAfter, "how long nothing of a run may move, "+

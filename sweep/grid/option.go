@@ -80,7 +80,7 @@ func syntheticOptions(s *trainer.Synthetic) []option {
 func runOptions(r *RunOptions) []option {
 	return []option{
 		{key: "max_concurrent", fallback: "auto", set: setIntOrAuto(&r.MaxConcurrent, 1, MaxConcurrent),
-			doc: "runs at a time, if the workers have slots for them; auto: as many as they have slots"},
+			doc: "runs at a time; auto is as many as the workers have slots"},
 		{key: "max_failed", set: setInt(&r.MaxFailed, 1, 1<<40),
 			doc: "failed runs at which the sweep stops and ends; without it there is no limit"},
 		{key: "fail_fast", fallback: "false", set: setBool(&r.FailFast),

@@ -26,8 +26,8 @@ type SweepInput struct {
 	// Encrypted says that the server is not to read what payloads hold: IDs of activities then name no settings.
 	Encrypted bool `json:",omitempty"`
 
-	// AutoConcurrent says that as many stages are in flight as the workers' slots need. MaxConcurrent is what that comes to
-	// while the slots are not known, and for workers of earlier versions.
+	// AutoConcurrent says that as many stages are in flight as the workers' slots need. MaxConcurrent is what that comes
+	// to while the slots are not known, and for workers of earlier versions.
 	AutoConcurrent bool `json:",omitempty"`
 }
 
@@ -137,11 +137,13 @@ type Progress struct {
 	State         plan.Status `json:"state,omitempty"` // of the sweep
 	MaxConcurrent int         `json:"max_concurrent,omitempty"`
 	Priority      Priority    `json:"priority,omitempty"`
-	MixClasses    bool        `json:"mix_classes,omitempty"`     // as in SweepInput
-	Auto          bool        `json:"auto_concurrent,omitempty"` // MaxConcurrent is the number of the workers' slots
-	Seen          []SeenCell  `json:"cells_done,omitempty"`      // cells that have their results, those with the least nmse
-	Failures      []Failure   `json:"failures,omitempty"`        // some of those that failed
-	Live          *Live       `json:"live,omitempty"`            // what the workflow saw last of the stages in flight
+	MixClasses    bool        `json:"mix_classes,omitempty"` // as in SweepInput
+	Seen          []SeenCell  `json:"cells_done,omitempty"`  // cells that have their results, those with the least nmse
+	Failures      []Failure   `json:"failures,omitempty"`    // some of those that failed
+	Live          *Live       `json:"live,omitempty"`        // what the workflow saw last of the stages in flight
+
+	// Auto says that max_concurrent is auto. MaxConcurrent is the number of the workers' slots then, where it is known.
+	Auto bool `json:"auto_concurrent,omitempty"`
 }
 
 // Heartbeat is what TrainStage and Evaluate report every second; the SDK sends about
