@@ -54,25 +54,28 @@ type Activities struct {
 	// before the first activity.
 	OnLost func(why error, inSlot bool)
 
-	store   storage.Store // for checkpoints and models
-	ledger  *ledger.Ledger
-	backend trainer.Backend
-	log     *slog.Logger
-	memory  *hostmem.Pool
-	now     func() time.Time
-	beat    time.Duration // between two heartbeats
-	room    time.Duration // before a stage tries again to save what it has trained in a full store
-	slotFor time.Duration // for which it keeps its slot at least
-	lookFor time.Duration // that a look may take
-	waiting waitingRoom
-	refused *unfitness
-	handOn  time.Duration // before the next try of what this worker refuses
-	gate    trainingGate
-	early   time.Duration // after which a suspected stage saves its first checkpoint at the latest
-	alone   time.Duration // for which a suspected stage trains alone at most
-	wait    patience      // at the gate
-	renew   time.Duration // between two renewals of a claim
-	sights  sights
+	store      storage.Store // for checkpoints and models
+	ledger     *ledger.Ledger
+	backend    trainer.Backend
+	log        *slog.Logger
+	memory     *hostmem.Pool
+	line       *memoryLine
+	kept       *keptStates
+	now        func() time.Time
+	beat       time.Duration // between two heartbeats
+	room       time.Duration // before a stage tries again to save what it has trained in a full store
+	slotFor    time.Duration // for which it keeps its slot at least
+	lookFor    time.Duration // that a look may take
+	waiting    waitingRoom
+	refused    *unfitness
+	handOn     time.Duration // before the next try of what this worker refuses
+	gate       trainingGate
+	early      time.Duration // after which a suspected stage saves its first checkpoint at the latest
+	alone      time.Duration // for which a suspected stage trains alone at most
+	wait       patience      // at the gate
+	renew      time.Duration // between two renewals of a claim
+	memoryWait memoryPatience
+	sights     sights
 
 	activityOf func(context.Context) string // the name of an activity
 
@@ -95,10 +98,12 @@ type Activities struct {
 func New(store storage.Store, backend trainer.Backend, log *slog.Logger) *Activities {
 	ctx, cancel := context.WithCancel(context.Background())
 	store = watchedStore{store}
+	memory := hostmem.New()
 	return &Activities{
 		ctx: ctx, cancel: cancel,
 		store: store, ledger: ledger.New(store), backend: backend, log: log,
-		memory: hostmem.New(), now: time.Now, beat: time.Second, room: 5 * time.Second, slotFor: time.Minute,
+		memory: memory, line: newMemoryLine(), memoryWait: defaultMemoryPatience(), kept: &keptStates{memory: memory},
+		now: time.Now, beat: time.Second, room: 5 * time.Second, slotFor: time.Minute,
 		lookFor: 20 * time.Second, refused: newUnfitness(), handOn: refuseFor, activityOf: activityOf, Worker: ownName(),
 		early: 10 * time.Second, alone: 10 * time.Minute, renew: renewEvery,
 		wait:       patience{15 * time.Second, 10 * time.Minute},

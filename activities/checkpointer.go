@@ -40,6 +40,7 @@ type checkpointer struct {
 	loop        *trainer.Loop
 	now         func() time.Time
 	hasResult   func(context.Context) (bool, error) // of the run; nil for a shared stage
+	closeModel  func()                              // may be called again
 	verify      func(context.Context) error         // see attemptData.verify
 	onSaved     func(step int64, at time.Time)      // a checkpoint is wholly stored; other goroutines call it too
 	every       time.Duration
@@ -47,16 +48,17 @@ type checkpointer struct {
 	keep        int
 	log         *slog.Logger
 
-	seconds float64        // in training before this attempt
-	before  []ledger.Span  // those before this attempt
-	attempt ledger.Span    // what this attempt trains, without To and Seconds
-	began   time.Time      // when this attempt began to train
-	last    time.Time      // when the last checkpoint was begun
-	buffer  *trainer.State // holds the state that is being saved
-	end     *trainer.Body  // the state in which training ended, in buffer; nil before that
-	saving  chan error     // gives the outcome of the checkpoint that is being saved; nil if none is
-	saved   int64          // steps of the newest checkpoint that is wholly stored
-	savedAt time.Time      // when that was, if this attempt stored it
+	seconds float64           // in training before this attempt
+	before  []ledger.Span     // those before this attempt
+	attempt ledger.Span       // what this attempt trains, without To and Seconds
+	began   time.Time         // when this attempt began to train
+	last    time.Time         // when the last checkpoint was begun
+	buffer  *trainer.State    // holds the state that is being saved
+	end     *trainer.Body     // the state in which training ended, in buffer; nil before that
+	saving  chan error        // gives the outcome of the checkpoint that is being saved; nil if none is
+	saved   int64             // steps of the newest checkpoint that is wholly stored
+	stored  *storage.Manifest // of that, if this attempt stored it
+	savedAt time.Time         // when that was, if this attempt stored it
 }
 
 // step is called between two steps. It begins a checkpoint if one is due. The error
@@ -107,7 +109,7 @@ func (k *checkpointer) finish(ctx context.Context) error {
 			return err
 		}
 		k.end = body
-		k.loop.Close()
+		k.closeModel()
 	}
 	return k.save(ctx, k.buffer.Step, k.end, k.meta(k.buffer.Step, k.now()))
 }
@@ -143,7 +145,7 @@ func (k *checkpointer) fork(ctx context.Context, s *trainer.State, inOwnFolder b
 		if err != nil {
 			return err
 		}
-		k.loop.Close() // as in finish
+		k.closeModel() // as in finish
 		if err := k.save(ctx, s.Step, body, k.meta(s.Step, k.now())); err != nil {
 			return err
 		}
@@ -256,7 +258,7 @@ func (k *checkpointer) trySave(ctx context.Context, step int64, body *trainer.Bo
 	if err != nil {
 		return err
 	}
-	k.saved, k.savedAt = m.Step, k.now()
+	k.saved, k.savedAt, k.stored = m.Step, k.now(), m
 	k.onSaved(k.saved, k.savedAt)
 	return nil
 }

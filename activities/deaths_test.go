@@ -175,6 +175,7 @@ func TestExplainedEnds(t *testing.T) {
 		"stop":    ErrStopping,
 	} {
 		w := submit(t, openDir(t), makePlan(t, nil))
+		w.Observer, w.memoryWait.holding = lives{w.Worker, "another"}, 0 // which has the memory that is taken here
 		good := w.backend
 		for _, doing := range []string{"training", "evaluation"} {
 			do := w.train

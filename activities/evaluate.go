@@ -132,7 +132,7 @@ func (a *Activities) measure(
 		return fail(err)
 	}
 	need := hostmem.Bytes(a.backend, cfg) + trainer.EvaluateBytes(cfg) + saveBytes
-	if free, err = a.memory.Reserve(need); err != nil {
+	if free, err = a.reserve(ctx, progress, need); err != nil {
 		return fail(err)
 	}
 	if _, err := k.take(ctx); err != nil {
@@ -157,12 +157,15 @@ func (a *Activities) measure(
 	if err != nil {
 		return fail(err)
 	}
-	metrics, class, err := metricsOf(counted(ctx), backend, cfg, state, set, progress)
+	metrics, class, err := a.metricsOf(ctx, backend, cfg, state, set, progress)
 	if err != nil {
 		return fail(err)
 	}
 	// The measured model is closed: one at a time is on the device.
-	metrics.Recovery, metrics.Recovered, err = trainer.Recovery(counted(ctx), backend, cfg, state, set.Directions())
+	err = a.awaitMemory(ctx, progress, func() (err error) {
+		metrics.Recovery, metrics.Recovered, err = trainer.Recovery(counted(ctx), backend, cfg, state, set.Directions())
+		return err
+	})
 	if err != nil {
 		return fail(err)
 	}
@@ -185,17 +188,23 @@ func (a *Activities) measure(
 }
 
 // metricsOf measures the model of a state on the held-out rows, with a backend, and returns the class of its hardware.
-func metricsOf(
+func (a *Activities) metricsOf(
 	ctx context.Context, b trainer.Backend, c trainer.Config, state *trainer.State, set *attemptData, progress *progress,
 ) (metrics trainer.Metrics, class string, err error) {
-	model, err := b.New(c, state, nil)
+	var model trainer.Model
+	err = a.awaitMemory(ctx, progress, func() (err error) {
+		model, err = b.New(c, state, nil)
+		return err
+	})
 	if err != nil {
 		return trainer.Metrics{}, "", err
 	}
+	defer a.line.opened()()
 	defer model.Close()
+	progress.doing("evaluating")
 	hardware := model.Hardware()
 	progress.on(hardware)
-	metrics, err = trainer.Evaluate(ctx, model, c, state, set)
+	metrics, err = trainer.Evaluate(counted(ctx), model, c, state, set)
 	if err != nil {
 		return trainer.Metrics{}, "", set.explain(ctx, err)
 	}

@@ -26,6 +26,7 @@ type origin struct {
 	plan.Origin
 	*storage.Checkpoints
 	foreign bool // it is another sweep's
+	kept    *keptStates
 }
 
 // origins returns the folders in which a stage of a run that ends at step to may find
@@ -34,7 +35,7 @@ func (a *Activities) origins(ctx context.Context, r *run, l plan.Level, to int) 
 	var all origins
 	add := func(o plan.Origin, foreign bool) error {
 		c, err := storage.NewCheckpoints(a.store, o.Folder, a.log)
-		all = append(all, origin{o, c, foreign})
+		all = append(all, origin{o, c, foreign, a.kept})
 		return err
 	}
 	for _, o := range r.header.Origins(r.cell, l, to) {
@@ -157,7 +158,7 @@ func (o origin) restore(
 			return nil, err
 		}
 	}
-	m, err = o.RestoreAtMost(ctx, o.AtMost, decoder(c, s))
+	m, err = o.into(s).RestoreAtMost(ctx, o.AtMost, decoder(c, s))
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil
 	}
@@ -176,7 +177,7 @@ func (o origins) last(ctx context.Context, c trainer.Config, s *trainer.State) (
 		if from.AtMost < int64(c.Steps) {
 			continue
 		}
-		m, err = from.RestoreStep(ctx, int64(c.Steps), decoder(c, s))
+		m, err = from.into(s).RestoreStep(ctx, int64(c.Steps), decoder(c, s))
 		if !errors.Is(err, storage.ErrNotFound) {
 			return m, err
 		}
@@ -202,6 +203,13 @@ func savedOf(m *storage.Manifest) time.Time {
 		return time.Time{}
 	}
 	return at
+}
+
+// into returns the folder's checkpoints as they are read into s. One that this worker has kept is not read: s gets its
+// state from memory.
+func (o origin) into(s *trainer.State) *storage.Checkpoints {
+	has := func(m *storage.Manifest) bool { return o.kept.has(m, s) }
+	return o.Held(has, func(m *storage.Manifest) bool { return o.kept.take(m, s) })
 }
 
 // decoder reads a checkpoint of a run of c into s.

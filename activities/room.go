@@ -28,14 +28,20 @@ type waitingRoom struct {
 
 // begin notes that the worker has an attempt in hand, until end is called.
 func (w *waitingRoom) begin() (end func()) {
+	w.count(1)
+	return func() { w.count(-1) }
+}
+
+// rest notes that an attempt waits for what others have, until end is called: it frees no room meanwhile.
+func (w *waitingRoom) rest() (end func()) {
+	w.count(-1)
+	return func() { w.count(1) }
+}
+
+func (w *waitingRoom) count(by int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.attempts++
-	return func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.attempts--
-	}
+	w.attempts += by
 }
 
 // wait notes that a stage waits, until end is called. cost is what training again from the

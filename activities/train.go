@@ -77,7 +77,9 @@ type training struct {
 	firstStep   int         // the step that the attempt began with
 	inOwnFolder bool        // it began at a checkpoint in the stage's own folder
 	release     func()      // of the host's memory
+	closed      func()      // notes that the model is closed; nil before it is open
 	pass        *pass       // at the gate of the process
+	handOver    func()      // keeps the last state for those that begin there; nil for none
 }
 
 // openUnlessStopped is open, which ends with ErrStopping if the worker is told to stop meanwhile: reading a large
@@ -125,6 +127,11 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 			return false, err
 		}
 	}
+	leave, err := t.a.place(ctx, t.progress)
+	if err != nil {
+		return false, err
+	}
+	defer leave()
 	t.progress.doing("opening the data")
 	if t.data, err = t.a.data(ctx, t.header, t.progress); err != nil {
 		return false, err
@@ -135,7 +142,7 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 		need += cfg.StateBytes() // the copy before a step in which a latent may die
 	}
 	need += trainer.HeldOutBytes(cfg) + saveBytes
-	if t.release, err = t.a.memory.Reserve(need); err != nil {
+	if t.release, err = t.a.reserve(ctx, t.progress, need); err != nil {
 		return false, err
 	}
 	t.progress.doing("reading the checkpoint")
@@ -159,9 +166,15 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 		"from", start.Step, "to", t.ref.To, "attempt", claim.Attempt())
 	t.progress.startAt(start.Step)
 	t.firstStep, t.inOwnFolder = int(start.Step), start.inOwnFolder
-	if t.loop, err = trainer.Start(backend, cfg, start.State, t.data); err != nil {
+	err = t.a.awaitMemory(ctx, t.progress, func() (err error) {
+		t.loop, err = trainer.Start(backend, cfg, start.State, t.data)
+		return err
+	})
+	if err != nil {
 		return false, err
 	}
+	t.closed = t.a.line.opened()
+	t.progress.doing("beginning to train")
 	t.claiming.step = t.loop.Step
 	t.progress.on(t.loop.Hardware())
 	if start.Step > 0 {
@@ -175,6 +188,7 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	now := t.a.now()
 	t.saver = &checkpointer{
 		checkpoints: from[0].Checkpoints, claim: claim, loop: t.loop, cfg: cfg, now: t.a.now, verify: t.data.verify,
+		closeModel: t.closeModel,
 		every: t.header.Run.Checkpoint.Every, keep: t.header.Run.Checkpoint.Keep, log: t.a.log.With("folder", from[0].Folder),
 		seconds: start.seconds, before: start.spans, attempt: t.span(), began: now, last: now, saved: start.Step,
 		onSaved: func(step int64, at time.Time) { t.pass.share(); t.progress.saved(step, at) },
@@ -312,6 +326,9 @@ func (t *training) conclude(ctx context.Context, err error) (protocol.Trained, e
 	out.Steps = out.Reached - max(first, t.ref.From)
 	switch {
 	case saved == nil:
+		if err == nil {
+			t.handOver = t.handingOver(int64(out.Reached))
+		}
 		return out, err
 	case err == nil:
 		return out, saved
@@ -359,13 +376,41 @@ func (t *training) saveOnce(ctx context.Context, early bool, reached int) error 
 	return t.saver.forkHere(ctx)
 }
 
-// close frees what open took.
-func (t *training) close() {
+// handingOver returns what keeps the state after step reached, in which the stage has come to its end, for the stages
+// that begin there or for the evaluation. It returns nil if this attempt did not store that state.
+func (t *training) handingOver(reached int64) func() {
+	m, s := t.saver.stored, t.saver.buffer
+	if d := t.deaths; d != nil && d.before != nil && s.Step != reached {
+		s = d.before
+	}
+	if m == nil || m.Step != reached || s.Step != reached {
+		return nil
+	}
+	uses := 1
+	if !t.alone() {
+		uses = t.ref.Cells
+	}
+	return func() { t.a.kept.keep(m, s, uses) }
+}
+
+// closeModel frees the device's memory, and lets those go on that wait for it. It may be called again.
+func (t *training) closeModel() {
 	if t.loop != nil {
 		t.loop.Close()
 	}
+	if t.closed != nil {
+		t.closed()
+	}
+}
+
+// close frees what open took. The last state may be handed over: it has a part of the memory of its own then.
+func (t *training) close() {
+	t.closeModel()
 	t.loop, t.saver, t.deaths, t.data = nil, nil, nil, nil // they refer to the state
 	if t.release != nil {
 		t.release()
+	}
+	if t.handOver != nil {
+		t.handOver()
 	}
 }

@@ -19,6 +19,8 @@ type Checkpoints struct {
 	store  Store
 	folder string
 	log    *slog.Logger
+
+	has, take func(*Manifest) bool // see Held; both nil for none
 }
 
 // NewCheckpoints returns the checkpoints of a folder in s, which must be a
@@ -34,7 +36,26 @@ func NewCheckpoints(s Store, folder string, log *slog.Logger) (*Checkpoints, err
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Checkpoints{s, folder, log.With("folder", folder)}, nil
+	return &Checkpoints{store: s, folder: folder, log: log.With("folder", folder)}, nil
+}
+
+// Held returns the same checkpoints for a caller that may have the data of some in memory. Restoring asks has for each
+// checkpoint that it comes to, once it has read its manifest. If the caller has the data, and the store has them too
+// as far as a listing shows, take takes them, and they are not read. It returns false if they are gone since.
+func (c *Checkpoints) Held(has, take func(m *Manifest) bool) *Checkpoints {
+	held := *c
+	held.has, held.take = has, take
+	return &held
+}
+
+// takeHeld says that the caller has taken the data of a checkpoint from memory. If a listing shows other data, or
+// fails, they are read: that tells what is wrong.
+func (c *Checkpoints) takeHeld(ctx context.Context, m *Manifest) bool {
+	if c.has == nil || !c.has(m) {
+		return false
+	}
+	size, err := sizeOf(ctx, c.store, m.Key)
+	return err == nil && size == m.Size && c.take(m)
 }
 
 // Manifests reads the manifests of the folder, those of the highest steps first.

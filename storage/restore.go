@@ -94,6 +94,9 @@ func (c *Checkpoints) load(
 		if m, err = c.readManifest(ctx, key); err != nil {
 			return err
 		}
+		if c.takeHeld(ctx, m) {
+			return nil
+		}
 		return stream(ctx, certain{c.store}, m.content(), func(r io.Reader) error { return load(m, r) })
 	})
 	return m, err

@@ -1,5 +1,7 @@
 package trainer
 
+import "slices"
+
 // Params are the parameters of one autoencoder, or one Adam moment of each.
 type Params struct {
 	WEnc []float32 // [F,D], row f = latent f
@@ -47,6 +49,28 @@ func NewState(c Config) *State {
 
 // HasMoments says that s has moments. A model that only encodes needs none (Backend.New).
 func (s *State) HasMoments() bool { return s.M.WEnc != nil || s.V.WEnc != nil }
+
+// SameShape says that s and o are states of models of the same sizes, with moments.
+func (s *State) SameShape(o *State) bool {
+	same := func(a, b *Params) bool {
+		return a.WEnc != nil && len(a.WEnc) == len(b.WEnc) && len(a.BEnc) == len(b.BEnc) &&
+			len(a.WDec) == len(b.WDec) && len(a.BDec) == len(b.BDec)
+	}
+	return same(&s.W, &o.W) && same(&s.M, &o.M) && same(&s.V, &o.V) && len(s.SinceFired) == len(o.SinceFired)
+}
+
+// CopyFrom makes s a copy of o, which has its shape.
+func (s *State) CopyFrom(o *State) {
+	for _, p := range []struct{ to, from *Params }{{&s.W, &o.W}, {&s.M, &o.M}, {&s.V, &o.V}} {
+		copy(p.to.WEnc, p.from.WEnc)
+		copy(p.to.BEnc, p.from.BEnc)
+		copy(p.to.WDec, p.from.WDec)
+		copy(p.to.BDec, p.from.BDec)
+	}
+	copy(s.SinceFired, o.SinceFired)
+	s.Step, s.Threshold, s.FirstDead = o.Step, o.Threshold, o.FirstDead
+	s.Curve = slices.Clone(o.Curve)
+}
 
 // StoredThreshold returns the threshold in units of the activations as they are
 // stored, which training saw multiplied by scale: a latent of the exported model is

@@ -12,7 +12,8 @@ import (
 func (s *state) updateDetails(ctx workflow.Context) {
 	v := view{
 		sweep: s.in.Sweep, state: s.status(), Summary: s.Summary,
-		maxConcurrent: s.in.MaxConcurrent, priority: s.in.Priority, owner: s.in.Owner, store: s.in.Store,
+		maxConcurrent: s.concurrent(), autoConcurrent: s.in.AutoConcurrent,
+		priority: s.in.Priority, owner: s.in.Owner, store: s.in.Store,
 		mixClasses: s.in.MixClasses,
 		failures:   s.memory.failures, seen: s.memory.seen, extensions: s.memory.extensions,
 	}
@@ -27,7 +28,7 @@ func (s *state) updateDetails(ctx workflow.Context) {
 func (s *state) progress() protocol.Progress {
 	p := protocol.Progress{
 		Summary: s.Summary, Running: []int{}, FirstCells: []int{}, Ending: s.draining || s.aborted || s.isEnding(),
-		State: s.status(), MaxConcurrent: s.in.MaxConcurrent, Priority: s.in.Priority,
+		State: s.status(), MaxConcurrent: s.concurrent(), Auto: s.in.AutoConcurrent, Priority: s.in.Priority,
 		MixClasses: s.in.MixClasses, Seen: s.memory.seen, Failures: s.memory.failures, Live: s.liveNow(),
 	}
 	var all []runningCell

@@ -124,7 +124,9 @@ func (s *sim) doAt(at time.Duration, do func(*sim)) { s.todo = append(s.todo, st
 // run runs a sweep through all its histories, and returns its outcome.
 func (s *sim) run(in protocol.SweepInput) (protocol.Summary, error) {
 	s.t.Helper()
-	s.limit = in.MaxConcurrent
+	if s.limit = in.MaxConcurrent; in.AutoConcurrent {
+		s.limit = maxSlots
+	}
 	for {
 		s.in = in
 		s.inputs = append(s.inputs, in)

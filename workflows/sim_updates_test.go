@@ -50,7 +50,10 @@ func (s *sim) asked(u *steer) {
 	case protocol.UpdateResume:
 		s.paused = false
 	case protocol.UpdateSet:
-		s.limit = max(s.limit, u.args[0].(protocol.Settings).MaxConcurrent)
+		to := u.args[0].(protocol.Settings)
+		if s.limit = max(s.limit, to.MaxConcurrent); to.AutoConcurrent {
+			s.limit = maxSlots
+		}
 	case protocol.UpdateRetry:
 		s.retries++
 		if len(u.args) == 0 || len(u.args[0].(protocol.Selection).Cells) == 0 {

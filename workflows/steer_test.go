@@ -151,6 +151,7 @@ func TestUpdatesThatAreRefused(t *testing.T) {
 	}{
 		{protocol.UpdateSet, "max_concurrent 0: want", protocol.Settings{}},
 		{protocol.UpdateSet, "max_concurrent -1: want", protocol.Settings{MaxConcurrent: -1}},
+		{protocol.UpdateSet, "want one of them", protocol.Settings{MaxConcurrent: 4, AutoConcurrent: true}},
 		{protocol.UpdateSet, "max_concurrent 200001: want", protocol.Settings{MaxConcurrent: 200_001}},
 		{protocol.UpdateCancel, "no cells", cells()},
 		{protocol.UpdateCancel, "there is no cell 3: the sweep has the cells 0 to 2", cells(0, 3)},
@@ -287,6 +288,38 @@ func TestLookBoundsTheStages(t *testing.T) {
 	}
 	if w := s.priority["cell 3 (k=3) steps 0-100"].FairnessWeight; w != 0.25 {
 		t.Errorf("the weight is %g, want 1/4", w)
+	}
+}
+
+// With max_concurrent: auto a sweep fills the slots that the workers have, and a few stages wait. While the slots are
+// not known, the number of the input counts. What is set holds from then on.
+func TestAutoConcurrent(t *testing.T) {
+	s := newSim(t, cellTrees(0, 200))
+	slots := 0
+	s.live = func(*sim) protocol.Live { return protocol.Live{Slots: slots} }
+	flights := func(at time.Duration, want, concurrent int, auto bool) {
+		s.doAt(at, func(s *sim) {
+			p := progressOf(t, s.env)
+			if len(s.flights) != want || p.MaxConcurrent != concurrent || p.Auto != auto {
+				t.Errorf("at %v: %d stages are in flight, want %d; max_concurrent %d, auto %t", at, len(s.flights), want,
+					p.MaxConcurrent, p.Auto)
+			}
+		})
+	}
+	flights(5*time.Second, 3, 3, true)
+	s.doAt(6*time.Second, func(*sim) { slots = 16 })
+	flights(60*time.Second, 16+4+2, 16, true)
+	s.at(61*time.Second, protocol.UpdateSet, protocol.Settings{MaxConcurrent: 2})
+	flights(90*time.Second, 2, 2, false)
+	s.at(91*time.Second, protocol.UpdateSet, protocol.Settings{AutoConcurrent: true})
+	flights(120*time.Second, 16+4+2, 16, true)
+	in := s.input(3)
+	in.AutoConcurrent = true
+	wantDone(t, s, in)
+	s.wantAnswer(protocol.UpdateSet,
+		"max_concurrent was auto and is 2: 20 stages stopped; what they had trained is saved", plan.Training, 20)
+	if a := s.answers[1]; a.Did != "max_concurrent was 2 and is auto" || a.Stopped != 0 || a.err != nil {
+		t.Errorf("%+v", a)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.temporal.io/sdk/temporal"
@@ -37,7 +38,8 @@ func (s *state) handleUpdates(ctx workflow.Context) error {
 			}},
 		{protocol.UpdatePause, "save what trains and stop; nothing starts until resume", s.pause, open},
 		{protocol.UpdateResume, "go on after pause", s.resume, open},
-		{protocol.UpdateSet, `change settings: {"max_concurrent": 4, "mix_classes": true}, or one of them`, s.set,
+		{protocol.UpdateSet, `change settings: {"max_concurrent": 4, "mix_classes": true}, or one of them; ` +
+			`or {"auto_concurrent": true}`, s.set,
 			func(_ workflow.Context, to protocol.Settings) error {
 				return cmp.Or(s.refuseIfEnding(), checkSettings(to))
 			}},
@@ -121,8 +123,11 @@ func checkExtension(to protocol.Extension) error {
 }
 
 func checkSettings(to protocol.Settings) error {
-	if to.MaxConcurrent == 0 && to.MixClasses != nil {
+	if to.MaxConcurrent == 0 && (to.MixClasses != nil || to.AutoConcurrent) {
 		return nil
+	}
+	if to.AutoConcurrent {
+		return fmt.Errorf("max_concurrent %d, and auto_concurrent: want one of them", to.MaxConcurrent)
 	}
 	if n := to.MaxConcurrent; n < 1 || n > plan.MaxConcurrent {
 		return fmt.Errorf("max_concurrent %d: want a number from 1 to %d", n, plan.MaxConcurrent)
@@ -182,9 +187,12 @@ func (s *state) resume(ctx workflow.Context) (protocol.Steered, error) {
 func (s *state) set(ctx workflow.Context, to protocol.Settings) (protocol.Steered, error) {
 	var did []string
 	stop := slices.Clone(s.stages)
-	if to.MaxConcurrent > 0 {
-		did = append(did, fmt.Sprintf("max_concurrent was %d and is %d", s.in.MaxConcurrent, to.MaxConcurrent))
-		s.in.MaxConcurrent = to.MaxConcurrent
+	if to.MaxConcurrent > 0 || to.AutoConcurrent {
+		before := s.maxConcurrent()
+		if s.in.AutoConcurrent = to.AutoConcurrent; !to.AutoConcurrent {
+			s.in.MaxConcurrent = to.MaxConcurrent
+		}
+		did = append(did, fmt.Sprintf("max_concurrent was %s and is %s", before, s.maxConcurrent()))
 	}
 	mixed := s.in.MixClasses
 	if to.MixClasses != nil {
@@ -197,8 +205,11 @@ func (s *state) set(ctx workflow.Context, to protocol.Settings) (protocol.Steere
 	// the least to save.
 	if mixed == s.in.MixClasses {
 		n := len(stop)
-		if to.MaxConcurrent > 0 {
+		switch {
+		case to.MaxConcurrent > 0:
 			n = min(n, to.MaxConcurrent, maxSlots)
+		case to.AutoConcurrent:
+			n = min(n, s.window())
 		}
 		stop = stop[n:]
 	}
@@ -208,6 +219,14 @@ func (s *state) set(ctx workflow.Context, to protocol.Settings) (protocol.Steere
 		answer += ": " + stoppedStages(stopped)
 	}
 	return s.steered(ctx, answer, stopped, nil), nil
+}
+
+// maxConcurrent is the setting of that name as people give it.
+func (s *state) maxConcurrent() string {
+	if s.in.AutoConcurrent {
+		return "auto"
+	}
+	return strconv.Itoa(s.in.MaxConcurrent)
 }
 
 // prioritize changes the priority. Stages that wait in the queue have the old one: they leave it, and start again.

@@ -13,17 +13,18 @@ type view struct {
 	sweep string // its ID
 	state plan.Status
 	protocol.Summary
-	maxConcurrent int
-	priority      protocol.Priority
-	owner         string
-	mixClasses    bool
-	inFlight      []string            // labels of the stages in flight; live says more of them, once there is one
-	live          *protocol.Live      // nil: the server was not asked yet
-	liveAt        time.Time           // when it was
-	failures      []protocol.Failure  // some of those that failed or were canceled one by one, the newest last
-	seen          []protocol.SeenCell // cells with results, ascending by nmse; not all of a large sweep
-	extensions    []string            // grids by which the sweep was extended, as YAML, the oldest first
-	store         string              // where the results lie; "" if not known
+	maxConcurrent  int
+	autoConcurrent bool // maxConcurrent is the number of the workers' slots
+	priority       protocol.Priority
+	owner          string
+	mixClasses     bool
+	inFlight       []string            // labels of the stages in flight; live says more of them, once there is one
+	live           *protocol.Live      // nil: the server was not asked yet
+	liveAt         time.Time           // when it was
+	failures       []protocol.Failure  // some of those that failed or were canceled one by one, the newest last
+	seen           []protocol.SeenCell // cells with results, ascending by nmse; not all of a large sweep
+	extensions     []string            // grids by which the sweep was extended, as YAML, the oldest first
+	store          string              // where the results lie; "" if not known
 }
 
 // maxDetails bounds the Markdown of a view, in bytes of its JSON: a server refuses more than 20,000.
@@ -66,6 +67,7 @@ func (v view) totals() string {
 	s.addIf(v.Canceled > 0, ", "+count(v.Canceled)+" canceled")
 	s.add(", " + count(v.Steps) + " steps trained")
 	s.addIf(v.maxConcurrent > 0, ", max_concurrent "+count(v.maxConcurrent))
+	s.addIf(v.autoConcurrent, " (auto)")
 	s.addIf(v.priority != "", ", priority "+escape(string(v.priority), maxWord))
 	s.addIf(v.owner != "", ", owner "+escape(v.owner, maxWord))
 	s.addIf(v.mixClasses, ", classes of hardware are mixed")

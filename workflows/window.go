@@ -114,12 +114,26 @@ func (s *state) runStages(ctx workflow.Context) error {
 // window returns how many stages may be in flight. Where it is known how many slots the workers have, hardly more than
 // twice as many wait in the queue: it is first in, first out, so that a stage with a long way to go would wait there
 // behind all others of the sweep.
+//
+// With max_concurrent: auto there are as many as slots, and a few that wait: a slot that gets free has its next stage
+// at once, and an evaluation takes no place from training.
 func (s *state) window() int {
-	n := min(max(1, s.in.MaxConcurrent), maxSlots)
+	n := max(1, s.in.MaxConcurrent)
 	if s.live != nil && s.live.Slots > 0 {
-		n = min(n, 2*s.live.Slots+2)
+		most := 2*s.live.Slots + 2
+		if n = min(n, most); s.in.AutoConcurrent {
+			n = s.live.Slots + s.live.Slots/4 + 2
+		}
 	}
-	return n
+	return min(n, maxSlots)
+}
+
+// concurrent returns max_concurrent, for people: with auto the slots that the workers have.
+func (s *state) concurrent() int {
+	if s.in.AutoConcurrent && s.live != nil && s.live.Slots > 0 {
+		return s.live.Slots
+	}
+	return s.in.MaxConcurrent
 }
 
 // nextStage returns the stage to start now. It starts trees, as long as plan.Frontier.ShouldStart prefers a tree to the

@@ -89,7 +89,7 @@ func runBench(ctx context.Context, env *environment, o benchOptions) error {
 	if o.threads > 0 {
 		runtime.GOMAXPROCS(o.threads)
 	}
-	device, _, err := (&deviceOptions{backend: o.backend, perGPU: 1, slots: 1}).open()
+	device, _, err := (&deviceOptions{backend: o.backend, slots: 1}).open()
 	if err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func runPlan(ctx context.Context, env *environment, o planOptions) error {
 	e, err := estimatorHere(ctx, backend.name)
 	switch {
 	case err == nil:
-		est.Slots, est.Seconds = e.slots, e.seconds
+		est.Slots, est.Seconds, est.WorkerSlots = e.slots, e.seconds, e.workerSlots
 	case o.backend == "auto" || backend.name == "cpu": // a CPU is always there: a variable says what it cannot do
 		return err
 	default:
@@ -97,16 +97,21 @@ func runPlan(ctx context.Context, env *environment, o planOptions) error {
 // estimatorHere returns an estimator of the times on this machine, for as many runs at a
 // time as a worker on it trains without flags. The error says that it lacks the backend.
 func estimatorHere(ctx context.Context, backend string) (*estimator, error) {
-	device, _, err := (&deviceOptions{backend: backend, perGPU: 1}).open()
+	device, _, err := (&deviceOptions{backend: backend}).open()
 	if err != nil {
 		return nil, err
 	}
 	// Steps are timed with the machine to themselves.
-	alone, _, err := (&deviceOptions{backend: backend, perGPU: 1, slots: 1}).open()
+	alone, _, err := (&deviceOptions{backend: backend, slots: 1}).open()
 	if err != nil {
 		return nil, err
 	}
-	return newEstimator(ctx, alone.backend, device.slots), nil
+	e := newEstimator(ctx, alone.backend, device.slots)
+	e.slots, e.workerSlots = device.slots, device.slots
+	if pool, ok := device.backend.(*gpuPool); ok { // runs on one GPU take as long side by side as one after the other
+		e.slots, e.share = len(pool.gpus), 1
+	}
+	return e, nil
 }
 
 // completedRuns is the set of runs that have a result, none if there is no store.

@@ -83,7 +83,7 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	by.mixClasses = o.mixClasses
+	by.mixClasses, by.slots = o.mixClasses, device.slots
 	planned, err := planGrid(ctx, env, o.grid, plan.Estimates{
 		Bytes: device.backend.Bytes, Unsupported: refusal(ctx, o.location, device.workerBackend()),
 	})

@@ -28,8 +28,8 @@ func newSetCommand(env *environment) *cobra.Command {
 		Long: `Change settings of a running sweep.
 
 max_concurrent is the number of runs that train at a time, if the workers have slots for
-them. The grid sets it at the start, in its section run. If more train now, some of them
-are saved and stop; they go on when there is a place.
+them, or auto: as many as they have slots. The grid sets it at the start, in its section
+run. If more train now, some of them are saved and stop; they go on when there is a place.
 
 mix_classes says whether a run may go on on hardware of another class than it began on,
 with other last bits: true or false. The flag --mix-classes sets it at the start. What
@@ -68,17 +68,26 @@ func setSteering(to protocol.Settings) steering {
 
 // checkSet returns an error if the sweep did not do what its worker did not know.
 func checkSet(sweep string, to protocol.Settings, did protocol.Steered) error {
-	if to.MixClasses == nil || strings.Contains(did.Did, mixClasses) {
+	unknown := ""
+	switch {
+	case to.MixClasses != nil && !strings.Contains(did.Did, mixClasses):
+		unknown = mixClasses
+	case to.AutoConcurrent && !strings.Contains(did.Did, maxConcurrent):
+		unknown = autoConcurrent
+	default:
 		return nil
 	}
 	return fmt.Errorf("set %s: its worker is an older version of sweep, which does not know %s: it can be set once its "+
-		"worker runs this version", sweep, mixClasses)
+		"worker runs this version", sweep, unknown)
 }
 
 // Keys of settings.
 const (
 	maxConcurrent = "max_concurrent"
 	mixClasses    = "mix_classes"
+
+	auto           = "auto"
+	autoConcurrent = maxConcurrent + "=" + auto
 )
 
 // A setting can be changed while a sweep runs.
@@ -91,7 +100,10 @@ type setting struct {
 // settings lists what can be changed. The bounds are those of the grid.
 func settings() []setting {
 	return []setting{
-		{maxConcurrent, fmt.Sprintf("1 to %d", plan.MaxConcurrent), func(to *protocol.Settings, value string) bool {
+		{maxConcurrent, fmt.Sprintf("1 to %d, or auto", plan.MaxConcurrent), func(to *protocol.Settings, value string) bool {
+			if to.AutoConcurrent = value == auto; to.AutoConcurrent {
+				return true
+			}
 			n, err := strconv.Atoi(value)
 			to.MaxConcurrent = n
 			return err == nil && n >= 1 && n <= plan.MaxConcurrent
@@ -110,7 +122,7 @@ func parseSettings(texts []string) (to protocol.Settings, err error) {
 	for _, s := range settings() {
 		keys = append(keys, s.key)
 	}
-	const want = "want max_concurrent=N or mix_classes=true, as in max_concurrent=4"
+	const want = "want max_concurrent=N, max_concurrent=auto or mix_classes=true, as in max_concurrent=4"
 	given := map[string]bool{}
 	for _, text := range texts {
 		key, value, ok := strings.Cut(text, "=")

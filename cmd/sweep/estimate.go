@@ -18,7 +18,10 @@ import (
 type estimator struct {
 	ctx     context.Context
 	backend trainer.Backend
-	slots   int // runs that the machine trains at a time
+	share   int // runs that share the machine, or each of its GPUs, when all slots train
+
+	slots       int // runs at a time for which the estimates hold
+	workerSlots int // of a worker on this machine without flags
 
 	roofline *trainer.Roofline     // nil: not known
 	known    map[stepSizes]float64 // seconds of a step that has the machine to itself; 0 if it cannot be timed
@@ -39,9 +42,9 @@ const (
 	estimateMaxBytes  = 1 << 30 // a larger model takes too long to make
 )
 
-func newEstimator(ctx context.Context, b trainer.Backend, slots int) *estimator {
+func newEstimator(ctx context.Context, b trainer.Backend, share int) *estimator {
 	return &estimator{
-		ctx: ctx, backend: b, slots: slots,
+		ctx: ctx, backend: b, share: share,
 		known: map[stepSizes]float64{}, ratio: map[string]float64{}, left: estimateTime,
 	}
 }
@@ -62,7 +65,7 @@ func (e *estimator) seconds(c trainer.Config) float64 {
 		step = e.step(c)
 		e.known[sizes] = step
 	}
-	return step * float64(c.Steps) * float64(e.slots)
+	return step * float64(c.Steps) * float64(e.share)
 }
 
 // step times a step or estimates its time, in seconds.

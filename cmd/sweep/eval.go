@@ -33,7 +33,7 @@ func (o *evalOptions) measure(
 	if err != nil {
 		return nil, nil, err
 	}
-	device := deviceOptions{backend: o.backend, perGPU: 1, slots: 1}
+	device := deviceOptions{backend: o.backend, slots: 1}
 	on, _, err := device.open()
 	if err != nil {
 		return nil, nil, err

@@ -5,9 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+
+	"github.com/spf13/pflag"
 
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/cpu"
@@ -220,6 +225,50 @@ func TestGPUPoolRanks(t *testing.T) {
 	}
 	if !slices.Equal(p.making, []int64{0, 0}) {
 		t.Errorf("%v bytes are said to be in the making", p.making)
+	}
+}
+
+// One model at a time is made on a GPU: two would find the same memory free.
+func TestGPUPoolMakesOneAtATime(t *testing.T) {
+	gpus, p := cards(1<<30, 1<<30)
+	var on [2]atomic.Int64
+	for i, g := range gpus {
+		g.making = func() {
+			if on[i].Add(1) != 1 {
+				t.Errorf("two models are made on GPU %d at a time", i)
+			}
+			runtime.Gosched()
+			on[i].Add(-1)
+		}
+	}
+	c := poolConfig()
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if _, err := p.New(c, trainer.Init(c), nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// The default of --slots-per-gpu is auto.
+func TestSlotsPerGPU(t *testing.T) {
+	for text, want := range map[string]int{"": 0, "auto": 0, "1": 1, "16": 16, "0": -1, "-1": -1, "many": -1} {
+		var o deviceOptions
+		f := pflag.NewFlagSet("x", pflag.ContinueOnError)
+		o.addFlags(f)
+		var args []string
+		if text != "" {
+			args = []string{"--slots-per-gpu", text}
+		}
+		if err := f.Parse(args); (err != nil) != (want < 0) || err == nil && o.perGPU != want {
+			t.Errorf("%q: %d, %v", text, o.perGPU, err)
+		}
+		if use := f.FlagUsages(); text == "" && !strings.Contains(use, "at most 16 (default auto)") {
+			t.Errorf("the help:\n%s", use)
+		}
 	}
 }
 

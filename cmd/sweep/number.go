@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -14,6 +15,30 @@ type number struct {
 }
 
 func atLeast1(at *int) number { return number{at, 1, math.MaxInt} }
+
+// An autoNumber is a number of 1 or more, or the word auto, which is 0.
+type autoNumber struct{ number }
+
+func atLeast1OrAuto(at *int) autoNumber { return autoNumber{atLeast1(at)} }
+
+// Set implements pflag.Value.
+func (n autoNumber) Set(s string) error {
+	if s == auto {
+		*n.at = 0
+		return nil
+	}
+	if n.number.Set(s) != nil {
+		return errors.New("want auto, or 1 or more")
+	}
+	return nil
+}
+
+func (n autoNumber) String() string {
+	if n.at != nil && *n.at == 0 {
+		return auto
+	}
+	return n.number.String()
+}
 
 // port is a number of a TCP port.
 func port(at *int) number { return number{at, 1, 65535} }

@@ -14,12 +14,15 @@ import (
 type deviceOptions struct {
 	backend string // auto, cpu or cuda
 	gpus    []int  // empty: all
-	perGPU  int    // runs that each GPU trains at a time
+	perGPU  int    // runs that each GPU trains at a time; 0: as many as its memory holds, at most autoPerGPU
 	slots   int    // runs that the process trains at a time; 0: the default
 
 	stuckAfter time.Duration // without progress until a run is stuck; 0: never
 	keep       keepFlag
 }
+
+// autoPerGPU is how many slots a GPU has without --slots-per-gpu. A run that finds no memory waits for another to end.
+const autoPerGPU = 16
 
 // defaultStuckAfter is longer than a sound disk or a device takes for anything.
 const defaultStuckAfter = 10 * time.Minute
@@ -27,8 +30,8 @@ const defaultStuckAfter = 10 * time.Minute
 func (o *deviceOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.backend, "backend", "auto", "what to train on: auto, cpu or cuda; auto is cuda where there is a GPU")
 	f.IntSliceVar(&o.gpus, "gpus", nil, "`numbers` of the GPUs to train on, as in 0,1 (default all)")
-	o.perGPU = 1
-	f.Var(atLeast1(&o.perGPU), "slots-per-gpu", "runs that each GPU trains at a time")
+	f.Var(atLeast1OrAuto(&o.perGPU), "slots-per-gpu", fmt.Sprintf("`runs` that each GPU trains at a time; auto is "+
+		"as many as its memory holds, at most %d", autoPerGPU))
 	f.Var(atLeast1(&o.slots), "slots", "runs that this process trains at a time "+
 		"(default: one per core, at most 4, or what the GPUs have)")
 	f.DurationVar(&o.stuckAfter, "stuck-after", defaultStuckAfter, "how long nothing of a run may move, "+

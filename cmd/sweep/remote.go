@@ -47,7 +47,7 @@ func (o *remoteOptions) open(ctx context.Context, env *environment, l *ledger.Le
 		return srv, err
 	}
 	device, err := openDevice(env, deviceOptions{
-		backend: o.backend, perGPU: 1, stuckAfter: defaultStuckAfter, keep: keepFlag{time: defaultKeep},
+		backend: o.backend, stuckAfter: defaultStuckAfter, keep: keepFlag{time: defaultKeep},
 	})
 	if err != nil {
 		return nil, err

@@ -216,8 +216,8 @@ func updateError(env *environment, update, id string, err error) error {
 		strings.HasPrefix(refused.Message(), errEnding.Error())): // the type is missing where its worker is older
 		return endingError{fmt.Sprintf("%s %s: %s", update, id, refused.Message())}
 	case errors.As(err, &refused) && strings.HasPrefix(refused.Message(), "max_concurrent 0: "): // it is not given
-		return fmt.Errorf("%s %s: its worker is an older version of sweep, which does not know %s: it can be set once its "+
-			"worker runs this version", update, id, mixClasses)
+		return fmt.Errorf("%s %s: its worker is an older version of sweep, which does not know this setting: it can be set "+
+			"once its worker runs this version", update, id)
 	case errors.As(err, &refused):
 		return fmt.Errorf("%s %s: %s", update, id, refused.Message())
 	}

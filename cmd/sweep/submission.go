@@ -29,6 +29,7 @@ type submission struct {
 	store    string            // where its results lie, for people
 
 	mixClasses bool // the flag --mix-classes
+	slots      int  // that train it; 0 if the server is to tell
 
 	// resume is set if only some cells are trained; cells that failed before do then not count for the limit.
 	resume       *protocol.Continuation

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -165,8 +166,8 @@ func (o *deviceOptions) open() (device trainingDevice, note string, err error) {
 	if err != nil {
 		return trainingDevice{}, "", err
 	}
-	pool.perGPU = o.perGPU
-	slots := len(pool.gpus) * o.perGPU
+	pool.perGPU = cmp.Or(o.perGPU, autoPerGPU)
+	slots := len(pool.gpus) * pool.perGPU
 	if o.slots > 0 {
 		slots = min(slots, o.slots)
 	}

@@ -71,7 +71,8 @@ func executeWorkflow(ctx context.Context, srv *server, s submission, reuse enums
 		StaticDetails:                            s.details,
 	}, protocol.WorkflowSweep, protocol.SweepInput{
 		Sweep: h.ID, Size: h.Size(), TrainQueue: protocol.TrainQueue(s.backend),
-		MaxConcurrent: h.Run.MaxConcurrent, FailureLimit: limit, Resume: s.resume,
+		MaxConcurrent: h.Run.Concurrent(s.slots), AutoConcurrent: h.Run.MaxConcurrent == 0,
+		FailureLimit: limit, Resume: s.resume,
 		Owner: keyword(s.owner), Attributes: known, Priority: s.priority, Store: s.store,
 		MixClasses: s.mixClasses, Encrypted: srv.encrypted,
 	})

@@ -82,7 +82,7 @@ func setInt[T int | int64](to *T, low, high int64) func(*node) error {
 }
 
 // setIntOrAuto reads a whole number from low to high, or auto, which is stored as 0.
-func setIntOrAuto(to *int64, low, high int64) func(*node) error {
+func setIntOrAuto[T int | int64](to *T, low, high int64) func(*node) error {
 	set := setInt(to, low, high)
 	return func(n *node) error {
 		if n.text == "auto" {

@@ -9,9 +9,12 @@ import (
 // MaxConcurrent is the largest RunOptions.MaxConcurrent.
 const MaxConcurrent = 100_000
 
+// AutoConcurrent is what max_concurrent: auto comes to while it is not known how many slots the workers have.
+const AutoConcurrent = 8
+
 // RunOptions is the section run of a grid: how the sweep is carried out. No option changes a result.
 type RunOptions struct {
-	MaxConcurrent int               `json:"max_concurrent"` // runs at a time
+	MaxConcurrent int               `json:"max_concurrent"` // runs at a time; 0 is auto: as many as the workers have slots
 	MaxFailed     int               `json:"max_failed"`     // failed runs after which no more start; 0: no limit
 	FailFast      bool              `json:"fail_fast"`      // the same as max_failed: 1
 	Checkpoint    CheckpointOptions `json:"checkpoint"`
@@ -28,11 +31,21 @@ type CheckpointOptions struct {
 // DefaultRunOptions returns the options of a grid without a section run.
 func DefaultRunOptions() RunOptions {
 	return RunOptions{
-		MaxConcurrent: 8,
 		Checkpoint:    CheckpointOptions{Every: 5 * time.Minute, Keep: 2},
 		SharePrefixes: true,
 		ReuseResults:  true,
 	}
+}
+
+// Concurrent returns how many runs train at a time on workers with so many slots; 0 where that is not known.
+func (r RunOptions) Concurrent(slots int) int {
+	switch {
+	case r.MaxConcurrent > 0:
+		return r.MaxConcurrent
+	case slots > 0:
+		return min(slots, MaxConcurrent)
+	}
+	return AutoConcurrent
 }
 
 // FailureLimit returns the number of failed runs at which the sweep stops and ends, or 0 for no limit.

@@ -18,6 +18,7 @@ type Plan struct {
 	// Preset is what the grid took of a preset. It is not stored: the cells have its settings.
 	Preset *grid.Preset `json:"preset,omitempty"`
 
+	slots int    // Estimates.WorkerSlots
 	todo  []Tree // without the cells that have a result already
 	added []Tree // by Extend: they are stored behind the trees that were there before
 }
@@ -106,7 +107,7 @@ func New(g *grid.Grid, info trainer.DataInfo, est Estimates) (*Plan, error) {
 	if err := p.checkSupported(est); err != nil {
 		return nil, err
 	}
-	p.Preset = g.Preset
+	p.Preset, p.slots = g.Preset, est.WorkerSlots
 	p.count(est)
 	p.warn()
 	return p, nil

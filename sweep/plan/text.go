@@ -55,7 +55,7 @@ func (p *Plan) WriteText(w io.Writer, all bool, width int) error {
 	if p.Preset != nil {
 		row("preset", "%s", strings.Join(breakLine(p.Preset.String(), ", ", 100), "\n"+strings.Repeat(" ", 14)))
 	}
-	row("stages", "%s, at most %s at a time", humanize.Comma(int64(p.Stages)), humanize.Comma(int64(p.Run.MaxConcurrent)))
+	row("stages", "%s, %s", humanize.Comma(int64(p.Stages)), p.concurrent())
 	row("steps", "%s", p.stepsLine())
 	row("tokens", "%s", humanize.Comma(p.Tokens))
 	switch {
@@ -87,6 +87,17 @@ func (p *Plan) WriteText(w io.Writer, all bool, width int) error {
 	p.writeCells(&b, all, width)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// concurrent says how many stages train at a time.
+func (p *Plan) concurrent() string {
+	switch {
+	case p.Run.MaxConcurrent > 0:
+		return fmt.Sprintf("at most %s at a time", humanize.Comma(int64(p.Run.MaxConcurrent)))
+	case p.slots > 0:
+		return fmt.Sprintf("as many at a time as the workers have slots: %d on this machine", p.slots)
+	}
+	return "as many at a time as the workers have slots"
 }
 
 // breakLine cuts a line behind separators into lines of at most width bytes, if its parts are no longer.

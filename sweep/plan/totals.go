@@ -1,9 +1,11 @@
 package plan
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
+	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/trainer"
 )
 
@@ -45,14 +47,18 @@ type Estimates struct {
 	// Slots is how many runs train at a time where Seconds is measured; 0: as many
 	// as the grid allows.
 	Slots int
+
+	// WorkerSlots is how many slots a worker on this machine has, for max_concurrent: auto; 0 where that is not known.
+	WorkerSlots int
 }
 
 // slots returns how many runs train at a time.
-func (e Estimates) slots(maxConcurrent int) int {
+func (e Estimates) slots(r grid.RunOptions) int {
+	n := r.Concurrent(cmp.Or(e.WorkerSlots, e.Slots))
 	if e.Slots > 0 {
-		return min(e.Slots, maxConcurrent)
+		n = min(e.Slots, n)
 	}
-	return maxConcurrent
+	return n
 }
 
 // count lays the cells out as trees and fills the totals in.
@@ -112,7 +118,7 @@ func (p *Plan) countStages(trees []Tree, reused []bool, est Estimates) {
 		f.walk(func(s Stage, reached int) { t.StepsLeast += int64(reached - s.From) })
 	}
 	if est.Seconds != nil {
-		slots := est.slots(p.Run.MaxConcurrent)
+		slots := est.slots(p.Run)
 		t.Seconds = makespan(todo, slots)
 		t.SecondsUnshared = makespan(unshared(todo), slots)
 	}

@@ -25,6 +25,10 @@ type SweepInput struct {
 
 	// Encrypted says that the server is not to read what payloads hold: IDs of activities then name no settings.
 	Encrypted bool `json:",omitempty"`
+
+	// AutoConcurrent says that as many stages are in flight as the workers' slots need. MaxConcurrent is what that comes
+	// to while the slots are not known, and for workers of earlier versions.
+	AutoConcurrent bool `json:",omitempty"`
 }
 
 // A Continuation is what a SweepWorkflow passes on when it continues as new.
@@ -137,6 +141,9 @@ type Progress struct {
 	Seen          []SeenCell  `json:"cells_done,omitempty"`  // cells that have their results, those with the least nmse
 	Failures      []Failure   `json:"failures,omitempty"`    // some of those that failed
 	Live          *Live       `json:"live,omitempty"`        // what the workflow saw last of the stages in flight
+
+	// Auto says that max_concurrent is auto. MaxConcurrent is the number of the workers' slots then, where it is known.
+	Auto bool `json:"auto_concurrent,omitempty"`
 }
 
 // Heartbeat is what TrainStage and Evaluate report every second; the SDK sends about

@@ -28,10 +28,13 @@ type Selection struct {
 const MaxSelection = 100_000
 
 // Settings are the argument of UpdateSet. What is 0 or nil stays. Workflow workers of earlier versions refuse a
-// MaxConcurrent of 0, and know nothing of MixClasses: see Steered.
+// MaxConcurrent of 0, and know nothing of MixClasses and AutoConcurrent: see Steered.
 type Settings struct {
 	MaxConcurrent int   `json:"max_concurrent,omitempty"`
 	MixClasses    *bool `json:"mix_classes,omitempty"` // as in SweepInput
+
+	// AutoConcurrent is max_concurrent: auto, in place of a MaxConcurrent.
+	AutoConcurrent bool `json:"auto_concurrent,omitempty"`
 }
 
 // Steered answers an update: what it did, and where the sweep stands since.
