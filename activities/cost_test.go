@@ -84,7 +84,7 @@ train: {dict_size: %d, k: 32, batch_size: 512, steps: 1000000}
 	k := &checkpointer{
 		checkpoints: c, claim: claim, loop: loop, cfg: cfg, now: time.Now, buffer: state, began: time.Now(), saved: -1,
 		closeModel: func() {},
-		every: p.Run.Checkpoint.Every, keep: p.Run.Checkpoint.Keep, log: slog.New(slog.DiscardHandler),
+		every:      p.Run.Checkpoint.Every, keep: p.Run.Checkpoint.Keep, log: slog.New(slog.DiscardHandler),
 		hasResult: func(context.Context) (bool, error) { return false, nil },
 	}
 	// steps trains until enough says so.

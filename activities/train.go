@@ -189,7 +189,7 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	t.saver = &checkpointer{
 		checkpoints: from[0].Checkpoints, claim: claim, loop: t.loop, cfg: cfg, now: t.a.now, verify: t.data.verify,
 		closeModel: t.closeModel,
-		every: t.header.Run.Checkpoint.Every, keep: t.header.Run.Checkpoint.Keep, log: t.a.log.With("folder", from[0].Folder),
+		every:      t.header.Run.Checkpoint.Every, keep: t.header.Run.Checkpoint.Keep, log: t.a.log.With("folder", from[0].Folder),
 		seconds: start.seconds, before: start.spans, attempt: t.span(), began: now, last: now, saved: start.Step,
 		onSaved: func(step int64, at time.Time) { t.pass.share(); t.progress.saved(step, at) },
 		buffer:  start.State, // the loop has its own copy: this memory holds checkpoints from here on
