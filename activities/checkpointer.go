@@ -40,7 +40,7 @@ type checkpointer struct {
 	loop        *trainer.Loop
 	now         func() time.Time
 	hasResult   func(context.Context) (bool, error) // of the run; nil for a shared stage
-	closeModel  func()                              // may be called again
+	closeModel  func()                              // a second call does nothing
 	verify      func(context.Context) error         // see attemptData.verify
 	onSaved     func(step int64, at time.Time)      // a checkpoint is wholly stored; other goroutines call it too
 	every       time.Duration

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -77,7 +78,7 @@ type training struct {
 	firstStep   int         // the step that the attempt began with
 	inOwnFolder bool        // it began at a checkpoint in the stage's own folder
 	release     func()      // of the host's memory
-	closed      func()      // notes that the model is closed; nil before it is open
+	closeModel  func()      // frees the device's memory for those that wait for it, once; nil before it is taken
 	pass        *pass       // at the gate of the process
 	handOver    func()      // keeps the last state for those that begin there; nil for none
 }
@@ -173,7 +174,8 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	t.closed = t.a.line.opened()
+	closed := t.a.line.opened()
+	t.closeModel = sync.OnceFunc(func() { t.loop.Close(); closed() })
 	t.progress.doing("beginning to train")
 	t.claiming.step = t.loop.Step
 	t.progress.on(t.loop.Hardware())
@@ -188,8 +190,8 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	now := t.a.now()
 	t.saver = &checkpointer{
 		checkpoints: from[0].Checkpoints, claim: claim, loop: t.loop, cfg: cfg, now: t.a.now, verify: t.data.verify,
-		closeModel: t.closeModel,
-		every:      t.header.Run.Checkpoint.Every, keep: t.header.Run.Checkpoint.Keep, log: t.a.log.With("folder", from[0].Folder),
+		every: t.header.Run.Checkpoint.Every, keep: t.header.Run.Checkpoint.Keep, closeModel: t.closeModel,
+		log:     t.a.log.With("folder", from[0].Folder),
 		seconds: start.seconds, before: start.spans, attempt: t.span(), began: now, last: now, saved: start.Step,
 		onSaved: func(step int64, at time.Time) { t.pass.share(); t.progress.saved(step, at) },
 		buffer:  start.State, // the loop has its own copy: this memory holds checkpoints from here on
@@ -393,19 +395,11 @@ func (t *training) handingOver(reached int64) func() {
 	return func() { t.a.kept.keep(m, s, uses) }
 }
 
-// closeModel frees the device's memory, and lets those go on that wait for it. It may be called again.
-func (t *training) closeModel() {
-	if t.loop != nil {
-		t.loop.Close()
-	}
-	if t.closed != nil {
-		t.closed()
-	}
-}
-
 // close frees what open took. The last state may be handed over: it has a part of the memory of its own then.
 func (t *training) close() {
-	t.closeModel()
+	if t.closeModel != nil {
+		t.closeModel()
+	}
 	t.loop, t.saver, t.deaths, t.data = nil, nil, nil, nil // they refer to the state
 	if t.release != nil {
 		t.release()

@@ -67,7 +67,7 @@ type Config struct {
 
 	Seed int64 `json:"seed" default:"0" min:"0" doc:"seed of the initial weights and of the data order"`
 
-	Precision string `json:"precision" default:"f32" oneof:"f32 tf32 bf16" doc:"arithmetic: f32 alone is trained"`
+	Precision string `json:"precision" default:"f32" oneof:"f32 tf32 bf16" doc:"arithmetic of the encoder's product"`
 
 	// Init is the hash of the weights that training begins from (EncodeWeights), or "" for weights drawn from Seed.
 	Init string `json:"init,omitzero" default:"none" file:"true" doc:"folder of a model to begin from"`
