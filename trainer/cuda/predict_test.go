@@ -38,7 +38,9 @@ func (r rates) floor(c trainer.Config) float64 {
 }
 
 // A screened shape is what a prototype of the screen showed for it: the rate of its product in float16, and how many
-// candidates a token has on random data.
+// candidates a token has on random data. The margin here allows for sums in any order. That makes a difference for D =
+// 4096 alone, where the prototype had 80.7: the number is that of a simulation, which has the prototype's numbers with
+// its margin.
 type screened struct {
 	shape
 	flops, candidates float64
@@ -46,7 +48,7 @@ type screened struct {
 
 func screenedShapes() []screened {
 	v := shapes()
-	return []screened{{v[0], 636e12, 113.7}, {v[1], 688e12, 36.7}, {v[2], 755e12, 80.7}}
+	return []screened{{v[0], 636e12, 113.7}, {v[1], 688e12, 36.7}, {v[2], 755e12, 97.7}}
 }
 
 // work is what one kernel does in a step.
