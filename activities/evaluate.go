@@ -162,10 +162,11 @@ func (a *Activities) measure(
 		return fail(err)
 	}
 	// The measured model is closed: one at a time is on the device.
-	err = a.awaitMemory(ctx, progress, func() (err error) {
+	err = a.awaitMemory(ctx, progress, false, func() (err error) {
 		metrics.Recovery, metrics.Recovered, err = trainer.Recovery(counted(ctx), backend, cfg, state, set.Directions())
 		return err
 	})
+	a.line.free() // its model is closed
 	if err != nil {
 		return fail(err)
 	}
@@ -192,7 +193,7 @@ func (a *Activities) metricsOf(
 	ctx context.Context, b trainer.Backend, c trainer.Config, state *trainer.State, set *attemptData, progress *progress,
 ) (metrics trainer.Metrics, class string, err error) {
 	var model trainer.Model
-	err = a.awaitMemory(ctx, progress, func() (err error) {
+	err = a.awaitMemory(ctx, progress, false, func() (err error) {
 		model, err = b.New(c, state, nil)
 		return err
 	})

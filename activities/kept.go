@@ -37,6 +37,7 @@ type keptState struct {
 	size    int64          // bytes
 	release func()         // of the host's memory
 	late    *time.Timer    // drops it
+	copying sync.WaitGroup // users that copy it
 }
 
 // A checkpointID says which checkpoint it is: where its data are, and what they hold.
@@ -103,13 +104,17 @@ func (k *keptStates) take(m *storage.Manifest, into *trainer.State) bool {
 	last := kept.uses == 0
 	if last {
 		k.states = slices.Delete(k.states, i, i+1)
+	} else {
+		kept.copying.Add(1)
 	}
 	k.mu.Unlock()
 	if !last {
 		into.CopyFrom(kept.state) // it stays as it is, also when it is dropped meanwhile
+		kept.copying.Done()
 		return true
 	}
 	kept.late.Stop()
+	kept.copying.Wait() // whoever gets the memory writes to it
 	*into = *kept.state
 	kept.release()
 	return true

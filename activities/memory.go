@@ -24,10 +24,15 @@ type memoryPatience struct {
 	passed  time.Duration // after which no newer attempt may take memory before one that waits
 	atDoor  time.Duration // without a place, until another worker that lives should have the stage
 	holding time.Duration // with a place, until another worker that lives should have the stage
+	foreign time.Duration // for memory that others than the worker's own runs have
+	humble  time.Duration // after that was in vain, for which nobody goes first
 }
 
 func defaultMemoryPatience() memoryPatience {
-	return memoryPatience{look: 5 * time.Second, passed: 5 * time.Minute, atDoor: time.Minute, holding: 10 * time.Minute}
+	return memoryPatience{
+		look: 5 * time.Second, passed: 5 * time.Minute, atDoor: time.Minute, holding: 10 * time.Minute,
+		foreign: 30 * time.Second, humble: 30 * time.Minute,
+	}
 }
 
 // A memoryLine has the attempts of a worker that wait for memory, of a device or of the host. They keep their slots and
@@ -37,17 +42,25 @@ func defaultMemoryPatience() memoryPatience {
 // two more wait with their states read. 13 small stages fit beside the first one: they train. When the first large one
 // ends, the next begins, if the small ones leave room for it. If they do not, small ones go first for some minutes.
 // Then nothing newer begins before the large stage has its memory.
+//
+// If another program has what it lacks, that does not help: the large stage finds no memory although the worker has no
+// model. Then it gives up its slot, is tried again later, and for some time nobody goes first.
 type memoryLine struct {
 	places chan struct{} // holds one of each stage that prepares its model
 
 	mu      sync.Mutex
 	models  int             // open models of the worker
+	had     int             // models that it has opened
+	foreign time.Time       // when an attempt gave up for memory that others have
 	freed   chan struct{}   // closed when memory is given back; nil if nobody waits for that
 	waiting []*memoryWaiter // the oldest first
 }
 
 // A memoryWaiter is an attempt in the line.
-type memoryWaiter struct{ since time.Time }
+type memoryWaiter struct {
+	since time.Time
+	host  bool // it waits for memory of the host, and not of a device
+}
 
 func newMemoryLine() *memoryLine { return &memoryLine{places: make(chan struct{}, memoryPlaces)} }
 
@@ -76,6 +89,7 @@ func (l *memoryLine) opened() (closed func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.models++
+	l.had++
 	return sync.OnceFunc(func() {
 		l.mu.Lock()
 		l.models--
@@ -84,15 +98,30 @@ func (l *memoryLine) opened() (closed func()) {
 	})
 }
 
-// mayTry says that an attempt may take memory: none has waited for so long that it goes first. Where the worker has no
-// model, others have the memory that the oldest one waits for, and nothing is gained if all wait with it.
-func (l *memoryLine) mayTry(w *memoryWaiter, now time.Time, passed time.Duration) bool {
+// mayTry says that an attempt may take memory: none has waited for the same for so long that it goes first. Where the
+// worker has no model, others have the memory that the oldest one waits for, and nothing is gained if all wait with it.
+func (l *memoryLine) mayTry(w *memoryWaiter, now time.Time, by memoryPatience) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.waiting) == 0 || l.waiting[0] == w || l.models == 0 {
+	i := slices.IndexFunc(l.waiting, func(o *memoryWaiter) bool { return o.host == w.host })
+	if i < 0 || l.waiting[i] == w || l.models == 0 || now.Sub(l.foreign) < by.humble {
 		return true
 	}
-	return now.Sub(l.waiting[0].since) < passed
+	return now.Sub(l.waiting[i].since) < by.passed
+}
+
+// now returns how many models the worker has, and how many it has opened so far.
+func (l *memoryLine) now() (models, had int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.models, l.had
+}
+
+// gaveUp notes that others than the worker have the memory that an attempt waited for.
+func (l *memoryLine) gaveUp(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.foreign = now
 }
 
 // wait notes that an attempt has found no memory, until end is called.
@@ -118,14 +147,16 @@ func memoryTaken(err error) bool {
 
 // awaitMemory calls take, and again while the memory that it needs is taken: when some is given back, and now and then.
 // It returns what take returned last, or the cause of ctx. It also ends, with memory still taken, once another worker
-// that lives should have the activity.
-func (a *Activities) awaitMemory(ctx context.Context, progress *progress, take func() error) error {
-	w := &memoryWaiter{since: time.Now()}
+// that lives should have the activity, and where not this worker's runs have the memory. host says that it is memory of
+// the host.
+func (a *Activities) awaitMemory(ctx context.Context, progress *progress, host bool, take func() error) error {
+	w := &memoryWaiter{time.Now(), host}
+	var others foreignMemory
 	waits := false
 	for {
 		freed := a.line.next() // before the try, so that nothing is missed
 		err := errOthersFirst
-		if a.line.mayTry(w, time.Now(), a.memoryWait.passed) {
+		if a.line.mayTry(w, time.Now(), a.memoryWait) {
 			err = take()
 		}
 		if !memoryTaken(err) {
@@ -135,11 +166,14 @@ func (a *Activities) awaitMemory(ctx context.Context, progress *progress, take f
 			waits = true
 			a.log.Info("waiting for memory", "error", err)
 			defer a.line.wait(w)()
-			defer a.waiting.rest()()
-			defer watchOf(ctx).wait()()
 		}
-		progress.doing("waiting for memory " + memoryOf(err))
-		if time.Since(w.since) >= a.memoryWait.holding && a.othersLive(ctx) {
+		progress.doing("waiting for memory " + memoryOf(host))
+		now := time.Now()
+		if others.since(now, a, host) >= a.memoryWait.foreign {
+			a.line.gaveUp(now)
+			return err
+		}
+		if now.Sub(w.since) >= a.memoryWait.holding && a.othersLive(ctx) {
 			return err
 		}
 		if ended := a.pause(ctx, freed); ended != nil {
@@ -148,9 +182,28 @@ func (a *Activities) awaitMemory(ctx context.Context, progress *progress, take f
 	}
 }
 
+// foreignMemory knows since when an attempt lacks memory that none of the worker's own runs has.
+type foreignMemory struct {
+	first time.Time // zero: its own runs have some
+	had   int       // models that the worker had opened then
+}
+
+// since returns for how long that is so; -1 if it is not. A model that was opened meanwhile had the memory.
+func (f *foreignMemory) since(now time.Time, a *Activities, host bool) time.Duration {
+	models, had := a.line.now()
+	switch {
+	case models > 0, host && a.memory.Reserved() > 0:
+		f.first = time.Time{}
+		return -1
+	case f.first.IsZero() || had != f.had:
+		f.first, f.had = now, had
+	}
+	return now.Sub(f.first)
+}
+
 // memoryOf says whose memory is taken.
-func memoryOf(err error) string {
-	if errors.Is(err, hostmem.ErrBusy) {
+func memoryOf(host bool) string {
+	if host {
 		return "of this machine"
 	}
 	return "on a GPU"
@@ -158,6 +211,8 @@ func memoryOf(err error) string {
 
 // pause returns when memory is given back, or when it is time for another try. The error is the cause of ctx.
 func (a *Activities) pause(ctx context.Context, freed <-chan struct{}) error {
+	defer a.waiting.rest()()
+	defer watchOf(ctx).wait()()
 	timer := time.NewTimer(a.memoryWait.look)
 	defer timer.Stop()
 	select {
@@ -207,7 +262,7 @@ func (a *Activities) othersLive(ctx context.Context) bool {
 // and waits where that is not enough.
 func (a *Activities) reserve(ctx context.Context, progress *progress, need int64) (release func(), err error) {
 	var taken func()
-	err = a.awaitMemory(ctx, progress, func() (err error) {
+	err = a.awaitMemory(ctx, progress, true, func() (err error) {
 		for {
 			taken, err = a.memory.Reserve(need)
 			if !errors.Is(err, hostmem.ErrBusy) || !a.kept.dropOldest() {

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/topksweep/sweep/activities/hostmem"
+	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/protocol"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/cpu"
@@ -160,7 +161,7 @@ func TestEndsWhileWaitingForMemory(t *testing.T) {
 		_, err := w.execute("wait", func(ctx context.Context) error {
 			ctx, end := untilStop(ctx)
 			defer end()
-			got := w.awaitMemory(ctx, progress, func() error {
+			got := w.awaitMemory(ctx, progress, false, func() error {
 				if tries++; tries == 3 && how == "stop" {
 					close(w.stop)
 				} else if tries == 3 {
@@ -187,7 +188,8 @@ func TestEndsWhileWaitingForMemory(t *testing.T) {
 func TestWhoWaitsLongestIsNext(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	line := newMemoryLine()
-	first, second := &memoryWaiter{now}, &memoryWaiter{now}
+	first, second := &memoryWaiter{since: now}, &memoryWaiter{since: now}
+	by := memoryPatience{passed: time.Minute, humble: time.Minute}
 	end := line.wait(first)
 	closed := line.opened()
 	for _, c := range []struct {
@@ -198,21 +200,96 @@ func TestWhoWaitsLongestIsNext(t *testing.T) {
 		{first, 0, true}, {second, 0, true}, {second, 59 * time.Second, true}, {second, time.Minute, false},
 		{first, time.Hour, true},
 	} {
-		if got := line.mayTry(c.w, now.Add(c.after), time.Minute); got != c.want {
+		if got := line.mayTry(c.w, now.Add(c.after), by); got != c.want {
 			t.Errorf("after %v: %v, want %v", c.after, got, c.want)
 		}
 	}
 	freed := line.next()
 	closed()
 	<-freed
-	if !line.mayTry(second, now.Add(time.Hour), time.Minute) {
+	if !line.mayTry(second, now.Add(time.Hour), by) {
 		t.Error("all wait with one for what the worker does not have")
 	}
 	line.opened()
 	freed = line.next()
 	end()
 	<-freed
-	if !line.mayTry(second, now.Add(time.Hour), time.Minute) {
+	if !line.mayTry(second, now.Add(time.Hour), by) {
 		t.Error("nobody waits, and an attempt may not begin")
 	}
+}
+
+// Who waits for memory of the host holds up nobody who waits for a device. After memory that others have was waited for
+// in vain, nobody goes first for some time.
+func TestWhoDoesNotGoFirst(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	by := memoryPatience{passed: time.Minute, humble: time.Hour}
+	line := newMemoryLine()
+	first, device, host := &memoryWaiter{now, true}, &memoryWaiter{now, false}, &memoryWaiter{now, true}
+	defer line.wait(first)()
+	defer line.opened()()
+	late := now.Add(2 * time.Minute)
+	if line.mayTry(host, late, by) || !line.mayTry(device, late, by) {
+		t.Error("the oldest goes before others that wait for the same, and only before these")
+	}
+	line.gaveUp(now)
+	if !line.mayTry(host, late, by) || line.mayTry(host, now.Add(by.humble), by) {
+		t.Error("nobody goes first for an hour, and then again")
+	}
+}
+
+// An attempt does not wait for ever for memory that others than the worker's own runs have: it gives up its slot. While
+// the worker has a model it waits.
+func TestMemoryOfOthers(t *testing.T) {
+	w := newWorker(t, openDir(t), makePlan(t, nil))
+	w.memoryWait.look, w.memoryWait.foreign = time.Nanosecond, 0
+	closed := w.line.opened()
+	tries := 0
+	_, err := w.execute("wait", func(ctx context.Context) error {
+		got := w.awaitMemory(ctx, doing("reading"), false, func() error {
+			if tries++; tries == 5 {
+				closed()
+			}
+			return trainer.ErrBusy
+		})
+		if !errors.Is(got, trainer.ErrBusy) || tries != 5 {
+			t.Errorf("%v after %d tries", got, tries)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.line.foreign.IsZero() || len(w.line.waiting) != 0 {
+		t.Errorf("it is not noted: %+v", w.line)
+	}
+	release, err := w.memory.Reserve(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	var others foreignMemory
+	if got := others.since(time.Now(), w.Activities, true); got >= 0 {
+		t.Errorf("a run of the worker has memory of the host: %v", got)
+	}
+}
+
+// The last user of a kept state gets its memory when the others have copied it.
+func TestKeptStateIsCopiedFirst(t *testing.T) {
+	w := newWorker(t, openDir(t), makePlan(t, nil))
+	c := w.plan.Cells[0].Config
+	m := &storage.Manifest{Key: "k", SHA256: "s", Size: c.StateBytes()}
+	const users = 8
+	w.kept.keep(m, trainer.Init(c), users)
+	var all sync.WaitGroup
+	for range users {
+		all.Go(func() {
+			s := trainer.NewState(c)
+			if !w.kept.take(m, s) {
+				t.Error("the state is not kept")
+			}
+			clear(s.W.WEnc) // the race detector sees who still reads it
+		})
+	}
+	all.Wait()
 }

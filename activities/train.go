@@ -167,7 +167,7 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 		"from", start.Step, "to", t.ref.To, "attempt", claim.Attempt())
 	t.progress.startAt(start.Step)
 	t.firstStep, t.inOwnFolder = int(start.Step), start.inOwnFolder
-	err = t.a.awaitMemory(ctx, t.progress, func() (err error) {
+	err = t.a.awaitMemory(ctx, t.progress, false, func() (err error) {
 		t.loop, err = trainer.Start(backend, cfg, start.State, t.data)
 		return err
 	})

@@ -27,9 +27,6 @@ type gpuShare struct {
 	note    func(string) // tells the user about a GPU that is set aside; nil: nobody is told
 	allLost chan error
 
-	// one has a mutex for each GPU, which is held while a model is made on it: two would take the same free memory.
-	one []sync.Mutex
-
 	mu     sync.Mutex
 	runs   []int   // models on each GPU
 	making []int64 // bytes of those that are being made
@@ -38,8 +35,8 @@ type gpuShare struct {
 
 func newGPUPool(gpus []trainer.Backend) *gpuPool {
 	s := &gpuShare{
-		gpus: gpus, allLost: make(chan error, 1), one: make([]sync.Mutex, len(gpus)),
-		runs: make([]int, len(gpus)), making: make([]int64, len(gpus)), broken: make([]error, len(gpus)),
+		gpus: gpus, runs: make([]int, len(gpus)), making: make([]int64, len(gpus)), broken: make([]error, len(gpus)),
+		allLost: make(chan error, 1),
 	}
 	for g := range gpus {
 		s.names = append(s.names, fmt.Sprintf("GPU %d", g))
@@ -121,11 +118,7 @@ func (p *gpuPool) New(c trainer.Config, s *trainer.State, data trainer.Batches) 
 			break
 		}
 		tried = append(tried, g)
-		m, err := p.lease(g, need, func() (trainer.Model, error) {
-			p.one[g].Lock()
-			defer p.one[g].Unlock()
-			return p.gpus[g].New(c, s, data)
-		})
+		m, err := p.lease(g, need, func() (trainer.Model, error) { return p.gpus[g].New(c, s, data) })
 		switch {
 		case err == nil:
 			return m, nil

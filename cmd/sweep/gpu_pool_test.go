@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/spf13/pflag"
@@ -226,31 +223,6 @@ func TestGPUPoolRanks(t *testing.T) {
 	if !slices.Equal(p.making, []int64{0, 0}) {
 		t.Errorf("%v bytes are said to be in the making", p.making)
 	}
-}
-
-// One model at a time is made on a GPU: two would find the same memory free.
-func TestGPUPoolMakesOneAtATime(t *testing.T) {
-	gpus, p := cards(1<<30, 1<<30)
-	var on [2]atomic.Int64
-	for i, g := range gpus {
-		g.making = func() {
-			if on[i].Add(1) != 1 {
-				t.Errorf("two models are made on GPU %d at a time", i)
-			}
-			runtime.Gosched()
-			on[i].Add(-1)
-		}
-	}
-	c := poolConfig()
-	var all sync.WaitGroup
-	for range 8 {
-		all.Go(func() {
-			if _, err := p.New(c, trainer.Init(c), nil); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
 }
 
 // The default of --slots-per-gpu is auto.

@@ -45,7 +45,7 @@ func TestPlanForGPUs(t *testing.T) {
 	p := startProgram(t, t.TempDir(), "plan", g, "--backend", "cuda")
 	const note = "note: there is no time: --backend cuda"
 	if status := p.exitStatus(t); status != exitOK || !strings.Contains(p.err.String(), note) ||
-		!strings.Contains(p.out.String(), "k=3") {
+		!strings.Contains(p.out.String(), "  cells       2\n") {
 		t.Errorf("status %d\n%s%s", status, p.err.String(), p.out.String())
 	}
 	wide := writeGrid(t, gridWith(

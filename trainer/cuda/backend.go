@@ -5,6 +5,7 @@ package cuda
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/topksweep/sweep/trainer"
@@ -19,6 +20,7 @@ type backend struct {
 	gpuState
 	broken    atomic.Pointer[error] // why nothing works any more on the GPU
 	residents residents
+	making    sync.Mutex // held while a model takes memory: two would find the same memory free
 }
 
 // New returns the backend on the GPU with that number; the driver counts them from 0. The
@@ -79,26 +81,37 @@ func (b *backend) New(c trainer.Config, s *trainer.State, data trainer.Batches) 
 		return nil, b.fault("cuda", err)
 	}
 	defer leave()
-	if err := b.room(c); err != nil {
-		return nil, b.fault("cuda", err)
-	}
 	if err := checkState(c, s, data == nil); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
-	m, err := newModel(b, c, recipe, s, data)
-	if driver.IsOutOfMemory(err) && b.residents.idle.Load() > 0 { // others took memory, or cuBLAS needs more
-		if _, err = b.residents.makeRoom(b.dev); err == nil {
-			m, err = newModel(b, c, recipe, s, data)
-		}
-	}
+	m, err := b.make(c, recipe, s, data)
 	if err != nil {
-		return nil, b.fault("cuda: "+modelOf(c), err)
+		return nil, err
 	}
 	if data == nil || data.Dataset() == nil {
 		return m, nil
 	}
 	if err := b.makeResident(m, data.Dataset()); err != nil {
 		return nil, b.fault("cuda", errors.Join(err, m.Close()))
+	}
+	return m, nil
+}
+
+// make makes a model, if the GPU has room for it.
+func (b *backend) make(c trainer.Config, r trainer.Recipe, s *trainer.State, data trainer.Batches) (*model, error) {
+	b.making.Lock()
+	defer b.making.Unlock()
+	if err := b.room(c); err != nil {
+		return nil, b.fault("cuda", err)
+	}
+	m, err := newModel(b, c, r, s, data)
+	if driver.IsOutOfMemory(err) && b.residents.idle.Load() > 0 { // others took memory, or cuBLAS needs more
+		if _, err = b.residents.makeRoom(b.dev); err == nil {
+			m, err = newModel(b, c, r, s, data)
+		}
+	}
+	if err != nil {
+		return nil, b.fault("cuda: "+modelOf(c), err)
 	}
 	return m, nil
 }

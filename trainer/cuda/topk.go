@@ -24,7 +24,7 @@ func (m *model) topK(rows int, s selection) {
 	group := kernels.GroupFor(s.k, s.among, z.f)
 	room := kernels.Room(s.k, z.f)
 	// As many rows at a time as there is room for, of bounds and of candidates.
-	most := min(z.rows, z.bounds/(z.fPad/group), z.candidates()/room)
+	most := min(z.rows, z.bounds/(z.fPad/group), z.candidates()/room, kernels.MostRows)
 	for block := 0; block < rows; block += z.rows {
 		n := min(z.rows, rows-block)
 		if !s.again || rows > z.rows {

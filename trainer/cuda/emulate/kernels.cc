@@ -41,7 +41,7 @@ static double norm(const float *v, int n) {
 // bit 1 that B is.
 //
 // A library may add in any order, and may truncate: a sum of K products is off by up to
-// K · 2^-23 · |a||b|. Here each sum is off by that much, up in one place and down in the next,
+// 1.25 K · 2^-23 · |a||b|. Here each sum is off by that much, up in one place and down in the next,
 // so that bounds which leave it out are found wrong.
 static void standin_gemm(const uint16_t *a, const uint16_t *b, uint16_t *c, int m, int n, int k, int lda, int ldb,
                          int ldc, int transposed, float alpha, float beta) {
@@ -61,7 +61,7 @@ static void standin_gemm(const uint16_t *a, const uint16_t *b, uint16_t *c, int 
 				for (int u = 0; u < 8; u++) sum[u] += double(x[l + u]) * y[l + u];
 			for (; l < k; l++) sum[0] += double(x[l]) * y[l];
 			for (int u = 1; u < 8; u++) sum[0] += sum[u];
-			double off = k * 0x1p-23 * an[i] * bn[j];
+			double off = 1.25 * k * 0x1p-23 * an[i] * bn[j];
 			unsigned mixed = unsigned(i) * 2654435761u + unsigned(j) * 40503u;
 			sum[0] += mixed >> 16 & 1 ? off : -off;
 			size_t at = size_t(j) * ldc + i;

@@ -81,7 +81,7 @@ __device__ __forceinline__ LatentRounding latentRounding(RoundingSums s, float s
 // tokenRounding is for rows of d4 float4.
 __device__ __forceinline__ TokenRounding tokenRounding(RoundingSums s, float scale, int d4) {
     float unscale = inverse(scale), norm = normOf(s) + errorOf(s);
-    float sums = (4 * d4 + 32) * 0x1p-23f + (4 * ((d4 + 31) / 32) + 8) * 0x1p-24f;
+    float sums = (5 * d4 + 32) * 0x1p-23f + (4 * ((d4 + 31) / 32) + 8) * 0x1p-24f;
     bool ok = canScreen(s);
     TokenRounding r;
     r.unscale = unscale;

@@ -79,7 +79,7 @@ const restBlocks = 128
 
 // Select makes a selection.
 func (q *Queue) Select(s Selection) {
-	q.require(s.Rows > 0 && s.K > 0 && s.Room >= s.K+128, "select: %d rows, k %d, room %d", s.Rows, s.K, s.Room)
+	q.require(s.Rows > 0 && s.Rows <= MostRows && s.K > 0 && s.Room >= s.K+128, "select: %d rows, k %d, room %d", s.Rows, s.K, s.Room)
 	q.require(s.F > 0 && s.F <= s.Stride && s.Stride%64 == 0, "select: %d latents in rows of %d", s.F, s.Stride)
 	q.require(bits.OnesCount(uint(s.Group)) == 1 && s.Group <= 64, "select: groups of %d", s.Group)
 	q.maxima(s)
@@ -119,6 +119,9 @@ func (s Selection) args() []driver.Arg {
 		s.Candidates, s.Positions, s.Acts, s.Latents, s.Hits, s.ZeroPicks, s.Smallest, s.NaNRow, s.Undecided,
 	}
 }
+
+// MostRows is how many rows a selection has at most: a grid has up to 65,535 blocks in its second dimension.
+const MostRows = 65535 * maximaRows
 
 const (
 	maximaRows    = 32  // MAXIMA_ROWS of screen.cu
