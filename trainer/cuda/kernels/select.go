@@ -79,7 +79,8 @@ const restBlocks = 128
 
 // Select makes a selection.
 func (q *Queue) Select(s Selection) {
-	q.require(s.Rows > 0 && s.Rows <= MostRows && s.K > 0 && s.Room >= s.K+128, "select: %d rows, k %d, room %d", s.Rows, s.K, s.Room)
+	q.require(s.Rows > 0 && s.Rows <= MostRows, "select: %d rows", s.Rows)
+	q.require(s.K > 0 && s.Room >= s.K+128, "select: k %d, room %d", s.K, s.Room)
 	q.require(s.F > 0 && s.F <= s.Stride && s.Stride%64 == 0, "select: %d latents in rows of %d", s.F, s.Stride)
 	q.require(bits.OnesCount(uint(s.Group)) == 1 && s.Group <= 64, "select: groups of %d", s.Group)
 	q.maxima(s)
