@@ -81,9 +81,6 @@ func (b *backend) New(c trainer.Config, s *trainer.State, data trainer.Batches) 
 		return nil, b.fault("cuda", err)
 	}
 	defer leave()
-	if err := checkState(c, s, data == nil); err != nil {
-		return nil, fmt.Errorf("cuda: %w", err)
-	}
 	m, err := b.make(c, recipe, s, data)
 	if err != nil {
 		return nil, err
@@ -103,6 +100,9 @@ func (b *backend) make(c trainer.Config, r trainer.Recipe, s *trainer.State, dat
 	defer b.making.Unlock()
 	if err := b.room(c); err != nil {
 		return nil, b.fault("cuda", err)
+	}
+	if err := checkState(c, s, data == nil); err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	m, err := newModel(b, c, r, s, data)
 	if driver.IsOutOfMemory(err) && b.residents.idle.Load() > 0 { // others took memory, or cuBLAS needs more
