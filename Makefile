@@ -97,6 +97,9 @@ TEST_CUDA = go test -count=1 $(TAGS)
 TSAN_CPU = TestAgainstCPU/^(segments|2_warps|3_warps|17_warps)$$/corrected|TestAgainstCPU/^1_warp$$/reference
 TSAN_TESTS = $(TSAN_CPU)|TestBackend/median|TestSanitizedSteps
 
+# They launch no kernel that others do not launch, many more times.
+LONG_TESTS = TestBackend/(rows|heldout)|TestThousandSteps|TestOrder
+
 test-cuda: .cuda/toolkit .cuda/emulate/fibers/kernels .cuda/emulate/asan/kernels .cuda/emulate/tsan/kernels ## the CUDA backend, without a GPU
 	$(PTX) --check $(KERNELS)
 	$(MAKE) vet-cuda
@@ -104,7 +107,7 @@ test-cuda: .cuda/toolkit .cuda/emulate/fibers/kernels .cuda/emulate/asan/kernels
 	$(call EMULATED,fibers) $(subst noserver,,$(TEST_CUDA)) ./cmd/sweep -run 'CUDA|GPU' -parallel 5
 	$(call EMULATED,fibers) $(TEST_CUDA) ./trainer/cuda/...
 	SWEEP_EMULATE_EAGER=1 $(call EMULATED,fibers) $(TEST_CUDA) ./trainer/cuda -run TestEqualBits
-	$(call EMULATED,asan) $(TEST_CUDA) ./trainer/cuda/kernels ./trainer/cuda
+	$(call EMULATED,asan) $(TEST_CUDA) -skip '$(LONG_TESTS)' ./trainer/cuda/kernels ./trainer/cuda
 	rm -f .cuda/launched
 	SWEEP_EMULATE_LAUNCHED=$(CURDIR)/.cuda/launched $(call EMULATED,tsan) $(TEST_CUDA) -short ./trainer/cuda/kernels
 	SWEEP_EMULATE_LAUNCHED=$(CURDIR)/.cuda/launched $(call EMULATED,tsan) $(TEST_CUDA) ./trainer/cuda -run '$(TSAN_TESTS)'
