@@ -92,7 +92,7 @@ generate-cuda: .cuda/toolkit ## compiles the kernels to the PTX that is committe
 
 EMULATED = LD_LIBRARY_PATH=$(CURDIR)/.cuda/emulate/$(1) SWEEP_EMULATE=$(CURDIR)/.cuda/emulate SWEEP_TEST_MUST_RUN=1 $(CGO_CUDA)
 # -count=1: Go's cache of test results does not know the kernels.
-TEST_CUDA = go test -count=1 $(TAGS)
+TEST_CUDA = go test -count=1 -timeout 30m $(TAGS)
 # ThreadSanitizer is slow: these tests are small and launch every kernel.
 TSAN_CPU = TestAgainstCPU/^(segments|2_warps|3_warps|17_warps)$$/corrected|TestAgainstCPU/^1_warp$$/reference
 TSAN_TESTS = $(TSAN_CPU)|TestBackend/median|TestSanitizedSteps
