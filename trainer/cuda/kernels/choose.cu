@@ -13,7 +13,6 @@
 
 #define CHOOSE_THREADS 128
 #define CHOOSE_WARPS 4
-#define ROUNDED 0x1.04p-11f  // as in screen.cu
 
 __device__ __forceinline__ int reluBits(float v) {
     if (v > 0.f) return (int)__float_as_uint(v);

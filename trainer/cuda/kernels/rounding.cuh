@@ -10,6 +10,7 @@
 // a norm far above 2^40, or it has grown fourfold since its scale was chosen.
 
 #define MOST_NORM 256.f
+#define ROUNDED 0x1.04p-11f  // how far a product in float16 is off, and what follows, by its size: see screen.cu
 #define INFINITE __uint_as_float(0x7f800000u)
 
 // A LatentRounding belongs to a row of W_enc.

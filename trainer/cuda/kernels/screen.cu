@@ -45,7 +45,6 @@
 // Group 6 7 is left out. Of the others, latents 1, 2 and 4 reach the bar with their margin: the
 // float32 values of these three decide.
 
-#define ROUNDED 0x1.04p-11f
 #define MAXIMA_ROWS 32  // tokens that a thread works on
 
 // maxima writes to out, [rows,groups], the bounds of each group of G * lanes latents. lanes is a
