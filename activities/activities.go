@@ -87,6 +87,7 @@ type Activities struct {
 
 	mu      sync.Mutex
 	headers map[string]*plan.Header // by sweep
+	chunks  keptChunks
 	sets    map[string]*openSet     // by fingerprint
 	opened  map[string]bool         // fingerprints of the data that this worker has opened
 	unsaved error                   // see Unsaved
@@ -152,6 +153,7 @@ func (a *Activities) RegisterLight(r Registry) {
 func (a *Activities) RegisterTraining(r Registry) {
 	register(r, protocol.ActivityTrain, a.TrainStage)
 	register(r, protocol.ActivityEval, a.Evaluate)
+	register(r, protocol.ActivityRuns, a.TrainRuns)
 }
 
 func register(r Registry, name string, fn any) {

@@ -103,15 +103,24 @@ func (k *checkpointer) finish(ctx context.Context) error {
 	if k.saved == k.loop.Step() {
 		return nil
 	}
-	if k.end == nil {
-		body, err := k.copy()
-		if err != nil {
-			return err
-		}
-		k.end = body
-		k.closeModel()
+	if err := k.hold(); err != nil {
+		return err
 	}
 	return k.save(ctx, k.buffer.Step, k.end, k.meta(k.buffer.Step, k.now()))
+}
+
+// hold copies the state in which training ends, unless it has done so before, and closes the model.
+func (k *checkpointer) hold() error {
+	if k.end != nil {
+		return nil
+	}
+	body, err := k.copy()
+	if err != nil {
+		return err
+	}
+	k.end = body
+	k.closeModel()
+	return nil
 }
 
 // forkHere saves the present state as a fork: other stages begin at it, so it is

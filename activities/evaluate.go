@@ -65,29 +65,7 @@ func (a *Activities) evaluateClaimed(
 		return trainer.Metrics{}, err
 	}
 	defer release()
-	progress.doing("exporting the model")
-	if err := a.export(ctx, r.header, r.id, result, state); err != nil {
-		return trainer.Metrics{}, err
-	}
-	// The result is stored last: where a result is, the model is complete.
-	if err := a.ledger.StoreResult(ctx, r.id, result); err != nil {
-		return trainer.Metrics{}, err
-	}
-	a.log.Info("evaluated", "cell", r.cell.ID)
-	// The run is completed. What ends the activity from here on comes too late: it would count the run as canceled.
-	ctx, cancel := a.savingContext(ctx)
-	defer cancel()
-	// The checkpoints go only if the result can be read. There may have been one, and a
-	// damaged one is found by the next try.
-	stored, err := a.ledger.Result(ctx, r.id)
-	if err != nil {
-		return trainer.Metrics{}, err
-	}
-	if err := a.ledger.DeleteFailure(ctx, ref.Sweep, r.cell.ID); err != nil {
-		return trainer.Metrics{}, err
-	}
-	k.halt() // a renewal would leave something behind
-	return stored.Metrics, a.removeCheckpoints(ctx, r.id)
+	return a.record(ctx, ref, r, k, result, state, recording{progress: progress})
 }
 
 // measure waits until no other sweep has the run, claims its folder, reads its last checkpoint and measures its model.
@@ -153,37 +131,20 @@ func (a *Activities) measure(
 	if err != nil {
 		return fail(err)
 	}
-	recipe, err := trainer.RecipeByName(cfg.Recipe)
-	if err != nil {
-		return fail(err)
-	}
 	metrics, class, err := a.metricsOf(ctx, backend, cfg, state, set, progress)
 	if err != nil {
 		return fail(err)
 	}
-	// The measured model is closed: one at a time is on the device.
-	err = a.awaitMemory(ctx, progress, false, func() (err error) {
-		metrics.Recovery, metrics.Recovered, err = trainer.Recovery(counted(ctx), backend, cfg, state, set.Directions())
-		return err
-	})
-	a.line.free() // its model is closed
-	if err != nil {
+	got := measurement{Metrics: metrics, class: class, spans: spans, seconds: secondsOf(m)}
+	if err := a.measureRecovery(ctx, backend, cfg, state, set, progress, &got); err != nil {
 		return fail(err)
 	}
 	if err := set.verify(ctx); err != nil {
 		return fail(err)
 	}
-	result = ledger.NewResult(r.header, r.cell, plan.Completed)
-	result.Metrics, result.Tokens, result.WallSeconds = metrics, cfg.Tokens(), secondsOf(m)
-	result.Spans, result.EvalClass = spans, class
-	if n := len(result.Spans); n > 0 {
-		last := result.Spans[n-1]
-		result.Class, result.Device, result.Build = last.Class, last.Device, last.Build
+	if result, err = a.resultOf(r, state, set, got); err != nil {
+		return fail(err)
 	}
-	result.PeakBytes, _ = a.backend.Bytes(cfg)
-	result.AuxKLatents = ledger.AuxKLatents(cfg, metrics.FirstDeadStep, state.Curve)
-	result.Scale = set.Info().Scale
-	result.Threshold = state.StoredThreshold(recipe, result.Scale)
 	measured = true
 	return result, state, free, nil
 }
@@ -210,14 +171,4 @@ func (a *Activities) metricsOf(
 		return trainer.Metrics{}, "", set.explain(ctx, err)
 	}
 	return metrics, hardware.Class, nil
-}
-
-// removeCheckpoints removes the checkpoint folder of a run that has a result.
-func (a *Activities) removeCheckpoints(ctx context.Context, id string) error {
-	folder, err := storage.ListFolder(ctx, a.store, id)
-	if err != nil {
-		return err
-	}
-	_, err = storage.Remove(ctx, a.store, folder.Objects)
-	return err
 }

@@ -55,7 +55,26 @@ func (a *Activities) prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan
 		}
 	}
 	best.keep(briefsFor(h.CellCount))
+	for i := range trees {
+		forgetNames(&trees[i])
+	}
 	return trees, nil
+}
+
+// forgetNames leaves out the names of what is done: nobody is shown a cell without metrics, and a tree that is done does
+// not begin. A history has every answer of Prepare.
+func forgetNames(t *plan.Tree) {
+	done := true
+	for i := range t.Cells {
+		c := &t.Cells[i]
+		if c.Done && c.Brief == nil {
+			c.Label = ""
+		}
+		done = done && c.Done
+	}
+	if done {
+		t.Family = ""
+	}
 }
 
 // RecordFailure notes in the store why runs have no result, and returns the cells that it has noted: all of them, or

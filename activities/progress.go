@@ -56,6 +56,17 @@ func (p *progress) of(r *run) {
 	}
 }
 
+// next notes that the activity goes on with another run.
+func (p *progress) next(ref protocol.StageRef) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.beat = protocol.Heartbeat{
+		Cell: ref.Cell, Cells: ref.Cells, Steps: int64(ref.To), Doing: "reading what is stored", Refusals: p.beat.Refusals,
+	}
+	p.windowStart, p.lastStep = time.Time{}, time.Time{}
+	p.durations, p.nextStep = p.durations[:0], 0
+}
+
 // doing is the progress of an activity that has no steps.
 func doing(what string) *progress { return &progress{beat: protocol.Heartbeat{Doing: what}} }
 

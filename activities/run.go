@@ -70,7 +70,7 @@ func (a *Activities) look(ctx context.Context, ref protocol.CellRef) (*run, erro
 			return nil, err
 		}
 	}
-	cells, err := a.ledger.Cells(ctx, h, ref.Cell/plan.ChunkSize)
+	cells, err := a.cells(ctx, h, ref.Cell/plan.ChunkSize)
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +110,7 @@ func (a *Activities) forget(sweep string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.headers, sweep)
+	a.chunks.forget(sweep)
 }
 
 // result reads the result of a run that is trained if there is none; it is nil then. A

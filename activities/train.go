@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
 
-	"github.com/topksweep/sweep/activities/hostmem"
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
@@ -44,7 +42,7 @@ func (a *Activities) trainStage(
 		return done, err
 	}
 	progress.of(r)
-	t := &training{a: a, run: r, ref: ref, progress: progress}
+	t := &training{a: a, run: r, ref: ref, progress: progress, entered: a.now()}
 	ctx, t.pass = a.gate.pass(ctx)
 	defer t.pass.close()
 	defer func() {
@@ -59,7 +57,11 @@ func (a *Activities) trainStage(
 	if todo, err := t.openUnlessStopped(ctx); !todo || err != nil {
 		return done, err
 	}
-	return t.conclude(ctx, t.train(ctx))
+	trained := t.train(ctx)
+	if trained == nil && t.evaluates() {
+		return t.complete(ctx)
+	}
+	return t.conclude(ctx, trained)
 }
 
 // A training is one attempt at a stage: open, train, conclude, close.
@@ -70,7 +72,9 @@ type training struct {
 	progress *progress
 	claiming *claiming // nil before the stage's folder is known
 
+	entered     time.Time // when the attempt at the run began
 	data        *attemptData
+	backend     trainer.Backend // that it trains on
 	loop        *trainer.Loop
 	saver       *checkpointer
 	deaths      *deathWatch // nil for a stage that goes on when a latent dies
@@ -81,6 +85,7 @@ type training struct {
 	closeModel  func()      // frees the device's memory for those that wait for it, once; nil before it is taken
 	pass        *pass       // at the gate of the process
 	handOver    func()      // keeps the last state for those that begin there; nil for none
+	waited      bool        // for room in the store: others may train alone since
 }
 
 // openUnlessStopped is open, which ends with ErrStopping if the worker is told to stop meanwhile: reading a large
@@ -128,27 +133,14 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 			return false, err
 		}
 	}
-	leave, err := t.a.place(ctx, t.progress)
+	leave, err := t.prepare(ctx)
 	if err != nil {
 		return false, err
 	}
 	defer leave()
-	t.progress.doing("opening the data")
-	if t.data, err = t.a.data(ctx, t.header, t.progress); err != nil {
-		return false, err
-	}
-	cfg := t.cell.Config
-	need := hostmem.Bytes(t.a.backend, cfg)
-	if t.ref.Level.UntilDead() {
-		need += cfg.StateBytes() // the copy before a step in which a latent may die
-	}
-	need += trainer.HeldOutBytes(cfg) + saveBytes
-	if t.release, err = t.a.reserve(ctx, t.progress, need); err != nil {
-		return false, err
-	}
 	t.progress.doing("reading the checkpoint")
 	start, claim, err := from.claimAndRestore(
-		ctx, cfg, t.ref.To, rule, t.a.beginning(t.header), t.take)
+		ctx, t.cell.Config, t.ref.To, rule, t.a.beginning(t.header), t.take)
 	if err != nil || start.Step == int64(t.ref.To) {
 		return false, err
 	}
@@ -163,49 +155,7 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 			return false, err
 		}
 	}
-	t.a.log.Info("training", "folder", from[0].Folder, "cell", t.cell.ID, "level", t.ref.Level,
-		"from", start.Step, "to", t.ref.To, "attempt", claim.Attempt())
-	t.progress.startAt(start.Step)
-	t.firstStep, t.inOwnFolder = int(start.Step), start.inOwnFolder
-	err = t.a.awaitMemory(ctx, t.progress, false, func() (err error) {
-		t.loop, err = trainer.Start(backend, cfg, start.State, t.data)
-		return err
-	})
-	if err != nil {
-		return false, err
-	}
-	closed := t.a.line.opened()
-	t.closeModel = sync.OnceFunc(func() { t.loop.Close(); closed() })
-	t.progress.doing("beginning to train")
-	t.claiming.step = t.loop.Step
-	t.progress.on(t.loop.Hardware())
-	if start.Step > 0 {
-		t.progress.saved(start.Step, start.saved)
-	}
-	if t.ref.Level.UntilDead() {
-		if t.deaths, err = newDeathWatch(t.loop, cfg, start.State); err != nil {
-			return false, err
-		}
-	}
-	now := t.a.now()
-	t.saver = &checkpointer{
-		checkpoints: from[0].Checkpoints, claim: claim, loop: t.loop, cfg: cfg, now: t.a.now, verify: t.data.verify,
-		every: t.header.Run.Checkpoint.Every, keep: t.header.Run.Checkpoint.Keep, closeModel: t.closeModel,
-		log:     t.a.log.With("folder", from[0].Folder),
-		seconds: start.seconds, before: start.spans, attempt: t.span(), began: now, last: now, saved: start.Step,
-		onSaved: func(step int64, at time.Time) { t.pass.share(); t.progress.saved(step, at) },
-		buffer:  start.State, // the loop has its own copy: this memory holds checkpoints from here on
-	}
-	if t.claiming.suspected {
-		t.saver.early = t.a.early
-	}
-	if t.alone() {
-		t.saver.hasResult = func(ctx context.Context) (bool, error) {
-			result, err := t.a.result(ctx, t.id)
-			return result != nil, err
-		}
-	}
-	return true, nil
+	return true, t.begin(ctx, backend, start, claim)
 }
 
 // enter waits until nobody else alive has the stage's folder, and until the attempt may train in this process.
@@ -309,23 +259,12 @@ func (t *training) conclude(ctx context.Context, err error) (protocol.Trained, e
 	}
 	save := func() error { return t.save(ctx, early, out.Reached) }
 	saved := save()
-	if !early {
+	if !early && saved != nil {
 		t.pass.leave() // it trains no more, and may wait for long
+		t.waited = true
 		saved, err = t.awaitRoom(ctx, saved, save)
 	}
-	// The attempt reports the steps of the stage that were trained in it, for the sweep's total. Where it began at a
-	// checkpoint in the stage's own folder, an earlier attempt at the stage ended before it could report: its steps
-	// count too. Example of a stage from step 100 to 200:
-	//
-	//	began at 150, in the stage's own folder        100 steps, those of the earlier attempt among them
-	//	began at 150, in a folder of another sweep      50 steps: the other sweep counts the first 50
-	//	began at 90, in the trunk's: the fork is lost  100 steps: the first 10 belong to the trunk
-	//	began at 150, and a latent is dead in step 150   0 steps: the stage ends where the attempt began
-	first := t.firstStep
-	if t.inOwnFolder && out.Reached > first {
-		first = t.ref.From
-	}
-	out.Steps = out.Reached - max(first, t.ref.From)
+	out.Steps = t.stepsTo(out.Reached)
 	switch {
 	case saved == nil:
 		if err == nil {
@@ -338,6 +277,24 @@ func (t *training) conclude(ctx context.Context, err error) (protocol.Trained, e
 		t.a.notSaved(t.cell.ID, saved, errors.Is(err, ErrStopping))
 	}
 	return out, fmt.Errorf("%w; %w", err, saved)
+}
+
+// stepsTo returns how many steps the attempt reports where the stage has reached a step.
+//
+// The attempt reports the steps of the stage that were trained in it, for the sweep's total. Where it began at a
+// checkpoint in the stage's own folder, an earlier attempt at the stage ended before it could report: its steps
+// count too. Example of a stage from step 100 to 200:
+//
+//	began at 150, in the stage's own folder        100 steps, those of the earlier attempt among them
+//	began at 150, in a folder of another sweep      50 steps: the other sweep counts the first 50
+//	began at 90, in the trunk's: the fork is lost  100 steps: the first 10 belong to the trunk
+//	began at 150, and a latent is dead in step 150   0 steps: the stage ends where the attempt began
+func (t *training) stepsTo(reached int) int {
+	first := t.firstStep
+	if t.inOwnFolder && reached > first {
+		first = t.ref.From
+	}
+	return reached - max(first, t.ref.From)
 }
 
 // notSaved notes that a stage of a cell had to end, and could not save what it had trained. stopping says that it ended

@@ -112,6 +112,22 @@ func (l *Claim) End(ctx context.Context, e End) error {
 	return nil
 }
 
+// Remove removes the claim, and returns true, if it was never renewed: where nothing else is in the folder, and nobody
+// has claimed it since, the folder is gone with it. A claim that was renewed stays, and has renewals beside it. After
+// it is removed, Renew and End do nothing.
+func (l *Claim) Remove(ctx context.Context) (removed bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.renewals > 0 || l.ended {
+		return false, nil
+	}
+	if err := l.c.store.Delete(ctx, claimKey(l.c.folder, l.attempt)); err != nil {
+		return false, err
+	}
+	l.ended = true
+	return true, nil
+}
+
 func (l *Claim) write(ctx context.Context, e *End) error {
 	return PutJSON(ctx, l.c.store, renewalKey(l.c.folder, l.attempt), renewal{1, l.c.folder, l.attempt, l.renewals, e})
 }

@@ -57,6 +57,9 @@ func (l *Loop) Step() int64 { return l.step }
 // Hardware names what the model trains on.
 func (l *Loop) Hardware() Hardware { return l.model.Hardware() }
 
+// Encoder is the model as it is now, between two calls of Run.
+func (l *Loop) Encoder() Encoder { return l.model }
+
 // Close frees the model.
 func (l *Loop) Close() error { return l.model.Close() }
 

@@ -39,6 +39,16 @@ func callEvaluate(ctx workflow.Context, at slot, id string, in protocol.CellRef)
 	return got.Brief, err
 }
 
+// callTrainRuns trains several runs, once: those that come out without a result are trained one by one.
+func callTrainRuns(ctx workflow.Context, at slot, id string, in protocol.RunsRef) (out protocol.Ran, err error) {
+	ctx = withSlotOptions(ctx, id, at)
+	ctx = workflow.WithRetryPolicy(ctx, temporal.RetryPolicy{MaximumAttempts: 1})
+	if err = workflow.ExecuteActivity(ctx, protocol.ActivityRuns, in).Get(ctx, &out); err == nil {
+		checkRan(in, out)
+	}
+	return out, err
+}
+
 func callRecordFailure(
 	ctx workflow.Context, ids *activityIDs, in protocol.FailInput, label string,
 ) (noted []int, err error) {

@@ -44,6 +44,15 @@ func checkEvaluated(ref protocol.CellRef, of *protocol.CellRef) {
 	}
 }
 
+// checkRan panics if an outcome is of runs that were not asked for.
+func checkRan(in protocol.RunsRef, out protocol.Ran) {
+	for _, r := range out.Runs {
+		if !slices.Contains(in.Cells, r.Cell) {
+			panic(reorderedError{in, out.Runs})
+		}
+	}
+}
+
 // checkNoted panics if cells were noted that were not asked for.
 func checkNoted(in protocol.FailInput, noted []int) {
 	for _, c := range noted {

@@ -45,6 +45,11 @@ func (a *activityIDs) ofStage(s plan.Stage) string {
 	return a.of(fmt.Sprintf("%s%s steps %d-%d", cell, a.labelled(s.Cells[0].Label), s.From, s.To))
 }
 
+// ofRuns returns the ID of the training of several runs, of which others follow the first.
+func (a *activityIDs) ofRuns(first plan.TreeCell, others int) string {
+	return a.of(fmt.Sprintf("cell %d%s and %d more", first.Cell, a.labelled(first.Label), others))
+}
+
 // ofEvaluation returns the ID of the evaluation of a cell.
 func (a *activityIDs) ofEvaluation(c plan.TreeCell) string {
 	return a.of(fmt.Sprintf("evaluate cell %d%s", c.Cell, a.labelled(c.Label)))

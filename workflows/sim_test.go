@@ -152,7 +152,7 @@ func (s *sim) runHistory() {
 	s.env.SetTestTimeout(5 * time.Minute)
 	s.env.SetStartTime(s.now)
 	if len(s.inputs) <= s.plain {
-		s.env.OnGetVersion(steeredChange, versionPlain, versionSteered).Return(versionPlain)
+		s.env.OnGetVersion(steeredChange, versionPlain, versionShort).Return(versionPlain)
 	}
 	for i := range s.todo {
 		if u := &s.todo[i]; !u.sent {

@@ -25,6 +25,9 @@ type stage struct {
 	stopEvaluation workflow.CancelFunc // nil if none is in flight
 	// stopped says that stop was called: the stage goes back to the frontier, and is started again when there is room.
 	stopped bool
+	// batch are the stages, this one among them, that one activity trains one after the other; nil if it is alone. They
+	// have the context in common.
+	batch []*stage
 }
 
 // newStage notes that a stage is in flight. ctx is that of all stages.
@@ -83,6 +86,9 @@ func (s *state) stopStage(t *stage) {
 		return
 	}
 	t.stopped = true
+	for _, o := range t.batch { // one activity has them all
+		o.stopped = true
+	}
 	t.stop()
 }
 
@@ -91,8 +97,11 @@ func (s *state) stopStage(t *stage) {
 // stages. An error ends the sweep.
 func (s *state) runStage(t *stage, stopStages func()) error {
 	stage := t.ready.Stage
-	reached, err := s.trainStage(t.ctx, t)
+	reached, brief, err := s.trainStage(t.ctx, t)
 	switch {
+	case err == nil && brief != nil: // the run is evaluated too
+		s.runDone(t, stage.Cells[0], brief)
+		return nil
 	case err != nil && isCanceled(t.ctx, err):
 		s.giveBack(t)
 		return nil
@@ -120,26 +129,34 @@ func (s *state) runStage(t *stage, stopStages func()) error {
 		}
 		brief, err := s.evaluateCell(t, c)
 		switch {
+		case err == nil:
+			s.runDone(t, c, &brief)
 		case !t.trains(c.Cell): // it was canceled meanwhile, which cancelCells answers and counts
-			if err == nil {
-				s.memory.remember(protocol.SeenCell{Cell: c.Cell, Label: c.Label, Brief: brief})
-			}
-		case err != nil && isCanceled(t.ctx, err):
+		case isCanceled(t.ctx, err):
 			s.giveBack(t)
 			return nil
-		case err != nil:
+		default:
 			if err := s.recordFailed(t, []plan.TreeCell{c}, err); err != nil {
 				return err
 			}
-		default:
-			s.Completed++
-			s.memory.remember(protocol.SeenCell{Cell: c.Cell, Label: c.Label, Brief: brief})
-			t.drop(c.Cell)
-			s.cellDone(t.tree, c.Cell)
-			s.changed()
 		}
 	}
 	return nil
+}
+
+// runDone notes that a cell of a stage has its result, with its metrics if they are known. One that was canceled
+// meanwhile is counted by cancelCells, which answers that.
+func (s *state) runDone(t *stage, c plan.TreeCell, brief *plan.Brief) {
+	if brief != nil {
+		s.memory.remember(protocol.SeenCell{Cell: c.Cell, Label: c.Label, Brief: *brief})
+	}
+	if !t.trains(c.Cell) {
+		return
+	}
+	s.Completed++
+	t.drop(c.Cell)
+	s.cellDone(t.tree, c.Cell)
+	s.changed()
 }
 
 // giveBack returns a stage that was stopped alone to the frontier. A stage that was stopped with all others stays
@@ -150,17 +167,21 @@ func (s *state) giveBack(t *stage) {
 	}
 }
 
-// trainStage trains a stage and returns the step that it reached.
-func (s *state) trainStage(ctx workflow.Context, t *stage) (reached int, err error) {
+// trainStage trains a stage and returns the step that it reached, and the metrics of the run if it was evaluated too.
+func (s *state) trainStage(ctx workflow.Context, t *stage) (reached int, brief *plan.Brief, err error) {
 	stage := t.ready.Stage
 	ref := protocol.StageRef{
 		CellRef: s.cellRef(stage.Cells[0].Cell),
 		Level:   stage.Level, From: stage.From, To: stage.To, Cells: len(stage.Cells),
+		Evaluate: stage.Level == plan.LevelRun && stage.CompletesRuns(stage.To),
 	}
 	t.id = s.ids.ofStage(stage)
 	trained, err := callTrainStage(ctx, s.slot(t), t.id, ref)
 	s.Steps += int64(trained.Steps)
-	return trained.Reached, err
+	if trained.Brief != nil && isWholeRun(t.ready) && trained.Steps == stage.To {
+		s.pace.saw(t.ready.Left, trained.Seconds)
+	}
+	return trained.Reached, trained.Brief, err
 }
 
 // cellRef names a cell for the activities that take a slot.
@@ -201,8 +222,12 @@ func (s *state) evaluateCell(t *stage, c plan.TreeCell) (plan.Brief, error) {
 			return brief, err
 		}
 		t.evaluation = ""
-		if _, err := s.trainStage(ctx, t); err != nil {
+		_, trained, err := s.trainStage(ctx, t)
+		if err != nil {
 			return brief, err
+		}
+		if trained != nil {
+			return *trained, nil
 		}
 	}
 }

@@ -21,8 +21,10 @@ type state struct {
 	frontier plan.Frontier // the stages of active trees that can start
 	active   []*activeTree // started and not done, ascending by number
 	stages   []*stage      // in flight, in the order in which they started
-	retry    bool          // go through all trees once more
-	pass     int           // number of earlier passes through all trees
+	flights  int           // activities that train them: one for several short runs
+	pace     pace
+	retry    bool // go through all trees once more
+	pass     int  // number of earlier passes through all trees
 
 	paused   bool
 	canceled []int               // cells that were canceled before their tree began, ascending
@@ -62,7 +64,7 @@ func newState(ctx workflow.Context, in protocol.SweepInput) *state {
 	s := &state{root: ctx, in: in, Summary: protocol.Summary{Cells: in.Cells}, version: versionOf(ctx)}
 	s.cellsLock = workflow.NewMutex(ctx)
 	s.ids = newActivityIDs(s.version, in.Encrypted)
-	s.trees.sweep, s.trees.ids = in.Sweep, s.ids
+	s.trees.sweep, s.trees.ids, s.trees.readsAhead = in.Sweep, s.ids, s.version >= versionShort
 	if c := in.Resume; c != nil {
 		s.Summary, s.retry, s.pass = c.Summary, c.Retry, c.Pass
 		s.Cells = in.Cells

@@ -29,11 +29,11 @@ func TestRetryWhileAChunkIsPrepared(t *testing.T) {
 	s := newSim(t, cellTrees(0, 1), cellTrees(1, 3))
 	s.takes = func(activity string, cell, n int) (time.Duration, error) {
 		if activity == protocol.ActivityPrepare && cell == 1 {
-			return 30 * time.Second, nil
+			return 90 * time.Second, nil // it is read ahead
 		}
 		return failsAt(0)(activity, cell, n)
 	}
-	s.at(75*time.Second, protocol.UpdateRetry) // the chunk is read from 60 to 90 seconds
+	s.at(75*time.Second, protocol.UpdateRetry) // the chunk is waited for from 60 to 90 seconds
 	wantDone(t, s, s.input(1))
 	wantBegan(t, s, "TrainStage 0", "TrainStage 0", "Evaluate 0", "TrainStage 1", "Evaluate 1", "TrainStage 2",
 		"Evaluate 2")

@@ -22,6 +22,18 @@ type treeReader struct {
 
 	chunk  int // number of the chunk in loaded
 	loaded []plan.Tree
+	reads  int // chunks that this history has read
+
+	readsAhead bool
+	ahead      *chunkAhead // the chunk that is being read, or is read, before it is asked for; nil for none
+}
+
+// A chunkAhead is a chunk of the plan that is read before it is needed, so that no slot waits for it.
+type chunkAhead struct {
+	chunk int
+	trees []plan.Tree
+	err   error
+	read  bool
 }
 
 // hasNext reports whether there is a tree to start, in a plan of so many chunks.
@@ -45,7 +57,7 @@ func (r *treeReader) peek(ctx workflow.Context, chunks int) (t nextTree, ok bool
 		if !ok {
 			return t, false, nil
 		}
-		read, err := r.load(ctx, number/plan.ChunkSize)
+		read, err := r.load(ctx, number/plan.ChunkSize, chunks)
 		if err != nil {
 			return t, false, err
 		}
@@ -61,6 +73,15 @@ func (r *treeReader) peek(ctx workflow.Context, chunks int) (t nextTree, ok bool
 		}
 		r.next = (r.chunk + 1) * plan.ChunkSize // a chunk may hold fewer trees than ChunkSize
 	}
+}
+
+// peekLoaded is peek without reading a chunk: ok is false too where the next tree lies in another one.
+func (r *treeReader) peekLoaded(chunks int) (t nextTree, ok bool) {
+	number, cells, first, ok := r.nextNumber(chunks)
+	if !ok || r.loaded == nil || r.chunk != number/plan.ChunkSize || number%plan.ChunkSize >= len(r.loaded) {
+		return t, false
+	}
+	return nextTree{number, r.loaded[number%plan.ChunkSize], cells, first}, true
 }
 
 // nextNumber returns the number of the next tree, if its chunk holds so many, and what nextTree says of it besides.
@@ -87,17 +108,47 @@ func (r *treeReader) advance() {
 }
 
 // restart goes back to the first tree. The chunk is loaded again, because cells may have got results since.
-func (r *treeReader) restart() { r.next, r.loaded = 0, nil }
+func (r *treeReader) restart() { r.next, r.loaded, r.ahead = 0, nil, nil }
 
-// load reads a chunk of the plan, if it is not the loaded one, and reports whether it read one.
-func (r *treeReader) load(ctx workflow.Context, chunk int) (read bool, err error) {
+// load reads a chunk of the plan, if it is not the loaded one, and reports whether it read one. Then the next one, of
+// so many chunks, is read ahead.
+func (r *treeReader) load(ctx workflow.Context, chunk, chunks int) (read bool, err error) {
 	if r.loaded != nil && r.chunk == chunk {
 		return false, nil
 	}
-	loaded, err := callPrepare(ctx, r.ids, protocol.ChunkRef{Sweep: r.sweep, Chunk: chunk})
+	loaded, err := r.take(ctx, chunk)
 	if err != nil {
 		return false, fmt.Errorf("prepare: %w", err)
 	}
 	r.chunk, r.loaded = chunk, loaded
+	r.reads++
+	if r.readsAhead && chunk == r.next/plan.ChunkSize && chunk+1 < chunks {
+		r.readAhead(ctx, chunk+1)
+	}
 	return true, nil
+}
+
+// take returns a chunk: the one that was read ahead, or one that it reads.
+func (r *treeReader) take(ctx workflow.Context, chunk int) ([]plan.Tree, error) {
+	ahead := r.ahead
+	if ahead == nil || ahead.chunk != chunk {
+		return callPrepare(ctx, r.ids, protocol.ChunkRef{Sweep: r.sweep, Chunk: chunk})
+	}
+	if err := workflow.Await(ctx, func() bool { return ahead.read }); err != nil {
+		return nil, err
+	}
+	if r.ahead == ahead {
+		r.ahead = nil
+	}
+	return ahead.trees, ahead.err
+}
+
+// readAhead begins to read a chunk.
+func (r *treeReader) readAhead(ctx workflow.Context, chunk int) {
+	ahead := &chunkAhead{chunk: chunk}
+	r.ahead = ahead
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		ahead.trees, ahead.err = callPrepare(ctx, r.ids, protocol.ChunkRef{Sweep: r.sweep, Chunk: chunk})
+		ahead.read = true
+	})
 }

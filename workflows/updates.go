@@ -211,7 +211,7 @@ func (s *state) set(ctx workflow.Context, to protocol.Settings) (protocol.Steere
 		case to.AutoConcurrent:
 			n = min(n, s.window())
 		}
-		stop = stop[n:]
+		stop = beyond(stop, n)
 	}
 	stopped := s.stopAndWait(ctx, stop)
 	answer := strings.Join(did, "; ")

@@ -178,6 +178,7 @@ func (s *state) giveUp(cells []int) (begun []int) {
 		*trees = left
 	}
 	s.canceled = union(s.canceled, except(cells, begun))
+	s.trees.ahead = nil // some of them may get results from elsewhere before their trees begin
 	return begun
 }
 

@@ -10,6 +10,10 @@ const (
 	// versionSteered: activity IDs name cells, stages are stopped one by one, search attributes follow the sweep, and
 	// the workflow looks at what its workers do.
 	versionSteered workflow.Version = 1
+
+	// versionShort: several short runs go into one activity, the next chunk of the plan is read ahead, and a history also
+	// ends by its size.
+	versionShort workflow.Version = 2
 )
 
 // steeredChange is the name under which a history records its version.
@@ -17,5 +21,5 @@ const steeredChange = "steered"
 
 // versionOf returns the version of the commands of this history. It must be called before any command.
 func versionOf(ctx workflow.Context) workflow.Version {
-	return workflow.GetVersion(ctx, steeredChange, versionPlain, versionSteered)
+	return workflow.GetVersion(ctx, steeredChange, versionPlain, versionShort)
 }

@@ -25,6 +25,11 @@ const (
 	// upsertEvents is the number of events that the end of a stage adds besides in these histories: its search attributes.
 	upsertEvents = 1
 
+	// maxHistoryBytes is the size that a history has at most when something more is started. A chunk of trees takes some
+	// 54 KiB, what is in flight at most some 10 KiB for each of 200 activities, and a continuation up to 200 KiB: so a
+	// history stays under 4 MiB.
+	maxHistoryBytes = 2 << 20
+
 	// maxSlots limits the stages in flight. With more of them too little of a history would be left for new stages.
 	maxSlots = 200
 )
@@ -71,6 +76,9 @@ func (s *state) runStages(ctx workflow.Context) error {
 			if !s.hasWork() {
 				break
 			}
+			if s.tooLarge(stagesCtx) && len(s.stages) == 0 {
+				break // with cells that have their results a history may be full before a stage starts
+			}
 			if !s.paused && len(s.stages) == 0 && s.startRetry() {
 				continue
 			}
@@ -85,12 +93,18 @@ func (s *state) runStages(ctx workflow.Context) error {
 			continue
 		}
 		started = true
+		s.flights++
+		if batch := s.takeShort(ready); len(batch) > 1 {
+			s.startRuns(stagesCtx, batch)
+			continue
+		}
 		t := s.newStage(stagesCtx, ready)
 		workflow.Go(t.ctx, func(ctx workflow.Context) {
 			t.ctx = ctx // that of this coroutine, which alone may block on it
 			if err := s.runStage(t, stopStages); err != nil {
 				fail(err)
 			}
+			s.flights--
 			s.stageEnded(t)
 			if s.limitReached() {
 				stopStages()
@@ -139,12 +153,15 @@ func (s *state) concurrent() int {
 // nextStage returns the stage to start now. It starts trees, as long as plan.Frontier.ShouldStart prefers a tree to the
 // stages that are ready. ok is false if all slots are taken, no stage can start, or the sweep is paused.
 func (s *state) nextStage(ctx workflow.Context) (ready plan.ReadyStage, ok bool, err error) {
-	for len(s.stages) < s.window() && !s.paused {
+	for s.flights < s.window() && !s.paused {
+		if s.tooLarge(ctx) {
+			return ready, false, nil
+		}
 		next, found, err := s.trees.peek(ctx, s.in.TreeChunks)
 		if err != nil {
 			return ready, false, err
 		}
-		if s.paused || len(s.stages) >= s.window() {
+		if s.paused || s.flights >= s.window() {
 			break // since the chunk was read
 		}
 		if !found || !next.first && !s.frontier.ShouldStart(next.tree, s.window()) {
@@ -185,6 +202,13 @@ func (s *state) historyFull(ctx workflow.Context) bool {
 	if s.version >= versionSteered {
 		each, other = each+upsertEvents, other+steeredEvents
 	}
-	return info.GetContinueAsNewSuggested() ||
-		info.GetCurrentHistoryLength()+each*(len(s.stages)+1)+other > maxHistory
+	return info.GetContinueAsNewSuggested() || s.tooLarge(ctx) ||
+		info.GetCurrentHistoryLength()+each*(s.flights+1)+other > maxHistory
+}
+
+// tooLarge reports whether the history has no room for another chunk of the plan, and for what the activities in flight
+// return. Each history reads at least one chunk, so that the sweep always advances.
+func (s *state) tooLarge(ctx workflow.Context) bool {
+	return s.version >= versionShort && s.trees.reads > 0 &&
+		workflow.GetInfo(ctx).GetCurrentHistorySize() > maxHistoryBytes
 }

@@ -41,6 +41,7 @@ type ReadyStage struct {
 	Stage Stage
 	Left  float64 // weight of the longest path to the end of a run
 	First bool    // it goes before all stages that are not First, and so do those that follow it
+	Alone bool    // no activity may train others with it
 }
 
 // maxActiveCells bounds the cells in trees that are started and not done. It
@@ -140,6 +141,14 @@ func (f *Frontier) ShouldStart(t Tree, slots int) bool {
 		return false
 	}
 	return len(f.active) < 2*slots && f.cells+len(t.Cells) <= maxActiveCells && t.longest() > f.ready[0].Left
+}
+
+// Peek returns the stage that Next would remove.
+func (f *Frontier) Peek() (r ReadyStage, ok bool) {
+	if len(f.ready) == 0 {
+		return r, false
+	}
+	return f.ready[0], true
 }
 
 // Next takes the stage that is to be trained next; ok is false if none may start.

@@ -16,6 +16,7 @@ const (
 	ActivityPrepare = "Prepare"       // ChunkRef → []plan.Tree
 	ActivityTrain   = "TrainStage"    // StageRef → Trained
 	ActivityEval    = "Evaluate"      // CellRef → Evaluated
+	ActivityRuns    = "TrainRuns"     // RunsRef → Ran
 	ActivityFail    = "RecordFailure" // FailInput → []int
 	ActivityCollect = "Collect"       // the sweep's ID, and whether it is canceled
 	ActivityLook    = "Look"          // LookInput → Live
@@ -55,3 +56,10 @@ const (
 // seen to send none for ten seconds, on a machine with many more busy processes than
 // cores.
 const HeartbeatTimeout = 20 * time.Second
+
+// Bounds of TrainRuns. It gets as many runs as are forecast to take RunsFor, and begins no more after RunsMost. With
+// longer ones a sweep would have fewer events, and its last runs would wait longer behind others while slots are idle.
+const (
+	RunsFor  = 10 * time.Second
+	RunsMost = 3 * RunsFor
+)

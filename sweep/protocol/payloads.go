@@ -77,6 +77,9 @@ type StageRef struct {
 	From  int // where it begins in its tree
 	To    int
 	Cells int // that pass through it
+
+	// Evaluate says that the run is evaluated and recorded too, if the stage trains one run to its end.
+	Evaluate bool `json:",omitempty"`
 }
 
 // Trained says how far a stage was trained.
@@ -92,6 +95,34 @@ type Trained struct {
 	// Of is the stage that this is the outcome of, so that the workflow sees if it takes it for another's. Workers of
 	// earlier versions leave it out.
 	Of *StageRef `json:",omitempty"`
+
+	// Brief is set if the run was evaluated too, and has its result. Workers of earlier versions leave it out, and so
+	// does an attempt that had nothing to train: Evaluate follows then.
+	Brief   *plan.Brief `json:",omitempty"`
+	Seconds float64     `json:",omitempty"` // that the attempt took for the run, if it evaluated it
+}
+
+// RunsRef names runs of which each is a tree of its own. They are trained, evaluated and recorded one after the other.
+type RunsRef struct {
+	Sweep string
+	Cells []int // in the order in which they are trained
+
+	MixClasses bool `json:",omitempty"` // as in SweepInput
+}
+
+// Ran is the outcome of TrainRuns. Runs that it does not name are to be trained again, like those of a TrainRuns that
+// failed: nothing is said of why they have no result.
+type Ran struct {
+	Runs    []RanRun // that have their results, in the order of RunsRef.Cells
+	Alone   []int    `json:",omitempty"` // cells that TrainRuns cannot train, whatever the reason: TrainStage is to
+	Seconds float64  // that the attempt took
+}
+
+// RanRun is a run that has its result.
+type RanRun struct {
+	Cell  int
+	Steps int         // trained; 0 if the result was in the store
+	Brief *plan.Brief `json:",omitempty"` // of some: those with the least nmse
 }
 
 // Evaluated is what Evaluate returns.
