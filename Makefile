@@ -1,8 +1,8 @@
 # Short names for what developers do often; .ci/run is what must pass.
 export CGO_ENABLED = 0
 
-.PHONY: build worker test test-servers test-chaos test-race test-arm64 python-check wheel test-wheel interop ci fuzz bench cuda \
-	cuda-worker generate-cuda test-cuda vet-cuda gpu-check test-gpu-check
+.PHONY: build worker test test-servers test-chaos test-race test-arm64 python-check wheel test-wheel interop ci fuzz bench \
+	bench-sweep cuda cuda-worker generate-cuda test-cuda vet-cuda gpu-check test-gpu-check
 
 # Without -trimpath, which would compile every package again: so this build, go run
 # and go test share one cache, and after a change of one file only it and what
@@ -60,6 +60,19 @@ fuzz: ## each fuzz test for half a minute
 
 bench: ## the CPU trainer against its ceilings, measured in the same process; output for benchstat
 	go test -run '^$$' -bench . -benchmem ./trainer/cpu
+
+# What a sweep costs besides training, by cmd/sweep/sweepbench. The stack is PostgreSQL, the Temporal server, MinIO and
+# two workers, and needs what deploy/stack needs.
+RUNS ?= 10000
+SLOTS ?= 16
+SECONDS ?= 1
+STORE ?= dir
+SERVER ?= embedded
+bench-sweep: ## a sweep of runs that sleep: its table goes to bin/bench-sweep.md; RUNS, SLOTS, SECONDS, STORE=minio, SERVER=stack
+	@mkdir -p bin
+	SWEEP_BENCH_RUNS=$(RUNS) SWEEP_BENCH_SLOTS=$(SLOTS) SWEEP_BENCH_SECONDS=$(SECONDS) SWEEP_BENCH_STORE=$(STORE) \
+		SWEEP_BENCH_SERVER=$(SERVER) SWEEP_BENCH_TABLE=$(CURDIR)/bin/bench-sweep.md \
+		go test -count 1 -timeout 0 -v -run '^TestMeasureSweep$$' $(if $(filter stack,$(SERVER)),./deploy/stack,./cmd/sweep)
 
 # Only builds with the tag cuda use cgo. NVIDIA's headers come from its packages for pip, into
 # a folder that git ignores: those of CUDA 12, or with CUDA=13 those of CUDA 13. With

@@ -235,6 +235,11 @@ var layout = []row{
 		reason: "what a person sees is drawn from snapshots: it asks no server, reads no store and knows no flags",
 	},
 	{
+		pkg:    "cmd/sweep/sweepbench",
+		allow:  []string{"trainer", "storage", "go.temporal.io/api/...", "go.temporal.io/sdk/..."},
+		reason: "it measures any program: it sits between one and its backend and store, and knows none of them",
+	},
+	{
 		pkg: "cmd/sweep",
 		allow: []string{
 			"cmd/sweep/progress", "sweep/spelling", "sweep/grid", "sweep/plan", "sweep/protocol", "sweep/ledger", "sweep/report",

@@ -90,7 +90,7 @@ func runRun(ctx context.Context, env *environment, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	store, err := o.location.openStore(ctx)
+	store, err := o.location.openStore(ctx, env)
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ func runSubmit(ctx context.Context, env *environment, o submitOptions) error {
 	if err != nil {
 		return err
 	}
-	store, err := o.openStore(ctx)
+	store, err := o.openStore(ctx, env)
 	if err != nil {
 		return err
 	}

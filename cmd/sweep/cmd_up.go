@@ -46,7 +46,7 @@ workers have them, it says so and serves on without training.`,
 
 // runUp is the verb up. It returns when ctx is canceled.
 func runUp(ctx context.Context, env *environment, o upOptions) error {
-	store, err := o.location.openStore(ctx)
+	store, err := o.location.openStore(ctx, env)
 	if err != nil {
 		return err
 	}

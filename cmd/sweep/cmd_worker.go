@@ -39,7 +39,7 @@ one in which a run hangs for ever.`,
 
 // runWorker is the verb worker. It returns when ctx is canceled, or when the worker is of no use.
 func runWorker(ctx context.Context, env *environment, o workerOptions) error {
-	store, err := o.location.openStore(ctx)
+	store, err := o.location.openStore(ctx, env)
 	if err != nil {
 		return err
 	}

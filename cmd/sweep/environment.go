@@ -12,7 +12,9 @@ import (
 	"golang.org/x/term"
 
 	"github.com/topksweep/sweep/cmd/sweep/progress"
+	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/table"
+	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/data"
 )
 
@@ -27,7 +29,14 @@ type environment struct {
 
 	caller caller // the command that runs
 
-	renew time.Duration // between two renewals of a claim, 0 for the usual one: tests make it shorter
+	hooks
+}
+
+// hooks are what tests change in a program that they run. The program itself has none.
+type hooks struct {
+	renew   time.Duration                         // between two renewals of a claim; 0: the usual time
+	backend func(trainer.Backend) trainer.Backend // put between the program and its backend; nil: nothing
+	store   func(storage.Store) storage.Store     // put between the program and a store that it writes to; nil: nothing
 }
 
 // dataCache is the folder for what data sets were found to hold, or "" if the user has no

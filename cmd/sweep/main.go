@@ -16,7 +16,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"go.temporal.io/api/serviceerror"
 	"golang.org/x/term"
@@ -42,20 +41,19 @@ type inputError struct{ err error }
 func (e inputError) Error() string { return e.err.Error() }
 func (e inputError) Unwrap() error { return e.err }
 
-func main() { start(0) }
+func main() { os.Exit(start(hooks{})) }
 
-// start is main. renew is that of the environment.
-func start(renew time.Duration) {
+// start runs the program with the arguments of the process, and returns the exit status.
+func start(h hooks) int {
 	log.SetOutput(io.Discard) // the Web UI's server tells there which keys it reads, on the user's terminal
 	ctx, stop := signals(context.Background())
-	env := &environment{out: os.Stdout, errOut: os.Stderr, cache: dataCache(), renew: renew}
+	env := &environment{out: os.Stdout, errOut: os.Stderr, cache: dataCache(), hooks: h}
 	env.tty, env.outTTY = term.IsTerminal(int(os.Stderr.Fd())), term.IsTerminal(int(os.Stdout.Fd()))
 	if columns, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && env.outTTY {
 		env.width = columns
 	}
-	status := execute(ctx, env, os.Args[1:])
-	stop()
-	os.Exit(status)
+	defer stop()
+	return execute(ctx, env, os.Args[1:])
 }
 
 // signals returns a context that the first interrupt cancels; the second one ends

@@ -74,6 +74,9 @@ func openDevice(env *environment, o deviceOptions) (trainingDevice, error) {
 	if pool, ok := device.backend.(*gpuPool); ok {
 		pool.note = func(line string) { fmt.Fprintln(env.errOut, line) }
 	}
+	if err == nil && env.backend != nil {
+		device.backend = env.backend(device.backend)
+	}
 	return device, err
 }
 

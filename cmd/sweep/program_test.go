@@ -18,6 +18,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"github.com/topksweep/sweep/cmd/sweep/sweepbench"
 	"github.com/topksweep/sweep/deploy/local"
 )
 
@@ -35,8 +36,7 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	if os.Getenv(asMain) != "" {
-		renew, _ := time.ParseDuration(os.Getenv(renewVar))
-		start(renew)
+		os.Exit(asProgram())
 	}
 	// Tests that are parallel wait most of the time, for heartbeats that do not come: more of them than there are cores
 	// may run. The flag on the command line counts.
@@ -44,6 +44,25 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	os.Exit(m.Run())
+}
+
+// asProgram is the program, with what the environment asks for besides. It returns the exit status.
+func asProgram() int {
+	var h hooks
+	h.renew, _ = time.ParseDuration(os.Getenv(renewVar))
+	probe, err := sweepbench.ProbeOf(os.Getenv)
+	if err != nil {
+		panic(err)
+	}
+	if probe == nil {
+		return start(h)
+	}
+	h.backend, h.store = probe.Backend, probe.Store
+	status := start(h)
+	if err := probe.Write(); err != nil {
+		panic(err)
+	}
+	return status
 }
 
 // testTimeout is far above what any step of a test takes.

@@ -52,7 +52,7 @@ func (o *remoteOptions) open(ctx context.Context, env *environment, l *ledger.Le
 	if err != nil {
 		return nil, err
 	}
-	store, err := o.openStore(ctx)
+	store, err := o.openStore(ctx, env)
 	if err != nil {
 		return nil, err
 	}

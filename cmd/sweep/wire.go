@@ -34,15 +34,18 @@ func openStore(ctx context.Context, url string) (storage.Store, error) {
 
 // openStore opens the store to write to (openStore). In the state directory it is this user's
 // alone: there is also the server's database. The umask decides on one elsewhere.
-func (l *location) openStore(ctx context.Context) (storage.Store, error) {
-	if store := l.elsewhere(); store != "" {
-		return openStore(ctx, store)
+func (l *location) openStore(ctx context.Context, env *environment) (store storage.Store, err error) {
+	if url := l.elsewhere(); url != "" {
+		store, err = openStore(ctx, url)
+	} else if path, bad := folderOf(l.storeURL()); bad != nil {
+		err = bad
+	} else {
+		store, err = dir.OpenPrivate(path)
 	}
-	path, err := folderOf(l.storeURL())
-	if err != nil {
-		return nil, err
+	if err == nil && env.store != nil {
+		store = env.store(store)
 	}
-	return dir.OpenPrivate(path)
+	return store, err
 }
 
 // writableStore is openStore for a store that must be there. A bucket that refuses

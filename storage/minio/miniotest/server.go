@@ -143,6 +143,13 @@ func (s *Server) Kill() {
 	s.cmd = nil
 }
 
+// PID returns the number of the server's process.
+func (s *Server) PID() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cmd.Process.Pid
+}
+
 // Signal sends a signal to the server, if it runs.
 func (s *Server) Signal(sig os.Signal) {
 	s.mu.Lock()

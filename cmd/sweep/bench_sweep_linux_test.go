@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/topksweep/sweep/cmd/sweep/sweepbench"
+	"github.com/topksweep/sweep/storage/minio/miniotest"
+)
+
+// TestMeasureSweep is make bench-sweep on the embedded server.
+func TestMeasureSweep(t *testing.T) {
+	file := os.Getenv("SWEEP_BENCH_TABLE")
+	if file == "" {
+		t.Skip("only for make bench-sweep")
+	}
+	o, err := sweepbench.ReadOptions(os.Getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := measureSweep(t, o).Markdown()
+	fmt.Print(table)
+	if err := os.WriteFile(file, []byte(table), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// measureSweep runs a sweep with sweep up and sweep submit --wait. What sweep up takes to start and to stop does not
+// count.
+func measureSweep(t *testing.T, o sweepbench.Options) sweepbench.Result {
+	t.Helper()
+	dir, seen := t.TempDir(), t.TempDir()
+	v := variables(o.Variables(seen))
+	var servers []sweepbench.Process
+	if o.Store == "minio" {
+		bucket := miniotest.Start(t)
+		v = append(v, "SWEEP_STORE=s3://bench/sweep", createBucketVariable+"=true", "AWS_REGION=us-east-1",
+			"AWS_ENDPOINT_URL_S3="+bucket.Endpoint,
+			"AWS_ACCESS_KEY_ID="+miniotest.User, "AWS_SECRET_ACCESS_KEY="+miniotest.Password)
+		servers = append(servers, sweepbench.Process{Name: "MinIO", PID: bucket.PID()})
+	}
+	up, info := v.server(t, dir, "--slots", fmt.Sprint(o.Slots))
+	servers = append(servers, sweepbench.Process{Name: "server and worker", PID: up.Process.Pid})
+	database := func() int64 { return sweepbench.Size(dir, "temporal.db*") }
+	empty := database()
+	r := sweepbench.Result{Options: o}
+	meter, err := sweepbench.StartMeter(servers...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := v.start(t, dir, "submit", writeGrid(t, o.Grid()), "--wait")
+	if err := <-client.done; err != nil { // it may take hours
+		t.Fatalf("submit: %v\n%s\n%s", err, client.err.String(), up.err.String())
+	}
+	if err := meter.End(&r, client.ProcessState); err != nil {
+		t.Fatal(err)
+	}
+	if r.Histories, err = sweepbench.ReadHistories(t.Context(), dialServer(t, info), info.Namespace); err != nil {
+		t.Fatal(err)
+	}
+	r.DatabaseBytes = database() - empty
+	up.terminate(t)
+	r.LogBytes = sweepbench.Size(dir, "*.log", "*.log.*")
+	if err := r.AddSeen(seen, o.Slots, client.Process.Pid, up.Process.Pid); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(globbed(t, filepath.Join(dir, "store", "results", "*.json"))); o.Store == "dir" && n != o.Runs {
+		t.Errorf("%d results, want %d", n, o.Runs)
+	}
+	return r
+}
+
+// globbed returns the files that match a pattern.
+func globbed(t *testing.T, pattern string) []string {
+	t.Helper()
+	found, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
