@@ -88,10 +88,10 @@ type Activities struct {
 	mu      sync.Mutex
 	headers map[string]*plan.Header // by sweep
 	chunks  keptChunks
-	sets    map[string]*openSet     // by fingerprint
-	opened  map[string]bool         // fingerprints of the data that this worker has opened
-	unsaved error                   // see Unsaved
-	lost    int                     // attempts that hang
+	sets    map[string]*openSet // by fingerprint
+	opened  map[string]bool     // fingerprints of the data that this worker has opened
+	unsaved error               // see Unsaved
+	lost    int                 // attempts that hang
 }
 
 // New returns the activities of a worker that trains on backend and keeps

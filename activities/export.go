@@ -47,14 +47,23 @@ func (a *Activities) export(ctx context.Context, h *plan.Header, id string, r le
 	return a.putModel(ctx, id, append(files, curveFile, resultFile))
 }
 
-// putModel writes files of a run's model, one after the other.
+// putModel writes files of a run's model, one after the other, and reads them back. Once the result is stored the
+// checkpoints are removed, and the weights exist nowhere but in the model.
 func (a *Activities) putModel(ctx context.Context, id string, files []models.File) error {
+	var want []storage.Expected
 	for _, f := range files {
-		if err := a.put(ctx, ledger.ModelKey(id, f.Name), f.Body, f.Size); err != nil {
+		key := ledger.ModelKey(id, f.Name)
+		if err := a.store.Put(ctx, key, f.Body, f.Size); err != nil {
 			return err
 		}
+		sum := sha256.New()
+		body := watchedBody{f.Body, watchOf(ctx)}
+		if _, err := io.Copy(sum, io.NewSectionReader(body, 0, f.Size)); err != nil {
+			return storage.Wrap("verify", key, err)
+		}
+		want = append(want, storage.Expected{Key: key, Size: f.Size, SHA256: hex.EncodeToString(sum.Sum(nil))})
 	}
-	return nil
+	return storage.VerifyObjects(ctx, a.store, ledger.ModelKey(id, ""), want)
 }
 
 // modelOf returns the model of a run's last state. It shares the encoder's weights with the state.
@@ -75,20 +84,6 @@ func describe(h *plan.Header, r ledger.Result) *models.Model {
 		ActivationDim: c.ActivationDim, DictSize: c.DictSize, K: c.K, Threshold: r.Threshold, Scale: r.Scale,
 		Names: r.Names, Metadata: export.Metadata(r), Facts: export.Facts(h, r),
 	}
-}
-
-// put writes an object and reads it back. Once the result is stored the checkpoints
-// are removed, and the weights exist nowhere but in the model.
-func (a *Activities) put(ctx context.Context, key string, body io.ReaderAt, size int64) error {
-	if err := a.store.Put(ctx, key, body, size); err != nil {
-		return err
-	}
-	want := sha256.New()
-	body = watchedBody{body, watchOf(ctx)}
-	if _, err := io.Copy(want, io.NewSectionReader(body, 0, size)); err != nil {
-		return storage.Wrap("verify", key, err)
-	}
-	return storage.VerifyObject(ctx, a.store, key, size, hex.EncodeToString(want.Sum(nil)))
 }
 
 // unscaled returns the biases of a state with the data's scale folded into them. Training saw scale·x, where x are the

@@ -38,12 +38,19 @@ const medianOf = 31
 // startProgress sends heartbeats until stop is called. It begins before anything is read: a store that is slow must not
 // look like a worker that is gone.
 func (a *Activities) startProgress(ctx context.Context, ref protocol.StageRef) (p *progress, stop func()) {
+	return a.startProgressEvery(ctx, a.beat, ref)
+}
+
+// startProgressEvery is startProgress with a time between two heartbeats.
+func (a *Activities) startProgressEvery(
+	ctx context.Context, every time.Duration, ref protocol.StageRef,
+) (p *progress, stop func()) {
 	p = &progress{inSlot: true, beat: protocol.Heartbeat{
 		Cell: ref.Cell, Cells: ref.Cells, Steps: int64(ref.To), Doing: "reading the plan",
 	}}
 	at := attemptOf(ctx)
 	at.shows(p)
-	return p, a.heartbeat(ctx, func() any { return at.heartbeat() })
+	return p, a.heartbeatEvery(ctx, every, func() any { return at.heartbeat() })
 }
 
 // of notes the run, once its plan is read.
@@ -119,13 +126,18 @@ func (p *progress) noteStep(now time.Time) {
 // it until the next attempt. The SDK does not send it if the activity is completed, nor
 // if it was canceled, paused or reset: it sends it on a context that has ended then.
 func (a *Activities) heartbeat(ctx context.Context, details func() any) (stop func()) {
+	return a.heartbeatEvery(ctx, a.beat, details)
+}
+
+// heartbeatEvery is heartbeat with a time between two of them.
+func (a *Activities) heartbeatEvery(ctx context.Context, every time.Duration, details func() any) (stop func()) {
 	ctx = context.WithoutCancel(ctx)
 	// The first one is often on its way when a short attempt ends. It may arrive: the SDK logs each that is cut off.
 	sending, cutOff := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		tick := time.NewTicker(a.beat)
+		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {
 			activity.RecordHeartbeat(sending, details())

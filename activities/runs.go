@@ -30,7 +30,7 @@ func (a *Activities) TrainRuns(ctx context.Context, ref protocol.RunsRef) (proto
 		if len(ref.Cells) > 0 {
 			first.Cell = ref.Cells[0]
 		}
-		progress, stop := a.startProgress(ctx, first)
+		progress, stop := a.startProgressEvery(ctx, runsBeats*a.beat, first)
 		defer stop()
 		defer a.waiting.begin()()
 		return watched(ctx, a, progress, func(ctx context.Context) (protocol.Ran, error) {
@@ -38,6 +38,10 @@ func (a *Activities) TrainRuns(ctx context.Context, ref protocol.RunsRef) (proto
 		})
 	})
 }
+
+// runsBeats is how many heartbeats of other activities pass between two of TrainRuns: each costs a server several
+// milliseconds, which is much for 16 slots with runs of a second, and says little of such runs.
+const runsBeats = 3
 
 func (a *Activities) trainRuns(ctx context.Context, ref protocol.RunsRef, progress *progress) (protocol.Ran, error) {
 	began := a.now()

@@ -52,6 +52,37 @@ func VerifyObject(ctx context.Context, s Store, key string, size int64, sha256 s
 	}))
 }
 
+// Expected is an object as it should be.
+type Expected struct {
+	Key    string
+	Size   int64  // bytes
+	SHA256 string // in lower-case hex
+}
+
+// VerifyObjects is VerifyObject for objects whose keys begin with a prefix, with one listing for all that are sound.
+func VerifyObjects(ctx context.Context, s Store, prefix string, want []Expected) error {
+	listed, err := s.List(ctx, prefix)
+	if err != nil {
+		return err
+	}
+	sizes := make(map[string]int64, len(listed))
+	for _, o := range listed {
+		sizes[o.Key] = o.Size
+	}
+	for _, w := range want {
+		size, there := sizes[w.Key]
+		if there && size == w.Size {
+			err = LoadObject(ctx, s, w.Key, w.Size, w.SHA256, func(io.Reader) error { return nil })
+		} else {
+			err = VerifyObject(ctx, s, w.Key, w.Size, w.SHA256) // the listing may lag behind
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // LoadObject streams the object under key to load, and compares it with its size in bytes and its SHA-256 in
 // lower-case hex on the way. Where a read is wrong, load is called a second time and must start over. load must not
 // act on what it has read until LoadObject returns nil. Errors are those of VerifyObject; that of load on the right
@@ -117,7 +148,7 @@ func stream(ctx context.Context, s Store, want content, load func(io.Reader) err
 	loaded := load(r)
 	// The end of the data shows whether it is right, and load need not have read
 	// that far.
-	if err := drain(ctx, r); err != nil {
+	if err := drain(ctx, r, want.size); err != nil {
 		return err
 	}
 	if loaded != nil {
@@ -183,13 +214,23 @@ func (v *verifier) Close() error {
 	return v.r.Close()
 }
 
-// drain reads r to its end.
-func drain(ctx context.Context, r io.Reader) error { return copyAll(ctx, io.Discard, r, -1) }
+// drain reads r, which has about size bytes, to its end.
+func drain(ctx context.Context, r io.Reader, size int64) error {
+	return copyBlocks(ctx, io.Discard, r, -1, min(maxBlock, max(0, size)+1))
+}
+
+// maxBlock is the size of the largest block that is copied at a time, in bytes.
+const maxBlock = 256 << 10
 
 // copyAll copies r to w until its end. It is an error if r has not size bytes,
 // unless size is negative. It stops between blocks when ctx ends.
 func copyAll(ctx context.Context, w io.Writer, r io.Reader, size int64) error {
-	buf := make([]byte, 256<<10)
+	return copyBlocks(ctx, w, r, size, maxBlock)
+}
+
+// copyBlocks is copyAll in blocks of so many bytes.
+func copyBlocks(ctx context.Context, w io.Writer, r io.Reader, size, block int64) error {
+	buf := make([]byte, block)
 	var n int64
 	for {
 		if err := ctx.Err(); err != nil {

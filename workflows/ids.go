@@ -47,7 +47,11 @@ func (a *activityIDs) ofStage(s plan.Stage) string {
 
 // ofRuns returns the ID of the training of several runs, of which others follow the first.
 func (a *activityIDs) ofRuns(first plan.TreeCell, others int) string {
-	return a.of(fmt.Sprintf("cell %d%s and %d more", first.Cell, a.labelled(first.Label), others))
+	id := fmt.Sprintf("cell %d%s", first.Cell, a.labelled(first.Label))
+	if others > 0 {
+		id += fmt.Sprintf(" and %d more", others)
+	}
+	return a.of(id)
 }
 
 // ofEvaluation returns the ID of the evaluation of a cell.

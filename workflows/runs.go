@@ -15,8 +15,8 @@ import (
 // For example, runs of one second on 16 slots:
 //
 //	runs 0 to 21     one activity each: nothing is known of how long they take
-//	from then on     ten runs an activity
-//	the last 320     fewer, since no slot is to wait for another one's runs: a slot gets half of its share of what is left
+//	from then on     thirty runs an activity
+//	the last 960     fewer, since no slot is to wait for another one's runs: a slot gets half of its share of what is left
 //
 // A run that is longer than shortRun has an activity of its own. So has one that is not a tree of its own, one that is
 // retried, and one for which an activity with several runs came out without a result.
@@ -70,12 +70,9 @@ func (s *state) isShort(r plan.ReadyStage) bool {
 	return known && seconds <= shortRun
 }
 
-// takeShort returns a stage that starts now, with others behind it if all of them are short.
+// takeShort returns a short stage that starts now, and other short ones behind it.
 func (s *state) takeShort(first plan.ReadyStage) []plan.ReadyStage {
 	batch := []plan.ReadyStage{first}
-	if !s.isShort(first) {
-		return batch
-	}
 	seconds, _ := s.pace.forecast(first.Left)
 	left := s.Cells - s.Completed - s.Failed - s.Canceled - len(s.stages)
 	n := min(maxRuns, int(protocol.RunsFor.Seconds()/seconds), left/(2*max(1, s.concurrent())))

@@ -94,8 +94,8 @@ func (s *state) runStages(ctx workflow.Context) error {
 		}
 		started = true
 		s.flights++
-		if batch := s.takeShort(ready); len(batch) > 1 {
-			s.startRuns(stagesCtx, batch)
+		if s.isShort(ready) {
+			s.startRuns(stagesCtx, s.takeShort(ready))
 			continue
 		}
 		t := s.newStage(stagesCtx, ready)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/topksweep/sweep/trainer"
 )
@@ -31,6 +32,9 @@ type Pool struct {
 	reserved int64 // bytes
 	limited  bool  // see Limit
 	beside   int64 // bytes
+
+	asked time.Time // when the capacity was asked for
+	had   int64     // what it was then, in bytes
 }
 
 // New returns the pool of this host.
@@ -42,7 +46,10 @@ func New() *Pool { return &Pool{Capacity: hostCapacity, Whole: hostWhole} }
 func (p *Pool) Reserve(need int64) (release func(), err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if total, ok := p.Capacity(); ok {
+	if p.hadRoom(need) {
+		// as a moment ago
+	} else if total, ok := p.Capacity(); ok {
+		p.asked, p.had = time.Now(), total
 		switch {
 		case need > total && p.couldHold(need):
 			return nil, fmt.Errorf("%w: the run needs %s, the host has %s free", ErrBusy, gib(need), gib(total))
@@ -61,6 +68,18 @@ func (p *Pool) Reserve(need int64) (release func(), err error) {
 		p.reserved -= need
 		p.setLimit()
 	}), nil
+}
+
+// An answer of the capacity is good for a while for small runs. To ask costs a millisecond: some files of the kernel are
+// read and parsed, for each run of a sweep whose runs take a second.
+const (
+	goodFor   = 250 * time.Millisecond
+	smallPart = 16 // of the room that was left
+)
+
+// hadRoom reports whether the host has had much more room than a run needs, a moment ago.
+func (p *Pool) hadRoom(need int64) bool {
+	return time.Since(p.asked) < goodFor && need <= (p.had-p.reserved)/smallPart
 }
 
 // couldHold reports whether the host could hold so many bytes if nothing else were on it.

@@ -51,9 +51,11 @@ func Facts(h *plan.Header, r ledger.Result) []models.Fact {
 	}
 	t := report.Rows{Plan: h, Results: []ledger.Result{r}}.Table()
 	var out []models.Fact
+	left, varying := leftOut(), report.VaryingColumns()
 	for i, c := range t.Columns {
 		v := t.Rows[0][i]
-		if v == nil || slices.Contains(leftOut(), c.Name) || isWritten(c.Name) || report.Varies(c.Name) && !ofBuild(c.Name) {
+		if v == nil || slices.Contains(left, c.Name) || isWritten(c.Name) ||
+			slices.Contains(varying, c.Name) && !ofBuild(c.Name) {
 			continue
 		}
 		out = append(out, models.Fact{Name: c.Name, Value: text(v)})

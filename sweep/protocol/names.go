@@ -60,6 +60,6 @@ const HeartbeatTimeout = 20 * time.Second
 // Bounds of TrainRuns. It gets as many runs as are forecast to take RunsFor, and begins no more after RunsMost. With
 // longer ones a sweep would have fewer events, and its last runs would wait longer behind others while slots are idle.
 const (
-	RunsFor  = 10 * time.Second
-	RunsMost = 3 * RunsFor
+	RunsFor  = 30 * time.Second
+	RunsMost = 2 * RunsFor
 )

@@ -47,15 +47,25 @@ func isKnown(name string) bool {
 }
 
 // Varies reports whether the column with a name differs between two equal sweeps.
-func Varies(name string) bool {
-	return slices.ContainsFunc(Columns(), func(k Column) bool { return k.Name == name && k.Varies })
+func Varies(name string) bool { return slices.Contains(VaryingColumns(), name) }
+
+// VaryingColumns lists the names of the columns that differ between two equal sweeps.
+func VaryingColumns() []string {
+	var out []string
+	for _, k := range Columns() {
+		if k.Varies {
+			out = append(out, k.Name)
+		}
+	}
+	return out
 }
 
 // Reproducible returns a table without the columns that differ between two equal sweeps.
 func Reproducible(t table.Table) (table.Table, error) {
 	var keep []string
+	varying := VaryingColumns()
 	for _, c := range t.Columns {
-		if !Varies(c.Name) {
+		if !slices.Contains(varying, c.Name) {
 			keep = append(keep, c.Name)
 		}
 	}

@@ -67,8 +67,9 @@ func factTable(line func(string, ...any), facts []Fact) {
 		return
 	}
 	line("| | |\n|---|---|")
+	text := cardTexts()
 	for _, f := range facts {
-		line("| %s | %s |", cardText(f.Name), cardText(f.Value))
+		line("| %s | %s |", text(f.Name), text(f.Value))
 	}
 	line("")
 }
@@ -107,18 +108,24 @@ func nameFacts(n trainer.Names) (out []Fact) {
 	return out
 }
 
-// cardText returns text for a field of a Markdown table: in one line, no part of it is markup, and none acts on a
-// terminal.
-func cardText(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
-	s = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, strings.ToValidUTF8(s, string(unicode.ReplacementChar)))
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "|", "\\|", "\\", "\\\\", "`", "\\`", "*", "\\*",
-		"[", "\\[", "]", "\\]", "~", "\\~").Replace(s)
+// cardText is cardTexts for one text.
+func cardText(s string) string { return cardTexts()(s) }
+
+// cardTexts returns what makes texts fields of a Markdown table: in one line, no part of them is markup, and none acts on
+// a terminal.
+func cardTexts() func(string) string {
+	markup := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "|", "\\|", "\\", "\\\\", "`", "\\`", "*", "\\*",
+		"[", "\\[", "]", "\\]", "~", "\\~")
+	return func(s string) string {
+		s = strings.Join(strings.Fields(s), " ")
+		s = strings.Map(func(r rune) rune {
+			if !unicode.IsPrint(r) {
+				return unicode.ReplacementChar
+			}
+			return r
+		}, strings.ToValidUTF8(s, string(unicode.ReplacementChar)))
+		return markup.Replace(s)
+	}
 }
 
 // torchLines returns lines of Python that load the model and compute acts and x_hat of x.
