@@ -57,6 +57,11 @@ func (o *simOutbound) ExecuteActivity(ctx workflow.Context, activity string, arg
 	case protocol.StageRef:
 		f.cell, f.folder = ref.Cell, s.folder(ref)
 		s.begin(f, ref.Cells, options.Priority)
+	case protocol.RunsRef:
+		f.cell, f.cells = ref.Cells[0], ref.Cells
+		s.begin(f, 1, options.Priority)
+		workflow.Go(ctx, func(ctx workflow.Context) { s.trainRuns(ctx, f, ref, result) })
+		return future
 	case protocol.CellRef:
 		f.cell = ref.Cell
 		s.begin(f, 1, options.Priority)
@@ -66,6 +71,12 @@ func (o *simOutbound) ExecuteActivity(ctx workflow.Context, activity string, arg
 		slot = false
 	}
 	takes, fails := s.outcome(activity, f.cell)
+	if ref, ok := args[0].(protocol.StageRef); ok && s.evaluates(ref) {
+		takes = s.short
+	}
+	if s.short > 0 && slot && s.results[f.cell] {
+		fails = nil // a worker that died after it had stored the result leaves it to be found
+	}
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		disconnected, _ := workflow.NewDisconnectedContext(ctx)
 		canceled := workflow.Sleep(ctx, takes) != nil
@@ -94,11 +105,14 @@ func (s *sim) value(activity string, arg any) any {
 			out.Reached = min(in.To, max(in.From, s.dead))
 		}
 		s.spans = append(s.spans, fmt.Sprintf("%d %s → %d", in.Cell, in.Level, out.Reached))
+		if s.evaluates(in) {
+			s.results[in.Cell] = true
+			out.Brief, out.Seconds = s.brief(in.Cell), s.short.Seconds()
+		}
 		return out
 	case protocol.CellRef:
 		s.results[in.Cell] = true
-		nmse := float64(in.Cell+1) / 1000
-		return protocol.Evaluated{Brief: plan.Brief{NMSE: &nmse}}
+		return protocol.Evaluated{Brief: *s.brief(in.Cell)}
 	case protocol.ChunkRef:
 		return s.prepare(in.Chunk)
 	case protocol.FailInput:
@@ -117,6 +131,51 @@ func (s *sim) value(activity string, arg any) any {
 	return nil
 }
 
+func (s *sim) brief(cell int) *plan.Brief {
+	nmse := float64(cell+1) / 1000
+	return &plan.Brief{NMSE: &nmse}
+}
+
+// evaluates reports whether a stage is the whole of a short run, which is evaluated too.
+func (s *sim) evaluates(ref protocol.StageRef) bool {
+	return s.short > 0 && ref.Evaluate && ref.From == 0 && s.calls[fmt.Sprint(protocol.ActivityTrain, ref.Cell)] < 2
+}
+
+// trainRuns plays TrainRuns: one run after the other. If it is canceled, it ends the one that it trains.
+func (s *sim) trainRuns(ctx workflow.Context, f *flight, ref protocol.RunsRef, result workflow.Settable) {
+	disconnected, _ := workflow.NewDisconnectedContext(ctx)
+	s.calls[protocol.ActivityRuns]++
+	after, dies := len(ref.Cells)+1, false
+	if s.dies != nil {
+		if n, d := s.dies(s.calls[protocol.ActivityRuns]); d {
+			after, dies = n, true
+		}
+	}
+	var out protocol.Ran
+	began := workflow.Now(ctx)
+	for i, c := range ref.Cells {
+		if ctx.Err() != nil || i == after {
+			break
+		}
+		if c%17 == 16 { // something is wrong with it
+			out.Alone = append(out.Alone, c)
+			continue
+		}
+		if workflow.Sleep(ctx, s.short) != nil {
+			_ = workflow.Sleep(disconnected, s.short/2)
+		}
+		s.results[c] = true
+		out.Runs = append(out.Runs, protocol.RanRun{Cell: c, Steps: 100, Brief: s.brief(c)})
+	}
+	out.Seconds = workflow.Now(ctx).Sub(began).Seconds()
+	s.end(f)
+	if dies {
+		result.SetError(temporal.NewApplicationError("its worker is gone", "Gone"))
+		return
+	}
+	result.SetValue(out)
+}
+
 // begin notes that an activity of a slot begins, and checks that it may.
 func (s *sim) begin(f *flight, cells int, p temporal.Priority) {
 	what := fmt.Sprint(f.activity, " ", f.cell)
@@ -125,8 +184,17 @@ func (s *sim) begin(f *flight, cells int, p temporal.Priority) {
 	if s.paused {
 		s.t.Errorf("%s begins after pause was answered", f.id)
 	}
-	if cells == 1 && s.gone[f.cell] {
-		s.t.Errorf("%s begins after the cell was canceled", f.id)
+	for _, c := range append([]int{f.cell}, f.cells...) {
+		if cells == 1 && s.gone[c] {
+			s.t.Errorf("%s begins after cell %d was canceled", f.id, c)
+		}
+	}
+	for _, c := range f.cells {
+		for _, o := range s.flights {
+			if o.cell == c && o.cells == nil || slices.Contains(o.cells, c) {
+				s.t.Errorf("%q and %q train cell %d", f.id, o.id, c)
+			}
+		}
 	}
 	for _, o := range s.flights {
 		if f.folder != "" && f.folder == o.folder {

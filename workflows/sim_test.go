@@ -32,6 +32,10 @@ type sim struct {
 	live   func(s *sim) protocol.Live
 	todo   []steer // by time
 	plain  int     // number of histories that an old program began
+	// short, if not 0, is how long the run of a tree of its own takes, with its evaluation, in one activity or among
+	// others in one. dies says whether the worker of the n-th of the latter dies after so many runs; nil for never.
+	short time.Duration
+	dies  func(n int) (after int, dies bool)
 
 	env       *testsuite.TestWorkflowEnvironment
 	now       time.Time // when this history began
@@ -77,6 +81,7 @@ type answer struct {
 type flight struct {
 	activity, folder, id string
 	cell                 int
+	cells                []int // of several runs one after the other
 }
 
 var simStart = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -46,6 +46,10 @@ func steerAtRandom(t *testing.T, seed uint64) {
 	s.dead, s.plain = r.IntN(2)*r.IntN(120), r.IntN(4)/3
 	s.saving, s.late = time.Duration(r.IntN(10))*time.Second, r.IntN(3) == 0
 	s.takes = randomTakes(r, s)
+	if seed%2 == 1 {
+		s.short = time.Duration(1+r.IntN(7000)) * time.Millisecond
+		s.dies = func(int) (int, bool) { return r.IntN(4), r.IntN(6) == 0 }
+	}
 	slots := 1 + r.IntN(6)
 	s.live = func(s *sim) protocol.Live { return randomLook(r, s) }
 	in := s.input(slots)
