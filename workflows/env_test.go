@@ -35,8 +35,10 @@ type fake struct {
 	fail      func(protocol.FailInput) error
 	collect   func() error
 	look      func(protocol.LookInput) (protocol.Live, error)
-	firstDead int    // step in which the first latent is dead; 0: no latent is ever dead
-	label     string // of every cell; "" gives each cell its own
+	runs      func(cells []int) ([]int, error) // which of the runs of one activity get a result; nil for all
+	short     time.Duration                    // that each run is said to take, which is evaluated too; 0: none is
+	firstDead int                              // step in which the first latent is dead; 0: no latent is ever dead
+	label     string                           // of every cell; "" gives each cell its own
 
 	mu        sync.Mutex
 	cells     int
@@ -50,6 +52,7 @@ type fake struct {
 	collected int
 	canceled  bool // what was collected last is of a sweep that is canceled
 	looks     int
+	batches   [][]int // runs of each activity with several
 	inFlight  int
 	attempts  map[string]int // of each activity of each cell
 
@@ -140,6 +143,28 @@ func (f *fake) TrainStage(ctx context.Context, ref protocol.StageRef) (protocol.
 	if err == nil {
 		f.spans = append(f.spans, fmt.Sprintf("%d %s → %d", ref.Cell, ref.Level, out.Reached))
 	}
+	if err == nil && f.short > 0 && ref.Evaluate {
+		nmse := float64(ref.Cell+1) / 1000
+		out.Brief, out.Steps, out.Seconds = &plan.Brief{NMSE: &nmse}, ref.To-ref.From, f.short.Seconds()
+		f.evaluated[ref.Cell]++
+	}
+	return out, err
+}
+
+func (f *fake) TrainRuns(_ context.Context, ref protocol.RunsRef) (out protocol.Ran, err error) {
+	cells := ref.Cells
+	if f.runs != nil {
+		cells, err = f.runs(cells)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.batches = append(f.batches, ref.Cells)
+	for _, c := range cells {
+		nmse := float64(c+1) / 1000
+		out.Runs = append(out.Runs, protocol.RanRun{Cell: c, Steps: 100, Brief: &plan.Brief{NMSE: &nmse}})
+		f.evaluated[c]++
+	}
+	out.Seconds = f.short.Seconds() * float64(len(cells))
 	return out, err
 }
 
@@ -194,7 +219,7 @@ func (f *fake) register(r activityRegistry) {
 	for name, fn := range map[string]any{
 		protocol.ActivityPrepare: f.Prepare, protocol.ActivityTrain: f.TrainStage, protocol.ActivityEval: f.Evaluate,
 		protocol.ActivityFail: f.RecordFailure, protocol.ActivityCollect: f.Collect,
-		protocol.ActivityLook: f.Look,
+		protocol.ActivityLook: f.Look, protocol.ActivityRuns: f.TrainRuns,
 	} {
 		r.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
 	}

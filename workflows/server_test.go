@@ -36,9 +36,14 @@ const recordedIdentity = "recorded"
 // startServer starts a real server and returns a client to it.
 func startServer(t *testing.T) client.Client {
 	t.Helper()
-	s, err := local.Start(t.Context(), local.Options{
-		Dir: t.TempDir(), GRPCPort: -1, UIPort: -1, SearchAttributes: searchAttributes(),
-	})
+	return startServerWith(t, local.Options{})
+}
+
+// startServerWith is startServer with options of the server.
+func startServerWith(t *testing.T, o local.Options) client.Client {
+	t.Helper()
+	o.Dir, o.GRPCPort, o.UIPort, o.SearchAttributes = t.TempDir(), -1, -1, searchAttributes()
+	s, err := local.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,8 +76,8 @@ func (s *state) runStages(ctx workflow.Context) error {
 			if !s.hasWork() {
 				break
 			}
-			if s.tooLarge(stagesCtx) && len(s.stages) == 0 {
-				break // with cells that have their results a history may be full before a stage starts
+			if len(s.stages) == 0 && s.tooLarge(stagesCtx) {
+				break // where cells have their results a history may be full before a stage starts
 			}
 			if !s.paused && len(s.stages) == 0 && s.startRetry() {
 				continue
@@ -154,8 +154,9 @@ func (s *state) concurrent() int {
 // stages that are ready. ok is false if all slots are taken, no stage can start, or the sweep is paused.
 func (s *state) nextStage(ctx workflow.Context) (ready plan.ReadyStage, ok bool, err error) {
 	for s.flights < s.window() && !s.paused {
-		if s.tooLarge(ctx) {
-			return ready, false, nil
+		if _, loaded := s.trees.peekLoaded(s.in.TreeChunks); !loaded && s.tooLarge(ctx) {
+			ready, ok = s.frontier.Next() // what is left of the trees that have begun
+			return ready, ok, nil
 		}
 		next, found, err := s.trees.peek(ctx, s.in.TreeChunks)
 		if err != nil {
@@ -209,6 +210,7 @@ func (s *state) historyFull(ctx workflow.Context) bool {
 // tooLarge reports whether the history has no room for another chunk of the plan, and for what the activities in flight
 // return. Each history reads at least one chunk, so that the sweep always advances.
 func (s *state) tooLarge(ctx workflow.Context) bool {
+	info := workflow.GetInfo(ctx)
 	return s.version >= versionShort && s.trees.reads > 0 &&
-		workflow.GetInfo(ctx).GetCurrentHistorySize() > maxHistoryBytes
+		(info.GetContinueAsNewSuggested() || info.GetCurrentHistorySize() > maxHistoryBytes)
 }

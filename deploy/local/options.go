@@ -55,6 +55,10 @@ type Options struct {
 	// payloads encoded; nil if they do not.
 	PayloadCodec converter.PayloadCodec
 
+	// HistoryLimit is the size of a history, in bytes, above which the server ends its workflow; 0 for the server's
+	// default, which is 50 MiB. Tests of large sweeps lower it.
+	HistoryLimit int
+
 	// Private keeps the address out of server.json: to other processes the server starts or stops for as long as it
 	// runs, so that they wait for its end. It is for a server that runs for a moment.
 	Private bool

@@ -290,7 +290,7 @@ func TestFatalEndsOnlyTheGoroutine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = launch(temporalConfig(sqlConfig(file), p), p, keys, true, slog.New(slog.DiscardHandler), user)
+	_, err = launch(temporalConfig(sqlConfig(file), p), p, keys, true, 0, slog.New(slog.DiscardHandler), user)
 	var fatal *fatalError
 	if !errors.As(err, &fatal) || !strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("launch = %v; want a fatalError about the address", err)

@@ -46,7 +46,7 @@ func startTemporal(
 		if err != nil {
 			return "", nil, err
 		}
-		srv, err := launch(temporalConfig(conf, p), p, keys, !o.withoutFairness, log, o.Logger)
+		srv, err := launch(temporalConfig(conf, p), p, keys, !o.withoutFairness, o.HistoryLimit, log, o.Logger)
 		var fatal *fatalError
 		if errors.As(err, &fatal) && try < startTries && ctx.Err() == nil {
 			continue
@@ -66,7 +66,8 @@ func startTemporal(
 // returns a *fatalError if the server wanted to end the process during that. A later wish
 // to end the process is logged to user.
 func launch(
-	conf *config.Config, p ports, keys *encryption.FixedTLSConfigProvider, fair bool, log, user *slog.Logger,
+	conf *config.Config, p ports, keys *encryption.FixedTLSConfigProvider, fair bool, historyLimit int,
+	log, user *slog.Logger,
 ) (srv temporal.Server, err error) {
 	var first atomic.Pointer[fatalError]
 	var started atomic.Bool
@@ -94,7 +95,7 @@ func launch(
 			temporal.WithClaimMapper(func(*config.Config) authorization.ClaimMapper {
 				return authorization.NewNoopClaimMapper()
 			}),
-			temporal.WithDynamicConfigClient(dynamicconfig.StaticClient{
+			temporal.WithDynamicConfigClient(limited(historyLimit, dynamicconfig.StaticClient{
 				dynamicconfig.EnableServerVersionCheck.Key():                     false, // it would ask a server on the internet
 				dynamicconfig.HistoryCacheHostLevelMaxSize.Key():                 8096,
 				dynamicconfig.FrontendMaxNamespaceVisibilityRPSPerInstance.Key(): 100,
@@ -104,7 +105,7 @@ func launch(
 				dynamicconfig.MatchingNumTaskqueueWritePartitions.Key(): 1,
 				// Within a priority, tasks of different fairness keys take turns.
 				dynamicconfig.MatchingEnableFairness.Key(): fair,
-			}),
+			})),
 		)
 		if err != nil {
 			return err
@@ -119,6 +120,16 @@ func launch(
 		return nil, f
 	}
 	return srv, err
+}
+
+// limited adds a limit of the size of histories to a configuration. The server suggests to continue as new at a twelfth
+// of it, as by default.
+func limited(historyLimit int, c dynamicconfig.StaticClient) dynamicconfig.StaticClient {
+	if historyLimit > 0 {
+		c[dynamicconfig.HistorySizeLimitError.Key()] = historyLimit
+		c[dynamicconfig.HistorySizeSuggestContinueAsNew.Key()] = historyLimit / 12
+	}
+	return c
 }
 
 // tlsOf returns what the four services need of the keys on dir: each takes only clients
