@@ -25,8 +25,8 @@ const (
 	// upsertEvents is the number of events that the end of a stage adds besides in these histories: its search attributes.
 	upsertEvents = 1
 
-	// maxSlots limits the stages in flight. With more of them too little of a history would be left for new stages.
-	maxSlots = 200
+	// maxSlots limits the stages in flight.
+	maxSlots = plan.MaxConcurrent
 )
 
 // runStages starts stages until all runs are done, the sweep ends, or the history is
