@@ -51,6 +51,36 @@ func TimeSteps(ctx context.Context, b Backend, c Config, about time.Duration) (T
 	return Timing{Steps: len(took), Median: took[len(took)/2], Fastest: took[0]}, nil
 }
 
+// TimeEvaluation times one Evaluate of a new model of c on so many random rows, at most c.BatchSize. No latent is dead.
+func TimeEvaluation(ctx context.Context, b Backend, c Config, rows int64) (seconds float64, err error) {
+	c = c.Resolve()
+	s := Init(c)
+	m, err := b.New(c, s, nil)
+	if err != nil {
+		return 0, fmt.Errorf("time evaluation: %w", err)
+	}
+	defer m.Close()
+	held := randomHeldOut{newRandomTokens(c), min(rows, int64(c.BatchSize))}
+	began := time.Now()
+	if _, err := Evaluate(ctx, m, c, s, held); err != nil {
+		return 0, fmt.Errorf("time evaluation: %w", err)
+	}
+	return time.Since(began).Seconds(), nil
+}
+
+// randomHeldOut are the first rows of random tokens as HeldOut.
+type randomHeldOut struct {
+	tokens randomTokens
+	rows   int64
+}
+
+func (r randomHeldOut) EvalRows() int64 { return r.rows }
+
+func (r randomHeldOut) Eval(row int64, x []float32) error {
+	copy(x, r.tokens.x[int(row)*r.tokens.d:])
+	return nil
+}
+
 // randomTokens are Batches that are all the same: independent, nearly normal
 // numbers.
 type randomTokens struct {

@@ -153,6 +153,7 @@ func TestUpdatesThatAreRefused(t *testing.T) {
 		{protocol.UpdateSet, "max_concurrent -1: want", protocol.Settings{MaxConcurrent: -1}},
 		{protocol.UpdateSet, "want one of them", protocol.Settings{MaxConcurrent: 4, AutoConcurrent: true}},
 		{protocol.UpdateSet, "max_concurrent 200001: want", protocol.Settings{MaxConcurrent: 200_001}},
+		{protocol.UpdateSet, "201 is more than 200, the most", protocol.Settings{MaxConcurrent: 201}},
 		{protocol.UpdateCancel, "no cells", cells()},
 		{protocol.UpdateCancel, "there is no cell 3: the sweep has the cells 0 to 2", cells(0, 3)},
 		{protocol.UpdateCancel, "there is no cell -1", cells(-1)},

@@ -129,8 +129,8 @@ func checkSettings(to protocol.Settings) error {
 	if to.AutoConcurrent {
 		return fmt.Errorf("max_concurrent %d, and auto_concurrent: want one of them", to.MaxConcurrent)
 	}
-	if n := to.MaxConcurrent; n < 1 || n > plan.MaxConcurrent {
-		return fmt.Errorf("max_concurrent %d: want a number from 1 to %d", n, plan.MaxConcurrent)
+	if err := plan.CheckConcurrent(to.MaxConcurrent); err != nil {
+		return fmt.Errorf("max_concurrent %d: want a number from 1 to %d: %w", to.MaxConcurrent, plan.MaxConcurrent, err)
 	}
 	return nil
 }

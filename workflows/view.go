@@ -68,6 +68,7 @@ func (v view) totals() string {
 	s.add(", " + count(v.Steps) + " steps trained")
 	s.addIf(v.maxConcurrent > 0, ", max_concurrent "+count(v.maxConcurrent))
 	s.addIf(v.autoConcurrent, " (auto)")
+	s.addIf(v.maxConcurrent > maxSlots, ", of which "+count(maxSlots)+" are in flight at most")
 	s.addIf(v.priority != "", ", priority "+escape(string(v.priority), maxWord))
 	s.addIf(v.owner != "", ", owner "+escape(v.owner, maxWord))
 	s.addIf(v.mixClasses, ", classes of hardware are mixed")

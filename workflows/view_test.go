@@ -226,3 +226,14 @@ func TestNumbersOfView(t *testing.T) {
 		}
 	}
 }
+
+// With more slots than a sweep can have stages in flight, the view says so.
+func TestViewOfManySlots(t *testing.T) {
+	const want = "of which 200 are in flight at most"
+	for _, slots := range []int{8, 200, 201, 5000} {
+		got := view{maxConcurrent: slots, autoConcurrent: true}.totals()
+		if strings.Contains(got, want) != (slots > 200) {
+			t.Errorf("%d slots: %s", slots, got)
+		}
+	}
+}

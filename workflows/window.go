@@ -30,8 +30,8 @@ const (
 	// history stays under 4 MiB.
 	maxHistoryBytes = 2 << 20
 
-	// maxSlots limits the stages in flight. With more of them too little of a history would be left for new stages.
-	maxSlots = 200
+	// maxSlots limits the stages in flight.
+	maxSlots = plan.MaxConcurrent
 )
 
 // runStages starts stages until all runs are done, the sweep ends, or the history is

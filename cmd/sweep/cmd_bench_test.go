@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/cpu"
 )
@@ -103,17 +104,19 @@ func TestPlanOfWhatDiverges(t *testing.T) {
 	}
 }
 
-// A precision is tried on a small model if all its cells are too large to be timed.
+// A precision is tried on small models if all its cells are too large to be timed.
 func TestEstimateOfLarge(t *testing.T) {
 	e := newEstimator(t.Context(), cpu.New(1), 1)
 	c := trainer.Config{
 		Recipe: "corrected", ActivationDim: 4096, DictSize: 1 << 20, K: 32, Steps: 10, BatchSize: 1024, Precision: "f32",
 	}.Resolve()
-	if s := e.seconds(c); !(s > 0) || len(e.notes) > 0 {
-		t.Errorf("f32: %v s, %v", s, e.notes)
+	unlike := c
+	unlike.Precision = "bf16"
+	cost := e.costs(plan.Work{Cells: 2, EvalRows: 100, Models: slices.Values([]trainer.Config{c, unlike})})
+	if got := cost(c); !(got.Step > 0) || !(got.Run > 0) {
+		t.Errorf("f32: %+v, %v", got, e.notes)
 	}
-	c.Precision = "bf16"
-	if s := e.seconds(c); s != 0 || len(e.notes) != 1 {
-		t.Errorf("bf16: %v s, %v", s, e.notes)
+	if got := cost(unlike); got != (plan.Cost{}) || len(e.notes) != 1 {
+		t.Errorf("bf16: %+v, %v", got, e.notes)
 	}
 }

@@ -27,9 +27,10 @@ func newPlanCommand(env *environment) *cobra.Command {
 		Long: `Show what a grid would train: its cells, steps, tokens and the memory of a run, and
 which cells have a result already. Nothing is started or written.
 
-The time is that of the training steps on this machine alone: it times a few steps
-of each shape, as sweep bench does, for about two seconds in all. A grid for workers on
-other hardware is planned with their --backend; if this machine lacks it, there is no
+The time is that of this machine alone: of its steps, evaluations and models, and of
+what each stage takes besides. It times a few steps of each shape, for about two seconds
+in all; of a grid of many shapes or cells only a few small ones, and fits the others. A
+grid for workers on other hardware is planned with their --backend; if this machine lacks it, there is no
 time, and a note says why. Cells that the backend cannot train, for their precision or
 size, are an error that names them.`,
 		Example: `  sweep plan grid.yaml
@@ -70,7 +71,7 @@ func runPlan(ctx context.Context, env *environment, o planOptions) error {
 	e, err := estimatorHere(ctx, backend.name)
 	switch {
 	case err == nil:
-		est.Slots, est.Seconds, est.WorkerSlots = e.slots, e.seconds, e.workerSlots
+		est.Slots, est.Costs, est.WorkerSlots = e.slots, e.costs, e.workerSlots
 	case o.backend == "auto" || backend.name == "cpu": // a CPU is always there: a variable says what it cannot do
 		return err
 	default:

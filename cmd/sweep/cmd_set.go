@@ -100,7 +100,7 @@ type setting struct {
 // settings lists what can be changed. The bounds are those of the grid.
 func settings() []setting {
 	return []setting{
-		{maxConcurrent, fmt.Sprintf("1 to %d, or auto", plan.MaxConcurrent), func(to *protocol.Settings, value string) bool {
+		{maxConcurrent, fmt.Sprintf("1 to %d, the most in flight, or auto", plan.MaxConcurrent), func(to *protocol.Settings, value string) bool {
 			if to.AutoConcurrent = value == auto; to.AutoConcurrent {
 				return true
 			}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
@@ -34,7 +35,7 @@ func FuzzSettings(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		to, err := parseSettings([]string{s})
-		if n := to.MaxConcurrent; err == nil && !to.AutoConcurrent && (n < 1 || n > 100_000) {
+		if n := to.MaxConcurrent; err == nil && !to.AutoConcurrent && (n < 1 || n > plan.MaxConcurrent) {
 			t.Errorf("%q is read as %d", s, n)
 		}
 	})

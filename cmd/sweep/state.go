@@ -28,6 +28,8 @@ type sweepState struct {
 	Runs      []runState  `json:"runs,omitempty"` // status only
 	notes     int         // in the store: runs that failed or were canceled
 
+	concurrent int // max_concurrent of its plan; 0 is auto. Where its workflow has told it, that of the workflow
+
 	ends       progress.Forecast // status only
 	unreadable error             // why the server's answer cannot be read: a key is missing
 	silent     time.Duration     // how long nothing was heard of any worker that has a run of it; 0 if none has one
@@ -75,12 +77,16 @@ func stateOf(ctx, ask context.Context, l *ledger.Ledger, srv *server, id string,
 	s := sweepState{
 		ID: h.ID, Name: h.Name, Cells: h.CellCount,
 		Completed: n.Completed, Failed: n.Failed, Planned: n.Planned, Created: n.Created, notes: n.Notes,
+		concurrent: h.Run.MaxConcurrent,
 	}
 	var told observe.Observation
 	if srv != nil {
 		if told, err = observe.State(ctx, ask, srv.client, id); isUnreadable(err) {
 			s.unreadable = err
 		}
+	}
+	if told.Progress.MaxConcurrent > 0 {
+		s.concurrent = told.Progress.MaxConcurrent
 	}
 	s.State = decide(unfinished, s.Completed == s.Cells, told.State, err)
 	if s.State == plan.Training {

@@ -53,6 +53,10 @@ func (t statusText) write(out io.Writer, s sweepState) {
 	if s.State == plan.Paused {
 		fmt.Fprint(out, t.wrap("", []string{pausedLine(t.resume)}))
 	}
+	if s.concurrent > plan.MaxConcurrent {
+		fmt.Fprint(out, t.wrap("", []string{fmt.Sprintf("max_concurrent %d: at most %d stages are in flight",
+			s.concurrent, plan.MaxConcurrent)}))
+	}
 	t.writeRuns(out, s.Runs)
 	first := true
 	for _, r := range s.Runs {

@@ -90,8 +90,17 @@ func TestStatusText(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	statusText{width: 60, now: now, all: true}.write(&out, sweepState{ID: "empty-1", State: plan.Idle})
+	statusText{width: 60, now: now, all: true}.write(&out, sweepState{ID: "empty-1", State: plan.Idle, concurrent: 200})
 	if n := strings.Count(out.String(), "\n"); n > 2 || !strings.Contains(out.String(), "empty-1  idle") {
 		t.Errorf("an empty sweep:\n%s", out.String())
+	}
+}
+
+// A plan of an earlier version may have a max_concurrent that no sweep reaches: status says what it comes to.
+func TestStatusOfManyAtATime(t *testing.T) {
+	var out bytes.Buffer
+	statusText{}.write(&out, sweepState{ID: "wide-1", State: plan.Training, concurrent: 100_000})
+	if want := "max_concurrent 100000: at most 200 stages are in flight"; !strings.Contains(out.String(), want) {
+		t.Errorf("%s\nlacks %q", out.String(), want)
 	}
 }

@@ -37,7 +37,7 @@ func testFair(t *testing.T, s *stack) {
 	}
 	axes := fmt.Sprintf("{k: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], seed: [%s]}", strings.TrimSuffix(seeds.String(), ", "))
 	large := writeGrid(t, strings.Replace(gridOf("large", axes, fairSteps),
-		"max_concurrent: 64", "max_concurrent: 100000", 1))
+		"max_concurrent: 64", "max_concurrent: 200", 1))
 	small := writeGrid(t, gridOf("small", "{k: [2, 4, 6, 8]}", 20))
 
 	submit := func(grid string) string {

@@ -79,8 +79,8 @@ func syntheticOptions(s *trainer.Synthetic) []option {
 // runOptions lists the keys of run, which are read into r.
 func runOptions(r *RunOptions) []option {
 	return []option{
-		{key: "max_concurrent", fallback: "auto", set: setIntOrAuto(&r.MaxConcurrent, 1, MaxConcurrent),
-			doc: "runs at a time; auto is as many as the workers have slots"},
+		{key: "max_concurrent", fallback: "auto", set: setConcurrent(&r.MaxConcurrent),
+			doc: "runs at a time, 1 to 200; auto is as many as the workers have slots"},
 		{key: "max_failed", set: setInt(&r.MaxFailed, 1, 1<<40),
 			doc: "failed runs at which the sweep stops and ends; without it there is no limit"},
 		{key: "fail_fast", fallback: "false", set: setBool(&r.FailFast),

@@ -93,6 +93,23 @@ func setIntOrAuto[T int | int64](to *T, low, high int64) func(*node) error {
 	}
 }
 
+// setConcurrent reads a max_concurrent, or auto, which is stored as 0.
+func setConcurrent(to *int) func(*node) error {
+	return func(n *node) error {
+		var i int64
+		if err := setIntOrAuto(&i, math.MinInt64, math.MaxInt64)(n); err != nil {
+			return err
+		}
+		if n.text != "auto" {
+			if err := CheckConcurrent(i); err != nil {
+				return err
+			}
+		}
+		*to = int(i)
+		return nil
+	}
+}
+
 // setOptionalInt reads a whole number from low to high. The pointer stays nil if the key is not given.
 func setOptionalInt(to **int, low, high int64) func(*node) error {
 	return func(n *node) error {

@@ -6,8 +6,22 @@ import (
 	"time"
 )
 
-// MaxConcurrent is the largest RunOptions.MaxConcurrent.
-const MaxConcurrent = 100_000
+// MaxConcurrent is the largest RunOptions.MaxConcurrent: the stages that one sweep has in flight at most. With more of
+// them too little of the history of its workflow would be left for new stages. Plans that earlier versions stored may
+// have more, which comes to this.
+const MaxConcurrent = 200
+
+// CheckConcurrent returns an error if a sweep cannot have n stages in flight.
+func CheckConcurrent(n int64) error {
+	switch {
+	case n < 1:
+		return fmt.Errorf("%d is less than 1", n)
+	case n > MaxConcurrent:
+		return fmt.Errorf("%d is more than %d, the most that one sweep has in flight: "+
+			"the history of its workflow has no room for more", n, MaxConcurrent)
+	}
+	return nil
+}
 
 // AutoConcurrent is what max_concurrent: auto comes to while it is not known how many slots the workers have.
 const AutoConcurrent = 8
@@ -41,7 +55,7 @@ func DefaultRunOptions() RunOptions {
 func (r RunOptions) Concurrent(slots int) int {
 	switch {
 	case r.MaxConcurrent > 0:
-		return r.MaxConcurrent
+		return min(r.MaxConcurrent, MaxConcurrent)
 	case slots > 0:
 		return min(slots, MaxConcurrent)
 	}

@@ -10,8 +10,8 @@ import (
 // how many steps the tree trains and how long that takes.
 type forecast struct {
 	Tree
-	dead    int     // the first step in which a latent is dead
-	perStep float64 // seconds
+	dead int // the first step in which a latent is dead
+	cost Cost
 }
 
 // firstDead returns the earliest step of a run in which a latent can be dead: the

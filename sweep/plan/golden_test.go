@@ -14,8 +14,10 @@ import (
 
 func testEstimates() Estimates {
 	return Estimates{
-		Bytes:   func(c trainer.Config) (int64, int64) { return 28 * c.Params(), 12 * c.Params() },
-		Seconds: func(c trainer.Config) float64 { return float64(c.Tokens()) / 1e5 },
+		Bytes: func(c trainer.Config) (int64, int64) { return 28 * c.Params(), 12 * c.Params() },
+		Costs: func(Work) func(trainer.Config) Cost {
+			return func(c trainer.Config) Cost { return Cost{Step: float64(c.Tokens()) / 1e5 / float64(c.Steps)} }
+		},
 	}
 }
 

@@ -21,8 +21,8 @@ func unshared(all []forecast) []forecast {
 
 // makespan returns how many seconds the trees take with so many slots.
 func makespan(trees []forecast, slots int) float64 {
-	step := func(tree int) float64 { return trees[tree].perStep }
-	sim := simulation{trees: trees, slots: slots, now: Standing{Step: step}}
+	cost := func(tree int) Cost { return trees[tree].cost }
+	sim := simulation{trees: trees, slots: slots, now: Standing{Cost: cost}}
 	for i := range trees {
 		sim.fresh = append(sim.fresh, i)
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 
 	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/trainer"
@@ -25,6 +26,9 @@ type Plan struct {
 
 // MaxConcurrent is the largest max_concurrent, of a grid and of a sweep that runs.
 const MaxConcurrent = grid.MaxConcurrent
+
+// CheckConcurrent returns an error if a sweep cannot have that max_concurrent.
+func CheckConcurrent(n int) error { return grid.CheckConcurrent(int64(n)) }
 
 // A Header is a Plan without its cells and trees, which are stored apart from it,
 // in chunks.
@@ -84,7 +88,7 @@ func New(g *grid.Grid, info trainer.DataInfo, est Estimates) (*Plan, error) {
 	inits := initsOf(cells)
 	hash := sha256.New()
 	for _, c := range cells {
-		fmt.Fprintln(hash, c.ID)
+		io.WriteString(hash, c.ID+"\n") // a hash takes every write
 	}
 	if !g.Run.ReuseResults { // its runs have IDs of their own: see RunID
 		fmt.Fprintln(hash, "own results")

@@ -73,9 +73,7 @@ type Standing struct {
 
 	Trunk func(tree int) int // the step up to which the trunk of a tree was trained, as far as that is known
 
-	Step  func(tree int) float64 // seconds of a step of a tree
-	Stage float64                // seconds that a stage takes beside its steps
-	Run   float64                // seconds of a run's evaluation
+	Cost func(tree int) Cost // of the stages and runs of a tree
 }
 
 // Left returns how many seconds a sweep takes from now on. It simulates the workflow from where the sweep stands: it
@@ -160,7 +158,7 @@ func (s *simulation) begin(tree int, inFlight []InFlight) {
 func (s *simulation) resume(tree int, f InFlight, stage Stage) {
 	if f.Evaluation {
 		stage = Stage{Level: LevelRun, To: stage.Cells[0].Steps, Cells: stage.Cells}
-		left := max(0, s.evaluation(stage, stage.To)-f.Spent)
+		left := max(0, float64(len(stage.Cells))*s.now.Cost(tree).Run-f.Spent)
 		heap.Push(&s.training, ending{left, ReadyStage{Tree: tree, Stage: stage}, stage.To})
 		return
 	}
@@ -168,16 +166,18 @@ func (s *simulation) resume(tree int, f InFlight, stage Stage) {
 	if dead := s.trees[tree].dead; stage.Level.UntilDead() && float64(dead) > f.Step {
 		reached = min(reached, dead)
 	}
-	left := max(0, float64(reached)-f.Step)*s.now.Step(tree) + s.now.Stage + s.evaluation(stage, reached)
+	left := max(0, float64(reached)-f.Step)*s.now.Cost(tree).Step + s.beside(tree, stage, reached)
 	heap.Push(&s.training, ending{left, ReadyStage{Tree: tree, Stage: stage}, reached})
 }
 
-// evaluation is how long the evaluations at the end of a stage take.
-func (s *simulation) evaluation(stage Stage, reached int) float64 {
-	if !stage.CompletesRuns(reached) {
-		return 0
+// beside is how long a stage takes beside its steps: with the evaluations of the runs that it completes, or the fork
+// that it leaves.
+func (s *simulation) beside(tree int, stage Stage, reached int) float64 {
+	cost := s.now.Cost(tree)
+	if stage.CompletesRuns(reached) {
+		return cost.Stage + float64(len(stage.Cells))*cost.Run
 	}
-	return float64(len(stage.Cells)) * s.now.Run
+	return cost.Stage + cost.Fork
 }
 
 // waitingStages returns the stages in which cells wait that have parted from others of their tree, at a step or before.
@@ -239,9 +239,9 @@ func (s *simulation) start(at float64) {
 		}
 		t := &s.trees[r.Tree]
 		reached := t.reaches(r.Stage)
-		takes := float64(reached-r.Stage.From)*s.now.Step(r.Tree) + s.evaluation(r.Stage, reached)
-		if reached > r.Stage.From {
-			takes += s.now.Stage
+		takes := 0.0
+		if reached > r.Stage.From { // else nothing is trained, and its fork is the one that it begins at
+			takes = float64(reached-r.Stage.From)*s.now.Cost(r.Tree).Step + s.beside(r.Tree, r.Stage, reached)
 		}
 		heap.Push(&s.training, ending{at + takes, r, reached})
 	}

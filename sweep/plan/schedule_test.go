@@ -18,18 +18,18 @@ func TestScheduleFromTheBeginning(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 1))
 	for i := range 200 {
 		p := planOfCells(r)
-		slots, perStep := 1+r.IntN(5), 0.5
+		slots, cost := 1+r.IntN(5), Cost{0.5, 0.25, 2, 3}
 		var trees []forecast
 		for _, tree := range p.Trees {
 			dead := math.MaxInt
 			if i%2 == 0 {
 				dead = firstDead(p.Cells[tree.Cells[0].Cell].Config)
 			}
-			trees = append(trees, forecast{Tree: tree, dead: dead, perStep: perStep})
+			trees = append(trees, forecast{Tree: tree, dead: dead, cost: cost})
 		}
 		got := NewSchedule(p).Left(Standing{
 			Over: func(int) bool { return false }, Trunk: func(int) int { return 0 }, Slots: slots, Dying: i%2 == 0,
-			Step: func(int) float64 { return perStep },
+			Cost: func(int) Cost { return cost },
 		})
 		if want := makespan(trees, slots); math.Abs(got-want) > 1e-9 {
 			t.Fatalf("plan %d, %d slots: %v s, the plan says %v s", i, slots, got, want)
@@ -67,8 +67,7 @@ func TestScheduleFromTheMiddle(t *testing.T) {
 	} {
 		got := s.Left(Standing{
 			Over: func(c int) bool { return c == x.over }, InFlight: x.inFlight, Slots: x.slots,
-			Trunk: func(int) int { return x.trunk }, Step: func(int) float64 { return 1 },
-			Run: x.run,
+			Trunk: func(int) int { return x.trunk }, Cost: func(int) Cost { return Cost{Step: 1, Run: x.run} },
 		})
 		if math.Abs(got-x.want) > 1e-9 {
 			t.Errorf("%s: %v s, want %v s", x.name, got, x.want)

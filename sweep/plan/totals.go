@@ -36,15 +36,17 @@ type Totals struct {
 
 // Estimates are what a plan asks about its cells. Any of the functions may be nil.
 type Estimates struct {
-	Reused  func(cellID string) bool                    // the cell has a result already
-	Bytes   func(c trainer.Config) (device, host int64) // trainer.Backend.Bytes
-	Seconds func(c trainer.Config) (training float64)   // of a run among as many as there are slots
+	Reused func(cellID string) bool                    // the cell has a result already
+	Bytes  func(c trainer.Config) (device, host int64) // trainer.Backend.Bytes
+
+	// Costs is called once. What it returns says what runs of a model cost, as far as that is known; else it is 0.
+	Costs func(Work) func(c trainer.Config) Cost
 
 	// Unsupported says why a run cannot be trained; nil where it can, or need not because
 	// it has its result.
 	Unsupported func(run string, c trainer.Config) error
 
-	// Slots is how many runs train at a time where Seconds is measured; 0: as many
+	// Slots is how many runs train at a time for which Costs holds; 0: as many
 	// as the grid allows.
 	Slots int
 
@@ -95,10 +97,9 @@ func (p *Plan) countStages(trees []Tree, reused []bool, est Estimates) {
 	todo := make([]forecast, len(trees))
 	for i, tree := range trees {
 		c := p.Cells[tree.Cells[0].Cell].Config
-		f := forecast{Tree: tree, dead: firstDead(c), perStep: 1}
-		f.Cells = slices.DeleteFunc(slices.Clone(tree.Cells), func(c TreeCell) bool { return reused[c.Cell] })
-		if est.Seconds != nil {
-			f.perStep = est.Seconds(c) / float64(c.Steps)
+		f := forecast{Tree: tree, dead: firstDead(c)}
+		if isReused := func(c TreeCell) bool { return reused[c.Cell] }; slices.ContainsFunc(f.Cells, isReused) {
+			f.Cells = slices.DeleteFunc(slices.Clone(f.Cells), isReused)
 		}
 		todo[i] = f
 		if len(f.Cells) > 0 {
@@ -117,10 +118,34 @@ func (p *Plan) countStages(trees []Tree, reused []bool, est Estimates) {
 		f.dead = math.MaxInt
 		f.walk(func(s Stage, reached int) { t.StepsLeast += int64(reached - s.From) })
 	}
-	if est.Seconds != nil {
-		slots := est.slots(p.Run)
-		t.Seconds = makespan(todo, slots)
-		t.SecondsUnshared = makespan(unshared(todo), slots)
+	if est.Costs != nil {
+		p.countSeconds(todo, est)
+	}
+}
+
+// countSeconds adds how long the trees that are left take, if that is known.
+func (p *Plan) countSeconds(todo []forecast, est Estimates) {
+	todo = slices.DeleteFunc(todo, func(f forecast) bool { return len(f.Cells) == 0 })
+	left, shares := 0, false
+	for _, f := range todo {
+		left += len(f.Cells)
+		shares = shares || len(f.Cells) > 1
+	}
+	model := func(f forecast) trainer.Config { return p.Cells[f.Cells[0].Cell].Config }
+	cost := est.Costs(Work{Cells: left, EvalRows: p.Info.EvalRows, Models: func(yield func(trainer.Config) bool) {
+		for _, f := range todo {
+			if !yield(model(f)) {
+				return
+			}
+		}
+	}})
+	for i, f := range todo {
+		todo[i].cost = cost(model(f))
+	}
+	slots := est.slots(p.Run)
+	p.Seconds = makespan(todo, slots)
+	if p.SecondsUnshared = p.Seconds; shares {
+		p.SecondsUnshared = makespan(unshared(todo), slots)
 	}
 }
 

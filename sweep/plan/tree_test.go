@@ -153,7 +153,7 @@ func TestMakespan(t *testing.T) {
 		var trees []forecast
 		dead := r.IntN(2500)
 		for _, tree := range newTrees(testHeader(), productCells(r)) {
-			trees = append(trees, forecast{tree, dead, tree.Weight})
+			trees = append(trees, forecast{tree, dead, Cost{Step: tree.Weight}})
 		}
 		for _, slots := range []int{1, 2, 3, 4, 8, 16, 64} {
 			shared, unshared := makespan(trees, slots), makespan(unshared(trees), slots)

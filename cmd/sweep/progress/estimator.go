@@ -230,8 +230,11 @@ func (e *Estimator) position(now time.Time, st *seenStage) float64 {
 
 // simulate makes a forecast of where the sweep stands.
 func (e *Estimator) simulate(s Sample) Forecast {
-	standing := plan.Standing{Over: s.Over, Slots: e.slots, Dying: e.dying, Step: e.speed.step,
-		Trunk: func(tree int) int { return e.trunks[tree] }}
+	var stage, run float64
+	standing := plan.Standing{
+		Over: s.Over, Slots: e.slots, Dying: e.dying, Trunk: func(tree int) int { return e.trunks[tree] },
+		Cost: func(tree int) plan.Cost { return plan.Cost{Step: e.speed.step(tree), Stage: stage, Run: run} },
+	}
 	beside := e.beside
 	for _, st := range e.stages {
 		f := plan.InFlight{Cells: st.cells, From: st.From, Step: e.position(s.At, st), To: st.To}
@@ -246,6 +249,6 @@ func (e *Estimator) simulate(s Sample) Forecast {
 	if e.schedule.Left(standing) <= 0 {
 		return Forecast{At: s.At, Finishing: true}
 	}
-	standing.Stage, standing.Run = beside.value(), e.evals.value()
+	stage, run = beside.value(), e.evals.value()
 	return Forecast{At: s.At, Left: time.Duration(e.schedule.Left(standing) * float64(time.Second))}
 }

@@ -1,0 +1,42 @@
+package plan
+
+import (
+	"iter"
+
+	"github.com/topksweep/sweep/trainer"
+)
+
+// A Cost is how many seconds the parts of a run take on a slot, while all slots are taken.
+type Cost struct {
+	Step  float64 // a training step
+	Stage float64 // a stage beside its steps
+	Fork  float64 // a checkpoint at which other stages begin: it is written, and read
+	Run   float64 // a run when it is trained: its evaluation, and its model
+}
+
+// Work is what is to be trained, for Estimates.Costs.
+type Work struct {
+	Cells    int
+	EvalRows int64                    // on which a run is evaluated
+	Models   iter.Seq[trainer.Config] // one of each tree
+}
+
+const (
+	// StageOverhead is the seconds that a stage takes on its slot beside steps, evaluation and bytes: the server's part,
+	// opening data and model, and the small objects of the store. It was measured with runs of two steps of a tiny model
+	// on a machine of two cores: docs/operation.md says how.
+	StageOverhead = 0.04
+
+	// storeRate is the bytes a second that a store takes or gives, with their hashes. A directory on a local disk was
+	// measured.
+	storeRate = 250e6
+)
+
+// Besides returns a cost with what the runs of a model take that is not computed: the overhead of its stages, and the
+// bytes that its forks and its result come to.
+func (c Cost) Besides(m trainer.Config) Cost {
+	c.Stage += StageOverhead
+	c.Fork += 2 * float64(m.StateBytes()) / storeRate
+	c.Run += 4 * float64(m.Params()) / storeRate
+	return c
+}
