@@ -48,9 +48,11 @@ func (a *Activities) collect(ctx context.Context, sweep string, canceled bool) e
 	if err != nil {
 		return err
 	}
+	rows := report.Rows{Plan: h, Results: results}
+	rows.Tabulate()
 	for _, f := range table.Formats() {
 		var b bytes.Buffer
-		if err := report.Write(&b, f.Name, report.Rows{Plan: h, Results: results}); err != nil {
+		if err := report.Write(&b, f.Name, rows); err != nil {
 			return fmt.Errorf("write %s: %w", f.Name, err)
 		}
 		if err := storage.PutBytes(ctx, a.store, ledger.ReportKey(sweep, "results."+f.Extension), b.Bytes()); err != nil {
