@@ -28,8 +28,8 @@ type Rows struct {
 	table *table.Table   // what Table returns, once Tabulate was called; nil before
 }
 
-// Tabulate makes the table that all methods use from now on. Without it each call of Table, Filter, Sort and Write makes
-// one, which takes long where there are many rows. Nothing may change Plan and Results afterwards.
+// Tabulate makes the table that all methods use from now on. Without it each call of Table, Filter, Sort and Write
+// makes one, which takes long where there are many rows. Nothing may change Plan and Results afterwards.
 func (rows *Rows) Tabulate() {
 	t := rows.Table()
 	rows.table = &t
