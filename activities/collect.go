@@ -13,6 +13,8 @@ import (
 
 // Collect writes a sweep's results to the store, one file for each format. Of a sweep that is canceled it notes before
 // that its runs without result were canceled: the workflow has noted only those that it had begun.
+//
+// It may be ended at any moment. The next attempt reads from shards what this one has read, and does not begin anew.
 func (a *Activities) Collect(ctx context.Context, sweep string, canceled bool) error {
 	_, err := light(ctx, a, "collecting the results", func(ctx context.Context) (struct{}, error) {
 		ctx, end := untilStop(ctx)
@@ -33,9 +35,12 @@ func (a *Activities) collect(ctx context.Context, sweep string, canceled bool) e
 			return err
 		}
 	}
-	results, err := a.ledger.Results(ctx, h)
+	results, err := a.ledger.CollectResults(ctx, h)
 	if err == nil {
-		err = a.rename(ctx, h, results)
+		var renamed bool
+		if renamed, err = a.rename(ctx, h, results); renamed && err == nil {
+			results, err = a.ledger.CollectResults(ctx, h) // for shards of the results as they are now
+		}
 	}
 	if err == nil {
 		err = a.ledger.CountAuxK(ctx, results)
@@ -43,9 +48,11 @@ func (a *Activities) collect(ctx context.Context, sweep string, canceled bool) e
 	if err != nil {
 		return err
 	}
+	rows := report.Rows{Plan: h, Results: results}
+	rows.Tabulate()
 	for _, f := range table.Formats() {
 		var b bytes.Buffer
-		if err := report.Write(&b, f.Name, report.Rows{Plan: h, Results: results}); err != nil {
+		if err := report.Write(&b, f.Name, rows); err != nil {
 			return fmt.Errorf("write %s: %w", f.Name, err)
 		}
 		if err := storage.PutBytes(ctx, a.store, ledger.ReportKey(sweep, "results."+f.Extension), b.Bytes()); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"slices"
 
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/export"
@@ -14,8 +15,9 @@ import (
 )
 
 // rename brings the names of a plan to the stored results and models that it shares with earlier ones, whose grids
-// named the activations otherwise. Where a sweep that was submitted later has other names again, those stay.
-func (a *Activities) rename(ctx context.Context, h *plan.Header, results []ledger.Result) error {
+// named the activations otherwise. Where a sweep that was submitted later has other names again, those stay. It reports
+// whether it has changed any.
+func (a *Activities) rename(ctx context.Context, h *plan.Header, results []ledger.Result) (renamed bool, err error) {
 	var stale []ledger.Result
 	for _, r := range results {
 		if r.Renamed && r.Status == plan.Completed {
@@ -23,17 +25,15 @@ func (a *Activities) rename(ctx context.Context, h *plan.Header, results []ledge
 		}
 	}
 	if len(stale) == 0 {
-		return nil
+		return false, nil
 	}
 	later, err := a.ledger.NamedLater(ctx, h)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return forEach(ctx, len(stale), func(ctx context.Context, i int) error {
-		if r := stale[i]; !later[r.Run] {
-			return a.renameRun(ctx, h, r)
-		}
-		return nil
+	stale = slices.DeleteFunc(stale, func(r ledger.Result) bool { return later[r.Run] })
+	return len(stale) > 0, forEach(ctx, len(stale), func(ctx context.Context, i int) error {
+		return a.renameRun(ctx, h, stale[i])
 	})
 }
 

@@ -59,12 +59,6 @@ type Fresher interface {
 	Fresh(ctx context.Context, key string)
 }
 
-// An EmptyRemover is a store in which folders are something of their own, which stays when its last object goes.
-// RemoveEmpty removes those that are empty of the ones whose keys begin with a prefix that ends with a slash.
-type EmptyRemover interface {
-	RemoveEmpty(ctx context.Context, prefix string) error
-}
-
 // A Cleaner is a store in which writers that crash leave something behind that
 // readers never see, such as temporary files.
 type Cleaner interface {

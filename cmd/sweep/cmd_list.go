@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 )
 
 type listOptions struct {
@@ -91,10 +92,20 @@ func listSweeps(ctx context.Context, env *environment, at location, conn connect
 	// question, since perhaps no worker is there to answer.
 	ask, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
+	states, faults := make([]sweepState, len(ids)), make([]error, len(ids))
+	var group errgroup.Group
+	group.SetLimit(readsAtATime)
+	for i, id := range ids {
+		group.Go(func() error {
+			states[i], faults[i] = stateOf(ctx, ask, l, srv, id, unfinished, completed)
+			return nil
+		})
+	}
+	_ = group.Wait()
 	var unreadable []error
-	for _, id := range ids {
-		s, err := stateOf(ctx, ask, l, srv, id, unfinished, completed)
-		if ctx.Err() != nil {
+	for i, id := range ids {
+		s, err := states[i], faults[i]
+		if ctx.Err() != nil && err != nil {
 			return nil, err
 		}
 		if err != nil {

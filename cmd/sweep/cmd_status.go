@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -133,6 +134,11 @@ func statusOf(ctx context.Context, env *environment, l *ledger.Ledger, srv *serv
 		if err != nil {
 			return s, nil, errors.Join(err, reads.wait(nil))
 		}
+		missing := func(c grid.Cell) bool { return !completed[header.RunID(c.ID)] }
+		whole := metrics && !slices.ContainsFunc(cells, missing)
+		if whole {
+			reads.chunk(len(s.Runs), i)
+		}
 		for j, c := range cells {
 			r := runState{Cell: c.ID, Label: header.Label(c), Status: plan.Pending}
 			number := len(s.Runs)
@@ -140,7 +146,7 @@ func statusOf(ctx context.Context, env *environment, l *ledger.Ledger, srv *serv
 			switch {
 			case completed[header.RunID(c.ID)]:
 				r.Status = plan.Completed
-				if metrics {
+				if metrics && !whole {
 					reads.result(number, c)
 				}
 			case inWork:

@@ -24,12 +24,36 @@ type reads struct {
 	header *plan.Header
 	mu     sync.Mutex
 	set    []func([]runState)
+
+	outcomes func() (*ledger.Outcomes, error)
 }
 
 func newReads(ctx context.Context, l *ledger.Ledger, header *plan.Header) *reads {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(readsAtATime)
-	return &reads{group: group, ctx: ctx, l: l, header: header}
+	return &reads{group: group, ctx: ctx, l: l, header: header,
+		outcomes: sync.OnceValues(func() (*ledger.Outcomes, error) { return l.Outcomes(ctx, header) }),
+	}
+}
+
+// chunk reads the metrics of the runs of a chunk, all of which have results. index is that of its first run.
+func (r *reads) chunk(index, chunk int) {
+	r.start(func() (func([]runState), error) {
+		o, err := r.outcomes()
+		if err != nil {
+			return nil, err
+		}
+		results, err := o.Chunk(r.ctx, chunk)
+		return func(runs []runState) {
+			for i, result := range results {
+				run := &runs[index+i]
+				if run.Status, run.Error = result.Status, result.Error; run.Status == plan.Completed {
+					brief := plan.BriefOf(result.Metrics)
+					run.Metrics = &brief
+				}
+			}
+		}, err
+	})
 }
 
 // result reads the metrics of a run that has a result, for the run of this index.

@@ -63,6 +63,7 @@ func readTables(ctx context.Context, at location, args []string, curves bool,
 		if tell != nil {
 			tell(ctx, rows)
 		}
+		rows.Tabulate()
 		out.headers = append(out.headers, rows.Plan)
 		out.rows = append(out.rows, rows)
 		results = append(results, rows.Table())
@@ -74,11 +75,13 @@ func readTables(ctx context.Context, at location, args []string, curves bool,
 			points, out.notes = append(points, t), append(out.notes, notes...)
 		}
 	}
-	if len(out.rows) == len(results) { // of sweeps alone: the columns are in the order of all
-		results = []table.Table{report.Join(out.rows...).Table()}
-	}
 	var err error
-	if out.results, err = table.Join(results...); err == nil {
+	if len(out.rows) == len(results) { // of sweeps alone: the columns are in the order of all
+		out.results = report.Join(out.rows...).Table()
+	} else {
+		out.results, err = table.Join(results...)
+	}
+	if err == nil {
 		out.curves, err = table.Join(points...)
 	}
 	if err != nil {

@@ -86,6 +86,11 @@ func open(root string, mode fs.FileMode) (*Store, error) {
 
 func (s *Store) path(key string) string { return filepath.Join(s.root, filepath.FromSlash(key)) }
 
+// key is the key of a path below the root; "" of the root itself.
+func (s *Store) key(path string) string {
+	return strings.TrimPrefix(filepath.ToSlash(strings.TrimPrefix(path, s.root)), "/")
+}
+
 // Get opens the file under key.
 func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, error) {
 	f, size, err := s.open(ctx, key)
@@ -172,12 +177,10 @@ func (s *Store) List(ctx context.Context, prefix string) ([]storage.Object, erro
 		if err != nil {
 			return ignoreMissing(err)
 		}
-		rel, err := filepath.Rel(s.root, path)
-		if err != nil || rel == "." {
-			return err
-		}
-		key := filepath.ToSlash(rel)
+		key := s.key(path)
 		switch {
+		case key == "": // the root itself
+			return nil
 		case storage.CheckKey(key) != nil: // "+tmp", or of another program
 			if d.IsDir() {
 				return fs.SkipDir
@@ -191,7 +194,7 @@ func (s *Store) List(ctx context.Context, prefix string) ([]storage.Object, erro
 		case !strings.HasPrefix(key, prefix):
 			return nil
 		}
-		info, err := os.Stat(path)
+		info, err := infoOf(path, d)
 		if err != nil {
 			return ignoreMissing(err)
 		}
@@ -209,6 +212,14 @@ func (s *Store) List(ctx context.Context, prefix string) ([]storage.Object, erro
 	// A walk goes by elements, keys by bytes: "a-b" < "a/b".
 	slices.SortFunc(objects, func(a, b storage.Object) int { return cmp.Compare(a.Key, b.Key) })
 	return objects, nil
+}
+
+// infoOf describes a file, or what a link leads to.
+func infoOf(path string, d fs.DirEntry) (fs.FileInfo, error) {
+	if d.Type().IsRegular() {
+		return d.Info()
+	}
+	return os.Stat(path)
 }
 
 // isThere returns an error if the root is no store any more. A file system that is no
@@ -234,7 +245,8 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// Delete removes the file under key. Folders that become empty stay until Clean.
+// Delete removes the file under key, and the folders that become empty by it, except those right below the root. A
+// writer whose folder is removed makes it again.
 func (s *Store) Delete(ctx context.Context, key string) error {
 	return storage.Wrap("delete", key, s.explain(s.remove(ctx, key)))
 }
@@ -244,15 +256,32 @@ func (s *Store) remove(ctx context.Context, key string) error {
 		return err
 	}
 	path := s.path(key)
-	if info, err := os.Lstat(path); err != nil {
-		return ignoreMissing(err)
-	} else if info.IsDir() {
+	info, err := os.Lstat(path)
+	if err == nil && info.IsDir() {
 		return nil
 	}
-	if err := os.Remove(path); err != nil {
-		return ignoreMissing(err)
+	if err == nil {
+		err = os.Remove(path)
 	}
-	return ignoreMissing(syncDir(filepath.Dir(path)))
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	if err = ignoreMissing(err); err == nil {
+		s.removeEmpty(filepath.Dir(path))
+	}
+	return err
+}
+
+// removeEmpty removes a folder and those above it, as far as they are empty. It is no error if one stays: Clean removes
+// it. After a crash some may be there again.
+func (s *Store) removeEmpty(folder string) {
+	for strings.Contains(s.key(folder), "/") {
+		// A link would be removed whatever is in the folder that it leads to.
+		if info, err := os.Lstat(folder); err != nil || !info.IsDir() || os.Remove(folder) != nil {
+			return
+		}
+		folder = filepath.Dir(folder)
+	}
 }
 
 func check(ctx context.Context, key string) error {

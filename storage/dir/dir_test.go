@@ -108,8 +108,8 @@ func TestCleanFolders(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, key := range []string{"stages/a/data/1", "stages/a/claims/1"} {
-		if err := s.Delete(t.Context(), key); err != nil {
+	for _, key := range []string{"stages/a/data/1", "stages/a/claims/1"} { // as earlier versions removed objects
+		if err := os.Remove(filepath.Join(root, key)); err != nil {
 			t.Fatal(err)
 		}
 	}

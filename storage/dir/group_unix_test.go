@@ -94,7 +94,8 @@ func firstOfGroup(root string) error {
 		storage.PutBytes(ctx, s, "results/a.json", []byte("first")),
 		storage.PutNew(ctx, s, "results/b.json", []byte("first")),
 		storage.PutNew(ctx, s, "stages/gone/data/1", []byte("first")),
-		s.Delete(ctx, "stages/gone/data/1"), // its folders stay
+		os.Remove(filepath.Join(root, "stages", "gone", "data", "1")), // its folders stay
+		storage.PutNew(ctx, s, "stages/other/data/1", []byte("first")),
 		save(ctx, s, "run", 1),
 		leftover(root),
 	)
@@ -117,7 +118,8 @@ func secondOfGroup(root string) error {
 	if err := errors.Join(
 		storage.PutBytes(ctx, s, "results/a.json", []byte("second")),
 		s.Delete(ctx, "results/b.json"),
-		save(ctx, s, "run", 2), // goes on in the other's folder
+		s.Delete(ctx, "stages/other/data/1"), // with its folders
+		save(ctx, s, "run", 2),               // goes on in the other's folder
 	); err != nil {
 		return err
 	}

@@ -29,9 +29,9 @@ func (s *Store) PutNew(ctx context.Context, key string, data []byte) error {
 	return storage.Wrap("putnew", key, s.explain(err))
 }
 
-// mkdirTries is how often a writer makes its folder again when Clean in another
-// process keeps removing the folder while it is empty. A writer can lose this race
-// many times in a row, because each round is only a few instructions long.
+// mkdirTries is how often a writer makes its folder again when others keep removing the
+// folder while it is empty. A writer can lose this race many times in a row, because each
+// round is only a few instructions long.
 const mkdirTries = 10_000
 
 // write makes a synced temporary file of body and calls rename, which is os.Rename
@@ -78,7 +78,11 @@ func (s *Store) write(
 	}
 	// A caller that gets ErrExist may act on the object that is there. So that name
 	// must survive a crash, too.
-	if err := syncDir(filepath.Dir(to)); err != nil {
+	err = syncDir(filepath.Dir(to))
+	if errors.Is(err, fs.ErrNotExist) { // somebody has removed the object since, and its folder with it
+		err = s.isThere()
+	}
+	if err != nil {
 		return err
 	}
 	return renamed

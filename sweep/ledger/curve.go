@@ -9,6 +9,9 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
+// curvesAtOnce is how many curves are read at a time.
+const curvesAtOnce = 16
+
 // Curve reads the loss curve of a completed run. The error wraps storage.ErrNotFound if there is none, and
 // storage.ErrCorrupt if it is damaged.
 func (l *Ledger) Curve(ctx context.Context, run string) ([]trainer.Point, error) {
@@ -18,24 +21,27 @@ func (l *Ledger) Curve(ctx context.Context, run string) ([]trainer.Point, error)
 // CountAuxK sets Result.AuxKLatents of the completed runs whose results lack it, which an earlier version stored. It
 // reads the curves of those in which AuxK has acted. Where a curve is not there or is damaged, the field stays nil.
 func (l *Ledger) CountAuxK(ctx context.Context, results []Result) error {
+	var read []int // results that need their curves
 	for i, r := range results {
-		if r.Status != plan.Completed || r.AuxKLatents != nil {
-			continue
+		switch {
+		case r.Status != plan.Completed || r.AuxKLatents != nil:
+		case r.Config.AuxKAlpha > 0 && r.Metrics.FirstDeadStep != nil:
+			read = append(read, i)
+		default:
+			results[i].AuxKLatents = AuxKLatents(r.Config, r.Metrics.FirstDeadStep, nil)
 		}
-		var curve []trainer.Point
-		if r.Config.AuxKAlpha > 0 && r.Metrics.FirstDeadStep != nil {
-			var err error
-			curve, err = l.Curve(ctx, r.Run)
-			if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-		}
-		results[i].AuxKLatents = AuxKLatents(r.Config, r.Metrics.FirstDeadStep, curve)
 	}
-	return nil
+	return each(ctx, read, curvesAtOnce, func(ctx context.Context, i int) error {
+		r := results[i]
+		curve, err := l.Curve(ctx, r.Run)
+		if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
+			return nil
+		}
+		if err == nil {
+			results[i].AuxKLatents = AuxKLatents(r.Config, r.Metrics.FirstDeadStep, curve)
+		}
+		return err
+	})
 }
 
 // AuxKLatents returns the mean over the steps of a run of min(k_aux, dead latents), from points of its curve: a point

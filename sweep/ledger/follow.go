@@ -54,7 +54,7 @@ func (f *Follower) Read(ctx context.Context) (*plan.Plan, []Result, error) {
 		object := objects[ResultKey(h.RunID(c.ID))] + objects[FailureKey(f.sweep, c.ID)]
 		was, ok := f.seen[c.ID]
 		if !ok || was.object != object {
-			r, err := f.l.outcome(ctx, h, c)
+			r, _, err := f.l.outcome(ctx, h, c)
 			one := []Result{r}
 			if err == nil {
 				err = f.l.CountAuxK(ctx, one)

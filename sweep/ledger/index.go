@@ -3,8 +3,10 @@ package ledger
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/topksweep/sweep/storage"
@@ -115,7 +117,7 @@ func (l *Ledger) Count(ctx context.Context, h *plan.Header, completed map[string
 	if err != nil {
 		return c, err
 	}
-	noted := map[string]plan.Status{} // by the cell's ID
+	var cells []string // with a note
 	c.Created = oldest(objects)
 	for _, o := range objects {
 		_, _, isHeader := headerOfKey(o.Key)
@@ -123,27 +125,21 @@ func (l *Ledger) Count(ctx context.Context, h *plan.Header, completed map[string
 		case isHeader && o.Modified.After(c.Planned):
 			c.Planned = o.Modified
 		case strings.HasPrefix(o.Key, failuresPrefix(h.ID)):
-			cell := strings.TrimSuffix(strings.TrimPrefix(o.Key, failuresPrefix(h.ID)), ".json")
-			note, err := l.Failure(ctx, h.ID, cell)
-			if err != nil && !errors.Is(err, storage.ErrNotFound) {
-				return c, err
-			}
-			if note.Status == plan.Failed {
-				c.Failed++
-			}
-			c.asWhole = c.asWhole || note.Error == plan.SweepCanceled || note.Error == canceledBefore
-			c.Notes++
-			noted[cell] = note.Status
+			cells = append(cells, strings.TrimSuffix(strings.TrimPrefix(o.Key, failuresPrefix(h.ID)), ".json"))
 		}
 	}
-	for i := range h.Chunks() {
-		cells, err := l.Cells(ctx, h, i)
-		if err != nil {
-			return c, err
-		}
-		for _, cell := range cells {
-			switch status := noted[cell.ID]; {
-			case completed[h.RunID(cell.ID)]:
+	noted, err := l.countNotes(ctx, h.ID, cells, &c)
+	if err != nil {
+		return c, err
+	}
+	var mu sync.Mutex
+	err = each(ctx, numbers(h.Chunks()), chunksAtOnce, func(ctx context.Context, i int) error {
+		ids, err := l.cellIDs(ctx, h, i)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, id := range ids {
+			switch status := noted[id]; {
+			case completed[h.RunID(id)]:
 				c.Completed++
 			case status == plan.Canceled:
 				c.Canceled++
@@ -151,6 +147,54 @@ func (l *Ledger) Count(ctx context.Context, h *plan.Header, completed map[string
 				c.Pending++
 			}
 		}
+		return err
+	})
+	return c, err
+}
+
+// countNotes reads the notes on cells, several at a time, and counts them. It returns the statuses, by the cells' IDs.
+func (l *Ledger) countNotes(ctx context.Context, sweep string, cells []string, c *Counts) (
+	noted map[string]plan.Status, err error) {
+
+	noted = map[string]plan.Status{}
+	var mu sync.Mutex
+	return noted, each(ctx, cells, notesAtATime, func(ctx context.Context, cell string) error {
+		note, err := l.Failure(ctx, sweep, cell)
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if note.Status == plan.Failed {
+			c.Failed++
+		}
+		c.asWhole = c.asWhole || note.Error == plan.SweepCanceled || note.Error == canceledBefore
+		c.Notes++
+		noted[cell] = note.Status
+		return nil
+	})
+}
+
+// cellIDs reads the IDs of one chunk of cells.
+func (l *Ledger) cellIDs(ctx context.Context, h *plan.Header, chunk int) (ids []string, err error) {
+	type cell struct {
+		ID string `json:"id"`
 	}
-	return c, nil
+	from := chunk * plan.ChunkSize
+	for _, p := range piecesOf(h, from, min(from+plan.ChunkSize, h.CellCount)) {
+		cells, err := storage.Read(ctx, l.store, p.key, maxObject, func(b []byte) ([]cell, error) {
+			cells, err := storage.ParseJSON[[]cell](b)
+			if err == nil && len(cells) < p.stored {
+				err = fmt.Errorf("%w: %d cells of %d", storage.ErrCorrupt, len(cells), p.stored)
+			}
+			return cells, err
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range cells[p.from:p.to] {
+			ids = append(ids, c.ID)
+		}
+	}
+	return ids, nil
 }

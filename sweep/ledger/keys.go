@@ -104,6 +104,15 @@ func failuresPrefix(sweep string) string { return sweepsPrefix + sweep + "/failu
 // canceled.
 func FailureKey(sweep, cell string) string { return failuresPrefix(sweep) + cell + ".json" }
 
+// shardsPrefix is what the keys of a sweep's result shards begin with.
+func shardsPrefix(sweep string) string { return sweepsPrefix + sweep + "/shards/" }
+
+// shardKey is the key of the shard with the results of one chunk of a sweep's cells. what says which results these are:
+// it changes with any of them.
+func shardKey(sweep string, chunk int, what string) string {
+	return fmt.Sprintf("%s%06d-%s.json", shardsPrefix(sweep), chunk, what)
+}
+
 // ReportKey is the key of a file of a sweep's collected results.
 func ReportKey(sweep, file string) string { return sweepsPrefix + sweep + "/results/" + file }
 

@@ -299,7 +299,7 @@ func (l *Ledger) removePlan(c *removalClaim, id string) error {
 			return err
 		}
 	}
-	return removeEmpty(c.ctx, l.store, removingKey(id))
+	return nil
 }
 
 // RemovableIDs is SweepIDs for a removal: a sweep whose removal was killed counts too.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -199,19 +198,5 @@ func (c *removalClaim) remove(ctx context.Context, group []storage.Object) error
 		return err
 	}
 	_, err := storage.Remove(ctx, c.store, group)
-	if err == nil && len(group) > 0 {
-		err = removeEmpty(ctx, c.store, group[0].Key)
-	}
 	return err
-}
-
-// removeEmpty removes the folders that are empty now that an object of a sweep, a model or a checkpoint folder and all
-// beside it are gone.
-func removeEmpty(ctx context.Context, s storage.Store, key string) error {
-	section, rest, _ := strings.Cut(key, "/")
-	name, _, isFolder := strings.Cut(rest, "/")
-	if e, ok := s.(storage.EmptyRemover); ok && isFolder {
-		return e.RemoveEmpty(ctx, section+"/"+name+"/")
-	}
-	return nil
 }

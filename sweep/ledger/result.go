@@ -148,32 +148,18 @@ func (l *Ledger) CompletedRuns(ctx context.Context) (map[string]bool, error) {
 	return runs, nil
 }
 
-// Results reads what every cell of a plan has come to, in the plan's order: its
-// result, the note that it failed or was canceled, or that it is pending.
-func (l *Ledger) Results(ctx context.Context, h *plan.Header) ([]Result, error) {
-	out := []Result{}
-	for i := range h.Chunks() {
-		cells, err := l.Cells(ctx, h, i)
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range cells {
-			r, err := l.outcome(ctx, h, c)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, r)
-		}
-	}
-	return out, nil
-}
-
 // DamagedResult is the error of a run whose result is damaged. Its status is plan.Pending.
 const DamagedResult = "its result in the store is damaged: a retry of the sweep trains the run again"
 
-// outcome reads what a cell of a plan has come to.
-func (l *Ledger) outcome(ctx context.Context, h *plan.Header, c grid.Cell) (Result, error) {
-	r, err := l.Result(ctx, h.RunID(c.ID))
+// outcome reads what a cell of a plan has come to. text is what is stored of its result; nil if it has no sound one.
+func (l *Ledger) outcome(ctx context.Context, h *plan.Header, c grid.Cell) (r Result, text []byte, err error) {
+	run := h.RunID(c.ID)
+	r, err = storage.Read(ctx, l.store, ResultKey(run), maxNote, func(b []byte) (r Result, err error) {
+		if r, err = parseResult(b, run); err == nil {
+			text = b
+		}
+		return r, err
+	})
 	if errors.Is(err, storage.ErrCorrupt) {
 		r, err = NewResult(h, c, plan.Pending), nil
 		r.Error = DamagedResult
@@ -188,6 +174,11 @@ func (l *Ledger) outcome(ctx context.Context, h *plan.Header, c grid.Cell) (Resu
 	if errors.Is(err, storage.ErrNotFound) {
 		r, err = NewResult(h, c, plan.Pending), nil
 	}
+	return r.of(h, c), text, err
+}
+
+// of returns a stored result as a plan that has its cell asks for it.
+func (r Result) of(h *plan.Header, c grid.Cell) Result {
 	if r.Scale == 0 && r.Data == h.Info.Fingerprint {
 		r.Scale = h.Info.Scale // an older version stored the result; the fingerprint covers the scale
 	}
@@ -196,7 +187,7 @@ func (l *Ledger) outcome(ctx context.Context, h *plan.Header, c grid.Cell) (Resu
 	r.Renamed = !r.Names.Equal(h.Data.Names)
 	r.Names = h.Data.Names
 	r.Sweep, r.Run, r.Written = h.ID, h.RunID(c.ID), c.Written
-	return r, err
+	return r
 }
 
 // Unfinished counts the cells of a plan that have no result, or a damaged one.

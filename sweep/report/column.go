@@ -18,7 +18,7 @@ type Column struct {
 	Varies bool // differs between two equal sweeps: times, and what they were trained on
 
 	group columnGroup
-	get   func(r ledger.Result) any // a value as tables have it, or nil where the result has none
+	get   func(r *ledger.Result) any // a value as tables have it, or nil where the result has none
 
 	// Of groupRows: info takes the place of get where there is a plan, and tables show the column where a value is above
 	// a limit.
@@ -79,15 +79,15 @@ func identityColumns() []Column {
 	return []Column{
 		{
 			Column: text("cell", "ID of the cell: the hash of its settings, the data and the training semantics"),
-			group:  groupID, get: func(r ledger.Result) any { return r.Cell },
+			group:  groupID, get: func(r *ledger.Result) any { return r.Cell },
 		},
 		{
 			Column: text("sweep", "ID of the sweep whose plan has the cell"),
-			group:  groupSweep, get: func(r ledger.Result) any { return textOrNil(r.Sweep) },
+			group:  groupSweep, get: func(r *ledger.Result) any { return textOrNil(r.Sweep) },
 		},
 		{
 			Column: text("run", "ID of the run in the store: that of the cell, or that and the end of the sweep's"),
-			group:  groupFile, get: func(r ledger.Result) any { return textOrNil(r.Run) },
+			group:  groupFile, get: func(r *ledger.Result) any { return textOrNil(r.Run) },
 		},
 	}
 }
@@ -106,7 +106,7 @@ func settingColumns() []Column {
 		case trainer.Float:
 			c.Kind = table.Float
 		}
-		settings = append(settings, Column{Column: c, group: groupSetting, get: func(r ledger.Result) any {
+		settings = append(settings, Column{Column: c, group: groupSetting, get: func(r *ledger.Result) any {
 			if r.Config.ActivationDim == 0 { // the note of a failure is damaged
 				return nil
 			}
@@ -117,7 +117,7 @@ func settingColumns() []Column {
 		}
 		written = append(written, Column{
 			Column: text(f.Key+"_written", f.Key+" as the grid has it"),
-			group:  groupWritten, get: func(r ledger.Result) any {
+			group:  groupWritten, get: func(r *ledger.Result) any {
 				if r.Written == nil || r.Config.ActivationDim == 0 {
 					return nil
 				}
@@ -152,17 +152,17 @@ func metricColumns() []Column {
 		if c.Kind == table.Ints {
 			group = groupFile
 		}
-		out = append(out, Column{Column: c, group: group, get: func(r ledger.Result) any {
+		out = append(out, Column{Column: c, group: group, get: func(r *ledger.Result) any {
 			if r.Status != plan.Completed {
 				return nil
 			}
-			return valueOf(reflect.ValueOf(r.Metrics).Field(i))
+			return valueOf(reflect.ValueOf(&r.Metrics).Elem().Field(i))
 		}})
 	}
 	return append(out,
 		Column{
 			Column: float("mse", "l2_loss ÷ scale²: mean ‖x̂−x‖² of the rows as stored"),
-			group:  groupMetric, get: func(r ledger.Result) any {
+			group:  groupMetric, get: func(r *ledger.Result) any {
 				if r.Status != plan.Completed || r.Scale == 0 {
 					return nil
 				}
@@ -171,7 +171,7 @@ func metricColumns() []Column {
 		},
 		Column{
 			Column: float("threshold", "recipe upstream: keep activations above it, instead of the top k"),
-			group:  groupMetric, get: func(r ledger.Result) any {
+			group:  groupMetric, get: func(r *ledger.Result) any {
 				if r.Status != plan.Completed || r.Threshold == nil {
 					return nil
 				}
@@ -228,4 +228,4 @@ func textOrNil(s string) any {
 	return s
 }
 
-func noValue(ledger.Result) any { return nil }
+func noValue(*ledger.Result) any { return nil }

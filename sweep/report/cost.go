@@ -13,7 +13,7 @@ func costColumns() []Column {
 	return []Column{
 		{
 			Column: whole("tokens", "tokens trained on: steps × batch_size"),
-			group:  groupRun, get: func(r ledger.Result) any {
+			group:  groupRun, get: func(r *ledger.Result) any {
 				if r.Tokens == 0 && r.Status != plan.Completed {
 					return nil
 				}
@@ -22,7 +22,7 @@ func costColumns() []Column {
 		},
 		{
 			Column: whole("params", "trained parameters: 2·F·D + F + D"),
-			group:  groupCost, get: func(r ledger.Result) any {
+			group:  groupCost, get: func(r *ledger.Result) any {
 				if r.Config.ActivationDim == 0 {
 					return nil
 				}
@@ -31,7 +31,7 @@ func costColumns() []Column {
 		},
 		{
 			Column: float("flops", "dense-equivalent: 12·D·F·tokens, six products of 2·D·F a token"),
-			group:  groupCost, get: func(r ledger.Result) any {
+			group:  groupCost, get: func(r *ledger.Result) any {
 				if r.Tokens == 0 && r.Status != plan.Completed {
 					return nil
 				}
@@ -40,7 +40,7 @@ func costColumns() []Column {
 		},
 		{
 			Column: float("flops_executed", "tokens·(2·D·F + 8·D·(k + m)), m latents of AuxK a token"),
-			group:  groupCost, get: func(r ledger.Result) any {
+			group:  groupCost, get: func(r *ledger.Result) any {
 				if r.Status != plan.Completed || r.AuxKLatents == nil {
 					return nil
 				}
@@ -51,11 +51,11 @@ func costColumns() []Column {
 		},
 		{
 			Column: whole("steps_trained", "steps trained for this run alone"),
-			group:  groupCost, get: func(r ledger.Result) any { return stepsOf(r, func(cells int) bool { return cells == 1 }) },
+			group:  groupCost, get: func(r *ledger.Result) any { return stepsOf(r, func(cells int) bool { return cells == 1 }) },
 		},
 		{
 			Column: whole("steps_shared", "steps trained for this run and others"),
-			group:  groupCost, get: func(r ledger.Result) any { return stepsOf(r, func(cells int) bool { return cells > 1 }) },
+			group:  groupCost, get: func(r *ledger.Result) any { return stepsOf(r, func(cells int) bool { return cells > 1 }) },
 		},
 		{
 			Column: float("device_seconds", "training time, that of shared steps ÷ the runs that share them"),
@@ -65,7 +65,7 @@ func costColumns() []Column {
 		{
 			Column: float("wall_seconds", "time spent in training steps, over all attempts"),
 			Varies: true,
-			group:  groupTime, get: func(r ledger.Result) any {
+			group:  groupTime, get: func(r *ledger.Result) any {
 				if r.Status != plan.Completed {
 					return nil
 				}
@@ -75,7 +75,7 @@ func costColumns() []Column {
 		{
 			Column: whole("peak_bytes", "memory that training took on the device"),
 			Varies: true,
-			group:  groupTime, get: func(r ledger.Result) any {
+			group:  groupTime, get: func(r *ledger.Result) any {
 				if r.PeakBytes <= 0 {
 					return nil
 				}
@@ -85,17 +85,17 @@ func costColumns() []Column {
 		{
 			Column: text("class", "class of the device that trained the last step: equal classes give equal bits"),
 			Varies: true,
-			group:  groupTime, get: func(r ledger.Result) any { return textOrNil(r.Class) },
+			group:  groupTime, get: func(r *ledger.Result) any { return textOrNil(r.Class) },
 		},
 		{
 			Column: text("classes", "classes that trained the steps, in order, and measured the model; each once"),
 			Varies: true,
-			group:  groupTime, get: func(r ledger.Result) any { return textOrNil(strings.Join(r.Classes(), ", ")) },
+			group:  groupTime, get: func(r *ledger.Result) any { return textOrNil(strings.Join(r.Classes(), ", ")) },
 		},
 		{
 			Column: text("mixed_classes", "true if these are several: its bits are not those of one class"),
 			Varies: true,
-			group:  groupTime, get: func(r ledger.Result) any {
+			group:  groupTime, get: func(r *ledger.Result) any {
 				mixed, known := r.MixedClasses()
 				if !known {
 					return nil
@@ -106,12 +106,12 @@ func costColumns() []Column {
 		{
 			Column: text("device", "model of that device, as it names itself"),
 			Varies: true,
-			group:  groupTime, get: func(r ledger.Result) any { return textOrNil(r.Device) },
+			group:  groupTime, get: func(r *ledger.Result) any { return textOrNil(r.Device) },
 		},
 		{
 			Column: text("build", "build of the program that trained the last step"),
 			Varies: true,
-			group:  groupTime, get: func(r ledger.Result) any { return textOrNil(r.Build) },
+			group:  groupTime, get: func(r *ledger.Result) any { return textOrNil(r.Build) },
 		},
 	}
 }
@@ -124,7 +124,7 @@ func denseFlops(c trainer.Config, tokens int64) float64 {
 
 // stepsOf sums the steps of the spans that were trained for as many runs as count says. It is nil where the result
 // does not know of all its steps for how many runs they were.
-func stepsOf(r ledger.Result, count func(cells int) bool) any {
+func stepsOf(r *ledger.Result, count func(cells int) bool) any {
 	if !spansKnown(r) {
 		return nil
 	}
@@ -139,7 +139,7 @@ func stepsOf(r ledger.Result, count func(cells int) bool) any {
 
 // deviceSeconds sums the time of the spans, each divided among the runs that it was for. So the sum over all runs of a
 // sweep is the time spent, unless runs that were added later begin at the checkpoints of others.
-func deviceSeconds(r ledger.Result) any {
+func deviceSeconds(r *ledger.Result) any {
 	if !spansKnown(r) {
 		return nil
 	}
@@ -150,7 +150,7 @@ func deviceSeconds(r ledger.Result) any {
 	return finiteOrNil(sum)
 }
 
-func spansKnown(r ledger.Result) bool {
+func spansKnown(r *ledger.Result) bool {
 	for _, s := range r.Spans {
 		if s.Cells < 1 {
 			return false

@@ -21,11 +21,11 @@ func dataColumns() []Column {
 	return []Column{
 		{
 			Column: text("data", "fingerprint of what the run trained on: rows, normalisation, held-out rows"),
-			group:  groupData, get: func(r ledger.Result) any { return textOrNil(r.Data) },
+			group:  groupData, get: func(r *ledger.Result) any { return textOrNil(r.Data) },
 		},
 		{
 			Column: float("scale", "what normalize multiplied the stored activations by"),
-			group:  groupData, get: func(r ledger.Result) any {
+			group:  groupData, get: func(r *ledger.Result) any {
 				if r.Scale == 0 {
 					return nil
 				}
@@ -34,7 +34,7 @@ func dataColumns() []Column {
 		},
 		{
 			Column: whole("semantics", "version of the definitions that the metrics follow; 1 is that of sweep 0.1.0"),
-			group:  groupOld, get: func(r ledger.Result) any {
+			group:  groupOld, get: func(r *ledger.Result) any {
 				if r.Status != plan.Completed {
 					return nil
 				}
@@ -43,11 +43,11 @@ func dataColumns() []Column {
 		},
 		{
 			Column: text("lm_name", "the language model, as the grid or the harvest names it"),
-			group:  groupData, get: func(r ledger.Result) any { return textOrNil(r.LMName) },
+			group:  groupData, get: func(r *ledger.Result) any { return textOrNil(r.LMName) },
 		},
 		{
 			Column: whole("layer", "the layer of the activations, as the grid or the harvest names it"),
-			group:  groupData, get: func(r ledger.Result) any {
+			group:  groupData, get: func(r *ledger.Result) any {
 				if r.Layer == nil {
 					return nil
 				}
@@ -56,19 +56,19 @@ func dataColumns() []Column {
 		},
 		{
 			Column: text("submodule_name", "the place in the layer, as the grid or the harvest names it"),
-			group:  groupData, get: func(r ledger.Result) any { return textOrNil(r.SubmoduleName) },
+			group:  groupData, get: func(r *ledger.Result) any { return textOrNil(r.SubmoduleName) },
 		},
 		{
 			Column: text("hook_name", "the place as TransformerLens names it"),
-			group:  groupData, get: func(r ledger.Result) any { return textOrNil(r.HookName) },
+			group:  groupData, get: func(r *ledger.Result) any { return textOrNil(r.HookName) },
 		},
 		{
 			Column: text("module_path", "the module that put the activations out"),
-			group:  groupData, get: func(r ledger.Result) any { return textOrNil(r.ModulePath) },
+			group:  groupData, get: func(r *ledger.Result) any { return textOrNil(r.ModulePath) },
 		},
 		{
 			Column: whole("context_length", "tokens that the language model saw at once, special ones included"),
-			group:  groupData, get: func(r ledger.Result) any {
+			group:  groupData, get: func(r *ledger.Result) any {
 				if r.ContextLength == 0 {
 					return nil
 				}
@@ -77,11 +77,11 @@ func dataColumns() []Column {
 		},
 		{
 			Column: text("prepend_bos", "whether each context began with a special token: true or false"),
-			group:  groupData, get: func(r ledger.Result) any { return truthOrNil(r.PrependBOS) },
+			group:  groupData, get: func(r *ledger.Result) any { return truthOrNil(r.PrependBOS) },
 		},
 		{
 			Column: text("drop_special", "whether special tokens have no rows: true or false"),
-			group:  groupData, get: func(r ledger.Result) any { return truthOrNil(r.DropSpecial) },
+			group:  groupData, get: func(r *ledger.Result) any { return truthOrNil(r.DropSpecial) },
 		},
 		{
 			Column: float("huge_rows_share", "share of the mean square in rows of over 10 median norms"),
@@ -97,8 +97,8 @@ func dataColumns() []Column {
 
 // endColumns says where a run's files are, and how it ended.
 func endColumns() []Column {
-	file := func(name string) func(r ledger.Result) any {
-		return func(r ledger.Result) any {
+	file := func(name string) func(r *ledger.Result) any {
+		return func(r *ledger.Result) any {
 			if r.Status != plan.Completed || r.Run == "" {
 				return nil
 			}
@@ -116,11 +116,11 @@ func endColumns() []Column {
 		},
 		{
 			Column: text("status", "where the run stands, as sweep status says it"),
-			group:  groupRun, get: func(r ledger.Result) any { return textOrNil(string(r.Status)) },
+			group:  groupRun, get: func(r *ledger.Result) any { return textOrNil(string(r.Status)) },
 		},
 		{
 			Column: text("error", "why the run failed"),
-			group:  groupRun, get: func(r ledger.Result) any { return textOrNil(r.Error) },
+			group:  groupRun, get: func(r *ledger.Result) any { return textOrNil(r.Error) },
 		},
 	}
 }

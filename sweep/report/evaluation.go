@@ -97,7 +97,7 @@ func Evaluations(list []Evaluation) table.Table {
 			case c.Name == "mse":
 				v = finiteOrNil(e.Metrics.L2Loss) // and not through scale², which may be too large or too small a number
 			case c.of != nil:
-				v = c.of.get(r)
+				v = c.of.get(&r)
 			default:
 				v = c.get(e)
 			}

@@ -154,11 +154,11 @@ func TestReadBack(t *testing.T) {
 			continue
 		}
 		for j, r := range rows.Results {
-			if got := lines[j+1][i]; got != table.Print(c.get(r)) {
+			if got := lines[j+1][i]; got != table.Print(c.get(&r)) {
 				t.Errorf("%s of row %d: %q", c.Name, j, got)
 			}
 			v, ok := objects[j][c.Name]
-			if !ok || (v == nil) != (table.Print(c.get(r)) == "") {
+			if !ok || (v == nil) != (table.Print(c.get(&r)) == "") {
 				t.Errorf("%s of row %d: %v", c.Name, j, v)
 			}
 		}

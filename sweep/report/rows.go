@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -24,6 +25,14 @@ type Rows struct {
 	Width   int
 
 	plans []*plan.Header // of several sweeps
+	table *table.Table   // what Table returns, once Tabulate was called; nil before
+}
+
+// Tabulate makes the table that all methods use from now on. Without it each call of Table, Filter, Sort and Write
+// makes one, which takes long where there are many rows. Nothing may change Plan and Results afterwards.
+func (rows *Rows) Tabulate() {
+	t := rows.Table()
+	rows.table = &t
 }
 
 // Join returns the results of several sweeps as those of one. A cell of several sweeps has a row for each.
@@ -68,7 +77,7 @@ func (rows Rows) columns() []Column {
 	out := Columns()
 	for i, c := range out {
 		if c.info != nil {
-			out[i].get = func(r ledger.Result) any {
+			out[i].get = func(r *ledger.Result) any {
 				if info := rows.infoOf(r); info.MedianNorm > 0 { // plans of version 0.1.0 do not know the norms
 					return c.info(info)
 				}
@@ -81,9 +90,12 @@ func (rows Rows) columns() []Column {
 }
 
 // infoOf returns what is known of the data of a result.
-func (rows Rows) infoOf(r ledger.Result) trainer.DataInfo {
-	for _, h := range rows.headers() {
-		if rows.Plan != nil || h.ID == r.Sweep {
+func (rows Rows) infoOf(r *ledger.Result) trainer.DataInfo {
+	if rows.Plan != nil {
+		return rows.Plan.Info
+	}
+	for _, h := range rows.plans {
+		if h.ID == r.Sweep {
 			return h.Info
 		}
 	}
@@ -107,7 +119,7 @@ func (rows Rows) axes() []string {
 	for _, c := range settingColumns() {
 		first := any(nil)
 		differs := func(r ledger.Result) bool {
-			v := c.get(r)
+			v := c.get(&r)
 			if first == nil {
 				first = v
 			}
@@ -122,29 +134,49 @@ func (rows Rows) axes() []string {
 
 // Table returns the results with every column.
 func (rows Rows) Table() table.Table {
+	if rows.table != nil {
+		return *rows.table
+	}
 	columns := rows.columns()
 	t := table.Table{Rows: make([][]any, len(rows.Results))}
 	for _, c := range columns {
 		t.Columns = append(t.Columns, c.Column)
 	}
-	for i, r := range rows.Results {
-		t.Rows[i] = make([]any, len(columns))
+	above := make([]any, len(columns))
+	for i := range rows.Results {
+		row := make([]any, len(columns))
 		for j, c := range columns {
-			v := c.get(r)
+			v := c.get(&rows.Results[i])
 			if x, ok := v.(float64); ok {
 				v = finiteOrNil(x)
 			}
-			t.Rows[i][j] = v
+			if same(v, above[j]) {
+				v = above[j] // takes no memory of its own
+			}
+			row[j] = v
 		}
+		t.Rows[i], above = row, row
 	}
 	return t
+}
+
+// same reports whether two values are equal texts or numbers.
+func same(v, w any) bool {
+	switch x := v.(type) {
+	case string, int64:
+		return v == w
+	case float64:
+		y, ok := w.(float64)
+		return ok && math.Float64bits(x) == math.Float64bits(y) // 0 is not -0
+	}
+	return false
 }
 
 // Filter keeps the rows that are in a filter. The error is that of table.Filter.Rows.
 func (rows *Rows) Filter(f table.Filter) error {
 	t := rows.Table()
 	keep, err := f.Rows(&t)
-	if err == nil {
+	if err == nil && len(keep) < len(rows.Results) {
 		rows.pick(keep)
 	}
 	return err
@@ -167,6 +199,10 @@ func (rows *Rows) pick(indices []int) {
 		picked[i] = rows.Results[r]
 	}
 	rows.Results = picked
+	if rows.table != nil {
+		t := rows.table.Pick(indices)
+		rows.table = &t
+	}
 }
 
 // older counts the results whose metrics follow definitions of an earlier version, of all with metrics.

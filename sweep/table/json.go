@@ -4,61 +4,100 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"math"
+	"strconv"
 )
+
+// blockSize is how many bytes of JSON are written at a time, at least.
+const blockSize = 64 << 10
 
 // writeJSON writes an array with one object a line.
 func writeJSON(w io.Writer, t *Table) error {
-	var b bytes.Buffer
-	b.WriteByte('[')
-	for i, row := range t.Rows {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString("\n  ")
-		if err := writeObject(&b, t, row); err != nil {
-			return err
-		}
-	}
-	b.WriteString("\n]\n")
-	_, err := w.Write(b.Bytes())
-	return err
+	return writeObjects(w, t, "[", "\n  ", ",", "\n]\n")
 }
 
 // writeJSONLines writes one object a line.
 func writeJSONLines(w io.Writer, t *Table) error {
-	var b bytes.Buffer
-	for _, row := range t.Rows {
-		b.Reset()
-		if err := writeObject(&b, t, row); err != nil {
-			return err
-		}
-		b.WriteByte('\n')
-		if _, err := w.Write(b.Bytes()); err != nil {
-			return err
-		}
+	end := "\n"
+	if len(t.Rows) == 0 {
+		end = ""
 	}
-	return nil
+	return writeObjects(w, t, "", "", "\n", end)
 }
 
-// writeObject writes a row as an object. Its keys are in the order of the columns. A value that is not there is null.
-func writeObject(b *bytes.Buffer, t *Table, row []any) error {
-	b.WriteByte('{')
+// writeObjects writes rows as objects with texts around and between them. Their keys are in the order of the columns. A
+// value that is not there is null.
+func writeObjects(w io.Writer, t *Table, begin, before, between, end string) error {
+	keys := make([][]byte, len(t.Columns))
 	for j, c := range t.Columns {
-		if j > 0 {
-			b.WriteString(", ")
-		}
 		key, err := json.Marshal(c.Name)
 		if err != nil {
 			return err
 		}
-		value, err := json.Marshal(finite(row[j]))
-		if err != nil {
-			return err
-		}
-		b.Write(key)
-		b.WriteString(": ")
-		b.Write(value)
+		keys[j] = append(key, ": "...)
 	}
-	b.WriteByte('}')
-	return nil
+	var b bytes.Buffer
+	b.WriteString(begin)
+	texts := make([]jsonText, len(t.Columns))
+	for i, row := range t.Rows {
+		if i > 0 {
+			b.WriteString(between)
+		}
+		b.WriteString(before)
+		b.WriteByte('{')
+		for j, v := range row {
+			if j > 0 {
+				b.WriteString(", ")
+			}
+			b.Write(keys[j])
+			if err := texts[j].write(&b, v); err != nil {
+				return err
+			}
+		}
+		b.WriteByte('}')
+		if b.Len() >= blockSize {
+			if _, err := b.WriteTo(w); err != nil {
+				return err
+			}
+		}
+	}
+	b.WriteString(end)
+	_, err := b.WriteTo(w)
+	return err
+}
+
+// A jsonText is the last text of a column, and its JSON: those of many rows are equal.
+type jsonText struct {
+	text string
+	json []byte
+}
+
+// write writes a value as json.Marshal does, and a number that no format can hold as null.
+func (last *jsonText) write(b *bytes.Buffer, v any) (err error) {
+	switch x := v.(type) {
+	case int64:
+		b.Write(strconv.AppendInt(b.AvailableBuffer(), x, 10))
+		return nil
+	case float64:
+		if finite(x) != nil && !needsExponent(x) {
+			b.Write(strconv.AppendFloat(b.AvailableBuffer(), x, 'f', -1, 64))
+			return nil
+		}
+	case string:
+		if last.json == nil || last.text != x {
+			last.text = x
+			last.json, err = json.Marshal(x)
+		}
+		b.Write(last.json)
+		return err
+	}
+	text, err := json.Marshal(finite(v))
+	b.Write(text)
+	return err
+}
+
+// needsExponent reports whether JSON has a number with an exponent.
+func needsExponent(x float64) bool {
+	abs := math.Abs(x)
+	return abs != 0 && (abs < 1e-6 || abs >= 1e21)
 }

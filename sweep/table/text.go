@@ -37,8 +37,11 @@ func writeMarkdown(w io.Writer, t *Table) error {
 // between letters or digits, as in dict_size, emphasises nothing and stays as it is. What is between dollars is
 // mathematics for GitHub, and what is between tildes deleted.
 func EscapeMarkdown(s string) string {
+	if s = oneLine(s); !strings.ContainsAny(s, "\\|<`*&$~]_") { // as almost all texts of a table
+		return s
+	}
 	s = strings.NewReplacer("\\", `\\`, "|", `\|`, "<", `\<`, "`", "\\`", "*", `\*`, "&", `\&`, "$", `\$`, "~", `\~`,
-		"](", `]\(`).Replace(oneLine(s))
+		"](", `]\(`).Replace(s)
 	if !strings.Contains(s, "_") {
 		return s
 	}
