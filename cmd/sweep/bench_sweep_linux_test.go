@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/topksweep/sweep/cmd/sweep/sweepbench"
 	"github.com/topksweep/sweep/storage/minio/miniotest"
@@ -24,6 +25,42 @@ func TestMeasureSweep(t *testing.T) {
 	fmt.Print(table)
 	if err := os.WriteFile(file, []byte(table), 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What a run may cost on the embedded server with a folder as store, in requests besides those for files of models, in
+// events of histories and in processor time of all processes. Requests and events hardly depend on the machine: today
+// they are 79, 48 and 8.6, and what makes runs cheaper lowers these bounds. Processor time is that of a machine
+// several times slower than usual, that does other work besides: 40 to 120 ms today.
+const (
+	mostRequests    = 84
+	mostLists       = 52
+	mostEvents      = 10
+	mostBusy        = 600 * time.Millisecond
+	mostHistory     = 4096    // events of a history
+	mostHistorySize = 4 << 20 // bytes of a history
+)
+
+// TestCostOfSweep holds what a run of two steps costs besides them.
+func TestCostOfSweep(t *testing.T) {
+	r := measureSweep(t, sweepbench.Options{Runs: 100, Slots: 16, Store: "dir", Server: "embedded"})
+	for _, bound := range []struct {
+		what      string
+		got, most float64
+	}{
+		{"requests a run", r.RequestsPerRun(""), mostRequests},
+		{"lists a run", r.RequestsPerRun("list"), mostLists},
+		{"events a run", float64(r.Histories.Events) / float64(r.Runs), mostEvents},
+		{"seconds of processor time a run", r.BusyPerRun().Seconds(), mostBusy.Seconds()},
+		{"events of a history", float64(r.Histories.MostEvents), mostHistory},
+		{"bytes of a history", float64(r.Histories.MostBytes), mostHistorySize},
+	} {
+		if !(bound.got <= bound.most) || bound.got <= 0 {
+			t.Errorf("%s: %g, want at most %g and more than 0", bound.what, bound.got, bound.most)
+		}
+	}
+	if t.Failed() {
+		t.Log("\n" + r.Markdown())
 	}
 }
 

@@ -9,10 +9,10 @@ import (
 
 // Histories says how large the histories of a namespace are.
 type Histories struct {
-	Count     int
-	Events    int64 // of all
-	MostEvent int64 // events of the longest one
-	MostBytes int64 // of the largest one
+	Count      int
+	Events     int64 // of all
+	MostEvents int64 // events of the longest one
+	MostBytes  int64 // of the largest one
 }
 
 // ReadHistories asks a server for the histories of all of a namespace's workflows, also of those that have gone on in
@@ -35,7 +35,7 @@ func ReadHistories(ctx context.Context, c client.Client, namespace string) (h Hi
 			info := d.GetWorkflowExecutionInfo()
 			h.Count++
 			h.Events += info.GetHistoryLength()
-			h.MostEvent = max(h.MostEvent, info.GetHistoryLength())
+			h.MostEvents = max(h.MostEvents, info.GetHistoryLength())
 			h.MostBytes = max(h.MostBytes, info.GetHistorySizeBytes())
 		}
 		if page = list.GetNextPageToken(); len(page) == 0 {

@@ -118,7 +118,7 @@ func (r Result) Markdown() string {
 		ms(quantile(r.gaps, 0.5)), ms(quantile(r.gaps, 0.99)), ms(quantile(r.gaps, 1)), len(r.gaps))
 	h := r.Histories
 	row("histories", "%d with %.1f events a run; most events %d, most bytes %s",
-		h.Count, float64(h.Events)/float64(r.Runs), h.MostEvent, mib(h.MostBytes))
+		h.Count, float64(h.Events)/float64(r.Runs), h.MostEvents, mib(h.MostBytes))
 	row("database", "%s, %.2f KiB a run", mib(r.DatabaseBytes), float64(r.DatabaseBytes)/1024/float64(r.Runs))
 	row("logs", "%s, %.2f KiB a run", mib(r.LogBytes), float64(r.LogBytes)/1024/float64(r.Runs))
 	return b.String()
