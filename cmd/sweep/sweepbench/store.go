@@ -54,14 +54,6 @@ func (s store) Fresh(ctx context.Context, key string) {
 	}
 }
 
-// RemoveEmpty implements storage.EmptyRemover.
-func (s store) RemoveEmpty(ctx context.Context, prefix string) error {
-	if e, ok := s.Store.(storage.EmptyRemover); ok {
-		return e.RemoveEmpty(ctx, prefix)
-	}
-	return nil
-}
-
 // Clean implements storage.Cleaner.
 func (s store) Clean(ctx context.Context, prefixes []string, before time.Time, dry bool) (int, error) {
 	if c, ok := s.Store.(storage.Cleaner); ok {
