@@ -61,8 +61,8 @@ func (a *Activities) prepare(ctx context.Context, ref protocol.ChunkRef) ([]plan
 	return trees, nil
 }
 
-// forgetNames leaves out the names of what is done: nobody is shown a cell without metrics, and a tree that is done does
-// not begin. A history has every answer of Prepare.
+// forgetNames leaves out the names of what is done: nobody is shown a cell without metrics, and a tree that is done
+// does not begin. A history has every answer of Prepare.
 func forgetNames(t *plan.Tree) {
 	done := true
 	for i := range t.Cells {

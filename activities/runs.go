@@ -20,8 +20,8 @@ import (
 //	slot    train 1 · evaluate 1 | train 2 · evaluate 2 | train 3 · evaluate 3
 //	beside                         record 1               record 2               record 3
 //
-// It is the way of runs that nothing is known of: their checkpoint folders are empty, and nobody has claimed them. A run
-// for which anything is otherwise, or goes wrong, is left to TrainStage, which knows what to do about it, and tells
+// It is the way of runs that nothing is known of: their checkpoint folders are empty, and nobody has claimed them. A
+// run for which anything is otherwise, or goes wrong, is left to TrainStage, which knows what to do about it, and tells
 // people. So TrainRuns says of such a run only that it is to be trained alone. It returns early when it is told to end,
 // and when it has taken much longer than forecast: the runs that it has not begun may go to other slots.
 func (a *Activities) TrainRuns(ctx context.Context, ref protocol.RunsRef) (protocol.Ran, error) {
@@ -202,8 +202,8 @@ func (s *shortRun) openUnlessStopped(ctx context.Context) error {
 	return interrupted(ctx, s.open(ctx))
 }
 
-// open claims the run's checkpoint folder, which must be empty, and puts the model on the device. It costs one list, one
-// write and one read of a store.
+// open claims the run's checkpoint folder, which must be empty, and puts the model on the device. It costs one list,
+// one write and one read of a store.
 func (s *shortRun) open(ctx context.Context) error {
 	a, cfg := s.a, s.cell.Config
 	if err := a.checkDevice(cfg); err != nil {

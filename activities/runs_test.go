@@ -168,8 +168,8 @@ func wantLeft(t *testing.T, what string, w *testWorker, want map[string]string) 
 	}
 }
 
-// Runs that are trained by one activity leave the same bytes as those that are trained, stored and evaluated one by one.
-// Each costs few requests.
+// Runs that are trained by one activity leave the same bytes as those that are trained, stored and evaluated one by
+// one. Each costs few requests.
 func TestTrainRuns(t *testing.T) {
 	p := runsPlan(t)
 	want := undisturbedRuns(t, p)
@@ -205,8 +205,8 @@ func TestTrainRuns(t *testing.T) {
 	wantLeft(t, "once more", w, want)
 }
 
-// A run that TrainStage evaluates leaves the same bytes, and no checkpoint is stored of one that takes seconds. One that
-// takes longer has its last state in the store before it is evaluated.
+// A run that TrainStage evaluates leaves the same bytes, and no checkpoint is stored of one that takes seconds. One
+// that takes longer has its last state in the store before it is evaluated.
 func TestTrainStageEvaluates(t *testing.T) {
 	p := runsPlan(t)
 	want := undisturbedRuns(t, p)

@@ -16,7 +16,7 @@ import (
 //
 //	runs 0 to 21     one activity each: nothing is known of how long they take
 //	from then on     thirty runs an activity
-//	the last 960     fewer, since no slot is to wait for another one's runs: a slot gets half of its share of what is left
+//	the last 960     fewer, so that no slot waits for another one's runs: a slot gets half of its share of what is left
 //
 // A run that is longer than shortRun has an activity of its own. So has one that is not a tree of its own, one that is
 // retried, and one for which an activity with several runs came out without a result.
@@ -43,8 +43,8 @@ func (p *pace) saw(work, seconds float64) {
 	p.seen = append(p.seen, paced{work, seconds})
 }
 
-// forecast returns the seconds that a run takes: those of the slowest of the last ones, and more in proportion for a run
-// that has more work than that one had. known is false before the first run.
+// forecast returns the seconds that a run takes: those of the slowest of the last ones, and more in proportion for a
+// run that has more work than that one had. known is false before the first run.
 func (p *pace) forecast(work float64) (seconds float64, known bool) {
 	for _, r := range p.seen {
 		s := r.seconds

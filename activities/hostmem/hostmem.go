@@ -70,8 +70,8 @@ func (p *Pool) Reserve(need int64) (release func(), err error) {
 	}), nil
 }
 
-// An answer of the capacity is good for a while for small runs. To ask costs a millisecond: some files of the kernel are
-// read and parsed, for each run of a sweep whose runs take a second.
+// An answer of the capacity is good for a while for small runs. To ask costs a millisecond: some files of the kernel
+// are read and parsed, for each run of a sweep whose runs take a second.
 const (
 	goodFor   = 250 * time.Millisecond
 	smallPart = 16 // of the room that was left

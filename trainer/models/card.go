@@ -111,8 +111,8 @@ func nameFacts(n trainer.Names) (out []Fact) {
 // cardText is cardTexts for one text.
 func cardText(s string) string { return cardTexts()(s) }
 
-// cardTexts returns what makes texts fields of a Markdown table: in one line, no part of them is markup, and none acts on
-// a terminal.
+// cardTexts returns what makes texts fields of a Markdown table: in one line, no part of them is markup, and none acts
+// on a terminal.
 func cardTexts() func(string) string {
 	markup := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "|", "\\|", "\\", "\\\\", "`", "\\`", "*", "\\*",
 		"[", "\\[", "]", "\\]", "~", "\\~")
