@@ -49,23 +49,23 @@ func (a *Activities) trainRuns(ctx context.Context, ref protocol.RunsRef, progre
 	if err != nil {
 		return protocol.Ran{}, err
 	}
-	b := batch{a: a, progress: progress, noted: noted}
+	k := runChain{a: a, progress: progress, noted: noted}
 	for i, cell := range ref.Cells {
 		if i > 0 && (isTold(ctx) || a.now().Sub(began) >= protocol.RunsMost) {
 			break
 		}
-		if !b.run(ctx, protocol.CellRef{Sweep: ref.Sweep, Cell: cell, MixClasses: ref.MixClasses}) {
+		if !k.run(ctx, protocol.CellRef{Sweep: ref.Sweep, Cell: cell, MixClasses: ref.MixClasses}) {
 			break
 		}
 	}
-	b.wait()
-	b.out.Seconds = a.now().Sub(began).Seconds()
-	b.keepBriefs(mostRanBriefs)
-	return b.out, nil
+	k.wait()
+	k.out.Seconds = a.now().Sub(began).Seconds()
+	k.keepBriefs(mostRanBriefs)
+	return k.out, nil
 }
 
-// A batch is what TrainRuns has done so far.
-type batch struct {
+// A runChain is runs that one activity trains one after the other, as far as it has come.
+type runChain struct {
 	a        *Activities
 	progress *progress
 	noted    map[string]bool // IDs of cells that have a note that they failed or were canceled
@@ -79,47 +79,47 @@ type recorded struct {
 	err error
 }
 
-// run trains and evaluates one run, and begins to record it. It returns false if the batch is to end.
-func (b *batch) run(ctx context.Context, ref protocol.CellRef) (more bool) {
-	s := &shortRun{noted: b.noted}
+// run trains and evaluates one run, and begins to record it. It returns false if the chain is to end.
+func (k *runChain) run(ctx context.Context, ref protocol.CellRef) (more bool) {
+	s := &shortRun{noted: k.noted}
 	// What is being trained may end: that takes less time than to save it, and to begin again.
-	late, end := lateContext(ctx, b.a.renew)
-	err := s.train(late, b.a, ref, b.progress)
-	b.wait()
+	late, end := lateContext(ctx, k.a.renew)
+	err := s.train(late, k.a, ref, k.progress)
+	k.wait()
 	switch {
 	case err != nil:
 		end()
 		if ctx.Err() == nil && !errors.Is(err, ErrStopping) {
-			b.out.Alone = append(b.out.Alone, ref.Cell)
+			k.out.Alone = append(k.out.Alone, ref.Cell)
 		}
 		kind, known := kindOf(err)
 		return known && kind.of == ofCell || errors.Is(err, errNotShort) || errors.Is(err, ErrElsewhere)
 	case s.brief != nil: // somebody has stored its result
 		end()
-		b.out.Runs = append(b.out.Runs, protocol.RanRun{Cell: ref.Cell, Brief: s.brief})
+		k.out.Runs = append(k.out.Runs, protocol.RanRun{Cell: ref.Cell, Brief: s.brief})
 		return true
 	}
-	b.storing = make(chan recorded, 1)
+	k.storing = make(chan recorded, 1)
 	go func(to chan<- recorded) {
 		defer end()
 		to <- s.record(late, ref)
-	}(b.storing)
+	}(k.storing)
 	return true
 }
 
 // wait waits until what is being recorded is stored.
-func (b *batch) wait() {
-	if b.storing == nil {
+func (k *runChain) wait() {
+	if k.storing == nil {
 		return
 	}
-	r := <-b.storing
-	b.storing = nil
+	r := <-k.storing
+	k.storing = nil
 	if r.err != nil {
-		b.a.log.Warn("a run is not recorded, and is trained again", "cell", r.run.Cell, "error", r.err)
-		b.out.Alone = append(b.out.Alone, r.run.Cell)
+		k.a.log.Warn("a run is not recorded, and is trained again", "cell", r.run.Cell, "error", r.err)
+		k.out.Alone = append(k.out.Alone, r.run.Cell)
 		return
 	}
-	b.out.Runs = append(b.out.Runs, r.run)
+	k.out.Runs = append(k.out.Runs, r.run)
 }
 
 // mostRanBriefs is the number of runs of one TrainRuns of which a history gets the metrics: they are for people, who
@@ -127,23 +127,23 @@ func (b *batch) wait() {
 const mostRanBriefs = 8
 
 // keepBriefs leaves the metrics of the n runs with the least nmse.
-func (b *batch) keepBriefs(n int) {
-	order := make([]int, len(b.out.Runs))
+func (k *runChain) keepBriefs(n int) {
+	order := make([]int, len(k.out.Runs))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(x, y int) int {
-		return compareNMSE(b.out.Runs[x].Brief.NMSE, b.out.Runs[y].Brief.NMSE)
+		return compareNMSE(k.out.Runs[x].Brief.NMSE, k.out.Runs[y].Brief.NMSE)
 	})
 	for _, i := range order[min(n, len(order)):] {
-		b.out.Runs[i].Brief = nil
+		k.out.Runs[i].Brief = nil
 	}
 }
 
 // errNotShort says that a run is not to be trained by TrainRuns: something is known of it.
 var errNotShort = errors.New("another attempt has been at the run")
 
-// A shortRun is one run of a batch.
+// A shortRun is one run of a chain.
 type shortRun struct {
 	*training
 	noted  map[string]bool

@@ -52,7 +52,7 @@ type fake struct {
 	collected int
 	canceled  bool // what was collected last is of a sweep that is canceled
 	looks     int
-	batches   [][]int // runs of each activity with several
+	chains    [][]int // runs of each activity with several
 	inFlight  int
 	attempts  map[string]int // of each activity of each cell
 
@@ -158,7 +158,7 @@ func (f *fake) TrainRuns(_ context.Context, ref protocol.RunsRef) (out protocol.
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.batches = append(f.batches, ref.Cells)
+	f.chains = append(f.chains, ref.Cells)
 	for _, c := range cells {
 		nmse := float64(c+1) / 1000
 		out.Runs = append(out.Runs, protocol.RanRun{Cell: c, Steps: 100, Brief: &plan.Brief{NMSE: &nmse}})

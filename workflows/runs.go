@@ -72,18 +72,18 @@ func (s *state) isShort(r plan.ReadyStage) bool {
 
 // takeShort returns a short stage that starts now, and other short ones behind it.
 func (s *state) takeShort(first plan.ReadyStage) []plan.ReadyStage {
-	batch := []plan.ReadyStage{first}
+	chain := []plan.ReadyStage{first}
 	seconds, _ := s.pace.forecast(first.Left)
 	left := s.Cells - s.Completed - s.Failed - s.Canceled - len(s.stages)
 	n := min(maxRuns, int(protocol.RunsFor.Seconds()/seconds), left/(2*max(1, s.concurrent())))
-	for len(batch) < n {
+	for len(chain) < n {
 		r, ok := s.nextShort()
 		if !ok {
 			break
 		}
-		batch = append(batch, r)
+		chain = append(chain, r)
 	}
-	return batch
+	return chain
 }
 
 // nextShort takes the stage that would start next, if it is short, and if it is known without reading a chunk of the
@@ -112,34 +112,34 @@ func (s *state) nextShort() (r plan.ReadyStage, ok bool) {
 // startRuns starts an activity that trains several runs.
 func (s *state) startRuns(ctx workflow.Context, ready []plan.ReadyStage) {
 	ctx, stop := workflow.WithCancel(ctx)
-	var batch []*stage
+	var chain []*stage
 	for _, r := range ready {
 		t := s.newStage(ctx, r)
 		t.ctx, t.stop = ctx, stop
-		batch = append(batch, t)
+		chain = append(chain, t)
 	}
-	first := batch[0].ready.Stage.Cells[0]
-	id := s.ids.ofRuns(first, len(batch)-1)
-	for _, t := range batch {
-		t.batch, t.id = batch, id
+	first := chain[0].ready.Stage.Cells[0]
+	id := s.ids.ofRuns(first, len(chain)-1)
+	for _, t := range chain {
+		t.chain, t.id = chain, id
 	}
 	workflow.Go(ctx, func(ctx workflow.Context) {
-		for _, t := range batch {
+		for _, t := range chain {
 			t.ctx = ctx
 		}
-		s.runRuns(batch)
+		s.runRuns(chain)
 		s.flights--
-		for _, t := range batch {
+		for _, t := range chain {
 			s.stageEnded(t)
 		}
 	})
 }
 
-// runRuns trains the runs of a batch. Those that come out without a result go back to the frontier.
-func (s *state) runRuns(batch []*stage) {
-	first := batch[0]
+// runRuns trains the runs of a chain. Those that come out without a result go back to the frontier.
+func (s *state) runRuns(chain []*stage) {
+	first := chain[0]
 	in := protocol.RunsRef{Sweep: s.in.Sweep, MixClasses: s.in.MixClasses}
-	for _, t := range batch {
+	for _, t := range chain {
 		in.Cells = append(in.Cells, t.ready.Stage.Cells[0].Cell)
 	}
 	out, err := callTrainRuns(first.ctx, s.slot(first), first.id, in)
@@ -152,7 +152,7 @@ func (s *state) runRuns(batch []*stage) {
 	if n := len(out.Runs); n > 0 && err == nil {
 		s.pace.saw(first.ready.Left, out.Seconds/float64(n))
 	}
-	for _, t := range batch {
+	for _, t := range chain {
 		c := t.ready.Stage.Cells[0]
 		r, ok := done[c.Cell]
 		switch {
@@ -169,12 +169,12 @@ func (s *state) runRuns(batch []*stage) {
 
 // beyond returns the stages behind the first n activities.
 func beyond(stages []*stage, n int) []*stage {
-	seen := map[*stage]bool{} // first stages of batches; it is never ranged over
+	seen := map[*stage]bool{} // first stages of chains; it is never ranged over
 	var rest []*stage
 	for _, t := range stages {
 		key := t
-		if t.batch != nil {
-			key = t.batch[0]
+		if t.chain != nil {
+			key = t.chain[0]
 		}
 		if !seen[key] && len(seen) < n {
 			seen[key] = true

@@ -109,8 +109,8 @@ func TestShortRunsOfAnOldHistory(t *testing.T) {
 
 func TestBeyond(t *testing.T) {
 	a, b, c, d := &stage{}, &stage{}, &stage{}, &stage{}
-	b.batch = []*stage{b, c}
-	c.batch = b.batch
+	b.chain = []*stage{b, c}
+	c.chain = b.chain
 	all := []*stage{a, b, c, d}
 	for n, want := range map[int][]*stage{0: all, 1: {b, c, d}, 2: {d}, 3: nil, 9: nil} {
 		if got := beyond(all, n); !slices.Equal(got, want) {

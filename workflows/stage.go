@@ -25,9 +25,9 @@ type stage struct {
 	stopEvaluation workflow.CancelFunc // nil if none is in flight
 	// stopped says that stop was called: the stage goes back to the frontier, and is started again when there is room.
 	stopped bool
-	// batch are the stages, this one among them, that one activity trains one after the other; nil if it is alone. They
+	// chain are the stages, this one among them, that one activity trains one after the other; nil if it is alone. They
 	// have the context in common.
-	batch []*stage
+	chain []*stage
 }
 
 // newStage notes that a stage is in flight. ctx is that of all stages.
@@ -86,7 +86,7 @@ func (s *state) stopStage(t *stage) {
 		return
 	}
 	t.stopped = true
-	for _, o := range t.batch { // one activity has them all
+	for _, o := range t.chain { // one activity has them all
 		o.stopped = true
 	}
 	t.stop()
