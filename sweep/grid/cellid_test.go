@@ -13,8 +13,8 @@ import (
 // A Hasher gives the IDs that encoding/json gives, whatever the settings are.
 func TestHasher(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
-	floats := []float64{0, 1, -1, 0.1, 1e-6, 9.99e-7, 1e-7, 1.5e-9, 1e-10, 1e20, 1e21, 1e22, 1e100, 1e-100, 5e-324, math.MaxFloat64,
-		math.Copysign(0, -1)}
+	floats := []float64{0, 1, -1, 0.1, 1e-6, 9.99e-7, 1e-7, 1.5e-9, 1e-10, 1e20, 1e21, 1e22, 1e100, 1e-100, 5e-324,
+		math.MaxFloat64, math.Copysign(0, -1)}
 	texts := []string{"", "corrected", "bf16", strings.Repeat("0f", 32), "<&>", "é\u2028\"\\\n\xff", "a b"}
 	for range 2000 {
 		var c trainer.Config
