@@ -8,8 +8,8 @@ type Sample struct {
 	Seconds float64   // what it took; more than 0
 }
 
-// FitCosts returns what each term costs in seconds, at least 0, so that the relative errors of the samples are small in
-// the sum of their squares. All have as many terms as profile, which has the costs on some machine: where the samples do
+// FitCosts returns what each term costs in seconds, at least 0, so that relative errors of the samples are small in
+// the sum of squares. All have as many terms as profile, which has the costs on some machine: where the samples do
 // not tell what a term costs, it has the same share here as there. It is nil without samples.
 func FitCosts(samples []Sample, profile []float64) []float64 {
 	if len(samples) == 0 {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The costs of a sum are found where the samples tell them apart. A term that no sample has costs what the profile says,
+// The costs of a sum are found where the samples tell them apart. A term of no sample costs what the profile says,
 // at the speed of this machine.
 func TestFitCosts(t *testing.T) {
 	profile := []float64{1, 2, 4}

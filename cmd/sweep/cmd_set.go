@@ -100,14 +100,15 @@ type setting struct {
 // settings lists what can be changed. The bounds are those of the grid.
 func settings() []setting {
 	return []setting{
-		{maxConcurrent, fmt.Sprintf("1 to %d, the most in flight, or auto", plan.MaxConcurrent), func(to *protocol.Settings, value string) bool {
-			if to.AutoConcurrent = value == auto; to.AutoConcurrent {
-				return true
-			}
-			n, err := strconv.Atoi(value)
-			to.MaxConcurrent = n
-			return err == nil && n >= 1 && n <= plan.MaxConcurrent
-		}},
+		{maxConcurrent, fmt.Sprintf("1 to %d, the most in flight, or auto", plan.MaxConcurrent),
+			func(to *protocol.Settings, value string) bool {
+				if to.AutoConcurrent = value == auto; to.AutoConcurrent {
+					return true
+				}
+				n, err := strconv.Atoi(value)
+				to.MaxConcurrent = n
+				return err == nil && n >= 1 && n <= plan.MaxConcurrent
+			}},
 		{mixClasses, "true or false", func(to *protocol.Settings, value string) bool {
 			mix := value == "true"
 			to.MixClasses = &mix

@@ -43,7 +43,7 @@ const (
 	estimateModelTime = 100 * time.Millisecond
 	estimateMaxBytes  = 1 << 30 // a larger model takes too long to make
 
-	sampleTime      = 600 * time.Millisecond // of processors, for the samples of a precision
+	sampleTime      = 400 * time.Millisecond // of processors, for the samples of a precision
 	sampleModelTime = 10 * time.Millisecond
 )
 

@@ -2,7 +2,7 @@ package grid
 
 import (
 	"fmt"
-	"strings"
+	"strconv"
 
 	"github.com/topksweep/sweep/trainer"
 )
@@ -20,16 +20,18 @@ func (g *Grid) Cells(info trainer.DataInfo) ([]Cell, error) {
 	if errs := g.check(info.Dim, false); len(errs) > 0 {
 		return nil, errs.sorted()
 	}
+	n := int(g.product()) + len(g.include) // settings, but for exclude; no more than ParseOptions.MaxCells
 	var (
-		cells   []Cell
+		cells   = make([]Cell, 0, n)
 		varying = g.varyingFields()
-		index   = map[string]int{} // from a cell's ID to its index in cells
-		texts   []string           // free memory for Cell.Values
-		written = map[string]map[string]string{}
+		index   = make(map[string]int, n) // from a cell's ID to its index in cells
+		texts   []string                  // free memory for Cell.Values
+		written = writtenMaps{seen: map[string]map[string]string{}}
+		hasher  = NewHasher(trainer.SemanticsVersion, info.Fingerprint)
 	)
 	g.settings(func(setting []value, _ []int) bool {
 		c := g.schema.config(setting, info.Dim)
-		id := CellID(c, info.Fingerprint)
+		id := hasher.ID(&c)
 		if i, ok := index[id]; ok {
 			cells[i].Duplicates++
 			return true
@@ -43,21 +45,27 @@ func (g *Grid) Cells(info trainer.DataInfo) ([]Cell, error) {
 		for i, f := range varying {
 			values[i] = g.schema.textOf(setting, f, c)
 		}
-		cells = append(cells, Cell{ID: id, Config: c, Values: values, Written: g.schema.written(setting, written)})
+		cells = append(cells, Cell{ID: id, Config: c, Values: values, Written: written.of(g.schema, setting)})
 		return true
 	})
 	return cells, nil
 }
 
-// written returns Cell.Written of a setting. Cells with equal ones share a map: seen has those returned before.
-func (s *schema) written(setting []value, seen map[string]map[string]string) map[string]string {
-	var key strings.Builder
+// writtenMaps are those of Cell.Written. Cells with equal ones share a map.
+type writtenMaps struct {
+	seen map[string]map[string]string
+	key  []byte // memory for a key of seen
+}
+
+// of returns the map of a setting.
+func (w *writtenMaps) of(s *schema, setting []value) map[string]string {
+	w.key = w.key[:0]
 	for i, f := range s.fields {
 		if setting[i].isWord(f) {
-			fmt.Fprintf(&key, "%d %s\n", i, setting[i].text)
+			w.key = append(append(append(strconv.AppendInt(w.key, int64(i), 10), ' '), setting[i].text...), '\n')
 		}
 	}
-	if m, ok := seen[key.String()]; ok {
+	if m, ok := w.seen[string(w.key)]; ok {
 		return m
 	}
 	m := map[string]string{} // not nil: a cell without such a setting is not one of an earlier version
@@ -66,7 +74,7 @@ func (s *schema) written(setting []value, seen map[string]map[string]string) map
 			m[f.Key] = setting[i].text
 		}
 	}
-	seen[key.String()] = m
+	w.seen[string(w.key)] = m
 	return m
 }
 

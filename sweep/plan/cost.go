@@ -23,8 +23,8 @@ type Work struct {
 
 const (
 	// StageOverhead is the seconds that a stage takes on its slot beside steps, evaluation and bytes: the server's part,
-	// opening data and model, and the small objects of the store. It was measured with runs of two steps of a tiny model
-	// on a machine of two cores: docs/operation.md says how.
+	// opening data and model, and the small objects of the store. A thousand runs of two steps of a tiny model on two
+	// slots of a machine of two cores took 22 to 37 s, which is 44 to 74 ms for each.
 	StageOverhead = 0.04
 
 	// storeRate is the bytes a second that a store takes or gives, with their hashes. A directory on a local disk was

@@ -63,14 +63,18 @@ func (h *Header) Trajectory(c grid.Cell, l Level) string {
 	if l == LevelRun {
 		return h.RunID(c.ID)
 	}
-	cfg := c.Config
+	return h.cellID(sharedConfig(c.Config, l))
+}
+
+// sharedConfig is what a cell has in common with all others of its trajectory at a level below LevelRun.
+func sharedConfig(c trainer.Config, l Level) trainer.Config {
 	if l != LevelSchedule {
-		cfg.DecayStart, cfg.Steps = 0, 0
+		c.DecayStart, c.Steps = 0, 0
 	}
 	if l.UntilDead() {
-		cfg.AuxKAlpha, cfg.KAux = anyAuxK, 0
+		c.AuxKAlpha, c.KAux = anyAuxK, 0
 	}
-	return h.cellID(cfg)
+	return c
 }
 
 // CheckpointFolder names the folder of the store in which this sweep keeps the

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ import (
 // asPlanner in the environment makes the test binary plan 100,000 cells and end.
 const asPlanner = "SWEEP_TEST_AS_PLANNER"
 
-// A process that does nothing else plans a grid of 100,000 cells in 500 MB. The
+// A process that does nothing else plans a grid of 100,000 cells in 250 MB. The
 // time that it takes is logged and not checked, because machines differ.
 func TestPlanSize(t *testing.T) {
 	if os.Getenv(asPlanner) != "" {
@@ -28,6 +29,13 @@ func TestPlanSize(t *testing.T) {
 		p, err := New(g, goldentest.DataInfo(), testEstimates())
 		if err != nil || len(p.Cells) != 100_000 || p.Stages <= 10_000 {
 			t.Fatal(err)
+		}
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		if each := m.Mallocs / uint64(len(p.Cells)); each > 50 {
+			t.Errorf("%d allocations for each cell, want at most 50", each)
+		} else {
+			t.Logf("%d allocations for each cell", each)
 		}
 		fmt.Printf("planned in %v\npeak of %d MB\n", time.Since(began), residentPeak(t)>>10)
 		return
@@ -51,8 +59,8 @@ func TestPlanSize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if megabytes > 500 {
-		t.Errorf("%d MB, want at most 500", megabytes)
+	if megabytes > 250 {
+		t.Errorf("%d MB, want at most 250", megabytes)
 	}
 }
 

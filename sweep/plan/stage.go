@@ -77,18 +77,28 @@ func (s Stage) Next(reached int) []Stage {
 // split groups the cells by a key and returns a stage for each group, in the order
 // of the groups' first cells.
 func split(cells []TreeCell, from int, oneAuxK bool, key func(TreeCell) TreeCell) []Stage {
-	index := map[TreeCell]int{}
+	var index map[TreeCell]int // of groups; nil while there is one
 	var groups [][]TreeCell
-	for _, c := range cells {
-		i, ok := index[key(c)]
-		if !ok {
-			i = len(groups)
-			index[key(c)] = i
-			groups = append(groups, nil)
+	var last TreeCell // the key of the cell before, which is in groups[at]
+	at := 0
+	for i, c := range cells {
+		if k := key(c); i == 0 || k != last {
+			if i > 0 && index == nil {
+				index = map[TreeCell]int{last: 0}
+			}
+			n, ok := index[k]
+			if at = n; !ok {
+				at = len(groups)
+				groups = append(groups, make([]TreeCell, 0, min(4, len(cells)-i)))
+				if index != nil {
+					index[k] = at
+				}
+			}
+			last = k
 		}
-		groups[i] = append(groups[i], c)
+		groups[at] = append(groups[at], c)
 	}
-	var out []Stage
+	out := make([]Stage, 0, len(groups))
 	for _, g := range groups {
 		out = append(out, stageOf(g, from, oneAuxK))
 	}

@@ -61,26 +61,30 @@ func (h *Header) families(cells []grid.Cell) []Tree {
 		k     int
 	}
 	type family struct {
-		tree Tree
-		auxk map[setting]int
+		tree  Tree
+		first setting         // number 0
+		auxk  map[setting]int // numbers of the others; nil: there are none
 	}
-	index := map[trainer.Config]int{}
+	index := map[string]int{} // by the trajectory of the trunk
+	hasher := grid.NewHasher(h.SemanticsVersion(), h.Info.Fingerprint)
 	var all []*family
 	for i, c := range cells {
-		key := c.Config
-		key.DecayStart, key.Steps, key.AuxKAlpha, key.KAux = 0, 0, anyAuxK, 0
-		at, ok := index[key]
+		of := sharedConfig(c.Config, LevelTrunk)
+		trajectory := hasher.ID(&of)
+		s := setting{c.Config.AuxKAlpha, c.Config.KAux}
+		at, ok := index[trajectory]
 		if !ok {
 			at = len(all)
-			index[key] = at
-			tree := Tree{Family: h.CheckpointFolder(c, LevelTrunk), Weight: weight(c.Config)}
-			all = append(all, &family{tree, map[setting]int{}})
+			index[trajectory] = at
+			all = append(all, &family{tree: Tree{Family: trajectory + h.suffix(), Weight: weight(c.Config)}, first: s})
 		}
 		f := all[at]
-		s := setting{c.Config.AuxKAlpha, c.Config.KAux}
-		n, ok := f.auxk[s]
-		if !ok {
-			n = len(f.auxk)
+		n := f.auxk[s]
+		if n == 0 && s != f.first {
+			if f.auxk == nil {
+				f.auxk = map[setting]int{}
+			}
+			n = len(f.auxk) + 1
 			f.auxk[s] = n
 		}
 		tc := h.treeCell(i, c)
