@@ -44,13 +44,17 @@ func (r *reads) chunk(index, chunk int) {
 			return nil, err
 		}
 		results, err := o.Chunk(r.ctx, chunk)
+		found := make([]runState, len(results)) // whole results take ten times the memory
+		for i, result := range results {
+			found[i] = runState{Status: result.Status, Error: result.Error}
+			if result.Status == plan.Completed {
+				found[i].Metrics = new(plan.BriefOf(result.Metrics))
+			}
+		}
 		return func(runs []runState) {
-			for i, result := range results {
+			for i, f := range found {
 				run := &runs[index+i]
-				if run.Status, run.Error = result.Status, result.Error; run.Status == plan.Completed {
-					brief := plan.BriefOf(result.Metrics)
-					run.Metrics = &brief
-				}
+				run.Status, run.Error, run.Metrics = f.Status, f.Error, f.Metrics
 			}
 		}, err
 	})

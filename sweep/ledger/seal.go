@@ -22,7 +22,8 @@ import (
 // An object that ends in another way has no seal: an older version wrote it, or a person.
 const (
 	sealEnd   = "\n}\n"
-	sealBegin = ",\n \"sha256\": \""
+	sealKey   = "sha256"
+	sealBegin = ",\n \"" + sealKey + "\": \""
 )
 
 // sealed returns v as JSON with a seal. v must be a struct that has fields.
@@ -48,8 +49,10 @@ func checkSeal(b []byte) error {
 	rest, ok := bytes.CutSuffix(b, []byte("\""+sealEnd))
 	if at := len(rest) - 2*sha256.Size; ok && at >= 0 {
 		if fields, ok := bytes.CutSuffix(rest[:at], []byte(sealBegin)); ok {
-			sum := sha256.Sum256(append(bytes.Clone(fields), sealEnd...))
-			if hex.EncodeToString(sum[:]) != string(rest[at:]) {
+			sum := sha256.New()
+			sum.Write(fields)
+			sum.Write([]byte(sealEnd))
+			if hex.EncodeToString(sum.Sum(nil)) != string(rest[at:]) {
 				return fmt.Errorf("%w: its fields are not those that its sha256 is of", storage.ErrCorrupt)
 			}
 		}
