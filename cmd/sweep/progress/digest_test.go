@@ -36,7 +36,9 @@ func TestDigest(t *testing.T) {
 		}
 		last := at(1000)
 		last.Progress.Completed, last.Progress.Failed = 997, 3
-		last.Progress.Seen = []protocol.SeenCell{{Brief: plan.Brief{NMSE: new(0.25)}}, {}, {Brief: plan.Brief{NMSE: new(0.125)}}}
+		last.Progress.Seen = []protocol.SeenCell{
+			{Brief: plan.Brief{NMSE: new(0.25)}}, {}, {Brief: plan.Brief{NMSE: new(0.125)}},
+		}
 		for i := range 100 {
 			last.Progress.Failures = append(last.Progress.Failures,
 				protocol.Failure{Cell: i, Status: plan.Failed, Error: "no such file"})
