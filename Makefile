@@ -61,18 +61,16 @@ fuzz: ## each fuzz test for half a minute
 bench: ## the CPU trainer against its ceilings, measured in the same process; output for benchstat
 	go test -run '^$$' -bench . -benchmem ./trainer/cpu
 
-# What a sweep costs besides training, by cmd/sweep/sweepbench. The stack is PostgreSQL, the Temporal server, MinIO and
-# two workers, and needs what deploy/stack needs.
+# What a sweep costs besides training: docs/operation.md says what the table has.
 RUNS ?= 10000
 SLOTS ?= 16
 SECONDS ?= 1
 STORE ?= dir
-SERVER ?= embedded
-bench-sweep: ## a sweep of runs that sleep: its table goes to bin/bench-sweep.md; RUNS, SLOTS, SECONDS, STORE=minio, SERVER=stack
+bench-sweep: ## a sweep of runs that sleep: its table goes to bin/bench-sweep.md; RUNS, SLOTS, SECONDS, STORE=minio
 	@mkdir -p bin
 	SWEEP_BENCH_RUNS=$(RUNS) SWEEP_BENCH_SLOTS=$(SLOTS) SWEEP_BENCH_SECONDS=$(SECONDS) SWEEP_BENCH_STORE=$(STORE) \
-		SWEEP_BENCH_SERVER=$(SERVER) SWEEP_BENCH_TABLE=$(CURDIR)/bin/bench-sweep.md \
-		go test -count 1 -timeout 0 -v -run '^TestMeasureSweep$$' $(if $(filter stack,$(SERVER)),./deploy/stack,./cmd/sweep)
+		SWEEP_BENCH_TABLE=$(CURDIR)/bin/bench-sweep.md \
+		go test -count 1 -timeout 0 -v -run '^TestMeasureSweep$$' ./cmd/sweep
 
 # Only builds with the tag cuda use cgo. NVIDIA's headers come from its packages for pip, into
 # a folder that git ignores: those of CUDA 12, or with CUDA=13 those of CUDA 13. With

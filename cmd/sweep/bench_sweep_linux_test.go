@@ -43,7 +43,7 @@ const (
 
 // TestCostOfSweep holds what a run of two steps costs besides them.
 func TestCostOfSweep(t *testing.T) {
-	r := measureSweep(t, sweepbench.Options{Runs: 100, Slots: 16, Store: "dir", Server: "embedded"})
+	r := measureSweep(t, sweepbench.Options{Runs: 100, Slots: 16, Store: "dir"})
 	for _, bound := range []struct {
 		what      string
 		got, most float64

@@ -74,7 +74,15 @@ func printResults(ctx context.Context, env *environment, l *ledger.Ledger, heade
 	if err := o.sort.sort(&rows); err != nil {
 		return nil, err
 	}
-	return results, report.Write(env.out, o.format.name, rows)
+	more, err := bestOf(env, header, o, &rows)
+	if err != nil {
+		return nil, err
+	}
+	if err := report.Write(env.out, o.format.name, rows); err != nil {
+		return results, err
+	}
+	_, err = io.WriteString(env.errOut, more)
+	return results, err
 }
 
 // resultsOptions are those of the verb results.

@@ -23,6 +23,7 @@ type bars struct {
 	total  *mpb.Bar
 	stages map[stageKey]*stageBar
 	latest shared[Snapshot]
+	digest *digest // of a sweep with many runs, which has no bar for a stage; nil for others
 }
 
 // A stageBar is the bar of one stage, and the heartbeat that is written behind it.
@@ -91,6 +92,10 @@ func (v *bars) Show(s Snapshot) {
 		v.total.SetTotal(int64(p.Cells), false)
 	}
 	v.total.SetCurrent(int64(p.Completed + p.Failed + p.Canceled))
+	if v.digest != nil {
+		v.showDigest(s, time.Now())
+		return
+	}
 	training := map[stageKey]bool{}
 	for _, b := range s.Training {
 		training[keyOf(b)] = true
@@ -100,6 +105,18 @@ func (v *bars) Show(s Snapshot) {
 		if !training[k] {
 			bar.bar.Abort(true)
 			delete(v.stages, k)
+		}
+	}
+}
+
+// showDigest is the rest of Show for a sweep with many runs: its lines stand above the bar.
+func (v *bars) showDigest(s Snapshot, now time.Time) {
+	d := v.digest
+	d.troubles(s, v.Say)
+	if d.due(s, now) {
+		first := d.since.IsZero()
+		if d.count(s, now); !first {
+			v.Say(counts(s) + d.rates + best(s))
 		}
 	}
 }

@@ -17,7 +17,8 @@ type lines struct {
 	lastLine time.Time // when something was last written
 	training map[stageKey]bool
 	reported map[Retry]bool
-	ended    int // runs that have ended
+	ended    int     // runs that have ended
+	digest   *digest // of a sweep with many runs; nil for others
 }
 
 // reportInterval is how long lines writes nothing while all goes well.
@@ -35,6 +36,10 @@ func (v *lines) Say(line string) {
 func (v *lines) printf(format string, args ...any) { v.Say(fmt.Sprintf(format, args...)) }
 
 func (v *lines) Show(s Snapshot) {
+	if v.digest != nil {
+		v.showDigest(s, time.Now())
+		return
+	}
 	v.showStages(s)
 	for _, r := range s.Retries {
 		if !v.reported[r] {
@@ -51,6 +56,17 @@ func (v *lines) Show(s Snapshot) {
 			v.printf("%d/%d steps  %s  %s", b.Step, b.Steps, v.labels.stage(keyOf(b)), Describe(b))
 		}
 	}
+}
+
+// showDigest is Show for a sweep with many runs.
+func (v *lines) showDigest(s Snapshot, now time.Time) {
+	d := v.digest
+	d.troubles(s, v.Say)
+	if !d.due(s, now) {
+		return
+	}
+	d.count(s, now)
+	v.Say(counts(s) + d.rates + best(s) + s.Forecast.left(now))
 }
 
 // showStages names the stages that have ended or begun. A stage has ended when the
@@ -82,20 +98,11 @@ func (v *lines) showStages(s Snapshot) {
 
 // showCounts counts the runs when one more has ended.
 func (v *lines) showCounts(s Snapshot) {
-	p := s.Progress
-	ended := p.Completed + p.Failed + p.Canceled
-	if ended == v.ended {
+	if ended(s) == v.ended {
 		return
 	}
-	v.ended = ended
-	line := fmt.Sprintf("%d of %d runs done", p.Completed, p.Cells)
-	if p.Reused > 0 {
-		line += fmt.Sprintf(", %d of them reused", p.Reused)
-	}
-	if p.Failed > 0 {
-		line += fmt.Sprintf(", %d failed", p.Failed)
-	}
-	v.Say(line + s.Forecast.left(time.Now()))
+	v.ended = ended(s)
+	v.Say(counts(s) + s.Forecast.left(time.Now()))
 }
 
 func (v *lines) Close() {}

@@ -48,8 +48,19 @@ const Wide = 120
 
 // NewView returns bars if t is interactive, and lines otherwise.
 func NewView(t Terminal, header *plan.Header, labels *Labels) View {
+	var many *digest
+	if header.CellCount >= ManyRuns {
+		many = newDigest(labels)
+	}
 	if !t.Interactive {
-		return newLines(t.Out, labels)
+		v := newLines(t.Out, labels)
+		v.digest = many
+		return v
+	}
+	if many != nil {
+		v := newBars(t.Out, header, labels)
+		v.digest = many
+		return v
 	}
 	if t.Columns < Wide && len(header.Axes) > 0 {
 		labels.valuesOnly = true

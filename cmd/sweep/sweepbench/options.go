@@ -12,12 +12,11 @@ type Options struct {
 	Slots   int     // of all workers together
 	Seconds float64 // that the steps of a run take together; 0: no longer than its two steps need
 	Store   string  // dir or minio
-	Server  string  // embedded or stack
 }
 
 // ReadOptions reads options from the environment: the variables that make bench-sweep sets.
 func ReadOptions(getenv func(string) string) (o Options, err error) {
-	o = Options{Runs: 10_000, Slots: 16, Seconds: 1, Store: "dir", Server: "embedded"}
+	o = Options{Runs: 10_000, Slots: 16, Seconds: 1, Store: "dir"}
 	for _, v := range []struct {
 		name string
 		set  func(string) error
@@ -26,7 +25,6 @@ func ReadOptions(getenv func(string) string) (o Options, err error) {
 		{"SLOTS", func(s string) (err error) { o.Slots, err = strconv.Atoi(s); return err }},
 		{"SECONDS", func(s string) (err error) { o.Seconds, err = strconv.ParseFloat(s, 64); return err }},
 		{"STORE", func(s string) error { o.Store = s; return nil }},
-		{"SERVER", func(s string) error { o.Server = s; return nil }},
 	} {
 		if s := getenv("SWEEP_BENCH_" + v.name); s != "" {
 			if err := v.set(s); err != nil {
@@ -43,8 +41,6 @@ func ReadOptions(getenv func(string) string) (o Options, err error) {
 		return o, fmt.Errorf("SECONDS=%g: want at least 0", o.Seconds)
 	case o.Store != "dir" && o.Store != "minio":
 		return o, fmt.Errorf("STORE=%s: want dir or minio", o.Store)
-	case o.Server != "embedded" && o.Server != "stack":
-		return o, fmt.Errorf("SERVER=%s: want embedded or stack", o.Server)
 	}
 	return o, nil
 }

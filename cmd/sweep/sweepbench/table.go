@@ -89,7 +89,7 @@ func (r Result) Markdown() string {
 	}
 	row("measure", "value")
 	row("---", "---")
-	row("what", "%d runs of %g s on %d slots; server: %s; store: %s", r.Runs, r.Seconds, r.Slots, r.Server, r.Store)
+	row("what", "%d runs of %g s on %d slots, embedded server, store: %s", r.Runs, r.Seconds, r.Slots, r.Store)
 	row("when", "%s", r.Date.UTC().Format("2006-01-02 15:04 UTC"))
 	row("where", "%s, %d cores; load %.1f before, %.1f during", r.Processor, runtime.NumCPU(), r.LoadBefore, r.LoadDuring)
 	row("wall", "%.1f s, %.1f runs/s", r.Wall.Seconds(), float64(r.Runs)/r.Wall.Seconds())
