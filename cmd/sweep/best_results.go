@@ -25,7 +25,7 @@ func bestOf(env *environment, header *plan.Header, o outputOptions, rows *report
 			return "", err
 		}
 	}
-	rows.Results = rows.Results[:bestShown]
+	rows.Results, rows.Some = rows.Results[:bestShown], true
 	return fmt.Sprintf("the %s %d runs; this shows the other %d too: %s\n", first, bestShown, left,
 		env.command("results", header.ID)), nil
 }

@@ -22,13 +22,14 @@ type Work struct {
 }
 
 const (
-	// StageOverhead is the seconds that a stage takes on its slot beside steps, evaluation and bytes: the server's part,
-	// opening data and model, and the small objects of the store. A thousand runs of two steps of a tiny model on two
-	// slots of a machine of two cores took 22 to 37 s, which is 44 to 74 ms for each.
+	// StageOverhead is the seconds that a stage takes on a core beside steps, evaluation and bytes: the server's part,
+	// opening data and model, and the small objects of the store. A thousand runs of two steps of a tiny model took 14 to
+	// 18 s on a machine of two cores, which is 28 to 36 ms for each, one activity for several. A stage of a tree has an
+	// activity of its own, and takes more.
 	StageOverhead = 0.04
 
-	// storeRate is the bytes a second that a store takes or gives, with their hashes. A directory on a local disk was
-	// measured.
+	// storeRate is the bytes a second that a store takes or gives, with their hashes: that of a local disk, about. It is
+	// not measured on the machine.
 	storeRate = 250e6
 )
 

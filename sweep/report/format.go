@@ -18,6 +18,9 @@ func Write(w io.Writer, format string, rows Rows) error {
 	}
 	t := rows.Table()
 	look := Look{Width: rows.Width, Rows: "runs", All: rows.AllColumns, Notes: rows.notes()}
+	if rows.Some {
+		look.Rows = "runs shown"
+	}
 	switch {
 	case len(rows.Columns) > 0:
 		t, err = t.Select(rows.Columns)

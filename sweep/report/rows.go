@@ -18,6 +18,7 @@ type Rows struct {
 	Plan       *plan.Header // of the one sweep; its Axes are the keys that vary. Without it, those that differ are
 	Results    []ledger.Result
 	AllColumns bool // tables show every column, except those of groupTime and groupFile
+	Some       bool // Results are some of the runs: what is said of all of them is said of those that are shown
 
 	// How Write shows them to a person: the columns that are named, nil for the usual ones, and the width of the terminal
 	// in columns, 0 for a file.
