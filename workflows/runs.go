@@ -19,11 +19,15 @@ import (
 //	the last 960     fewer, so that no slot waits for another one's runs: a slot gets half of its share of what is left
 //
 // A run that is longer than shortRun has an activity of its own. So has one that is not a tree of its own, one that is
-// retried, and one for which an activity with several runs came out without a result.
+// retried, and one that a chain has left alone.
 const (
 	maxRuns  = 64  // runs of one activity
 	shortRun = 5.0 // seconds
 	paceOf   = 16  // runs or activities of which a pace knows how long they took
+
+	// chainTries is how many chains a run is in at most that fail. A worker that dies has left its claim in the folder of
+	// the run that it trained: the next chain leaves that run alone, and takes the others.
+	chainTries = 2
 )
 
 // A pace forecasts how long a run takes.
@@ -63,7 +67,7 @@ func isWholeRun(r plan.ReadyStage) bool {
 
 // isShort reports whether one activity may train a stage with others.
 func (s *state) isShort(r plan.ReadyStage) bool {
-	if s.version < versionShort || !isWholeRun(r) || r.First || r.Alone {
+	if s.version < versionShort || !isWholeRun(r) || r.First || r.Tries >= chainTries {
 		return false
 	}
 	seconds, known := s.pace.forecast(r.Left)
@@ -161,7 +165,12 @@ func (s *state) runRuns(chain []*stage) {
 		case canceled:
 			s.giveBack(t)
 		default:
-			t.ready.Alone = err != nil || slices.Contains(out.Alone, c.Cell)
+			if err != nil {
+				t.ready.Tries++
+			}
+			if slices.Contains(out.Alone, c.Cell) {
+				t.ready.Tries = chainTries
+			}
 			s.frontier.Return(t.ready, t.cells)
 		}
 	}

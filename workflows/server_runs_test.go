@@ -46,7 +46,7 @@ func TestShortRunsOnServer(t *testing.T) {
 	if n := len(all[0].Events); len(all) != 1 || n > 1200 {
 		t.Errorf("%d histories, the first with %d events", len(all), n)
 	}
-	recordHistory(t, "short-runs", all[0])
+	recordHistory(t, "steered-short", all[0])
 }
 
 // A sweep whose cells all have results ends within the limits of a server, here lowered to those of a sweep of some

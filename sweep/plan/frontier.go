@@ -41,7 +41,7 @@ type ReadyStage struct {
 	Stage Stage
 	Left  float64 // weight of the longest path to the end of a run
 	First bool    // it goes before all stages that are not First, and so do those that follow it
-	Alone bool    // no activity may train others with it
+	Tries int     // activities that were to train it among others, and came out without it
 }
 
 // maxActiveCells bounds the cells in trees that are started and not done. It
