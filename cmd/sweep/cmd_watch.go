@@ -25,8 +25,9 @@ func newWatchCommand(env *environment) *cobra.Command {
 		Short: "Follow a running sweep until it ends",
 		Long: `Follow a running sweep until it ends: bars on a terminal, plain lines otherwise. Then print
 its results, as sweep run does. SWEEP is a name or an ID. Ctrl-C ends this command and not
-the sweep. A server that does not answer is waited for, for three minutes; while its disk,
-on this machine, is full, for as long as that takes.`,
+the sweep. From 200 runs on it shows counts and rates in place of each run, and the best
+runs at the end. A server that does not answer is waited for, for three minutes; while its
+disk, on this machine, is full, for as long as that takes.`,
 		Example: "  sweep watch topk-demo",
 		Args:    args(cobra.ExactArgs(1)),
 
