@@ -31,8 +31,8 @@ func TestMeasureSweep(t *testing.T) {
 // What a run may cost on the embedded server with a folder as store, in requests besides those for files of models, in
 // events of histories and in processor time of all processes. Requests and events hardly depend on the machine: of
 // 1,000 runs they are 8.9, 1.7 of them lists, and 0.9. The first runs have activities of their own and take more: of
-// 10,000 runs it is 1.2 lists. Processor time is 14 to 18 ms; the bound is for a machine several times slower than usual, that
-// does other work besides.
+// 10,000 runs it is 1.2 lists. Processor time is 14 to 18 ms; the bound is for a machine several times slower than
+// usual, that does other work besides.
 const (
 	mostRequests    = 12
 	mostLists       = 3
