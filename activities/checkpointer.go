@@ -59,6 +59,8 @@ type checkpointer struct {
 	saved   int64             // steps of the newest checkpoint that is wholly stored
 	stored  *storage.Manifest // of that, if this attempt stored it
 	savedAt time.Time         // when that was, if this attempt stored it
+	begun   bool              // a checkpoint was begun to be stored
+	ended   time.Time         // when the training of a run that is evaluated ended; zero before that
 }
 
 // step is called between two steps. It begins a checkpoint if one is due. The error
@@ -88,6 +90,7 @@ func (k *checkpointer) step(ctx context.Context, now time.Time) error {
 		return err
 	}
 	k.saving = make(chan error, 1)
+	k.begun = true // before the goroutine
 	meta, step := k.meta(k.buffer.Step, now), k.buffer.Step
 	go func() { k.saving <- k.save(ctx, step, body, meta) }()
 	return nil
@@ -106,7 +109,12 @@ func (k *checkpointer) finish(ctx context.Context) error {
 	if err := k.hold(); err != nil {
 		return err
 	}
-	return k.save(ctx, k.buffer.Step, k.end, k.meta(k.buffer.Step, k.now()))
+	at := k.now()
+	if !k.ended.IsZero() { // what the run was evaluated for is no time in training
+		at = k.ended
+	}
+	k.begun = true
+	return k.save(ctx, k.buffer.Step, k.end, k.meta(k.buffer.Step, at))
 }
 
 // hold copies the state in which training ends, unless it has done so before, and closes the model.

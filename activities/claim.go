@@ -42,6 +42,7 @@ type claiming struct {
 	newest int // number of the claim that look has found free, 0 for none
 
 	claim  *storage.Claim // nil before take
+	taken  time.Time      // when that was
 	stop   func()         // ends the renewals; nil if none are made
 	fenced chan error     // gets the fence that a renewal has found
 
@@ -132,7 +133,7 @@ func (k *claiming) take(ctx context.Context) (*storage.Claim, error) {
 	for {
 		claim, err := k.checkpoints.ClaimAfter(ctx, k.newest, k.holder)
 		if err == nil {
-			k.claim = claim
+			k.claim, k.taken = claim, time.Now()
 			k.a.sights.hold(k.folder, claim.Attempt())
 			k.renewals(ctx)
 			return claim, nil

@@ -20,6 +20,7 @@ func (t *training) evaluates() bool {
 //
 // The outcome has no metrics where others may train alone in the process by now. Then the run is evaluated later.
 func (t *training) complete(ctx context.Context) (out protocol.Trained, err error) {
+	t.saver.ended = t.a.now()
 	unstored := t.saver.unsaved() < t.a.renew
 	if unstored {
 		t.pass.keep()
@@ -38,7 +39,9 @@ func (t *training) complete(ctx context.Context) (out protocol.Trained, err erro
 		return out, err
 	}
 	t.handOver = nil
-	metrics, err := t.a.record(ctx, t.ref.CellRef, t.run, t.claiming, result, state, recording{progress: t.progress})
+	metrics, err := t.a.record(ctx, t.ref.CellRef, t.run, t.claiming, result, state, recording{
+		progress: t.progress, unstored: unstored,
+	})
 	if err != nil {
 		return out, err
 	}
@@ -57,7 +60,7 @@ func (t *training) keepTrained(ctx context.Context) {
 // measure measures the trained model on the held-out rows, while it is on the device if it still is. It returns the
 // result and the state that belongs to it, without moments.
 func (t *training) measure(ctx context.Context) (result ledger.Result, state *trainer.State, err error) {
-	now := t.a.now() // the training has ended
+	now := t.saver.ended
 	ctx, end := untilStop(ctx)
 	defer end()
 	fail := func(err error) (ledger.Result, *trainer.State, error) {

@@ -64,6 +64,20 @@ type recording struct {
 	progress *progress
 	unnoted  bool // no note says that the cell failed or was canceled
 	bare     bool // the run's checkpoint folder has the attempt's claim and nothing else, unless that was renewed
+	unstored bool // no checkpoint holds the state: another attempt may have trained the run too, perhaps to other bits
+}
+
+// overtaken returns the result of another attempt that has trained the run meanwhile, because this one stood still or
+// was cut off; nil if there is none. The error wraps storage.ErrFenced if another attempt has claimed the run. It is
+// asked before the model is exported: else the model would be this attempt's, and the result the other one's.
+func (a *Activities) overtaken(ctx context.Context, k *claiming, run string) (*ledger.Result, error) {
+	if err := k.lost(); err != nil {
+		return nil, err
+	}
+	if err := k.claim.Check(ctx); err != nil {
+		return nil, err
+	}
+	return a.result(ctx, run)
 }
 
 // record exports a model and stores its result. Then it removes what the run needs no more: its checkpoint folder, and
@@ -74,6 +88,13 @@ func (a *Activities) record(
 ) (trainer.Metrics, error) {
 	if how.progress != nil {
 		how.progress.doing("exporting the model")
+	}
+	if how.unstored {
+		if found, err := a.overtaken(ctx, k, r.id); err != nil {
+			return trainer.Metrics{}, err
+		} else if found != nil {
+			return found.Metrics, nil
+		}
 	}
 	if err := a.export(ctx, r.header, r.id, result, state); err != nil {
 		return trainer.Metrics{}, err

@@ -59,6 +59,9 @@ func (a *Activities) trainRuns(ctx context.Context, ref protocol.RunsRef, progre
 		}
 	}
 	k.wait()
+	if k.failed != nil && len(k.out.Runs) == 0 {
+		return protocol.Ran{}, k.failed
+	}
 	k.out.Seconds = a.now().Sub(began).Seconds()
 	k.keepBriefs(mostRanBriefs)
 	return k.out, nil
@@ -71,6 +74,7 @@ type runChain struct {
 	noted    map[string]bool // IDs of cells that have a note that they failed or were canceled
 	out      protocol.Ran
 	storing  chan recorded // gives the outcome of the run that is being recorded; nil if none is
+	failed   error         // what may be the worker's fault: a worker that can train nothing must not look like a good one
 }
 
 // recorded is what the recording of a run has come to.
@@ -89,10 +93,13 @@ func (k *runChain) run(ctx context.Context, ref protocol.CellRef) (more bool) {
 	switch {
 	case err != nil:
 		end()
-		if ctx.Err() == nil && !errors.Is(err, ErrStopping) {
+		kind, why, known := resolve(ctx, err)
+		if ctx.Err() == nil && !errors.Is(err, ErrStopping) || errors.Is(why, ErrStuck) {
 			k.out.Alone = append(k.out.Alone, ref.Cell)
 		}
-		kind, known := kindOf(err)
+		if known && kind.of == ofWorker || !known && !isInterruption(ctx, err) && !errors.Is(err, errNotShort) {
+			k.failed = why
+		}
 		return known && kind.of == ofCell || errors.Is(err, errNotShort) || errors.Is(err, ErrElsewhere)
 	case s.brief != nil: // somebody has stored its result
 		end()
@@ -179,8 +186,14 @@ func (s *shortRun) train(ctx context.Context, a *Activities, ref protocol.CellRe
 		return err
 	}
 	s.pass.keep()
+	s.saver.ended = a.now()
 	if err := s.saver.wait(); err != nil {
 		return err
+	}
+	if s.saver.unsaved() >= a.renew { // it took longer than forecast
+		if err := s.save(ctx, true, s.ref.To); err != nil {
+			return err
+		}
 	}
 	if s.result, s.state, err = s.measure(ctx); err != nil {
 		s.keepTrained(ctx)
@@ -244,9 +257,11 @@ func (s *shortRun) open(ctx context.Context) error {
 	if found != nil {
 		brief := plan.BriefOf(found.Metrics)
 		s.claiming.halt()
-		_, err := claim.Remove(ctx)
 		s.brief = &brief
-		return err
+		if removed, err := claim.Remove(ctx); removed || err != nil {
+			return err
+		}
+		return a.removeCheckpoints(ctx, s.id)
 	}
 	backend, err := classRule{a.backend, s.ref.MixClasses}.on(nil)
 	if err != nil {
@@ -279,7 +294,9 @@ func (s *shortRun) record(ctx context.Context, ref protocol.CellRef) (out record
 	saving, cancel := s.a.savingContext(ctx)
 	defer cancel()
 	metrics, err := s.a.record(saving, ref, s.run, s.claiming, s.result, s.state, recording{
-		unnoted: !s.noted[s.cell.ID], bare: s.saver.stored == nil,
+		unnoted: !s.noted[s.cell.ID], bare: s.claiming.claim.Attempt() == 1 && !s.saver.begun,
+		// Nobody takes a claim over before it was not renewed for longer than that.
+		unstored: s.saver.stored == nil && time.Since(s.claiming.taken) >= 2*s.a.renew,
 	})
 	if err != nil {
 		out.err = err

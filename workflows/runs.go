@@ -149,12 +149,16 @@ func (s *state) runRuns(chain []*stage) {
 	out, err := callTrainRuns(first.ctx, s.slot(first), first.id, in)
 	canceled := first.ctx.Err() != nil
 	done := map[int]protocol.RanRun{} // it is never ranged over
+	trained := 0
 	for _, r := range out.Runs {
 		done[r.Cell] = r
 		s.Steps += int64(r.Steps)
+		if r.Steps > 0 {
+			trained++
+		}
 	}
-	if n := len(out.Runs); n > 0 && err == nil {
-		s.pace.saw(first.ready.Left, out.Seconds/float64(n))
+	if trained > 0 && err == nil {
+		s.pace.saw(first.ready.Left, out.Seconds/float64(trained))
 	}
 	for _, t := range chain {
 		c := t.ready.Stage.Cells[0]

@@ -145,6 +145,9 @@ func (r *treeReader) take(ctx workflow.Context, chunk int) ([]plan.Tree, error) 
 
 // readAhead begins to read a chunk.
 func (r *treeReader) readAhead(ctx workflow.Context, chunk int) {
+	if r.ahead != nil && r.ahead.chunk == chunk {
+		return
+	}
 	ahead := &chunkAhead{chunk: chunk}
 	r.ahead = ahead
 	workflow.Go(ctx, func(ctx workflow.Context) {

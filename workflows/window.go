@@ -26,7 +26,7 @@ const (
 	upsertEvents = 1
 
 	// maxHistoryBytes is the size that a history has at most when something more is started. A chunk of trees takes some
-	// 54 KiB, what is in flight at most some 10 KiB for each of 200 activities, and a continuation up to 200 KiB: so a
+	// 54 KiB, what is in flight at most some 10 KiB for each of 200 activities, and a continuation up to 500 KiB: so a
 	// history stays under 4 MiB.
 	maxHistoryBytes = 2 << 20
 
