@@ -184,7 +184,10 @@ func TestFailures(t *testing.T) {
 		"finding": {"compute-sanitizer", finding, quick, "racecheck | **FAILED**: status 9: ERROR SUMMARY: 1"},
 		"rows":    {"rows", "echo full >&2; exit 1", quick, "| rows of the sweeps | **FAILED**: full |"},
 		"sweep":   {"sweep-cuda", incomplete, quick, "| real sweep | **FAILED**: a run is not completed: sweep: no"},
-		"no kill": {"sweep-cuda", changed("exec sleep 600", "exit 0"), tiny, "it ended before"},
+		// It ends before it has a result: with one it might be killed in the moment before its end.
+		"no kill": {
+			"sweep-cuda", changed(`"$dir/store/results/"{1,2,3}.json; exec sleep 600`, "; exit 0"), tiny, "it ended before",
+		},
 		"results": {"sweep-cuda", changed("echo 0.5", "echo $dir"), tiny, "**FAILED**: results or models differ |"},
 		"models":  {"sweep-cuda", changed("echo weights", "echo $dir"), tiny, "differ from those of one after the other"},
 		"rivals":  {"python3", "[ $1 = -c ] || { echo broken >&2; exit 1; }", tiny, "sparsify | **FAILED**: broken |"},
