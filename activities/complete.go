@@ -21,12 +21,12 @@ func (t *training) evaluates() bool {
 // The outcome has no metrics where others may train alone in the process by now. Then the run is evaluated later.
 func (t *training) complete(ctx context.Context) (out protocol.Trained, err error) {
 	t.saver.ended = t.a.now()
+	if err := t.saver.wait(); err != nil {
+		return out, err
+	}
 	unstored := t.saver.unsaved() < t.a.renew
 	if unstored {
 		t.pass.keep()
-		if err := t.saver.wait(); err != nil {
-			return out, err
-		}
 		out = protocol.Trained{Reached: t.ref.To, Loss: t.loss, Steps: t.stepsTo(t.ref.To)}
 	} else if out, err = t.conclude(ctx, nil); err != nil || t.waited {
 		return out, err

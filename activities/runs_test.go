@@ -247,6 +247,7 @@ func TestRunsDieAnywhere(t *testing.T) {
 	for _, fault := range []storagetest.Fault{storagetest.Before, storagetest.After} {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
+			p := runsPlan(t) // of its own: storing a plan writes to it
 			for n := 1; ; n++ {
 				memory := storagetest.NewMemory()
 				submit(t, memory, p)

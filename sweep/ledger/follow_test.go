@@ -6,6 +6,7 @@ import (
 	"io"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/topksweep/sweep/storage"
@@ -17,12 +18,12 @@ import (
 type countingStore struct {
 	storage.Store
 	storage.NewPutter
-	reads int
+	reads atomic.Int64
 }
 
 func (s *countingStore) Get(ctx context.Context, key string) (io.ReadCloser, error) {
 	if _, _, isHeader := headerOfKey(key); !isHeader {
-		s.reads++
+		s.reads.Add(1)
 	}
 	return s.Store.Get(ctx, key)
 }
@@ -39,13 +40,13 @@ func TestFollow(t *testing.T) {
 	f := l.Follow(p.ID)
 	check := func(what string, most int) {
 		t.Helper()
-		s.reads = 0
+		s.reads.Store(0)
 		got, results, err := f.Read(ctx)
 		if err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}
-		if s.reads > most {
-			t.Errorf("%s: %d objects read, want at most %d", what, s.reads, most)
+		if n := s.reads.Load(); n > int64(most) {
+			t.Errorf("%s: %d objects read, want at most %d", what, n, most)
 		}
 		h, err := l.Header(ctx, p.ID)
 		if err != nil {
