@@ -16,6 +16,7 @@ type DataSpec struct {
 	MaxNorm    string     `json:"max_norm,omitempty"`    // leave longer rows out: a norm, or 10x_median
 	Verify     string     `json:"verify,omitempty"`      // whole (or empty) | sample: what the fingerprint covers
 	EvalSource string     `json:"eval_source,omitempty"` // held-out rows of one's own: as Source, all of its rows
+	Shuffle    string     `json:"shuffle,omitempty"`     // full (or empty) | blocks: the order of the training rows
 	Names
 }
 

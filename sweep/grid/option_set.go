@@ -176,18 +176,18 @@ func setMaxNorm(to *string) func(*node) error {
 	}
 }
 
-// setVerify reads whole, which is stored as no text, or sample.
-func setVerify(to *string) func(*node) error {
+// setWordOrDefault reads one of words. The first one, which is the default, is stored as no text.
+func setWordOrDefault(to *string, words ...string) func(*node) error {
 	return func(n *node) error {
 		word := ""
-		err := setWord(&word, "whole", "sample")(n)
-		if err == nil && word == "whole" {
-			word = ""
+		err := setWord(&word, words...)(n)
+		if err != nil {
+			return err
 		}
-		if err == nil {
-			*to = word
+		if *to = word; word == words[0] {
+			*to = ""
 		}
-		return err
+		return nil
 	}
 }
 

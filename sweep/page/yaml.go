@@ -44,6 +44,9 @@ func dataSection(d trainer.DataSpec) string {
 	if d.Verify != "" {
 		fmt.Fprintf(&b, "  verify: %s\n", d.Verify)
 	}
+	if d.Shuffle != "" {
+		fmt.Fprintf(&b, "  shuffle: %s\n", d.Shuffle)
+	}
 	text("  ", "lm_name", d.LMName)
 	if d.Layer != nil {
 		fmt.Fprintf(&b, "  layer: %d\n", *d.Layer)

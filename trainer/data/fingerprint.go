@@ -53,11 +53,15 @@ func (c content) mark(d digest) string {
 // fingerprint returns the fingerprint of the data as training sees them: of the content,
 // its scaling, the number of held-out rows, the norm above which rows are left out, and the content of the held-out
 // rows' own source, if apart is not nil.
-func (c content) fingerprint(normalize string, scale float64, eval int64, maxNorm float64, apart *content) string {
+func (c content) fingerprint(normalize string, scale float64, eval int64, maxNorm float64, shuffle string,
+	apart *content) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "sweep data 2\n%x\n%s %x %d %x\n", c.digest[:], normalize, scale, eval, maxNorm)
 	if apart != nil {
 		fmt.Fprintf(h, "eval_source %x\n", apart.digest[:])
+	}
+	if shuffle != "" {
+		fmt.Fprintf(h, "shuffle %s %d %d %d\n", shuffle, orderBlockNumbers, minBlocks, windowBlocks)
 	}
 	return c.mark(digest(h.Sum(nil)))
 }

@@ -28,5 +28,5 @@ func (s *Set) LocateEval(row int64) string {
 	if row < 0 || row >= s.info.EvalRows {
 		return fmt.Sprintf("held-out row %d", row)
 	}
-	return s.Locate(s.base.at(row))
+	return s.Locate(s.order.base(row))
 }

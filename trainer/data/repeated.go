@@ -212,7 +212,7 @@ func (s *Set) newRepeats(ctx context.Context) (*repeats, error) {
 	held := make([]int64, min(s.info.EvalRows, maxCompared))
 	k, _ := in.src.(*kept)
 	for i := range held {
-		if held[i] = in.base.at(int64(i)); k != nil {
+		if held[i] = in.order.base(int64(i)); k != nil {
 			held[i] = k.number(held[i])
 		}
 	}

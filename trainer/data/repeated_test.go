@@ -51,7 +51,7 @@ func TestRepeatedRows(t *testing.T) {
 		}
 		row := func(i int64) []byte {
 			var b bytes.Buffer
-			binary.Write(&b, binary.LittleEndian, all[s.base.at(i)*int64(dim):][:dim])
+			binary.Write(&b, binary.LittleEndian, all[s.order.base(i)*int64(dim):][:dim])
 			return b.Bytes()
 		}
 		training := map[string]bool{}

@@ -8,10 +8,12 @@ import (
 
 // Open reads a sample of the rows: the training rows that come first in the base
 // permutation, which are the same for every seed and number of threads. It is limited
-// in rows and, for wide rows, in numbers, so that it takes seconds.
+// in rows and, for wide rows, in numbers, so that it takes seconds. With shuffle: blocks it is that of 16 blocks, which
+// are all that must be near.
 const (
 	sampleRows      = 1 << 20
 	sampleNumbers   = 1 << 28
+	sampleBlocks    = 16
 	syntheticSample = 1 << 16 // rows; making them takes longer than reading
 )
 
@@ -49,7 +51,11 @@ func (s *Set) readSample(ctx context.Context) (m sampleStats, err error) {
 		most = syntheticSample
 	}
 	d := s.src.dim()
-	n := min(s.train, most, max(1, sampleNumbers/int64(d)))
+	numbers := int64(sampleNumbers)
+	if s.shuffle() != "" {
+		numbers = sampleBlocks * orderBlockNumbers
+	}
+	n := min(s.train, most, max(1, numbers/int64(d)))
 	m.dims, m.mean = make([]float64, d), make([]float64, d)
 	err = inOrder(ctx, s.opts.Workers, n, scanChunk, func(from, to int64) (m sampleStats) {
 		x, buf := make([]float32, d), make([]byte, 4*d)
@@ -160,7 +166,7 @@ func (s *Set) readHeldOut(ctx context.Context) error {
 	err := inOrder(ctx, s.opts.Workers, s.info.EvalRows, scanChunk, func(from, to int64) (m part) {
 		x, buf := make([]float32, d), make([]byte, 4*d)
 		for i := from; i < to && m.err == nil; i++ {
-			sum, ok := m.add(x, s.src.read(s.base.at(i), x, s.scale, buf))
+			sum, ok := m.add(x, s.src.read(s.order.base(i), x, s.scale, buf))
 			if ok && i < maxDistances {
 				m.far = append(m.far, distance{s.fromMean(x), sum})
 			}

@@ -43,7 +43,7 @@ func TestBadHeldOutRow(t *testing.T) {
 	const rows, dim, eval = 300, 4, 60
 	clean := shardOf(t, dim, gaussian(rows, dim, ones)).open(t, trainer.DataSpec{EvalTokens: eval})
 	for i := range int64(eval) {
-		row := clean.base.at(i)
+		row := clean.order.base(i)
 		x := gaussian(rows, dim, ones)
 		x[row*dim+2] = []float32{float32(math.NaN()), float32(math.Inf(-1))}[i%2]
 		half := rows / 2 * dim
@@ -62,10 +62,10 @@ func TestHeldOutRowOverflows(t *testing.T) {
 	const rows, dim = 100, 2
 	clean := shardOf(t, dim, gaussian(rows, dim, ones)).open(t, trainer.DataSpec{})
 	x := gaussian(rows, dim, func(int) float64 { return 1e-30 })
-	x[clean.base.at(3)*dim] = 1e20
+	x[clean.order.base(3)*dim] = 1e20
 	spec := trainer.DataSpec{Source: "memory", Normalize: "mean_square"}
 	_, err := openFrom(t.Context(), shardOf(t, dim, x), spec, Options{})
-	if bad := (*BadRowError)(nil); !errors.As(err, &bad) || bad.Row != clean.base.at(3) {
+	if bad := (*BadRowError)(nil); !errors.As(err, &bad) || bad.Row != clean.order.base(3) {
 		t.Errorf("%v", err)
 	}
 }
@@ -86,7 +86,7 @@ func TestHeldOutRowTooLarge(t *testing.T) {
 		{3e37, 1e37, "mean_square", "", true}, {-1e30, 1e-30, "mean_square", "", false},
 	} {
 		x := gaussian(rows, dim, func(int) float64 { return tt.others })
-		x[clean.base.at(3)*dim+1] = tt.value
+		x[clean.order.base(3)*dim+1] = tt.value
 		spec := trainer.DataSpec{Source: "memory", Normalize: tt.normalize, MaxNorm: tt.maxNorm}
 		_, err := openFrom(t.Context(), shardOf(t, dim, x), spec, Options{})
 		if (err == nil) != tt.ok || err != nil && !errors.Is(err, ErrBad) {

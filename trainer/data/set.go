@@ -15,7 +15,9 @@ import (
 // These are streams of trainer.Rand. They differ from those that draw the weights.
 const (
 	streamBase  = 0x62617365 // selects the held-out rows
-	streamEpoch = 0x65706f63 // orders the training rows of an epoch
+	streamEpoch = 0x65706f63 // orders the training rows of an epoch, or blocks of them
+
+	streamWindow = 0x77696e64 // orders the rows of a window of blocks
 )
 
 // A source holds rows, numbered from 0.
@@ -44,8 +46,8 @@ type Set struct {
 	shards *shards // as they are stored; nil for synthetic data
 	src    source  // the rows to use: without those that max_norm leaves out
 	info   trainer.DataInfo
-	base   perm      // of all rows of src: its first EvalRows elements are held out, if there is no apart
-	first  int64     // element of base from which on rows are to train on
+	order  order     // of all rows of src: in its base order the first EvalRows are held out, if there is no apart
+	first  int64     // place in the base order from which on rows are to train on
 	train  int64     // number of rows to train on
 	scale  float32   // that every row is multiplied by
 	limit  limit     // of stored numbers that are finite times scale
@@ -162,7 +164,8 @@ func (s *Set) readContent(ctx context.Context, files opener, heldOut bool) error
 			a.watch.generation = s.watch.generation // so that one number tells of both
 		}
 	}
-	s.info.Fingerprint = s.content.fingerprint(s.normalize(), s.info.Scale, s.info.EvalRows, s.info.MaxNorm, apart)
+	s.info.Fingerprint = s.content.fingerprint(s.normalize(), s.info.Scale, s.info.EvalRows, s.info.MaxNorm,
+		s.shuffle(), apart)
 	return nil
 }
 
@@ -201,8 +204,12 @@ func (s *Set) hashShards(ctx context.Context, count bool) (err error) {
 	return nil
 }
 
-// verifySample is the value of verify that has a part of the bytes hashed.
-const verifySample = "sample"
+// verifySample is the value of verify that has a part of the bytes hashed, and shuffleBlocks that of shuffle which
+// permutes blocks of rows.
+const (
+	verifySample  = "sample"
+	shuffleBlocks = "blocks"
+)
 
 // checkSpec returns an error for the first setting that makes no sense.
 func checkSpec(spec trainer.DataSpec) error {
@@ -222,6 +229,8 @@ func checkSpec(spec trainer.DataSpec) error {
 		return &SourceError{Msg: "max_norm: synthetic rows are not left out: remove max_norm, or write the rows to shards"}
 	case spec.Verify != "" && spec.Verify != "whole" && spec.Verify != verifySample:
 		return &SourceError{Msg: fmt.Sprintf("verify: %q is neither whole nor sample", spec.Verify)}
+	case spec.Shuffle != "" && spec.Shuffle != "full" && spec.Shuffle != shuffleBlocks:
+		return &SourceError{Msg: fmt.Sprintf("shuffle: %q is neither full nor blocks", spec.Shuffle)}
 	}
 	if spec.MaxNorm != "" {
 		if _, _, err := trainer.ParseMaxNorm(spec.MaxNorm); err != nil {
@@ -229,6 +238,14 @@ func checkSpec(spec trainer.DataSpec) error {
 		}
 	}
 	return nil
+}
+
+// shuffle returns "" for the full shuffle.
+func (s *Set) shuffle() string {
+	if s.spec.Shuffle == shuffleBlocks {
+		return shuffleBlocks
+	}
+	return ""
 }
 
 func (s *Set) normalize() string { return cmp.Or(s.spec.Normalize, "none") }
@@ -288,7 +305,9 @@ func (s *Set) holdOut() error {
 		s.first = eval
 	}
 	s.train = rows - s.first
-	s.base = newPerm(rows, 0, streamBase, 0)
+	if s.order = newFullOrder(rows, s.first); s.shuffle() != "" {
+		s.order = newBlockOrder(rows, s.first, s.src.dim())
+	}
 	s.scale = 1
 	s.bufs.New = func() any { b := make([]byte, 4*s.src.dim()); return &b }
 	s.info.Rows, s.info.EvalRows, s.info.Dim = rows, eval, s.src.dim()
@@ -358,9 +377,9 @@ func (s *Set) Tokens(seed, position int64, x []float32) error {
 func (s *Set) eachRow(seed, position, n int64, do func(i, row int64) error) error {
 	for i := int64(0); i < n; {
 		epoch, at := (position+i)/s.train, (position+i)%s.train
-		order := newPerm(s.train, uint64(seed), streamEpoch, uint64(epoch))
+		train := s.order.epoch(seed, epoch)
 		for ; i < n && at < s.train; i, at = i+1, at+1 {
-			if err := do(i, s.trainRow(order.at(at))); err != nil {
+			if err := do(i, s.trainRow(train.at(at))); err != nil {
 				return err
 			}
 		}
@@ -368,8 +387,8 @@ func (s *Set) eachRow(seed, position, n int64, do func(i, row int64) error) erro
 	return nil
 }
 
-// trainRow returns the i-th training row in the order of the base permutation.
-func (s *Set) trainRow(i int64) int64 { return s.base.at(s.first + i) }
+// trainRow returns the i-th training row in the base order.
+func (s *Set) trainRow(i int64) int64 { return s.order.base(s.first + i) }
 
 // Eval fills x_nD with n held-out rows from row on.
 func (s *Set) Eval(row int64, x []float32) error {
@@ -387,7 +406,7 @@ func (s *Set) Eval(row int64, x []float32) error {
 	defer s.bufs.Put(buf)
 	d := int64(s.info.Dim)
 	for i := range n {
-		if err := s.src.read(s.base.at(row+i), x[i*d:(i+1)*d], s.scale, *buf); err != nil {
+		if err := s.src.read(s.order.base(row+i), x[i*d:(i+1)*d], s.scale, *buf); err != nil {
 			return fmt.Errorf("read held-out rows: %w", err)
 		}
 	}
