@@ -17,13 +17,13 @@ import (
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
 	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/data"
 )
 
 // Activities are the activities of one worker. They are used by many goroutines.
 type Activities struct {
-	// DataCache is the folder that data.Options.Cache names; "" for none. It is set before
-	// the first activity.
-	DataCache string
+	// Data says how data are read, but for the progress. It is set before the first activity.
+	Data data.Options
 
 	// Build names the program, for the results; "" if that is not known. It is set before the first activity.
 	Build string

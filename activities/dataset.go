@@ -167,10 +167,12 @@ func (s *openSet) wait(ctx context.Context, every time.Duration, progress *progr
 
 // openData opens the data of a plan and compares it with what was planned.
 func (a *Activities) openData(h *plan.Header, s *openSet) (*data.Set, error) {
-	set, err := data.Open(a.ctx, h.Data, data.Options{Cache: a.DataCache, Progress: func(read, bytes int64) {
+	options := a.Data
+	options.Progress = func(read, bytes int64) {
 		s.read.Store(read)
 		s.bytes.Store(bytes)
-	}})
+	}
+	set, err := data.Open(a.ctx, h.Data, options)
 	switch {
 	case err == nil:
 	case errors.Is(err, data.ErrBad) && !errors.Is(err, data.ErrMissing):

@@ -43,8 +43,8 @@ listed, and make the exit status 2.
 
 content is the fingerprint of the rows as they are stored, in whichever files. data is the
 fingerprint of what a run trains on, as in the column data of the results. It depends on
-normalize, eval_tokens, eval_source, max_norm and verify in the section data of the grid
-too: give them here as the grid does.
+normalize, eval_tokens, eval_source, max_norm, verify and shuffle in the section data of
+the grid too: give them here as the grid does.
 
 Notes say what makes metrics mislead. A few rows of huge norms, such as attention sinks,
 or a few dimensions may hold most of the mean square: then losses are about them alone.
@@ -70,6 +70,8 @@ counted. Norms and shares are those of a sample of up to 1,048,576 training rows
 		"data.max_norm of the grid: leave out rows with a larger norm, such as 60 or 10x_median")
 	c.Flags().StringVar(&o.spec.Verify, "verify", "whole",
 		"data.verify of the grid: whole, or sample to hash a part of the bytes")
+	c.Flags().StringVar(&o.spec.Shuffle, "shuffle", "full", "data.shuffle of the grid: full or blocks")
+	env.cacheFlag.addFlags(c.Flags())
 	c.Flags().Var(atLeast1(&o.workers), "workers", "shard readers at a time (default: one per core)")
 	return c
 }

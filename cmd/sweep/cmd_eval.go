@@ -72,6 +72,7 @@ that brings these rows to unit mean squared norm. mse is always of activations a
 	o.columns.known = report.EvaluationColumns()
 	o.columns.addFlag(f)
 	f.BoolVar(&o.allColumns, "all-columns", false, "every column in a table")
+	env.cacheFlag.addFlags(f)
 	completeFlags(c, &o.location)
 	return c
 }

@@ -41,6 +41,7 @@ have no result.`,
 	}
 	o.remoteOptions.addFlags(c.Flags())
 	o.grid.addFlags(c.Flags())
+	env.cacheFlag.addFlags(c.Flags())
 	completeFlags(c, &o.location)
 	return c
 }

@@ -48,6 +48,7 @@ size, are an error that names them.`,
 	}
 	o.location.addFlags(c.Flags())
 	o.grid.addFlags(c.Flags())
+	env.cacheFlag.addFlags(c.Flags())
 	o.output.addFlag(c.Flags())
 	addBackendFlag(c.Flags(), &o.backend)
 	c.Flags().BoolVar(&o.all, "all", false, "list every cell")

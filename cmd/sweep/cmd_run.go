@@ -62,6 +62,7 @@ A first grid:
 	o.device.addFlags(c.Flags())
 	o.server.addFlags(c.Flags())
 	o.grid.addFlags(c.Flags())
+	env.cacheFlag.addFlags(c.Flags())
 	o.output.addFlags(c.Flags())
 	o.owner.addFlag(c.Flags())
 	o.priority.addFlag(c.Flags())

@@ -37,6 +37,7 @@ be the one that the workers use.`,
 	}
 	o.remoteOptions.addFlags(c.Flags())
 	o.grid.addFlags(c.Flags())
+	env.cacheFlag.addFlags(c.Flags())
 	o.priority.addFlag(c.Flags())
 	completeFlags(c, nil)
 	return c

@@ -40,6 +40,7 @@ workers have them, it says so and serves on without training.`,
 	}
 	o.location.addFlags(c.Flags())
 	o.device.addFlags(c.Flags())
+	env.cacheFlag.addFlags(c.Flags())
 	o.server.addFlags(c.Flags())
 	return c
 }

@@ -33,6 +33,7 @@ one in which a run hangs for ever.`,
 	}
 	o.location.addFlags(c.Flags())
 	o.device.addFlags(c.Flags())
+	env.cacheFlag.addFlags(c.Flags())
 	o.connection.addFlags(c.Flags())
 	return c
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/sweep/table"
 	"github.com/topksweep/sweep/trainer"
-	"github.com/topksweep/sweep/trainer/data"
 )
 
 // An environment is what a verb knows of the world around it.
@@ -27,7 +26,11 @@ type environment struct {
 	width  int       // columns of that terminal; 0 for a file or a pipe
 	cache  string    // a folder for what data sets were found to hold; "" for none
 
-	caller caller // the command that runs
+	caller   caller // the command that runs
+	storeURL string // of its store; "" if it has none
+
+	cacheFlag cacheFlag
+	opened    *openedObjects // nil until data are opened
 
 	hooks
 }
@@ -47,11 +50,6 @@ func dataCache() string {
 		return ""
 	}
 	return filepath.Join(dir, "sweep", "data")
-}
-
-// dataOptions say how a verb reads data: with the cache, and with progress on a terminal.
-func (e *environment) dataOptions() data.Options {
-	return data.Options{Cache: e.cache, Progress: progress.Percent(e.terminal())}
 }
 
 // terminal is where progress is shown.

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/data"
 )
 
 // deviceOptions say how a process trains.
@@ -45,7 +46,7 @@ func (o *deviceOptions) addFlags(f *pflag.FlagSet) {
 type trainingDevice struct {
 	backend trainer.Backend
 	slots   int
-	cache   string // as environment.cache
+	data    data.Options // as environment.dataOptions
 
 	// lost gets one error when nothing of the device works any more. It is nil where that cannot be: it never gets any.
 	lost <-chan error
@@ -70,7 +71,7 @@ func openDevice(env *environment, o deviceOptions) (trainingDevice, error) {
 	if err == nil && note != "" {
 		fmt.Fprintln(env.errOut, note)
 	}
-	device.cache, device.stuckAfter, device.keep, device.renew = env.cache, o.stuckAfter, o.keep, env.renew
+	device.data, device.stuckAfter, device.keep, device.renew = env.dataOptions(), o.stuckAfter, o.keep, env.renew
 	if pool, ok := device.backend.(*gpuPool); ok {
 		pool.note = func(line string) { fmt.Fprintln(env.errOut, line) }
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -29,7 +30,7 @@ the flags are wrong and nothing was started; 130 interrupted, with all work save
   sweep report topk-demo --out t.html   the same for a browser, in one file`,
 		Args:             unknownVerb,
 		RunE:             showHelp,
-		PersistentPreRun: func(c *cobra.Command, _ []string) { env.caller = newCaller(c) },
+		PersistentPreRun: func(c *cobra.Command, _ []string) { env.caller, env.storeURL = newCaller(c), storeOf(c) },
 		SilenceUsage:     true,
 		SilenceErrors:    true,
 	}
@@ -49,6 +50,15 @@ the flags are wrong and nothing was started; 130 interrupted, with all work save
 	makeStrict(root)
 	fitHelp(root, env.width)
 	return root
+}
+
+// storeOf returns the URL of the store that a command uses, as far as it is given.
+func storeOf(c *cobra.Command) string {
+	var given string
+	if f := c.Flags().Lookup("store"); f != nil {
+		given = f.Value.String()
+	}
+	return cmp.Or(given, os.Getenv("SWEEP_STORE"))
 }
 
 // flagError makes an error of the flags bad input, and adds where help is.

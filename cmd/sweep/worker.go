@@ -80,7 +80,7 @@ func startWorkers(c client.Client, store storage.Store, device trainingDevice, p
 
 	w := newWorkers(c, store, device.backend, identity(device.backend.Name(), device.slots), log)
 	a := w.activities
-	a.DataCache = device.cache
+	a.Data = device.data
 	a.Patience, a.OneMachine = patience, oneMachine
 	a.Slots = device.slots
 	if device.renew > 0 {

@@ -88,6 +88,15 @@ func EnvOptions(getenv func(string) string) (Options, error) {
 	return o, nil
 }
 
+// At returns o with the settings that a location s3://bucket/prefix has in its query. The error wraps ErrLocation.
+func (o Options) At(location string) (Options, error) {
+	_, _, o, err := parse(location, o)
+	if err != nil {
+		return o, storage.Wrap("open", redact(location), storage.Mark(err, ErrLocation))
+	}
+	return o, nil
+}
+
 // parse reads a location and fills in what opts leaves open.
 func parse(location string, opts Options) (bucket, prefix string, _ Options, err error) {
 	u, err := url.Parse(location)

@@ -19,11 +19,13 @@ func OpenHeldOut(ctx context.Context, spec trainer.DataSpec, o Options) (*Set, e
 	if err := checkSpec(spec); err != nil {
 		return nil, err
 	}
-	s, err := newShardSet(ctx, localFiles{}, spec, o.filled(), true)
+	o = o.filled()
+	files := newFiles(spec, o)
+	s, err := newShardSet(ctx, files, spec, o, true)
 	if err != nil {
 		return nil, err
 	}
-	return s.finish(ctx, localFiles{})
+	return s.finish(ctx, files)
 }
 
 // HeldOutMeanSquare returns the mean squared norm of the held-out rows, as Eval gives them. It is 0 for synthetic data.

@@ -52,7 +52,10 @@ func newCache(s *shards, sampled bool, o Options) *cache {
 	h := sha256.New()
 	fmt.Fprintf(h, "sampled %t\n", sampled)
 	for _, sh := range s.list {
-		path, err := filepath.Abs(sh.name)
+		path, err := sh.name, error(nil)
+		if !isRemote(path) {
+			path, err = filepath.Abs(path)
+		}
 		if err != nil {
 			return c
 		}

@@ -35,6 +35,9 @@ func (f checkedFile) ReadAt(p []byte, off int64) (int, error) {
 
 // explain returns the error of a read that ended at an offset before the file's end.
 func (f checkedFile) explain(off int64, err error) error {
+	if errors.Is(err, ErrChanged) {
+		return err
+	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		info, statErr := f.Stat()
 		switch {

@@ -35,15 +35,19 @@ func (d digest) String() string { return hex.EncodeToString(d[:])[:32] }
 type content struct {
 	digest
 	sampled bool
+	objects bool     // the tags of objects stand for their content
 	blocks  []digest // of the blocks that were hashed, in order; nil where the cache had the digest
 }
 
 // String returns the form that people compare: "sampled-" comes before the digits where
-// not all bytes were hashed.
+// not all bytes were hashed, and "objects-" where the tags of objects were.
 func (c content) String() string { return c.mark(c.digest) }
 
-// mark returns d as text, marked as sampled where c is.
+// mark returns d as text, marked as c is.
 func (c content) mark(d digest) string {
+	if c.objects {
+		return "objects-" + d.String()
+	}
 	if c.sampled {
 		return "sampled-" + d.String()
 	}
@@ -102,6 +106,9 @@ func (s *shards) hash(ctx context.Context, sampled bool, workers int, after func
 		sum digest
 		err error
 	}
+	if s.remote() {
+		return s.hashTags(), nil
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c := content{sampled: sampled}
@@ -130,6 +137,22 @@ func (s *shards) hash(ctx context.Context, sampled bool, workers int, after func
 	}
 	c.digest = digest(h.Sum(nil))
 	return c, failed
+}
+
+// remote reports whether the shards are objects: all are, or none.
+func (s *shards) remote() bool { return s.list[0].file.stamp().Tag != "" }
+
+// hashTags returns the digest of a source of objects: the SHA-256 of the number of rows, their width, and of each
+// shard's dtype, rows, size and tag. No row is read.
+func (s *shards) hashTags() content {
+	h := sha256.New()
+	fmt.Fprintf(h, "sweep objects 1\n%d rows of %d\n", s.count, s.width)
+	for i := range s.list {
+		sh := &s.list[i]
+		st := sh.file.stamp()
+		fmt.Fprintf(h, "%s %d %d %q\n", sh.dtype, sh.rows, st.Size, st.Tag)
+	}
+	return content{objects: true, digest: digest(h.Sum(nil))}
 }
 
 // hashBlock returns the SHA-256 of the rows [from, to). Before each run of rows of one

@@ -59,13 +59,13 @@ func (s *Set) Names(given trainer.Names) (names trainer.Names, notes []string) {
 func (s *Set) harvests() (found map[string]string, notes []string) {
 	folders := map[string]bool{}
 	for _, sh := range s.shards.list {
-		folders[filepath.Dir(sh.name)] = true
+		folders[folderName(sh.name)] = true
 	}
 	var all []map[string]string
 	var without []string
 	for _, folder := range slices.SortedFunc(maps.Keys(folders), byElements) {
 		path := join(folder, harvestFile)
-		one, problem := readHarvest(path)
+		one, problem := s.readHarvest(path)
 		if problem != "" {
 			notes = append(notes, fmt.Sprintf("%s %s", path, problem))
 		}
@@ -110,8 +110,14 @@ func agreed(all []map[string]string) (found map[string]string, differ []string) 
 
 // readHarvest reads the names in a harvest.json, as JSON by their keys. It returns nil if there is no such file, or
 // none that can be read. problem says what is wrong with it, as it follows its path.
-func readHarvest(path string) (names map[string]string, problem string) {
-	b, err := readSmall(path)
+func (s *Set) readHarvest(path string) (names map[string]string, problem string) {
+	read := readSmall
+	if f, ok := s.files.(interface {
+		readFile(string, int64) ([]byte, error)
+	}); ok {
+		read = f.readFile
+	}
+	b, err := read(path, maxHarvest)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, ""
@@ -125,8 +131,17 @@ func readHarvest(path string) (names map[string]string, problem string) {
 	return parseHarvest(b)
 }
 
-// readSmall reads a regular file of at most maxHarvest bytes.
-func readSmall(path string) ([]byte, error) {
+// folderName returns the folder that a shard lies in.
+func folderName(shard string) string {
+	if isRemote(shard) {
+		dir, _ := cutLast(shard)
+		return dir
+	}
+	return filepath.Dir(shard)
+}
+
+// readSmall reads a regular file of at most so many bytes.
+func readSmall(path string, most int64) ([]byte, error) {
 	info, err := os.Stat(path) // first, since opening a pipe would wait for a writer
 	if err != nil {
 		return nil, err
@@ -139,9 +154,9 @@ func readSmall(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxHarvest+1))
-	if err == nil && len(b) > maxHarvest {
-		err = fmt.Errorf("over %d MiB", maxHarvest>>20)
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(b)) > most {
+		err = fmt.Errorf("over %d MiB", most>>20)
 	}
 	return b, err
 }

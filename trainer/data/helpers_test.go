@@ -62,7 +62,7 @@ func (m memory) open(t testing.TB, spec trainer.DataSpec) *Set {
 
 func open(t testing.TB, spec trainer.DataSpec, o Options) *Set {
 	t.Helper()
-	return openWith(t, localFiles{}, spec, o)
+	return openWith(t, newFiles(spec, o.filled()), spec, o)
 }
 
 func openWith(t testing.TB, files opener, spec trainer.DataSpec, o Options) *Set {

@@ -6,10 +6,9 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"math"
 	"os"
-	"runtime/debug"
-	"syscall"
+
+	"github.com/topksweep/sweep/trainer/data/mapping"
 )
 
 // A mappedFile is a read-only mapping of a file: reading a row is a copy, not a system
@@ -17,7 +16,8 @@ import (
 type mappedFile struct {
 	name string
 	info fs.FileInfo // when it was opened
-	data []byte
+	size int64
+	data *mapping.Mapping
 	open func(name string) (shardFile, error) // without a mapping
 }
 
@@ -27,18 +27,18 @@ var errReplaced = errors.New("another file has its name now")
 // mapFile maps a file. It returns false if that is not possible.
 func mapFile(f *os.File) (shardFile, bool) {
 	info, err := f.Stat()
-	if err != nil || info.Size() <= 0 || info.Size() > math.MaxInt {
+	if err != nil {
 		return nil, false
 	}
-	b, err := syscall.Mmap(int(f.Fd()), 0, int(info.Size()), syscall.PROT_READ, syscall.MAP_SHARED)
-	if err != nil {
-		return nil, false // some file systems do not support it
+	m := mapping.Map(f, info.Size())
+	if m == nil {
+		return nil, false
 	}
 	open := func(name string) (shardFile, error) { return openPlain(name) }
-	return &mappedFile{f.Name(), info, b, open}, true
+	return &mappedFile{f.Name(), info, info.Size(), m, open}, true
 }
 
-func (m *mappedFile) Size() int64  { return int64(len(m.data)) }
+func (m *mappedFile) Size() int64  { return m.size }
 func (m *mappedFile) stamp() stamp { return stampOf(m.info) }
 
 func (m *mappedFile) Stat() (fs.FileInfo, error) {
@@ -51,7 +51,7 @@ func (m *mappedFile) Stat() (fs.FileInfo, error) {
 
 // ReadAt implements io.ReaderAt. Where a file was cut short since, it returns io.EOF.
 func (m *mappedFile) ReadAt(p []byte, off int64) (n int, err error) {
-	if off < 0 || off > int64(len(m.data)) {
+	if off < 0 || off > m.size {
 		return 0, io.EOF
 	}
 	n, zeros, ok := m.copy(p, off)
@@ -73,23 +73,20 @@ func (m *mappedFile) ReadAt(p []byte, off int64) (n int, err error) {
 // otherwise end the process. zeros says that the last byte is 0, and so is the rest of
 // its page: so it reads behind the end of a file that was cut short.
 func (m *mappedFile) copy(p []byte, off int64) (n int, zeros, ok bool) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if e := recover(); e != nil {
-			if _, fault := e.(interface{ Addr() uintptr }); !fault {
-				panic(e)
-			}
-			n, zeros, ok = 0, false, false
-		}
-	}()
-	n = copy(p, m.data[off:])
-	return n, n > 0 && p[n-1] == 0 && m.zeroToPageEnd(int(off)+n), true
+	ok = mapping.Guard(func() {
+		n = copy(p, m.data.Data[off:])
+		zeros = n > 0 && p[n-1] == 0 && m.zeroToPageEnd(int(off)+n)
+	})
+	if !ok {
+		return 0, false, false
+	}
+	return n, zeros, true
 }
 
 func (m *mappedFile) zeroToPageEnd(off int) bool {
 	page := os.Getpagesize()
-	end := min(len(m.data), (off+page-1)/page*page)
-	for _, b := range m.data[off:end] {
+	end := min(int(m.size), (off+page-1)/page*page)
+	for _, b := range m.data.Data[off:end] {
 		if b != 0 {
 			return false
 		}
@@ -114,11 +111,4 @@ func (m *mappedFile) readFile(p []byte, off int64) (int, error) {
 	return f.ReadAt(p, off)
 }
 
-func (m *mappedFile) Close() error {
-	b := m.data
-	m.data = nil
-	if b == nil {
-		return nil
-	}
-	return syscall.Munmap(b)
-}
+func (m *mappedFile) Close() error { return m.data.Close() }

@@ -4,6 +4,7 @@ package data
 
 import (
 	"errors"
+	"github.com/topksweep/sweep/trainer/data/mapping"
 	"os"
 	"slices"
 	"strings"
@@ -73,7 +74,7 @@ func TestPageFault(t *testing.T) {
 		t.Fatal(err)
 	}
 	openFile := func(name string) (shardFile, error) { return openPlain(name) }
-	m := &mappedFile{path, info, none, openFile}
+	m := &mappedFile{path, info, int64(len(file)), &mapping.Mapping{Data: none}, openFile}
 	defer m.Close()
 	f := checkedFile{m, path}
 	p := make([]byte, 64)

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/topksweep/sweep/trainer"
 )
 
 // An opener finds and opens the shards of a source.
@@ -27,6 +29,51 @@ type shardFile interface {
 	Size() int64                // in bytes, when it was opened
 	Stat() (fs.FileInfo, error) // what it is now
 	stamp() stamp               // of when it was opened
+}
+
+// sourceFiles opens shards of this machine, and objects.
+type sourceFiles struct {
+	local  opener
+	remote *remoteFiles
+}
+
+// newFiles returns what opens the files of a spec. Sets close it.
+func newFiles(spec trainer.DataSpec, o Options) *sourceFiles {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &sourceFiles{localFiles{}, &remoteFiles{ctx: ctx, cancel: cancel, objects: o.Objects, cache: o.Chunks,
+		stream: spec.Shuffle == shuffleBlocks, listed: map[string]Object{}}}
+}
+
+// stop ends what still reads ahead.
+func (f *sourceFiles) stop() { f.remote.cancel() }
+
+func (f *sourceFiles) of(name string) opener {
+	if isRemote(name) {
+		return f.remote
+	}
+	return f.local
+}
+
+func (f *sourceFiles) List(ctx context.Context, source string) (listing, error) {
+	return f.of(source).List(ctx, source)
+}
+
+func (f *sourceFiles) Open(ctx context.Context, name string) (shardFile, error) {
+	return f.of(name).Open(ctx, name)
+}
+
+// again returns what opens the files as they are now: objects are opened as they were when they were listed.
+func (f *sourceFiles) again(ctx context.Context) (opener, error) {
+	now, err := f.remote.again(ctx)
+	return &sourceFiles{f.local, now}, err
+}
+
+// readFile reads a file beside shards.
+func (f *sourceFiles) readFile(name string, most int64) ([]byte, error) {
+	if isRemote(name) {
+		return f.remote.readFile(name, most)
+	}
+	return readSmall(name, most)
 }
 
 // localFiles opens the shards of a local path: a folder, a pattern or a file.
@@ -51,8 +98,8 @@ func localPath(source string) (string, error) {
 	}
 	source = strings.TrimPrefix(source, "file://")
 	if scheme, _, ok := strings.Cut(source, "://"); ok {
-		return "", &SourceError{Source: source, Msg: fmt.Sprintf("shards are read from local files only, not from %s: "+
-			"copy them to a local directory (aws s3 sync, mc mirror) and give that as source", scheme)}
+		return "", &SourceError{Source: source, Msg: fmt.Sprintf("shards are read from local files and from "+
+			"buckets (s3://bucket/prefix), not from %s: copy them to one of these", scheme)}
 	}
 	if rest, ok := strings.CutPrefix(source, "~"); ok && (rest == "" || os.IsPathSeparator(rest[0])) {
 		home, err := os.UserHomeDir()

@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/topksweep/sweep/trainer/data/chunks"
 )
 
 // Options say how Open and Inspect read. The zero value uses all cores and no cache.
@@ -20,6 +22,10 @@ type Options struct {
 	// several scans, one after the other. nil for none.
 	Progress func(done, total int64)
 
+	// Objects reads the objects of sources s3://bucket/prefix; nil: there are none. Chunks keeps what was read of them.
+	Objects Objects
+	Chunks  *chunks.Cache
+
 	clock func() time.Time // for tests; nil for time.Now
 }
 
@@ -30,6 +36,9 @@ func (o Options) filled() Options {
 	}
 	if o.Progress == nil {
 		o.Progress = func(int64, int64) {}
+	}
+	if o.Chunks == nil {
+		o.Chunks = chunks.New("", 0)
 	}
 	if o.clock == nil {
 		o.clock = time.Now

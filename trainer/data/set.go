@@ -43,6 +43,7 @@ type Set struct {
 	spec   trainer.DataSpec
 	opened string // random: no other Set has it
 	opts   Options
+	files  opener  // of the shards
 	shards *shards // as they are stored; nil for synthetic data
 	src    source  // the rows to use: without those that max_norm leaves out
 	info   trainer.DataInfo
@@ -62,6 +63,7 @@ type Set struct {
 	held    float64     // share of huge rows in the held-out rows' sum of squares
 	far     far         // of the held-out rows
 	content content
+	ahead   ahead  // of objects
 	cache   *cache // nil for synthetic data, as is watch
 	watch   *watch
 }
@@ -72,7 +74,7 @@ type Set struct {
 // those of all shards. errors.Is(err, ErrBad) is true where the data or the spec are
 // wrong, and false where, for example, a disk fails.
 func Open(ctx context.Context, spec trainer.DataSpec, o Options) (*Set, error) {
-	return openFrom(ctx, localFiles{}, spec, o)
+	return openFrom(ctx, newFiles(spec, o.filled()), spec, o)
 }
 
 func openFrom(ctx context.Context, files opener, spec trainer.DataSpec, o Options) (*Set, error) {
@@ -120,7 +122,7 @@ func newSet(ctx context.Context, files opener, spec trainer.DataSpec, o Options)
 
 // newShardSet opens the shards of spec.Source. With allHeldOut, all of their rows are held out.
 func newShardSet(ctx context.Context, files opener, spec trainer.DataSpec, o Options, allHeldOut bool) (*Set, error) {
-	s := &Set{spec: spec, opened: rand.Text(), opts: o, allHeldOut: allHeldOut}
+	s := &Set{spec: spec, opened: rand.Text(), opts: o, files: files, allHeldOut: allHeldOut}
 	sh, err := openShards(ctx, files, spec.Source, o.Workers, allHeldOut)
 	if err != nil {
 		return nil, err
@@ -171,6 +173,10 @@ func (s *Set) readContent(ctx context.Context, files opener, heldOut bool) error
 
 // hashShards sets content, and if it is to count them, the number of repeated rows.
 func (s *Set) hashShards(ctx context.Context, count bool) (err error) {
+	if s.shards.remote() {
+		s.content = s.shards.hashTags()
+		return nil
+	}
 	var known, counted bool
 	s.content, known = s.cache.content()
 	if count {
@@ -334,6 +340,10 @@ func (s *Set) Directions() []float32 { return s.dirs }
 
 // Close closes the shards. Nothing may read from s during it or later.
 func (s *Set) Close() error {
+	if c, ok := s.files.(interface{ stop() }); ok {
+		c.stop()
+	}
+	s.ahead.wait()
 	if s.apart != nil {
 		return errors.Join(s.src.Close(), s.apart.Close())
 	}
@@ -378,6 +388,7 @@ func (s *Set) eachRow(seed, position, n int64, do func(i, row int64) error) erro
 	for i := int64(0); i < n; {
 		epoch, at := (position+i)/s.train, (position+i)%s.train
 		train := s.order.epoch(seed, epoch)
+		s.ahead.enter(s, seed, epoch, at, min(n-i, s.train-at))
 		for ; i < n && at < s.train; i, at = i+1, at+1 {
 			if err := do(i, s.trainRow(train.at(at))); err != nil {
 				return err

@@ -14,6 +14,7 @@ type stamp struct {
 	CTime  int64  `json:"ctime,omitempty"` // who sets MTime back does not set this one back
 	Device uint64 `json:"device,omitempty"`
 	Inode  uint64 `json:"inode,omitempty"`
+	Tag    string `json:"tag,omitempty"` // of an object, in place of all but Size: Object.Tag
 }
 
 // stampOf returns the stamp of a file.

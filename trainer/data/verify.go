@@ -141,11 +141,21 @@ func (w *watch) reopen(ctx context.Context) (*shards, error) {
 		shard
 		err error
 	}
+	files := w.files
+	if f, ok := files.(interface {
+		again(context.Context) (opener, error)
+	}); ok {
+		now, err := f.again(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("look at the data again: %w", err)
+		}
+		files = now
+	}
 	again := &shards{half: w.shards.half, width: w.shards.width, count: w.shards.count}
 	var errs []error
 	err := inOrder(ctx, w.opts.Workers, int64(len(w.shards.list)), 1, func(i, _ int64) (op opened) {
 		op.shard = w.shards.list[i]
-		if op.file, op.err = openChecked(ctx, w.files, op.name); op.err == nil {
+		if op.file, op.err = openChecked(ctx, files, op.name); op.err == nil {
 			op.err = w.relook(int(i), &op.shard)
 		}
 		op.err = missed(op.name, op.err)
@@ -240,7 +250,7 @@ func (w *watch) compare(ctx context.Context, again *shards, s suspects) error {
 // that were written to are named first, and others only if there are none.
 func (w *watch) blame(again *shards, c content, s suspects) (names []string) {
 	other := func(sh *shard) bool {
-		if len(w.content.blocks) != len(c.blocks) {
+		if c.objects || len(w.content.blocks) != len(c.blocks) {
 			return true
 		}
 		for i, sum := range c.blocks {

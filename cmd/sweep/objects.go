@@ -1,0 +1,154 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/pflag"
+
+	"github.com/topksweep/sweep/cmd/sweep/progress"
+	"github.com/topksweep/sweep/storage/disk"
+	"github.com/topksweep/sweep/storage/minio"
+	"github.com/topksweep/sweep/trainer/data"
+	"github.com/topksweep/sweep/trainer/data/chunks"
+)
+
+// A cacheFlag says where a process keeps what it reads of objects, and how much.
+type cacheFlag struct {
+	folder string   // "" is the user's folder for caches
+	size   sizeFlag // 0: see cacheSize
+}
+
+func (c *cacheFlag) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&c.folder, "cache", "", "folder `path` for what is read of s3:// sources and found out about data; all "+
+		"processes of a machine may share it (default: SWEEP_CACHE, else sweep in the user's folder for caches)")
+	f.Var(&c.size, "cache-size", "most `bytes` that s3:// sources may take there, such as 200GB (default: half of what is "+
+		"free)")
+}
+
+// at is the folder that the flag or the environment names; "" if neither does.
+func (c *cacheFlag) at() string { return cmp.Or(c.folder, os.Getenv("SWEEP_CACHE")) }
+
+// A sizeFlag is a flag such as 200GB, 1.5TiB or a number of bytes.
+type sizeFlag int64
+
+func (b *sizeFlag) Set(text string) error {
+	n, err := humanize.ParseBytes(text)
+	if err != nil || n == 0 || n > 1<<62 {
+		return inputError{fmt.Errorf("%q is no size: want one such as 200GB or 1.5TiB", text)}
+	}
+	*b = sizeFlag(n)
+	return nil
+}
+
+func (b *sizeFlag) Type() string { return "bytes" }
+
+func (b *sizeFlag) String() string {
+	if *b == 0 {
+		return ""
+	}
+	return humanize.Bytes(uint64(*b))
+}
+
+// chunkCache is the cache of this process. It is nil if there is no folder for it.
+func (e *environment) chunkCache() *chunks.Cache {
+	folder := e.cacheFlag.at()
+	if folder == "" && e.cache != "" {
+		folder = filepath.Dir(e.cache)
+	}
+	if folder == "" {
+		return nil
+	}
+	folder = filepath.Join(folder, "objects")
+	size := int64(e.cacheFlag.size)
+	if size == 0 {
+		size = max(0, disk.Of(folder).Free+chunks.Stored(folder)) / 2
+	}
+	return chunks.New(folder, size)
+}
+
+// dataOptions say how a verb reads data: with the cache, and with progress on a terminal.
+func (e *environment) dataOptions() data.Options {
+	if e.opened == nil {
+		e.opened = &openedObjects{&dataObjects{store: e.storeURL, buckets: map[string]*minio.Store{}}, e.chunkCache()}
+	}
+	notes := e.cache
+	if folder := e.cacheFlag.at(); folder != "" {
+		notes = filepath.Join(folder, "data")
+	}
+	return data.Options{Cache: notes, Objects: e.opened.objects, Chunks: e.opened.chunks,
+		Progress: progress.Percent(e.terminal())}
+}
+
+// openedObjects is what all data of a process share.
+type openedObjects struct {
+	objects *dataObjects
+	chunks  *chunks.Cache
+}
+
+// dataObjects reads the objects of sources, with the connection settings of the store.
+type dataObjects struct {
+	store string // URL
+
+	mu      sync.Mutex
+	buckets map[string]*minio.Store
+}
+
+// bucket opens a bucket once.
+func (d *dataObjects) bucket(ctx context.Context, name string) (*minio.Store, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s := d.buckets[name]; s != nil {
+		return s, nil
+	}
+	opts, err := minio.EnvOptions(os.Getenv)
+	if err == nil && strings.HasPrefix(d.store, "s3://") {
+		opts, err = opts.At(d.store)
+	}
+	if err != nil {
+		return nil, inputError{err}
+	}
+	s, err := minio.Open(ctx, "s3://"+name, opts)
+	switch {
+	case errors.Is(err, minio.ErrNoBucket):
+		return nil, fmt.Errorf("%w (%w)", os.ErrNotExist, err)
+	case errors.Is(err, minio.ErrLocation):
+		return nil, fmt.Errorf("%w (%w)", os.ErrNotExist, err)
+	case err == nil:
+		d.buckets[name] = s
+	}
+	return s, err
+}
+
+// List implements data.Objects.
+func (d *dataObjects) List(ctx context.Context, bucket, prefix string) ([]data.Object, error) {
+	s, err := d.bucket(ctx, bucket)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.ListTagged(ctx, prefix)
+	out := make([]data.Object, len(all))
+	for i, o := range all {
+		out[i] = data.Object{Name: o.Name, Size: o.Size, Tag: o.ETag}
+	}
+	return out, err
+}
+
+// Read implements data.Objects.
+func (d *dataObjects) Read(ctx context.Context, bucket string, o data.Object, p []byte, off int64) error {
+	s, err := d.bucket(ctx, bucket)
+	if err == nil {
+		err = s.ReadRange(ctx, o.Name, o.Tag, p, off)
+	}
+	if errors.Is(err, minio.ErrReplaced) {
+		err = fmt.Errorf("%w: %w", data.ErrReplaced, err)
+	}
+	return err
+}

@@ -1,0 +1,293 @@
+package data
+
+import (
+	"context"
+	"crypto/md5"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/data/chunks"
+)
+
+// A bucket is a bucket in memory.
+type bucket struct {
+	mu    sync.Mutex
+	of    map[string][]byte
+	tags  map[*byte]string // by the content's first byte
+	lists int
+	bytes int64
+}
+
+// bucketOf returns a bucket with the files of a folder.
+func bucketOf(t *testing.T, dir string) *bucket {
+	t.Helper()
+	b := &bucket{of: map[string][]byte{}}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		if err == nil {
+			b.of[filepath.ToSlash(name)], err = os.ReadFile(path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// tagOf returns the tag of an object's content, which is computed once.
+func (b *bucket) tagOf(content []byte) string {
+	if b.tags == nil {
+		b.tags = map[*byte]string{}
+	}
+	tag, ok := b.tags[&content[0]]
+	if !ok {
+		tag = fmt.Sprintf("%x", md5.Sum(content))
+		b.tags[&content[0]] = tag
+	}
+	return tag
+}
+
+func (b *bucket) List(_ context.Context, name, prefix string) ([]Object, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch name {
+	case "acts":
+	case "secret":
+		return nil, fs.ErrPermission
+	case "broken":
+		return nil, errors.New("no route to host")
+	default:
+		return nil, fs.ErrNotExist
+	}
+	b.lists++
+	var all []Object
+	for key, content := range b.of {
+		if strings.HasPrefix(key, prefix) {
+			all = append(all, Object{key, int64(len(content)), b.tagOf(content)})
+		}
+	}
+	slices.SortFunc(all, func(a, b Object) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+func (b *bucket) Read(_ context.Context, _ string, o Object, p []byte, off int64) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	content, ok := b.of[o.Name]
+	switch {
+	case !ok:
+		return fs.ErrNotExist
+	case b.tagOf(content) != o.Tag:
+		return ErrReplaced
+	}
+	b.bytes += int64(len(p))
+	if n := copy(p, content[off:]); n < len(p) {
+		return errors.New("a read beyond the end")
+	}
+	return nil
+}
+
+// Objects give the rows, batches and held-out rows of files with the same content.
+func TestObjects(t *testing.T) {
+	dir := t.TempDir()
+	for i, name := range []string{"a/x.npy", "a/y.npy", "a-b/z.npy", "s.npy"} {
+		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, dir, name, npyOf(t, i, 400+i, 4))
+	}
+	for _, c := range []struct{ source, shuffle, evalSource, maxNorm string }{
+		{"", "", "", ""}, {"", "blocks", "", ""}, {"a", "", "s.npy", ""}, {"**/*.npy", "blocks", "a-b", "500"},
+		{"*/[xz].npy", "full", "", ""},
+	} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			spec := func(base string) trainer.DataSpec {
+				s := trainer.DataSpec{Source: base + "/" + c.source, Normalize: "mean_square", EvalTokens: 37,
+					Shuffle: c.shuffle, MaxNorm: c.maxNorm}
+				if c.evalSource != "" {
+					s.EvalSource = base + "/" + c.evalSource
+				}
+				return s
+			}
+			want := open(t, spec(dir), Options{})
+			b := bucketOf(t, dir)
+			cache := t.TempDir()
+			for range 2 {
+				got := open(t, spec("s3://acts"), Options{Objects: b, Chunks: chunks.New(cache, 1<<20)})
+				same(t, want, got)
+				w, g := want.Info(), got.Info()
+				if w.Rows != g.Rows || w.EvalRows != g.EvalRows || w.Scale != g.Scale || w.LeftOut != g.LeftOut ||
+					!strings.HasPrefix(g.Fingerprint, "objects-") {
+					t.Errorf("described as %+v, want %+v", g, w)
+				}
+				if err := got.Verify(t.Context(), got.Generation()); err != nil {
+					t.Error(err)
+				}
+				if err := got.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+// same fails unless two sets give the same batches and held-out rows.
+func same(t *testing.T, want, got *Set) {
+	t.Helper()
+	x, y := make([]float32, 64*4), make([]float32, 64*4)
+	for step := range int64(60) { // several epochs
+		if err := errors.Join(want.Batch(7, step, x), got.Batch(7, step, y)); err != nil || !slices.Equal(x, y) {
+			t.Fatalf("step %d differs, %v", step, err)
+		}
+	}
+	x, y = x[:37*4], y[:37*4]
+	if err := errors.Join(want.Eval(0, x), got.Eval(0, y)); err != nil || !slices.Equal(x, y) {
+		t.Fatalf("held-out rows differ, %v", err)
+	}
+}
+
+// An object that is replaced or missing is noticed: by Verify, and by a read of what was not read before.
+func TestObjectReplaced(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "x.npy", npyOf(t, 0, 400, 4))
+	write(t, dir, "y.npy", npyOf(t, 1, 400, 4))
+	spec := trainer.DataSpec{Source: "s3://acts", EvalTokens: 40}
+	for name, change := range map[string]func(b *bucket){
+		"other rows":  func(b *bucket) { b.of["y.npy"] = npyOf(t, 5, 400, 4) },
+		"fewer rows":  func(b *bucket) { b.of["y.npy"] = npyOf(t, 1, 300, 4) },
+		"no shard":    func(b *bucket) { b.of["y.npy"] = []byte("abc") },
+		"another way": func(b *bucket) { b.of["x.npy"], b.of["y.npy"] = b.of["y.npy"], b.of["x.npy"] },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := bucketOf(t, dir)
+			s := open(t, spec, Options{Objects: b})
+			change(b)
+			if err := s.Verify(t.Context(), s.Generation()); !errors.Is(err, ErrChanged) ||
+				!strings.Contains(err.Error(), "s3://acts/") {
+				t.Errorf("verified: %v", err)
+			}
+			failed := error(nil)
+			for step := int64(0); step < 20 && failed == nil; step++ {
+				failed = s.Batch(1, step, make([]float32, 64*4))
+			}
+			if !errors.Is(failed, ErrChanged) {
+				t.Errorf("read: %v", failed)
+			}
+		})
+	}
+	b := bucketOf(t, dir)
+	s := open(t, spec, Options{Objects: b})
+	delete(b.of, "y.npy")
+	err := s.Verify(t.Context(), s.Generation())
+	if failed := (*ReadError)(nil); !errors.As(err, &failed) || errors.Is(err, ErrBad) {
+		t.Errorf("a missing object: %v", err)
+	}
+	b.of["y.npy"] = npyOf(t, 1, 400, 4)
+	if err := s.Verify(t.Context(), s.Generation()); err != nil {
+		t.Errorf("it is there again: %v", err)
+	}
+}
+
+// Looking at thousands of objects again takes a list, and no request for each.
+func TestVerifyLists(t *testing.T) {
+	b := &bucket{of: map[string][]byte{}}
+	for i := range 100 {
+		b.of[fmt.Sprintf("p/%03d.npy", i)] = npyOf(t, i, 20, 4)
+	}
+	s := open(t, trainer.DataSpec{Source: "s3://acts/p", EvalTokens: 40}, Options{Objects: b,
+		Chunks: chunks.New(t.TempDir(), 1<<20)})
+	lists, read := b.lists, b.bytes
+	if err := s.Verify(t.Context(), s.Generation()); err != nil || b.lists != lists+1 || b.bytes != read {
+		t.Errorf("%d lists, %d bytes, %v", b.lists-lists, b.bytes-read, err)
+	}
+}
+
+func TestObjectErrors(t *testing.T) {
+	b := &bucket{of: map[string][]byte{"p/a.npy": npyOf(t, 0, 40, 4), "p/b.npy": npyOf(t, 0, 40, 4),
+		"q/a.txt": []byte("x"), "r/a.npy": []byte("\x93NUMPYx"), "q/deep/b.pt": []byte("x")}}
+	for source, want := range map[string]string{
+		"s3://acts/p":         "holds the same rows",
+		"s3://acts/none":      "not exist",
+		"s3://acts/p/*.pt":    "matches no",
+		"s3://acts/q":         "b.pt",
+		"s3://acts/r":         "a.npy",
+		"s3://acts/p/a.npy/":  "is a file",
+		"s3://acts/p//a.npy":  "//",
+		"s3://":               "bucket",
+		"s3://ac*/p":          "bucket",
+		"s3://nowhere/p":      "there is no bucket nowhere",
+		"s3://secret/p":       "permission",
+		"gs://acts/p":         "from gs",
+		"s3://acts/q/a.txt":   "neither",
+		"s3://acts/p/[a.npy]": "matches no",
+	} {
+		_, err := Open(t.Context(), trainer.DataSpec{Source: source, EvalTokens: 4}, Options{Objects: b})
+		if !errors.Is(err, ErrBad) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q in it", source, err, want)
+		}
+	}
+	_, err := Open(t.Context(), trainer.DataSpec{Source: "s3://broken/p"}, Options{Objects: b})
+	if err == nil || errors.Is(err, ErrBad) {
+		t.Errorf("a network that fails: %v", err)
+	}
+	if _, err = Open(t.Context(), trainer.DataSpec{Source: "s3://acts/p"}, Options{}); !errors.Is(err, ErrBad) {
+		t.Errorf("no connection: %v", err)
+	}
+}
+
+// Names of the activations are read beside objects too.
+func TestObjectNames(t *testing.T) {
+	b := &bucket{of: map[string][]byte{"p/a.npy": npyOf(t, 0, 40, 4),
+		"p/harvest.json": []byte(`{"names": {"lm_name": "gpt2", "layer": 6}}`)}}
+	s := open(t, trainer.DataSpec{Source: "s3://acts/p", EvalTokens: 4}, Options{Objects: b})
+	names, notes := s.Names(trainer.Names{})
+	if names.LMName != "gpt2" || names.Layer == nil || *names.Layer != 6 || len(notes) > 0 {
+		t.Errorf("%+v, %q", names, notes)
+	}
+}
+
+// With shuffle: blocks what is near is bounded, and so are the bytes that are read.
+func TestStreamOfObjects(t *testing.T) {
+	const rows, dim = 60_000, 64 // 15 MiB
+	b := &bucket{of: map[string][]byte{}}
+	for i := range 4 {
+		b.of[fmt.Sprintf("%d.npy", i)] = npyOf(t, i, rows/4, dim)
+	}
+	dir := t.TempDir()
+	s := open(t, trainer.DataSpec{Source: "s3://acts", Shuffle: "blocks", EvalTokens: 600},
+		Options{Objects: b, Chunks: chunks.New(dir, 13<<20)})
+	x := make([]float32, 500*dim)
+	for step := range int64(119) {
+		if err := s.Batch(1, step, x); err != nil {
+			t.Fatal(err)
+		}
+		if step%10 == 0 && sizeOf(t, dir) > 14<<20 {
+			t.Fatalf("%d bytes are stored", sizeOf(t, dir))
+		}
+	}
+}
+
+func sizeOf(t *testing.T, dir string) (n int64) {
+	t.Helper()
+	filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			if info, err := d.Info(); err == nil {
+				n += info.Size()
+			}
+		}
+		return nil
+	})
+	return n
+}
