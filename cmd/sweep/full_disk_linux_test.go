@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"maps"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/topksweep/sweep/trainer/data/chunks"
 )
 
 // mountVar in the environment makes a test the child of itself that has mounts of its own.
@@ -190,5 +193,46 @@ func TestFullStore(t *testing.T) {
 	}
 	if !maps.Equal(readModels(t, dir), readModels(t, undisturbed)) {
 		t.Error("the weights differ from those of the undisturbed sweep")
+	}
+}
+
+// Where the disk of the cache is full, rows are read from the objects, and what nobody uses any more makes room.
+func TestFullDiskOfCache(t *testing.T) {
+	if !withOwnMounts(t) {
+		return
+	}
+	disk := smallDisk(t)
+	content := make([]byte, 24<<20)
+	for i := range content {
+		content[i] = byte(i >> 8)
+	}
+	fetched := 0
+	fetch := func(p []byte, off int64) error {
+		fetched++
+		copy(p, content[off:])
+		return nil
+	}
+	check := func(o *chunks.Object) {
+		t.Helper()
+		for off := int64(0); off < int64(len(content)); off += 1 << 20 {
+			p := make([]byte, 1000)
+			if _, err := o.ReadAt(p, off); err != nil || !bytes.Equal(p, content[off:][:1000]) {
+				t.Fatalf("byte %d: %v", off, err)
+			}
+		}
+	}
+	first := chunks.New(disk, 1<<40).Object("first", int64(len(content)), false, fetch)
+	check(first)
+	second := chunks.New(disk, 1<<40).Object("second", int64(len(content)), false, fetch)
+	check(second)
+	check(first)
+	first.Close()
+	third := chunks.New(disk, 1<<40).Object("third", int64(len(content)), false, fetch)
+	check(third) // finds the disk full
+	fourth := chunks.New(disk, 24<<20).Object("third", int64(len(content)), false, fetch)
+	fourth.Have(0, 8<<20)
+	before := fetched
+	if _, err := fourth.ReadAt(make([]byte, 1000), 1<<20); err != nil || fetched != before {
+		t.Errorf("no room was made: %v", err)
 	}
 }
