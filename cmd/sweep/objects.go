@@ -2,20 +2,15 @@ package main
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
-	"sync"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/pflag"
 
 	"github.com/topksweep/sweep/cmd/sweep/progress"
 	"github.com/topksweep/sweep/storage/disk"
-	"github.com/topksweep/sweep/storage/minio"
 	"github.com/topksweep/sweep/trainer/data"
 	"github.com/topksweep/sweep/trainer/data/chunks"
 )
@@ -27,10 +22,9 @@ type cacheFlag struct {
 }
 
 func (c *cacheFlag) addFlags(f *pflag.FlagSet) {
-	f.StringVar(&c.folder, "cache", "", "folder `path` for what is read of s3:// sources and found out about data; all "+
-		"processes of a machine may share it (default: SWEEP_CACHE, else sweep in the user's folder for caches)")
-	f.Var(&c.size, "cache-size", "most `bytes` that s3:// sources may take there, such as 200GB (default: half of what is "+
-		"free)")
+	f.StringVar(&c.folder, "cache", "", "folder `path` for what is read of s3:// sources and found out about data; "+
+		"all processes of a machine may share it (default: SWEEP_CACHE, else the user's folder for caches)")
+	f.Var(&c.size, "cache-size", "most `bytes` of s3:// sources in it, such as 200GB (default: half of what is free)")
 }
 
 // at is the folder that the flag or the environment names; "" if neither does.
@@ -77,7 +71,7 @@ func (e *environment) chunkCache() *chunks.Cache {
 // dataOptions say how a verb reads data: with the cache, and with progress on a terminal.
 func (e *environment) dataOptions() data.Options {
 	if e.opened == nil {
-		e.opened = &openedObjects{&dataObjects{store: e.storeURL, buckets: map[string]*minio.Store{}}, e.chunkCache()}
+		e.opened = &openedObjects{objectsOf(e.storeURL), e.chunkCache()}
 	}
 	notes := e.cache
 	if folder := e.cacheFlag.at(); folder != "" {
@@ -89,66 +83,6 @@ func (e *environment) dataOptions() data.Options {
 
 // openedObjects is what all data of a process share.
 type openedObjects struct {
-	objects *dataObjects
+	objects data.Objects
 	chunks  *chunks.Cache
-}
-
-// dataObjects reads the objects of sources, with the connection settings of the store.
-type dataObjects struct {
-	store string // URL
-
-	mu      sync.Mutex
-	buckets map[string]*minio.Store
-}
-
-// bucket opens a bucket once.
-func (d *dataObjects) bucket(ctx context.Context, name string) (*minio.Store, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if s := d.buckets[name]; s != nil {
-		return s, nil
-	}
-	opts, err := minio.EnvOptions(os.Getenv)
-	if err == nil && strings.HasPrefix(d.store, "s3://") {
-		opts, err = opts.At(d.store)
-	}
-	if err != nil {
-		return nil, inputError{err}
-	}
-	s, err := minio.Open(ctx, "s3://"+name, opts)
-	switch {
-	case errors.Is(err, minio.ErrNoBucket):
-		return nil, fmt.Errorf("%w (%w)", os.ErrNotExist, err)
-	case errors.Is(err, minio.ErrLocation):
-		return nil, fmt.Errorf("%w (%w)", os.ErrNotExist, err)
-	case err == nil:
-		d.buckets[name] = s
-	}
-	return s, err
-}
-
-// List implements data.Objects.
-func (d *dataObjects) List(ctx context.Context, bucket, prefix string) ([]data.Object, error) {
-	s, err := d.bucket(ctx, bucket)
-	if err != nil {
-		return nil, err
-	}
-	all, err := s.ListTagged(ctx, prefix)
-	out := make([]data.Object, len(all))
-	for i, o := range all {
-		out[i] = data.Object{Name: o.Name, Size: o.Size, Tag: o.ETag}
-	}
-	return out, err
-}
-
-// Read implements data.Objects.
-func (d *dataObjects) Read(ctx context.Context, bucket string, o data.Object, p []byte, off int64) error {
-	s, err := d.bucket(ctx, bucket)
-	if err == nil {
-		err = s.ReadRange(ctx, o.Name, o.Tag, p, off)
-	}
-	if errors.Is(err, minio.ErrReplaced) {
-		err = fmt.Errorf("%w: %w", data.ErrReplaced, err)
-	}
-	return err
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/topksweep/sweep/storage"
@@ -16,6 +17,7 @@ import (
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/cpu"
 	"github.com/topksweep/sweep/trainer/cuda"
+	"github.com/topksweep/sweep/trainer/data"
 )
 
 // openStore opens a store to write to, by its URL: s3://bucket/prefix, file:///path
@@ -227,4 +229,69 @@ func backendFor(name string) (workerBackend, error) {
 		return workerBackend{name, cuda.Bytes, cuda.Unsupported}, nil
 	}
 	return workerBackend{}, inputError{fmt.Errorf("backend %q: want auto, cpu or cuda", name)}
+}
+
+// objectsOf returns what reads the objects of data sources, with the connection settings of a store; "" is none.
+func objectsOf(store string) data.Objects {
+	return &dataObjects{store: store, buckets: map[string]*minio.Store{}}
+}
+
+// dataObjects reads the objects of sources, with the connection settings of the store.
+type dataObjects struct {
+	store string // URL
+
+	mu      sync.Mutex
+	buckets map[string]*minio.Store
+}
+
+// bucket opens a bucket once.
+func (d *dataObjects) bucket(ctx context.Context, name string) (*minio.Store, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s := d.buckets[name]; s != nil {
+		return s, nil
+	}
+	opts, err := minio.EnvOptions(os.Getenv)
+	if err == nil && strings.HasPrefix(d.store, "s3://") {
+		opts, err = opts.At(d.store)
+	}
+	if err != nil {
+		return nil, inputError{err}
+	}
+	s, err := minio.Open(ctx, "s3://"+name, opts)
+	switch {
+	case errors.Is(err, minio.ErrNoBucket):
+		return nil, fmt.Errorf("%w (%w)", os.ErrNotExist, err)
+	case errors.Is(err, minio.ErrLocation):
+		return nil, fmt.Errorf("%w (%w)", os.ErrNotExist, err)
+	case err == nil:
+		d.buckets[name] = s
+	}
+	return s, err
+}
+
+// List implements data.Objects.
+func (d *dataObjects) List(ctx context.Context, bucket, prefix string) ([]data.Object, error) {
+	s, err := d.bucket(ctx, bucket)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.ListTagged(ctx, prefix)
+	out := make([]data.Object, len(all))
+	for i, o := range all {
+		out[i] = data.Object{Name: o.Name, Size: o.Size, Tag: o.ETag}
+	}
+	return out, err
+}
+
+// Read implements data.Objects.
+func (d *dataObjects) Read(ctx context.Context, bucket string, o data.Object, p []byte, off int64) error {
+	s, err := d.bucket(ctx, bucket)
+	if err == nil {
+		err = s.ReadRange(ctx, o.Name, o.Tag, p, off)
+	}
+	if errors.Is(err, minio.ErrReplaced) {
+		err = fmt.Errorf("%w: %w", data.ErrReplaced, err)
+	}
+	return err
 }

@@ -44,7 +44,7 @@ func (s *Store) ListTagged(ctx context.Context, prefix string) (all []Tagged, er
 	return all, nil
 }
 
-// ReadRange fills p from byte off of an object on. The error wraps ErrReplaced if the object has not this ETag any more.
+// ReadRange fills p from byte off of an object on. The error wraps ErrReplaced if the object has another ETag by now.
 func (s *Store) ReadRange(ctx context.Context, name, etag string, p []byte, off int64) error {
 	if len(p) == 0 {
 		return nil

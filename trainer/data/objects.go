@@ -264,9 +264,10 @@ type remoteFile struct {
 func (f *remoteFile) cached() *chunks.Object {
 	f.once.Do(func() {
 		bucket, _ := splitObject(f.name)
-		f.chunks = f.from.cache.Object(f.name+" "+f.object.Tag, f.object.Size, f.from.stream, func(p []byte, off int64) error {
+		fetch := func(p []byte, off int64) error {
 			return f.from.objects.Read(f.from.ctx, bucket, f.object, p, off)
-		})
+		}
+		f.chunks = f.from.cache.Object(f.name+" "+f.object.Tag, f.object.Size, f.from.stream, fetch)
 	})
 	return f.chunks
 }

@@ -154,8 +154,8 @@ func (o *Object) open(i int, from, size int64) (*os.File, error) {
 	return nil, errNoRoom
 }
 
-// store fetches a chunk and writes its file. It reports there if another process has done that meanwhile. While one does
-// it, a lock makes the others wait: that of a file of its own, for who has the chunk mapped keeps the chunk's lock.
+// store fetches a chunk and writes its file. It reports there if another process has done that meanwhile. While one
+// does it, others wait for a lock. That is of a file of its own, for who has the chunk mapped keeps the chunk's lock.
 func (o *Object) store(i int, from, size int64) (f *os.File, there bool, err error) {
 	if !o.cache.room(size + trailer) {
 		return nil, false, errNoRoom

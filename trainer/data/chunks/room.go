@@ -49,8 +49,8 @@ func (c *Cache) wrote(size int64, written bool) {
 	}
 }
 
-// noRoom notes that a chunk could not be written. Where the disk is full, the cache takes no more of it for a while than
-// it has now: then chunks that nobody uses make room.
+// noRoom notes that a chunk could not be written. Where the disk is full, the cache takes no more of it for a while
+// than it has now: then chunks that nobody uses make room.
 func (c *Cache) noRoom(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
