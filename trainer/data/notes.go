@@ -43,6 +43,7 @@ func (s *Set) describe() {
 			"%.4g): nmse is about such rows; data.max_norm leaves out rows of larger norms",
 			f.rows, f.of, f.norm, s.info.MedianNorm)
 	}
+	s.noteRoom(add)
 	if dims, share := s.sample.largeDims(); dims != nil && !huge {
 		add("%.0f%% of the mean square of the rows is in %s of %d: losses and metrics are mostly about so few numbers; "+
 			"scale or leave out such dimensions when you write shards", 100*share, plural("dimension", dims), s.info.Dim)

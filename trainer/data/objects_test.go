@@ -258,6 +258,22 @@ func TestObjectNames(t *testing.T) {
 	}
 }
 
+// A note says that the cache is too small for the objects.
+func TestNoteRoom(t *testing.T) {
+	b := &bucket{of: map[string][]byte{"p/a.npy": npyOf(t, 0, 4000, 64)}}
+	for _, c := range []struct {
+		shuffle string
+		limit   int64
+		want    bool
+	}{{"full", 1 << 20, false}, {"full", 1000_000, true}, {"blocks", 1000_000, false}, {"blocks", 1000, true}} {
+		s := open(t, trainer.DataSpec{Source: "s3://acts/p", Shuffle: c.shuffle}, Options{Objects: b,
+			Chunks: chunks.New(t.TempDir(), c.limit)})
+		if got := strings.Contains(strings.Join(s.Info().Notes, " "), "--cache-size"); got != c.want {
+			t.Errorf("%+v: notes %q", c, s.Info().Notes)
+		}
+	}
+}
+
 // With shuffle: blocks what is near is bounded, and so are the bytes that are read.
 func TestStreamOfObjects(t *testing.T) {
 	const rows, dim = 60_000, 64 // 15 MiB

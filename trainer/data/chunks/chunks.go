@@ -79,8 +79,8 @@ func (c *Cache) Object(address string, size int64, stream bool, fetch Fetch) *Ob
 	return o
 }
 
-// Size returns the bytes of the object.
-func (o *Object) Size() int64 { return o.size }
+// Limit returns how many bytes the cache may have.
+func (c *Cache) Limit() int64 { return c.limit }
 
 // at returns the chunk that has byte off, and where it begins and ends.
 func (o *Object) at(off int64) (i int, from, to int64) {
