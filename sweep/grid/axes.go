@@ -145,6 +145,9 @@ func (p *parser) fieldValue(i int, n *node, path string) (v value, ok bool) {
 		p.errorf(n.pos, path, "has no value")
 		return value{}, false
 	}
+	if i == p.schema.data { // no field of trainer.Config
+		return p.setValue(n, path)
+	}
 	v, err := readValue(p.schema.fields[i], n)
 	if err != nil {
 		p.errorf(n.pos, path, "%v", err)

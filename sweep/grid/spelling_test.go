@@ -128,7 +128,7 @@ func TestSpellingsOfData(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := json.Marshal(g.Data)
+		b, err := json.Marshal(g.Sets[0].Data)
 		if err != nil {
 			t.Fatal(err)
 		}

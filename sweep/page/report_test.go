@@ -265,8 +265,8 @@ func TestBrowserTree(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v\n%s", at, err, gridText)
 		}
-		if g.Data.Source != s.Plan.Data.Source || g.Data.Normalize != s.Plan.Data.Normalize || *g.Data.Layer != 8 {
-			t.Errorf("%s: data %+v, want %+v", at, g.Data, s.Plan.Data)
+		if g.Sets[0].Data.Source != s.Plan.Data.Source || g.Sets[0].Data.Normalize != s.Plan.Data.Normalize || *g.Sets[0].Data.Layer != 8 {
+			t.Errorf("%s: data %+v, want %+v", at, g.Sets[0].Data, s.Plan.Data)
 		}
 		add, err := plan.New(g, s.Plan.Info, plan.Estimates{})
 		if err != nil {
