@@ -10,7 +10,7 @@ import (
 // in no other. They trained on the same data, and their metrics have one definition. A cell that several sweeps have
 // counts once. Runs that have no result do not know how it would have been measured, and go with any.
 func Grouping(over []string) table.Grouping {
-	g := table.Grouping{ID: "cell", Over: over, Alike: []string{"data", "semantics"}}
+	g := table.Grouping{ID: "cell", Over: over, Alike: []string{"data", fingerprint, "semantics"}}
 	for _, c := range settingColumns() {
 		if c.group == groupSetting {
 			g.Keys = append(g.Keys, c.Name)
@@ -75,13 +75,10 @@ func Reproducible(t table.Table) (table.Table, error) {
 // Varying lists the settings in which rows of a table of results differ.
 func Varying(t *table.Table) []string {
 	var out []string
-	for _, c := range settingColumns() {
-		j := t.Index(c.Name)
-		if c.group != groupSetting || j < 0 {
-			continue
-		}
-		if slices.ContainsFunc(t.Rows, func(row []any) bool { return !table.Equal(row[j], t.Rows[0][j]) }) {
-			out = append(out, c.Name)
+	for _, name := range Settings(t) {
+		j := t.Index(name)
+		if j >= 0 && slices.ContainsFunc(t.Rows, func(row []any) bool { return !table.Equal(row[j], t.Rows[0][j]) }) {
+			out = append(out, name)
 		}
 	}
 	return out

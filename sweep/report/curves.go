@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/table"
@@ -136,7 +137,7 @@ func DropSettings(curves table.Table) (table.Table, error) {
 	var keep []string
 	for _, c := range curves.Columns {
 		own := slices.ContainsFunc(CurveColumns(), func(have table.Column) bool { return have.Name == c.Name })
-		added := c.Name == lrSetting || slices.ContainsFunc(settingColumns(), func(have Column) bool {
+		added := c.Name == lrSetting || c.Name == grid.DataKey || slices.ContainsFunc(settingColumns(), func(have Column) bool {
 			return have.group == groupSetting && have.Name == c.Name
 		})
 		if own || !added {

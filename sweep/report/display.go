@@ -54,7 +54,7 @@ func (c Column) shown(t *table.Table, j int, axes []string, all bool) bool {
 	case groupWritten: // a hash says nothing to a person
 		return all && hasValue || c.Name == initWritten && slices.Contains(axes, initSetting)
 	case groupData, groupCost:
-		return all && hasValue
+		return all && hasValue || slices.Contains(axes, c.Name)
 	case groupOld:
 		return all || some(func(v any) bool { // a file may have a text there
 			version, isNumber := v.(int64)
