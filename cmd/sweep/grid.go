@@ -65,9 +65,9 @@ func planGrid(ctx context.Context, env *environment, o gridOptions, est plan.Est
 	return &plannedGrid{src, p, inits}, nil
 }
 
-// openSets opens the data sets of a grid that lies in a folder, one after the other, and returns what they are. It makes
-// their sources absolute. Names of the activations that the grid leaves open come from the files harvest.json beside the
-// shards. The error has what is wrong with any of the sets.
+// openSets opens the data sets of a grid that lies in a folder, one after the other, and returns what they are. It
+// makes their sources absolute. Names of the activations that the grid leaves open come from the files harvest.json
+// beside the shards. The error has what is wrong with any of the sets.
 func openSets(ctx context.Context, env *environment, g *grid.Grid, dir string) ([]trainer.DataInfo, error) {
 	infos := make([]trainer.DataInfo, len(g.Sets))
 	var bad grid.Errors

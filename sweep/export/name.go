@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/topksweep/sweep/sweep/grid"
+	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/report"
 	"github.com/topksweep/sweep/sweep/spelling"
 	"github.com/topksweep/sweep/sweep/table"
@@ -171,7 +171,7 @@ func Default(t *table.Table, axes []string) ([]string, error) {
 	var parts []string
 	for _, key := range axes {
 		label := key
-		if key == grid.DataKey { // its values are names
+		if key == plan.DataKey { // its values are names
 			label = ""
 		}
 		parts = append(parts, fmt.Sprintf("%s{%s}", label, key))

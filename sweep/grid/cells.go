@@ -9,8 +9,8 @@ import (
 
 // Cells returns the cells of the grid on the data that infos describe, one for each of Sets, in the order of the
 // settings: the axes as in the file, the last one fastest, then include. Settings that resolve to the same cell are one
-// cell, in the position of the first of them, and Cell.Duplicates counts the others. Errors of the grid on such data are
-// of type Errors.
+// cell, in the position of the first of them, and Cell.Duplicates counts the others. Errors of the grid on such data
+// are of type Errors.
 func (g *Grid) Cells(infos ...trainer.DataInfo) ([]Cell, error) {
 	if len(infos) != len(g.Sets) {
 		return nil, fmt.Errorf("cells of %s: %d data sets are described, of %d", g.Name, len(infos), len(g.Sets))

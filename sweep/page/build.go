@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/table"
@@ -82,8 +81,8 @@ func newDocument(in Input) (document, error) {
 		if s.Plan == nil || len(s.Table.Rows) != len(s.Results) || len(s.Results) != len(s.Plan.Cells) {
 			return d, fmt.Errorf("page: a sweep's table, results and cells are not of one length")
 		}
-		if len(s.Plan.Sets) > 0 && d.Fields[0].Key != grid.DataKey {
-			d.Fields = slices.Insert(d.Fields, 0, field{grid.DataKey, "name of the data set"})
+		if len(s.Plan.Sets) > 0 && d.Fields[0].Key != plan.DataKey {
+			d.Fields = slices.Insert(d.Fields, 0, field{plan.DataKey, "name of the data set"})
 		}
 		results = append(results, withSweep(s.Table, s.Plan.ID))
 		d.Sweeps = append(d.Sweeps, newSweepData(s, first))

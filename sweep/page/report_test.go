@@ -265,8 +265,9 @@ func TestBrowserTree(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v\n%s", at, err, gridText)
 		}
-		if g.Sets[0].Data.Source != s.Plan.Data.Source || g.Sets[0].Data.Normalize != s.Plan.Data.Normalize || *g.Sets[0].Data.Layer != 8 {
-			t.Errorf("%s: data %+v, want %+v", at, g.Sets[0].Data, s.Plan.Data)
+		d := g.Sets[0].Data
+		if d.Source != s.Plan.Data.Source || d.Normalize != s.Plan.Data.Normalize || *d.Layer != 8 {
+			t.Errorf("%s: data %+v, want %+v", at, d, s.Plan.Data)
 		}
 		add, err := plan.New(g, s.Plan.Info, plan.Estimates{})
 		if err != nil {

@@ -8,6 +8,9 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
+// DataKey is grid.DataKey: among Header.Axes, the data set.
+const DataKey = grid.DataKey
+
 // A DataSet is what cells of a plan train on.
 type DataSet struct {
 	Name string           `json:"name"` // as grid.Cell.Data has it; "" for the one set of a plan without names
@@ -81,9 +84,9 @@ func (h *Header) WithPlaces(of *Header) *Header {
 	return &out
 }
 
-// addSets adds the data sets that cells of another plan have, and returns these cells with the names that p has for
-// their sets. The sets of p stay. If p names none and a cell has other data, p gets the name that the other plan has for
-// its data. The error says what keeps the results from standing in one table.
+// addSets adds the data sets that cells of another plan have, and returns these cells with the names that p has
+// for their sets. The sets of p stay. If p names none and a cell has other data, p gets the name that the other plan
+// has for its data. The error says what keeps the results from standing in one table.
 func (p *Plan) addSets(add *Plan, cells []grid.Cell) ([]grid.Cell, error) {
 	cells = slices.Clone(cells)
 	of := add.dataOf()

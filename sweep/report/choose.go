@@ -10,7 +10,7 @@ import (
 // in no other. They trained on the same data, and their metrics have one definition. A cell that several sweeps have
 // counts once. Runs that have no result do not know how it would have been measured, and go with any.
 func Grouping(over []string) table.Grouping {
-	g := table.Grouping{ID: "cell", Over: over, Alike: []string{"data", fingerprint, "semantics"}}
+	g := table.Grouping{ID: "cell", Over: over, Alike: []string{"data", "semantics"}}
 	for _, c := range settingColumns() {
 		if c.group == groupSetting {
 			g.Keys = append(g.Keys, c.Name)

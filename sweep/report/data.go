@@ -24,10 +24,6 @@ func dataColumns() []Column {
 			group:  groupData, get: func(r *ledger.Result) any { return textOrNil(r.Data) },
 		},
 		{
-			Column: text(fingerprint, "that of the data, where data is the name of a set"),
-			group:  groupData, get: func(r *ledger.Result) any { return textOrNil(r.Data) },
-		},
-		{
 			Column: float("scale", "what normalize multiplied the stored activations by"),
 			group:  groupData, get: func(r *ledger.Result) any {
 				if r.Scale == 0 {

@@ -29,7 +29,7 @@ func shortID(id string) string { return id[:min(len(id), idLength)] }
 // tableMetrics, and what is about the run as a whole. A column of metrics or errors without any value is left out. axes
 // are the settings that vary; all is Rows.AllColumns. Columns that this package does not know are shown.
 func Shown(t *table.Table, axes []string, all bool) []string {
-	known := Columns()
+	known := append(Columns(), fingerprintColumn())
 	var out []string
 	for j, c := range t.Columns {
 		i := slices.IndexFunc(known, func(k Column) bool { return k.Name == c.Name })

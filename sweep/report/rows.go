@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/table"
@@ -67,7 +66,7 @@ func (rows Rows) columns() []Column {
 		switch i := slices.Index(axes, c.Name); {
 		case c.group == groupID, c.group == groupSweep, c.Name == "run":
 			return -1
-		case (c.group == groupSetting || c.Name == grid.DataKey) && i >= 0:
+		case (c.group == groupSetting || c.Name == plan.DataKey) && i >= 0:
 			return i
 		case c.group == groupSetting && c.Name != "steps", c.group == groupWritten:
 			return len(axes)
