@@ -175,7 +175,7 @@ func TestArchitectureTree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, err := data.Open(t.Context(), g.Sets[0].Data, data.Options{})
+	set, err := data.Open(t.Context(), g.Data, data.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

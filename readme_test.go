@@ -30,7 +30,7 @@ func TestExampleGrids(t *testing.T) {
 		g, err := grid.Parse(file, []byte(read(t, file)), grid.ParseOptions{})
 		if err != nil {
 			t.Error(err)
-		} else if g.Sets[0].Data.Source == "" {
+		} else if g.Data.Source == "" {
 			t.Errorf("%s: its data are not real activations", file)
 		}
 		command := "\n$ go run ./cmd/sweep run " + file + "\n"

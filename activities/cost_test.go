@@ -57,7 +57,7 @@ train: {dict_size: %d, k: 32, batch_size: 512, steps: 1000000}
 	if err != nil {
 		b.Fatal(err)
 	}
-	set, err := data.Open(b.Context(), g.Sets[0].Data, data.Options{})
+	set, err := data.Open(b.Context(), g.Data, data.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

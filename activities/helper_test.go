@@ -68,7 +68,7 @@ func planOf(t *testing.T, src string) *plan.Plan {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, src)
 	}
-	set, err := data.Open(t.Context(), g.Sets[0].Data, data.Options{})
+	set, err := data.Open(t.Context(), g.Data, data.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

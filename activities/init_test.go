@@ -23,7 +23,7 @@ func planFromModel(t *testing.T) (*plan.Plan, trainer.Params, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, err := data.Open(t.Context(), g.Sets[0].Data, data.Options{})
+	set, err := data.Open(t.Context(), g.Data, data.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,7 +72,7 @@ func openSets(ctx context.Context, env *environment, g *grid.Grid, dir string) (
 	infos := make([]trainer.DataInfo, len(g.Sets))
 	var bad grid.Errors
 	for i := range g.Sets {
-		spec := &g.Sets[i].Data
+		spec := g.Sets[i].Data
 		spec.Source = absoluteSource(spec.Source, dir)
 		spec.EvalSource = absoluteSource(spec.EvalSource, dir)
 		set, err := data.Open(ctx, *spec, env.dataOptions())

@@ -125,8 +125,15 @@ func (p *parser) mapAsAxis(e entry, path string) {
 // fieldIndex returns the index of the field that a key names, in schema.fields. After an error ok is false.
 func (p *parser) fieldIndex(e entry, path string) (i int, ok bool) {
 	i, ok = p.schema.index[e.key]
-	if !ok {
+	switch {
+	case ok:
+	case e.key != DataKey:
 		p.unknown(e, path, p.schema.keys())
+		return 0, false
+	default:
+		if !p.unreadableSets {
+			p.errorf(e.pos, join(path, e.key), "data is an axis where data.sets names several data sets")
+		}
 		return 0, false
 	}
 	if p.schema.fields[i].FromData {

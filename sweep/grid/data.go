@@ -16,8 +16,8 @@ const minAutoTokens = 10
 // readData reads the section data.
 func (p *parser) readData(root *node) {
 	shared := &dataSection{parser: p, synthetic: new(trainer.Synthetic)}
-	shared.path = "data"
-	table := dataOptions(&shared.Data, shared.synthetic)
+	shared.path, shared.Data = "data", &p.grid.Data
+	table := dataOptions(shared.Data, shared.synthetic)
 	if err := setDefaults(table); err != nil {
 		p.errorf(root.pos, "data", "%v", err)
 	}
@@ -57,6 +57,7 @@ func without(n *node, e *entry) *node {
 // own keys are read.
 func (p *parser) readSets(e *entry, shared *dataSection) {
 	const path = "data.sets"
+	p.unreadableSets = true
 	if e.value.kind != mapNode {
 		p.wrongKind(e.value, path, "want a map of named data sets, as in l3: {source: acts/l3}")
 		return
@@ -69,11 +70,13 @@ func (p *parser) readSets(e *entry, shared *dataSection) {
 		p.errorf(e.value.pos, path, "%d data sets: more than the limit of %d", n, maxSets)
 		return
 	}
-	p.grid.Sets = nil
+	p.unreadableSets = false
+	of := p.grid.Data
+	p.grid.Sets, p.grid.Data = nil, trainer.DataSpec{}
 	for _, e := range e.value.entries {
-		at := join(path, e.key)
+		at, spec := join(path, e.key), of
 		d := &dataSection{parser: p, shared: shared, node: e.value, synthetic: new(trainer.Synthetic)}
-		d.Name, d.Data, d.path, d.at = e.key, shared.Data, at, e.pos
+		d.Name, d.Data, d.path, d.at = e.key, &spec, at, e.pos
 		if !setNameRE.MatchString(e.key) {
 			p.errorf(e.pos, at, "not a name of a data set: want at most 64 of a-z, 0-9, _, . and -, "+
 				"beginning with a letter or a digit")
@@ -82,7 +85,7 @@ func (p *parser) readSets(e *entry, shared *dataSection) {
 			p.errorf(e.pos, at, "%v", err)
 		}
 		if e.value.kind == mapNode {
-			p.readOptions(e.value, at, slices.DeleteFunc(dataOptions(&d.Data, d.synthetic),
+			p.readOptions(e.value, at, slices.DeleteFunc(dataOptions(d.Data, d.synthetic),
 				func(o option) bool { return o.key == "sets" }))
 			d.check()
 		} else {

@@ -1,9 +1,12 @@
 package grid
 
+import "github.com/topksweep/sweep/trainer"
+
 // A Grid is a grid.yaml that has been read without an error.
 type Grid struct {
 	Name string
-	Sets []Set // what cells train on: one without a name, or those of data.sets that cells may have, in file order
+	Data trainer.DataSpec // where it names no sets; else without a value
+	Sets []Set            // what cells train on: Data, or those of data.sets that cells may have, in file order
 	Run  RunOptions
 	Axes []Axis // the lists under parameters, in file order; before them the data sets, if they stand in no list
 

@@ -23,11 +23,11 @@ func TestMaxNorm(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || g.Sets[0].Data.MaxNorm != want {
+		if err != nil || g.Data.MaxNorm != want {
 			t.Errorf("%s: %+v, %v", text, g, err)
 			continue
 		}
-		norm, medians, err := trainer.ParseMaxNorm(g.Sets[0].Data.MaxNorm)
+		norm, medians, err := trainer.ParseMaxNorm(g.Data.MaxNorm)
 		if err != nil || !(norm+medians > 0) || norm*medians != 0 {
 			t.Errorf("%s: %v, %v, %v", text, norm, medians, err)
 		}
@@ -39,7 +39,7 @@ func TestVerify(t *testing.T) {
 	for text, want := range map[string]string{"whole": "", "sample": "sample"} {
 		src := "name: x\ndata: {source: a, verify: " + text + "}\nparameters: {k: [4]}\n"
 		g, err := Parse("g.yaml", []byte(src), ParseOptions{})
-		if err != nil || g.Sets[0].Data.Verify != want {
+		if err != nil || g.Data.Verify != want {
 			t.Errorf("%s: %+v, %v", text, g, err)
 		}
 	}

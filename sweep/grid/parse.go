@@ -54,6 +54,7 @@ type parser struct {
 	normalizeInit   position // of the value true of normalize_init
 	normalizeInitAt string   // its path; "" without one
 	unreadableAxes  []string // keys of axes of which no value could be read
+	unreadableSets  bool     // data.sets could not be read
 	dataInInclude   bool     // each entry of include names its data set
 
 	// Used by unknown. They are nil until the first unknown key.

@@ -19,8 +19,8 @@ var setNameRE = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,63}$`)
 
 // A Set is one data set of a grid.
 type Set struct {
-	Name string // of data.sets; "" for the one set of a grid that names none
-	Data trainer.DataSpec
+	Name string            // of data.sets; "" for the one set of a grid that names none
+	Data *trainer.DataSpec // of the one set: Grid.Data
 
 	path       string   // of the section: data, or data.sets.NAME
 	at         position // of the set's name

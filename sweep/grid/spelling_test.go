@@ -128,7 +128,7 @@ func TestSpellingsOfData(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := json.Marshal(g.Sets[0].Data)
+		b, err := json.Marshal(g.Data)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -265,9 +265,8 @@ func TestBrowserTree(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v\n%s", at, err, gridText)
 		}
-		d := g.Sets[0].Data
-		if d.Source != s.Plan.Data.Source || d.Normalize != s.Plan.Data.Normalize || *d.Layer != 8 {
-			t.Errorf("%s: data %+v, want %+v", at, d, s.Plan.Data)
+		if g.Data.Source != s.Plan.Data.Source || g.Data.Normalize != s.Plan.Data.Normalize || *g.Data.Layer != 8 {
+			t.Errorf("%s: data %+v, want %+v", at, g.Data, s.Plan.Data)
 		}
 		add, err := plan.New(g, s.Plan.Info, plan.Estimates{})
 		if err != nil {

@@ -54,8 +54,8 @@ func FuzzDataSection(f *testing.F) {
 			}
 			return
 		}
-		if g.Sets[0].Data.Source != d.Source || g.Sets[0].Data.LMName != d.LMName {
-			t.Errorf("%q: read back as %+v", text, g.Sets[0].Data)
+		if g.Data.Source != d.Source || g.Data.LMName != d.LMName {
+			t.Errorf("%q: read back as %+v", text, g.Data)
 		}
 	})
 }
@@ -67,7 +67,7 @@ func checkSection(t *testing.T, d trainer.DataSpec) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	if !reflect.DeepEqual(g.Sets[0].Data, d) {
-		t.Errorf("%+v, want %+v\n%s", g.Sets[0].Data, d, text)
+	if !reflect.DeepEqual(g.Data, d) {
+		t.Errorf("%+v, want %+v\n%s", g.Data, d, text)
 	}
 }

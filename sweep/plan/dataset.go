@@ -57,9 +57,9 @@ func (h *Header) setData(sets []grid.Set, infos []trainer.DataInfo, cells []grid
 	for i, s := range sets {
 		switch {
 		case s.Name == "":
-			h.Data, h.Info = s.Data, infos[i]
+			h.Data, h.Info = *s.Data, infos[i]
 		case used[s.Name]:
-			h.Sets = append(h.Sets, DataSet{s.Name, s.Data, infos[i]})
+			h.Sets = append(h.Sets, DataSet{s.Name, *s.Data, infos[i]})
 		}
 	}
 }
