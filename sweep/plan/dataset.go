@@ -28,9 +28,22 @@ func (h *Header) DataSets() []DataSet {
 
 // DataOf returns what a cell trains on. A cell that names no set has the first one: it was planned before the plan had
 // names. Of a name that the plan does not have, the fingerprint is empty.
-func (h *Header) DataOf(c grid.Cell) DataSet { return h.dataOf()(c) }
+func (h *Header) DataOf(c grid.Cell) DataSet {
+	switch {
+	case len(h.Sets) == 0 && c.Data == "":
+		return DataSet{Data: h.Data, Info: h.Info}
+	case c.Data == "":
+		return h.Sets[0]
+	}
+	for _, s := range h.Sets {
+		if s.Name == c.Data {
+			return s
+		}
+	}
+	return DataSet{Name: c.Data}
+}
 
-// dataOf returns a function that is DataOf, for many cells.
+// dataOf returns a function that is DataOf, quicker for many cells.
 func (h *Header) dataOf() func(grid.Cell) DataSet {
 	sets := h.DataSets()
 	index := make(map[string]int, len(sets))
