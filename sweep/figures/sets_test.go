@@ -43,7 +43,7 @@ func TestFacets(t *testing.T) {
 	if !slices.ContainsFunc(s.LeftOut, func(l LeftOut) bool { return l.Name == "curves-l6" }) {
 		t.Errorf("left out: %v", s.LeftOut)
 	}
-	if len(f.Notes) == 0 || !strings.HasPrefix(f.Notes[len(f.Notes)-1], "Data l6: Lines") && !strings.Contains(f.caption(), "Lines") {
+	if got := f.caption(); !strings.Contains(got, "Rings: all runs.") || strings.Count(got, "Rings") != 1 {
 		t.Errorf("notes %v", f.Notes)
 	}
 }
