@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -95,6 +96,28 @@ func (h *Header) WithPlaces(of *Header) *Header {
 		}
 	}
 	return &out
+}
+
+// NamedHere returns cells of another plan, whose values are those of its axes, with the names that h has for their data.
+// Data that h does not have keep their name, or have their fingerprint where they have none.
+func (h *Header) NamedHere(of *Header, cells []grid.Cell) []grid.Cell {
+	if len(h.Sets) == 0 {
+		return cells
+	}
+	names := map[string]string{} // by fingerprint
+	for _, s := range h.Sets {
+		names[s.Info.Fingerprint] = s.Name
+	}
+	out, dataOf := slices.Clone(cells), of.dataOf()
+	for i, c := range out {
+		fingerprint := dataOf(c).Info.Fingerprint
+		out[i].Data = cmp.Or(names[fingerprint], c.Data, fingerprint)
+		if axis := slices.Index(of.Axes, DataKey); axis >= 0 && axis < len(c.Values) {
+			out[i].Values = slices.Clone(c.Values)
+			out[i].Values[axis] = out[i].Data
+		}
+	}
+	return out
 }
 
 // addSets adds the data sets that cells of another plan have, and returns these cells with the names that p has

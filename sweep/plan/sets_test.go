@@ -239,6 +239,24 @@ func TestWithPlaces(t *testing.T) {
 	}
 }
 
+// Cells of another plan are compared by their data, not by what that plan calls them.
+func TestNamedHere(t *testing.T) {
+	p := planOfSets(t, setsGrid)
+	for src, want := range map[string]string{
+		single("acts/6"): "l6", single("acts/9"): "of acts/9", strings.Replace(setsGrid, "l3:", "three:", 1): "l3",
+	} {
+		of := planOfSets(t, src)
+		cells := p.Restate(p.NamedHere(&of.Header, of.Cells), of.Axes)
+		if got := cells[0].Values[0]; got != want || of.Cells[0].Data == want {
+			t.Errorf("%s: %s, want %s", src, got, want)
+		}
+	}
+	one := planOfSets(t, single("acts/6"))
+	if got := one.NamedHere(&p.Header, p.Cells); got[0].Data != "l3" {
+		t.Errorf("%+v", got[0])
+	}
+}
+
 // The JSON of a plan of one data set has no key of several.
 func TestPlanOfOneSetInJSON(t *testing.T) {
 	var b bytes.Buffer
