@@ -98,8 +98,8 @@ func (h *Header) WithPlaces(of *Header) *Header {
 	return &out
 }
 
-// NamedHere returns cells of another plan, whose values are those of its axes, with the names that h has for their data.
-// Data that h does not have keep their name, or have their fingerprint where they have none.
+// NamedHere returns cells of another plan, whose values are those of its axes, with the names that h has for their
+// data. Data that h does not have keep their name, or have their fingerprint where they have none.
 func (h *Header) NamedHere(of *Header, cells []grid.Cell) []grid.Cell {
 	if len(h.Sets) == 0 {
 		return cells
