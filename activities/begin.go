@@ -26,7 +26,7 @@ func (t *training) prepare(ctx context.Context) (leave func(), err error) {
 // openAndReserve is prepare in its place.
 func (t *training) openAndReserve(ctx context.Context) (err error) {
 	t.progress.doing("opening the data")
-	if t.data, err = t.a.data(ctx, t.header, t.progress); err != nil {
+	if t.data, err = t.a.data(ctx, t.run, t.progress); err != nil {
 		return err
 	}
 	cfg := t.cell.Config

@@ -97,15 +97,15 @@ func (d *attemptData) explain(ctx context.Context, err error) error {
 	return err
 }
 
-// data opens what a sweep trains on, once for all its runs on this worker. Reading all
+// data opens what a run trains on, once for all runs on this worker that do. Reading all
 // rows of it may take long: progress shows how far that is, and a worker that is to stop
 // does not wait for it. The error wraps ErrDataChanged if it is not the data of the plan.
-func (a *Activities) data(ctx context.Context, h *plan.Header, progress *progress) (*attemptData, error) {
-	s, err := a.openOnce(ctx, h, progress)
+func (a *Activities) data(ctx context.Context, r *run, progress *progress) (*attemptData, error) {
+	s, err := a.openOnce(ctx, r, progress)
 	if err != nil {
 		return nil, err
 	}
-	d := &attemptData{s.set, s.set.Generation(), func() { a.dropData(h, s) }, watchOf(ctx)}
+	d := &attemptData{s.set, s.set.Generation(), func() { a.dropData(r, s) }, watchOf(ctx)}
 	err = d.verify(ctx) // the files may have changed since they were opened
 	if errors.Is(err, data.ErrTouched) {
 		d.since, err = s.set.Generation(), nil // this attempt has read nothing yet
@@ -114,8 +114,8 @@ func (a *Activities) data(ctx context.Context, h *plan.Header, progress *progres
 }
 
 // openOnce opens a data set unless it is open, and waits until it is.
-func (a *Activities) openOnce(ctx context.Context, h *plan.Header, progress *progress) (*openSet, error) {
-	want := h.Info.Fingerprint
+func (a *Activities) openOnce(ctx context.Context, r *run, progress *progress) (*openSet, error) {
+	want := r.trainsOn().Info.Fingerprint
 	a.mu.Lock()
 	s := a.sets[want]
 	if s == nil {
@@ -123,13 +123,13 @@ func (a *Activities) openOnce(ctx context.Context, h *plan.Header, progress *pro
 		a.sets[want] = s
 		go func() {
 			defer close(s.ready)
-			s.set, s.err = a.openData(h, s)
+			s.set, s.err = a.openData(r, s)
 		}()
 	}
 	a.mu.Unlock()
 	opened, err := s.wait(ctx, a.beat, progress)
 	if opened && err != nil {
-		a.dropData(h, s)
+		a.dropData(r, s)
 	}
 	return s, err
 }
@@ -165,28 +165,29 @@ func (s *openSet) wait(ctx context.Context, every time.Duration, progress *progr
 	}
 }
 
-// openData opens the data of a plan and compares it with what was planned.
-func (a *Activities) openData(h *plan.Header, s *openSet) (*data.Set, error) {
+// openData opens the data of a run and compares it with what was planned.
+func (a *Activities) openData(r *run, s *openSet) (*data.Set, error) {
+	planned := r.trainsOn()
 	options := a.Data
 	options.Progress = func(read, bytes int64) {
 		s.read.Store(read)
 		s.bytes.Store(bytes)
 	}
-	set, err := data.Open(a.ctx, h.Data, options)
+	set, err := data.Open(a.ctx, planned.Data, options)
 	switch {
 	case err == nil:
 	case errors.Is(err, data.ErrBad) && !errors.Is(err, data.ErrMissing):
 		return nil, storage.Mark(err, errOtherData)
 	default:
-		return nil, a.away(h, err)
+		return nil, a.away(planned, err)
 	}
 	got := set.Info().Fingerprint
-	if h.SemanticsVersion() < 2 {
+	if r.header.SemanticsVersion() < 2 {
 		got, err = set.FingerprintV1(a.ctx)
 	}
-	if err == nil && got != h.Info.Fingerprint {
+	if err == nil && got != planned.Info.Fingerprint {
 		err = fmt.Errorf("%w: its fingerprint is %s, planned was %s; submit the grid again",
-			ErrDataChanged, got, h.Info.Fingerprint)
+			ErrDataChanged, got, planned.Info.Fingerprint)
 	}
 	if err == nil { // the passes over the rows while they were opened have all read the same
 		err = set.Verify(a.ctx, set.Generation())
@@ -195,7 +196,7 @@ func (a *Activities) openData(h *plan.Header, s *openSet) (*data.Set, error) {
 		return nil, errors.Join(err, set.Close())
 	}
 	a.mu.Lock()
-	a.opened[h.Info.Fingerprint] = true
+	a.opened[planned.Info.Fingerprint] = true
 	a.mu.Unlock()
 	return set, nil
 }
@@ -203,28 +204,29 @@ func (a *Activities) openData(h *plan.Header, s *openSet) (*data.Set, error) {
 // away turns an error of opening the data of a plan into that of a failed read if they are
 // not there, and this worker has had them open before: they may come back, as those of a
 // file system that is mounted again.
-func (a *Activities) away(h *plan.Header, err error) error {
+func (a *Activities) away(planned plan.DataSet, err error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !errors.Is(err, data.ErrMissing) || !a.opened[h.Info.Fingerprint] {
+	if !errors.Is(err, data.ErrMissing) || !a.opened[planned.Info.Fingerprint] {
 		return err
 	}
-	file := h.Data.Source
+	file := planned.Data.Source
 	if data.OfEvalSource(err) {
-		file = h.Data.EvalSource
+		file = planned.Data.EvalSource
 	}
 	return &data.ReadError{File: file, Offset: -1,
 		Err: fmt.Errorf("it was there before; is its file system mounted? %v", err)} // not %w: it is not bad data
 }
 
-// dropData makes the next attempt open the data of a plan anew. By then the plan may say
+// dropData makes the next attempt open the data of a run anew. By then the plan may say
 // that it lies elsewhere. Other runs may still read from s: it stays open.
-func (a *Activities) dropData(h *plan.Header, s *openSet) {
-	a.forget(h.ID)
+func (a *Activities) dropData(r *run, s *openSet) {
+	a.forget(r.header.ID)
+	fingerprint := r.trainsOn().Info.Fingerprint
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.sets[h.Info.Fingerprint] == s {
-		delete(a.sets, h.Info.Fingerprint)
+	if a.sets[fingerprint] == s {
+		delete(a.sets, fingerprint)
 	}
 }
 

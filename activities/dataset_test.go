@@ -114,7 +114,7 @@ func TestEvalSourceMissing(t *testing.T) {
 	if err := os.RemoveAll(filepath.Dir(held)); err != nil {
 		t.Fatal(err)
 	}
-	_, err := w.openData(&w.plan.Header, new(openSet))
+	_, err := w.openData(&run{header: &w.plan.Header}, new(openSet))
 	if failed := (*data.ReadError)(nil); !errors.As(err, &failed) || failed.File != filepath.Dir(held) {
 		t.Errorf("eval_source is away: %v", err)
 	}

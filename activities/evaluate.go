@@ -105,7 +105,7 @@ func (a *Activities) measure(
 		return fail(err)
 	}
 	progress.doing("evaluating")
-	set, err := a.data(ctx, r.header, progress)
+	set, err := a.data(ctx, r, progress)
 	if err != nil {
 		return fail(err)
 	}

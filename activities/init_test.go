@@ -48,14 +48,14 @@ func planFromModel(t *testing.T) (*plan.Plan, trainer.Params, string) {
 func TestBeginning(t *testing.T) {
 	p, weights, hash := planFromModel(t)
 	w := submit(t, openDir(t), p)
-	c := p.Cells[1].Config
-	if _, err := w.beginning(&p.Header)(t.Context(), c); err == nil || !strings.Contains(err.Error(), "submit the grid") {
+	c, of := p.Cells[1].Config, &run{header: &p.Header, cell: p.Cells[1]}
+	if _, err := w.beginning(of)(t.Context(), c); err == nil || !strings.Contains(err.Error(), "submit the grid") {
 		t.Errorf("without the model: %v", err)
 	}
 	if err := w.ledger.StoreInit(t.Context(), hash, 6, 24, &weights); err != nil {
 		t.Fatal(err)
 	}
-	s, err := w.beginning(&p.Header)(t.Context(), c)
+	s, err := w.beginning(of)(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestBeginning(t *testing.T) {
 		t.Errorf("step %d, threshold %v, first dead step %d", s.Step, s.Threshold, s.FirstDead)
 	}
 	c.Init = ""
-	if s, err = w.beginning(&p.Header)(t.Context(), c); err != nil || s.W.BDec[1] != 0 || s.W.WEnc[5] == weights.WEnc[5] {
+	if s, err = w.beginning(of)(t.Context(), c); err != nil || s.W.BDec[1] != 0 || s.W.WEnc[5] == weights.WEnc[5] {
 		t.Errorf("without init the weights are not drawn: %v", err)
 	}
 }

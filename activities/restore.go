@@ -73,10 +73,10 @@ type start struct {
 // A beginning gives the state before the first step of a run.
 type beginning func(ctx context.Context, c trainer.Config) (*trainer.State, error)
 
-// beginning returns the state before the first step of a run of a sweep: the weights of the
+// beginning returns the state before the first step of a run: the weights of the
 // model that it begins from, with biases in units of the data as training sees them, or
 // drawn weights.
-func (a *Activities) beginning(h *plan.Header) beginning {
+func (a *Activities) beginning(r *run) beginning {
 	return func(ctx context.Context, c trainer.Config) (*trainer.State, error) {
 		if c.Init == "" {
 			return trainer.Init(c), nil
@@ -85,7 +85,7 @@ func (a *Activities) beginning(h *plan.Header) beginning {
 		if err := a.ledger.Init(ctx, c.Init, c.ActivationDim, c.DictSize, &s.W); err != nil {
 			return nil, err
 		}
-		if err := s.W.ScaleBiases(h.Info.Scale); err != nil {
+		if err := s.W.ScaleBiases(r.trainsOn().Info.Scale); err != nil {
 			return nil, err
 		}
 		return s, nil

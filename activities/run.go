@@ -19,6 +19,9 @@ type run struct {
 	cell   grid.Cell
 }
 
+// trainsOn is the data of the run.
+func (r *run) trainsOn() plan.DataSet { return r.header.DataOf(r.cell) }
+
 // load reads a run that is to be trained or evaluated, and checks its settings.
 func (a *Activities) load(ctx context.Context, ref protocol.CellRef) (*run, error) {
 	return a.lookTwice(ctx, ref, true)

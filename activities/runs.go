@@ -267,7 +267,7 @@ func (s *shortRun) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	state, err := a.beginning(s.header)(ctx, cfg)
+	state, err := a.beginning(s.run)(ctx, cfg)
 	if err != nil {
 		return err
 	}

@@ -140,7 +140,7 @@ func (t *training) open(ctx context.Context) (todo bool, err error) {
 	defer leave()
 	t.progress.doing("reading the checkpoint")
 	start, claim, err := from.claimAndRestore(
-		ctx, t.cell.Config, t.ref.To, rule, t.a.beginning(t.header), t.take)
+		ctx, t.cell.Config, t.ref.To, rule, t.a.beginning(t.run), t.take)
 	if err != nil || start.Step == int64(t.ref.To) {
 		return false, err
 	}

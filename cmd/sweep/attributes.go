@@ -129,10 +129,17 @@ func keywordOf(name string, h *plan.Header, owner string) string {
 	case protocol.AttrState:
 		return string(plan.Training)
 	case protocol.AttrData:
-		if h.Data.Synthetic != nil {
-			return "synthetic"
+		var sources []string
+		for _, s := range h.DataSets() {
+			source := s.Data.Source
+			if s.Data.Synthetic != nil {
+				source = "synthetic"
+			}
+			if !slices.Contains(sources, source) {
+				sources = append(sources, source)
+			}
 		}
-		return keyword(h.Data.Source)
+		return keyword(strings.Join(sources, ", "))
 	case protocol.AttrOwner:
 		return keyword(owner)
 	}

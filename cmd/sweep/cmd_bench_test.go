@@ -113,10 +113,10 @@ func TestEstimateOfLarge(t *testing.T) {
 	unlike := c
 	unlike.Precision = "bf16"
 	cost := e.costs(plan.Work{Cells: 2, EvalRows: 100, Models: slices.Values([]trainer.Config{c, unlike})})
-	if got := cost(c); !(got.Step > 0) || !(got.Run > 0) {
+	if got := cost(c, 100); !(got.Step > 0) || !(got.Run > 0) {
 		t.Errorf("f32: %+v, %v", got, e.notes)
 	}
-	if got := cost(unlike); got != (plan.Cost{}) || len(e.notes) != 1 {
+	if got := cost(unlike, 100); got != (plan.Cost{}) || len(e.notes) != 1 {
 		t.Errorf("bf16: %+v, %v", got, e.notes)
 	}
 }

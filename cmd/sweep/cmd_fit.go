@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -27,9 +29,9 @@ func newFitCommand(env *environment) *cobra.Command {
   nk   L(n,k) = exp(α + β_k ln k + β_n ln n + γ ln k ln n) + exp(ζ + η ln k)
 
 Each k and dict_size is one point: of the settings tried, the best one, averaged over its
-seeds. Coefficients have bootstrap intervals. If the points do not determine a
-coefficient, nothing is made up: the exit status is 1, and the output names the
-coefficient, says why, and has the fit of a smaller form.`,
+seeds. Named data sets are fitted one by one. Coefficients have bootstrap intervals. If
+the points do not determine a coefficient, nothing is made up: the exit status is 1, and
+the output names the coefficient, says why, and has the fit of a smaller form.`,
 		Example: `  sweep fit topk-demo --form nk
   sweep fit topk-demo --form n --where k=32 -o json
   sweep fit runs.csv --form nk --without zeta,eta
@@ -53,17 +55,45 @@ func runFit(ctx context.Context, env *environment, o fitVerbOptions) error {
 	if err := o.check(scaling.NK); err != nil {
 		return err
 	}
-	points, selection, _, err := o.read(ctx, env)
+	t, err := o.read(ctx, env)
 	if err != nil {
 		return err
+	}
+	var documents []*scaling.Document
+	var refusals []error
+	for _, part := range t.bySet() {
+		d, refused, err := o.fitTo(ctx, part.tables)
+		if err != nil {
+			return ofSet(part.name, err)
+		}
+		if d.Data = part.name; refused != nil {
+			refusals = append(refusals, ofSet(part.name, refused))
+		}
+		documents = append(documents, d)
+	}
+	write := func(w io.Writer) error { return scaling.WriteText(w, documents...) }
+	if o.output.name == "json" {
+		return errors.Join(scaling.WriteJSON(env.out, documents...), errors.Join(refusals...))
+	}
+	return errors.Join(env.print(write), errors.Join(refusals...))
+}
+
+// fitTo fits the form to the tables of one data set. refused is the error of a form that the points do not determine,
+// which the document describes.
+func (o *fitVerbOptions) fitTo(ctx context.Context, t tables) (d *scaling.Document, refused, err error) {
+	points, selection, err := o.points(t)
+	if err != nil {
+		return nil, nil, err
 	}
 	f, refused := scaling.FitPoints(ctx, points, o.fit)
-	d, err := scaling.NewDocument(f, refused, points, o.fit, selection)
-	if err != nil {
+	d, err = scaling.NewDocument(f, refused, points, o.fit, selection)
+	return d, refused, err
+}
+
+// ofSet returns an error with the name of the data set that it is about, if it has one.
+func ofSet(name string, err error) error {
+	if name == "" {
 		return err
 	}
-	if o.output.name == "json" {
-		return errors.Join(d.WriteJSON(env.out), refused)
-	}
-	return errors.Join(env.print(d.WriteText), refused)
+	return fmt.Errorf("data set %s: %w", name, err)
 }

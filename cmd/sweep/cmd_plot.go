@@ -32,7 +32,8 @@ func newPlotCommand(env *environment) *cobra.Command {
 and l0, dead latents, AuxK, and training curves. SWEEP is a name, an ID, or a file of
 results or of curves (a file holds curves if it has a column step). No server is needed.
 
-Each figure is a file of a fixed name in the folder. Text has the size of print, 6 to 8.5
+Where sweeps name several data sets, figures have a panel for each, or there is a figure
+for each with its name. Each figure is a file of a fixed name in the folder. Text has the size of print, 6 to 8.5
 points, so --width is the width on paper. A figure that the data are not there for is left
 out, and the reason is printed. If no figure can be drawn, the exit status is 1.`,
 		Example: `  sweep plot topk-demo --out figures
@@ -78,7 +79,7 @@ func runPlot(ctx context.Context, env *environment, o plotOptions) error {
 	if err := t.filter(env, &o.where); err != nil {
 		return err
 	}
-	set, err := figures.Make(ctx, &t.results, &t.curves)
+	set, err := makeFigures(ctx, t)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -116,6 +117,23 @@ func runPlot(ctx context.Context, env *environment, o plotOptions) error {
 		return fmt.Errorf("plot %s: no figure can be drawn", strings.Join(o.of, " "))
 	}
 	return nil
+}
+
+// makeFigures makes the figures of tables, with a panel or a figure for each data set.
+func makeFigures(ctx context.Context, t tables) (figures.Set, error) {
+	parts := t.bySet()
+	if len(parts) == 1 {
+		return figures.Make(ctx, &t.results, &t.curves)
+	}
+	var sets []figures.NamedSet
+	for _, part := range parts {
+		set, err := figures.Make(ctx, &part.results, &part.curves)
+		if err != nil {
+			return figures.Set{}, ofSet(part.name, err)
+		}
+		sets = append(sets, figures.NamedSet{Name: part.name, Set: set})
+	}
+	return figures.Facets(sets), nil
 }
 
 // plotFormats checks the formats that are wanted. One that is named twice is written once.

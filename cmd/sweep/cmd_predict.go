@@ -66,7 +66,11 @@ func runPredict(ctx context.Context, env *environment, o predictOptions) error {
 	if err := o.check(scaling.NK); err != nil {
 		return err
 	}
-	points, selection, t, err := o.read(ctx, env)
+	t, err := o.read(ctx, env)
+	if err != nil {
+		return err
+	}
+	points, selection, err := o.points(t)
 	if err != nil {
 		return err
 	}

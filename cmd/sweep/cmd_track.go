@@ -10,7 +10,6 @@ import (
 
 	"github.com/topksweep/sweep/sweep/report"
 	"github.com/topksweep/sweep/sweep/track"
-	"github.com/topksweep/sweep/trainer"
 )
 
 type trackOptions struct {
@@ -84,10 +83,7 @@ func runTrack(ctx context.Context, env *environment, o trackOptions) error {
 	if read.curves, err = report.DropSettings(read.curves); err != nil { // the results have them
 		return err
 	}
-	settings := []string{}
-	for _, f := range trainer.Fields() {
-		settings = append(settings, f.Key)
-	}
+	settings := report.Settings(&read.results)
 	s, err := track.Write(ctx, o.out, target, read.results, read.curves, track.Options{Settings: settings})
 	if errors.Is(err, track.ErrNothing) {
 		return fmt.Errorf("%s: %w", strings.Join(o.args, ", "), err)

@@ -40,7 +40,8 @@ func (h here) differences(ctx context.Context, earlier *plan.Header, completed m
 			left = append(left, c)
 		}
 	}
-	out := struck(earlier.Axes, old, left, earlier.Restate(now, h.header.Axes))
+	now = earlier.Restate(earlier.NamedHere(h.header, now), h.header.Axes)
+	out := struck(earlier.Axes, old, left, now)
 	switch {
 	case shared == 1:
 		out = append(out, "1 of its runs is in this grid too")

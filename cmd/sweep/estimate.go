@@ -59,7 +59,7 @@ func (e *estimator) note(err error) {
 }
 
 // costs is plan.Estimates.Costs. The cost of a model that cannot be timed here is 0.
-func (e *estimator) costs(w plan.Work) func(trainer.Config) plan.Cost {
+func (e *estimator) costs(w plan.Work) func(c trainer.Config, evalRows int64) plan.Cost {
 	shapes := map[string][]trainer.Config{} // by precision
 	seen := map[stepSizes]bool{}
 	var precisions []string
@@ -85,8 +85,8 @@ func (e *estimator) costs(w plan.Work) func(trainer.Config) plan.Cost {
 		byPrecision[p] = t
 	}
 	share := float64(e.share)
-	return func(c trainer.Config) plan.Cost {
-		step, evaluation := byPrecision[c.Precision].of(c, w.EvalRows)
+	return func(c trainer.Config, evalRows int64) plan.Cost {
+		step, evaluation := byPrecision[c.Precision].of(c, evalRows)
 		if step == 0 {
 			return plan.Cost{}
 		}

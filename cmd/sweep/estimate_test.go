@@ -35,7 +35,7 @@ func TestShapesThatAreTimed(t *testing.T) {
 			if x.each && !slices.Contains(e.timed, sizesOf(c)) {
 				t.Errorf("%d shapes, %d cells: %+v was not timed", x.shapes, x.cells, sizesOf(c))
 			}
-			if got := cost(c); !(got.Step > 0) || !(got.Run > 0) || got.Stage != plan.StageOverhead {
+			if got := cost(c, 8); !(got.Step > 0) || !(got.Run > 0) || got.Stage != plan.StageOverhead {
 				t.Errorf("%d shapes, %d cells: %+v costs %+v", x.shapes, x.cells, sizesOf(c), got)
 			}
 		}

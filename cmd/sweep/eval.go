@@ -7,8 +7,10 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/topksweep/sweep/cmd/sweep/progress"
+	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/report"
@@ -173,7 +175,10 @@ func (o *evalOptions) runs(
 	if err != nil {
 		return nil, err
 	}
-	if rows.Plan != nil && o.trainedOn(rows.Plan) {
+	trainedOn := func(i int) bool {
+		return rows.Plan != nil && o.trainedOn(rows.Plan.DataOf(grid.Cell{Data: rows.Results[i].Set}).Data)
+	}
+	if slices.ContainsFunc(chosen, trainedOn) {
 		env.note(fmt.Sprintf("%s: it was trained on rows of %s: these metrics are not of held-out rows",
 			arg, o.rows.Source))
 	}
@@ -197,9 +202,9 @@ func (o *evalOptions) runs(
 	return out, nil
 }
 
-// trainedOn says whether the rows are those of the source that a sweep trains on.
-func (o *evalOptions) trainedOn(h *plan.Header) bool {
+// trainedOn says whether the rows are those of the source of data that a run trained on.
+func (o *evalOptions) trainedOn(d trainer.DataSpec) bool {
 	here, err := os.Getwd()
-	return err == nil && h.Data.Source != "" &&
-		filepath.Clean(h.Data.Source) == filepath.Clean(absoluteSource(o.rows.Source, here))
+	return err == nil && d.Source != "" &&
+		filepath.Clean(d.Source) == filepath.Clean(absoluteSource(o.rows.Source, here))
 }

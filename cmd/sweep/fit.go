@@ -46,26 +46,27 @@ func (o *fitOptions) check(fallback scaling.Form) error {
 	return nil
 }
 
-// read reads what a form is fitted to.
-func (o *fitOptions) read(
-	ctx context.Context, env *environment,
-) (points []scaling.Point, s scaling.Selection, t tables, err error) {
-	curves := o.fit.Form == scaling.C
-	if t, err = readTables(ctx, o.location, o.args, curves, nil); err != nil {
-		return nil, s, t, err
+// read reads the tables that a form is fitted to.
+func (o *fitOptions) read(ctx context.Context, env *environment) (tables, error) {
+	t, err := readTables(ctx, o.location, o.args, o.fit.Form == scaling.C, nil)
+	if err != nil {
+		return t, err
 	}
 	for _, note := range t.notes {
 		env.note(note)
 	}
-	if err := t.filter(env, &o.where); err != nil {
-		return nil, s, t, err
-	}
+	return t, t.filter(env, &o.where)
+}
+
+// points makes the points of tables that a form is fitted to.
+func (o *fitOptions) points(t tables) (points []scaling.Point, s scaling.Selection, err error) {
+	curves := o.fit.Form == scaling.C
 	switch {
 	case curves && len(t.curves.Columns) == 0:
-		return nil, s, t, inputError{errors.New("form c is fitted to curves: give a sweep, or a file of curves, " +
+		return nil, s, inputError{errors.New("form c is fitted to curves: give a sweep, or a file of curves, " +
 			"which has a column step")}
 	case !curves && isOnlyCurves(&t):
-		return nil, s, t, inputError{fmt.Errorf("form %s is fitted to results, and %s holds curves: give a sweep or a "+
+		return nil, s, inputError{fmt.Errorf("form %s is fitted to results, and %s holds curves: give a sweep or a "+
 			"file of results", o.fit.Form, strings.Join(o.args, ", "))}
 	case curves:
 		if err = scaling.CheckSame(t.results); err == nil {
@@ -85,9 +86,9 @@ func (o *fitOptions) read(
 		err = oneK(o.fit.Form, ks)
 	}
 	if err != nil {
-		return nil, s, t, inputError{err}
+		return nil, s, inputError{err}
 	}
-	return points, s, t, nil
+	return points, s, nil
 }
 
 // isOnlyCurves reports whether there is no sweep and no file of results.

@@ -37,8 +37,7 @@ type plannedGrid struct {
 	inits gridInits
 }
 
-// planGrid reads a grid file, opens its data and expands it. Names of the activations that the grid leaves open come
-// from the files harvest.json beside them. Nothing is started or written.
+// planGrid reads a grid file, opens its data and expands it. Nothing is started or written.
 func planGrid(ctx context.Context, env *environment, o gridOptions, est plan.Estimates) (*plannedGrid, error) {
 	src, err := readGrid(o.path)
 	if err != nil {
@@ -48,26 +47,15 @@ func planGrid(ctx context.Context, env *environment, o gridOptions, est plan.Est
 	if err != nil {
 		return nil, err
 	}
-	parsed.Data.Source = absoluteSource(parsed.Data.Source, filepath.Dir(o.path))
-	parsed.Data.EvalSource = absoluteSource(parsed.Data.EvalSource, filepath.Dir(o.path))
-	set, err := data.Open(ctx, parsed.Data, env.dataOptions())
-	if errors.Is(err, data.ErrBad) {
-		return nil, parsed.DataErrors(unjoin(err), data.OfEvalSource)
-	}
-	if err != nil { // a failed read, which says nothing about the grid
-		return nil, err
-	}
-	info := set.Info()
-	names, notes := set.Names(parsed.Data.Names)
-	parsed.Data.Names, info.Notes = names, slices.Concat(info.Notes, notes)
-	if err := set.Close(); err != nil {
+	infos, err := openSets(ctx, env, parsed, filepath.Dir(o.path))
+	if err != nil {
 		return nil, err
 	}
 	inits, err := readInits(ctx, parsed, filepath.Dir(o.path))
 	if err != nil {
 		return nil, err
 	}
-	p, err := plan.New(parsed, info, est)
+	p, err := plan.NewOf(parsed, infos, est)
 	if errors.As(err, new(*plan.UnsupportedError)) {
 		return nil, inputError{fmt.Errorf("%s: %w", o.path, err)}
 	}
@@ -75,6 +63,37 @@ func planGrid(ctx context.Context, env *environment, o gridOptions, est plan.Est
 		return nil, err
 	}
 	return &plannedGrid{src, p, inits}, nil
+}
+
+// openSets opens the data sets of a grid that lies in a folder, one after the other, and returns what they are. It
+// makes their sources absolute. Names of the activations that the grid leaves open come from the files harvest.json
+// beside the shards. The error has what is wrong with any of the sets.
+func openSets(ctx context.Context, env *environment, g *grid.Grid, dir string) ([]trainer.DataInfo, error) {
+	infos := make([]trainer.DataInfo, len(g.Sets))
+	var bad grid.Errors
+	for i := range g.Sets {
+		spec := g.Sets[i].Data
+		spec.Source = absoluteSource(spec.Source, dir)
+		spec.EvalSource = absoluteSource(spec.EvalSource, dir)
+		set, err := data.Open(ctx, *spec, env.dataOptions())
+		if errors.Is(err, data.ErrBad) {
+			bad = append(bad, g.DataErrors(i, unjoin(err), data.OfEvalSource)...)
+			continue
+		}
+		if err != nil { // a failed read, which says nothing about the grid
+			return nil, fmt.Errorf("%s%w", g.Sets[i].Label(), err)
+		}
+		infos[i] = set.Info()
+		names, notes := set.Names(spec.Names)
+		spec.Names, infos[i].Notes = names, slices.Concat(infos[i].Notes, notes)
+		if err := set.Close(); err != nil {
+			return nil, err
+		}
+	}
+	if len(bad) > 0 {
+		return nil, bad
+	}
+	return infos, nil
 }
 
 // refusal returns plan.Estimates.Unsupported for a backend: a run that has its result in the

@@ -89,7 +89,7 @@ func runOf(t *table.Table, row int) string {
 
 // settingsBut prints a row's settings without one of them, and what the run trained on.
 func settingsBut(t *table.Table, row int, without string) string {
-	key := fmt.Sprintf("%q", t.Value(row, "data"))
+	key := fmt.Sprintf("%q %q", t.Value(row, "data"), t.Value(row, "fingerprint"))
 	for _, f := range trainer.Fields() {
 		if f.Key != without {
 			key += fmt.Sprintf(" %s=%v", f.Key, t.Value(row, f.Key))

@@ -278,7 +278,7 @@ func (o *resultsOptions) printMeans(env *environment, t table.Table) error {
 	}
 	var out table.Table
 	var notes []string
-	grouping := report.Grouping(o.over)
+	grouping := report.GroupingOf(&t, o.over)
 	if len(o.pivot) > 0 {
 		value, most := "nmse", 0
 		if len(o.value) > 0 {

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 
 	"github.com/topksweep/sweep/storage"
+	"github.com/topksweep/sweep/sweep/grid"
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
@@ -240,6 +241,7 @@ func (o *selectionOptions) isQuick() bool {
 	for _, f := range trainer.Fields() {
 		quick = append(quick, f.Key, f.Key+"_written")
 	}
+	quick = append(quick, grid.DataKey)
 	return !slices.ContainsFunc(o.where.filter.Columns(), func(name string) bool { return !slices.Contains(quick, name) })
 }
 

@@ -44,10 +44,15 @@ func leftOut() []string {
 // of a column of the results. h is the plan, or nil where it is not known. Their order is the same whatever else the
 // sweep trains: sweeps that have the run in common write one card but for the sweep's ID.
 func Facts(h *plan.Header, r ledger.Result) []models.Fact {
-	if h != nil && len(h.Axes) > 0 {
+	if h != nil {
 		alone := *h
 		alone.Axes = nil // the table has them first
-		h = &alone
+		for _, s := range h.Sets {
+			if s.Name == r.Set { // whether the sweep has others, and names, is not of the run
+				alone.Data, alone.Info, alone.Sets = s.Data, s.Info, nil
+			}
+		}
+		h, r.Set = &alone, ""
 	}
 	t := report.Rows{Plan: h, Results: []ledger.Result{r}}.Table()
 	var out []models.Fact

@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/report"
 	"github.com/topksweep/sweep/sweep/spelling"
 	"github.com/topksweep/sweep/sweep/table"
-	"github.com/topksweep/sweep/trainer"
 )
 
 const (
@@ -170,7 +170,11 @@ func safe(v any) string {
 func Default(t *table.Table, axes []string) ([]string, error) {
 	var parts []string
 	for _, key := range axes {
-		parts = append(parts, fmt.Sprintf("%s{%s}", key, key))
+		label := key
+		if key == plan.DataKey { // its values are names
+			label = ""
+		}
+		parts = append(parts, fmt.Sprintf("%s{%s}", label, key))
 	}
 	if n, err := ParseName(strings.Join(parts, "_")); err == nil && len(parts) > 0 {
 		if folders, err := n.Folders(t); err == nil {
@@ -202,9 +206,7 @@ func (n Name) Folders(t *table.Table) ([]string, error) {
 // missing says what to add to the template so that two rows have two names.
 func (n Name) missing(t *table.Table, a, b int) string {
 	keys := []string{"cell", "run", "sweep"}
-	for _, f := range slices.Backward(trainer.Fields()) {
-		keys = append([]string{f.Key}, keys...)
-	}
+	keys = append(report.Settings(t), keys...)
 	for _, key := range keys {
 		if !slices.Contains(n.Keys(), key) && safe(t.Value(a, key)) != safe(t.Value(b, key)) {
 			return "add {" + key + "} to the name"

@@ -77,7 +77,7 @@ func runsOf(t *table.Table) ([]run, error) {
 
 // sameData returns an error if completed rows are of several data sets, or measured by several definitions.
 func sameData(t *table.Table) error {
-	for _, column := range []string{"data", "semantics"} {
+	for _, column := range []string{"data", "fingerprint", "semantics"} {
 		var values []string
 		for i := range t.Rows {
 			v := textOf(t.Value(i, column))

@@ -125,8 +125,15 @@ func (p *parser) mapAsAxis(e entry, path string) {
 // fieldIndex returns the index of the field that a key names, in schema.fields. After an error ok is false.
 func (p *parser) fieldIndex(e entry, path string) (i int, ok bool) {
 	i, ok = p.schema.index[e.key]
-	if !ok {
+	switch {
+	case ok:
+	case e.key != DataKey:
 		p.unknown(e, path, p.schema.keys())
+		return 0, false
+	default:
+		if !p.unreadableSets {
+			p.errorf(e.pos, join(path, e.key), "data is an axis where data.sets names several data sets")
+		}
 		return 0, false
 	}
 	if p.schema.fields[i].FromData {
@@ -144,6 +151,9 @@ func (p *parser) fieldValue(i int, n *node, path string) (v value, ok bool) {
 	if n.kind == nullNode {
 		p.errorf(n.pos, path, "has no value")
 		return value{}, false
+	}
+	if i == p.schema.data { // no field of trainer.Config
+		return p.setValue(n, path)
 	}
 	v, err := readValue(p.schema.fields[i], n)
 	if err != nil {

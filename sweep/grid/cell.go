@@ -19,6 +19,9 @@ type Cell struct {
 	// Written has the settings that the grid gives as a fraction or as a word for a number, as in decay_start: 0.8 and
 	// lr: auto, by their keys. It is nil in plans of an earlier version, and not part of the ID.
 	Written map[string]string `json:"written,omitzero"`
+
+	// Data names the cell's data set, where the grid names several. It is not part of the ID: the set's fingerprint is.
+	Data string `json:"data,omitempty"`
 }
 
 // CellID names what a cell trains: it hashes the resolved settings, the data's fingerprint and

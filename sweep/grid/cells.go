@@ -7,17 +7,28 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// Cells returns the cells of the grid on the data that info describes, in the order of the settings: the axes as in the
-// file, the last one fastest, then include. Settings that resolve to the same cell are one cell, in the position of the
-// first of them, and Cell.Duplicates counts the others. Errors of the grid on data of this width are of type Errors.
-func (g *Grid) Cells(info trainer.DataInfo) ([]Cell, error) {
-	if info.Dim < 1 {
-		return nil, fmt.Errorf("cells of %s: the data has no width", g.Name)
+// Cells returns the cells of the grid on the data that infos describe, one for each of Sets, in the order of the
+// settings: the axes as in the file, the last one fastest, then include. Settings that resolve to the same cell are one
+// cell, in the position of the first of them, and Cell.Duplicates counts the others. Errors of the grid on such data
+// are of type Errors.
+func (g *Grid) Cells(infos ...trainer.DataInfo) ([]Cell, error) {
+	if len(infos) != len(g.Sets) {
+		return nil, fmt.Errorf("cells of %s: %d data sets are described, of %d", g.Name, len(infos), len(g.Sets))
+	}
+	hashers := make([]*Hasher, len(infos))
+	for i, info := range infos {
+		if info.Dim < 1 {
+			return nil, fmt.Errorf("cells of %s: the data has no width", g.Name)
+		}
+		hashers[i] = NewHasher(trainer.SemanticsVersion, info.Fingerprint)
+	}
+	if errs := g.checkSame(infos); len(errs) > 0 {
+		return nil, errs.sorted()
 	}
 	if g.schema.inits == nil && len(g.Inits()) > 0 {
 		return nil, fmt.Errorf("cells of %s: the models of init are not read", g.Name)
 	}
-	if errs := g.check(info.Dim, false); len(errs) > 0 {
+	if errs := g.check(func(set int) int { return infos[set].Dim }, false); len(errs) > 0 {
 		return nil, errs.sorted()
 	}
 	n := int(g.product()) + len(g.include) // settings, but for exclude; no more than ParseOptions.MaxCells
@@ -27,11 +38,12 @@ func (g *Grid) Cells(info trainer.DataInfo) ([]Cell, error) {
 		index   = make(map[string]int, n) // from a cell's ID to its index in cells
 		texts   []string                  // free memory for Cell.Values
 		written = writtenMaps{seen: map[string]map[string]string{}}
-		hasher  = NewHasher(trainer.SemanticsVersion, info.Fingerprint)
+		setOf   = g.setOf()
 	)
 	g.settings(func(setting []value, _ []int) bool {
-		c := g.schema.config(setting, info.Dim)
-		id := hasher.ID(&c)
+		set := setOf(setting)
+		c := g.schema.config(setting, infos[set].Dim)
+		id := hashers[set].ID(&c)
 		if i, ok := index[id]; ok {
 			cells[i].Duplicates++
 			return true
@@ -45,7 +57,9 @@ func (g *Grid) Cells(info trainer.DataInfo) ([]Cell, error) {
 		for i, f := range varying {
 			values[i] = g.schema.textOf(setting, f, c)
 		}
-		cells = append(cells, Cell{ID: id, Config: c, Values: values, Written: written.of(g.schema, setting)})
+		cells = append(cells, Cell{
+			ID: id, Config: c, Values: values, Written: written.of(g.schema, setting), Data: g.Sets[set].Name,
+		})
 		return true
 	})
 	return cells, nil

@@ -42,7 +42,7 @@ type conflict struct {
 	more     bool // there are more messages
 }
 
-// check checks all settings by the rules of schema.check, on data of width dim (0: not known yet). It
+// check checks all settings by the rules of schema.check, each on data whose width width gives (0: not known yet). It
 // reports a conflict once at each value, not once for each setting. With onlyWritten it leaves out conflicts with
 // values that the file does not give. The grid
 //
@@ -50,7 +50,7 @@ type conflict struct {
 //
 // has six settings in which k is larger than dict_size. check reports one error, at the value 4096:
 // 4096 is larger than dict_size 1024; 4096 is larger than dict_size 2048.
-func (g *Grid) check(dim int, onlyWritten bool) Errors {
+func (g *Grid) check(width func(set int) int, onlyWritten bool) Errors {
 	var (
 		conflicts   []*conflict
 		index       = map[string]*conflict{} // from the position and path of a value
@@ -58,13 +58,14 @@ func (g *Grid) check(dim int, onlyWritten bool) Errors {
 		anySetting  = false
 		conflicting int // number of settings
 		isNew       = g.newCombinations()
+		setOf       = g.setOf()
 	)
 	g.settings(func(setting []value, indices []int) bool {
 		anySetting = true
 		if indices != nil && !isNew(indices) {
 			return true
 		}
-		errs := g.schema.check(setting, g.schema.config(setting, dim))
+		errs := g.schema.check(setting, g.schema.config(setting, width(setOf(setting))))
 		if len(errs) > 0 {
 			conflicting++
 		}
@@ -155,7 +156,7 @@ func (g *Grid) locate(setting []value, key, msg string) (v value, written bool) 
 	f := g.schema.index[key]
 	v, written = setting[f], setting[f].path != ""
 	for _, word := range wordRE.FindAllString(msg, -1) {
-		if i, ok := g.schema.index[word]; ok && i != f {
+		if i, ok := g.schema.index[word]; ok && i != f && i != g.schema.data { // there "data" is the word
 			if setting[i].path == "" {
 				written = false
 			} else if v.path == "" {

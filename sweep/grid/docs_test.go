@@ -113,7 +113,7 @@ func TestDocExamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := yamlBlock.FindAllStringSubmatch(string(b), -1)
-	want := []int{96, 4, 6, 4, 1}
+	want := []int{96, 4, 6, 4, 6, 1}
 	if len(blocks) != len(want) {
 		t.Fatalf("%d examples, want %d", len(blocks), len(want))
 	}
@@ -131,7 +131,7 @@ func TestDocExamples(t *testing.T) {
 			found[path] = fromModel(string(rune('a'+len(found))), 512, 8)
 		}
 		g.SetInits(found)
-		cells, err := g.Cells(goldentest.DataInfo())
+		cells, err := g.Cells(infosOf(g)...)
 		if err != nil || len(cells) != want[i] {
 			t.Errorf("example %d has %d cells, want %d; %v", i, len(cells), want[i], err)
 		}

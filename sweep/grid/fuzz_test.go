@@ -4,8 +4,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-
-	"github.com/topksweep/sweep/sweep/goldentest"
 )
 
 // FuzzParse reads any bytes as a grid. Either there are errors with positions in the file, or there are valid cells.
@@ -32,7 +30,7 @@ func FuzzParse(f *testing.F) {
 			checkErrors(t, src, err)
 			return
 		}
-		cells, err := g.Cells(goldentest.DataInfo())
+		cells, err := g.Cells(infosOf(g)...)
 		if err != nil {
 			checkErrors(t, src, err)
 			return

@@ -20,7 +20,7 @@ func TestBad(t *testing.T) {
 			}
 			g, err := Parse("grid.yaml", src, ParseOptions{})
 			if err == nil {
-				_, err = g.Cells(goldentest.DataInfo())
+				_, err = g.Cells(infosOf(g)...)
 			}
 			if err == nil {
 				t.Fatal("no error")

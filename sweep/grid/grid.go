@@ -5,9 +5,10 @@ import "github.com/topksweep/sweep/trainer"
 // A Grid is a grid.yaml that has been read without an error.
 type Grid struct {
 	Name string
-	Data trainer.DataSpec
+	Data trainer.DataSpec // where it names no sets; else without a value
+	Sets []Set            // what cells train on: Data, or those of data.sets that cells may have, in file order
 	Run  RunOptions
-	Axes []Axis // the lists under parameters, in file order
+	Axes []Axis // the lists under parameters, in file order; before them the data sets, if they stand in no list
 
 	// NormalizeInit says that models whose rows of W_dec are not at unit norm are brought to it before training begins
 	// from them. It is part of no ID: what it makes of a model is.
@@ -20,8 +21,6 @@ type Grid struct {
 	exclude    []exclusion
 	include    []inclusion
 	parameters position // of the section parameters; errors that belong to no single key are reported there
-	source     position // of the value of data.source or data.synthetic
-	evalSource position // of the value of data.eval_source
 
 	Preset *Preset // what the grid takes of its preset; nil: it has none
 }
@@ -53,18 +52,4 @@ func (g *Grid) axisOf(field int) int {
 		}
 	}
 	return -1
-}
-
-// DataErrors returns the errors that opening the grid's data met. They point to the line of the file that names the
-// data: eval_source or, where ofEvalSource reports false, source.
-func (g *Grid) DataErrors(errs []error, ofEvalSource func(error) bool) Errors {
-	var out Errors
-	for _, err := range errs {
-		at := g.source
-		if g.Data.EvalSource != "" && ofEvalSource(err) {
-			at = g.evalSource
-		}
-		out = append(out, Error{File: g.file, Line: at.line, Column: at.column, Msg: clip(err.Error(), 1000)})
-	}
-	return out
 }

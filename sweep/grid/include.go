@@ -40,6 +40,10 @@ func (p *parser) readInclude(e *entry) {
 				"has no value for the axis %s: an entry is one cell", strings.Join(missing, ", "))
 			ok = false
 		}
+		if p.dataInInclude && item.get(DataKey) == nil {
+			p.errorf(item.pos, path, "has no value for data, of which there are several sets: an entry is one cell")
+			ok = false
+		}
 		if ok {
 			g.include = append(g.include, in)
 		}

@@ -27,6 +27,7 @@ func dataOptions(d *trainer.DataSpec, s *trainer.Synthetic) []option {
 			doc: "activation shards on local disk: a folder and its subfolders, a pattern, a file"},
 		{key: "synthetic", sub: syntheticOptions(s),
 			doc: "instead of source: sparse sums of known directions"},
+		{key: "sets", doc: "several data sets by name, each with keys of this table"},
 		{key: "normalize", fallback: "none", set: setWord(&d.Normalize, "none", "mean_square"),
 			doc: "none, or mean_square: scale the rows to unit mean squared norm"},
 		{key: "eval_tokens", fallback: "auto", set: setIntOrAuto(&d.EvalTokens, 1, 1<<40),

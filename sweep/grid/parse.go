@@ -54,6 +54,8 @@ type parser struct {
 	normalizeInit   position // of the value true of normalize_init
 	normalizeInitAt string   // its path; "" without one
 	unreadableAxes  []string // keys of axes of which no value could be read
+	unreadableSets  bool     // data.sets could not be read
+	dataInInclude   bool     // each entry of include names its data set
 
 	// Used by unknown. They are nil until the first unknown key.
 	keys        []knownKey            // every key of a grid
@@ -150,6 +152,7 @@ func (p *parser) readSettings(root *node) {
 		g.parameters = root.get("parameters").pos
 		p.readParameters(n, root)
 	}
+	p.addDataAxis(root)
 	fieldsOK := len(p.errs) == before &&
 		!root.value("train").incomplete() && !root.value("parameters").incomplete()
 	before = len(p.errs)
@@ -166,11 +169,9 @@ func (p *parser) readSettings(root *node) {
 		p.tooManyCells(n)
 		return
 	}
-	dim := 0 // of file data: not known before the files are opened
-	if g.Data.Synthetic != nil {
-		dim = g.Data.Synthetic.ActivationDim
-	}
+	g.keepUsedSets()
+	width := func(set int) int { return g.Sets[set].width() } // of file data: not known before the files are opened
 	// After an error in train or parameters, a field may have its default only because its value could not be read.
 	// Then only conflicts between values that the file gives are reported.
-	p.errs = append(p.errs, g.check(dim, !fieldsOK)...)
+	p.errs = append(p.errs, g.check(width, !fieldsOK)...)
 }

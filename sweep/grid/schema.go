@@ -7,17 +7,19 @@ import (
 	"github.com/topksweep/sweep/trainer"
 )
 
-// A schema lists the fields of trainer.Config. A setting is a []value with one value for each of them.
+// A schema lists the fields of trainer.Config, and behind them the data set where the grid names sets. A setting is a
+// []value with one value for each of them.
 type schema struct {
 	fields []trainer.Field
 	index  map[string]int  // from a key to its index in fields
 	inits  map[string]Init // what lies at the paths of init; nil until Grid.SetInits
+	data   int             // index of the field that names a data set; -1: the grid names none
 
 	normalizeInit bool // Grid.NormalizeInit
 }
 
 func newSchema() *schema {
-	s := &schema{index: map[string]int{}}
+	s := &schema{index: map[string]int{}, data: -1}
 	for _, f := range trainer.Fields() {
 		s.index[f.Key] = len(s.fields)
 		s.fields = append(s.fields, f)
@@ -42,6 +44,8 @@ func (s *schema) defaults() ([]value, error) {
 	for i, f := range s.fields {
 		if f.FromData {
 			out[i].v = int64(0)
+		}
+		if f.FromData || i == s.data { // nor has the data set a default
 			continue
 		}
 		var err error
@@ -60,7 +64,7 @@ func (s *schema) defaults() ([]value, error) {
 func (s *schema) config(setting []value, dim int) trainer.Config {
 	var c trainer.Config
 	for i, f := range s.fields {
-		if setting[i].kind == given {
+		if setting[i].kind == given && i != s.data {
 			f.Set(&c, setting[i].v)
 		}
 	}

@@ -48,7 +48,7 @@ func (p *parser) unknown(e entry, path string, known []string) {
 	if p.keys == nil {
 		p.keys, p.foreignKeys, p.suggestions = knownKeys(), foreignKeys(), map[string]string{}
 	}
-	id := e.key + " among " + known[0] // no two maps have the same first key
+	id := fmt.Sprint(e.key, " among ", len(known), known[0]) // no two maps have as many keys and the same first one
 	text, ok := p.suggestions[id]
 	if !ok {
 		text = p.suggest(e.key, known)

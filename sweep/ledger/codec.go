@@ -45,6 +45,13 @@ func checkHeader(h *plan.Header) error {
 			return fmt.Errorf("cells begin from %q, which is no SHA-256", in.Hash)
 		}
 	}
+	named := map[string]bool{}
+	for _, s := range h.Sets {
+		if s.Name == "" || named[s.Name] {
+			return fmt.Errorf("two data sets are named %q, or one has no name", s.Name)
+		}
+		named[s.Name] = true
+	}
 	for _, n := range []int{h.CellCount, h.TreeChunks} {
 		if n < 0 || n > math.MaxInt32 {
 			return fmt.Errorf("%d cells, and trees in %d pieces", h.CellCount, h.TreeChunks)

@@ -58,11 +58,22 @@ func (l *Ledger) NamedLater(ctx context.Context, h *plan.Header) (map[string]boo
 	return runs, nil
 }
 
-// noteOtherNames notes the runs of a sweep, if it names the activations of a plan otherwise.
+// noteOtherNames notes the runs of a sweep that are on data of a plan whose activations it names otherwise.
 func (l *Ledger) noteOtherNames(ctx context.Context, sweep string, h *plan.Header, runs map[string]bool) error {
 	other, err := l.Header(ctx, sweep)
-	if err != nil || other.Info.Fingerprint != h.Info.Fingerprint || other.Data.Names.Equal(h.Data.Names) {
+	if err != nil {
 		return err
+	}
+	otherwise := map[string]bool{} // by name of the other sweep's data set
+	for _, s := range other.DataSets() {
+		for _, own := range h.DataSets() {
+			if s.Info.Fingerprint == own.Info.Fingerprint && !s.Data.Names.Equal(own.Data.Names) {
+				otherwise[s.Name] = true
+			}
+		}
+	}
+	if len(otherwise) == 0 {
+		return nil
 	}
 	for i := range other.Chunks() {
 		cells, err := l.Cells(ctx, other, i)
@@ -70,7 +81,9 @@ func (l *Ledger) noteOtherNames(ctx context.Context, sweep string, h *plan.Heade
 			return err
 		}
 		for _, c := range cells {
-			runs[other.RunID(c.ID)] = true
+			if otherwise[other.DataOf(c).Name] {
+				runs[other.RunID(c.ID)] = true
+			}
 		}
 	}
 	return nil

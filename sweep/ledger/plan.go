@@ -105,15 +105,15 @@ func (l *Ledger) Submit(ctx context.Context, p *plan.Plan, src []byte) (h *plan.
 		stored := cur.header
 		runDiffers = stored != nil && stored.Run != p.Run
 		if stored != nil && stored.CellCount > p.CellCount {
-			moved := *stored // the cells' IDs hold that it is the same data, at another place or under other names
-			moved.Data = p.Data
-			if same, err := sameHeader(&moved, stored); same || err != nil {
+			// The cells' IDs hold that it is the same data, at another place or under other names.
+			moved := stored.WithPlaces(&p.Header)
+			if same, err := sameHeader(moved, stored); same || err != nil {
 				if h = stored; err == nil {
 					err = l.touch(ctx, cur)
 				}
 				return nil, err
 			}
-			h = &moved
+			h = moved
 			return h, nil
 		}
 		if err := storage.PutBytes(ctx, l.store, GridKey(p.ID), src); err != nil {

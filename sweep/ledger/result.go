@@ -42,6 +42,7 @@ type Result struct {
 	// Of the plan that asks, not of the run: they are not stored with the result.
 	Sweep   string            `json:"-"` // ID
 	Run     string            `json:"-"` // ID in the store
+	Set     string            `json:"-"` // name of its data set; "" where the plan names none
 	Written map[string]string `json:"-"` // settings that the grid gives as a fraction or a word; nil if not known
 	Renamed bool              `json:"-"` // the stored result has other names
 }
@@ -63,10 +64,11 @@ func (r Result) SemanticsVersion() int { return max(1, r.Semantics) }
 
 // NewResult returns the result of a cell that has a status and nothing else yet.
 func NewResult(h *plan.Header, c grid.Cell, s plan.Status) Result {
+	d := h.DataOf(c)
 	return Result{
 		Semantics: trainer.SemanticsVersion,
-		Cell:      c.ID, Config: c.Config, Status: s, Data: h.Info.Fingerprint, Scale: h.Info.Scale,
-		Names: h.Data.Names,
+		Cell:      c.ID, Config: c.Config, Status: s, Data: d.Info.Fingerprint, Scale: d.Info.Scale,
+		Names: d.Data.Names, Set: d.Name,
 	}
 }
 
@@ -179,14 +181,15 @@ func (l *Ledger) outcome(ctx context.Context, h *plan.Header, c grid.Cell) (r Re
 
 // of returns a stored result as a plan that has its cell asks for it.
 func (r Result) of(h *plan.Header, c grid.Cell) Result {
-	if r.Scale == 0 && r.Data == h.Info.Fingerprint {
-		r.Scale = h.Info.Scale // an older version stored the result; the fingerprint covers the scale
+	d := h.DataOf(c)
+	if r.Scale == 0 && r.Data == d.Info.Fingerprint {
+		r.Scale = d.Info.Scale // an older version stored the result; the fingerprint covers the scale
 	}
 	// The names of the activations are those of this plan's grid. The sweep that
 	// trained the run may have had others.
-	r.Renamed = !r.Names.Equal(h.Data.Names)
-	r.Names = h.Data.Names
-	r.Sweep, r.Run, r.Written = h.ID, h.RunID(c.ID), c.Written
+	r.Renamed = !r.Names.Equal(d.Data.Names)
+	r.Names = d.Data.Names
+	r.Sweep, r.Run, r.Set, r.Written = h.ID, h.RunID(c.ID), d.Name, c.Written
 	return r
 }
 

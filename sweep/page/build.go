@@ -3,6 +3,7 @@ package page
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/topksweep/sweep/sweep/ledger"
@@ -43,12 +44,20 @@ type sweepData struct {
 	Axes      []string         `json:"axes"`
 	Data      string           `json:"data"` // the section data of a grid, in YAML
 	Info      trainer.DataInfo `json:"info"`
+	Sets      []setData        `json:"sets,omitempty"`  // where the plan names its data sets; Info is without values then
 	Older     bool             `json:"older,omitempty"` // planned under earlier semantics: it takes no new cells
 	Semantics int              `json:"semantics"`
 	Unshared  int64            `json:"steps_unshared"` // steps of all cells
 	Warnings  []string         `json:"warnings,omitempty"`
 	Forest    forest           `json:"forest"`
 	Live      *Live            `json:"live,omitempty"`
+}
+
+// A setData is what the page knows of a named data set.
+type setData struct {
+	Name string           `json:"name"`
+	Data string           `json:"data"` // the section data of a grid that has this set alone, in YAML
+	Info trainer.DataInfo `json:"info"`
 }
 
 // A spans is who trained the steps of a row's run.
@@ -71,6 +80,9 @@ func newDocument(in Input) (document, error) {
 	for _, s := range in.Sweeps {
 		if s.Plan == nil || len(s.Table.Rows) != len(s.Results) || len(s.Results) != len(s.Plan.Cells) {
 			return d, fmt.Errorf("page: a sweep's table, results and cells are not of one length")
+		}
+		if len(s.Plan.Sets) > 0 && d.Fields[0].Key != plan.DataKey {
+			d.Fields = slices.Insert(d.Fields, 0, field{plan.DataKey, "name of the data set"})
 		}
 		results = append(results, withSweep(s.Table, s.Plan.ID))
 		d.Sweeps = append(d.Sweeps, newSweepData(s, first))
@@ -179,9 +191,12 @@ func (d *document) spanList(list []ledger.Span, words map[string]int) [][]number
 func newSweepData(s Sweep, first int) sweepData {
 	h := s.Plan.Header
 	out := sweepData{
-		ID: h.ID, Name: h.Name, First: first, Cells: len(s.Results), Axes: h.Axes, Data: dataSection(h.Data), Info: h.Info,
+		ID: h.ID, Name: h.Name, First: first, Cells: len(s.Results), Axes: h.Axes, Data: dataSections(&h), Info: h.Info,
 		Semantics: h.SemanticsVersion(), Older: h.SemanticsVersion() != trainer.SemanticsVersion,
 		Warnings: h.Warnings, Forest: newForest(s, first), Live: s.Live,
+	}
+	for _, set := range h.Sets {
+		out.Sets = append(out.Sets, setData{set.Name, dataSection(set.Data), set.Info})
 	}
 	if out.Axes == nil {
 		out.Axes = []string{}

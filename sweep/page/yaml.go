@@ -6,8 +6,25 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/trainer"
 )
+
+// dataSections writes the section data of a grid that has the data of a plan. The keys of a set are indented further.
+func dataSections(h *plan.Header) string {
+	if len(h.Sets) == 0 {
+		return dataSection(h.Data)
+	}
+	var b strings.Builder
+	b.WriteString("data:\n  sets:\n")
+	for _, s := range h.Sets {
+		fmt.Fprintf(&b, "    %s:\n", quoted(s.Name))
+		for line := range strings.Lines(strings.TrimPrefix(dataSection(s.Data), "data:\n")) {
+			b.WriteString("    " + line)
+		}
+	}
+	return b.String()
+}
 
 // dataSection writes the section data of a grid that reads the same data. Text is in double quotes, as JSON has them,
 // which YAML reads alike.

@@ -17,7 +17,7 @@ type Cost struct {
 // Work is what is to be trained, for Estimates.Costs.
 type Work struct {
 	Cells    int
-	EvalRows int64                    // on which a run is evaluated
+	EvalRows int64                    // on which a run is evaluated, at most
 	Models   iter.Seq[trainer.Config] // one of each tree
 }
 

@@ -11,24 +11,24 @@ import (
 
 // Extend adds the cells of another plan that p does not have, and returns how many
 // they are. The cells and trees of p keep their numbers, and p keeps its ID, name
-// and run options. It is an error if the plans are on different data, or of different
-// training semantics: their results would stand in one table and not be comparable.
+// and run options. It is an error if the plans are on different data without names, or of
+// different training semantics: their results would stand in one table and not be comparable.
 func (p *Plan) Extend(add *Plan) (int, error) {
 	if have, now := p.SemanticsVersion(), add.SemanticsVersion(); have != now {
 		return 0, fmt.Errorf("extend %s: it was planned under version %d of the training semantics, and this program "+
 			"has version %d, whose results are not comparable: submit a grid of all its cells as a sweep of its own",
 			p.ID, have, now)
 	}
-	if add.Info.Fingerprint != p.Info.Fingerprint {
-		return 0, fmt.Errorf("extend %s: its data has the fingerprint %s, that of the grid has %s",
-			p.ID, p.Info.Fingerprint, add.Info.Fingerprint)
+	cells, err := p.addSets(add, add.Cells)
+	if err != nil {
+		return 0, err
 	}
 	have := make(map[string]bool, len(p.Cells))
 	for _, c := range p.Cells {
 		have[c.ID] = true
 	}
 	var fresh []grid.Cell
-	for _, c := range add.Cells {
+	for _, c := range cells {
 		if !have[c.ID] {
 			fresh = append(fresh, c)
 		}
@@ -39,9 +39,9 @@ func (p *Plan) Extend(add *Plan) (int, error) {
 	if err := p.addInits(p.Cells, fresh); err != nil {
 		return 0, err
 	}
-	axes := unionOfAxes(p, add)
-	setAxes(p.Cells, p.Axes, axes)
-	setAxes(fresh, add.Axes, axes)
+	axes := p.unionOfAxes(cells, add.Axes)
+	p.setAxes(p.Cells, p.Axes, axes)
+	p.setAxes(fresh, add.Axes, axes)
 	p.Axes = axes
 	first := len(p.Cells)
 	p.Cells = append(p.Cells, fresh...)
@@ -68,33 +68,42 @@ func (p *Plan) Extend(add *Plan) (int, error) {
 // constant in each and differ between the two, then what else it takes to tell the
 // cells apart. Example: lr is auto in the one plan and 0.001 in the other, and
 // dict_size varies in both. Then lr is no constant of the first plan, and only lr
-// tells two cells of one dict_size apart.
-func unionOfAxes(p, add *Plan) []string {
-	axes := slices.Clone(p.Axes)
-	for _, key := range add.Axes {
-		if !slices.Contains(axes, key) {
+// tells two cells of one dict_size apart. added are the cells of the other plan, with values of addedAxes. The data set
+// is among the keys where cells have several, and only there.
+func (p *Plan) unionOfAxes(added []grid.Cell, addedAxes []string) []string {
+	several := len(p.Sets) > 1
+	axes := slices.DeleteFunc(slices.Clone(p.Axes), func(key string) bool { return key == grid.DataKey && !several })
+	for _, key := range addedAxes {
+		if !slices.Contains(axes, key) && (key != grid.DataKey || several) {
 			axes = append(axes, key)
 		}
 	}
+	if several && !slices.Contains(axes, grid.DataKey) {
+		axes = append(axes, grid.DataKey)
+	}
 	for _, f := range trainer.Fields() {
 		a, constant := constantOf(f, p.Cells)
-		b, both := constantOf(f, add.Cells)
+		b, both := constantOf(f, added)
 		if constant && both && a != b && !slices.Contains(axes, f.Key) {
 			axes = append(axes, f.Key)
 		}
 	}
-	return append(axes, untold(axes, p, add)...)
+	return append(axes, p.untold(axes, added, addedAxes)...)
 }
 
-// untold lists the keys in which cells differ that have the same values of the axes.
-func untold(axes []string, plans ...*Plan) (missing []string) {
+// untold lists the keys in which cells of the two plans differ that have the same values of the axes.
+func (p *Plan) untold(axes []string, added []grid.Cell, addedAxes []string) (missing []string) {
 	first := map[string]trainer.Config{} // by the values of the axes
-	for _, part := range plans {
-		for _, c := range part.Cells {
-			label := strings.Join(valuesOf(c, part.Axes, axes), " ")
-			like, seen := first[label]
+	look := func(cells []grid.Cell, before []string) {
+		value := p.valueOf(before)
+		for _, c := range cells {
+			var b strings.Builder
+			for _, key := range axes {
+				b.WriteString(value(c, key) + " ")
+			}
+			like, seen := first[b.String()]
 			if !seen {
-				first[label] = c.Config
+				first[b.String()] = c.Config
 				continue
 			}
 			for _, f := range trainer.Fields() {
@@ -104,6 +113,8 @@ func untold(axes []string, plans ...*Plan) (missing []string) {
 			}
 		}
 	}
+	look(p.Cells, p.Axes)
+	look(added, addedAxes)
 	return missing
 }
 
@@ -116,29 +127,37 @@ func constantOf(f trainer.Field, cells []grid.Cell) (any, bool) {
 
 // setAxes changes the cells' Values from those of the keys before to those of the
 // keys after.
-func setAxes(cells []grid.Cell, before, after []string) {
-	for i := range cells {
-		cells[i].Values = valuesOf(cells[i], before, after)
+func (h *Header) setAxes(cells []grid.Cell, before, after []string) {
+	value := h.valueOf(before)
+	for i, c := range cells {
+		values := make([]string, len(after))
+		for j, key := range after {
+			values[j] = value(c, key)
+		}
+		cells[i].Values = values
 	}
 }
 
-// valuesOf returns the values that a cell, which has those of the keys before, has of
-// the keys after. Of a key that is not among the keys before it is the resolved value.
-func valuesOf(c grid.Cell, before, after []string) []string {
-	values := make([]string, len(after))
-	for j, key := range after {
+// valueOf returns a function that gives the value of a key that a cell has, whose Values are those of the keys before.
+// Of a key that is not among them it is the resolved value.
+func (h *Header) valueOf(before []string) func(c grid.Cell, key string) string {
+	of, fields := h.dataOf(), trainer.Fields()
+	return func(c grid.Cell, key string) string {
+		if key == grid.DataKey {
+			return of(c).Name
+		}
 		if at := slices.Index(before, key); at >= 0 && at < len(c.Values) {
-			values[j] = c.Values[at]
-			continue
+			return c.Values[at]
 		}
-		for _, f := range trainer.Fields() {
-			if f.Key == key {
-				values[j] = f.Text(c.Config)
-				if path, ok := c.Written[key]; ok && f.Kind == trainer.File {
-					values[j] = path
-				}
+		for _, f := range fields {
+			if f.Key != key {
+				continue
 			}
+			if path, ok := c.Written[key]; ok && f.Kind == trainer.File {
+				return path
+			}
+			return f.Text(c.Config)
 		}
+		return ""
 	}
-	return values
 }

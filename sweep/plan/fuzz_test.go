@@ -5,7 +5,6 @@ import (
 	"os"
 	"testing"
 
-	"github.com/topksweep/sweep/sweep/goldentest"
 	"github.com/topksweep/sweep/sweep/grid"
 )
 
@@ -29,11 +28,11 @@ func FuzzPlan(f *testing.F) {
 		if err != nil {
 			return
 		}
-		cells, err := g.Cells(goldentest.DataInfo())
+		cells, err := g.Cells(infosOf(g)...)
 		if err != nil {
 			return
 		}
-		p, err := New(g, goldentest.DataInfo(), testEstimates())
+		p, err := NewOf(g, infosOf(g), testEstimates())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,8 +15,8 @@ import (
 func testEstimates() Estimates {
 	return Estimates{
 		Bytes: func(c trainer.Config) (int64, int64) { return 28 * c.Params(), 12 * c.Params() },
-		Costs: func(Work) func(trainer.Config) Cost {
-			return func(c trainer.Config) Cost { return Cost{Step: float64(c.Tokens()) / 1e5 / float64(c.Steps)} }
+		Costs: func(Work) func(trainer.Config, int64) Cost {
+			return func(c trainer.Config, _ int64) Cost { return Cost{Step: float64(c.Tokens()) / 1e5 / float64(c.Steps)} }
 		},
 	}
 }

@@ -140,7 +140,8 @@ func TestInitInNames(t *testing.T) {
 	with := c
 	with.Init = strings.Repeat("a", 64)
 	for l := range LevelRun + 1 {
-		a, b := grid.Cell{ID: h.cellID(c), Config: c}, grid.Cell{ID: h.cellID(with), Config: with}
+		a := grid.Cell{ID: h.configID(grid.Cell{}, c), Config: c}
+		b := grid.Cell{ID: h.configID(grid.Cell{}, with), Config: with}
 		if h.Trajectory(a, l) == h.Trajectory(b, l) || h.CheckpointFolder(a, l) == h.CheckpointFolder(b, l) {
 			t.Errorf("level %v: one name for drawn weights and a model", l)
 		}
@@ -149,7 +150,7 @@ func TestInitInNames(t *testing.T) {
 		}
 	}
 	// What a program that does not know the field makes of such a cell.
-	if h.Identifies(grid.Cell{ID: h.cellID(with), Config: c}) {
+	if h.Identifies(grid.Cell{ID: h.configID(grid.Cell{}, with), Config: c}) {
 		t.Error("without the model the cell has the same ID")
 	}
 }

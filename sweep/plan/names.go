@@ -25,16 +25,16 @@ func (h *Header) Label(c grid.Cell) string {
 // data. If it is not, the cell is damaged or was stored by a build whose training
 // semantics are others.
 func (h *Header) Identifies(c grid.Cell) bool {
-	return h.cellID(c.Config) == c.ID
+	return h.configID(c, c.Config) == c.ID
 }
 
 // SemanticsVersion returns the version of the training semantics under which the sweep
 // was planned. Plans of before version 2 do not state it.
 func (h *Header) SemanticsVersion() int { return max(1, h.Semantics) }
 
-// cellID is grid.CellID under the semantics of the plan.
-func (h *Header) cellID(c trainer.Config) string {
-	return grid.CellIDAt(h.SemanticsVersion(), c, h.Info.Fingerprint)
+// configID is grid.CellID of settings under the semantics of the plan, on the data of a cell.
+func (h *Header) configID(c grid.Cell, settings trainer.Config) string {
+	return grid.CellIDAt(h.SemanticsVersion(), settings, h.DataOf(c).Info.Fingerprint)
 }
 
 // RunID names a cell's run in the store. With reuse_results: false a sweep keeps
@@ -63,7 +63,7 @@ func (h *Header) Trajectory(c grid.Cell, l Level) string {
 	if l == LevelRun {
 		return h.RunID(c.ID)
 	}
-	return h.cellID(sharedConfig(c.Config, l))
+	return h.configID(c, sharedConfig(c.Config, l))
 }
 
 // sharedConfig is what a cell has in common with all others of its trajectory at a level below LevelRun.

@@ -30,6 +30,6 @@ func (h *Header) Restate(cells []grid.Cell, axes []string) []grid.Cell {
 		return cells
 	}
 	out := slices.Clone(cells)
-	setAxes(out, axes, h.Axes)
+	h.setAxes(out, axes, h.Axes)
 	return out
 }

@@ -37,9 +37,12 @@ type Header struct {
 	Name    string           `json:"name"`
 	ID      string           `json:"id"`   // name-hash, the hash over the cell IDs in order
 	Axes    []string         `json:"axes"` // the keys that vary, in the order of Cell.Values
-	Data    trainer.DataSpec `json:"data"`
+	Data    trainer.DataSpec `json:"data"` // of the one data set; without a value where Sets are
 	Info    trainer.DataInfo `json:"data_info"`
 	Run     grid.RunOptions  `json:"run"`
+
+	// Sets are the data sets, where the grid names them: see DataSets and DataOf.
+	Sets []DataSet `json:"data_sets,omitempty"`
 
 	// Semantics is trainer.SemanticsVersion of the program that planned the sweep. Cell
 	// IDs, and names of trajectories, are those of it.
@@ -68,7 +71,12 @@ type Header struct {
 //	   (trainer.DataSpec.EvalSource): an older program would pass over both
 //	3  the plan has changed since it was stored, so that other headers or other objects hold what counts (Header.Number,
 //	   Header.Parts): an older program would not see them
+//	4  the plan names its data sets (Header.Sets), or its rows have another order (trainer.DataSpec.Shuffle): an older
+//	   program would take the rows of one set for those of another, or in another order
 func VersionOf(h *Header) int {
+	if len(h.Sets) > 0 || h.Data.Shuffle != "" {
+		return 4
+	}
 	if h.Number > 0 || len(h.Parts) > 0 {
 		return 3
 	}
@@ -78,10 +86,15 @@ func VersionOf(h *Header) int {
 	return 1
 }
 
-// New lays out the cells of g on the data that info describes. The error is of type
-// grid.Errors, or *UnsupportedError.
+// New is NewOf for a grid of one data set.
 func New(g *grid.Grid, info trainer.DataInfo, est Estimates) (*Plan, error) {
-	cells, err := g.Cells(info)
+	return NewOf(g, []trainer.DataInfo{info}, est)
+}
+
+// NewOf lays out the cells of g on the data that infos describe, one for each of Grid.Sets. The error is of type
+// grid.Errors, or *UnsupportedError.
+func NewOf(g *grid.Grid, infos []trainer.DataInfo, est Estimates) (*Plan, error) {
+	cells, err := g.Cells(infos...)
 	if err != nil {
 		return nil, err
 	}
@@ -100,13 +113,12 @@ func New(g *grid.Grid, info trainer.DataInfo, est Estimates) (*Plan, error) {
 		Name:  g.Name,
 		ID:    g.Name + "-" + hex.EncodeToString(hash.Sum(nil)[:4]),
 		Axes:  g.Varying(),
-		Data:  g.Data,
-		Info:  info,
 		Run:   g.Run,
 		Inits: inits,
 
 		Semantics: trainer.SemanticsVersion,
 	}}
+	p.setData(g.Sets, infos, cells)
 	p.Version = VersionOf(&p.Header)
 	if err := p.checkSupported(est); err != nil {
 		return nil, err

@@ -15,8 +15,11 @@ import (
 // shownCells is the number of cells that a plan lists unless all are asked for.
 const shownCells = 20
 
-// shownInits is the same for the models that cells begin from.
-const shownInits = 5
+// shownInits is the same for the models that cells begin from, and shownSets for the data sets.
+const (
+	shownInits = 5
+	shownSets  = 12
+)
 
 // WriteJSON writes the plan for programs: the totals (cells, reused,
 // steps_unshared, steps_shared, stages, bytes, …) and the cells as cell_list.
@@ -36,7 +39,13 @@ func (p *Plan) WriteText(w io.Writer, all bool, width int) error {
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "  %-11s %s\n", name, fmt.Sprintf(format, args...))
 	}
-	row("data", "%s", p.dataLine())
+	for i, s := range p.DataSets() {
+		if i == shownSets && !all {
+			row("data", "… and %s more; --all lists them", humanize.Comma(int64(len(p.Sets)-i)))
+			break
+		}
+		row("data", "%s", s.line())
+	}
 	for i, in := range p.Inits {
 		if i == shownInits && !all {
 			row("init", "… and %s more; --all lists them", humanize.Comma(int64(len(p.Inits)-i)))
@@ -114,20 +123,23 @@ func breakLine(line, separator string, width int) []string {
 	return append(lines, strings.TrimSpace(now))
 }
 
-// dataLine says what the sweep trains on.
-func (p *Plan) dataLine() string {
-	from := p.Data.Source
-	if p.Data.Synthetic != nil {
-		from = fmt.Sprintf("synthetic, %d directions", p.Data.Synthetic.Directions)
+// line says what a data set is.
+func (s DataSet) line() string {
+	from := s.Data.Source
+	if s.Data.Synthetic != nil {
+		from = fmt.Sprintf("synthetic, %d directions", s.Data.Synthetic.Directions)
+	}
+	if s.Name != "" {
+		from = s.Name + ", " + from
 	}
 	line := fmt.Sprintf("%s: %s rows of %d, %s of them held out",
-		from, humanize.Comma(p.Info.Rows), p.Info.Dim, humanize.Comma(p.Info.EvalRows))
-	if p.Data.EvalSource != "" {
+		from, humanize.Comma(s.Info.Rows), s.Info.Dim, humanize.Comma(s.Info.EvalRows))
+	if s.Data.EvalSource != "" {
 		line = fmt.Sprintf("%s: %s rows of %d; %s rows of %s held out", from,
-			humanize.Comma(p.Info.Rows-p.Info.EvalRows), p.Info.Dim, humanize.Comma(p.Info.EvalRows), p.Data.EvalSource)
+			humanize.Comma(s.Info.Rows-s.Info.EvalRows), s.Info.Dim, humanize.Comma(s.Info.EvalRows), s.Data.EvalSource)
 	}
-	if p.Info.MaxNorm > 0 {
-		line += fmt.Sprintf("; %s with a norm above %.4g left out", humanize.Comma(p.Info.LeftOut), p.Info.MaxNorm)
+	if s.Info.MaxNorm > 0 {
+		line += fmt.Sprintf("; %s with a norm above %.4g left out", humanize.Comma(s.Info.LeftOut), s.Info.MaxNorm)
 	}
 	return line
 }

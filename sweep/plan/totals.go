@@ -39,8 +39,9 @@ type Estimates struct {
 	Reused func(cellID string) bool                    // the cell has a result already
 	Bytes  func(c trainer.Config) (device, host int64) // trainer.Backend.Bytes
 
-	// Costs is called once. What it returns says what runs of a model cost, as far as that is known; else it is 0.
-	Costs func(Work) func(c trainer.Config) Cost
+	// Costs is called once. What it returns says what runs of a model cost that are evaluated on so many rows, as far as
+	// that is known; else it is 0.
+	Costs func(Work) func(c trainer.Config, evalRows int64) Cost
 
 	// Unsupported says why a run cannot be trained; nil where it can, or need not because
 	// it has its result.
@@ -69,10 +70,11 @@ func (p *Plan) count(est Estimates) {
 	t.CellCount = len(p.Cells)
 	t.EpochsMin = math.Inf(1)
 	reused := make([]bool, len(p.Cells))
+	of := p.dataOf()
 	for i := range p.Cells {
 		c := &p.Cells[i]
 		t.Duplicates += c.Duplicates
-		epochs := p.epochs(c.Config)
+		epochs := epochsOf(c.Config, of(*c).Info)
 		t.EpochsMin, t.EpochsMax = min(t.EpochsMin, epochs), max(t.EpochsMax, epochs)
 		if p.Run.ReuseResults && est.Reused != nil && est.Reused(c.ID) {
 			t.Reused++
@@ -131,16 +133,20 @@ func (p *Plan) countSeconds(todo []forecast, est Estimates) {
 		left += len(f.Cells)
 		shares = shares || len(f.Cells) > 1
 	}
-	model := func(f forecast) trainer.Config { return p.Cells[f.Cells[0].Cell].Config }
-	cost := est.Costs(Work{Cells: left, EvalRows: p.Info.EvalRows, Models: func(yield func(trainer.Config) bool) {
+	first := func(f forecast) grid.Cell { return p.Cells[f.Cells[0].Cell] }
+	of, rows := p.dataOf(), int64(0)
+	for _, f := range todo {
+		rows = max(rows, of(first(f)).Info.EvalRows)
+	}
+	cost := est.Costs(Work{Cells: left, EvalRows: rows, Models: func(yield func(trainer.Config) bool) {
 		for _, f := range todo {
-			if !yield(model(f)) {
+			if !yield(first(f).Config) {
 				return
 			}
 		}
 	}})
 	for i, f := range todo {
-		todo[i].cost = cost(model(f))
+		todo[i].cost = cost(first(f).Config, of(first(f)).Info.EvalRows)
 	}
 	slots := est.slots(p.Run)
 	p.Seconds = makespan(todo, slots)
@@ -149,9 +155,9 @@ func (p *Plan) countSeconds(todo []forecast, est Estimates) {
 	}
 }
 
-// epochs returns how often a run goes over the training rows; 0 if there are none.
-func (p *Plan) epochs(c trainer.Config) float64 {
-	rows := p.Info.Rows - p.Info.EvalRows
+// epochsOf returns how often a run goes over the training rows of its data; 0 if there are none.
+func epochsOf(c trainer.Config, info trainer.DataInfo) float64 {
+	rows := info.Rows - info.EvalRows
 	if rows < 1 {
 		return 0
 	}

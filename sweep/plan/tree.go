@@ -9,7 +9,7 @@ import (
 )
 
 // A Tree is a family of cells: they agree on everything except decay_start, steps
-// and AuxK. They train alike at first, and their stages form a tree. Hippo (VLDB
+// and AuxK, and train on one data set. They train alike at first, and their stages form a tree. Hippo (VLDB
 // 2022) describes such trees where all forks are known in advance.
 type Tree struct {
 	Family string     `json:"family"` // checkpoint folder of the trunk, or the run's ID if nothing is shared
@@ -65,12 +65,18 @@ func (h *Header) families(cells []grid.Cell) []Tree {
 		first setting         // number 0
 		auxk  map[setting]int // numbers of the others; nil: there are none
 	}
-	index := map[string]int{} // by the trajectory of the trunk
-	hasher := grid.NewHasher(h.SemanticsVersion(), h.Info.Fingerprint)
+	index := map[string]int{}            // by the trajectory of the trunk
+	hashers := map[string]*grid.Hasher{} // by data set: cells of two sets have no state in common
+	of := h.dataOf()
 	var all []*family
 	for i, c := range cells {
-		of := sharedConfig(c.Config, LevelTrunk)
-		trajectory := hasher.ID(&of)
+		hasher := hashers[c.Data]
+		if hasher == nil {
+			hasher = grid.NewHasher(h.SemanticsVersion(), of(c).Info.Fingerprint)
+			hashers[c.Data] = hasher
+		}
+		shared := sharedConfig(c.Config, LevelTrunk)
+		trajectory := hasher.ID(&shared)
 		s := setting{c.Config.AuxKAlpha, c.Config.KAux}
 		at, ok := index[trajectory]
 		if !ok {

@@ -2,6 +2,8 @@ package plan
 
 import (
 	"fmt"
+	"math"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 
@@ -11,8 +13,15 @@ import (
 // warn adds warnings about settings that are valid and probably a mistake, and about the data.
 func (p *Plan) warn() {
 	var neverDead, noAuxK, bigBatch, dense int
-	rows := p.Info.Rows - p.Info.EvalRows
+	few := int64(math.MaxInt64) // rows to train on, of a data set with fewer than a batch
+	again := int64(0)           // the same, of the data set that a run goes over most often
+	of := p.dataOf()
 	for _, c := range p.Cells {
+		info := of(c).Info
+		rows := info.Rows - info.EvalRows
+		if epochsOf(c.Config, info) == p.EpochsMax {
+			again = rows
+		}
 		r, err := trainer.RecipeByName(c.Config.Recipe)
 		if err == nil && !r.Dead(c.Config.Tokens(), c.Config.DeadFeatureThreshold) {
 			neverDead++
@@ -25,6 +34,7 @@ func (p *Plan) warn() {
 		}
 		if rows > 0 && int64(c.Config.BatchSize) > rows {
 			bigBatch++
+			few = min(few, rows)
 		}
 	}
 	warn := func(n int, format string, args ...any) {
@@ -42,12 +52,18 @@ func (p *Plan) warn() {
 		warn(neverDead, "train on fewer tokens than dead_feature_threshold: no latent can be dead")
 	}
 	warn(dense, "have a k as large as dict_size: they keep every activation, and nothing makes them sparse")
-	warn(bigBatch, "have a batch_size above the %s rows to train on", humanize.Comma(rows))
-	for _, note := range p.Info.Notes {
-		p.Warnings = append(p.Warnings, "data: "+note)
+	warn(bigBatch, "have a batch_size above the %s rows to train on", humanize.Comma(few))
+	for _, s := range p.DataSets() {
+		for _, note := range s.Info.Notes {
+			p.Warnings = append(p.Warnings, strings.TrimSuffix("data "+s.Name, " ")+": "+note)
+		}
 	}
 	if p.EpochsMax > 1 {
-		p.Warnings = append(p.Warnings, fmt.Sprintf("a run sees each row up to %.3g times: the data has %s rows to train on",
-			p.EpochsMax, humanize.Comma(rows)))
+		has := "the data has"
+		if len(p.Sets) > 1 {
+			has = "its data set has"
+		}
+		p.Warnings = append(p.Warnings, fmt.Sprintf("a run sees each row up to %.3g times: %s %s rows to train on",
+			p.EpochsMax, has, humanize.Comma(again)))
 	}
 }

@@ -9,7 +9,7 @@ const (
 	AttrDone     = "SweepDone"     // Int: cells with a result
 	AttrFailed   = "SweepFailed"   // Int: cells that failed
 	AttrBestNMSE = "SweepBestNMSE" // Double: the least nmse of its cells
-	AttrData     = "SweepData"     // Keyword: the source of its data, or synthetic
+	AttrData     = "SweepData"     // Keyword: the source of its data, or synthetic; of several sets with ", " between
 	AttrAxes     = "SweepAxes"     // KeywordList: the keys that vary
 	AttrOwner    = "SweepOwner"    // Keyword: who submitted it
 )

@@ -75,13 +75,10 @@ func Reproducible(t table.Table) (table.Table, error) {
 // Varying lists the settings in which rows of a table of results differ.
 func Varying(t *table.Table) []string {
 	var out []string
-	for _, c := range settingColumns() {
-		j := t.Index(c.Name)
-		if c.group != groupSetting || j < 0 {
-			continue
-		}
-		if slices.ContainsFunc(t.Rows, func(row []any) bool { return !table.Equal(row[j], t.Rows[0][j]) }) {
-			out = append(out, c.Name)
+	for _, name := range Settings(t) {
+		j := t.Index(name)
+		if j >= 0 && slices.ContainsFunc(t.Rows, func(row []any) bool { return !table.Equal(row[j], t.Rows[0][j]) }) {
+			out = append(out, name)
 		}
 	}
 	return out

@@ -44,7 +44,7 @@ const (
 	groupFile                       // for programs; never in tables
 )
 
-// Columns lists every column in order.
+// Columns lists every column in order, but for the one of sets.go.
 func Columns() []Column {
 	out := slices.Concat(identityColumns(), settingColumns(), metricColumns(), costColumns(), dataColumns(), endColumns())
 	for i := range out {
@@ -56,7 +56,7 @@ func Columns() []Column {
 // Schema describes every column of the results and of the curves, for reading them from files.
 func Schema() []table.Column {
 	var out []table.Column
-	for _, c := range Columns() {
+	for _, c := range append(Columns(), fingerprintColumn()) {
 		out = append(out, c.Column)
 	}
 	lr := float(lrSetting, "setting lr of the run")

@@ -136,9 +136,8 @@ func DropSettings(curves table.Table) (table.Table, error) {
 	var keep []string
 	for _, c := range curves.Columns {
 		own := slices.ContainsFunc(CurveColumns(), func(have table.Column) bool { return have.Name == c.Name })
-		added := c.Name == lrSetting || slices.ContainsFunc(settingColumns(), func(have Column) bool {
-			return have.group == groupSetting && have.Name == c.Name
-		})
+		isSetting := func(have Column) bool { return have.group == groupSetting && have.Name == c.Name }
+		added := c.Name == lrSetting || c.Name == plan.DataKey || slices.ContainsFunc(settingColumns(), isSetting)
 		if own || !added {
 			keep = append(keep, c.Name)
 		}

@@ -29,7 +29,7 @@ func shortID(id string) string { return id[:min(len(id), idLength)] }
 // tableMetrics, and what is about the run as a whole. A column of metrics or errors without any value is left out. axes
 // are the settings that vary; all is Rows.AllColumns. Columns that this package does not know are shown.
 func Shown(t *table.Table, axes []string, all bool) []string {
-	known := Columns()
+	known := append(Columns(), fingerprintColumn())
 	var out []string
 	for j, c := range t.Columns {
 		i := slices.IndexFunc(known, func(k Column) bool { return k.Name == c.Name })
@@ -54,7 +54,7 @@ func (c Column) shown(t *table.Table, j int, axes []string, all bool) bool {
 	case groupWritten: // a hash says nothing to a person
 		return all && hasValue || c.Name == initWritten && slices.Contains(axes, initSetting)
 	case groupData, groupCost:
-		return all && hasValue
+		return all && hasValue || slices.Contains(axes, c.Name)
 	case groupOld:
 		return all || some(func(v any) bool { // a file may have a text there
 			version, isNumber := v.(int64)

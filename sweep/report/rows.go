@@ -66,7 +66,7 @@ func (rows Rows) columns() []Column {
 		switch i := slices.Index(axes, c.Name); {
 		case c.group == groupID, c.group == groupSweep, c.Name == "run":
 			return -1
-		case c.group == groupSetting && i >= 0:
+		case (c.group == groupSetting || c.Name == plan.DataKey) && i >= 0:
 			return i
 		case c.group == groupSetting && c.Name != "steps", c.group == groupWritten:
 			return len(axes)
@@ -75,7 +75,7 @@ func (rows Rows) columns() []Column {
 		}
 		return len(axes) + 2
 	}
-	out := Columns()
+	out := rows.nameSets(Columns())
 	for i, c := range out {
 		if c.info != nil {
 			out[i].get = func(r *ledger.Result) any {
@@ -92,12 +92,14 @@ func (rows Rows) columns() []Column {
 
 // infoOf returns what is known of the data of a result.
 func (rows Rows) infoOf(r *ledger.Result) trainer.DataInfo {
-	if rows.Plan != nil {
-		return rows.Plan.Info
-	}
-	for _, h := range rows.plans {
-		if h.ID == r.Sweep {
-			return h.Info
+	for _, h := range rows.headers() {
+		if rows.Plan == nil && h.ID != r.Sweep {
+			continue
+		}
+		for _, s := range h.DataSets() {
+			if s.Name == r.Set {
+				return s.Info
+			}
 		}
 	}
 	return trainer.DataInfo{}
@@ -117,7 +119,13 @@ func (rows Rows) axes() []string {
 			}
 		}
 	}
-	for _, c := range settingColumns() {
+	columns := settingColumns()
+	if rows.setNames() != nil {
+		data := rows.nameSets(dataColumns())[0]
+		data.group = groupSetting
+		columns = append(columns, data)
+	}
+	for _, c := range columns {
 		first := any(nil)
 		differs := func(r ledger.Result) bool {
 			v := c.get(&r)
@@ -238,8 +246,14 @@ func (rows Rows) notes() []string {
 func (rows Rows) hugeNotes() []string {
 	var out []string
 	for _, h := range rows.headers() {
-		if note := hugeNote(h.Info); note != "" && !slices.Contains(out, note) {
-			out = append(out, note)
+		for _, s := range h.DataSets() {
+			note := hugeNote(s.Info)
+			if note != "" && s.Name != "" {
+				note = "Data set " + s.Name + ": " + note
+			}
+			if note != "" && !slices.Contains(out, note) {
+				out = append(out, note)
+			}
 		}
 	}
 	return out

@@ -12,6 +12,7 @@ import (
 // A Document is a fit, or the refusal of one, as JSON has it. All keys are always there: null or an empty list where
 // there is nothing.
 type Document struct {
+	Data          string               `json:"data,omitempty"` // name of the data set, if there are fits of several
 	Form          Form                 `json:"form"`
 	Without       []string             `json:"without"` // coefficients that were left out
 	Formula       string               `json:"formula"`
@@ -124,6 +125,14 @@ func orEmpty(s []string) []string {
 		return []string{}
 	}
 	return s
+}
+
+// WriteJSON writes the documents of data sets: one as an object, several as a list of them.
+func WriteJSON(w io.Writer, documents ...*Document) error {
+	if len(documents) == 1 {
+		return documents[0].WriteJSON(w)
+	}
+	return writeJSON(w, documents)
 }
 
 // WriteJSON writes a document as indented JSON.

@@ -36,7 +36,9 @@ type LeftOut struct {
 
 // sameColumns must have one value in all runs: results that differ in them are about different things.
 func sameColumns() []string {
-	return []string{"data", "activation_dim", "recipe", "semantics", "lm_name", "layer", "submodule_name"}
+	return []string{
+		"data", "fingerprint", "activation_dim", "recipe", "semantics", "lm_name", "layer", "submodule_name",
+	}
 }
 
 // settingColumns lists the settings of which the best are chosen.

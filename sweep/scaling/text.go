@@ -8,6 +8,25 @@ import (
 	"text/tabwriter"
 )
 
+// WriteText writes the documents of data sets for a person, each with its name.
+func WriteText(w io.Writer, documents ...*Document) error {
+	for i, d := range documents {
+		if d.Data != "" {
+			before := ""
+			if i > 0 {
+				before = "\n"
+			}
+			if _, err := fmt.Fprintf(w, "%sdata set %s\n\n", before, d.Data); err != nil {
+				return err
+			}
+		}
+		if err := d.WriteText(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // WriteText writes a document for a person.
 func (d *Document) WriteText(w io.Writer) error {
 	var b strings.Builder

@@ -54,8 +54,8 @@ func TestSources(t *testing.T) {
 		{source: "nowhere/a.npy", bad: "data nowhere/a.npy: no such file or directory"},
 		{source: "$HOME/acts", bad: "data $HOME/acts: there is no such file, and variables such as $HOME are not expanded"},
 		{
-			source: "s3://bucket/acts",
-			bad:    "data s3://bucket/acts: shards are read from local files only, not from s3: copy them to a local directory",
+			source: "gs://bucket/acts",
+			bad:    "data gs://bucket/acts: shards are read from local files and from buckets (s3://bucket/prefix), not from gs",
 		},
 	} {
 		if runtime.GOOS == "windows" && strings.Contains(tt.bad, "no such file") {

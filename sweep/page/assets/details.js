@@ -77,6 +77,23 @@ function bestRow() {
   return best;
 }
 
+// dataPairs says what a data set is, or the one of a sweep.
+function dataPairs(set) {
+  const i = set.info;
+  const yaml = set.data
+    .replace(/^data:\n/, "")
+    .replace(/^ {2}/gm, "")
+    .trimEnd();
+  return [
+    ["data", el("pre", null, yaml)],
+    ["fingerprint", el("span", { class: "mono" }, i.fingerprint || "–")],
+    ["rows", show(i.rows) + ", " + show(i.eval_rows) + " held out"],
+    ["width", show(i.activation_dim) + (i.dtype ? ", " + i.dtype : "")],
+    ["shards", show(i.shards) + ", " + bytes(i.bytes)],
+    ["scale", show(i.scale)],
+  ];
+}
+
 function drawSettings() {
   const box = el("div", { class: "two" });
   const same = doc.fields.filter((f) => columns.has(f.key) && columns.get(f.key).constant);
@@ -91,34 +108,16 @@ function drawSettings() {
     ),
   );
   for (const s of doc.sweeps) {
-    const i = s.info;
-    box.append(
-      el(
-        "div",
-        { class: "card" },
-        el("h3", null, s.id),
-        pairs([
-          [
-            "data",
-            el(
-              "pre",
-              null,
-              s.data
-                .replace(/^data:\n/, "")
-                .replace(/^ {2}/gm, "")
-                .trimEnd(),
-            ),
-          ],
-          ["fingerprint", el("span", { class: "mono" }, i.fingerprint || "–")],
-          ["rows", show(i.rows) + ", " + show(i.eval_rows) + " held out"],
-          ["width", show(i.activation_dim) + (i.dtype ? ", " + i.dtype : "")],
-          ["shards", show(i.shards) + ", " + bytes(i.bytes)],
-          ["scale", show(i.scale)],
-          ["semantics", "version " + s.semantics],
-          ["steps without sharing", show(s.steps_unshared)],
-        ]),
-      ),
-    );
+    const card = el("div", { class: "card" }, el("h3", null, s.id));
+    const own = [
+      ["semantics", "version " + s.semantics],
+      ["steps without sharing", show(s.steps_unshared)],
+    ];
+    for (const set of s.sets || []) {
+      card.append(el("h3", null, "data " + set.name), pairs(dataPairs(set)));
+    }
+    card.append(pairs(s.sets ? own : [...dataPairs(s), ...own]));
+    box.append(card);
   }
   const lineage = ["class", "classes", "mixed_classes", "device", "build", "semantics", "lm_name", "layer", "submodule_name", "data"].filter((n) =>
     columns.has(n),

@@ -75,6 +75,7 @@ function gridText(sweep, row, change) {
   for (const f of doc.fields) {
     const v = value(f.key, row);
     if (f.key === "activation_dim" || f.key in change || v === null) continue;
+    if (f.key === "data" && !sweep.sets) continue; // a fingerprint
     train += "  " + f.key + ": " + v + "\n";
   }
   const axes = Object.entries(change)
