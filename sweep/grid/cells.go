@@ -17,20 +17,21 @@ func (g *Grid) Cells(info trainer.DataInfo) ([]Cell, error) {
 	if g.schema.inits == nil && len(g.Inits()) > 0 {
 		return nil, fmt.Errorf("cells of %s: the models of init are not read", g.Name)
 	}
-	if errs := g.check(info.Dim, false); len(errs) > 0 {
+	if errs := g.check(sizeOf(info), false); len(errs) > 0 {
 		return nil, errs.sorted()
 	}
 	n := int(g.product()) + len(g.include) // settings, but for exclude; no more than ParseOptions.MaxCells
 	var (
 		cells   = make([]Cell, 0, n)
 		varying = g.varyingFields()
+		length  = g.lengthKey()
 		index   = make(map[string]int, n) // from a cell's ID to its index in cells
 		texts   []string                  // free memory for Cell.Values
 		written = writtenMaps{seen: map[string]map[string]string{}}
 		hasher  = NewHasher(trainer.SemanticsVersion, info.Fingerprint)
 	)
 	g.settings(func(setting []value, _ []int) bool {
-		c := g.schema.config(setting, info.Dim)
+		c := g.schema.config(setting, sizeOf(info))
 		id := hasher.ID(&c)
 		if i, ok := index[id]; ok {
 			cells[i].Duplicates++
@@ -43,7 +44,7 @@ func (g *Grid) Cells(info trainer.DataInfo) ([]Cell, error) {
 		values := texts[:len(varying):len(varying)]
 		texts = texts[len(varying):]
 		for i, f := range varying {
-			values[i] = g.schema.textOf(setting, f, c)
+			values[i] = g.schema.textOf(setting, f, c, length)
 		}
 		cells = append(cells, Cell{ID: id, Config: c, Values: values, Written: written.of(g.schema, setting)})
 		return true
@@ -62,7 +63,9 @@ func (w *writtenMaps) of(s *schema, setting []value) map[string]string {
 	w.key = w.key[:0]
 	for i, f := range s.fields {
 		if setting[i].isWord(f) {
-			w.key = append(append(append(strconv.AppendInt(w.key, int64(i), 10), ' '), setting[i].text...), '\n')
+			w.key = append(strconv.AppendInt(w.key, int64(i), 10), ' ')
+			w.key = append(strconv.AppendInt(w.key, int64(setting[i].kind), 10), ' ')
+			w.key = append(append(w.key, setting[i].text...), '\n')
 		}
 	}
 	if m, ok := w.seen[string(w.key)]; ok {
@@ -71,14 +74,14 @@ func (w *writtenMaps) of(s *schema, setting []value) map[string]string {
 	m := map[string]string{} // not nil: a cell without such a setting is not one of an earlier version
 	for i, f := range s.fields {
 		if setting[i].isWord(f) {
-			m[f.Key] = setting[i].text
+			m[keyOf(f, setting[i])] = setting[i].text
 		}
 	}
 	w.seen[string(w.key)] = m
 	return m
 }
 
-// isWord says that a value of a number is a fraction or a word.
+// isWord says that a value of a number is a fraction, a word, tokens or epochs.
 func (v value) isWord(f trainer.Field) bool {
 	return v.kind != given || f.Auto && v.text == "auto"
 }

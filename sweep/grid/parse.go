@@ -166,11 +166,11 @@ func (p *parser) readSettings(root *node) {
 		p.tooManyCells(n)
 		return
 	}
-	dim := 0 // of file data: not known before the files are opened
+	var on dataSize // of file data: not known before the files are opened
 	if g.Data.Synthetic != nil {
-		dim = g.Data.Synthetic.ActivationDim
+		on.dim = g.Data.Synthetic.ActivationDim
 	}
 	// After an error in train or parameters, a field may have its default only because its value could not be read.
 	// Then only conflicts between values that the file gives are reported.
-	p.errs = append(p.errs, g.check(dim, !fieldsOK)...)
+	p.errs = append(p.errs, g.check(on, !fieldsOK)...)
 }

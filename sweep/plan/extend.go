@@ -83,7 +83,26 @@ func unionOfAxes(p, add *Plan) []string {
 			axes = append(axes, f.Key)
 		}
 	}
+	axes = oneLength(axes, p.Cells, add.Cells)
 	return append(axes, untold(axes, p, add)...)
+}
+
+// oneLength replaces the axes tokens and epochs by steps, unless the grid of each cell gives that one.
+func oneLength(axes []string, plans ...[]grid.Cell) []string {
+	for i, key := range axes {
+		lacks := func(c grid.Cell) bool { _, ok := c.Written[key]; return !ok }
+		if slices.Contains(Lengths(), key) &&
+			slices.ContainsFunc(plans, func(cells []grid.Cell) bool { return slices.ContainsFunc(cells, lacks) }) {
+			axes[i] = "steps"
+		}
+	}
+	out := axes[:0]
+	for _, key := range axes {
+		if !slices.Contains(out, key) {
+			out = append(out, key)
+		}
+	}
+	return out
 }
 
 // untold lists the keys in which cells differ that have the same values of the axes.
@@ -123,13 +142,17 @@ func setAxes(cells []grid.Cell, before, after []string) {
 }
 
 // valuesOf returns the values that a cell, which has those of the keys before, has of
-// the keys after. Of a key that is not among the keys before it is the resolved value.
+// the keys after. Of a key that is not among the keys before it is the resolved value; of a path, of tokens and of
+// epochs what its grid has.
 func valuesOf(c grid.Cell, before, after []string) []string {
 	values := make([]string, len(after))
 	for j, key := range after {
 		if at := slices.Index(before, key); at >= 0 && at < len(c.Values) {
 			values[j] = c.Values[at]
 			continue
+		}
+		if slices.Contains(Lengths(), key) {
+			values[j] = c.Written[key]
 		}
 		for _, f := range trainer.Fields() {
 			if f.Key == key {
