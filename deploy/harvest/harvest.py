@@ -40,14 +40,15 @@ def arguments(argv):
     p.add_argument("--hook", default=["resid_post"], nargs="+", choices=["resid_post", "mlp_out", "attn_out"],
                    help="what of the block: its output, or that of its MLP or attention before the residual is added "
                         "(default resid_post)")
-    p.add_argument("--module", nargs="+", metavar="PATH", help="instead of --layer and --hook: the paths of any modules that put out "
-                                    "[batch, tokens, width]")
+    p.add_argument("--module", nargs="+", metavar="PATH",
+                   help="instead of --layer and --hook: the paths of any modules that put out [batch, tokens, width]")
     p.add_argument("--text", required=True, nargs="+", metavar="GLOB",
                    help="text files, .gz or not, of which equal ones count once; ** crosses folders; quote it")
     p.add_argument("--exclude", default=[], nargs="+", metavar="GLOB", help="names of files to leave out")
     p.add_argument("--seed", type=int, help="shuffle the files by this seed (default: sorted by path)")
-    p.add_argument("--out", required=True, help="folder or s3://bucket/prefix for the shards: new, empty, or of the same harvest; with several places "
-                        "each has a folder in it")
+    p.add_argument("--out", required=True,
+                   help="folder or s3://bucket/prefix for the shards: new, empty, or of the same harvest; of several "
+                        "places each has a folder in it, such as l3_resid_post")
     p.add_argument("--dtype", default="f16", choices=["f16", "f32", "bf16"], help="as stored (default %(default)s)")
     p.add_argument("--shard-rows", type=positive, default=1 << 17, help="rows per shard (default %(default)s)")
     p.add_argument("--max-tokens", type=positive, help="stop after so many rows")
@@ -166,8 +167,8 @@ def harvest(a):
         if w.rows == 0:
             raise texts.TextError("the files hold no text that gives a row")
         if tokens:
-            lines = (json.dumps(d, ensure_ascii=False) + "\n" for d in contexts.documents)
-            w.out.write("documents.jsonl", "".join(lines).encode("utf-8", "surrogateescape"))
+            lines = ",\n".join(map(json.dumps, contexts.documents))
+            w.out.write("documents.json", f"[\n{lines}\n]\n".encode())
         result = {
             "rows": w.rows, "activation_dim": w.width, "shards": w.shards, "dropped": w.dropped,
             "files_read": contexts.files, "files_not_text": contexts.binary, "files_repeated": contexts.repeated,

@@ -72,7 +72,7 @@ def test_rows_can_be_traced_to_their_tokens(home, tmp_path, more, monkeypatch):
     monkeypatch.setattr(texts, "cut", lambda text: iter([text[:100], text[100:]]))  # positions go on in the next part
     assert run(home, tmp_path / "a", *more) == 0
     tokenizer = transformers.AutoTokenizer.from_pretrained(home / "bert")
-    documents = [json.loads(line) for line in (tmp_path / "a" / "documents.jsonl").read_text().splitlines()]
+    documents = json.loads((tmp_path / "a" / "documents.json").read_text())
     assert [d["document"] for d in documents] == list(range(len(documents)))
     ids = []
     for d in documents:
@@ -106,7 +106,7 @@ def test_rows_are_the_models_for_their_tokens(home, tmp_path):
 def test_earlier_harvests_go_on_without_tokens(home, tmp_path):
     assert run(home, tmp_path / "a", "--no-tokens") == 0
     want = content(tmp_path / "a")
-    assert set(load(want["activations-00000.safetensors"])) == {"activations"} and "documents.jsonl" not in want
+    assert set(load(want["activations-00000.safetensors"])) == {"activations"} and "documents.json" not in want
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     old = record(tmp_path / "b")
     del old["result"]
