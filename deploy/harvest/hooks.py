@@ -77,37 +77,45 @@ def causal_path(model, path):
 
 
 class Tap:
-    """Runs a model up to a module and returns the module's output."""
+    """Runs a model until some modules have run, and returns their outputs."""
 
-    def __init__(self, model, path):
-        try:
-            module = model.get_submodule(path)
-        except AttributeError as e:
-            raise HookError(f"--module {path}: {e}") from e
-        self.model, self.path, self.out = model, path, None
-        module.register_forward_hook(self._keep)
+    def __init__(self, model, *paths):
+        self.model, self.paths, self.out = model, paths, {}
+        for path in paths:
+            try:
+                module = model.get_submodule(path)
+            except AttributeError as e:
+                raise HookError(f"--module {path}: {e}") from e
+            module.register_forward_hook(lambda module, args, output, path=path: self._keep(path, output))
 
-    def _keep(self, module, args, output):
+    def _keep(self, path, output):
+        if path in self.out:
+            return
         while not isinstance(output, torch.Tensor):
             output = output[0]  # of a tuple or a ModelOutput, the hidden states come first
-        self.out = output
-        raise _Done
+        self.out[path] = output
+        if len(self.out) == len(self.paths):
+            raise _Done
+        self.out[path] = output.clone()  # modules above may change it in place
 
     @torch.inference_mode()
     def __call__(self, ids, mask):
-        """Returns the activations [B, T, D] for token ids [B, T] and their mask."""
-        self.out = None
+        """Returns the activations [B, T, D] of each path for token ids [B, T] and their mask."""
+        self.out = {}
         try:
             self.model(input_ids=ids, attention_mask=mask)
         except _Done:
             pass
-        if self.out is None:
-            raise HookError(f"{self.path} does not take part in the forward pass")
-        out = self.out
+        return [self._shaped(path, ids) for path in self.paths]
+
+    def _shaped(self, path, ids):
+        if path not in self.out:
+            raise HookError(f"{path} does not take part in the forward pass")
+        out = self.out[path]
         if out.dim() == 2 and out.shape[0] == ids.numel():
             out = out.reshape(*ids.shape, -1)  # some models flatten [B, T] for the MLP
         if out.dim() != 3 or out.shape[:2] != ids.shape:
-            raise HookError(f"{self.path} puts out {list(out.shape)}, not {list(ids.shape)} and a width")
+            raise HookError(f"{path} puts out {list(out.shape)}, not {list(ids.shape)} and a width")
         return out
 
 

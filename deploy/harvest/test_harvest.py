@@ -256,7 +256,7 @@ def test_families(family, hook):
     if config.is_encoder_decoder:
         model = model.get_encoder()
     ids = torch.tensor([[5, 6, 7], [8, 9, 1]])
-    out = hooks.Tap(model, hooks.find(model, 0, hook))(ids, torch.tensor([[1, 1, 1], [1, 1, 0]]))
+    [out] = hooks.Tap(model, hooks.find(model, 0, hook))(ids, torch.tensor([[1, 1, 1], [1, 1, 0]]))
     assert out.shape == (2, 3, 16) and out.isfinite().all()
 
 

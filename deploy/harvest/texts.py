@@ -63,19 +63,31 @@ def cut(text, limit=1 << 18):
     yield text
 
 
+class Context(list):
+    """The token ids of a context. document is the number of its text, from 0, and start the position in that text of
+    its first token that is no special one."""
+
+    def __init__(self, ids, document, start):
+        super().__init__(ids)
+        self.document, self.start = document, start
+
+
 class Contexts:
-    """Iterates over contexts: lists of at most `length` token ids, with the model's special
+    """Iterates over contexts: a Context has at most `length` token ids, with the model's special
     tokens at both ends. A context never holds tokens of two files.
 
     After the iteration, files, characters and sha256 describe the text that was used.
     binary is the number of files left out because they are not text. repeated is the
     number of those with the same text as an earlier file: a module cache, for example,
-    has a hundred copies of each licence."""
+    has a hundred copies of each licence. documents are the files that were used, by their numbers. done is the
+    share of the files' bytes that was read, 0 to 1."""
 
     def __init__(self, files, tokenizer, length):
         self.paths, self.tokenizer = files, tokenizer
         self.files = self.characters = self.binary = self.repeated = 0
         self._hash = hashlib.sha256()
+        self.documents = []
+        self._bytes, self._read = max(1, sum(map(os.path.getsize, files))), 0
         self._seen = set()
         plain = tokenizer("a", add_special_tokens=False)["input_ids"]
         whole = tokenizer("a")["input_ids"]
@@ -88,12 +100,17 @@ class Contexts:
             raise TextError(f"--context-length {length} leaves no room beside {length - self.room} special tokens")
 
     @property
+    def done(self):
+        return self._read / self._bytes
+
+    @property
     def sha256(self):
         return self._hash.hexdigest()
 
     def __iter__(self):
         for path in self.paths:
             text = read(path)
+            self._read += os.path.getsize(path)
             if text is None:
                 self.binary += 1
                 continue
@@ -105,10 +122,13 @@ class Contexts:
             self._hash.update(digest)
             self.files += 1
             self.characters += len(text)
+            self.documents.append({"document": self.files - 1, "file": path, "characters": len(text)})
+            start = 0
             for part in cut(text):
                 ids = self.tokenizer(part, add_special_tokens=False, verbose=False)["input_ids"]
                 for i in range(0, len(ids), self.room):
-                    yield self.prefix + ids[i:i + self.room] + self.suffix
+                    yield Context(self.prefix + ids[i:i + self.room] + self.suffix, self.files - 1, start + i)
+                start += len(ids)
 
 
 def batches(contexts, size, window=16):

@@ -25,7 +25,7 @@ func (p *parser) readTrain(n *node) {
 			continue
 		}
 		i, ok := p.fieldIndex(e, "train")
-		if !ok {
+		if !ok || !p.oneLength(n, e, "train") {
 			continue
 		}
 		path := "train." + e.key
@@ -33,7 +33,7 @@ func (p *parser) readTrain(n *node) {
 			p.errorf(e.value.pos, path, "a list is an axis: move it to parameters")
 			continue
 		}
-		if v, ok := p.fieldValue(i, e.value, path); ok {
+		if v, ok := p.fieldValue(i, e.key, e.value, path); ok {
 			p.grid.base[i] = v
 		}
 	}
@@ -47,7 +47,7 @@ func (p *parser) readParameters(n *node, root *node) {
 	}
 	for _, e := range n.entries {
 		path := "parameters." + e.key
-		other := train.get(e.key)
+		other := train.sameField(e.key)
 		if other != nil && e.key == normalizeInit {
 			p.errorf(e.pos, path, "is in train too, in line %d: want it in one of them", other.pos.line)
 			continue
@@ -57,6 +57,13 @@ func (p *parser) readParameters(n *node, root *node) {
 		}
 		i, ok := p.fieldIndex(e, "parameters")
 		if !ok {
+			continue
+		}
+		if !p.oneLength(n, e, "parameters") {
+			continue
+		}
+		if other != nil && other.key != e.key {
+			p.errorf(e.pos, path, "%s is in train, in line %d: want one of steps, tokens and epochs", other.key, other.pos.line)
 			continue
 		}
 		if other != nil {
@@ -69,7 +76,7 @@ func (p *parser) readParameters(n *node, root *node) {
 		case mapNode:
 			p.mapAsAxis(e, path)
 		default:
-			if v, ok := p.fieldValue(i, e.value, path); ok {
+			if v, ok := p.fieldValue(i, e.key, e.value, path); ok {
 				p.grid.base[i] = v
 			}
 		}
@@ -85,7 +92,7 @@ func (p *parser) readAxis(i int, e entry, path string) {
 	}
 	a := Axis{Key: e.key, field: i, indexOf: map[string]int{}}
 	for _, item := range e.value.items {
-		v, ok := p.fieldValue(i, item, path)
+		v, ok := p.fieldValue(i, e.key, item, path)
 		if !ok {
 			a.incomplete = true
 			continue
@@ -119,12 +126,12 @@ func (p *parser) mapAsAxis(e entry, path string) {
 		}
 	}
 	p.errorf(e.value.pos, path, "a map is not a value: write a list of values, as in %s: [%s]",
-		e.key, p.schema.fields[p.schema.index[e.key]].Default)
+		e.key, p.schema.fields[p.schema.index[fieldOf(e.key)]].Default)
 }
 
 // fieldIndex returns the index of the field that a key names, in schema.fields. After an error ok is false.
 func (p *parser) fieldIndex(e entry, path string) (i int, ok bool) {
-	i, ok = p.schema.index[e.key]
+	i, ok = p.schema.index[fieldOf(e.key)]
 	switch {
 	case ok:
 	case e.key != DataKey:
@@ -143,8 +150,8 @@ func (p *parser) fieldIndex(e entry, path string) (i int, ok bool) {
 	return i, true
 }
 
-// fieldValue reads a value of the field with index i. After an error ok is false.
-func (p *parser) fieldValue(i int, n *node, path string) (v value, ok bool) {
+// fieldValue reads a value of the field with index i, which a key gives. After an error ok is false.
+func (p *parser) fieldValue(i int, key string, n *node, path string) (v value, ok bool) {
 	if n.kind == unreadableNode {
 		return value{}, false
 	}
@@ -155,7 +162,12 @@ func (p *parser) fieldValue(i int, n *node, path string) (v value, ok bool) {
 	if i == p.schema.data { // no field of trainer.Config
 		return p.setValue(n, path)
 	}
-	v, err := readValue(p.schema.fields[i], n)
+	var err error
+	if f := p.schema.fields[i]; key == f.Key {
+		v, err = readValue(f, n)
+	} else {
+		v, err = readLength(key, n)
+	}
 	if err != nil {
 		p.errorf(n.pos, path, "%v", err)
 		return value{}, false
@@ -175,6 +187,10 @@ func (p *parser) axisIndex(n *node, path string) int {
 		return -1
 	}
 	a := p.grid.axisOf(i)
+	if a >= 0 && p.grid.Axes[a].Key != n.text {
+		p.errorf(n.pos, join(path, n.text), "not an axis: the axis is %s", p.grid.Axes[a].Key)
+		return -1
+	}
 	if a < 0 && !slices.Contains(p.unreadableAxes, n.text) { // an unreadable axis has its own error
 		p.errorf(n.pos, join(path, n.text), "not an axis: parameters has no list for it")
 	}
@@ -193,7 +209,7 @@ func (p *parser) axisValue(e entry, path string) (axis, index int) {
 		return axis, -1
 	}
 	a := p.grid.Axes[axis]
-	v, ok := p.fieldValue(a.field, e.value, join(path, e.key))
+	v, ok := p.fieldValue(a.field, a.Key, e.value, join(path, e.key))
 	if !ok {
 		return axis, -1
 	}

@@ -17,7 +17,8 @@ type Cell struct {
 	Duplicates int            `json:"duplicates,omitempty"` // further settings of the grid that resolve to this cell
 
 	// Written has the settings that the grid gives as a fraction or as a word for a number, as in decay_start: 0.8 and
-	// lr: auto, by their keys. It is nil in plans of an earlier version, and not part of the ID.
+	// lr: auto, by their keys, and tokens or epochs where the grid gives them instead of steps. It is nil in plans of
+	// an earlier version, and not part of the ID.
 	Written map[string]string `json:"written,omitzero"`
 
 	// Data names the cell's data set, where the grid names several. It is not part of the ID: the set's fingerprint is.

@@ -28,13 +28,14 @@ func (g *Grid) Cells(infos ...trainer.DataInfo) ([]Cell, error) {
 	if g.schema.inits == nil && len(g.Inits()) > 0 {
 		return nil, fmt.Errorf("cells of %s: the models of init are not read", g.Name)
 	}
-	if errs := g.check(func(set int) int { return infos[set].Dim }, false); len(errs) > 0 {
+	if errs := g.check(func(set int) dataSize { return sizeOf(infos[set]) }, false); len(errs) > 0 {
 		return nil, errs.sorted()
 	}
 	n := int(g.product()) + len(g.include) // settings, but for exclude; no more than ParseOptions.MaxCells
 	var (
 		cells   = make([]Cell, 0, n)
 		varying = g.varyingFields()
+		length  = g.lengthKey()
 		index   = make(map[string]int, n) // from a cell's ID to its index in cells
 		texts   []string                  // free memory for Cell.Values
 		written = writtenMaps{seen: map[string]map[string]string{}}
@@ -42,7 +43,7 @@ func (g *Grid) Cells(infos ...trainer.DataInfo) ([]Cell, error) {
 	)
 	g.settings(func(setting []value, _ []int) bool {
 		set := setOf(setting)
-		c := g.schema.config(setting, infos[set].Dim)
+		c := g.schema.config(setting, sizeOf(infos[set]))
 		id := hashers[set].ID(&c)
 		if i, ok := index[id]; ok {
 			cells[i].Duplicates++
@@ -55,7 +56,7 @@ func (g *Grid) Cells(infos ...trainer.DataInfo) ([]Cell, error) {
 		values := texts[:len(varying):len(varying)]
 		texts = texts[len(varying):]
 		for i, f := range varying {
-			values[i] = g.schema.textOf(setting, f, c)
+			values[i] = g.schema.textOf(setting, f, c, length)
 		}
 		cells = append(cells, Cell{
 			ID: id, Config: c, Values: values, Written: written.of(g.schema, setting), Data: g.Sets[set].Name,
@@ -76,7 +77,9 @@ func (w *writtenMaps) of(s *schema, setting []value) map[string]string {
 	w.key = w.key[:0]
 	for i, f := range s.fields {
 		if setting[i].isWord(f) {
-			w.key = append(append(append(strconv.AppendInt(w.key, int64(i), 10), ' '), setting[i].text...), '\n')
+			w.key = append(strconv.AppendInt(w.key, int64(i), 10), ' ')
+			w.key = append(strconv.AppendInt(w.key, int64(setting[i].kind), 10), ' ')
+			w.key = append(append(w.key, setting[i].text...), '\n')
 		}
 	}
 	if m, ok := w.seen[string(w.key)]; ok {
@@ -85,14 +88,14 @@ func (w *writtenMaps) of(s *schema, setting []value) map[string]string {
 	m := map[string]string{} // not nil: a cell without such a setting is not one of an earlier version
 	for i, f := range s.fields {
 		if setting[i].isWord(f) {
-			m[f.Key] = setting[i].text
+			m[keyOf(f, setting[i])] = setting[i].text
 		}
 	}
 	w.seen[string(w.key)] = m
 	return m
 }
 
-// isWord says that a value of a number is a fraction or a word.
+// isWord says that a value of a number is a fraction, a word, tokens or epochs.
 func (v value) isWord(f trainer.Field) bool {
 	return v.kind != given || f.Auto && v.text == "auto"
 }

@@ -42,7 +42,7 @@ type conflict struct {
 	more     bool // there are more messages
 }
 
-// check checks all settings by the rules of schema.check, each on data whose width width gives (0: not known yet). It
+// check checks all settings by the rules of schema.check, each on data whose size size gives (zero: not known yet). It
 // reports a conflict once at each value, not once for each setting. With onlyWritten it leaves out conflicts with
 // values that the file does not give. The grid
 //
@@ -50,7 +50,7 @@ type conflict struct {
 //
 // has six settings in which k is larger than dict_size. check reports one error, at the value 4096:
 // 4096 is larger than dict_size 1024; 4096 is larger than dict_size 2048.
-func (g *Grid) check(width func(set int) int, onlyWritten bool) Errors {
+func (g *Grid) check(size func(set int) dataSize, onlyWritten bool) Errors {
 	var (
 		conflicts   []*conflict
 		index       = map[string]*conflict{} // from the position and path of a value
@@ -65,7 +65,8 @@ func (g *Grid) check(width func(set int) int, onlyWritten bool) Errors {
 		if indices != nil && !isNew(indices) {
 			return true
 		}
-		errs := g.schema.check(setting, g.schema.config(setting, width(setOf(setting))))
+		on := size(setOf(setting))
+		errs := g.schema.check(setting, g.schema.config(setting, on), on)
 		if len(errs) > 0 {
 			conflicting++
 		}
@@ -125,6 +126,9 @@ func independentFields() []string {
 // quickly.
 func (g *Grid) newCombinations() func(indices []int) bool {
 	independent := independentFields()
+	if g.hasLength() { // steps follow from batch_size
+		independent = slices.DeleteFunc(independent, func(key string) bool { return key == "batch_size" })
+	}
 	var dependent []group
 	size := 1
 	for _, gr := range g.groups {

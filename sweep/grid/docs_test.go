@@ -45,6 +45,11 @@ func fieldTable() string {
 			continue
 		}
 		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", f.Key, f.Default, takes(f), f.Doc)
+		if f.Key == stepsKey {
+			for _, l := range lengths() {
+				fmt.Fprintf(&b, "| `%s` |  | %s | %s |\n", l.key, l.takes, l.doc)
+			}
+		}
 	}
 	return b.String()
 }

@@ -31,7 +31,7 @@ func (p *parser) readInclude(e *entry) {
 		in, ok := p.readInclusion(item, path)
 		var missing []string
 		for _, a := range g.Axes {
-			if item.get(a.Key) == nil {
+			if item.sameField(a.Key) == nil {
 				missing = append(missing, a.Key)
 			}
 		}
@@ -55,7 +55,7 @@ func (p *parser) readInclusion(n *node, path string) (in inclusion, ok bool) {
 	ok = true
 	for _, e := range n.entries {
 		f, known := p.fieldIndex(e, path)
-		if !known {
+		if !known || !p.oneLength(n, e, path) {
 			ok = false
 			continue
 		}
@@ -64,7 +64,7 @@ func (p *parser) readInclusion(n *node, path string) (in inclusion, ok bool) {
 			ok = false
 			continue
 		}
-		v, valid := p.fieldValue(f, e.value, join(path, e.key))
+		v, valid := p.fieldValue(f, e.key, e.value, join(path, e.key))
 		in.fields = append(in.fields, f)
 		in.values = append(in.values, v)
 		ok = ok && valid

@@ -119,9 +119,12 @@ func (g *Grid) fieldsOfModels() (out []int) {
 }
 
 // textOf returns the value of a field in a setting that resolves to c: as it is written; where models may give it and
-// the grid does not, as it came out.
-func (s *schema) textOf(setting []value, f int, c trainer.Config) string {
+// the grid does not, as it came out. So are steps that the grid does not give with the key length (Grid.lengthKey).
+func (s *schema) textOf(setting []value, f int, c trainer.Config, length string) string {
 	field := s.fields[f]
+	if field.Key == stepsKey && keyOf(field, setting[f]) != length {
+		return fmt.Sprint(c.Steps)
+	}
 	if len(s.inits) > 0 && setting[f].path == "" && (field.Key == "dict_size" || field.Key == "k") {
 		return fmt.Sprint(field.Get(c))
 	}

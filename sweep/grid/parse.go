@@ -170,8 +170,8 @@ func (p *parser) readSettings(root *node) {
 		return
 	}
 	g.keepUsedSets()
-	width := func(set int) int { return g.Sets[set].width() } // of file data: not known before the files are opened
+	size := func(set int) dataSize { return dataSize{dim: g.Sets[set].width()} } // 0 before files are opened
 	// After an error in train or parameters, a field may have its default only because its value could not be read.
 	// Then only conflicts between values that the file gives are reported.
-	p.errs = append(p.errs, g.check(width, !fieldsOK)...)
+	p.errs = append(p.errs, g.check(size, !fieldsOK)...)
 }

@@ -34,6 +34,9 @@ func (s *schema) keys() []string {
 		if !f.FromData {
 			out = append(out, f.Key)
 		}
+		if f.Key == stepsKey {
+			out = append(out, Lengths()...)
+		}
 	}
 	return out
 }
@@ -56,12 +59,21 @@ func (s *schema) defaults() ([]value, error) {
 	return out, nil
 }
 
-// config resolves a setting. dim is the width of the data, or 0 while it is not known.
+// A dataSize is what settings need to know of the data. A number is 0 while it is not known.
+type dataSize struct {
+	dim       int   // width of a row
+	trainRows int64 // that are not held out
+}
+
+func sizeOf(info trainer.DataInfo) dataSize { return dataSize{info.Dim, info.Rows - info.EvalRows} }
+
+// config resolves a setting on data of a size.
 //
 // Fractions need the field that they are a fraction of, so that they come second: with steps 1000 and decay_start 0.8,
 // steps is set first, and then decay_start to round(0.8 · 1000) = 800. A fraction is below 1, and so its step is one of
-// the run, and none is the step after the last: 0.8 of 1 step is step 0, and none is 1. Defaults come last.
-func (s *schema) config(setting []value, dim int) trainer.Config {
+// the run, and none is the step after the last: 0.8 of 1 step is step 0, and none is 1. Tokens and epochs become steps
+// before, with the batch size. Defaults come last.
+func (s *schema) config(setting []value, on dataSize) trainer.Config {
 	var c trainer.Config
 	for i, f := range s.fields {
 		if setting[i].kind == given && i != s.data {
@@ -69,8 +81,11 @@ func (s *schema) config(setting []value, dim int) trainer.Config {
 		}
 	}
 	s.applyInit(setting, &c)
+	if v := setting[s.index[stepsKey]]; v.kind == tokens || v.kind == epochs {
+		c.Steps = int(v.stepsOf(c.BatchSize, on.trainRows))
+	}
 	for i, f := range s.fields {
-		if k := setting[i].kind; k == given || k == file {
+		if k := setting[i].kind; k != fraction && k != none {
 			continue
 		}
 		step := s.fields[s.index[f.Fraction]].Get(c).(int64) // none
@@ -79,14 +94,20 @@ func (s *schema) config(setting []value, dim int) trainer.Config {
 		}
 		f.Set(&c, step)
 	}
-	c.ActivationDim = dim
+	c.ActivationDim = on.dim
 	return c.FitDefaults(func(key string) bool { return setting[s.index[key]].path == "" }).Resolve()
 }
 
 // check returns what is wrong with a setting that resolves to c: what trainer.Config.Validate says, a number that
 // stands where c has the word none, and a model to begin from that does not fit. Of a setting whose dict_size is that
-// of a model that is not read yet, nothing is said.
-func (s *schema) check(setting []value, c trainer.Config) []trainer.FieldError {
+// of a model that is not read yet, nothing is said; nor of one whose steps are epochs of rows that are not counted yet.
+func (s *schema) check(setting []value, c trainer.Config, on dataSize) []trainer.FieldError {
+	if s.unknownLength(setting, on) {
+		return nil
+	}
+	if err := s.checkLength(setting, c); err != nil {
+		return []trainer.FieldError{*err}
+	}
 	if in, ok := s.initOf(setting); ok && in == nil && setting[s.index["dict_size"]].path == "" {
 		return nil
 	}

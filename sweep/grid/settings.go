@@ -82,13 +82,13 @@ func (g *Grid) varyingFields() []int {
 	}
 	for _, a := range g.Axes {
 		for _, v := range a.values {
-			add(a.field, v.text)
+			add(a.field, keyOf(g.schema.fields[a.field], v)+" "+v.text)
 		}
 	}
 	included := map[int]int{} // for each field: the number of entries of include that give it
 	for _, in := range g.include {
 		for i, f := range in.fields {
-			add(f, in.values[i].text)
+			add(f, keyOf(g.schema.fields[f], in.values[i])+" "+in.values[i].text)
 			included[f]++
 		}
 	}
@@ -101,9 +101,9 @@ func (g *Grid) varyingFields() []int {
 	}
 	if len(ofModels) > 0 {
 		g.settings(func(setting []value, _ []int) bool {
-			c := g.schema.config(setting, 2) // neither depends on the width
+			c := g.schema.config(setting, dataSize{dim: 2}) // neither depends on the width
 			for _, f := range ofModels {
-				texts[f][g.schema.textOf(setting, f, c)] = true
+				texts[f][g.schema.textOf(setting, f, c, "")] = true
 			}
 			return true
 		})
@@ -111,7 +111,7 @@ func (g *Grid) varyingFields() []int {
 	return slices.DeleteFunc(candidates, func(f int) bool {
 		// Settings that do not give the field have its constant or default.
 		if g.axisOf(f) < 0 && !slices.Contains(ofModels, f) && (g.product() > 0 || included[f] < len(g.include)) {
-			texts[f][g.base[f].text] = true
+			texts[f][keyOf(g.schema.fields[f], g.base[f])+" "+g.base[f].text] = true
 		}
 		return len(texts[f]) < 2
 	})
@@ -121,7 +121,11 @@ func (g *Grid) varyingFields() []int {
 func (g *Grid) Varying() []string {
 	var out []string
 	for _, f := range g.varyingFields() {
-		out = append(out, g.schema.fields[f].Key)
+		key := g.schema.fields[f].Key
+		if key == stepsKey {
+			key = g.lengthKey()
+		}
+		out = append(out, key)
 	}
 	return out
 }

@@ -40,6 +40,7 @@ func synonyms() [][2]string {
 		{"steps",
 			"numsteps nsteps maxsteps trainsteps trainingsteps totalsteps totaltrainingsteps numtrainingsteps " +
 				"optimizersteps iterations iters numiterations maxiters maxiterations"},
+		{"epochs", "numepochs nepochs maxepochs numtrainepochs epoch passes"},
 		{"lr", "learningrate baselr stepsize maxlr peaklr initiallr"},
 		{"dict_size directions",
 			"nlatents numlatents latents dsae dictsz dsparse dictionarysize nfeatures numfeatures features " +
@@ -93,7 +94,9 @@ func synonyms() [][2]string {
 		{"submodule_name", "submodule hookname hookpoint hookpoints site modulename"},
 		{"activation_dim", "din dmodel actdim activationsize inputdim nembd dim embeddingdim"},
 		{"directions", "ndirections numdirections truefeatures numtruefeatures groundtruthfeatures"},
-		{"tokens", "rows numrows nrows samples nsamples numtokens ntokens"},
+		{"tokens",
+			"rows numrows nrows samples nsamples numtokens ntokens trainingtokens traintokens totaltokens maxtokens " +
+				"totaltrainingtokens"},
 		{"zipf", "zipfexponent exponent alpha powerlaw"},
 		{"noise", "noisestd noisescale sigma std noiselevel"},
 	}
@@ -117,9 +120,6 @@ func explanations() [][2]string {
 			"numsamples repeats repeat replicates numseeds nseeds"},
 		{"write dict_size, the expansion factor times the width of the data",
 			"expansionfactor expansion dictsizeratio dictratio"},
-		{"training is measured in steps: steps = tokens ÷ batch_size",
-			"epochs numepochs nepochs maxepochs trainingtokens traintokens totaltokens maxtokens " +
-				"totaltrainingtokens"},
 		{"decay_start is the step (or fraction of steps) at which the learning rate begins to fall",
 			"lrdecaysteps decaysteps lrscheduler lrschedule lrschedulername"},
 		{"every run is a Top-K autoencoder; recipe chooses the training semantics",

@@ -37,6 +37,7 @@ func knownKeys() []knownKey {
 			add("under parameters or train", f.Key)
 		}
 	}
+	add("under parameters or train", Lengths()...)
 	add("under parameters or train", normalizeInit)
 	addOptions("run", runOptions(new(RunOptions)))
 	addOptions("data", dataOptions(new(trainer.DataSpec), new(trainer.Synthetic)))

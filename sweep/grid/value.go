@@ -18,11 +18,13 @@ import (
 //	decay_start: 800     v 800, a step
 //	decay_start: 0.8     v 0.8, fraction: step 800 in a cell with 1000 steps
 //	decay_start: none    none: step 1000 in a cell with 1000 steps
+//	tokens: 2_000_000    tokens: step 977 for batches of 2048
+//	epochs: 0.5          epochs: step 5 with 2000 training rows and batches of 200
 //	init: models/a       file: the hash of what Grid.SetInits says of that path
 //	init: none           v ""
 type value struct {
 	kind valueKind
-	v    any    // int64, float64 or string, as trainer.Field.Get returns it; 0 for auto; nil for none
+	v    any    // int64, float64 or string, as trainer.Field.Get returns it; 0 for auto; nil for none; *big.Rat for epochs
 	text string // v as a person reads it, in the shortest form. Equal values of a field have equal texts
 	pos  position
 	path string // the key that gives the value; "" for a default
@@ -36,6 +38,8 @@ const (
 	fraction                  // v is a float64 in [0, 1) of another field (trainer.Field.Fraction)
 	none                      // the value of that other field
 	file                      // the hash of what lies at the path text (trainer.File)
+	tokens                    // of the field steps: v is an int64 of tokens
+	epochs                    // of the field steps: v is a *big.Rat of passes over the training rows
 )
 
 // readValue reads a scalar as a value of a field.

@@ -88,7 +88,26 @@ func (p *Plan) unionOfAxes(added []grid.Cell, addedAxes []string) []string {
 			axes = append(axes, f.Key)
 		}
 	}
+	axes = oneLength(axes, p.Cells, added)
 	return append(axes, p.untold(axes, added, addedAxes)...)
+}
+
+// oneLength replaces the axes tokens and epochs by steps, unless the grid of each cell gives that one.
+func oneLength(axes []string, plans ...[]grid.Cell) []string {
+	for i, key := range axes {
+		lacks := func(c grid.Cell) bool { _, ok := c.Written[key]; return !ok }
+		if slices.Contains(Lengths(), key) &&
+			slices.ContainsFunc(plans, func(cells []grid.Cell) bool { return slices.ContainsFunc(cells, lacks) }) {
+			axes[i] = "steps"
+		}
+	}
+	out := axes[:0]
+	for _, key := range axes {
+		if !slices.Contains(out, key) {
+			out = append(out, key)
+		}
+	}
+	return out
 }
 
 // untold lists the keys in which cells of the two plans differ that have the same values of the axes.
@@ -139,7 +158,7 @@ func (h *Header) setAxes(cells []grid.Cell, before, after []string) {
 }
 
 // valueOf returns a function that gives the value of a key that a cell has, whose Values are those of the keys before.
-// Of a key that is not among them it is the resolved value.
+// Of a key that is not among them it is the resolved value; of a path, of tokens and of epochs what its grid has.
 func (h *Header) valueOf(before []string) func(c grid.Cell, key string) string {
 	of, fields := h.dataOf(), trainer.Fields()
 	return func(c grid.Cell, key string) string {
@@ -148,6 +167,9 @@ func (h *Header) valueOf(before []string) func(c grid.Cell, key string) string {
 		}
 		if at := slices.Index(before, key); at >= 0 && at < len(c.Values) {
 			return c.Values[at]
+		}
+		if slices.Contains(Lengths(), key) {
+			return c.Written[key]
 		}
 		for _, f := range fields {
 			if f.Key != key {

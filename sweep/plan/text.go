@@ -21,6 +21,9 @@ const (
 	shownSets  = 12
 )
 
+// shownLengths is the same for lengths that the grid gives as tokens or epochs.
+const shownLengths = 5
+
 // WriteJSON writes the plan for programs: the totals (cells, reused,
 // steps_unshared, steps_shared, stages, bytes, …) and the cells as cell_list.
 func (p *Plan) WriteJSON(w io.Writer) error {
@@ -73,6 +76,13 @@ func (p *Plan) WriteText(w io.Writer, all bool, width int) error {
 		row("epochs", "%.3g over the training rows in each run", p.EpochsMax)
 	default:
 		row("epochs", "%.3g to %.3g over the training rows in a run", p.EpochsMin, p.EpochsMax)
+	}
+	for i, line := range p.lengths() {
+		if i == shownLengths && !all {
+			row("", "…; --all lists all lengths")
+			break
+		}
+		row("a run", "%s", line)
 	}
 	if p.Bytes > 0 {
 		row("memory", "%s for the largest run, and %s on the host while it is saved",

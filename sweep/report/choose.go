@@ -3,6 +3,7 @@ package report
 import (
 	"slices"
 
+	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/table"
 )
 
@@ -43,7 +44,8 @@ func Measured(t *table.Table, all bool) []string {
 }
 
 func isKnown(name string) bool {
-	return slices.ContainsFunc(Columns(), func(k Column) bool { return k.Name == name })
+	return slices.Contains(plan.Lengths(), name) ||
+		slices.ContainsFunc(Columns(), func(k Column) bool { return k.Name == name })
 }
 
 // Varies reports whether the column with a name differs between two equal sweeps.

@@ -75,7 +75,7 @@ func (rows Rows) columns() []Column {
 		}
 		return len(axes) + 2
 	}
-	out := rows.nameSets(Columns())
+	out := withLengths(rows.nameSets(Columns()), axes)
 	for i, c := range out {
 		if c.info != nil {
 			out[i].get = func(r *ledger.Result) any {
