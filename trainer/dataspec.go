@@ -16,7 +16,17 @@ type DataSpec struct {
 	MaxNorm    string     `json:"max_norm,omitempty"`    // leave longer rows out: a norm, or 10x_median
 	Verify     string     `json:"verify,omitempty"`      // whole (or empty) | sample: what the fingerprint covers
 	EvalSource string     `json:"eval_source,omitempty"` // held-out rows of one's own: as Source, all of its rows
+	Tensor     string     `json:"tensor,omitempty"`      // the tensor or column of a file that holds the rows
+	Raw        *Raw       `json:"raw,omitempty"`         // the files hold bare numbers
 	Names
+}
+
+// Raw says what files of bare numbers hold: rows of little-endian numbers, one after the other, as
+// numpy.ndarray.tofile and numpy.memmap write them.
+type Raw struct {
+	DType  string `json:"dtype"`            // f16 | bf16 | f32 | f64
+	Width  int    `json:"width"`            // numbers in a row
+	Offset int64  `json:"offset,omitempty"` // bytes of each file before its first row
 }
 
 // ParseMaxNorm reads DataSpec.MaxNorm: a norm, or a number of median norms, such as

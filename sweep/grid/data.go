@@ -11,8 +11,8 @@ const minAutoTokens = 10
 
 // readData reads the section data.
 func (p *parser) readData(root *node) {
-	d, s := &p.grid.Data, new(trainer.Synthetic)
-	table := dataOptions(d, s)
+	d, s, r := &p.grid.Data, new(trainer.Synthetic), new(trainer.Raw)
+	table := dataOptions(d, s, r)
 	if err := setDefaults(table); err != nil {
 		p.errorf(root.pos, "data", "%v", err)
 	}
@@ -30,6 +30,18 @@ func (p *parser) readData(root *node) {
 	synthetic, source := n.get("synthetic"), n.get("source")
 	if synthetic != nil {
 		d.Synthetic = s
+	}
+	raw, tensor := n.get("raw"), n.get("tensor")
+	if raw != nil {
+		d.Raw = r
+		if tensor != nil {
+			p.errorf(tensor.pos, "data.tensor", "files of bare numbers (raw) hold no tensors: remove one of the two")
+		}
+	}
+	for _, e := range []*entry{raw, tensor} {
+		if e != nil && synthetic != nil {
+			p.errorf(e.pos, "data."+e.key, "synthetic data have no files: remove it")
+		}
 	}
 	for _, e := range []*entry{source, synthetic} {
 		if e != nil {

@@ -1,7 +1,6 @@
 package data
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,7 +74,7 @@ func TestNothingThere(t *testing.T) {
 	for source, want := range map[string]string{
 		empty: "no file lies there", others: "2 other files: README.md, notes.txt",
 		filepath.Join(others, "*"):       "2 other files: README.md, notes.txt",
-		filepath.Join(empty, "*.npy"):    "matches no .safetensors or .npy file",
+		filepath.Join(empty, "*.npy"):    "matches no " + endings(false, "or") + " file",
 		shard + string(os.PathSeparator): "is a file, not a folder: leave out the " + string(os.PathSeparator),
 	} {
 		if _, err := Open(t.Context(), trainer.DataSpec{Source: source}, Options{}); err == nil ||
@@ -87,26 +86,21 @@ func TestNothingThere(t *testing.T) {
 
 // A shard of another shape, dtype or order, or with several tensors, is refused with lines that write it again.
 func TestRewrites(t *testing.T) {
-	var said bytes.Buffer
 	for name, x := range badShards(t) {
 		_, err := openFrom(t.Context(), memory{name: x.file}, trainer.DataSpec{Source: "memory"}, Options{})
-		said.WriteString(err.Error() + "\n")
 		var want string
 		switch name {
-		case "vector.npy", "fortran.npy", "f64.npy", "big.npy":
+		case "vector.npy", "fortran.npy", "int.npy", "big.npy", "void.npy":
 			want = "\n  import numpy; x = numpy.load(\"" + name + "\")\n  numpy.save(\"" + name + "\", "
 		case "several.safetensors":
 			want = "load_file(\"several.safetensors\"); x = t.pop(\"resid\")"
-		case "cube.safetensors", "f64.safetensors":
+		case "vector.safetensors", "f8.safetensors", "int.safetensors":
 			want = "x = t.pop(\"activations\")\n  x = x.reshape(-1, x.shape[-1]); save_file({**t, \"activations\": "
 		case "none.safetensors":
-			want = "x = t.pop(\"cube\")"
+			want = "x = t.pop(\"ids\")"
 		}
 		if has := strings.Contains(err.Error(), "in Python:"); has != (want != "") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v\n\twant %q", name, err, want)
 		}
-	}
-	if !strings.Contains(said.String(), "bf16.npy") {
-		t.Error("no case of bfloat16, which NumPy cannot write")
 	}
 }

@@ -178,7 +178,7 @@ func (s *Set) sampleReport() *SampleReport {
 // number of rows of each part that it has read.
 func (s *shards) scan(ctx context.Context, sh *shard, workers int, after func(rows int64)) (m rowStats, err error) {
 	err = inOrder(ctx, workers, sh.rows, scanChunk, func(from, to int64) (m rowStats) {
-		x, buf := make([]float32, s.width), make([]byte, 4*s.width)
+		x, buf := make([]float32, s.width), make([]byte, widest*s.width)
 		for row := from; row < to && m.err == nil; row++ {
 			m.add(x, s.read(sh.first+row, x, 1, buf))
 		}

@@ -15,14 +15,14 @@ import (
 
 // A listing is what a source names.
 type listing struct {
-	names []string // of shards, in the order of their rows; they end in .safetensors or .npy
+	names []string // of shards, in the order of their rows; see isShard
 	notes []string // what a person should know of them, a sentence each
 }
 
 // list finds the shards of a local path: a folder, a pattern or a file. source is the
-// path as it was given.
-func list(ctx context.Context, tree folders, source, path string) (listing, error) {
-	f := newFinder(tree, source)
+// path as it was given. With raw, shards are files of bare numbers.
+func list(ctx context.Context, tree folders, source, path string, raw bool) (listing, error) {
+	f := newFinder(tree, source, raw)
 	base, elems := splitGlob(path)
 	info, err := tree.Stat(base)
 	if err != nil {
@@ -65,8 +65,8 @@ func (f *finder) oneFile(path string) (listing, error) {
 	case f.foldersOnly:
 		return listing{}, &SourceError{Source: f.source, Missing: true, Err: syscall.ENOTDIR,
 			Msg: "is a file, not a folder: leave out the " + f.source[len(f.source)-1:] + " at its end"}
-	case !isShard(path):
-		return listing{}, &SourceError{Source: f.source, Msg: "is neither .safetensors nor .npy (in small letters), but " +
+	case !f.raw && !isShard(path):
+		return listing{}, &SourceError{Source: f.source, Msg: "is no " + endings(false, "or") + " file (in small letters), but " +
 			f.sized(path) + ": convert it to one of them" + conversion(path)}
 	}
 	return listing{[]string{path}, f.notes(filepath.Dir(path))}, nil
@@ -92,9 +92,9 @@ func baseError(source, path string, err error) error {
 
 // nothing says that a source holds no shards.
 func (f *finder) nothing(path, base string, pattern bool) error {
-	msg := "holds no .safetensors or .npy file"
+	msg := "holds no " + endings(f.raw, "or") + " file"
 	if pattern {
-		msg = "matches no .safetensors or .npy file"
+		msg = "matches no " + endings(f.raw, "or") + " file"
 		if hint := patternHint(path); hint != "" {
 			msg += "; " + hint
 		}
@@ -160,8 +160,8 @@ func (f *finder) notes(base string) (notes []string) {
 			base, n, len(f.shards), f.few(base, deep)))
 	}
 	if len(f.unread) > 0 {
-		notes = append(notes, fmt.Sprintf("Only .safetensors and .npy are read, which leaves out %d: %s.",
-			len(f.unread), f.few(base, f.unread)))
+		notes = append(notes, fmt.Sprintf("Only %s are read, which leaves out %d: %s.",
+			endings(f.raw, "and"), len(f.unread), f.few(base, f.unread)))
 	}
 	return notes
 }
@@ -199,7 +199,30 @@ func fewOf(names []string) string {
 
 // isShard reports whether a path has the name of a shard.
 func isShard(path string) bool {
-	return strings.HasSuffix(path, ".safetensors") || strings.HasSuffix(path, ".npy")
+	return slices.Contains(shardEndings(), filepath.Ext(path))
+}
+
+// shardEndings returns the endings of files that say what they hold.
+func shardEndings() []string { return []string{".safetensors", ".npy"} }
+
+// rawEndings returns the endings of files of bare numbers. In a folder, others are not taken.
+func rawEndings() []string {
+	return []string{".bin", ".dat", ".raw", ".memmap", ".mmap", ".f16", ".fp16", ".bf16", ".f32", ".fp32", ".f64"}
+}
+
+// endings lists the endings of shards for people. The last one follows and, or or.
+func endings(raw bool, last string) string {
+	all := shardEndings()
+	if raw {
+		all = rawEndings()
+	}
+	return strings.Join(all[:len(all)-1], ", ") + " " + last + " " + all[len(all)-1]
+}
+
+// isBare reports whether a path may be a file of bare numbers that a pattern has matched.
+func isBare(path string) bool {
+	ext := filepath.Ext(path)
+	return !isText(strings.TrimPrefix(ext, ".")) && !isShard(path)
 }
 
 // looksLikeActivations reports whether a file that is no shard has a name such as arrays

@@ -52,7 +52,7 @@ func (s *Set) readSample(ctx context.Context) (m sampleStats, err error) {
 	n := min(s.train, most, max(1, sampleNumbers/int64(d)))
 	m.dims, m.mean = make([]float64, d), make([]float64, d)
 	err = inOrder(ctx, s.opts.Workers, n, scanChunk, func(from, to int64) (m sampleStats) {
-		x, buf := make([]float32, d), make([]byte, 4*d)
+		x, buf := make([]float32, d), make([]byte, widest*d)
 		m.dims, m.mean = make([]float64, d), make([]float64, d)
 		for i := from; i < to && m.err == nil; i++ {
 			m.addRow(x, s.src.read(s.trainRow(i), x, 1, buf))
@@ -158,7 +158,7 @@ func (s *Set) readHeldOut(ctx context.Context) error {
 	limit := hugeNorms * s.sample.median * s.info.Scale
 	var all part
 	err := inOrder(ctx, s.opts.Workers, s.info.EvalRows, scanChunk, func(from, to int64) (m part) {
-		x, buf := make([]float32, d), make([]byte, 4*d)
+		x, buf := make([]float32, d), make([]byte, widest*d)
 		for i := from; i < to && m.err == nil; i++ {
 			sum, ok := m.add(x, s.src.read(s.base.at(i), x, s.scale, buf))
 			if ok && i < maxDistances {

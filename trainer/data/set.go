@@ -23,7 +23,7 @@ type source interface {
 	rows() int64
 	dim() int // numbers in a row
 
-	// read sets x, [D], to the row times scale. buf is scratch memory of 4·D bytes.
+	// read sets x, [D], to the row times scale. buf is scratch memory of widest·D bytes.
 	read(row int64, x []float32, scale float32, buf []byte) error
 
 	// stored returns the type that readStored gives numbers in: f32 where they have several, or are not stored.
@@ -119,7 +119,7 @@ func newSet(ctx context.Context, files opener, spec trainer.DataSpec, o Options)
 // newShardSet opens the shards of spec.Source. With allHeldOut, all of their rows are held out.
 func newShardSet(ctx context.Context, files opener, spec trainer.DataSpec, o Options, allHeldOut bool) (*Set, error) {
 	s := &Set{spec: spec, opened: rand.Text(), opts: o, allHeldOut: allHeldOut}
-	sh, err := openShards(ctx, files, spec.Source, o.Workers, allHeldOut)
+	sh, err := openShards(ctx, files, spec.Source, formOf(spec), o.Workers, allHeldOut)
 	if err != nil {
 		return nil, err
 	}
@@ -216,12 +216,21 @@ func checkSpec(spec trainer.DataSpec) error {
 	case spec.EvalSource != "" && spec.Synthetic != nil:
 		return &SourceError{Source: spec.EvalSource, Msg: "eval_source: synthetic data hold out rows of their own: " +
 			"remove eval_source, or give a source of shards"}
+	case spec.Tensor != "" && spec.Raw != nil:
+		return &SourceError{Msg: "both tensor and raw are given: files of bare numbers hold no tensors"}
+	case spec.Synthetic != nil && (spec.Tensor != "" || spec.Raw != nil):
+		return &SourceError{Msg: "tensor and raw say how files hold rows, and synthetic data have none: remove them"}
 	case spec.EvalTokens < 0:
 		return &SourceError{Msg: fmt.Sprintf("eval_tokens: %d is negative", spec.EvalTokens)}
 	case spec.MaxNorm != "" && spec.Synthetic != nil:
 		return &SourceError{Msg: "max_norm: synthetic rows are not left out: remove max_norm, or write the rows to shards"}
 	case spec.Verify != "" && spec.Verify != "whole" && spec.Verify != verifySample:
 		return &SourceError{Msg: fmt.Sprintf("verify: %q is neither whole nor sample", spec.Verify)}
+	}
+	if spec.Raw != nil {
+		if err := checkRaw(*spec.Raw); err != nil {
+			return &SourceError{Msg: "raw: " + err.Error()}
+		}
 	}
 	if spec.MaxNorm != "" {
 		if _, _, err := trainer.ParseMaxNorm(spec.MaxNorm); err != nil {
@@ -290,7 +299,7 @@ func (s *Set) holdOut() error {
 	s.train = rows - s.first
 	s.base = newPerm(rows, 0, streamBase, 0)
 	s.scale = 1
-	s.bufs.New = func() any { b := make([]byte, 4*s.src.dim()); return &b }
+	s.bufs.New = func() any { b := make([]byte, widest*s.src.dim()); return &b }
 	s.info.Rows, s.info.EvalRows, s.info.Dim = rows, eval, s.src.dim()
 	return nil
 }

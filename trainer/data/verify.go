@@ -197,7 +197,7 @@ func (w *watch) relook(i int, sh *shard) error {
 	if now == was && !now.racy(w.began) {
 		return nil
 	}
-	l, err := readLayout(sh.name, sh.file)
+	l, err := w.shards.form.readLayout(sh.name, sh.file)
 	switch {
 	case errors.Is(err, ErrBad):
 		detail := err.Error()
