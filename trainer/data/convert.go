@@ -59,12 +59,6 @@ const torchRows = `rows = lambda v: torch.cat([*map(rows, v)]) if isinstance(v, 
 	`max(map(rows, v.values()), key=torch.numel) if isinstance(v, dict) and v else ` +
 	`torch.as_tensor(v).reshape(-1, v.shape[-1]) if getattr(v, "shape", ()) else torch.empty(0)`
 
-// ofDataset returns two lines of Python that make a shard of a folder which the library datasets wrote.
-func ofDataset(folder string) string {
-	return inPython(fmt.Sprintf("import numpy, datasets; t = datasets.load_from_disk(%q).to_pandas(); "+vectors, folder),
-		fmt.Sprintf(saveRows, filepath.Join(folder, "activations.npy")))
-}
-
 // conversion returns two lines of Python that make a shard of a file or a folder by the format that its name tells.
 func conversion(path string) string {
 	stem := strings.TrimSuffix(path, filepath.Ext(path))

@@ -14,7 +14,7 @@ func TestConversions(t *testing.T) {
 	for name, want := range map[string]string{
 		"a.pt": "torch.load(", "a.pth": "torch.load(", "a.bin": "torch.load(", "a.npz": "max(z.values()",
 		"a.NPY":         "os.rename(",
-		"a.SAFETENSORS": "os.rename(", "a.parquet": "read_parquet(", "a.arrow": "Dataset.from_file(", "a.h5": "h5py.File(",
+		"a.SAFETENSORS": "os.rename(", "a.parquet": "read_parquet(", "a.h5": "h5py.File(",
 		"a.csv": "numpy.loadtxt(", "a.dat": "numpy.memmap(", "a.memmap": "numpy.memmap(", "a.npy.gz": "gzip.open(",
 		"a.npy.zst": "zstandard.open(", "a.pkl": "pickle.load(", "a.mat": "numpy.save(",
 	} {
@@ -34,27 +34,6 @@ func TestConversions(t *testing.T) {
 				!strings.Contains(lines[1]+lines[2], want) || !strings.Contains(lines[1]+lines[2], filepath.Join(dir, "a")) {
 				t.Errorf("%s: %v\n\twant %q", source, err, want)
 			}
-		}
-	}
-}
-
-// A folder of the library datasets is named as what it is, also in a folder of several.
-func TestConversionOfDatasets(t *testing.T) {
-	parent := t.TempDir()
-	dir := filepath.Join(parent, "train")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"data-00000-of-00001.arrow", "dataset_info.json", "state.json"} {
-		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, source := range []string{dir, parent} {
-		_, err := Open(t.Context(), trainer.DataSpec{Source: source}, Options{})
-		if err == nil || !strings.Contains(err.Error(), dir+" is a dataset") ||
-			!strings.Contains(err.Error(), "load_from_disk(\""+dir+"\")") {
-			t.Errorf("%s: %v", source, err)
 		}
 	}
 }

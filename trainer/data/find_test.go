@@ -155,10 +155,12 @@ func TestSourceNotes(t *testing.T) {
 	}{
 		{"acts", []string{
 			"Subfolders of acts hold 3 of the 4 shards: deep/er, sub.",
-			"Only " + endings(false, "and") + " are read, which leaves out 7: m.zarr, n.parquet, o.bin, sub/B.NPY, x.pt and 2 more."}},
+			"Only " + endings(false, "and") + " are read, which leaves out 7: " +
+				"m.zarr, n.parquet, o.bin, sub/B.NPY, x.pt and 2 more."}},
 		{filepath.Join(root, "acts"), []string{
 			"Subfolders of " + filepath.Join(root, "acts") + " hold 3 of the 4 shards: deep/er, sub.",
-			"Only " + endings(false, "and") + " are read, which leaves out 7: m.zarr, n.parquet, o.bin, sub/B.NPY, x.pt and 2 more."}},
+			"Only " + endings(false, "and") + " are read, which leaves out 7: " +
+				"m.zarr, n.parquet, o.bin, sub/B.NPY, x.pt and 2 more."}},
 		{"acts/*", []string{
 			"Subfolders of acts hold 3 of the 4 shards: deep/er, sub.",
 			"Only " + endings(false, "and") + " are read, which leaves out 6: " +

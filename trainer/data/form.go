@@ -65,6 +65,9 @@ func (f form) layout(name string, r io.ReaderAt, size int64) (layout, error) {
 		}
 		return h.layout(size)
 	}
+	if strings.HasSuffix(name, ".arrow") {
+		return f.arrowLayout(r, size)
+	}
 	h, err := safetensors.ReadHeader(io.NewSectionReader(r, 0, size), size)
 	if err != nil {
 		return layout{}, fmt.Errorf("%w: copy or write it again", err)

@@ -113,7 +113,8 @@ func TestTensorChoice(t *testing.T) {
 		{"x", "y", "z", nil, "no tensor has the name z, which data.tensor gives; it holds x [60 4], y"},
 		{"x", "y", "ids", nil, "tensor ids has dtype I32"},
 	} {
-		s, err := openFrom(t.Context(), file(tt.first, tt.second), trainer.DataSpec{Source: "m", Tensor: tt.tensor}, Options{})
+		spec := trainer.DataSpec{Source: "m", Tensor: tt.tensor}
+		s, err := openFrom(t.Context(), file(tt.first, tt.second), spec, Options{})
 		if tt.bad != "" {
 			if err == nil || !strings.Contains(err.Error(), tt.bad) || !errors.Is(err, ErrBad) {
 				t.Errorf("%+v: %v", tt, err)
@@ -181,7 +182,7 @@ func TestRaw(t *testing.T) {
 		file []byte
 		bad  string
 	}{
-		{trainer.Raw{DType: "f32", Width: 7}, body, "are no whole rows: a row of 7 numbers in f32 takes 28 bytes, and 8 are left"},
+		{trainer.Raw{DType: "f32", Width: 7}, body, "are no whole rows: a row of 7 numbers in f32 takes 28 bytes, and 8 are"},
 		{trainer.Raw{DType: "f32", Width: 4, Offset: 1 << 20}, body, "less than the data.raw.offset"},
 		{trainer.Raw{DType: "f32", Width: 4}, []byte("\x93NUMPY.........."), "begins as a .npy file"},
 		{trainer.Raw{DType: "f32", Width: 4}, []byte("PK\x03\x04............"), "begins as an archive"},

@@ -66,8 +66,8 @@ func (f *finder) oneFile(path string) (listing, error) {
 		return listing{}, &SourceError{Source: f.source, Missing: true, Err: syscall.ENOTDIR,
 			Msg: "is a file, not a folder: leave out the " + f.source[len(f.source)-1:] + " at its end"}
 	case !f.raw && !isShard(path):
-		return listing{}, &SourceError{Source: f.source, Msg: "is no " + endings(false, "or") + " file (in small letters), but " +
-			f.sized(path) + ": convert it to one of them" + conversion(path)}
+		return listing{}, &SourceError{Source: f.source, Msg: "is no " + endings(false, "or") +
+			" file (in small letters), but " + f.sized(path) + ": convert it to one of them" + conversion(path)}
 	}
 	return listing{[]string{path}, f.notes(filepath.Dir(path))}, nil
 }
@@ -103,10 +103,6 @@ func (f *finder) nothing(path, base string, pattern bool) error {
 	case len(f.unread) > 0:
 		first := slices.MinFunc(slices.Collect(maps.Keys(f.unread)), byElements)
 		msg += fmt.Sprintf("; not read are %s: convert them", f.few(base, f.unread))
-		if dir := filepath.Dir(first); f.isDataset(dir) {
-			msg += fmt.Sprintf("; %s is a dataset that the library datasets saved", dir) + ofDataset(dir)
-			break
-		}
 		msg += fmt.Sprintf("; the first of %d is %s", len(f.unread), f.sized(first)) + conversion(first)
 	case len(f.others) > 0:
 		msg += fmt.Sprintf("; what lies there are %d other files: %s", len(f.others), f.few(base, f.others))
@@ -114,11 +110,6 @@ func (f *finder) nothing(path, base string, pattern bool) error {
 		msg += "; no file lies there"
 	}
 	return &SourceError{Source: f.source, Missing: true, Msg: msg}
-}
-
-// isDataset reports whether a folder is what save_to_disk of the library datasets writes.
-func (f *finder) isDataset(dir string) bool {
-	return f.others[join(dir, "dataset_info.json")] && f.others[join(dir, "state.json")]
 }
 
 // sized names a file or a folder that is not read, a file with its size.
@@ -203,7 +194,7 @@ func isShard(path string) bool {
 }
 
 // shardEndings returns the endings of files that say what they hold.
-func shardEndings() []string { return []string{".safetensors", ".npy"} }
+func shardEndings() []string { return []string{".safetensors", ".npy", ".arrow"} }
 
 // rawEndings returns the endings of files of bare numbers. In a folder, others are not taken.
 func rawEndings() []string {

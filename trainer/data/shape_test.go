@@ -54,7 +54,8 @@ func TestTransposed(t *testing.T) {
 		}
 	}
 	// Widths that differ for another reason are not called transposed.
-	_, err := openShards(t.Context(), memory{"a.npy": npyOf(t, 0, 100, 4), "b.npy": npyOf(t, 0, 100, 8)}, "acts", form{}, 1, false)
+	m := memory{"a.npy": npyOf(t, 0, 100, 4), "b.npy": npyOf(t, 0, 100, 8)}
+	_, err := openShards(t.Context(), m, "acts", form{}, 1, false)
 	if err == nil || strings.Contains(err.Error(), "transposed") {
 		t.Error(err)
 	}

@@ -19,6 +19,7 @@ type layout struct {
 	rows  int64
 	dim   int
 	start int64
+	parts *parts // where the rows lie if they are not one after the other; nil if they are
 }
 
 func (l layout) rowBytes() int64 { return int64(l.dim) * l.dtype.size() }
@@ -72,6 +73,10 @@ func openShards(ctx context.Context, files opener, source string, form form, wor
 		return nil, &SourceError{Source: source, Msg: "holds no shards"}
 	}
 	s := &shards{form: form, half: newF16Values(), notes: found.notes, allHeldOut: allHeldOut}
+	if err := s.ofDatasets(ctx, files, &found); err != nil {
+		return nil, err
+	}
+	s.notes = found.notes
 	if errs := s.open(ctx, files, found.names, workers); len(errs) > 0 {
 		s.Close()
 		return nil, joinErrors(errs)
@@ -179,11 +184,19 @@ func (s *shards) readStored(row int64, x []byte, limit limit, buf []byte) error 
 
 // read fills buf with the bytes of a row of the shard.
 func (sh *shard) read(row int64, buf []byte) error {
-	n, err := sh.file.ReadAt(buf, sh.start+row*sh.rowBytes())
+	n, err := sh.ReadAt(buf, row*sh.rowBytes())
 	if n == len(buf) {
 		return nil
 	}
 	return err
+}
+
+// ReadAt reads bytes of the rows as if they lay one after the other from byte 0 on.
+func (sh *shard) ReadAt(p []byte, off int64) (int, error) {
+	if sh.parts != nil {
+		return sh.parts.readAt(sh.file, p, off)
+	}
+	return sh.file.ReadAt(p, sh.start+off)
 }
 
 // badRow returns the error of a row of the shard whose scaled numbers are not all finite.

@@ -49,7 +49,7 @@ func badShards(t testing.TB) map[string]struct {
 			tensor("resid", "F32", 3, 2)), []string{"mlp [2 2]", "resid [3 2]", "none has the name activations", "data.tensor"}},
 		"vector.safetensors": {tensors(tensor("activations", "F32", 12)),
 			[]string{"activations has shape [12]", "reshape"}},
-		"f8.safetensors": {tensors(tensor("activations", "F8_E5M2", 3, 2)), []string{"dtype F8_E5M2", "F32, F16 or BF16"}},
+		"f8.safetensors":  {tensors(tensor("activations", "F8_E5M2", 3, 2)), []string{"dtype F8_E5M2", "F32, F16 or BF16"}},
 		"int.safetensors": {tensors(tensor("activations", "I64", 3, 2)), []string{"dtype I64", "F32, F16 or BF16"}},
 		"magic.npy":       {[]byte("PK\x03\x04 an .npz is a zip file"), []string{"not a .npy file"}},
 		"version.npy":     {[]byte("\x93NUMPY\x09\x00\x02\x00{}"), []string{"version 9"}},
