@@ -136,6 +136,18 @@ func (m *sampleStats) percentile(p float64) float64 {
 	return math.Sqrt(m.squares[min(max(i, 0), len(m.squares)-1)])
 }
 
+// meanShare returns the share of the mean square that is that of the mean row: 1 if all rows are equal.
+func (m *sampleStats) meanShare() float64 {
+	var sum float64
+	for _, v := range m.mean {
+		sum += v * v
+	}
+	if m.square == 0 {
+		return 0
+	}
+	return min(1, sum/m.meanSquare())
+}
+
 // maxHeldOut is the size from which on a number of a held-out row is an error. Beyond it,
 // the products of a row with weights of a usual size do not fit in float32.
 const maxHeldOut = 1e30
