@@ -40,7 +40,7 @@ func newDataInspectCommand(env *environment) *cobra.Command {
 		Short: "Read activation shards whole and say what they hold",
 		Long: `Read every row of the activation shards at PATH, and print rows, width, dtype, norms
 and two fingerprints. PATH is a folder, with its subfolders, a pattern such as
-'shards/**/*.npy' or a file (.safetensors, .npy or .arrow; any file with --raw-dtype).
+'shards/**/*.npy' or a file (.safetensors, .npy, .arrow or .parquet; any with --raw-dtype).
 Rows that hold NaN or Inf are listed, and make the exit status 2.
 
 content is the fingerprint of the rows as they are stored, in whichever files. data is the

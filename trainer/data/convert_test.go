@@ -14,7 +14,7 @@ func TestConversions(t *testing.T) {
 	for name, want := range map[string]string{
 		"a.pt": "torch.load(", "a.pth": "torch.load(", "a.bin": "torch.load(", "a.npz": "max(z.values()",
 		"a.NPY":         "os.rename(",
-		"a.SAFETENSORS": "os.rename(", "a.parquet": "read_parquet(", "a.h5": "h5py.File(",
+		"a.SAFETENSORS": "os.rename(", "a.h5": "h5py.File(",
 		"a.csv": "numpy.loadtxt(", "a.dat": "numpy.memmap(", "a.memmap": "numpy.memmap(", "a.npy.gz": "gzip.open(",
 		"a.npy.zst": "zstandard.open(", "a.pkl": "pickle.load(", "a.mat": "numpy.save(",
 	} {

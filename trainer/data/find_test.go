@@ -147,7 +147,7 @@ func TestBackslash(t *testing.T) {
 func TestSourceNotes(t *testing.T) {
 	root := plant(t, "acts/a.npy", "acts/sub/b.npy", "acts/sub/c.npy", "acts/deep/er/d.npy",
 		"acts/x.pt", "acts/sub/B.NPY", "acts/y.Safetensors", "acts/z.npy.gz", "acts/m.zarr/.zarray", "acts/m.zarr/0.0",
-		"acts/n.parquet", "acts/o.bin", "acts/README.md", "acts/model.safetensors.index.json", "acts/.tmp.pt", "acts/LICENSE",
+		"acts/n.orc", "acts/o.bin", "acts/README.md", "acts/model.safetensors.index.json", "acts/.tmp.pt", "acts/LICENSE",
 		"only/x.pth", "only/y.h5", "flat/a.npy", "br[1]/q.npy")
 	for _, tt := range []struct {
 		source string
@@ -156,15 +156,15 @@ func TestSourceNotes(t *testing.T) {
 		{"acts", []string{
 			"Subfolders of acts hold 3 of the 4 shards: deep/er, sub.",
 			"Only " + endings(false, "and") + " are read, which leaves out 7: " +
-				"m.zarr, n.parquet, o.bin, sub/B.NPY, x.pt and 2 more."}},
+				"m.zarr, n.orc, o.bin, sub/B.NPY, x.pt and 2 more."}},
 		{filepath.Join(root, "acts"), []string{
 			"Subfolders of " + filepath.Join(root, "acts") + " hold 3 of the 4 shards: deep/er, sub.",
 			"Only " + endings(false, "and") + " are read, which leaves out 7: " +
-				"m.zarr, n.parquet, o.bin, sub/B.NPY, x.pt and 2 more."}},
+				"m.zarr, n.orc, o.bin, sub/B.NPY, x.pt and 2 more."}},
 		{"acts/*", []string{
 			"Subfolders of acts hold 3 of the 4 shards: deep/er, sub.",
 			"Only " + endings(false, "and") + " are read, which leaves out 6: " +
-				"n.parquet, o.bin, sub/B.NPY, x.pt, y.Safetensors and 1 more."}},
+				"n.orc, o.bin, sub/B.NPY, x.pt, y.Safetensors and 1 more."}},
 		{"acts/**/*.npy", []string{
 			"Subfolders of acts hold 3 of the 4 shards: deep/er, sub.",
 			"Only " + endings(false, "and") + " are read, which leaves out 1: sub/B.NPY."}},

@@ -58,7 +58,7 @@ func (f form) layout(name string, r io.ReaderAt, size int64) (layout, error) {
 		return layout{}, errors.New("the file is empty: write it again")
 	case f.raw != nil:
 		return rawLayout(*f.raw, r, size)
-	case strings.HasSuffix(name, ".npy"):
+	case strings.HasSuffix(name, ".npy"), isParquet(name): // of a Parquet file its copy
 		h, err := readNpy(r, size)
 		if err != nil {
 			return layout{}, err

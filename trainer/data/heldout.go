@@ -54,7 +54,7 @@ func (s *Set) writeHeldOut(ctx context.Context, w io.Writer) error {
 	if s.apart != nil {
 		return s.apart.writeHeldOut(ctx, w)
 	}
-	if _, err := w.Write(npyHead(s.info.EvalRows, s.info.Dim)); err != nil {
+	if _, err := w.Write(npyHead(f32, s.info.EvalRows, s.info.Dim)); err != nil {
 		return err
 	}
 	x, buf := make([]float32, s.info.Dim), make([]byte, widest*s.info.Dim)
@@ -74,10 +74,10 @@ func (s *Set) writeHeldOut(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
-// npyHead returns what a .npy file of rows in float32 begins with. Its length is a multiple of 64, as NumPy asks.
-func npyHead(rows int64, dim int) []byte {
-	text := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", rows, dim)
-	text += strings.Repeat(" ", 63-(10+len(text))%64) + "\n"
+// npyHead returns what a .npy file of rows begins with: 128 bytes, whatever the shape. NumPy asks for a multiple of 64.
+func npyHead(t dtype, rows int64, dim int) []byte {
+	text := fmt.Sprintf("{'descr': '<f%d', 'fortran_order': False, 'shape': (%d, %d), }", t.size(), rows, dim)
+	text += strings.Repeat(" ", 127-10-len(text)) + "\n"
 	b := append([]byte(npyMagic), 1, 0)
 	return append(binary.LittleEndian.AppendUint16(b, uint16(len(text))), text...)
 }

@@ -194,7 +194,7 @@ func isShard(path string) bool {
 }
 
 // shardEndings returns the endings of files that say what they hold.
-func shardEndings() []string { return []string{".safetensors", ".npy", ".arrow"} }
+func shardEndings() []string { return []string{".safetensors", ".npy", ".arrow", ".parquet"} }
 
 // rawEndings returns the endings of files of bare numbers. In a folder, others are not taken.
 func rawEndings() []string {
@@ -230,7 +230,7 @@ func looksLikeActivations(path string) bool {
 // in a folder. Shards in it are read all the same.
 func looksLikeFolder(path string) bool {
 	switch strings.ToLower(filepath.Ext(path)) {
-	case ".zarr", ".n5", ".parquet", ".arrow", ".lance":
+	case ".zarr", ".n5", ".lance":
 		return true
 	}
 	return false

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/topksweep/sweep/trainer"
@@ -119,13 +120,14 @@ func newSet(ctx context.Context, files opener, spec trainer.DataSpec, o Options)
 // newShardSet opens the shards of spec.Source. With allHeldOut, all of their rows are held out.
 func newShardSet(ctx context.Context, files opener, spec trainer.DataSpec, o Options, allHeldOut bool) (*Set, error) {
 	s := &Set{spec: spec, opened: rand.Text(), opts: o, allHeldOut: allHeldOut}
-	sh, err := openShards(ctx, files, spec.Source, formOf(spec), o.Workers, allHeldOut)
+	copies := copying{files, formOf(spec), o}
+	sh, err := openShards(ctx, copies, spec.Source, formOf(spec), o.Workers, allHeldOut)
 	if err != nil {
 		return nil, err
 	}
 	s.src, s.shards = sh, sh
 	s.info.DType, s.info.Shards, s.info.Bytes = dtypes(sh.list), len(sh.list), sh.bytes()
-	s.info.Notes = sh.notes
+	s.info.Notes = slices.Concat(sh.notes, copies.copyNote(sh.list))
 	s.cache = newCache(sh, spec.Verify == verifySample, o)
 	return s, nil
 }

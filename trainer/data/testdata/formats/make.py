@@ -83,5 +83,17 @@ refused("null-number", pa.array([[None, *plain[0][1:]], *plain[1:]], pa.list_(pa
 refused("ragged", pa.array([plain[0][1:], *plain[1:]], pa.list_(pa.float32())))
 refused("integers", pa.array([[int(v) for v in r] for r in plain], pa.list_(pa.int32())))
 
-pq.write_table(pa.table({"acts": pa.array(plain, pa.list_(pa.float32())), "n": list(range(rows))}),
-               at("parquet-list", "a.parquet"), row_group_size=16)
+
+
+def parquet(name, column, **options):
+    table = pa.table({"acts": column, "n": list(range(len(column))), "ids": [[1, 2]] * len(column)})
+    pq.write_table(table, at("parquet-" + name, "a.parquet"), **options)
+
+
+parquet("f32", pa.array(plain, pa.list_(pa.float32())), row_group_size=16)
+parquet("f16", pa.array(list(x.astype("<f2")), pa.list_(pa.float16())), compression="zstd")
+parquet("f64", pa.array(plain, pa.list_(pa.float64(), width)), compression="none", data_page_version="2.0")
+parquet("nested", pa.array([p.tolist() for p in parts if len(p)], pa.list_(pa.list_(pa.float32()))))
+parquet("plain", pa.array(plain, pa.list_(pa.float32())), use_dictionary=False, data_page_size=64)
+parquet("null", pa.array([None, *plain], pa.list_(pa.float32())))
+parquet("ragged", pa.array([plain[0][1:], *plain[1:]], pa.list_(pa.float32())))
