@@ -76,7 +76,7 @@ func Open(file io.ReaderAt, size int64) (*File, error) {
 // Rows finds the rows of a column, which is a Vector.
 func (f *File) Rows(c Column) (Rows, error) {
 	if !c.Vector {
-		return Rows{}, bad("column %s is %s: want lists of floating-point numbers", c.Name, c.Type)
+		return Rows{}, bad("it is %s: want lists of floating-point numbers", c.Type)
 	}
 	out := Rows{Bytes: c.field.leaf().size}
 	for at := f.at; ; {
