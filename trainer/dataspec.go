@@ -17,7 +17,17 @@ type DataSpec struct {
 	Verify     string     `json:"verify,omitempty"`      // whole (or empty) | sample: what the fingerprint covers
 	EvalSource string     `json:"eval_source,omitempty"` // held-out rows of one's own: as Source, all of its rows
 	Shuffle    string     `json:"shuffle,omitempty"`     // full (or empty) | blocks: the order of the training rows
+	Tensor     string     `json:"tensor,omitempty"`      // the tensor or column of a file that holds the rows
+	Raw        *Raw       `json:"raw,omitempty"`         // the files hold bare numbers
 	Names
+}
+
+// Raw says what files of bare numbers hold: rows of little-endian numbers, one after the other, as
+// numpy.ndarray.tofile and numpy.memmap write them.
+type Raw struct {
+	DType  string `json:"dtype"`            // f16 | bf16 | f32 | f64
+	Width  int    `json:"width"`            // numbers in a row
+	Offset int64  `json:"offset,omitempty"` // bytes of each file before its first row
 }
 
 // ParseMaxNorm reads DataSpec.MaxNorm: a norm, or a number of median norms, such as

@@ -27,7 +27,9 @@ func newDataCommand(env *environment) *cobra.Command {
 
 type dataInspectOptions struct {
 	spec    trainer.DataSpec
-	workers int // 0: one per core
+	raw     trainer.Raw // spec.Raw, if a flag sets it
+	heldOut string      // the file for the held-out rows; "" for none
+	workers int         // 0: one per core
 	output  format
 }
 
@@ -38,8 +40,8 @@ func newDataInspectCommand(env *environment) *cobra.Command {
 		Short: "Read activation shards whole and say what they hold",
 		Long: `Read every row of the activation shards at PATH, and print rows, width, dtype, norms
 and two fingerprints. PATH is a folder, with its subfolders, a pattern such as
-'shards/**/*.npy' or a file (.safetensors or .npy). Rows that hold NaN or Inf are
-listed, and make the exit status 2.
+'shards/**/*.npy' or a file (.safetensors, .npy, .arrow or .parquet; any with --raw-dtype).
+Rows that hold NaN or Inf are listed, and make the exit status 2.
 
 content is the fingerprint of the rows as they are stored, in whichever files. data is the
 fingerprint of what a run trains on, as in the column data of the results. It depends on
@@ -49,15 +51,25 @@ the grid too: give them here as the grid does.
 Notes say what makes metrics mislead. A few rows of huge norms, such as attention sinks,
 or a few dimensions may hold most of the mean square: then losses are about them alone.
 data.max_norm: 10x_median leaves rows out. Held-out rows that are training rows too are
-counted. Norms and shares are those of a sample of up to 1,048,576 training rows.`,
+counted. Norms and shares are those of a sample of up to 1,048,576 training rows: norms
+are those that 1%, 10% and so on of the rows do not exceed, and the mean row's share is
+that of its squared norm in the mean squared norm.
+
+--held-out writes the rows that the runs of a grid hold out, in their order, as they are
+stored, in float32: normalize does not scale them. docs/data.md says how they are chosen.`,
 		Example: `  sweep data inspect activations/gpt2-small/l8
   sweep data inspect trainer/data/testdata/minilm-l3 --normalize mean_square --eval-tokens 500
   sweep data inspect shards --max-norm 10x_median
   sweep data inspect shards --eval-source held-out
+  sweep data inspect shards --tensor blocks.8.hook_resid_post --held-out held-out.npy
+  sweep data inspect acts.bin --raw-dtype f16 --raw-width 768
   sweep data inspect 'shards/**/*.safetensors' -o json`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.spec.Source = args[0]
+			if o.raw != (trainer.Raw{}) {
+				o.spec.Raw = &o.raw
+			}
 			return runDataInspect(c.Context(), env, o)
 		},
 	}
@@ -71,6 +83,13 @@ counted. Norms and shares are those of a sample of up to 1,048,576 training rows
 	c.Flags().StringVar(&o.spec.Verify, "verify", "whole",
 		"data.verify of the grid: whole, or sample to hash a part of the bytes")
 	c.Flags().StringVar(&o.spec.Shuffle, "shuffle", "full", "data.shuffle of the grid: full or blocks")
+	c.Flags().StringVar(&o.spec.Tensor, "tensor", "",
+		"data.tensor of the grid: the tensor or column that holds the rows")
+	c.Flags().StringVar(&o.raw.DType, "raw-dtype", "",
+		"data.raw.dtype of the grid: the files hold bare numbers, f16, bf16, f32 or f64")
+	c.Flags().IntVar(&o.raw.Width, "raw-width", 0, "data.raw.width of the grid: numbers in a row")
+	c.Flags().Int64Var(&o.raw.Offset, "raw-offset", 0, "data.raw.offset of the grid: bytes before the first row")
+	c.Flags().StringVar(&o.heldOut, "held-out", "", "write the held-out rows to this `FILE.npy`")
 	env.cacheFlag.addFlags(c.Flags())
 	c.Flags().Var(atLeast1(&o.workers), "workers", "shard readers at a time (default: one per core)")
 	return c
@@ -91,6 +110,13 @@ func runDataInspect(ctx context.Context, env *environment, o dataInspectOptions)
 	}
 	if err != nil {
 		return err
+	}
+	if o.heldOut != "" {
+		rows, err := data.WriteHeldOut(ctx, o.spec, options, o.heldOut)
+		if err != nil {
+			return err
+		}
+		env.note(fmt.Sprintf("%s: %d held-out rows, as they are stored", o.heldOut, rows))
 	}
 	notFinite := func(source string, r data.Report) error {
 		if r.NonFiniteRows == 0 {
@@ -158,8 +184,10 @@ func writeSample(w io.Writer, r data.Report) {
 	if s == nil {
 		return
 	}
-	fmt.Fprintf(w, "median norm\t%.6g  (of %d training rows: 1%% below %.6g, 99%% below %.6g, 99.9%% below %.6g, "+
-		"largest %.6g)\n", s.MedianNorm, s.Rows, s.Norm1, s.Norm99, s.Norm999, s.LargestNorm)
+	fmt.Fprintf(w, "median norm\t%.6g  (of %d training rows)\n", s.MedianNorm, s.Rows)
+	fmt.Fprintf(w, "norms\t1%% %.6g, 10%% %.6g, 50%% %.6g, 90%% %.6g, 99%% %.6g, 99.9%% %.6g, largest %.6g\n",
+		s.Norm1, s.Norm10, s.Norm50, s.Norm90, s.Norm99, s.Norm999, s.LargestNorm)
+	fmt.Fprintf(w, "mean row\t%.3g%% of the mean square\n", 100*s.MeanShare)
 	fmt.Fprintf(w, "huge rows\t%.3g%% of the mean square, in rows of over 10 median norms\n", 100*s.HugeShare)
 	fmt.Fprintf(w, "largest dimension\t%d, with %.3g%% of the mean square\n", s.LargestDim, 100*s.LargestShare)
 }

@@ -15,9 +15,9 @@ const minAutoTokens = 10
 
 // readData reads the section data.
 func (p *parser) readData(root *node) {
-	shared := &dataSection{parser: p, synthetic: new(trainer.Synthetic)}
+	shared := &dataSection{parser: p, synthetic: new(trainer.Synthetic), raw: new(trainer.Raw)}
 	shared.path, shared.Data = "data", &p.grid.Data
-	table := dataOptions(shared.Data, shared.synthetic)
+	table := dataOptions(shared.Data, shared.synthetic, shared.raw)
 	if err := setDefaults(table); err != nil {
 		p.errorf(root.pos, "data", "%v", err)
 	}
@@ -75,7 +75,9 @@ func (p *parser) readSets(e *entry, shared *dataSection) {
 	p.grid.Sets, p.grid.Data = nil, trainer.DataSpec{}
 	for _, e := range e.value.entries {
 		at, spec := join(path, e.key), of
-		d := &dataSection{parser: p, shared: shared, node: e.value, synthetic: new(trainer.Synthetic)}
+		d := &dataSection{
+			parser: p, shared: shared, node: e.value, synthetic: new(trainer.Synthetic), raw: new(trainer.Raw),
+		}
 		d.Name, d.Data, d.path, d.at = e.key, &spec, at, e.pos
 		if !setNameRE.MatchString(e.key) {
 			p.errorf(e.pos, at, "not a name of a data set: want at most 64 of a-z, 0-9, _, . and -, "+
@@ -85,7 +87,7 @@ func (p *parser) readSets(e *entry, shared *dataSection) {
 			p.errorf(e.pos, at, "%v", err)
 		}
 		if e.value.kind == mapNode {
-			p.readOptions(e.value, at, slices.DeleteFunc(dataOptions(d.Data, d.synthetic),
+			p.readOptions(e.value, at, slices.DeleteFunc(dataOptions(d.Data, d.synthetic, d.raw),
 				func(o option) bool { return o.key == "sets" }))
 			d.check()
 		} else {
@@ -103,6 +105,7 @@ type dataSection struct {
 	shared    *dataSection // of a set: the section data, whose keys it has too; else nil
 	node      *node
 	synthetic *trainer.Synthetic // what the section's own key synthetic is read into
+	raw       *trainer.Raw       // the same for raw
 }
 
 // get returns the entry of a key, and the section that has it: this one, or the one around it. Without an entry it
@@ -129,6 +132,19 @@ func (d *dataSection) check() {
 	}
 	if synthetic != nil {
 		d.Data.Synthetic = of.synthetic
+	}
+	raw, ofRaw := d.get("raw")
+	tensor, ofTensor := d.get("tensor")
+	if raw != nil {
+		d.Data.Raw = ofRaw.raw
+		if tensor != nil {
+			p.errorf(tensor.pos, ofTensor.path+".tensor", "files of bare numbers (raw) hold no tensors: remove one of the two")
+		}
+	}
+	for _, e := range []*entry{raw, tensor} {
+		if e != nil && synthetic != nil {
+			p.errorf(e.pos, join(d.path, e.key), "synthetic data have no files: remove it")
+		}
 	}
 	for _, e := range []*entry{source, synthetic} {
 		if e != nil {

@@ -17,12 +17,13 @@ const gridDoc = "../../docs/grid.md"
 // TestDoc keeps the tables of docs/grid.md up to date: they are written between
 // markers from the fields of trainer.Config and the tables of options.
 func TestDoc(t *testing.T) {
-	data := dataOptions(new(trainer.DataSpec), new(trainer.Synthetic))
+	data := dataOptions(new(trainer.DataSpec), new(trainer.Synthetic), new(trainer.Raw))
 	run := runOptions(new(RunOptions))
 	goldentest.CheckTables(t, gridDoc, map[string]string{
 		"fields":     fieldTable(),
 		"data":       optionTable(data),
 		"synthetic":  optionTable(sub(data, "synthetic")),
+		"raw":        optionTable(sub(data, "raw")),
 		"run":        optionTable(run),
 		"checkpoint": optionTable(sub(run, "checkpoint")),
 	})

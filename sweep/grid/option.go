@@ -20,14 +20,18 @@ type option struct {
 	sub      []option          // the keys of a map
 }
 
-// dataOptions lists the keys of data. They are read into d, those of synthetic into s.
-func dataOptions(d *trainer.DataSpec, s *trainer.Synthetic) []option {
+// dataOptions lists the keys of data. They are read into d, those of synthetic into s and those of raw into r.
+func dataOptions(d *trainer.DataSpec, s *trainer.Synthetic, r *trainer.Raw) []option {
 	return []option{
 		{key: "source", set: setText(&d.Source),
-			doc: "activation shards on local disk: a folder and its subfolders, a pattern, a file"},
+			doc: "activations: a folder and its subfolders, a pattern or a file, or those of s3://"},
 		{key: "synthetic", sub: syntheticOptions(s),
 			doc: "instead of source: sparse sums of known directions"},
 		{key: "sets", doc: "several data sets by name, each with keys of this table"},
+		{key: "tensor", set: setText(&d.Tensor),
+			doc: "the tensor or column that holds the rows, where a file has several"},
+		{key: "raw", sub: rawOptions(r),
+			doc: "the files of source hold bare numbers: their dtype and width"},
 		{key: "normalize", fallback: "none", set: setWord(&d.Normalize, "none", "mean_square"),
 			doc: "none, or mean_square: scale the rows to unit mean squared norm"},
 		{key: "eval_tokens", fallback: "auto", set: setIntOrAuto(&d.EvalTokens, 1, 1<<40),
@@ -76,6 +80,18 @@ func syntheticOptions(s *trainer.Synthetic) []option {
 			doc: "standard deviation of the Gaussian noise in each dimension"},
 		{key: "seed", fallback: "0", set: setInt(&s.Seed, 0, 1<<62),
 			doc: "seed of directions and rows; parameters.seed is that of training"},
+	}
+}
+
+// rawOptions lists the keys of data.raw, which are read into r.
+func rawOptions(r *trainer.Raw) []option {
+	return []option{
+		{key: "dtype", required: true, set: setWord(&r.DType, "f16", "bf16", "f32", "f64"),
+			doc: "of the numbers, which are little-endian: f16, bf16, f32 or f64"},
+		{key: "width", required: true, set: setInt(&r.Width, 1, 1<<20),
+			doc: "numbers in a row"},
+		{key: "offset", fallback: "0", set: setInt(&r.Offset, 0, 1<<40),
+			doc: "bytes of each file before its first row"},
 	}
 }
 

@@ -40,7 +40,7 @@ func knownKeys() []knownKey {
 	add("under parameters or train", Lengths()...)
 	add("under parameters or train", normalizeInit)
 	addOptions("run", runOptions(new(RunOptions)))
-	addOptions("data", dataOptions(new(trainer.DataSpec), new(trainer.Synthetic)))
+	addOptions("data", dataOptions(new(trainer.DataSpec), new(trainer.Synthetic), new(trainer.Raw)))
 	return out
 }
 

@@ -48,6 +48,10 @@ func dataSection(d trainer.DataSpec) string {
 		line("noise", floatText(s.Noise))
 		line("seed", strconv.FormatInt(s.Seed, 10))
 	}
+	text("  ", "tensor", d.Tensor)
+	if r := d.Raw; r != nil {
+		fmt.Fprintf(&b, "  raw: {dtype: %s, width: %d, offset: %d}\n", r.DType, r.Width, r.Offset)
+	}
 	if d.Normalize != "" {
 		fmt.Fprintf(&b, "  normalize: %s\n", d.Normalize)
 	}

@@ -18,12 +18,13 @@ func TestDataSection(t *testing.T) {
 		"least": {Source: "acts", Normalize: "none"},
 		"all": {
 			Source: "/a b/*.safetensors", EvalSource: "/held #1/**",
-			Normalize: "mean_square", EvalTokens: 500, MaxNorm: "10x_median", Verify: "sample",
+			Normalize: "mean_square", EvalTokens: 500, MaxNorm: "10x_median", Verify: "sample", Tensor: "blocks.3: #1",
 			Names: trainer.Names{
 				LMName: "gpt2: #1", Layer: &layer, SubmoduleName: "resid_post", HookName: "blocks.3.hook_resid_post",
 				ModulePath: "h.3", ContextLength: 128, PrependBOS: new(false), DropSpecial: new(true),
 			},
 		},
+		"raw": {Source: "acts", Normalize: "none", Raw: &trainer.Raw{DType: "bf16", Width: 768, Offset: 1 << 40}},
 		"synthetic": {
 			Normalize: "none", Synthetic: &trainer.Synthetic{
 				ActivationDim: 8, Directions: 16, Tokens: 1 << 39, Active: 1e-300, Zipf: 0.1, Noise: 1e30, Seed: 1 << 62,

@@ -71,10 +71,10 @@ type Header struct {
 //	   (trainer.DataSpec.EvalSource): an older program would pass over both
 //	3  the plan has changed since it was stored, so that other headers or other objects hold what counts (Header.Number,
 //	   Header.Parts): an older program would not see them
-//	4  the plan names its data sets (Header.Sets), or its rows have another order (trainer.DataSpec.Shuffle): an older
-//	   program would take the rows of one set for those of another, or in another order
+//	4  the plan names its data sets (Header.Sets), or says of its rows what an older program would pass over: their order
+//	   (trainer.DataSpec.Shuffle), the tensor that holds them, or that files hold bare numbers
 func VersionOf(h *Header) int {
-	if len(h.Sets) > 0 || h.Data.Shuffle != "" {
+	if len(h.Sets) > 0 || h.Data.Shuffle != "" || h.Data.Tensor != "" || h.Data.Raw != nil {
 		return 4
 	}
 	if h.Number > 0 || len(h.Parts) > 0 {

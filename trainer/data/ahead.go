@@ -105,7 +105,12 @@ func (s *shards) have(from, to int64) {
 		sh := s.shardOf(from)
 		n := min(to, sh.first+sh.rows) - from
 		if f, ok := sh.file.(checkedFile).shardFile.(*remoteFile); ok {
-			f.cached().Have(sh.start+(from-sh.first)*sh.rowBytes(), n*sh.rowBytes())
+			off, size := sh.start+(from-sh.first)*sh.rowBytes(), n*sh.rowBytes()
+			if sh.parts != nil { // rows lie all over the file, about as far apart as if they were the whole of it
+				per := f.Size() / sh.rows
+				off, size = (from-sh.first)*per, n*per
+			}
+			f.cached().Have(off, size)
 		}
 		from += n
 	}

@@ -51,6 +51,7 @@ func newCache(s *shards, sampled bool, o Options) *cache {
 	}
 	h := sha256.New()
 	fmt.Fprintf(h, "sampled %t\n", sampled)
+	s.form.identify(h)
 	for _, sh := range s.list {
 		path, err := sh.name, error(nil)
 		if !isRemote(path) {

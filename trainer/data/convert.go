@@ -16,6 +16,9 @@ const saveRows = `numpy.save(%q, numpy.ascontiguousarray(x.reshape(-1, x.shape[-
 // inPython returns two lines of Python after a sentence that ends in a colon.
 func inPython(first, second string) string { return ", in Python:\n  " + first + "\n  " + second }
 
+// byProgram names the program that converts many files of some formats.
+const byProgram = " (deploy/harvest/convert.py converts such files)"
+
 // rewrite returns two lines of Python that write the array of a .npy file again as rows of float32.
 func rewrite(path string) string {
 	return inPython(fmt.Sprintf("import numpy; x = numpy.load(%q)", path), fmt.Sprintf(saveRows, path))
@@ -59,12 +62,6 @@ const torchRows = `rows = lambda v: torch.cat([*map(rows, v)]) if isinstance(v, 
 	`max(map(rows, v.values()), key=torch.numel) if isinstance(v, dict) and v else ` +
 	`torch.as_tensor(v).reshape(-1, v.shape[-1]) if getattr(v, "shape", ()) else torch.empty(0)`
 
-// ofDataset returns two lines of Python that make a shard of a folder which the library datasets wrote.
-func ofDataset(folder string) string {
-	return inPython(fmt.Sprintf("import numpy, datasets; t = datasets.load_from_disk(%q).to_pandas(); "+vectors, folder),
-		fmt.Sprintf(saveRows, filepath.Join(folder, "activations.npy")))
-}
-
 // conversion returns two lines of Python that make a shard of a file or a folder by the format that its name tells.
 func conversion(path string) string {
 	stem := strings.TrimSuffix(path, filepath.Ext(path))
@@ -81,12 +78,12 @@ func conversion(path string) string {
 	case ".zip", ".tar", ".tgz":
 		return inPython("import shutil", fmt.Sprintf("shutil.unpack_archive(%q, %q)", path, stem))
 	case ".pt", ".pth", ".ckpt", ".bin":
-		return inPython("import torch; from safetensors.torch import save_file; "+torchRows,
+		return byProgram + inPython("import torch; from safetensors.torch import save_file; "+torchRows,
 			fmt.Sprintf(`x = rows(torch.load(%q, map_location="cpu")); `, path)+
 				`x = x if x.dtype in (torch.float16, torch.bfloat16) else x.float(); `+
 				fmt.Sprintf(`save_file({"activations": x.contiguous()}, %q)`, stem+".safetensors"))
 	case ".npz":
-		return load("import numpy; z = dict(numpy.load(%q)); x = "+fmt.Sprintf(largestArray, "z"), path)
+		return byProgram + load("import numpy; z = dict(numpy.load(%q)); x = "+fmt.Sprintf(largestArray, "z"), path)
 	case ".pkl", ".pickle":
 		return load("import numpy, pickle; x = numpy.asarray(pickle.load(open(%q, \"rb\")))", path)
 	case ".parquet":
@@ -96,7 +93,7 @@ func conversion(path string) string {
 	case ".arrow", ".ipc":
 		return load("import numpy, datasets; t = datasets.Dataset.from_file(%q).to_pandas(); "+vectors, path)
 	case ".h5", ".hdf5", ".hdf", ".he5":
-		return load("import numpy, h5py; f = h5py.File(%q); x = "+fmt.Sprintf(largestArray, "f")+"[:]", path)
+		return byProgram + load("import numpy, h5py; f = h5py.File(%q); x = "+fmt.Sprintf(largestArray, "f")+"[:]", path)
 	case ".zarr", ".n5":
 		return load("import numpy, zarr; x = numpy.asarray(zarr.open(%q, mode=\"r\"))", path)
 	case ".csv":

@@ -1,7 +1,6 @@
 package data
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +14,7 @@ func TestConversions(t *testing.T) {
 	for name, want := range map[string]string{
 		"a.pt": "torch.load(", "a.pth": "torch.load(", "a.bin": "torch.load(", "a.npz": "max(z.values()",
 		"a.NPY":         "os.rename(",
-		"a.SAFETENSORS": "os.rename(", "a.parquet": "read_parquet(", "a.arrow": "Dataset.from_file(", "a.h5": "h5py.File(",
+		"a.SAFETENSORS": "os.rename(", "a.h5": "h5py.File(",
 		"a.csv": "numpy.loadtxt(", "a.dat": "numpy.memmap(", "a.memmap": "numpy.memmap(", "a.npy.gz": "gzip.open(",
 		"a.npy.zst": "zstandard.open(", "a.pkl": "pickle.load(", "a.mat": "numpy.save(",
 	} {
@@ -39,27 +38,6 @@ func TestConversions(t *testing.T) {
 	}
 }
 
-// A folder of the library datasets is named as what it is, also in a folder of several.
-func TestConversionOfDatasets(t *testing.T) {
-	parent := t.TempDir()
-	dir := filepath.Join(parent, "train")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"data-00000-of-00001.arrow", "dataset_info.json", "state.json"} {
-		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, source := range []string{dir, parent} {
-		_, err := Open(t.Context(), trainer.DataSpec{Source: source}, Options{})
-		if err == nil || !strings.Contains(err.Error(), dir+" is a dataset") ||
-			!strings.Contains(err.Error(), "load_from_disk(\""+dir+"\")") {
-			t.Errorf("%s: %v", source, err)
-		}
-	}
-}
-
 // A source in which nothing is like activations says what lies there.
 func TestNothingThere(t *testing.T) {
 	empty, others := t.TempDir(), t.TempDir()
@@ -75,7 +53,7 @@ func TestNothingThere(t *testing.T) {
 	for source, want := range map[string]string{
 		empty: "no file lies there", others: "2 other files: README.md, notes.txt",
 		filepath.Join(others, "*"):       "2 other files: README.md, notes.txt",
-		filepath.Join(empty, "*.npy"):    "matches no .safetensors or .npy file",
+		filepath.Join(empty, "*.npy"):    "matches no " + endings(false, "or") + " file",
 		shard + string(os.PathSeparator): "is a file, not a folder: leave out the " + string(os.PathSeparator),
 	} {
 		if _, err := Open(t.Context(), trainer.DataSpec{Source: source}, Options{}); err == nil ||
@@ -87,26 +65,21 @@ func TestNothingThere(t *testing.T) {
 
 // A shard of another shape, dtype or order, or with several tensors, is refused with lines that write it again.
 func TestRewrites(t *testing.T) {
-	var said bytes.Buffer
 	for name, x := range badShards(t) {
 		_, err := openFrom(t.Context(), memory{name: x.file}, trainer.DataSpec{Source: "memory"}, Options{})
-		said.WriteString(err.Error() + "\n")
 		var want string
 		switch name {
-		case "vector.npy", "fortran.npy", "f64.npy", "big.npy":
+		case "vector.npy", "fortran.npy", "int.npy", "big.npy", "void.npy":
 			want = "\n  import numpy; x = numpy.load(\"" + name + "\")\n  numpy.save(\"" + name + "\", "
 		case "several.safetensors":
 			want = "load_file(\"several.safetensors\"); x = t.pop(\"resid\")"
-		case "cube.safetensors", "f64.safetensors":
+		case "vector.safetensors", "f8.safetensors", "int.safetensors":
 			want = "x = t.pop(\"activations\")\n  x = x.reshape(-1, x.shape[-1]); save_file({**t, \"activations\": "
 		case "none.safetensors":
-			want = "x = t.pop(\"cube\")"
+			want = "x = t.pop(\"ids\")"
 		}
 		if has := strings.Contains(err.Error(), "in Python:"); has != (want != "") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v\n\twant %q", name, err, want)
 		}
-	}
-	if !strings.Contains(said.String(), "bf16.npy") {
-		t.Error("no case of bfloat16, which NumPy cannot write")
 	}
 }

@@ -40,7 +40,7 @@ func (s *shards) copies(ctx context.Context, workers int) []error {
 // equalShards returns the groups of shards that hold the same rows. It reads a few rows of each shard, and all rows of
 // the shards in which these are equal.
 func equalShards(ctx context.Context, all []*shard, workers int) (groups [][]*shard, err error) {
-	for _, g := range groupBy(all, func(sh *shard) layout { return layout{sh.dtype, sh.rows, sh.dim, 0} }) {
+	for _, g := range groupBy(all, func(sh *shard) layout { return layout{dtype: sh.dtype, rows: sh.rows, dim: sh.dim} }) {
 		alike, err := groupByHash(ctx, g, workers, (*shard).hashSample)
 		if err != nil {
 			return nil, err
@@ -175,7 +175,7 @@ func (sh *shard) hashSample() (digest, error) {
 		if i == n-1 {
 			row = sh.rows - 1
 		}
-		if _, err := sh.file.ReadAt(buf, sh.start+row*sh.rowBytes()); err != nil && err != io.EOF {
+		if _, err := sh.ReadAt(buf, row*sh.rowBytes()); err != nil && err != io.EOF {
 			return digest{}, err
 		}
 		h.Write(buf)
@@ -189,7 +189,7 @@ func (sh *shard) hashRows() (digest, error) {
 		return sha256.Sum256([]byte(tag)), nil
 	}
 	h := sha256.New()
-	if _, err := io.Copy(h, io.NewSectionReader(sh.file, sh.start, sh.bytes())); err != nil {
+	if _, err := io.Copy(h, io.NewSectionReader(sh, 0, sh.bytes())); err != nil {
 		return digest{}, err
 	}
 	return digest(h.Sum(nil)), nil

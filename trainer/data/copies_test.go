@@ -158,7 +158,7 @@ func TestCopiesReadLittle(t *testing.T) {
 
 func mustList(t *testing.T, files opener) []string {
 	t.Helper()
-	l, err := files.List(t.Context(), "")
+	l, err := files.List(t.Context(), "", false)
 	if err != nil {
 		t.Fatal(err)
 	}

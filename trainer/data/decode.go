@@ -14,11 +14,18 @@ const (
 	f32  dtype = "F32"
 	f16  dtype = "F16"
 	bf16 dtype = "BF16"
+	f64  dtype = "F64" // given as f32
 )
+
+// widest is the size of the largest number that files hold, in bytes.
+const widest = 8
 
 // size returns the bytes of one number.
 func (t dtype) size() int64 {
-	if t == f32 {
+	switch t {
+	case f64:
+		return 8
+	case f32:
 		return 4
 	}
 	return 2
@@ -37,7 +44,7 @@ func newF16Values() *f16Values {
 }
 
 // decode fills dst with the little-endian numbers of src times scale, and reports
-// whether all results are finite. half is used for F16 only.
+// whether all results are finite. A float64 is rounded to float32 first. half is used for F16 only.
 func (t dtype) decode(dst []float32, src []byte, scale float32, half *f16Values) bool {
 	// v−v is 0 for finite v and NaN for others, without a branch. With four sums, an
 	// addition need not wait for the one before it.
@@ -83,6 +90,11 @@ func (t dtype) decode(dst []float32, src []byte, scale float32, half *f16Values)
 		}
 		for i := range dst {
 			dst[i] = safetensors.BFloat16(binary.LittleEndian.Uint16(src[2*i:])) * scale
+			a += dst[i] - dst[i]
+		}
+	case f64:
+		for i := range dst {
+			dst[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(src[8*i:]))) * scale
 			a += dst[i] - dst[i]
 		}
 	}

@@ -33,6 +33,7 @@ type finder struct {
 	tree        folders
 	source      string // as it was given, for errors
 	foldersOnly bool   // the source ends in a separator
+	raw         bool   // shards are files of bare numbers
 
 	shards, unread map[string]bool // paths of shards, and of files that look like activations
 	others         map[string]bool // paths of other files
@@ -47,9 +48,9 @@ type visit struct {
 	left int
 }
 
-func newFinder(tree folders, source string) *finder {
+func newFinder(tree folders, source string, raw bool) *finder {
 	return &finder{
-		tree: tree, source: source, foldersOnly: endsInSeparator(source),
+		tree: tree, source: source, foldersOnly: endsInSeparator(source), raw: raw,
 		shards: map[string]bool{}, unread: map[string]bool{}, byName: map[string]bool{}, seen: map[visit]bool{},
 		others: map[string]bool{},
 	}
@@ -135,7 +136,10 @@ func (f *finder) take(ctx context.Context, path string, folder fs.FileInfo) erro
 	case folder != nil:
 		f.below = true
 		return f.walk(ctx, path, nil)
-	case !f.foldersOnly:
+	case f.foldersOnly:
+	case f.raw && isBare(path): // the pattern gives its name
+		f.shards[path] = true
+	default:
 		f.file(path)
 	}
 	return nil
@@ -170,7 +174,7 @@ func (f *finder) walk(ctx context.Context, dir string, over []fs.FileInfo) error
 
 func (f *finder) file(path string) {
 	switch {
-	case isShard(path):
+	case f.raw && slices.Contains(rawEndings(), filepath.Ext(path)), !f.raw && isShard(path):
 		f.shards[path] = true
 	case looksLikeActivations(path):
 		f.unread[path] = true

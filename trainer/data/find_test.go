@@ -40,7 +40,7 @@ func link(t *testing.T, target, name string) {
 
 func find(t *testing.T, source string) (names string, notes []string, err error) {
 	t.Helper()
-	l, err := localFiles{}.List(t.Context(), source)
+	l, err := localFiles{}.List(t.Context(), source, false)
 	return filepath.ToSlash(strings.Join(l.names, " ")), l.notes, err
 }
 
@@ -97,7 +97,7 @@ func TestFind(t *testing.T) {
 		{source: "acts/[b", bad: "data acts/[b: syntax error in pattern"},
 		{source: "acts/**/[b", bad: "data acts/**/[b: syntax error in pattern"},
 		{source: "acts/{a,b}.npy", bad: "data acts/{a,b}.npy: {} has no special meaning"},
-		{source: "acts/{a,b}*", bad: "data acts/{a,b}*: matches no .safetensors or .npy file; {} has no special"},
+		{source: "acts/{a,b}*", bad: "data acts/{a,b}*: matches no " + endings(false, "or") + " file; {} has no special"},
 		{
 			source: "acts/b.npy/",
 			bad:    "data acts/b.npy/: is a file, not a folder: leave out the / at its end: not a directory",
@@ -105,8 +105,8 @@ func TestFind(t *testing.T) {
 		{source: "acts/b.npy/*", bad: "data acts/b.npy/*: acts/b.npy is a file, not a folder"},
 		{source: "acts/b.npy/c", bad: "data acts/b.npy/c: not a directory"},
 		{source: "acts/nowhere/*.npy", bad: "data acts/nowhere/*.npy: no such file or directory"},
-		{source: "acts/*/nowhere/*.npy", bad: "data acts/*/nowhere/*.npy: matches no .safetensors or .npy file"},
-		{source: "acts/empty", bad: "data acts/empty: holds no .safetensors or .npy file"},
+		{source: "acts/*/nowhere/*.npy", bad: "data acts/*/nowhere/*.npy: matches no " + endings(false, "or") + " file"},
+		{source: "acts/empty", bad: "data acts/empty: holds no " + endings(false, "or") + " file"},
 		{source: "acts/" + strings.Repeat("x", 300), bad: "data acts/xxx"},
 		{source: "acts/" + strings.Repeat("x", 300) + "*", bad: "data acts/xxx"},
 		{source: "acts\x00", bad: "data acts\x00: no path holds a zero byte"},
@@ -147,7 +147,7 @@ func TestBackslash(t *testing.T) {
 func TestSourceNotes(t *testing.T) {
 	root := plant(t, "acts/a.npy", "acts/sub/b.npy", "acts/sub/c.npy", "acts/deep/er/d.npy",
 		"acts/x.pt", "acts/sub/B.NPY", "acts/y.Safetensors", "acts/z.npy.gz", "acts/m.zarr/.zarray", "acts/m.zarr/0.0",
-		"acts/n.parquet", "acts/o.bin", "acts/README.md", "acts/model.safetensors.index.json", "acts/.tmp.pt", "acts/LICENSE",
+		"acts/n.orc", "acts/o.bin", "acts/README.md", "acts/model.safetensors.index.json", "acts/.tmp.pt", "acts/LICENSE",
 		"only/x.pth", "only/y.h5", "flat/a.npy", "br[1]/q.npy")
 	for _, tt := range []struct {
 		source string
@@ -155,18 +155,20 @@ func TestSourceNotes(t *testing.T) {
 	}{
 		{"acts", []string{
 			"Subfolders of acts hold 3 of the 4 shards: deep/er, sub.",
-			"Only .safetensors and .npy are read, which leaves out 7: m.zarr, n.parquet, o.bin, sub/B.NPY, x.pt and 2 more."}},
+			"Only " + endings(false, "and") + " are read, which leaves out 7: " +
+				"m.zarr, n.orc, o.bin, sub/B.NPY, x.pt and 2 more."}},
 		{filepath.Join(root, "acts"), []string{
 			"Subfolders of " + filepath.Join(root, "acts") + " hold 3 of the 4 shards: deep/er, sub.",
-			"Only .safetensors and .npy are read, which leaves out 7: m.zarr, n.parquet, o.bin, sub/B.NPY, x.pt and 2 more."}},
+			"Only " + endings(false, "and") + " are read, which leaves out 7: " +
+				"m.zarr, n.orc, o.bin, sub/B.NPY, x.pt and 2 more."}},
 		{"acts/*", []string{
 			"Subfolders of acts hold 3 of the 4 shards: deep/er, sub.",
-			"Only .safetensors and .npy are read, which leaves out 6: " +
-				"n.parquet, o.bin, sub/B.NPY, x.pt, y.Safetensors and 1 more."}},
+			"Only " + endings(false, "and") + " are read, which leaves out 6: " +
+				"n.orc, o.bin, sub/B.NPY, x.pt, y.Safetensors and 1 more."}},
 		{"acts/**/*.npy", []string{
 			"Subfolders of acts hold 3 of the 4 shards: deep/er, sub.",
-			"Only .safetensors and .npy are read, which leaves out 1: sub/B.NPY."}},
-		{"acts/*/*.npy", []string{"Only .safetensors and .npy are read, which leaves out 1: sub/B.NPY."}},
+			"Only " + endings(false, "and") + " are read, which leaves out 1: sub/B.NPY."}},
+		{"acts/*/*.npy", []string{"Only " + endings(false, "and") + " are read, which leaves out 1: sub/B.NPY."}},
 		{"acts/*.npy", nil},
 		{"flat", nil},
 		{"flat/a.npy", nil},
@@ -268,7 +270,7 @@ func TestUnreadableFolder(t *testing.T) {
 			syscall.EIO: {}, syscall.ESTALE: {}, syscall.EACCES: {true, true}, syscall.ELOOP: {true, false},
 		} {
 			for _, op := range []string{"ReadDir", "Stat"} {
-				_, err := list(t.Context(), failingTree{files, op, "acts/sub/deep", cause}, source, source)
+				_, err := list(t.Context(), failingTree{files, op, "acts/sub/deep", cause}, source, source, false)
 				if got := (kind{errors.Is(err, ErrBad), errors.Is(err, ErrMissing)}); got != want || !errors.Is(err, cause) ||
 					!strings.Contains(err.Error(), "acts/sub/deep") {
 					t.Errorf("%s with %v in %s: %v", source, cause, op, err)
@@ -278,7 +280,7 @@ func TestUnreadableFolder(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := list(ctx, files, "acts", "acts"); !errors.Is(err, context.Canceled) {
+	if _, err := list(ctx, files, "acts", "acts", false); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }

@@ -195,8 +195,7 @@ func (s *shards) sameDType(row, to int64) (end int64, t dtype) {
 // hashRows reads the rows of sh that fill buf, from the source's row on, and adds them to
 // h.
 func (s *shards) hashRows(h hash.Hash, sh *shard, row int64, buf []byte, visit rowVisitor) error {
-	off := sh.start + (row-sh.first)*sh.rowBytes()
-	if n, err := sh.file.ReadAt(buf, off); n < len(buf) {
+	if n, err := sh.ReadAt(buf, (row-sh.first)*sh.rowBytes()); n < len(buf) {
 		return err
 	}
 	h.Write(buf)

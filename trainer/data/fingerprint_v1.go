@@ -79,7 +79,7 @@ func (sh *shard) digestV1() ([]byte, error) {
 		if i == v1Blocks-1 {
 			off = size - v1BlockBytes
 		}
-		if n, err := sh.file.ReadAt(buf, sh.start+off); n < len(buf) {
+		if n, err := sh.ReadAt(buf, off); n < len(buf) {
 			return nil, fmt.Errorf("fingerprint %s: %w", sh.name, err)
 		}
 		h.Write(buf)

@@ -104,7 +104,7 @@ func FuzzFind(f *testing.F) {
 		if len(pattern) > 40 || pattern == "" || pattern[0] == '/' || slices.Contains(strings.Split(pattern, "/"), "..") {
 			return
 		}
-		l, err := list(t.Context(), anyPath{files}, pattern, pattern)
+		l, err := list(t.Context(), anyPath{files}, pattern, pattern, false)
 		if err != nil {
 			if names := want.find(pattern); len(names) > 0 && !refused(pattern) {
 				t.Fatalf("%q: %v, want %q", pattern, err, names)

@@ -131,7 +131,7 @@ func (s *Set) readHarvest(path string) (names map[string]string, problem string)
 	return parseHarvest(b)
 }
 
-// folderName returns the folder that a shard lies in.
+// folderName returns the folder that a shard or a folder lies in.
 func folderName(shard string) string {
 	if isRemote(shard) {
 		dir, _ := cutLast(shard)

@@ -22,7 +22,7 @@ import (
 // memory is an opener of byte slices.
 type memory map[string][]byte
 
-func (m memory) List(context.Context, string) (listing, error) {
+func (m memory) List(context.Context, string, bool) (listing, error) {
 	return listing{names: slices.Sorted(maps.Keys(m))}, nil
 }
 

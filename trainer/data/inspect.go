@@ -66,12 +66,16 @@ type SampleReport struct {
 	ZeroRows     int64   `json:"zero_rows"`   // that hold only zeros
 	MedianNorm   float64 `json:"median_norm"` // of the other rows
 	Norm1        float64 `json:"norm_p1"`     // that 1 row in 100 does not exceed
-	Norm99       float64 `json:"norm_p99"`    // that 99 rows in 100 do not exceed
-	Norm999      float64 `json:"norm_p999"`   // that 999 rows in 1,000 do not exceed
+	Norm10       float64 `json:"norm_p10"`    // likewise, as are the next two
+	Norm50       float64 `json:"norm_p50"`    // of all rows, while MedianNorm leaves out those of zeros
+	Norm90       float64 `json:"norm_p90"`
+	Norm99       float64 `json:"norm_p99"`  // that 99 rows in 100 do not exceed
+	Norm999      float64 `json:"norm_p999"` // that 999 rows in 1,000 do not exceed
 	LargestNorm  float64 `json:"largest_norm"`
 	HugeShare    float64 `json:"huge_rows_share"`   // as in trainer.DataInfo: of the held-out rows, if that is more
 	LargestDim   int     `json:"largest_dimension"` // that holds most of the mean square, from 0
 	LargestShare float64 `json:"largest_dimension_share"`
+	MeanShare    float64 `json:"mean_share"` // of the mean row's squared norm in the rows' mean squared norm, 0 to 1
 }
 
 // A BadRow is a row with a NaN or an infinity; Row and Col are as in BadRowError.
@@ -164,7 +168,8 @@ func (s *Set) sampleReport() *SampleReport {
 		return nil
 	}
 	r := &SampleReport{Rows: m.rows, ZeroRows: m.zero, MedianNorm: m.median, Norm1: m.percentile(0.01),
-		Norm99: m.percentile(0.99), Norm999: m.percentile(0.999), LargestNorm: m.percentile(1),
+		Norm10: m.percentile(0.1), Norm50: m.percentile(0.5), Norm90: m.percentile(0.9), Norm99: m.percentile(0.99),
+		MeanShare: m.meanShare(), Norm999: m.percentile(0.999), LargestNorm: m.percentile(1),
 		HugeShare: max(m.hugeShare, s.held)}
 	for i, share := range m.dims {
 		if share > r.LargestShare {
@@ -178,7 +183,7 @@ func (s *Set) sampleReport() *SampleReport {
 // number of rows of each part that it has read.
 func (s *shards) scan(ctx context.Context, sh *shard, workers int, after func(rows int64)) (m rowStats, err error) {
 	err = inOrder(ctx, workers, sh.rows, scanChunk, func(from, to int64) (m rowStats) {
-		x, buf := make([]float32, s.width), make([]byte, 4*s.width)
+		x, buf := make([]float32, s.width), make([]byte, widest*s.width)
 		for row := from; row < to && m.err == nil; row++ {
 			m.add(x, s.read(sh.first+row, x, 1, buf))
 		}

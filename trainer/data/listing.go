@@ -15,14 +15,14 @@ import (
 
 // A listing is what a source names.
 type listing struct {
-	names []string // of shards, in the order of their rows; they end in .safetensors or .npy
+	names []string // of shards, in the order of their rows; see isShard
 	notes []string // what a person should know of them, a sentence each
 }
 
 // list finds the shards of a local path: a folder, a pattern or a file. source is the
-// path as it was given.
-func list(ctx context.Context, tree folders, source, path string) (listing, error) {
-	f := newFinder(tree, source)
+// path as it was given. With raw, shards are files of bare numbers.
+func list(ctx context.Context, tree folders, source, path string, raw bool) (listing, error) {
+	f := newFinder(tree, source, raw)
 	base, elems := splitGlob(path)
 	info, err := tree.Stat(base)
 	if err != nil {
@@ -65,9 +65,9 @@ func (f *finder) oneFile(path string) (listing, error) {
 	case f.foldersOnly:
 		return listing{}, &SourceError{Source: f.source, Missing: true, Err: syscall.ENOTDIR,
 			Msg: "is a file, not a folder: leave out the " + f.source[len(f.source)-1:] + " at its end"}
-	case !isShard(path):
-		return listing{}, &SourceError{Source: f.source, Msg: "is neither .safetensors nor .npy (in small letters), but " +
-			f.sized(path) + ": convert it to one of them" + conversion(path)}
+	case !f.raw && !isShard(path):
+		return listing{}, &SourceError{Source: f.source, Msg: "is no " + endings(false, "or") +
+			" file (in small letters), but " + f.sized(path) + ": convert it to one of them" + conversion(path)}
 	}
 	return listing{[]string{path}, f.notes(filepath.Dir(path))}, nil
 }
@@ -92,9 +92,9 @@ func baseError(source, path string, err error) error {
 
 // nothing says that a source holds no shards.
 func (f *finder) nothing(path, base string, pattern bool) error {
-	msg := "holds no .safetensors or .npy file"
+	msg := "holds no " + endings(f.raw, "or") + " file"
 	if pattern {
-		msg = "matches no .safetensors or .npy file"
+		msg = "matches no " + endings(f.raw, "or") + " file"
 		if hint := patternHint(path); hint != "" {
 			msg += "; " + hint
 		}
@@ -103,10 +103,6 @@ func (f *finder) nothing(path, base string, pattern bool) error {
 	case len(f.unread) > 0:
 		first := slices.MinFunc(slices.Collect(maps.Keys(f.unread)), byElements)
 		msg += fmt.Sprintf("; not read are %s: convert them", f.few(base, f.unread))
-		if dir := filepath.Dir(first); f.isDataset(dir) {
-			msg += fmt.Sprintf("; %s is a dataset that the library datasets saved", dir) + ofDataset(dir)
-			break
-		}
 		msg += fmt.Sprintf("; the first of %d is %s", len(f.unread), f.sized(first)) + conversion(first)
 	case len(f.others) > 0:
 		msg += fmt.Sprintf("; what lies there are %d other files: %s", len(f.others), f.few(base, f.others))
@@ -114,11 +110,6 @@ func (f *finder) nothing(path, base string, pattern bool) error {
 		msg += "; no file lies there"
 	}
 	return &SourceError{Source: f.source, Missing: true, Msg: msg}
-}
-
-// isDataset reports whether a folder is what save_to_disk of the library datasets writes.
-func (f *finder) isDataset(dir string) bool {
-	return f.others[join(dir, "dataset_info.json")] && f.others[join(dir, "state.json")]
 }
 
 // sized names a file or a folder that is not read, a file with its size.
@@ -160,8 +151,8 @@ func (f *finder) notes(base string) (notes []string) {
 			base, n, len(f.shards), f.few(base, deep)))
 	}
 	if len(f.unread) > 0 {
-		notes = append(notes, fmt.Sprintf("Only .safetensors and .npy are read, which leaves out %d: %s.",
-			len(f.unread), f.few(base, f.unread)))
+		notes = append(notes, fmt.Sprintf("Only %s are read, which leaves out %d: %s.",
+			endings(f.raw, "and"), len(f.unread), f.few(base, f.unread)))
 	}
 	return notes
 }
@@ -199,7 +190,30 @@ func fewOf(names []string) string {
 
 // isShard reports whether a path has the name of a shard.
 func isShard(path string) bool {
-	return strings.HasSuffix(path, ".safetensors") || strings.HasSuffix(path, ".npy")
+	return slices.Contains(shardEndings(), filepath.Ext(path))
+}
+
+// shardEndings returns the endings of files that say what they hold.
+func shardEndings() []string { return []string{".safetensors", ".npy", ".arrow", ".parquet"} }
+
+// rawEndings returns the endings of files of bare numbers. In a folder, others are not taken.
+func rawEndings() []string {
+	return []string{".bin", ".dat", ".raw", ".memmap", ".mmap", ".f16", ".fp16", ".bf16", ".f32", ".fp32", ".f64"}
+}
+
+// endings lists the endings of shards for people. The last one follows and, or or.
+func endings(raw bool, last string) string {
+	all := shardEndings()
+	if raw {
+		all = rawEndings()
+	}
+	return strings.Join(all[:len(all)-1], ", ") + " " + last + " " + all[len(all)-1]
+}
+
+// isBare reports whether a path may be a file of bare numbers that a pattern has matched.
+func isBare(path string) bool {
+	ext := filepath.Ext(path)
+	return !isText(strings.TrimPrefix(ext, ".")) && !isShard(path)
 }
 
 // looksLikeActivations reports whether a file that is no shard has a name such as arrays
@@ -216,7 +230,7 @@ func looksLikeActivations(path string) bool {
 // in a folder. Shards in it are read all the same.
 func looksLikeFolder(path string) bool {
 	switch strings.ToLower(filepath.Ext(path)) {
-	case ".zarr", ".n5", ".parquet", ".arrow", ".lance":
+	case ".zarr", ".n5", ".lance":
 		return true
 	}
 	return false

@@ -79,7 +79,7 @@ func (s *Set) rowsAbove(ctx context.Context, limit float64) (out []int64, err er
 	sh := s.shards
 	after := s.opts.meter(sh.bytes())
 	err = inOrder(ctx, s.opts.Workers, sh.count, scanChunk, func(from, to int64) (m part) {
-		x, buf := make([]float32, sh.width), make([]byte, 4*sh.width)
+		x, buf := make([]float32, sh.width), make([]byte, widest*sh.width)
 		for row := from; row < to && m.err == nil; row++ {
 			if sum, _ := m.add(x, sh.read(row, x, 1, buf)); math.Sqrt(sum) > limit {
 				m.out = append(m.out, row)

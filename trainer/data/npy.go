@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"strconv"
 	"strings"
 )
@@ -183,28 +182,24 @@ func (h *npyHeader) layout(size int64) (l layout, err error) {
 		l.dtype = f32
 	case "<f2":
 		l.dtype = f16
+	case "<f8":
+		l.dtype = f64
+	case "<V2", "|V2": // NumPy has no bfloat16: arrays of the package ml_dtypes are saved so
+		l.dtype = bf16
 	default:
-		err = fmt.Errorf("dtype %q is not little-endian float32 or float16: save x.astype('<f4') or x.astype('<f2')%s",
-			h.descr, bf16Hint(h.descr))
-		if strings.HasSuffix(h.descr, "V2") {
-			return l, err
-		}
-		return l, fixable{err, rewrite}
+		return l, fixable{fmt.Errorf("dtype %q is not one of little-endian floating-point numbers: save x.astype('<f4') or "+
+			"x.astype('<f2')", h.descr), rewrite}
 	}
-	if len(h.shape) != 2 {
-		return l, fixable{fmt.Errorf("shape %v is not [rows, width]: reshape it to two dimensions", h.shape), rewrite}
+	if len(h.shape) < 2 {
+		return l, fixable{fmt.Errorf("shape %v is not [..., width]: reshape it to [rows, width]", h.shape), rewrite}
 	}
 	if h.fortran {
 		return l, fixable{errors.New("stored in Fortran order: save numpy.ascontiguousarray(x)"), rewrite}
 	}
-	l.start, l.rows = h.start, h.shape[0]
-	if l.rows > 0 && h.shape[1] > math.MaxInt64/4/l.rows {
-		return l, fmt.Errorf("shape %v is larger than any file", h.shape)
+	if err := l.setShape(h.shape); err != nil {
+		return l, err
 	}
-	if h.shape[1] > maxDim {
-		return l, fmt.Errorf("rows of %d numbers are wider than %d", h.shape[1], maxDim)
-	}
-	l.dim = int(h.shape[1])
+	l.start = h.start
 	if want, got := l.bytes(), size-h.start; want > got {
 		return l, fmt.Errorf("truncated: %d rows of %d numbers take %d bytes, it holds %d: copy or write it again",
 			l.rows, l.dim, want, got)
@@ -213,13 +208,4 @@ func (h *npyHeader) layout(size int64) (l layout, err error) {
 			got-want, l.rows, l.dim)
 	}
 	return l, nil
-}
-
-// bf16Hint returns what to add to an error about a dtype that may be bfloat16: NumPy has
-// none, and stores its numbers as raw words of two bytes.
-func bf16Hint(descr string) string {
-	if strings.HasSuffix(descr, "V2") {
-		return "; for bfloat16 use safetensors"
-	}
-	return ""
 }

@@ -148,7 +148,7 @@ type remoteFiles struct {
 // A place is what was listed.
 type place struct{ bucket, prefix string }
 
-func (r *remoteFiles) List(ctx context.Context, source string) (listing, error) {
+func (r *remoteFiles) List(ctx context.Context, source string, raw bool) (listing, error) {
 	if r.objects == nil {
 		return listing{}, &SourceError{Source: source, Missing: true, Msg: "no connection to buckets is set up"}
 	}
@@ -164,7 +164,7 @@ func (r *remoteFiles) List(ctx context.Context, source string) (listing, error) 
 	if err != nil {
 		return listing{}, err
 	}
-	l, err := list(ctx, tree, source, source)
+	l, err := list(ctx, tree, source, source, raw)
 	for i, name := range l.names {
 		l.names[i] = filepath.ToSlash(name)
 	}

@@ -230,7 +230,7 @@ func TestObjectErrors(t *testing.T) {
 		"s3://nowhere/p":      "there is no bucket nowhere",
 		"s3://secret/p":       "permission",
 		"gs://acts/p":         "from gs",
-		"s3://acts/q/a.txt":   "neither",
+		"s3://acts/q/a.txt":   "is no .safetensors",
 		"s3://acts/p/[a.npy]": "matches no",
 	} {
 		_, err := Open(t.Context(), trainer.DataSpec{Source: source, EvalTokens: 4}, Options{Objects: b})

@@ -15,8 +15,8 @@ import (
 // An opener finds and opens the shards of a source.
 type opener interface {
 	// List finds the shards of a source. Their rows are numbered in the order of its
-	// names.
-	List(ctx context.Context, source string) (listing, error)
+	// names. With raw they are files of bare numbers.
+	List(ctx context.Context, source string, raw bool) (listing, error)
 
 	// Open opens a shard by a name that List returned.
 	Open(ctx context.Context, name string) (shardFile, error)
@@ -54,8 +54,8 @@ func (f *sourceFiles) of(name string) opener {
 	return f.local
 }
 
-func (f *sourceFiles) List(ctx context.Context, source string) (listing, error) {
-	return f.of(source).List(ctx, source)
+func (f *sourceFiles) List(ctx context.Context, source string, raw bool) (listing, error) {
+	return f.of(source).List(ctx, source, raw)
 }
 
 func (f *sourceFiles) Open(ctx context.Context, name string) (shardFile, error) {
@@ -79,12 +79,12 @@ func (f *sourceFiles) readFile(name string, most int64) ([]byte, error) {
 // localFiles opens the shards of a local path: a folder, a pattern or a file.
 type localFiles struct{}
 
-func (localFiles) List(ctx context.Context, source string) (listing, error) {
+func (localFiles) List(ctx context.Context, source string, raw bool) (listing, error) {
 	path, err := localPath(source)
 	if err != nil {
 		return listing{}, err
 	}
-	return list(ctx, disk{}, source, path)
+	return list(ctx, disk{}, source, path, raw)
 }
 
 // localPath returns the path that a source names: it strips file://, replaces ~ by the

@@ -166,7 +166,7 @@ func (r *repeats) equal(g *heldGroup, key []byte) (bool, error) {
 func (r *repeats) keyOf(row int64) ([]byte, error) {
 	sh := r.shards.shardOf(row)
 	raw := make([]byte, sh.rowBytes())
-	if n, err := sh.file.ReadAt(raw, sh.start+(row-sh.first)*sh.rowBytes()); n < len(raw) {
+	if n, err := sh.ReadAt(raw, (row-sh.first)*sh.rowBytes()); n < len(raw) {
 		return nil, err
 	}
 	return r.key(sh, raw), nil

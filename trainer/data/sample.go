@@ -58,7 +58,7 @@ func (s *Set) readSample(ctx context.Context) (m sampleStats, err error) {
 	n := min(s.train, most, max(1, numbers/int64(d)))
 	m.dims, m.mean = make([]float64, d), make([]float64, d)
 	err = inOrder(ctx, s.opts.Workers, n, scanChunk, func(from, to int64) (m sampleStats) {
-		x, buf := make([]float32, d), make([]byte, 4*d)
+		x, buf := make([]float32, d), make([]byte, widest*d)
 		m.dims, m.mean = make([]float64, d), make([]float64, d)
 		for i := from; i < to && m.err == nil; i++ {
 			m.addRow(x, s.src.read(s.trainRow(i), x, 1, buf))
@@ -142,6 +142,18 @@ func (m *sampleStats) percentile(p float64) float64 {
 	return math.Sqrt(m.squares[min(max(i, 0), len(m.squares)-1)])
 }
 
+// meanShare returns the share of the mean square that is that of the mean row: 1 if all rows are equal.
+func (m *sampleStats) meanShare() float64 {
+	var sum float64
+	for _, v := range m.mean {
+		sum += v * v
+	}
+	if m.square == 0 {
+		return 0
+	}
+	return min(1, sum/m.meanSquare())
+}
+
 // maxHeldOut is the size from which on a number of a held-out row is an error. Beyond it,
 // the products of a row with weights of a usual size do not fit in float32.
 const maxHeldOut = 1e30
@@ -164,7 +176,7 @@ func (s *Set) readHeldOut(ctx context.Context) error {
 	limit := hugeNorms * s.sample.median * s.info.Scale
 	var all part
 	err := inOrder(ctx, s.opts.Workers, s.info.EvalRows, scanChunk, func(from, to int64) (m part) {
-		x, buf := make([]float32, d), make([]byte, 4*d)
+		x, buf := make([]float32, d), make([]byte, widest*d)
 		for i := from; i < to && m.err == nil; i++ {
 			sum, ok := m.add(x, s.src.read(s.order.base(i), x, s.scale, buf))
 			if ok && i < maxDistances {

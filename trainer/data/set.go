@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/topksweep/sweep/trainer"
@@ -25,7 +26,7 @@ type source interface {
 	rows() int64
 	dim() int // numbers in a row
 
-	// read sets x, [D], to the row times scale. buf is scratch memory of 4·D bytes.
+	// read sets x, [D], to the row times scale. buf is scratch memory of widest·D bytes.
 	read(row int64, x []float32, scale float32, buf []byte) error
 
 	// stored returns the type that readStored gives numbers in: f32 where they have several, or are not stored.
@@ -123,13 +124,14 @@ func newSet(ctx context.Context, files opener, spec trainer.DataSpec, o Options)
 // newShardSet opens the shards of spec.Source. With allHeldOut, all of their rows are held out.
 func newShardSet(ctx context.Context, files opener, spec trainer.DataSpec, o Options, allHeldOut bool) (*Set, error) {
 	s := &Set{spec: spec, opened: rand.Text(), opts: o, files: files, allHeldOut: allHeldOut}
-	sh, err := openShards(ctx, files, spec.Source, o.Workers, allHeldOut)
+	copies := copying{files, formOf(spec), o}
+	sh, err := openShards(ctx, copies, spec.Source, formOf(spec), o.Workers, allHeldOut)
 	if err != nil {
 		return nil, err
 	}
 	s.src, s.shards = sh, sh
 	s.info.DType, s.info.Shards, s.info.Bytes = dtypes(sh.list), len(sh.list), sh.bytes()
-	s.info.Notes = sh.notes
+	s.info.Notes = slices.Concat(sh.notes, copies.copyNote(sh.list))
 	s.cache = newCache(sh, spec.Verify == verifySample, o)
 	return s, nil
 }
@@ -229,6 +231,10 @@ func checkSpec(spec trainer.DataSpec) error {
 	case spec.EvalSource != "" && spec.Synthetic != nil:
 		return &SourceError{Source: spec.EvalSource, Msg: "eval_source: synthetic data hold out rows of their own: " +
 			"remove eval_source, or give a source of shards"}
+	case spec.Tensor != "" && spec.Raw != nil:
+		return &SourceError{Msg: "both tensor and raw are given: files of bare numbers hold no tensors"}
+	case spec.Synthetic != nil && (spec.Tensor != "" || spec.Raw != nil):
+		return &SourceError{Msg: "tensor and raw say how files hold rows, and synthetic data have none: remove them"}
 	case spec.EvalTokens < 0:
 		return &SourceError{Msg: fmt.Sprintf("eval_tokens: %d is negative", spec.EvalTokens)}
 	case spec.MaxNorm != "" && spec.Synthetic != nil:
@@ -237,6 +243,11 @@ func checkSpec(spec trainer.DataSpec) error {
 		return &SourceError{Msg: fmt.Sprintf("verify: %q is neither whole nor sample", spec.Verify)}
 	case spec.Shuffle != "" && spec.Shuffle != "full" && spec.Shuffle != shuffleBlocks:
 		return &SourceError{Msg: fmt.Sprintf("shuffle: %q is neither full nor blocks", spec.Shuffle)}
+	}
+	if spec.Raw != nil {
+		if err := checkRaw(*spec.Raw); err != nil {
+			return &SourceError{Msg: "raw: " + err.Error()}
+		}
 	}
 	if spec.MaxNorm != "" {
 		if _, _, err := trainer.ParseMaxNorm(spec.MaxNorm); err != nil {
@@ -315,7 +326,7 @@ func (s *Set) holdOut() error {
 		s.order = newBlockOrder(rows, s.first, s.src.dim())
 	}
 	s.scale = 1
-	s.bufs.New = func() any { b := make([]byte, 4*s.src.dim()); return &b }
+	s.bufs.New = func() any { b := make([]byte, widest*s.src.dim()); return &b }
 	s.info.Rows, s.info.EvalRows, s.info.Dim = rows, eval, s.src.dim()
 	return nil
 }

@@ -32,7 +32,7 @@ func TestTransposed(t *testing.T) {
 		"either": {memory{"a.npy": npyOf(t, 0, 4, 90), "b.npy": npyOf(t, 200, 90, 4)},
 			[]string{"one of the two looks transposed"}, ""},
 	} {
-		s, err := openShards(t.Context(), tt.files, "acts", 1, false)
+		s, err := openShards(t.Context(), tt.files, "acts", form{}, 1, false)
 		if tt.want != nil {
 			if !errors.Is(err, ErrBad) {
 				t.Errorf("%s: %v", name, err)
@@ -54,7 +54,8 @@ func TestTransposed(t *testing.T) {
 		}
 	}
 	// Widths that differ for another reason are not called transposed.
-	_, err := openShards(t.Context(), memory{"a.npy": npyOf(t, 0, 100, 4), "b.npy": npyOf(t, 0, 100, 8)}, "acts", 1, false)
+	m := memory{"a.npy": npyOf(t, 0, 100, 4), "b.npy": npyOf(t, 0, 100, 8)}
+	_, err := openShards(t.Context(), m, "acts", form{}, 1, false)
 	if err == nil || strings.Contains(err.Error(), "transposed") {
 		t.Error(err)
 	}

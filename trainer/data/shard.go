@@ -1,17 +1,12 @@
 package data
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"math"
 	"slices"
 	"sort"
-	"strings"
-
-	"github.com/topksweep/sweep/trainer/safetensors"
 )
 
 // maxDim is the largest activation_dim that the trainer takes.
@@ -24,6 +19,7 @@ type layout struct {
 	rows  int64
 	dim   int
 	start int64
+	parts *parts // where the rows lie if they are not one after the other; nil if they are
 }
 
 func (l layout) rowBytes() int64 { return int64(l.dim) * l.dtype.size() }
@@ -35,27 +31,6 @@ type shard struct {
 	name  string
 	file  shardFile // a checkedFile
 	first int64     // number in the source of the shard's row 0
-}
-
-// readLayout reads the header of a shard and checks it against the file.
-func readLayout(name string, f shardFile) (layout, error) {
-	w := &errorRecorder{ReaderAt: f}
-	l, err := w.layout(name, f.Size())
-	switch {
-	case w.err != nil:
-		return l, w.err
-	case err != nil:
-		msg := err.Error()
-		if fix := (fixable{}); errors.As(err, &fix) {
-			msg += fix.lines(name)
-		}
-		return l, &ShardError{name, msg}
-	case l.rows == 0:
-		return l, &ShardError{name, "holds no rows: remove the file"}
-	case l.dim == 0:
-		return l, &ShardError{name, "its rows have no width"}
-	}
-	return l, nil
 }
 
 // An errorRecorder records the first error of reading, so that it is not taken for an
@@ -73,82 +48,13 @@ func (w *errorRecorder) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// layout returns where the rows are of a shard of size bytes.
-func (w *errorRecorder) layout(name string, size int64) (layout, error) {
-	if size == 0 {
-		return layout{}, errors.New("the file is empty: write it again")
-	}
-	if strings.HasSuffix(name, ".npy") {
-		h, err := readNpy(w, size)
-		if err != nil {
-			return layout{}, err
-		}
-		return h.layout(size)
-	}
-	h, err := safetensors.ReadHeader(io.NewSectionReader(w, 0, size), size)
-	if err != nil {
-		return layout{}, fmt.Errorf("%w: copy or write it again", err)
-	}
-	return tensorLayout(h)
-}
-
-// tensorLayout returns where the rows are of the tensor named activations, or else of
-// the only tensor with two dimensions.
-func tensorLayout(h *safetensors.Header) (l layout, err error) {
-	var two []safetensors.Tensor
-	for _, t := range h.Tensors {
-		if t.Name == "activations" {
-			two = []safetensors.Tensor{t}
-			break
-		}
-		if len(t.Shape) == 2 {
-			two = append(two, t)
-		}
-	}
-	switch {
-	case len(two) == 0 && len(h.Tensors) > 0:
-		return l, asActivations(largest(h.Tensors), h.Tensors,
-			"no tensor of two dimensions; it holds %s: write [rows, width] under the name activations", describe(h.Tensors))
-	case len(two) == 0:
-		return l, errors.New("it holds no tensor: write one of [rows, width] under the name activations")
-	case len(two) > 1:
-		return l, asActivations(largest(two), h.Tensors,
-			"several tensors of two dimensions and none named activations: %s: give the right one that name", describe(two))
-	case len(two[0].Shape) != 2:
-		return l, asActivations(two[0], h.Tensors, "activations has shape %v: reshape it to [rows, width]", two[0].Shape)
-	}
-	t := two[0]
-	switch l.dtype = dtype(t.DType); l.dtype {
-	case f32, f16, bf16:
-	default:
-		return l, asActivations(t, h.Tensors, "tensor %s has dtype %s: store it as F32, F16 or BF16", t.Name, t.DType)
-	}
-	if t.Shape[1] > maxDim {
-		return l, fmt.Errorf("tensor %s: rows of %d numbers are wider than %d", t.Name, t.Shape[1], maxDim)
-	}
-	l.rows, l.dim, l.start = t.Shape[0], int(t.Shape[1]), h.DataStart+t.Begin
-	return l, nil
-}
-
-// describe lists names and shapes, of ten tensors at most.
-func describe(tensors []safetensors.Tensor) string {
-	const most = 10
-	var words []string
-	for _, t := range tensors[:min(most, len(tensors))] {
-		words = append(words, fmt.Sprintf("%s %v", t.Name, t.Shape))
-	}
-	if len(tensors) > most {
-		words = append(words, fmt.Sprintf("and %d more", len(tensors)-most))
-	}
-	return cmp.Or(strings.Join(words, ", "), "nothing")
-}
-
 // shards is the source of the rows of several shards, one shard after the other.
 type shards struct {
 	list  []shard
 	width int   // numbers in a row
 	count int64 // rows
-	dtype dtype // of all numbers; f32 if shards differ in it
+	dtype dtype // that all numbers are given in; f32 if shards differ in it
+	form  form  // how its files hold rows
 	half  *f16Values
 	notes []string // what a person should know of the source, a sentence each
 
@@ -157,15 +63,20 @@ type shards struct {
 
 // openShards opens all shards of a source. The error joins those of all shards. With allHeldOut none of the rows are
 // to train on.
-func openShards(ctx context.Context, files opener, source string, workers int, allHeldOut bool) (*shards, error) {
-	found, err := files.List(ctx, source)
+func openShards(ctx context.Context, files opener, source string, form form, workers int,
+	allHeldOut bool) (*shards, error) {
+	found, err := files.List(ctx, source, form.raw != nil)
 	if err != nil {
 		return nil, err
 	}
 	if len(found.names) == 0 {
 		return nil, &SourceError{Source: source, Msg: "holds no shards"}
 	}
-	s := &shards{half: newF16Values(), notes: found.notes, allHeldOut: allHeldOut}
+	s := &shards{form: form, half: newF16Values(), notes: found.notes, allHeldOut: allHeldOut}
+	if err := s.ofDatasets(ctx, files, &found); err != nil {
+		return nil, err
+	}
+	s.notes = found.notes
 	if errs := s.open(ctx, files, found.names, workers); len(errs) > 0 {
 		s.Close()
 		return nil, joinErrors(errs)
@@ -187,7 +98,7 @@ func (s *shards) open(ctx context.Context, files opener, names []string, workers
 	err := inOrder(ctx, workers, int64(len(names)), 1, func(i, _ int64) (op opened) {
 		op.name = names[i]
 		if op.file, op.err = openChecked(ctx, files, op.name); op.err == nil {
-			op.layout, op.err = readLayout(op.name, op.file)
+			op.layout, op.err = s.form.readLayout(op.name, op.file)
 		}
 		return op
 	}, func(op opened) {
@@ -223,7 +134,7 @@ func (s *shards) index() (errs []error) {
 	s.width, s.dtype = s.list[0].dim, s.list[0].dtype
 	for i := range s.list {
 		sh := &s.list[i]
-		if sh.dtype != s.dtype {
+		if sh.dtype != s.dtype || sh.dtype == f64 {
 			s.dtype = f32
 		}
 		sh.first = s.count
@@ -254,7 +165,7 @@ func (s *shards) read(row int64, x []float32, scale float32, buf []byte) error {
 func (s *shards) readStored(row int64, x []byte, limit limit, buf []byte) error {
 	sh := s.shardOf(row)
 	narrow := x
-	if len(x) != int(sh.rowBytes()) { // numbers of several types become float32
+	if len(x) != int(sh.rowBytes()) { // numbers of several types, and float64, become float32
 		narrow = buf[:sh.rowBytes()]
 	}
 	if err := sh.read(row-sh.first, narrow); err != nil {
@@ -273,11 +184,19 @@ func (s *shards) readStored(row int64, x []byte, limit limit, buf []byte) error 
 
 // read fills buf with the bytes of a row of the shard.
 func (sh *shard) read(row int64, buf []byte) error {
-	n, err := sh.file.ReadAt(buf, sh.start+row*sh.rowBytes())
+	n, err := sh.ReadAt(buf, row*sh.rowBytes())
 	if n == len(buf) {
 		return nil
 	}
 	return err
+}
+
+// ReadAt reads bytes of the rows as if they lay one after the other from byte 0 on.
+func (sh *shard) ReadAt(p []byte, off int64) (int, error) {
+	if sh.parts != nil {
+		return sh.parts.readAt(sh.file, p, off)
+	}
+	return sh.file.ReadAt(p, sh.start+off)
 }
 
 // badRow returns the error of a row of the shard whose scaled numbers are not all finite.

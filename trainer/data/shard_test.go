@@ -42,14 +42,15 @@ func badShards(t testing.TB) map[string]struct {
 		"norows.safetensors":    {tensorFile(t, 4, nil), []string{"holds no rows", "remove the file"}},
 		"nowidth.safetensors":   {tensors(tensor("x", "F32", 3, 0)), []string{"no width"}},
 		"wide.safetensors":      {tensors(tensor("x", "F16", 1, maxDim+1)), []string{"wider than 1048576"}},
-		"none.safetensors": {tensors(tensor("bias", "F32", 3), tensor("cube", "F32", 3, 2, 2)),
-			[]string{"no tensor of two dimensions", "bias [3]", "cube [3 2 2]", "under the name activations"}},
+		"none.safetensors": {tensors(tensor("bias", "F32", 3), tensor("ids", "I32", 3, 2, 2)),
+			[]string{"no tensor holds floating-point numbers in two", "bias [3]", "ids [3 2 2]", "under the name activations"}},
 		"several.safetensors": {tensors(
 			tensor("mlp", "F32", 2, 2),
-			tensor("resid", "F32", 3, 2)), []string{"mlp [2 2]", "resid [3 2]", "none named activations"}},
-		"cube.safetensors": {tensors(tensor("activations", "F32", 3, 2, 2)),
-			[]string{"activations has shape [3 2 2]", "reshape"}},
-		"f64.safetensors": {tensors(tensor("activations", "F64", 3, 2)), []string{"dtype F64", "F32, F16 or BF16"}},
+			tensor("resid", "F32", 3, 2)), []string{"mlp [2 2]", "resid [3 2]", "none has the name activations", "data.tensor"}},
+		"vector.safetensors": {tensors(tensor("activations", "F32", 12)),
+			[]string{"activations has shape [12]", "reshape"}},
+		"f8.safetensors":  {tensors(tensor("activations", "F8_E5M2", 3, 2)), []string{"dtype F8_E5M2", "F32, F16 or BF16"}},
+		"int.safetensors": {tensors(tensor("activations", "I64", 3, 2)), []string{"dtype I64", "F32, F16 or BF16"}},
 		"magic.npy":       {[]byte("PK\x03\x04 an .npz is a zip file"), []string{"not a .npy file"}},
 		"version.npy":     {[]byte("\x93NUMPY\x09\x00\x02\x00{}"), []string{"version 9"}},
 		"huge.npy":        {[]byte("\x93NUMPY\x02\x00\xff\xff\xff\xff"), []string{"header claims 4294967295 bytes"}},
@@ -61,9 +62,11 @@ func badShards(t testing.TB) map[string]struct {
 		"vector.npy":           {npy("<f4", "False", "(6,)", 24), []string{"shape [6]", "reshape"}},
 		"overflow.npy":         {npy("<f4", "False", "(4611686018427387904, 4)", 24), []string{"larger than any file"}},
 		"fortran.npy":          {npy("<f4", "True", "(2, 3)", 24), []string{"Fortran order", "ascontiguousarray"}},
-		"f64.npy":              {npy("<f8", "False", "(2, 3)", 48), []string{`"<f8"`, "astype('<f4')"}},
+		"int.npy":              {npy("<i8", "False", "(2, 3)", 48), []string{`"<i8"`, "astype('<f4')"}},
+		"cubes.npy":            {npy("<f8", "False", "(4294967296, 4294967296, 4)", 48), []string{"larger than any file"}},
+		"nothing.npy":          {npy("<f4", "False", "(3, 0, 4)", 0), []string{"holds no rows"}},
 		"big.npy":              {npy(">f4", "False", "(2, 3)", 24), []string{`">f4"`, "little-endian"}},
-		"bf16.npy":             {npy("<V2", "False", "(2, 3)", 12), []string{`"<V2"`, "for bfloat16 use safetensors"}},
+		"void.npy":             {npy("|V4", "False", "(2, 3)", 24), []string{`"|V4"`, "little-endian"}},
 		"some_dir/nested.npy":  {[]byte("nonsense"), []string{"some_dir/nested.npy"}},
 		"zz_short_magic.npy":   {[]byte("\x93NUMPY"), []string{"not a .npy file"}},
 		"zz_no_header_len.npy": {[]byte("\x93NUMPY\x02\x00\x10\x00"), []string{"truncated in its header"}},
@@ -95,7 +98,7 @@ func TestBadShards(t *testing.T) {
 	all["good.safetensors"] = tensorFile(t, 4, numbered(0, 5, 4))
 	_, err := openFrom(t.Context(), all, trainer.DataSpec{Source: "memory"}, Options{})
 	lines := strings.Split(strings.ReplaceAll(err.Error(), "\n  ", " "), "\n") // without those of Python
-	if len(lines) != len(cases) || !strings.HasPrefix(lines[0], "shard bf16.npy: ") || !errors.Is(err, ErrBad) {
+	if len(lines) != len(cases) || !strings.HasPrefix(lines[0], "shard big.npy: ") || !errors.Is(err, ErrBad) {
 		t.Errorf("%d errors, want %d:\n%v", len(lines), len(cases), err)
 	}
 }

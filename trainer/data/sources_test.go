@@ -9,12 +9,12 @@ import (
 // sources is an opener of several sources in memory. A shard's name is source/name.
 type sources map[string]memory
 
-func (s sources) List(ctx context.Context, source string) (listing, error) {
+func (s sources) List(ctx context.Context, source string, raw bool) (listing, error) {
 	m, ok := s[source]
 	if !ok {
 		return listing{}, &SourceError{Source: source, Missing: true, Err: fs.ErrNotExist}
 	}
-	l, err := m.List(ctx, source)
+	l, err := m.List(ctx, source, raw)
 	for i, name := range l.names {
 		l.names[i] = source + "/" + name
 	}

@@ -119,7 +119,7 @@ func TestStoredBadRows(t *testing.T) {
 				}
 				files[fmt.Sprint(i, ".safetensors")] = bitsFile(t, dt, dim, bits)
 			}
-			src, err := openShards(t.Context(), files, "memory", 1, false)
+			src, err := openShards(t.Context(), files, "memory", form{}, 1, false)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -28,8 +28,8 @@ for name, saved in {
     os.mkdir(os.path.join(sys.argv[1], name))
     torch.save(saved, os.path.join(sys.argv[1], name, "a.pt"))
 for name, saved in {
-    "shard of bf16": {"resid": x.bfloat16().reshape(10, 30, 16), "bias": torch.ones(16)},
-    "shard of f8": {"activations": x.to(torch.float8_e4m3fn)}, "shard of f64": {"activations": x.double()},
+    "shard of bf16": {"resid": x.bfloat16().reshape(10, 30, 16), "other": x[:100].bfloat16()},
+    "shard of f8": {"activations": x.to(torch.float8_e4m3fn)}, "shard of ints": {"activations": x.long()},
 }.items():
     os.mkdir(os.path.join(sys.argv[1], name))
     save_file(saved, os.path.join(sys.argv[1], name, "a.safetensors"))

@@ -67,7 +67,8 @@ type watch struct {
 
 // newWatch returns a watch of the shards, which are hashed.
 func (s *Set) newWatch(files opener) *watch {
-	return &watch{files: files, shards: s.shards, opts: s.opts, busy: make(chan struct{}, 1),
+	return &watch{files: copying{files, s.shards.form, s.opts},
+		shards: s.shards, opts: s.opts, busy: make(chan struct{}, 1),
 		generation: new(atomic.Int64), stamps: s.shards.stamps(), began: time.Unix(0, s.cache.entry.Began),
 		content: s.content}
 }
@@ -207,7 +208,7 @@ func (w *watch) relook(i int, sh *shard) error {
 	if now == was && !now.racy(w.began) {
 		return nil
 	}
-	l, err := readLayout(sh.name, sh.file)
+	l, err := w.shards.form.readLayout(sh.name, sh.file)
 	switch {
 	case errors.Is(err, ErrBad):
 		detail := err.Error()
