@@ -46,12 +46,15 @@ func newBucketOfShards(t *testing.T) *bucketOfShards {
 		t.Fatal(err)
 	}
 	b := &bucketOfShards{}
-	forward := httputil.NewSingleHostReverseProxy(at)
-	direct := forward.Director
-	forward.Director = func(r *http.Request) { direct(r) } // Host stays that of the proxy, which the signature has
-	forward.ModifyResponse = func(r *http.Response) error {
-		r.Body = &countedBody{r.Body, &b.bytes}
-		return nil
+	forward := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(at)
+			r.Out.Host = r.In.Host // the signature has it
+		},
+		ModifyResponse: func(r *http.Response) error {
+			r.Body = &countedBody{r.Body, &b.bytes}
+			return nil
+		},
 	}
 	var requests atomic.Int64
 	b.proxy = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
