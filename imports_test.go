@@ -68,7 +68,7 @@ var layout = []row{
 		reason: "the only package with cgo reaches the driver, and knows no kernel",
 	},
 	{
-		pkg:    "trainer/data",
+		pkg: "trainer/data",
 		allow: []string{
 			"trainer", "trainer/safetensors", "trainer/data/chunks", "trainer/data/mapping", "trainer/data/arrowfile",
 			"trainer/data/parquetfile",
