@@ -209,44 +209,53 @@ func (r *remoteFiles) again(ctx context.Context) (*remoteFiles, error) {
 	r.mu.Unlock()
 	now := &remoteFiles{ctx: r.ctx, objects: r.objects, cache: r.cache, stream: r.stream, listed: map[string]Object{}}
 	for _, p := range places {
-		if _, err := now.list(ctx, objectScheme+p.bucket+"/"+p.prefix, p); err != nil {
-			return nil, err
+		source := objectScheme + p.bucket + "/" + p.prefix
+		if _, err := now.list(ctx, source, p); err != nil {
+			return nil, missed(source, err)
 		}
 	}
 	return now, nil
 }
 
-func (r *remoteFiles) Open(_ context.Context, name string) (shardFile, error) {
-	r.mu.Lock()
-	o, ok := r.listed[name]
-	r.mu.Unlock()
-	if !ok {
-		return nil, fileError(name, fs.ErrNotExist)
+func (r *remoteFiles) Open(ctx context.Context, name string) (shardFile, error) {
+	o, err := r.find(ctx, name)
+	if err != nil {
+		return nil, fileError(name, err)
 	}
 	return &remoteFile{from: r, name: name, object: o}, nil
 }
 
-// readFile reads an object of at most so many bytes.
-func (r *remoteFiles) readFile(name string, most int64) ([]byte, error) {
-	bucket, key := splitObject(name)
+// find returns an object. One that was not listed may lie beside what was.
+func (r *remoteFiles) find(ctx context.Context, name string) (Object, error) {
 	r.mu.Lock()
 	o, ok := r.listed[name]
 	r.mu.Unlock()
-	if !ok { // it lies beside what was listed
-		all, err := r.objects.List(r.ctx, bucket, key)
-		if err != nil {
-			return nil, err
-		}
-		i := slices.IndexFunc(all, func(o Object) bool { return o.Name == key })
-		if i < 0 {
-			return nil, fs.ErrNotExist
-		}
-		o = all[i]
+	if ok {
+		return o, nil
+	}
+	bucket, key := splitObject(name)
+	all, err := r.objects.List(ctx, bucket, key)
+	if err != nil {
+		return Object{}, err
+	}
+	i := slices.IndexFunc(all, func(o Object) bool { return o.Name == key })
+	if i < 0 {
+		return Object{}, fs.ErrNotExist
+	}
+	return all[i], nil
+}
+
+// readFile reads an object of at most so many bytes.
+func (r *remoteFiles) readFile(name string, most int64) ([]byte, error) {
+	o, err := r.find(r.ctx, name)
+	if err != nil {
+		return nil, err
 	}
 	if o.Size > most {
 		return nil, fmt.Errorf("over %d MiB", most>>20)
 	}
 	b := make([]byte, o.Size)
+	bucket, _ := splitObject(name)
 	return b, r.objects.Read(r.ctx, bucket, o, b, 0)
 }
 

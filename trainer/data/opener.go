@@ -44,6 +44,9 @@ func newFiles(spec trainer.DataSpec, o Options) *sourceFiles {
 		stream: spec.Shuffle == shuffleBlocks, listed: map[string]Object{}}}
 }
 
+// until makes reads fail when ctx ends, while a set is opened: until the function that it returns is called.
+func (f *sourceFiles) until(ctx context.Context) func() bool { return context.AfterFunc(ctx, f.stop) }
+
 // stop ends what still reads ahead.
 func (f *sourceFiles) stop() { f.remote.cancel() }
 
