@@ -90,7 +90,7 @@ type BadRow struct {
 // make Open fail.
 func Inspect(ctx context.Context, spec trainer.DataSpec, o Options) (Report, error) {
 	files := newFiles(spec, o.filled())
-	defer files.until(ctx)()
+	defer context.AfterFunc(ctx, files.stop)() // it reports progress of its own
 	return inspectFrom(ctx, files, spec, o)
 }
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/topksweep/sweep/trainer/data/chunks"
@@ -140,9 +141,13 @@ type remoteFiles struct {
 	cache   *chunks.Cache
 	stream  bool // as chunks.Cache.Object has it
 
-	mu     sync.Mutex
-	listed map[string]Object // by s3://bucket/name
-	places []place
+	opening  atomic.Bool // a set is being opened: progress is told how much of what was listed is read
+	progress func(done, total int64)
+
+	mu          sync.Mutex
+	read, bytes int64             // of what was listed
+	listed      map[string]Object // by s3://bucket/name
+	places      []place
 }
 
 // A place is what was listed.
@@ -197,6 +202,7 @@ func (r *remoteFiles) list(ctx context.Context, source string, p place) (*object
 	defer r.mu.Unlock()
 	for _, o := range all {
 		r.listed[objectScheme+p.bucket+"/"+o.Name] = o
+		r.bytes += o.Size
 	}
 	r.places = append(r.places, p)
 	return newObjectTree(p.bucket, all), nil
@@ -215,6 +221,17 @@ func (r *remoteFiles) again(ctx context.Context) (*remoteFiles, error) {
 		}
 	}
 	return now, nil
+}
+
+// tell reports that so many bytes more are read.
+func (r *remoteFiles) tell(bytes int64) {
+	if !r.opening.Load() {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.read = min(r.read+bytes, r.bytes)
+	r.progress(r.read, r.bytes)
 }
 
 func (r *remoteFiles) Open(ctx context.Context, name string) (shardFile, error) {
@@ -274,7 +291,9 @@ func (f *remoteFile) cached() *chunks.Object {
 	f.once.Do(func() {
 		bucket, _ := splitObject(f.name)
 		fetch := func(p []byte, off int64) error {
-			return f.from.objects.Read(f.from.ctx, bucket, f.object, p, off)
+			err := f.from.objects.Read(f.from.ctx, bucket, f.object, p, off)
+			f.from.tell(int64(len(p)))
+			return err
 		}
 		f.chunks = f.from.cache.Object(f.name+" "+f.object.Tag, f.object.Size, f.from.stream, fetch)
 	})

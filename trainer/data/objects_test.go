@@ -393,3 +393,29 @@ func TestDatasetPaths(t *testing.T) {
 		s.Close()
 	}
 }
+
+// A shard that was made from a Parquet file beside it takes its place.
+func TestOriginalsBesideShards(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "a.npy", npyOf(t, 0, 40, 4))
+	write(t, dir, "a.parquet", []byte("PAR1"))
+	s := open(t, trainer.DataSpec{Source: dir, EvalTokens: 4}, Options{})
+	if i := s.Info(); i.Shards != 1 || i.Rows != 40 || !strings.Contains(strings.Join(i.Notes, " "), "beside a .npy") {
+		t.Errorf("%+v", i)
+	}
+}
+
+// Opening tells how much of the objects it has read.
+func TestObjectProgress(t *testing.T) {
+	b := &bucket{of: map[string][]byte{"p/a.npy": npyOf(t, 0, 4000, 8)}}
+	var last, total int64
+	o := Options{Objects: b, Chunks: chunks.New(t.TempDir(), 1<<20), Progress: func(d, n int64) { last, total = d, n }}
+	s, err := Open(t.Context(), trainer.DataSpec{Source: "s3://acts/p", EvalTokens: 30}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if last == 0 || last > total || total != int64(len(b.of["p/a.npy"])) {
+		t.Errorf("%d of %d bytes", last, total)
+	}
+}
