@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -45,8 +46,8 @@ Rows that hold NaN or Inf are listed, and make the exit status 2.
 
 content is the fingerprint of the rows as they are stored, in whichever files. data is the
 fingerprint of what a run trains on, as in the column data of the results. It depends on
-normalize, eval_tokens, eval_source, max_norm, verify and shuffle in the section data of
-the grid too: give them here as the grid does.
+normalize, eval_tokens, eval_source, max_norm, shuffle, tensor and verify in the section
+data of the grid too: give them here as the grid does.
 
 Notes say what makes metrics mislead. A few rows of huge norms, such as attention sinks,
 or a few dimensions may hold most of the mean square: then losses are about them alone.
@@ -156,7 +157,7 @@ func writeDataReport(out io.Writer, r data.Report, spec trainer.DataSpec) error 
 	if r.MaxNorm > 0 {
 		fmt.Fprintf(w, "left out\t%d rows with a norm above %.6g\n", r.LeftOut, r.MaxNorm)
 	}
-	if r.NoData == "" && spec.Verify != "sample" {
+	if r.NoData == "" && spec.Verify != "sample" && !strings.HasPrefix(r.Content, "objects-") { // else not counted
 		fmt.Fprintf(w, "repeated\t%d of %d held-out rows are training rows too\n", r.EvalRepeated, r.EvalRows)
 	}
 	for _, note := range r.Notes {

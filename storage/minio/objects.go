@@ -62,6 +62,9 @@ func (s *Store) ReadRange(ctx context.Context, name, etag string, p []byte, off 
 		if got := strings.Trim(info.ETag, `"`); got != etag {
 			return &bodyError{fmt.Errorf("%w: its ETag is %s, and was %s", ErrReplaced, got, etag)}
 		}
+		if info.Size != int64(len(p)) { // a server that knows no ranges answers with the whole object
+			return &bodyError{fmt.Errorf("the answer has %d bytes, and %d were asked for", info.Size, len(p))}
+		}
 		if n, err := io.ReadFull(body, p); err != nil {
 			return fmt.Errorf("the connection ended after %d bytes of %d: %w", n, len(p), err)
 		}

@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	aheadOf     = 16 // spans of rows that are remembered, for as many runs
-	aheadAtOnce = 8  // reads
+	aheadOf     = 512 // spans of rows that are remembered: two for each run
+	aheadAtOnce = 8   // reads
 )
 
 // ahead reads objects before their rows are asked for: with shuffle: blocks the window that a run is in and the next

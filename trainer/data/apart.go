@@ -21,6 +21,7 @@ func OpenHeldOut(ctx context.Context, spec trainer.DataSpec, o Options) (*Set, e
 	}
 	o = o.filled()
 	files := newFiles(spec, o)
+	defer files.until(ctx)()
 	s, err := newShardSet(ctx, files, spec, o, true)
 	if err != nil {
 		return nil, err

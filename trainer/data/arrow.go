@@ -3,6 +3,7 @@ package data
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 
 	"github.com/topksweep/sweep/trainer/data/arrowfile"
@@ -13,6 +14,14 @@ import (
 type parts struct {
 	list  []arrowfile.Segment
 	first []int64 // byte of the rows at which each part begins
+}
+
+// equal reports whether two shards have their rows in the same places; nil is for rows one after the other.
+func (p *parts) equal(o *parts) bool {
+	if p == nil || o == nil {
+		return p == o
+	}
+	return slices.Equal(p.list, o.list)
 }
 
 func newParts(list []arrowfile.Segment, rowBytes int64) *parts {

@@ -143,10 +143,11 @@ func (s *shards) hash(ctx context.Context, sampled bool, workers int, after func
 func (s *shards) remote() bool { return s.list[0].file.stamp().Tag != "" }
 
 // hashTags returns the digest of a source of objects: the SHA-256 of the number of rows, their width, and of each
-// shard's dtype, rows, size and tag. No row is read.
+// shard's dtype, rows, size and tag, and of what the spec says of the tensor. No row is read.
 func (s *shards) hashTags() content {
 	h := sha256.New()
 	fmt.Fprintf(h, "sweep objects 1\n%d rows of %d\n", s.count, s.width)
+	s.form.identify(h) // an object of several tensors has one tag
 	for i := range s.list {
 		sh := &s.list[i]
 		st := sh.file.stamp()

@@ -131,13 +131,20 @@ func (s *Set) readHarvest(path string) (names map[string]string, problem string)
 	return parseHarvest(b)
 }
 
-// folderName returns the folder that a shard or a folder lies in.
+// folderName returns the folder that a shard or a folder lies in, as its path is written: ./a lies in a folder that
+// is not called a.
 func folderName(shard string) string {
-	if isRemote(shard) {
-		dir, _ := cutLast(shard)
-		return dir
+	i := len(shard) - 1
+	for i >= 0 && !os.IsPathSeparator(shard[i]) {
+		i--
 	}
-	return filepath.Dir(shard)
+	switch volume := len(filepath.VolumeName(shard)); {
+	case i < volume:
+		return shard[:volume] + "."
+	case i == volume:
+		return shard[:i+1]
+	}
+	return shard[:i]
 }
 
 // readSmall reads a regular file of at most so many bytes.

@@ -18,7 +18,10 @@ import (
 // are held out, and as they are stored: normalize does not scale them. It returns how many there are. The file is there
 // as a whole or not at all.
 func WriteHeldOut(ctx context.Context, spec trainer.DataSpec, o Options, file string) (rows int64, err error) {
-	s, err := newSet(ctx, localFiles{}, spec, o.filled())
+	o = o.filled()
+	files := newFiles(spec, o)
+	defer files.until(ctx)()
+	s, err := newSet(ctx, files, spec, o)
 	if err != nil {
 		return 0, err
 	}

@@ -89,7 +89,9 @@ type BadRow struct {
 // as in Open. Rows that are not finite are part of the report, and so is what else would
 // make Open fail.
 func Inspect(ctx context.Context, spec trainer.DataSpec, o Options) (Report, error) {
-	return inspectFrom(ctx, newFiles(spec, o.filled()), spec, o)
+	files := newFiles(spec, o.filled())
+	defer context.AfterFunc(ctx, files.stop)() // it reports progress of its own
+	return inspectFrom(ctx, files, spec, o)
 }
 
 func inspectFrom(ctx context.Context, files opener, spec trainer.DataSpec, o Options) (Report, error) {

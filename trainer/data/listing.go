@@ -56,7 +56,29 @@ func list(ctx context.Context, tree folders, source, path string, raw bool) (lis
 	if len(f.shards) == 0 {
 		return listing{}, f.nothing(path, base, len(elems) > 0)
 	}
-	return listing{slices.SortedFunc(maps.Keys(f.shards), byElements), f.notes(base)}, nil
+	left := f.withoutOriginals()
+	return listing{slices.SortedFunc(maps.Keys(f.shards), byElements), append(f.notes(base), left...)}, nil
+}
+
+// withoutOriginals leaves out Arrow and Parquet files that lie beside a shard of the same name: it was made from them,
+// as the advice for files that are not read says, and their rows would count twice.
+func (f *finder) withoutOriginals() (notes []string) {
+	n := 0
+	for path := range f.shards {
+		stem, found := strings.CutSuffix(path, ".parquet")
+		if !found {
+			stem, found = strings.CutSuffix(path, ".arrow")
+		}
+		if found && (f.shards[stem+".npy"] || f.shards[stem+".safetensors"]) {
+			delete(f.shards, path)
+			n++
+		}
+	}
+	if n > 0 {
+		notes = append(notes, fmt.Sprintf("Files .parquet or .arrow beside a .npy or .safetensors of the same name are not "+
+			"read: %d.", n))
+	}
+	return notes
 }
 
 // oneFile lists a source that is the name of a file.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/topksweep/sweep/trainer/data/chunks"
@@ -140,9 +141,13 @@ type remoteFiles struct {
 	cache   *chunks.Cache
 	stream  bool // as chunks.Cache.Object has it
 
-	mu     sync.Mutex
-	listed map[string]Object // by s3://bucket/name
-	places []place
+	opening  atomic.Bool // a set is being opened: progress is told how much of what was listed is read
+	progress func(done, total int64)
+
+	mu          sync.Mutex
+	read, bytes int64             // of what was listed
+	listed      map[string]Object // by s3://bucket/name
+	places      []place
 }
 
 // A place is what was listed.
@@ -197,6 +202,7 @@ func (r *remoteFiles) list(ctx context.Context, source string, p place) (*object
 	defer r.mu.Unlock()
 	for _, o := range all {
 		r.listed[objectScheme+p.bucket+"/"+o.Name] = o
+		r.bytes += o.Size
 	}
 	r.places = append(r.places, p)
 	return newObjectTree(p.bucket, all), nil
@@ -209,44 +215,64 @@ func (r *remoteFiles) again(ctx context.Context) (*remoteFiles, error) {
 	r.mu.Unlock()
 	now := &remoteFiles{ctx: r.ctx, objects: r.objects, cache: r.cache, stream: r.stream, listed: map[string]Object{}}
 	for _, p := range places {
-		if _, err := now.list(ctx, objectScheme+p.bucket+"/"+p.prefix, p); err != nil {
-			return nil, err
+		source := objectScheme + p.bucket + "/" + p.prefix
+		if _, err := now.list(ctx, source, p); err != nil {
+			return nil, missed(source, err)
 		}
 	}
 	return now, nil
 }
 
-func (r *remoteFiles) Open(_ context.Context, name string) (shardFile, error) {
+// tell reports that so many bytes more are read.
+func (r *remoteFiles) tell(bytes int64) {
+	if !r.opening.Load() {
+		return
+	}
 	r.mu.Lock()
-	o, ok := r.listed[name]
-	r.mu.Unlock()
-	if !ok {
-		return nil, fileError(name, fs.ErrNotExist)
+	defer r.mu.Unlock()
+	r.read = min(r.read+bytes, r.bytes)
+	r.progress(r.read, r.bytes)
+}
+
+func (r *remoteFiles) Open(ctx context.Context, name string) (shardFile, error) {
+	o, err := r.find(ctx, name)
+	if err != nil {
+		return nil, fileError(name, err)
 	}
 	return &remoteFile{from: r, name: name, object: o}, nil
 }
 
-// readFile reads an object of at most so many bytes.
-func (r *remoteFiles) readFile(name string, most int64) ([]byte, error) {
-	bucket, key := splitObject(name)
+// find returns an object. One that was not listed may lie beside what was.
+func (r *remoteFiles) find(ctx context.Context, name string) (Object, error) {
 	r.mu.Lock()
 	o, ok := r.listed[name]
 	r.mu.Unlock()
-	if !ok { // it lies beside what was listed
-		all, err := r.objects.List(r.ctx, bucket, key)
-		if err != nil {
-			return nil, err
-		}
-		i := slices.IndexFunc(all, func(o Object) bool { return o.Name == key })
-		if i < 0 {
-			return nil, fs.ErrNotExist
-		}
-		o = all[i]
+	if ok {
+		return o, nil
+	}
+	bucket, key := splitObject(name)
+	all, err := r.objects.List(ctx, bucket, key)
+	if err != nil {
+		return Object{}, err
+	}
+	i := slices.IndexFunc(all, func(o Object) bool { return o.Name == key })
+	if i < 0 {
+		return Object{}, fs.ErrNotExist
+	}
+	return all[i], nil
+}
+
+// readFile reads an object of at most so many bytes.
+func (r *remoteFiles) readFile(name string, most int64) ([]byte, error) {
+	o, err := r.find(r.ctx, name)
+	if err != nil {
+		return nil, err
 	}
 	if o.Size > most {
 		return nil, fmt.Errorf("over %d MiB", most>>20)
 	}
 	b := make([]byte, o.Size)
+	bucket, _ := splitObject(name)
 	return b, r.objects.Read(r.ctx, bucket, o, b, 0)
 }
 
@@ -265,7 +291,9 @@ func (f *remoteFile) cached() *chunks.Object {
 	f.once.Do(func() {
 		bucket, _ := splitObject(f.name)
 		fetch := func(p []byte, off int64) error {
-			return f.from.objects.Read(f.from.ctx, bucket, f.object, p, off)
+			err := f.from.objects.Read(f.from.ctx, bucket, f.object, p, off)
+			f.from.tell(int64(len(p)))
+			return err
 		}
 		f.chunks = f.from.cache.Object(f.name+" "+f.object.Tag, f.object.Size, f.from.stream, fetch)
 	})

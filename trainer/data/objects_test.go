@@ -15,6 +15,7 @@ import (
 
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/data/chunks"
+	"github.com/topksweep/sweep/trainer/safetensors"
 )
 
 // A bucket is a bucket in memory.
@@ -23,7 +24,9 @@ type bucket struct {
 	of    map[string][]byte
 	tags  map[*byte]string // by the content's first byte
 	lists int
-	bytes int64
+
+	forbidden bool
+	bytes     int64
 }
 
 // bucketOf returns a bucket with the files of a folder.
@@ -64,6 +67,9 @@ func (b *bucket) List(_ context.Context, name, prefix string) ([]Object, error) 
 	defer b.mu.Unlock()
 	switch name {
 	case "acts":
+		if b.forbidden {
+			return nil, fs.ErrPermission
+		}
 	case "secret":
 		return nil, fs.ErrPermission
 	case "broken":
@@ -258,6 +264,60 @@ func TestObjectNames(t *testing.T) {
 	}
 }
 
+// An object of several tensors has one tag, and so the tensor is part of what its data are.
+func TestObjectTensor(t *testing.T) {
+	two := []safetensors.Tensor{
+		{Name: "attn", DType: "F32", Shape: []int64{50, 4}}, {Name: "mlp", DType: "F32", Shape: []int64{50, 4}},
+	}
+	for i := range two {
+		two[i].Begin, two[i].End = int64(i)*800, int64(i+1)*800
+	}
+	b := &bucket{of: map[string][]byte{"p/a.safetensors": tensorFileOf(t, two, numbered(1, 100, 4))}}
+	seen := map[string]bool{}
+	for _, tensor := range []string{"attn", "mlp"} {
+		s := open(t, trainer.DataSpec{Source: "s3://acts/p", EvalTokens: 5, Tensor: tensor}, Options{Objects: b})
+		seen[s.Info().Fingerprint] = true
+	}
+	if len(seen) != 2 {
+		t.Error("two tensors have one fingerprint")
+	}
+}
+
+// Held-out rows of objects are written like those of files.
+func TestObjectsHeldOut(t *testing.T) {
+	b := &bucket{of: map[string][]byte{"p/a.npy": npyOf(t, 0, 400, 4)}}
+	dir := t.TempDir()
+	write(t, dir, "a.npy", b.of["p/a.npy"])
+	var files [2][]byte
+	for i, source := range []string{dir, "s3://acts/p"} {
+		out := filepath.Join(t.TempDir(), "rows.npy")
+		n, err := WriteHeldOut(t.Context(), trainer.DataSpec{Source: source, EvalTokens: 30}, Options{Objects: b}, out)
+		if err != nil || n != 30 {
+			t.Fatal(source, n, err)
+		}
+		if files[i], err = os.ReadFile(out); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(files[0], files[1]) {
+		t.Error("the rows differ")
+	}
+}
+
+// A bucket that may not be read for a while proves nothing about the rows.
+func TestObjectsForbidden(t *testing.T) {
+	b := &bucket{of: map[string][]byte{"p/a.npy": npyOf(t, 0, 400, 4)}}
+	s := open(t, trainer.DataSpec{Source: "s3://acts/p", EvalTokens: 30}, Options{Objects: b})
+	b.forbidden = true
+	if err := s.Verify(t.Context(), s.Generation()); err == nil || errors.Is(err, ErrBad) {
+		t.Errorf("verified: %v", err)
+	}
+	b.forbidden = false
+	if err := s.Verify(t.Context(), s.Generation()); err != nil {
+		t.Errorf("it may be read again: %v", err)
+	}
+}
+
 // A note says that the cache is too small for the objects.
 func TestNoteRoom(t *testing.T) {
 	b := &bucket{of: map[string][]byte{"p/a.npy": npyOf(t, 0, 4000, 64)}}
@@ -306,4 +366,56 @@ func sizeOf(t *testing.T, dir string) (n int64) {
 		return nil
 	})
 	return n
+}
+
+// A folder of the library datasets is one however its path is written, and in a bucket too.
+func TestDatasetPaths(t *testing.T) {
+	t.Chdir("testdata")
+	b := bucketOf(t, "formats")
+	here, err := filepath.Abs("formats/datasets-fixed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := open(t, trainer.DataSpec{Source: here, EvalTokens: 1}, Options{})
+	for _, source := range []string{
+		"./formats/datasets-fixed", "formats/datasets-fixed/", "formats//datasets-fixed", "formats/../formats/datasets-fixed",
+		"s3://acts/datasets-fixed", "s3://acts/datasets-fixed/*.arrow",
+	} {
+		s, err := Open(t.Context(), trainer.DataSpec{Source: source, EvalTokens: 1}, Options{Objects: b})
+		if err != nil {
+			t.Errorf("%s: %v", source, err)
+			continue
+		}
+		x, y := make([]float32, want.Dim()), make([]float32, want.Dim())
+		if err := errors.Join(want.Batch(1, 3, x), s.Batch(1, 3, y)); err != nil || !slices.Equal(x, y) {
+			t.Errorf("%s: %v", source, err)
+		}
+		s.Close()
+	}
+}
+
+// A shard that was made from a Parquet file beside it takes its place.
+func TestOriginalsBesideShards(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "a.npy", npyOf(t, 0, 40, 4))
+	write(t, dir, "a.parquet", []byte("PAR1"))
+	s := open(t, trainer.DataSpec{Source: dir, EvalTokens: 4}, Options{})
+	if i := s.Info(); i.Shards != 1 || i.Rows != 40 || !strings.Contains(strings.Join(i.Notes, " "), "beside a .npy") {
+		t.Errorf("%+v", i)
+	}
+}
+
+// Opening tells how much of the objects it has read.
+func TestObjectProgress(t *testing.T) {
+	b := &bucket{of: map[string][]byte{"p/a.npy": npyOf(t, 0, 4000, 8)}}
+	var last, total int64
+	o := Options{Objects: b, Chunks: chunks.New(t.TempDir(), 1<<20), Progress: func(d, n int64) { last, total = d, n }}
+	s, err := Open(t.Context(), trainer.DataSpec{Source: "s3://acts/p", EvalTokens: 30}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if last == 0 || last > total || total != int64(len(b.of["p/a.npy"])) {
+		t.Errorf("%d of %d bytes", last, total)
+	}
 }

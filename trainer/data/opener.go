@@ -41,7 +41,18 @@ type sourceFiles struct {
 func newFiles(spec trainer.DataSpec, o Options) *sourceFiles {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &sourceFiles{localFiles{}, &remoteFiles{ctx: ctx, cancel: cancel, objects: o.Objects, cache: o.Chunks,
-		stream: spec.Shuffle == shuffleBlocks, listed: map[string]Object{}}}
+		progress: o.Progress, stream: spec.Shuffle == shuffleBlocks, listed: map[string]Object{}}}
+}
+
+// until makes reads fail when ctx ends, while a set is opened: until the function that it returns is called.
+// Meanwhile progress is reported of what is read of objects.
+func (f *sourceFiles) until(ctx context.Context) func() {
+	ended := context.AfterFunc(ctx, f.stop)
+	f.remote.opening.Store(true)
+	return func() {
+		ended()
+		f.remote.opening.Store(false)
+	}
 }
 
 // stop ends what still reads ahead.

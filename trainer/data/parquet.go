@@ -116,6 +116,9 @@ func (c copying) convert(ctx context.Context, name string, of shardFile, path st
 		return err
 	}
 	err = c.write(ctx, name, of, f)
+	if err == nil {
+		err = errors.Join(f.Chmod(0o644), f.Sync()) // others may read it; and after a power loss it is whole
+	}
 	err = errors.Join(err, f.Close())
 	if err == nil {
 		err = os.Chtimes(f.Name(), time.Time{}, began)

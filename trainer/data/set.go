@@ -75,7 +75,9 @@ type Set struct {
 // those of all shards. errors.Is(err, ErrBad) is true where the data or the spec are
 // wrong, and false where, for example, a disk fails.
 func Open(ctx context.Context, spec trainer.DataSpec, o Options) (*Set, error) {
-	return openFrom(ctx, newFiles(spec, o.filled()), spec, o)
+	files := newFiles(spec, o.filled())
+	defer files.until(ctx)()
+	return openFrom(ctx, files, spec, o)
 }
 
 func openFrom(ctx context.Context, files opener, spec trainer.DataSpec, o Options) (*Set, error) {

@@ -221,7 +221,7 @@ func (w *watch) relook(i int, sh *shard) error {
 	case l.rows != sh.rows || l.dim != sh.dim || l.dtype != sh.dtype:
 		return &changedError{[]string{sh.name}, fmt.Sprintf("it holds %d rows of %d numbers in %s, and held %d of %d in %s",
 			l.rows, l.dim, l.dtype, sh.rows, sh.dim, sh.dtype)}
-	case l.start != sh.start && now.Inode == was.Inode && now.Device == was.Device:
+	case (l.start != sh.start || !l.parts.equal(sh.parts)) && now.Inode == was.Inode && now.Device == was.Device:
 		return &changedError{[]string{sh.name}, "its rows have moved in the file"}
 	}
 	sh.layout = l

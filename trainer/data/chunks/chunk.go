@@ -27,6 +27,7 @@ type chunk struct {
 	m    *mapping.Mapping // nil: not mapped
 	file *os.File         // holds the lock of a mapped chunk, and is what is read where there are no mappings
 	used atomic.Int64     // the round in which it was last read
+	good bool             // its checksum was compared
 }
 
 // name returns the file of a chunk.
@@ -87,7 +88,7 @@ func (o *Object) need(i int, from, size int64) error {
 		os.Remove(o.name(i))
 		c.unmap(o.cache)
 	}
-	if o.cache.maps.Load() >= o.cache.mostly {
+	if o.cache.maps.Load() >= o.cache.mostly && !o.cache.unmapOne() {
 		return errNoRoom
 	}
 	f, err := o.open(i, from, size)
@@ -132,7 +133,8 @@ func (o *Object) open(i int, from, size int64) (*os.File, error) {
 	for range 5 { // others may store and remove it meanwhile
 		f, err := lockedFile(name, os.O_RDONLY, false)
 		if err == nil {
-			if sound(f, size) {
+			if c := &o.chunks[i]; sound(f, size, c.good) {
+				c.good = true
 				touch(f)
 				return f, nil
 			}
@@ -204,11 +206,11 @@ func writeNew(name string, b []byte) (*os.File, error) {
 	return f, nil
 }
 
-// sound reports whether a file holds a chunk of size bytes.
-func sound(f *os.File, size int64) bool {
+// sound reports whether a file holds a chunk of size bytes. checked says that its checksum was compared before.
+func sound(f *os.File, size int64, checked bool) bool {
 	info, err := f.Stat()
-	if err != nil || info.Size() != size+trailer {
-		return false
+	if err != nil || info.Size() != size+trailer || checked {
+		return err == nil && info.Size() == size+trailer
 	}
 	b := make([]byte, size+trailer)
 	if _, err := f.ReadAt(b, 0); err != nil && err != io.EOF {

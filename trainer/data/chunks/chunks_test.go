@@ -224,6 +224,24 @@ func TestInUse(t *testing.T) {
 	}
 }
 
+// A process that may map few chunks reads all from the folder.
+func TestFewMappings(t *testing.T) {
+	dir, r := t.TempDir(), newRemote(headSize+30*small)
+	c := newCache(dir, 1<<20)
+	c.mostly = 4
+	o := c.Object("a", int64(len(r.data)), false, r.fetch)
+	other := c.Object("b", 100, false, r.fetch)
+	want(t, "cold", o, r, 200)
+	if _, err := other.ReadAt(make([]byte, 10), 0); err != nil {
+		t.Fatal(err)
+	}
+	before := r.reads.Load()
+	want(t, "warm", o, r, 200)
+	if n := r.reads.Load() - before; n > 0 || c.maps.Load() > 4 {
+		t.Errorf("%d reads of what is there; %d chunks are mapped", n, c.maps.Load())
+	}
+}
+
 // Without a folder that can be written to, everything is read from the object.
 func TestNoFolder(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")

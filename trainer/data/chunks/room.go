@@ -3,6 +3,7 @@ package chunks
 import (
 	"errors"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -130,6 +131,28 @@ func (c *Cache) release(before int64) {
 			k.mu.Unlock()
 		}
 	}
+}
+
+// unmapOne unmaps any chunk that is not being read, so that another one can be mapped. Its file stays.
+func (c *Cache) unmapOne() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for o := range c.objects { // in a random order
+		from := rand.IntN(len(o.chunks))
+		for i := range o.chunks {
+			k := &o.chunks[(from+i)%len(o.chunks)]
+			if !k.mu.TryLock() {
+				continue
+			}
+			mapped := k.file != nil
+			k.unmap(c)
+			k.mu.Unlock()
+			if mapped {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // removeUnused removes the file of a chunk unless a process uses it, or writes it.
