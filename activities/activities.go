@@ -89,6 +89,7 @@ type Activities struct {
 	headers map[string]*plan.Header // by sweep
 	chunks  keptChunks
 	sets    map[string]*openSet // by fingerprint
+	dropped []*data.Set         // those that attempts may still read from
 	opened  map[string]bool     // fingerprints of the data that this worker has opened
 	unsaved error               // see Unsaved
 	lost    int                 // attempts that hang

@@ -227,21 +227,27 @@ func (a *Activities) dropData(r *run, s *openSet) {
 	defer a.mu.Unlock()
 	if a.sets[fingerprint] == s {
 		delete(a.sets, fingerprint)
+		if s.set != nil {
+			a.dropped = append(a.dropped, s.set)
+		}
 	}
 }
 
-// Close closes the data sets that are open, and stops opening others. One whose opening hangs is left after a while,
+// Close closes the data sets that are open, also those that later attempts were not to use, and stops opening others. One whose opening hangs is left after a while,
 // and so are all if an attempt hangs, which may read from one.
 func (a *Activities) Close() error {
 	a.cancel()
 	a.mu.Lock()
-	sets := a.sets
-	a.sets = map[string]*openSet{}
+	sets, dropped := a.sets, a.dropped
+	a.sets, a.dropped = map[string]*openSet{}, nil
 	a.mu.Unlock() // who opens a set needs the lock before it is ready
 	if a.hasLost() {
 		return nil
 	}
 	var errs []error
+	for _, set := range dropped {
+		errs = append(errs, set.Close())
+	}
 	late := time.NewTimer(a.grace())
 	defer late.Stop()
 	for _, s := range sets {

@@ -244,12 +244,13 @@ type dataObjects struct {
 	buckets map[string]*minio.Store
 }
 
-// bucket opens a bucket once.
+// bucket opens a bucket that is not open. Others need not wait meanwhile.
 func (d *dataObjects) bucket(ctx context.Context, name string) (*minio.Store, error) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if s := d.buckets[name]; s != nil {
-		return s, nil
+	known := d.buckets[name]
+	d.mu.Unlock()
+	if known != nil {
+		return known, nil
 	}
 	opts, err := minio.EnvOptions(os.Getenv)
 	if err == nil && strings.HasPrefix(d.store, "s3://") {
@@ -264,10 +265,13 @@ func (d *dataObjects) bucket(ctx context.Context, name string) (*minio.Store, er
 		return nil, fmt.Errorf("%w (%w)", os.ErrNotExist, err)
 	case errors.Is(err, minio.ErrLocation):
 		return nil, fmt.Errorf("%w (%w)", os.ErrNotExist, err)
-	case err == nil:
-		d.buckets[name] = s
+	case err != nil:
+		return nil, err
 	}
-	return s, err
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.buckets[name] = s
+	return s, nil
 }
 
 // List implements data.Objects.

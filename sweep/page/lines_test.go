@@ -128,6 +128,64 @@ func TestBrowserLines(t *testing.T) {
 	p.check()
 }
 
+// Each data set has lines and a front of its own, and one of them can be shown alone.
+func TestBrowserDataSets(t *testing.T) {
+	b := newBrowser(t)
+	const text = `
+name: layers
+data: {sets: {l3: {source: /data/l3}, l6: {source: /data/l6}}}
+parameters: {k: [8, 32], dict_size: [512, 2048], seed: [0, 1]}
+train: {steps: 600, batch_size: 256, lr: 0.002}
+`
+	s := sampleSweep(t, text, func(i int, r *ledger.Result) {
+		if r.Set == "l6" {
+			*r.Metrics.NMSE *= 2
+		}
+	})
+	p := b.openReport(t, Input{Sweeps: []Sweep{s}}, 1280)
+	pareto, byN := places(t, p, "#pareto", 16), places(t, p, "#nmse-n", 16)
+	set := func(row int) string { return s.Results[row].Set }
+	var fronts, joins []string
+	for _, name := range []string{"l3", "l6"} {
+		other := func(m place) bool { return set(m.row) != name }
+		fronts = append(fronts, front(slices.DeleteFunc(slices.Clone(pareto), other)))
+		joins = append(joins, joined(slices.DeleteFunc(slices.Clone(byN), other),
+			func(row int) int { return s.Plan.Cells[row].Config.K })...)
+	}
+	if got := lines(p, "#pareto .layer-front"); !slices.Equal(got, fronts) {
+		t.Errorf("the fronts are %q, want %q", got, fronts)
+	}
+	if got := lines(p, "#nmse-n .layer-joined"); !slices.Equal(got, joins) || len(got) != 4 {
+		t.Errorf("the lines are %q, want %q", got, joins)
+	}
+	legend := eval[string](p, `document.querySelector("#pareto .legend").textContent`)
+	if !strings.Contains(legend, "data = l3") || !strings.Contains(legend, "data = l6") {
+		t.Errorf("legend %q", legend)
+	}
+	choose := func(name string) {
+		p.do(chromedp.SetValue("#set", name, chromedp.ByID),
+			chromedp.Evaluate(`document.getElementById("set").dispatchEvent(new Event("change"))`, nil))
+		p.frames()
+	}
+	choose("l6")
+	if got := p.count(); got != "8 of 16 cells selected" {
+		t.Error(got)
+	}
+	if got := lines(p, "#pareto .layer-front"); len(got) != 1 {
+		t.Errorf("of one data set the fronts are %q", got)
+	}
+	p.do(chromedp.Click("#clear", chromedp.ByID))
+	p.frames()
+	if got := p.count(); got != "16 of 16 cells selected" {
+		t.Error(got)
+	}
+	p.check()
+	one := b.openReport(t, Input{Sweeps: []Sweep{sampleSweep(t, smallGrid, nil)}}, 1280)
+	if !eval[bool](one, `document.getElementById("sets").hidden`) {
+		t.Error("a choice of data sets is shown where there is one")
+	}
+}
+
 // What the page says in numbers is what the results say.
 func TestBrowserNumbers(t *testing.T) {
 	b := newBrowser(t)

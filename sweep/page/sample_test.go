@@ -37,7 +37,12 @@ func planOf(t testing.TB, text string) *plan.Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := plan.New(g, sampleInfo(), plan.Estimates{})
+	infos := []trainer.DataInfo{sampleInfo()}
+	for i := range max(0, len(g.Sets)-1) {
+		infos = append(infos, sampleInfo())
+		infos[i+1].Fingerprint += string(rune('a' + i))
+	}
+	p, err := plan.NewOf(g, infos, plan.Estimates{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,6 +64,9 @@ function varying() {
   return [...columns.values()].filter((c) => !c.constant && settings.includes(c.name)).map((c) => c.name);
 }
 
+// dataSets lists the named data sets that rows train on; none where all train on one.
+const dataSets = () => (varying().includes("data") ? different("data") : []);
+
 // different returns the values of a column, each once, numbers ascending.
 function different(name) {
   const c = columns.get(name);

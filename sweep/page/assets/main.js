@@ -11,6 +11,7 @@ function start() {
   watch(new Parallel(byId("parallel")));
   watch(details);
   chooseColour();
+  chooseSet();
   listenDownloads(table);
   listenControls();
   draw();
@@ -45,6 +46,7 @@ function showData(text) {
   const focused = placeOf(document.activeElement);
   readData(text);
   chooseColour();
+  chooseSet();
   draw();
   scrollTo(scrollX, place);
   const to = focused && elementAt(focused);
@@ -91,6 +93,14 @@ function chooseColour() {
   byId("colour").value = state.colour;
 }
 
+function chooseSet() {
+  const names = dataSets().map(String);
+  if (!names.includes(state.set)) state.set = "";
+  byId("sets").hidden = names.length < 2;
+  byId("set").replaceChildren(...["", ...names].map((n) => el("option", { value: n }, n || "all")));
+  byId("set").value = state.set;
+}
+
 function applyFilter() {
   const box = byId("filter"),
     out = byId("filter-error");
@@ -117,8 +127,12 @@ function listenControls() {
     state.colour = e.target.value;
     tell("layout");
   });
+  byId("set").addEventListener("change", (e) => {
+    state.set = e.target.value;
+    select();
+  });
   byId("clear").addEventListener("click", () => {
-    byId("filter").value = "";
+    byId("filter").value = byId("set").value = state.set = "";
     applyFilter();
     clearBrushes();
     pin(-1);
@@ -129,7 +143,7 @@ function listenControls() {
   watch({
     update() {
       byId("count").textContent = show(state.count) + " of " + plural(doc.rows, "cell", "cells") + " selected";
-      byId("clear").disabled = !byId("filter").value && state.brushes.size === 0;
+      byId("clear").disabled = !byId("filter").value && !state.set && state.brushes.size === 0;
     },
   });
 }

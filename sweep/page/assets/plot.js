@@ -1,4 +1,11 @@
-// A plot of one column against another: a mark for each visible row. Rows that are not selected are dim.
+// A plot of one column against another: a mark for each visible row. Rows that are not selected are dim. Each data set
+// has lines of its own: errors on two of them do not compare.
+
+const dashes = ["", "6 3", "2 2", "9 3 2 3"]; // of the lines of data sets
+const dashed = (line, set) => {
+  line.style.strokeDasharray = dashes[set % dashes.length] || "none";
+  return line;
+};
 
 class Plot extends Brushed {
   // spec: id, heading, x and y ({name, log}), group (a column, or null for the one chosen above), joined (a line
@@ -192,6 +199,7 @@ class Plot extends Brushed {
   // place finds the pixels of the marks and what they look like, once for each layout.
   place(all) {
     this.colours = this.group();
+    this.sets = grouping(dataSets().length ? "data" : null);
     const r = all.length > 400 ? 2.5 : all.length > 100 ? 3 : 4;
     let hidden = 0;
     for (const m of all) {
@@ -202,7 +210,8 @@ class Plot extends Brushed {
         continue;
       }
       const g = this.colours.of(m.row);
-      this.marks.push({ row: m.row, x: m.x, y: m.y, px, py, g, d: this.colours.shape(g)(px, py, r) });
+      const set = this.sets.of(m.row);
+      this.marks.push({ row: m.row, x: m.x, y: m.y, px, py, g, set, d: this.colours.shape(g)(px, py, r) });
     }
     this.note.textContent = hidden
       ? plural(hidden, "cell is", "cells are") + " not shown: 0 and less have no place on a logarithmic axis."
@@ -224,12 +233,22 @@ class Plot extends Brushed {
   drawLegend() {
     this.legend.replaceChildren();
     const g = this.colours;
-    if (!g.name || g.names.length < 2) return;
-    const many = g.names.length > 12;
-    g.names.forEach((name, i) => {
-      if (many && i % Math.ceil(g.names.length / 10) !== 0) return;
-      this.legend.append(el("span", null, this.swatch(g, i), name));
+    if (g.name && g.names.length > 1) {
+      const many = g.names.length > 12;
+      g.names.forEach((name, i) => {
+        if (many && i % Math.ceil(g.names.length / 10) !== 0) return;
+        this.legend.append(el("span", null, this.swatch(g, i), name));
+      });
+    }
+    if (!this.spec.joined && !this.spec.front) return;
+    this.sets.names.forEach((name, i) => {
+      if (this.marks.some((m) => m.set === i)) this.legend.append(el("span", null, this.dash(i), name));
     });
+  }
+
+  dash(set) {
+    const line = dashed(svg("path", { class: "dash", d: "M0 7H26" }), set);
+    return svg("svg", { width: 26, height: 14, "aria-hidden": "true" }, line);
   }
 
   swatch(g, i) {
@@ -267,25 +286,26 @@ class Plot extends Brushed {
   }
 
   drawJoined() {
-    const best = this.marks.length ? new Map() : null;
-    if (!best) return;
+    if (!this.marks.length) return;
+    const best = new Map();
     for (const m of this.marks) {
       if (!state.selected[m.row]) continue;
-      if (!best.has(m.g)) best.set(m.g, new Map());
-      const of = best.get(m.g),
+      const key = m.set + " " + m.g;
+      if (!best.has(key)) best.set(key, new Map());
+      const of = best.get(key),
         was = of.get(m.x);
       if (!was || m.y < was.y) of.set(m.x, m);
     }
     const lines = [];
-    for (const [g, of] of best) {
+    for (const of of best.values()) {
       const points = [...of.values()].sort((a, b) => a.x - b.x);
       if (points.length > 1) {
-        lines.push(
-          svg("path", {
-            class: "joined " + this.colours.colour(g),
-            d: "M" + points.map((m) => m.px + " " + m.py).join("L"),
-          }),
-        );
+        const { g, set } = points[0];
+        const line = svg("path", {
+          class: "joined " + this.colours.colour(g),
+          d: "M" + points.map((m) => m.px + " " + m.py).join("L"),
+        });
+        lines.push(dashed(line, set));
       }
     }
     this.layers.joined.replaceChildren(...lines);
@@ -293,14 +313,21 @@ class Plot extends Brushed {
 
   drawFront() {
     const points = this.marks.filter((m) => state.selected[m.row]).sort((a, b) => a.x - b.x || a.y - b.y);
-    let least = Infinity,
-      d = "";
+    const fronts = new Map(); // by data set: the path, and the least y on it
     for (const m of points) {
-      if (m.y >= least) continue;
-      d += d ? `H${m.px}V${m.py}` : `M${m.px} ${m.py}`;
-      least = m.y;
+      const of = fronts.get(m.set);
+      if (!of) fronts.set(m.set, { d: `M${m.px} ${m.py}`, least: m.y });
+      else if (m.y < of.least) {
+        of.d += `H${m.px}V${m.py}`;
+        of.least = m.y;
+      }
     }
-    this.layers.front.replaceChildren(svg("path", { class: "front", d: d || "M0 0" }));
+    const several = this.sets.names.length > 1;
+    const lines = [...fronts].map(([set, { d }]) => {
+      const line = svg("path", { class: "front", d });
+      return several ? dashed(line, set) : line;
+    });
+    this.layers.front.replaceChildren(...lines);
   }
 
   hover() {

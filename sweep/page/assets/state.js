@@ -3,6 +3,7 @@
 
 const state = {
   filter: null, // function of a row, or null
+  set: "", // the data set whose rows are visible; "" for all
   brushes: new Map(), // by view and axis: function of a row
   visible: [], // rows that pass the filter
   shown: new Uint8Array(0), // 1 for these
@@ -32,6 +33,7 @@ function select() {
   const tests = [...state.brushes.values()];
   for (let row = 0; row < doc.rows; row++) {
     if (state.filter && !state.filter(row)) continue;
+    if (state.set && String(value("data", row)) !== state.set) continue;
     state.shown[row] = 1;
     visible.push(row);
     if (tests.every((t) => t(row))) {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/topksweep/sweep/trainer/data/mapping"
 )
@@ -131,7 +132,7 @@ func (c *chunk) unmap(in *Cache) {
 func (o *Object) open(i int, from, size int64) (*os.File, error) {
 	name := o.name(i)
 	for range 5 { // others may store and remove it meanwhile
-		f, err := lockedFile(name, os.O_RDONLY, false)
+		f, err := lockedFile(name, os.O_RDONLY)
 		if err == nil {
 			if c := &o.chunks[i]; sound(f, size, c.good) {
 				c.good = true
@@ -163,19 +164,16 @@ func (o *Object) store(i int, from, size int64) (f *os.File, there bool, err err
 		return nil, false, errNoRoom
 	}
 	defer func() { o.cache.wrote(size+trailer, f != nil) }()
-	if err := os.MkdirAll(o.folder, 0o755); err != nil {
-		return nil, false, o.cache.noRoom(err)
-	}
 	name := o.name(i)
-	lock, err := lockedFile(name+".lock", os.O_RDWR|os.O_CREATE, true)
-	if err != nil {
-		return nil, false, o.cache.noRoom(err)
+	lock, err := o.turn(name)
+	if lock == nil {
+		if err != nil {
+			err = o.cache.noRoom(err)
+		}
+		return nil, err == nil, err
 	}
 	defer lock.Close()
 	defer os.Remove(name + ".lock")
-	if _, err := os.Stat(name); err == nil {
-		return nil, true, nil
-	}
 	b := make([]byte, size+trailer)
 	if err := o.fetch(b[:size], from); err != nil {
 		return nil, false, err
@@ -187,10 +185,45 @@ func (o *Object) store(i int, from, size int64) (f *os.File, there bool, err err
 	return f, false, nil
 }
 
+// errBusy says that another process has begun to fetch a chunk, and does not end.
+var errBusy = errors.New("another process does not end to fetch it")
+
+// turn waits until this process alone may fetch a chunk. It returns no file if the chunk has come meanwhile.
+func (o *Object) turn(name string) (*os.File, error) {
+	began := o.cache.clock()
+	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
+		if _, err := os.Stat(name); err == nil {
+			return nil, nil
+		}
+		if err := os.MkdirAll(o.folder, 0o755); err != nil {
+			return nil, err
+		}
+		lock, err := os.OpenFile(name+".lock", os.O_RDWR|os.O_CREATE, 0o644)
+		switch {
+		case errors.Is(err, os.ErrNotExist): // another process made room, and removed the empty folder
+		case err != nil:
+			return nil, err
+		case tryLock(lock) && same(lock, name+".lock"):
+			if _, err := os.Stat(name); err == nil {
+				os.Remove(name + ".lock")
+				lock.Close()
+				return nil, nil
+			}
+			return lock, nil
+		default:
+			lock.Close()
+		}
+		if o.cache.clock().Sub(began) > o.cache.patience {
+			return nil, errBusy
+		}
+		time.Sleep(wait)
+	}
+}
+
 // writeNew writes a file as a whole, and returns it with a shared lock.
 func writeNew(name string, b []byte) (*os.File, error) {
 	part := name + ".part"
-	f, err := lockedFile(part, os.O_RDWR|os.O_CREATE|os.O_TRUNC, false)
+	f, err := lockedFile(part, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return nil, err
 	}

@@ -29,6 +29,8 @@ type Cache struct {
 	limit int64 // of the bytes of all chunks
 	chunk int64 // bytes of one
 
+	patience time.Duration // for another process to fetch a chunk
+
 	maps   atomic.Int64 // chunks that this process has mapped
 	mostly int64        // that it may have
 	rounds atomic.Int64 // of making room
@@ -49,7 +51,7 @@ type Cache struct {
 // long: each process that writes may go over it by a thirty-second.
 func New(dir string, limit int64) *Cache {
 	return &Cache{dir: dir, limit: limit, most: limit, chunk: chunkSize, mostly: mostMaps(), objects: map[*Object]bool{},
-		clock: time.Now}
+		clock: time.Now, patience: 20 * time.Second}
 }
 
 // A Fetch reads len(p) bytes of an object from byte off on, or fails.
@@ -67,7 +69,7 @@ type Object struct {
 
 // Object returns the object of size bytes with this address, which says its content too: of another content, the
 // address must be another one. fetch reads it. With stream, chunks that were not read for a while are not in use any
-// more, although the object is.
+// more, although the object is. Without it they are in use as long as anything of the object is read.
 func (c *Cache) Object(address string, size int64, stream bool, fetch Fetch) *Object {
 	sum := sha256.Sum256([]byte(address))
 	name := hex.EncodeToString(sum[:16])

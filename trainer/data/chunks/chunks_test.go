@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 const small = 1000 // bytes of a chunk
@@ -299,4 +300,83 @@ func TestFetchedOnce(t *testing.T) {
 	if n := r.reads.Load(); n != 21 {
 		t.Errorf("%d reads of 21 chunks", n)
 	}
+}
+
+// An object that is open and that nobody reads any more makes room for another one.
+func TestIdle(t *testing.T) {
+	dir, a, b := t.TempDir(), newRemote(headSize+60*small), newRemote(headSize+60*small)
+	c := newCache(dir, 2*headSize+64*small)
+	idle := c.Object("a", int64(len(a.data)), false, a.fetch)
+	want(t, "before", idle, a, 300)
+	now := time.Now()
+	c.clock = func() time.Time { now = now.Add(lookAgain); return now }
+	busy := c.Object("b", int64(len(b.data)), false, b.fetch)
+	want(t, "with an idle object", busy, b, 300)
+	before := b.reads.Load()
+	want(t, "warm", busy, b, 100)
+	if n := b.reads.Load() - before; n > 0 {
+		t.Errorf("%d reads of an object that the cache has room for", n)
+	}
+	want(t, "read again", idle, a, 100)
+	if n := storedIn(t, dir); n > c.limit+c.limit/shares+small {
+		t.Errorf("%d bytes are stored, of %d", n, c.limit)
+	}
+}
+
+// A process that hangs while it fetches a chunk keeps nobody from reading.
+func TestHangingProcess(t *testing.T) {
+	dir, r := t.TempDir(), newRemote(headSize+5*small)
+	release, hangs := make(chan struct{}), make(chan struct{})
+	first := newCache(dir, 1<<20).Object("a", int64(len(r.data)), false, func(p []byte, off int64) error {
+		close(hangs)
+		<-release
+		return r.fetch(p, off)
+	})
+	var all sync.WaitGroup
+	all.Go(func() { first.Have(headSize, 1) })
+	<-hangs
+	c := newCache(dir, 1<<20)
+	c.patience = -1
+	second := c.Object("a", int64(len(r.data)), false, r.fetch)
+	p := make([]byte, 10)
+	if _, err := second.ReadAt(p, headSize); err != nil || !bytes.Equal(p, r.data[headSize:][:10]) {
+		t.Errorf("%q, %v", p, err)
+	}
+	if n := r.bytes.Load(); n != 10 {
+		t.Errorf("%d bytes are read, and not what is asked for", n)
+	}
+	close(release)
+	all.Wait()
+	c.clock = func() time.Time { return time.Now().Add(lookAgain) }
+	want(t, "after it", second, r, 50)
+}
+
+// A folder that another process removes, since it is empty, is made again.
+func TestFolderIsRemoved(t *testing.T) {
+	dir, r := t.TempDir(), newRemote(headSize+20*small)
+	o := newCache(dir, 1<<20).Object("a", int64(len(r.data)), false, r.fetch)
+	ended := make(chan struct{})
+	var all sync.WaitGroup
+	for range 3 {
+		all.Go(func() {
+			for {
+				select {
+				case <-ended:
+					return
+				default:
+					os.Remove(o.folder)
+				}
+			}
+		})
+	}
+	for range 500 {
+		lock, err := o.turn(o.name(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		os.Remove(lock.Name())
+		lock.Close()
+	}
+	close(ended)
+	all.Wait()
 }

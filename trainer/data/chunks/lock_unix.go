@@ -8,19 +8,15 @@ import (
 	"syscall"
 )
 
-// lockedFile opens a file and locks it, alone or shared. It waits until it has the lock, and opens the file again if
-// another one has its name by then.
-func lockedFile(name string, flag int, alone bool) (*os.File, error) {
+// lockedFile opens a file with a shared lock. It waits until it has the lock, and opens the file again if another one
+// has its name by then.
+func lockedFile(name string, flag int) (*os.File, error) {
 	for {
 		f, err := os.OpenFile(name, flag, 0o644)
 		if err != nil {
 			return nil, err
 		}
-		how := syscall.LOCK_SH
-		if alone {
-			how = syscall.LOCK_EX
-		}
-		if err := flock(f, how); err != nil {
+		if err := flock(f, syscall.LOCK_SH); err != nil {
 			f.Close()
 			return nil, err
 		}

@@ -116,10 +116,11 @@ func Stored(dir string) int64 {
 	return c.used
 }
 
-// release unmaps chunks of streams that were last read before a round: so not since the one before this.
+// release unmaps chunks that were last read before a round, so not since the one before this: those of streams, and
+// those of objects of which nothing was read since. Any row of another object may be needed next.
 func (c *Cache) release(before int64) {
 	for o := range c.objects {
-		if !o.stream {
+		if !o.stream && o.lastUsed() >= before {
 			continue
 		}
 		for i := range o.chunks {
@@ -131,6 +132,14 @@ func (c *Cache) release(before int64) {
 			k.mu.Unlock()
 		}
 	}
+}
+
+// lastUsed returns the round in which the object was last read.
+func (o *Object) lastUsed() (round int64) {
+	for i := range o.chunks {
+		round = max(round, o.chunks[i].used.Load())
+	}
+	return round
 }
 
 // unmapOne unmaps any chunk that is not being read, so that another one can be mapped. Its file stays.
