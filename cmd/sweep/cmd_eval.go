@@ -34,7 +34,8 @@ func newEvalCommand(env *environment) *cobra.Command {
 		Use:   "eval PATH|RUN|SWEEP… --data SHARDS",
 		Short: "Measure models on rows of your choice, whoever trained them",
 		Long: `Measure models on the rows of SHARDS: a folder, a pattern or a file, as data.source of a
-grid. --tensor and --raw-dtype say how files hold rows, as data.tensor and data.raw do. PATH is a folder that sparsify, SAELens, dictionary_learning or sweep has written, or
+grid. --tensor and --raw-dtype say how files hold rows, as data.tensor and data.raw do.
+PATH is a folder that sparsify, SAELens, dictionary_learning or sweep has written, or
 the file of the weights in it. RUN is the ID of a cell, or its beginning; SWEEP is a name
 or an ID, and stands for its finished runs. What exists as a path is taken as one.
 

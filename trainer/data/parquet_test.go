@@ -106,7 +106,7 @@ func copiesIn(t *testing.T, cache string) (names []string) {
 // later is a clock for which a file that is an hour old is no fresh one.
 func later() time.Time { return time.Now().Add(time.Hour) }
 
-// What a killed conversion left is removed, what another process writes is kept, and so are an odd folder's other files.
+// What a killed conversion left is removed, in a folder of any name, and what another process writes is kept.
 func TestParquetLeftovers(t *testing.T) {
 	file, cache := filepath.Join(t.TempDir(), "a.parquet"), filepath.Join(t.TempDir(), "a [cache] *")
 	plantParquet(t, file, "parquet-f32")

@@ -109,7 +109,8 @@ func (f *File) readFooter(size int64) error {
 	return b.err
 }
 
-const errCut = formatError("truncated: it begins as an Arrow file, and does not end with a footer: copy or write it again")
+const errCut = formatError("truncated: it begins as an Arrow file, and does not end with a footer: copy or write it " +
+	"again")
 
 // Rows finds the rows of a column, which is a Vector.
 func (f *File) Rows(c Column) (Rows, error) {
