@@ -28,9 +28,9 @@ func newDataCommand(env *environment) *cobra.Command {
 
 type dataInspectOptions struct {
 	spec    trainer.DataSpec
-	raw     trainer.Raw // spec.Raw, if a flag sets it
-	heldOut string      // the file for the held-out rows; "" for none
-	workers int         // 0: one per core
+	form    formFlags
+	heldOut string // the file for the held-out rows; "" for none
+	workers int    // 0: one per core
 	output  format
 }
 
@@ -68,9 +68,7 @@ stored, in float32: normalize does not scale them. docs/data.md says how they ar
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.spec.Source = args[0]
-			if o.raw != (trainer.Raw{}) {
-				o.spec.Raw = &o.raw
-			}
+			o.form.set(&o.spec)
 			return runDataInspect(c.Context(), env, o)
 		},
 	}
@@ -84,12 +82,7 @@ stored, in float32: normalize does not scale them. docs/data.md says how they ar
 	c.Flags().StringVar(&o.spec.Verify, "verify", "whole",
 		"data.verify of the grid: whole, or sample to hash a part of the bytes")
 	c.Flags().StringVar(&o.spec.Shuffle, "shuffle", "full", "data.shuffle of the grid: full or blocks")
-	c.Flags().StringVar(&o.spec.Tensor, "tensor", "",
-		"data.tensor of the grid: the tensor or column that holds the rows")
-	c.Flags().StringVar(&o.raw.DType, "raw-dtype", "",
-		"data.raw.dtype of the grid: the files hold bare numbers, f16, bf16, f32 or f64")
-	c.Flags().IntVar(&o.raw.Width, "raw-width", 0, "data.raw.width of the grid: numbers in a row")
-	c.Flags().Int64Var(&o.raw.Offset, "raw-offset", 0, "data.raw.offset of the grid: bytes before the first row")
+	o.form.addFlags(c)
 	c.Flags().StringVar(&o.heldOut, "held-out", "", "write the held-out rows to this `FILE.npy`")
 	env.cacheFlag.addFlags(c.Flags())
 	c.Flags().Var(atLeast1(&o.workers), "workers", "shard readers at a time (default: one per core)")

@@ -17,10 +17,11 @@ type evalOptions struct {
 	location   location
 	selection  selectionOptions
 	of         []string         // paths, runs and sweeps
-	rows       trainer.DataSpec // Source, MaxNorm and Verify
-	most       int              // rows; 0: all
-	normalize  string           // "" | none | mean_square
-	k          int              // 0: that of the model
+	rows       trainer.DataSpec // Source, MaxNorm and Verify, and what form sets
+	form       formFlags
+	most       int    // rows; 0: all
+	normalize  string // "" | none | mean_square
+	k          int    // 0: that of the model
 	backend    string
 	output     tableOutput
 	columns    columnsFlag
@@ -33,7 +34,8 @@ func newEvalCommand(env *environment) *cobra.Command {
 		Use:   "eval PATH|RUN|SWEEP… --data SHARDS",
 		Short: "Measure models on rows of your choice, whoever trained them",
 		Long: `Measure models on the rows of SHARDS: a folder, a pattern or a file, as data.source of a
-grid. PATH is a folder that sparsify, SAELens, dictionary_learning or sweep has written, or
+grid. --tensor and --raw-dtype say how files hold rows, as data.tensor and data.raw do.
+PATH is a folder that sparsify, SAELens, dictionary_learning or sweep has written, or
 the file of the weights in it. RUN is the ID of a cell, or its beginning; SWEEP is a name
 or an ID, and stands for its finished runs. What exists as a path is taken as one.
 
@@ -48,7 +50,9 @@ that brings these rows to unit mean squared norm. mse is always of activations a
 		Example: `  sweep eval 036c8426ea --data held-out
   sweep eval exports/topk-demo-1a2b3c4d/k32 trainer_0 --data 'shards/**/*.safetensors' -o json
   sweep eval topk-demo --where k=32 --data held-out --rows 100000 --out eval.csv
-  sweep eval saes/blocks.8 --data held-out --max-norm 10x_median --k 64`,
+  sweep eval saes/blocks.8 --data held-out --max-norm 10x_median --k 64
+  sweep eval saes/blocks.8 --data held-out --tensor blocks.8.hook_resid_post
+  sweep eval saes/blocks.8 --data acts.bin --raw-dtype f16 --raw-width 768`,
 		Args: args(cobra.MinimumNArgs(1)),
 
 		ValidArgsFunction: completeSweeps(&o.location),
@@ -64,6 +68,7 @@ that brings these rows to unit mean squared norm. mse is always of activations a
 	f.StringVar(&o.rows.Source, "data", "", "the `shards` whose rows the models are measured on (required)")
 	f.Var(atLeast1(&o.most), "rows", "measure on so many of the rows, chosen in a fixed order (default all)")
 	f.StringVar(&o.rows.MaxNorm, "max-norm", "", "leave out rows with a larger norm, such as 60 or 10x_median")
+	o.form.addFlags(c)
 	f.StringVar(&o.rows.Verify, "verify", "whole", "whole, or sample to hash a part of the bytes for the fingerprint")
 	f.StringVar(&o.normalize, "normalize", "",
 		"scale of l2_loss and l1: none or mean_square (default that of a run, else none)")
@@ -86,6 +91,7 @@ func (o *evalOptions) check(env *environment) error {
 		return inputError{fmt.Errorf("--normalize %q: want none or mean_square", o.normalize)}
 	}
 	o.rows.EvalTokens = int64(o.most)
+	o.form.set(&o.rows)
 	return errors.Join(o.selection.check(), o.output.check(env))
 }
 

@@ -202,9 +202,11 @@ func (o *evalOptions) runs(
 	return out, nil
 }
 
-// trainedOn says whether the rows are those of the source of data that a run trained on.
+// trainedOn says whether the rows are those of the source of data that a run trained on. Two tensors that have other
+// names are other rows.
 func (o *evalOptions) trainedOn(d trainer.DataSpec) bool {
 	here, err := os.Getwd()
-	return err == nil && d.Source != "" &&
+	otherTensor := d.Tensor != "" && o.rows.Tensor != "" && d.Tensor != o.rows.Tensor
+	return err == nil && d.Source != "" && !otherTensor &&
 		filepath.Clean(d.Source) == filepath.Clean(absoluteSource(o.rows.Source, here))
 }

@@ -2,6 +2,7 @@ package data
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -99,12 +100,18 @@ func (s *Set) spanRows(p span, do func(from, to int64)) {
 	}
 }
 
+// object returns the object from which the rows of a shard are read, or nil if that is a file.
+func (sh *shard) object() *remoteFile {
+	f, _ := sh.file.(checkedFile).shardFile.(*remoteFile)
+	return f
+}
+
 // have makes rows be in the cache, as far as there is room.
 func (s *shards) have(from, to int64) {
 	for from < to {
 		sh := s.shardOf(from)
 		n := min(to, sh.first+sh.rows) - from
-		if f, ok := sh.file.(checkedFile).shardFile.(*remoteFile); ok {
+		if f := sh.object(); f != nil {
 			off, size := sh.start+(from-sh.first)*sh.rowBytes(), n*sh.rowBytes()
 			if sh.parts != nil { // rows lie all over the file, about as far apart as if they were the whole of it
 				per := f.Size() / sh.rows
@@ -120,8 +127,8 @@ func (a *ahead) wait() { a.all.Wait() }
 
 // noteRoom notes that the cache has no room for the objects that are read at a time.
 func (s *Set) noteRoom(add func(format string, a ...any)) {
-	if s.shards == nil || !s.shards.remote() {
-		return
+	if s.shards == nil || !slices.ContainsFunc(s.shards.list, func(sh shard) bool { return sh.object() != nil }) {
+		return // copies of objects lie on this machine
 	}
 	const mib = 1 << 20
 	need, room, hint := s.shards.bytes(), s.opts.Chunks.Limit(), "raise --cache-size, or set data.shuffle to blocks"

@@ -57,7 +57,7 @@ func (f form) layout(name string, r io.ReaderAt, size int64) (layout, error) {
 	case size == 0:
 		return layout{}, errors.New("the file is empty: write it again")
 	case f.raw != nil:
-		return rawLayout(*f.raw, r, size)
+		return rawLayout(name, *f.raw, r, size)
 	case strings.HasSuffix(name, ".npy"), isParquet(name): // of a Parquet file its copy
 		h, err := readNpy(r, size)
 		if err != nil {

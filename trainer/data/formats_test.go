@@ -129,6 +129,11 @@ func TestDatasetState(t *testing.T) {
 	if rows := open(t, trainer.DataSpec{Source: first, EvalTokens: 4}, Options{}).Info().Rows; rows != 24 {
 		t.Errorf("one file holds %d rows", rows)
 	}
+	write(t, dir, filepath.Base(first), b[:len(b)-8]) // all of its record batches, without the mark of the end
+	_, err = Open(t.Context(), trainer.DataSpec{Source: dir}, Options{})
+	if err == nil || !strings.Contains(err.Error(), "no mark says that the stream ends") || !errors.Is(err, ErrBad) {
+		t.Error(err)
+	}
 	if err := os.Remove(first); err != nil {
 		t.Fatal(err)
 	}

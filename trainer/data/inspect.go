@@ -89,7 +89,8 @@ type BadRow struct {
 // as in Open. Rows that are not finite are part of the report, and so is what else would
 // make Open fail.
 func Inspect(ctx context.Context, spec trainer.DataSpec, o Options) (Report, error) {
-	files := newFiles(spec, o.filled())
+	o = o.filled()
+	files := newFiles(spec, o)
 	defer context.AfterFunc(ctx, files.stop)() // it reports progress of its own
 	return inspectFrom(ctx, files, spec, o)
 }

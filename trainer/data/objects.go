@@ -202,7 +202,9 @@ func (r *remoteFiles) list(ctx context.Context, source string, p place) (*object
 	defer r.mu.Unlock()
 	for _, o := range all {
 		r.listed[objectScheme+p.bucket+"/"+o.Name] = o
-		r.bytes += o.Size
+		if !isParquet(o.Name) { // what makes copies tells of these
+			r.bytes += o.Size
+		}
 	}
 	r.places = append(r.places, p)
 	return newObjectTree(p.bucket, all), nil
@@ -292,7 +294,9 @@ func (f *remoteFile) cached() *chunks.Object {
 		bucket, _ := splitObject(f.name)
 		fetch := func(p []byte, off int64) error {
 			err := f.from.objects.Read(f.from.ctx, bucket, f.object, p, off)
-			f.from.tell(int64(len(p)))
+			if !isParquet(f.name) {
+				f.from.tell(int64(len(p)))
+			}
 			return err
 		}
 		f.chunks = f.from.cache.Object(f.name+" "+f.object.Tag, f.object.Size, f.from.stream, fetch)

@@ -34,8 +34,15 @@ func (o Options) filled() Options {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	if o.Progress == nil {
+	if told := o.Progress; told == nil {
 		o.Progress = func(int64, int64) {}
+	} else {
+		var mu sync.Mutex
+		o.Progress = func(done, total int64) {
+			mu.Lock()
+			defer mu.Unlock()
+			told(done, total)
+		}
 	}
 	if o.Chunks == nil {
 		o.Chunks = chunks.New("", 0)

@@ -2,11 +2,14 @@ package data
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"github.com/topksweep/sweep/trainer"
+	"github.com/topksweep/sweep/trainer/data/arrowfile"
 )
 
 // rawDType returns the dtype that a spec names.
@@ -38,11 +41,9 @@ func checkRaw(r trainer.Raw) error {
 }
 
 // rawLayout returns where the rows are in a file of bare numbers of size bytes.
-func rawLayout(r trainer.Raw, file io.ReaderAt, size int64) (l layout, err error) {
-	if r.Offset == 0 {
-		if err := refuseHeaders(file); err != nil {
-			return l, err
-		}
+func rawLayout(name string, r trainer.Raw, file io.ReaderAt, size int64) (l layout, err error) {
+	if err := refuseHeaders(name, file, size); err != nil {
+		return l, err
 	}
 	l.dtype, _ = rawDType(r.DType)
 	l.dim, l.start = r.Width, r.Offset
@@ -62,23 +63,51 @@ func rawLayout(r trainer.Raw, file io.ReaderAt, size int64) (l layout, err error
 	return l, nil
 }
 
-// refuseHeaders returns an error for a file that begins as one that is not bare numbers: its header would be rows.
-func refuseHeaders(file io.ReaderAt) error {
+// refuseHeaders returns an error for a file that says by itself what it holds, in its name or at its beginning: its
+// header would be rows.
+func refuseHeaders(name string, file io.ReaderAt, size int64) error {
+	const says = "data.raw says that it holds bare numbers, and "
+	if isShard(name) {
+		return fmt.Errorf(says+"it has the ending %s: leave out data.raw, or rename the file", filepath.Ext(name))
+	}
 	var lead [8]byte
 	n, err := file.ReadAt(lead[:], 0)
 	if err != nil && err != io.EOF {
 		return err
 	}
 	for _, known := range []struct{ magic, what string }{
-		{npyMagic, "a .npy file: give it that ending"},
+		{npyMagic, "a .npy file: leave out data.raw, and give it that ending"},
 		{"PK\x03\x04", "an archive such as torch.save and numpy.savez write"},
 		{"\x89HDF\r\n", "an HDF5 file"},
-		{"PAR1", "a Parquet file: give it the ending .parquet"},
-		{"ARROW1", "an Arrow file: give it the ending .arrow"},
+		{"PAR1", "a Parquet file: leave out data.raw, and give it the ending .parquet"},
+		{"ARROW1", "an Arrow file: leave out data.raw, and give it the ending .arrow"},
 	} {
 		if bytes.HasPrefix(lead[:n], []byte(known.magic)) {
-			return errors.New("data.raw says that it holds bare numbers, and it begins as " + known.what)
+			return errors.New(says + "it begins as " + known.what)
 		}
 	}
+	if binary.LittleEndian.Uint32(lead[:]) == 0xffffffff {
+		if _, err := arrowfile.Open(file, size); err == nil {
+			return errors.New(says + "it begins as an Arrow stream: leave out data.raw, and give it the ending .arrow")
+		}
+	}
+	if isHeader(file, int64(binary.LittleEndian.Uint64(lead[:])), size) {
+		return errors.New(says + "it begins as a .safetensors file: leave out data.raw, and give it that ending")
+	}
 	return nil
+}
+
+// isHeader reports whether a file begins with the header of a .safetensors file: with its length, and that many bytes
+// of JSON.
+func isHeader(file io.ReaderAt, length, size int64) bool {
+	if length < 2 || length > size-8 {
+		return false
+	}
+	var first [2]byte
+	var last [1]byte
+	if n, _ := file.ReadAt(first[:], 8); n < len(first) || string(first[:]) != `{"` && string(first[:]) != "{}" {
+		return false
+	}
+	n, _ := file.ReadAt(last[:], 8+length-1)
+	return n == 1 && (last[0] == '}' || last[0] == ' ') // it may be padded
 }

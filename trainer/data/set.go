@@ -75,7 +75,8 @@ type Set struct {
 // those of all shards. errors.Is(err, ErrBad) is true where the data or the spec are
 // wrong, and false where, for example, a disk fails.
 func Open(ctx context.Context, spec trainer.DataSpec, o Options) (*Set, error) {
-	files := newFiles(spec, o.filled())
+	o = o.filled()
+	files := newFiles(spec, o)
 	defer files.until(ctx)()
 	return openFrom(ctx, files, spec, o)
 }
@@ -126,7 +127,7 @@ func newSet(ctx context.Context, files opener, spec trainer.DataSpec, o Options)
 // newShardSet opens the shards of spec.Source. With allHeldOut, all of their rows are held out.
 func newShardSet(ctx context.Context, files opener, spec trainer.DataSpec, o Options, allHeldOut bool) (*Set, error) {
 	s := &Set{spec: spec, opened: rand.Text(), opts: o, files: files, allHeldOut: allHeldOut}
-	copies := copying{files, formOf(spec), o}
+	copies := &copying{opener: files, form: formOf(spec), opts: o}
 	sh, err := openShards(ctx, copies, spec.Source, formOf(spec), o.Workers, allHeldOut)
 	if err != nil {
 		return nil, err

@@ -67,7 +67,7 @@ type watch struct {
 
 // newWatch returns a watch of the shards, which are hashed.
 func (s *Set) newWatch(files opener) *watch {
-	return &watch{files: copying{files, s.shards.form, s.opts},
+	return &watch{files: &copying{opener: files, form: s.shards.form, opts: s.opts},
 		shards: s.shards, opts: s.opts, busy: make(chan struct{}, 1),
 		generation: new(atomic.Int64), stamps: s.shards.stamps(), began: time.Unix(0, s.cache.entry.Began),
 		content: s.content}

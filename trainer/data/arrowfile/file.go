@@ -9,6 +9,9 @@ import (
 // maxMetadata bounds the metadata of one message, in bytes.
 const maxMetadata = 64 << 20
 
+// mostPadding is how many bytes may lie before a footer, so that it is aligned.
+const mostPadding = 63
+
 // A Column is a column of a file.
 type Column struct {
 	Name   string
@@ -29,28 +32,34 @@ type Rows struct {
 	Bytes    int       // of a number: 2, 4 or 8
 }
 
-// A File is an IPC file whose schema has been read.
+// A File is an IPC file whose schema has been read, or an IPC stream that was saved as a file.
 type File struct {
 	Columns []Column
 
 	file   io.ReaderAt
-	size   int64
+	end    int64 // of the messages: where the footer begins, or the file ends
 	at     int64 // of the next message
 	fields []field
+
+	footer  bool // it is a file, whose footer says how many record batches it has
+	batches int
 }
 
 // IsFormat reports whether an error is about the content of a file, and not of reading it.
 func IsFormat(err error) bool { return errors.As(err, new(formatError)) }
 
-// Open reads the schema of a file of size bytes.
+// Open reads the schema of a file of size bytes, and the footer if it has one.
 func Open(file io.ReaderAt, size int64) (*File, error) {
-	f := &File{file: file, size: size}
+	f := &File{file: file, end: size}
 	var lead [8]byte
 	if n, err := file.ReadAt(lead[:], 0); n < len(lead) && err != io.EOF {
 		return nil, err
 	}
-	if string(lead[:6]) == "ARROW1" {
-		f.at = 8
+	if string(lead[:len(magic)]) == magic {
+		f.at, f.footer = int64(len(lead)), true
+		if err := f.readFooter(size); err != nil {
+			return nil, err
+		}
 	}
 	m, err := f.next()
 	if err != nil {
@@ -62,16 +71,46 @@ func Open(file io.ReaderAt, size int64) (*File, error) {
 	if m.shortField(m.header, 0) != 0 {
 		return nil, bad("its numbers are big-endian: write it on a little-endian machine")
 	}
-	for i, t := range m.tables(m.header, 1) {
+	m.tables(m.header, 1, func(t table) {
 		d := m.readField(t, 0)
-		if m.err != nil {
-			return nil, m.err
-		}
 		f.fields = append(f.fields, d)
-		f.Columns = append(f.Columns, Column{Name: d.name, Type: d.describe(), Vector: d.isVector(), field: d, index: i})
-	}
+		f.Columns = append(f.Columns, Column{Name: d.name, Type: d.describe(), Vector: d.isVector(), field: d,
+			index: len(f.Columns)})
+	})
 	return f, m.err
 }
+
+// magic begins an IPC file and ends it, behind the footer and its length.
+const magic = "ARROW1"
+
+// readFooter finds where the messages end, and how many record batches they are to hold. A file that was cut short does
+// not end with a footer.
+func (f *File) readFooter(size int64) error {
+	const tailBytes = 4 + len(magic)
+	var tail [tailBytes]byte
+	end := size - int64(tailBytes)
+	if end < f.at {
+		return errCut
+	}
+	if n, err := f.file.ReadAt(tail[:], end); n < len(tail) {
+		return noEOF(err)
+	}
+	length := int64(binary.LittleEndian.Uint32(tail[:]))
+	if string(tail[4:]) != magic || length > maxMetadata || length > end-f.at {
+		return errCut
+	}
+	f.end = end - length
+	b := flat{b: make([]byte, length)}
+	if n, err := f.file.ReadAt(b.b, f.end); n < len(b.b) {
+		return noEOF(err)
+	}
+	const blockBytes = 24
+	_, f.batches = b.vector(b.root(), 3, blockBytes)
+	return b.err
+}
+
+const errCut = formatError("truncated: it begins as an Arrow file, and does not end with a footer: copy or write it " +
+	"again")
 
 // Rows finds the rows of a column, which is a Vector.
 func (f *File) Rows(c Column) (Rows, error) {
@@ -79,17 +118,22 @@ func (f *File) Rows(c Column) (Rows, error) {
 		return Rows{}, bad("it is %s: want lists of floating-point numbers", c.Type)
 	}
 	out := Rows{Bytes: c.field.leaf().size}
-	for at := f.at; ; {
-		g := *f
-		g.at = at
+	batches := 0
+	for g := *f; ; {
 		m, err := g.next()
-		if err != nil || m == nil {
+		if err != nil {
 			return out, err
 		}
-		at = g.at
+		if m == nil {
+			if f.footer && batches != f.batches {
+				return out, bad("its footer names %d record batches, and it holds %d: copy or write it again", f.batches, batches)
+			}
+			return out, nil
+		}
 		if m.kind != headerBatch {
 			continue
 		}
+		batches++
 		b, err := m.readBatch(m.header, m.version, f.file, m.body, m.size)
 		if err != nil {
 			return out, err
@@ -125,21 +169,35 @@ type message struct {
 	body, size int64
 }
 
-// next reads the next message. It returns nil at the end of the stream.
+// next reads the next message. It returns nil at the end of the stream. Without the mark of the end it cannot be told
+// from one that was cut short; the footer of a file tells.
 func (f *File) next() (*message, error) {
-	if f.at == f.size {
-		return nil, nil // a stream may end without a mark
+	if f.at == f.end {
+		if f.footer {
+			return nil, nil
+		}
+		return nil, bad("truncated: no mark says that the stream ends: copy or write it again, and close its writer")
 	}
 	length, err := f.word()
 	if err == nil && length == 0xffffffff { // before version 0.15 of Arrow the length came at once
 		length, err = f.word()
 	}
-	if err != nil || length == 0 {
+	if err != nil {
 		return nil, err
 	}
-	if length > maxMetadata || int64(length) > f.size-f.at {
+	if length == 0 {
+		room := int64(0)
+		if f.footer {
+			room = mostPadding
+		}
+		if f.end-f.at > room {
+			return nil, bad("%d bytes follow the end of its record batches: write one stream to a file", f.end-f.at)
+		}
+		return nil, nil
+	}
+	if length > maxMetadata || int64(length) > f.end-f.at {
 		return nil, bad("truncated, or not an Arrow stream: %d bytes of metadata are said to follow byte %d of %d",
-			length, f.at, f.size)
+			length, f.at, f.end)
 	}
 	m := &message{flat: flat{b: make([]byte, length)}}
 	if n, err := f.file.ReadAt(m.b, f.at); n < len(m.b) {
@@ -156,9 +214,9 @@ func (f *File) next() (*message, error) {
 		return nil, errMetadata
 	case m.version != version4 && m.version != version5:
 		return nil, bad("version %d of Arrow's metadata is unknown", m.version+1)
-	case m.size > f.size-f.at:
+	case m.size > f.end-f.at:
 		return nil, bad("truncated: a record batch of %d bytes begins at byte %d of %d: copy or write it again",
-			m.size, f.at, f.size)
+			m.size, f.at, f.end)
 	}
 	f.at += m.size
 	return m, nil
@@ -166,7 +224,7 @@ func (f *File) next() (*message, error) {
 
 // word reads four bytes.
 func (f *File) word() (uint32, error) {
-	if f.size-f.at < 4 {
+	if f.end-f.at < 4 {
 		return 0, bad("truncated: it ends within a message: copy or write it again")
 	}
 	var b [4]byte

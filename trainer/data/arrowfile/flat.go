@@ -19,7 +19,8 @@ const errMetadata = formatError("its metadata are damaged: copy or write it agai
 type flat struct {
 	b      []byte
 	err    error
-	fields int // that were read: damaged metadata may name one table many times
+	fields int // that were read, and names the bytes of their names: damaged metadata may point to one many times
+	names  int
 }
 
 // A table is the position of a table in a FlatBuffer; 0 for none.
@@ -130,16 +131,28 @@ func (f *flat) vector(t table, i, size int) (at, n int) {
 	return at + 4, n
 }
 
-// tables returns the tables of a vector of them.
-func (f *flat) tables(t table, i int) (out []table) {
+// tables calls do with each table of a vector of them, until there is an error.
+func (f *flat) tables(t table, i int, do func(t table)) {
 	at, n := f.vector(t, i, 4)
 	for j := range n {
-		out = append(out, table(at+4*j+f.u32(at+4*j)))
+		of := table(at + 4*j + f.u32(at+4*j))
+		if f.err != nil {
+			return
+		}
+		do(of)
 	}
-	return out
 }
 
-func (f *flat) text(t table, i int) string {
+// name reads the name of a field.
+func (f *flat) name(t table, i int) string {
 	at, n := f.vector(t, i, 1)
+	if f.names += n; n > maxName {
+		f.err = bad("a column's name has %d bytes: want at most %d", n, maxName)
+	} else if f.names > len(f.b) {
+		f.err = errMetadata
+	}
+	if f.err != nil {
+		return ""
+	}
 	return string(f.bytes(at, n))
 }

@@ -38,10 +38,13 @@ const (
 	version5 = 4
 )
 
-// maxDepth bounds how deep types are nested, and maxFields how many there are with those in others.
+// maxDepth bounds how deep types are nested, and maxFields how many there are with those in others. Each takes
+// leastField bytes of metadata at least. maxName bounds the bytes of a name.
 const (
-	maxDepth  = 32
-	maxFields = 1 << 16
+	maxDepth   = 32
+	maxFields  = 1 << 16
+	leastField = 8
+	maxName    = 64 << 10
 )
 
 // A field is a column or the child of one.
@@ -56,7 +59,7 @@ type field struct {
 
 // readField reads a table Field.
 func (f *flat) readField(t table, depth int) field {
-	out := field{name: f.text(t, 0), kind: f.byteField(t, 2), coded: f.field(t, 4) > 0}
+	out := field{name: f.name(t, 0), kind: f.byteField(t, 2), coded: f.field(t, 4) > 0}
 	what := f.tableField(t, 3)
 	switch out.kind {
 	case typeFloat:
@@ -68,16 +71,10 @@ func (f *flat) readField(t table, depth int) field {
 	}
 	if f.fields++; depth > maxDepth || f.fields > maxFields {
 		f.err = bad("it has more than %d types, or they are nested more than %d deep", maxFields, maxDepth)
+	} else if f.fields > len(f.b)/leastField {
+		f.err = errMetadata
 	}
-	if f.err != nil {
-		return out
-	}
-	for _, c := range f.tables(t, 5) {
-		out.children = append(out.children, f.readField(c, depth+1))
-		if f.err != nil {
-			break
-		}
-	}
+	f.tables(t, 5, func(c table) { out.children = append(out.children, f.readField(c, depth+1)) })
 	return out
 }
 

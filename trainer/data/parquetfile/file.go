@@ -1,15 +1,8 @@
-// Package parquetfile reads the vectors of a column of lists from Parquet files. Their pages are encoded and
-// compressed, so that a row cannot be read by itself: the caller writes all of them to a file.
 package parquetfile
 
 import (
-	"encoding/binary"
 	"fmt"
 	"io"
-	"math"
-	"strings"
-
-	"github.com/parquet-go/parquet-go"
 )
 
 // A Column is a column of a file.
@@ -18,105 +11,150 @@ type Column struct {
 	Type   string // for people
 	Vector bool   // it is a list, or lists of lists, of floating-point numbers
 
-	leaf  *parquet.Column
-	bytes int
+	leaf        int // index among all leaves
+	bytes       int // of a number
+	inner, full int // the levels of a number that goes on with its list, and of one that is there
 }
 
 // A File is a Parquet file whose footer has been read.
 type File struct {
 	Columns []Column
-	file    *parquet.File
+
+	file   io.ReaderAt
+	size   int64
+	groups [][]chunk
 }
 
 // Open reads the footer of a file of size bytes.
-func Open(r io.ReaderAt, size int64) (f *File, err error) {
-	defer recovered(&err)
-	file, err := parquet.OpenFile(r, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+func Open(r io.ReaderAt, size int64) (*File, error) {
+	foot, err := readFooter(r, size)
 	if err != nil {
 		return nil, err
 	}
-	f = &File{file: file}
-	halves := float16s(file)
-	for _, c := range file.Root().Columns() {
-		f.Columns = append(f.Columns, column(c, halves))
+	f := &File{file: r, size: size, groups: foot.groups}
+	if len(foot.schema) == 0 {
+		return nil, errDamaged
+	}
+	w := walk{rest: foot.schema[1:]}
+	for range foot.schema[0].children {
+		c, err := w.column()
+		if err != nil {
+			return nil, err
+		}
+		f.Columns = append(f.Columns, c)
+	}
+	for _, g := range f.groups {
+		if len(g) != w.leaves || len(w.rest) > 0 {
+			return nil, errDamaged
+		}
 	}
 	return f, nil
 }
 
-// recovered turns a panic into an error: the library may panic at damaged pages.
-func recovered(err *error) {
-	if e := recover(); e != nil {
-		*err = fmt.Errorf("its content is damaged: %v", e)
-	}
+// A walk goes over the elements of a schema.
+type walk struct {
+	rest   []element
+	leaves int
 }
 
-// float16s returns the indexes of the leaves that are of float16: the library's columns do not tell.
-func float16s(file *parquet.File) map[int]bool {
-	out, leaf := map[int]bool{}, 0
-	for _, e := range file.Metadata().Schema {
-		if !e.Type.Valid { // a group
-			continue
-		}
-		if strings.EqualFold(e.LogicalType.String(), "FLOAT16") && e.TypeLength.V == 2 {
-			out[leaf] = true
-		}
-		leaf++
+func (w *walk) next() (element, error) {
+	if len(w.rest) == 0 {
+		return element{}, errDamaged
 	}
-	return out
+	e := w.rest[0]
+	w.rest = w.rest[1:]
+	return e, nil
 }
 
 // column describes a column of the first level.
-func column(top *parquet.Column, halves map[int]bool) Column {
-	c := Column{Name: top.Name(), leaf: top}
-	lists := 0
-	if top.Repeated() {
-		lists++
-	}
-	for !c.leaf.Leaf() {
-		inner := c.leaf.Columns()
-		if len(inner) != 1 {
-			c.Type = "struct"
-			return c
+func (w *walk) column() (Column, error) {
+	e, err := w.next()
+	c := Column{Name: e.name, leaf: w.leaves}
+	for depth := 0; err == nil; depth++ {
+		switch e.repetition {
+		case isOptional:
+			c.full++
+		case isRepeated:
+			c.inner, c.full = c.inner+1, c.full+1
 		}
-		if c.leaf = inner[0]; c.leaf.Repeated() {
-			lists++
+		if e.leaf || e.children != 1 || depth == maxDepth {
+			break
 		}
+		e, err = w.next()
 	}
-	c.bytes = numberBytes(c.leaf, halves)
-	if c.Type = c.leaf.Type().String(); c.bytes > 0 {
+	if err != nil {
+		return c, err
+	}
+	if !e.leaf {
+		c.Type = "struct"
+		return c, w.skip(e, 0)
+	}
+	w.leaves++
+	c.bytes = e.numberBytes()
+	if c.Type = e.typeName(); c.bytes > 0 {
 		c.Type = fmt.Sprintf("float%d", 8*c.bytes)
 	}
-	for range lists {
+	for range c.inner {
 		c.Type = "list<" + c.Type + ">"
 	}
-	c.Vector = lists > 0 && c.bytes > 0
-	return c
+	c.Vector = c.inner > 0 && c.bytes > 0
+	return c, nil
 }
 
-// numberBytes returns the size of a column's numbers, or 0 if they are not floating-point numbers.
-func numberBytes(c *parquet.Column, halves map[int]bool) int {
-	switch c.Type().Kind() {
-	case parquet.Float:
-		return 4
-	case parquet.Double:
-		return 8
+// skip passes over what an element holds.
+func (w *walk) skip(e element, depth int) error {
+	if e.leaf {
+		w.leaves++
+		return nil
 	}
-	if halves[c.Index()] {
+	if depth > maxDepth {
+		return bad("its types are nested more than %d deep", maxDepth)
+	}
+	for range e.children {
+		inner, err := w.next()
+		if err == nil {
+			err = w.skip(inner, depth+1)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// numberBytes returns the size of a leaf's numbers, or 0 if they are not floating-point numbers.
+func (e element) numberBytes() int {
+	switch {
+	case e.kind == kindFloat:
+		return 4
+	case e.kind == kindDouble:
+		return 8
+	case e.kind == kindFixed && e.length == 2 && e.float16:
 		return 2
 	}
 	return 0
+}
+
+func (e element) typeName() string {
+	names := []string{"bool", "int32", "int64", "int96", "float32", "float64", "bytes", "bytes"}
+	if e.kind < 0 || e.kind >= int64(len(names)) {
+		return "another type"
+	}
+	return names[e.kind]
 }
 
 // Bytes returns the size of a number of a Vector column.
 func (c Column) Bytes() int { return c.bytes }
 
 // Rows calls row with each vector of a Vector column, as little-endian numbers. All have one width. raw is valid during
-// the call.
-func (f *File) Rows(c Column, row func(raw []byte) error) (err error) {
-	defer recovered(&err)
-	v := vectors{inner: c.leaf.MaxRepetitionLevel(), full: c.leaf.MaxDefinitionLevel(), bytes: c.bytes, row: row}
-	for _, group := range f.file.RowGroups() {
-		if err := v.pages(group.ColumnChunks()[c.leaf.Index()].Pages()); err != nil {
+// the call. An error that IsFormat says what is wrong with the file; others are those of reading it and of row.
+func (f *File) Rows(c Column, row func(raw []byte) error) error {
+	v := &vectors{inner: uint32(c.inner), bytes: c.bytes, row: row}
+	z := &codec{}
+	defer z.close()
+	for _, g := range f.groups {
+		p := &pages{file: f.file, size: f.size, column: c, chunk: g[c.leaf], out: v, codec: z}
+		if err := p.read(); err != nil {
 			return err
 		}
 	}
@@ -125,57 +163,31 @@ func (f *File) Rows(c Column, row func(raw []byte) error) (err error) {
 
 // vectors gathers numbers to vectors.
 type vectors struct {
-	inner, full, bytes int
-	row                func(raw []byte) error
+	inner uint32 // the repetition level of a number that goes on with its innermost list
+	bytes int
+	row   func(raw []byte) error
 
 	raw  []byte // the numbers of a vector that may go on
 	size int    // of a vector, in bytes; 0 before the first
 }
 
-func (v *vectors) pages(pages parquet.Pages) error {
-	defer pages.Close()
-	values := make([]parquet.Value, 4096)
-	for {
-		page, err := pages.ReadPage()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		for reader := page.Values(); err == nil; {
-			var n int
-			n, err = reader.ReadValues(values)
-			for _, value := range values[:n] {
-				if err := v.add(value); err != nil {
-					return err
-				}
+// add adds numbers. One that does not go on with an innermost list begins a vector.
+func (v *vectors) add(repetition []uint32, raw []byte) error {
+	for i := 0; i < len(repetition); {
+		if repetition[i] < v.inner {
+			if err := v.end(); err != nil {
+				return err
 			}
 		}
-		parquet.Release(page)
-		if err != io.EOF {
-			return err
+		j := i + 1
+		for j < len(repetition) && repetition[j] >= v.inner {
+			j++
 		}
-	}
-}
-
-// add adds a number. One that does not go on with an innermost list begins a vector.
-func (v *vectors) add(value parquet.Value) error {
-	if value.RepetitionLevel() < v.inner {
-		if err := v.end(); err != nil {
-			return err
+		v.raw = append(v.raw, raw[i*v.bytes:j*v.bytes]...)
+		if len(v.raw) > maxNumbers*v.bytes {
+			return bad("it holds a vector of more than %d numbers", maxNumbers)
 		}
-	}
-	if value.DefinitionLevel() < v.full {
-		return fmt.Errorf("a value is null, or a list is empty: leave such rows out")
-	}
-	switch v.bytes {
-	case 2:
-		v.raw = append(v.raw, value.ByteArray()...)
-	case 4:
-		v.raw = binary.LittleEndian.AppendUint32(v.raw, math.Float32bits(value.Float()))
-	default:
-		v.raw = binary.LittleEndian.AppendUint64(v.raw, math.Float64bits(value.Double()))
+		i = j
 	}
 	return nil
 }
@@ -189,8 +201,7 @@ func (v *vectors) end() error {
 		v.size = len(v.raw)
 	}
 	if len(v.raw) != v.size {
-		return fmt.Errorf("it holds vectors of %d and of %d numbers: all rows need one width", len(v.raw)/v.bytes,
-			v.size/v.bytes)
+		return bad("it holds vectors of %d and of %d numbers: all rows need one width", len(v.raw)/v.bytes, v.size/v.bytes)
 	}
 	err := v.row(v.raw)
 	v.raw = v.raw[:0]

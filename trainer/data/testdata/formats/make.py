@@ -84,7 +84,6 @@ refused("ragged", pa.array([plain[0][1:], *plain[1:]], pa.list_(pa.float32())))
 refused("integers", pa.array([[int(v) for v in r] for r in plain], pa.list_(pa.int32())))
 
 
-
 def parquet(name, column, **options):
     table = pa.table({"acts": column, "n": list(range(len(column))), "ids": [[1, 2]] * len(column)})
     pq.write_table(table, at("parquet-" + name, "a.parquet"), **options)
@@ -97,3 +96,8 @@ parquet("nested", pa.array([p.tolist() for p in parts if len(p)], pa.list_(pa.li
 parquet("plain", pa.array(plain, pa.list_(pa.float32())), use_dictionary=False, data_page_size=64)
 parquet("null", pa.array([None, *plain], pa.list_(pa.float32())))
 parquet("ragged", pa.array([plain[0][1:], *plain[1:]], pa.list_(pa.float32())))
+for codec in ("gzip", "brotli", "lz4"):
+    parquet(codec, pa.array(plain, pa.list_(pa.float32())), compression=codec)
+parquet("split", pa.array(plain, pa.list_(pa.float32())), use_dictionary=False, use_byte_stream_split=True)
+parquet("checked", pa.array(plain, pa.large_list(pa.float32())), compression="zstd", data_page_version="2.0",
+        write_page_checksum=True)
