@@ -32,10 +32,11 @@ const realShard = "../../trainer/data/testdata/minilm-l3/activations-00000.safet
 
 // bucketOfShards is a bucket of a real server with activations in it, behind a proxy that fails some requests.
 type bucketOfShards struct {
-	client *miniogo.Client
-	proxy  *httptest.Server
-	every  atomic.Int64 // each so-many-th request fails; 0: none
-	bytes  atomic.Int64 // of answers
+	client   *miniogo.Client
+	proxy    *httptest.Server
+	every    atomic.Int64 // each so-many-th request fails; 0: none
+	requests atomic.Int64
+	bytes    atomic.Int64 // of answers
 }
 
 func newBucketOfShards(t *testing.T) *bucketOfShards {
@@ -56,9 +57,8 @@ func newBucketOfShards(t *testing.T) *bucketOfShards {
 			return nil
 		},
 	}
-	var requests atomic.Int64
 	b.proxy = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		n, every := requests.Add(1), b.every.Load()
+		n, every := b.requests.Add(1), b.every.Load()
 		switch {
 		case every > 0 && n%(2*every) == 0:
 			http.Error(w, "slow down", http.StatusServiceUnavailable)

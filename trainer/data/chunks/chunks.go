@@ -47,8 +47,8 @@ type Cache struct {
 	clock   func() time.Time
 }
 
-// New returns the cache in a folder, which is made when the first chunk is. It never has more than limit bytes for
-// long: each process that writes may go over it by a thirty-second.
+// New returns the cache in a folder, which is made when the first chunk is. One process never goes over limit bytes. Of
+// several, each may go over it for a moment: by a thirty-second, or by the chunks that it is fetching if they are more.
 func New(dir string, limit int64) *Cache {
 	return &Cache{dir: dir, limit: limit, most: limit, chunk: chunkSize, mostly: mostMaps(), objects: map[*Object]bool{},
 		clock: time.Now, patience: 20 * time.Second}

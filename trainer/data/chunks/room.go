@@ -14,7 +14,7 @@ import (
 const (
 	lookAgain  = 5 * time.Second // after which a full cache is looked at again
 	raiseAgain = 5 * time.Minute // after which more of a full disk is tried to be had
-	shares     = 32              // of the limit: after writing one, the folder is looked at again
+	shares     = 32              // of the limit: the folder is looked at again when one is written or on its way
 	freed      = 16              // of the limit: so much is removed at once
 )
 
@@ -31,7 +31,7 @@ func (c *Cache) room(size int64) bool {
 		c.most = c.limit
 	}
 	c.full = time.Time{}
-	if c.looked && c.written < c.limit/shares && c.used+c.coming+size <= c.most ||
+	if c.looked && c.written+c.coming < c.limit/shares && c.used+c.coming+size <= c.most ||
 		size <= c.most && c.makeRoom(c.coming+size) {
 		c.coming += size
 		return true
