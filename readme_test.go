@@ -30,8 +30,12 @@ func TestExampleGrids(t *testing.T) {
 		g, err := grid.Parse(file, []byte(read(t, file)), grid.ParseOptions{})
 		if err != nil {
 			t.Error(err)
-		} else if g.Data.Source == "" {
-			t.Errorf("%s: its data are not real activations", file)
+			continue
+		}
+		for _, s := range g.Sets {
+			if s.Data.Source == "" {
+				t.Errorf("%s: data %s are not real activations", file, s.Name)
+			}
 		}
 		command := "\n$ go run ./cmd/sweep run " + file + "\n"
 		if n := strings.Count(documents, command); n != 1 {

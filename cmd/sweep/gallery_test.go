@@ -20,7 +20,7 @@ func TestGallery(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	for _, folder := range []string{"examples/scaling", "docs/gallery"} {
+	for _, folder := range []string{"examples/scaling", "examples/minilm-layers", "docs/gallery"} {
 		if err := os.CopyFS(filepath.Join(dir, folder), os.DirFS(filepath.Join(root, folder))); err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +55,7 @@ func TestGallery(t *testing.T) {
 			n++
 		}
 	}
-	if n < 12 {
+	if n < 13 {
 		t.Errorf("make.sh left %d files", n)
 	}
 }

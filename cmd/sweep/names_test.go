@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,5 +61,54 @@ func TestNamesOfActivations(t *testing.T) {
 	n, notes = planned("")
 	if n != (trainer.Names{}) || !strings.Contains(notes, "is not as deploy/harvest writes it") {
 		t.Errorf("of a damaged file: %+v\n%s", n, notes)
+	}
+}
+
+// A source with harvests of several layers is refused, with sets that a grid takes as they are. One of them has a
+// path that YAML needs in quotes.
+func TestSetsOfLayers(t *testing.T) {
+	dir := t.TempDir()
+	shard, err := os.ReadFile("../../trainer/data/testdata/minilm-l3/activations-00000.safetensors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, folder := range []string{"l3", "l6: {#"} {
+		in := filepath.Join(dir, "acts", folder)
+		if err := os.MkdirAll(in, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		shard[len(shard)-2] ^= byte(i) // the layers differ
+		record := fmt.Sprintf(`{"names": {"layer": %d, "submodule_name": "resid_post"}}`, 3*(i+1))
+		for name, b := range map[string][]byte{"a.safetensors": shard, "harvest.json": []byte(record)} {
+			if err := os.WriteFile(filepath.Join(in, name), b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	plan := func(section string) *program {
+		t.Helper()
+		grid := filepath.Join(dir, "grid.yaml")
+		text := "name: layers\n" + section + "\nparameters: {k: 8, dict_size: 64}\ntrain: {steps: 10, batch_size: 32}\n"
+		if err := os.WriteFile(grid, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return startProgram(t, dir, "plan", grid, "-o", "json")
+	}
+	p := plan("data: {source: acts}")
+	if status := p.exitStatus(t); status != exitBadInput {
+		t.Fatalf("status %d\n%s", status, p.err.String())
+	}
+	_, sets, found := strings.Cut(p.err.String(), "\ndata:\n")
+	if !found || !strings.Contains(p.err.String(), "say: layer 3 resid_post, layer 6 resid_post. ") {
+		t.Fatalf("stderr: %s", p.err.String())
+	}
+	if p = plan("data:\n" + sets); p.exitStatus(t) != exitOK {
+		t.Fatalf("with these sets: %s", p.err.String())
+	}
+	var out struct {
+		Cells int `json:"cells"`
+	}
+	if err := json.Unmarshal(p.out.Bytes(), &out); err != nil || out.Cells != 2 {
+		t.Errorf("%v\n%s", err, p.out.String())
 	}
 }

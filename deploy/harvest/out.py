@@ -1,5 +1,6 @@
 """Where a harvest writes: a folder, or a prefix of a bucket. Both have whole files only."""
 
+import contextlib
 import os
 import re
 
@@ -72,8 +73,12 @@ def connect():
     return boto3.client("s3", region_name=region, config=config, endpoint_url=endpoint)
 
 
+# Bytes of a request. S3 takes 5 GiB in one, and 10,000 parts of an object: 2.5 TB.
+PART = 256 << 20
+
+
 class Bucket:
-    """A prefix of a bucket. An object is written with one request, and is there whole or not at all."""
+    """A prefix of a bucket. An object is there whole or not at all."""
 
     def __init__(self, client, bucket, prefix):
         self.client, self.bucket, self.prefix = client, bucket, prefix
@@ -111,4 +116,20 @@ class Bucket:
         return self._call("get_object", Key=self._key(name), **more)["Body"].read()
 
     def write(self, name, data):
-        self._call("put_object", Key=self._key(name), Body=data)
+        """Writes an object with one request, or a large one in parts, which the last request joins."""
+        key = self._key(name)
+        if len(data) <= PART:
+            self._call("put_object", Key=key, Body=data)
+            return
+        upload = {"Key": key, "UploadId": self._call("create_multipart_upload", Key=key)["UploadId"]}
+        try:
+            parts = []
+            for number, start in enumerate(range(0, len(data), PART), 1):
+                body = data[start:start + PART]
+                sent = self._call("upload_part", **upload, PartNumber=number, Body=body)
+                parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+            self._call("complete_multipart_upload", **upload, MultipartUpload={"Parts": parts})
+        except BaseException:
+            with contextlib.suppress(OutError):  # the first error counts
+                self._call("abort_multipart_upload", **upload)
+            raise

@@ -281,6 +281,38 @@ def test_bucket(home, tmp_path, bucket, capsys):
     assert n > 30
 
 
+def test_large_objects_are_written_in_parts(bucket, monkeypatch):
+    monkeypatch.setattr(out, "PART", 5 << 20)  # the smallest that S3 takes
+    to = out.open_out("s3://acts/parts")
+    data = bytes(range(256)) * (11 << 12)  # 11 MiB
+    to.write("one", data[:5 << 20])
+    to.write("many", data)
+    assert to.read("one") == data[:5 << 20] and to.read("many") == data
+    assert bucket.head_object(Bucket="acts", Key="parts/many")["ETag"].endswith('-3"')
+    assert "-" not in bucket.head_object(Bucket="acts", Key="parts/one")["ETag"]
+
+
+@pytest.mark.parametrize("failing", ["upload_part", "complete_multipart_upload", KeyboardInterrupt])
+def test_an_object_in_parts_is_whole_or_not_there(bucket, monkeypatch, failing):
+    monkeypatch.setattr(out, "PART", 5 << 20)
+    to = out.open_out("s3://acts/failed")
+    call = out.Bucket._call
+
+    def fail(self, method, **more):
+        if method == failing and more.get("PartNumber") != 1:
+            more["UploadId"] = "none"
+        if failing is KeyboardInterrupt and more.get("PartNumber") == 2:
+            raise KeyboardInterrupt
+        return call(self, method, **more)
+
+    monkeypatch.setattr(out.Bucket, "_call", fail)
+    with pytest.raises(KeyboardInterrupt if failing is KeyboardInterrupt else out.OutError):
+        to.write("x", bytes(11 << 20))
+    assert to.names() == []
+    left = bucket.list_multipart_uploads(Bucket="acts", Prefix="failed/x")
+    assert "Uploads" not in left  # nobody pays for parts of nothing
+
+
 def test_bucket_needs_boto3(monkeypatch):
     monkeypatch.setitem(sys.modules, "boto3", None)
     with pytest.raises(out.OutError, match="pip install boto3"):

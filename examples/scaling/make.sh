@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Makes the gallery from the committed results: the figures in docs/gallery, the fits as
-# JSON beside the results, and what examples/scaling/README.md shows of the fits. Where
-# that document has a line "$ go run ./cmd/sweep VERB …", what follows, up to the end of
-# the block, is replaced by what the command prints now.
+# JSON beside the results, and what examples/scaling/README.md shows of the fits. One
+# figure is of examples/minilm-layers. Where that document has a line
+# "$ go run ./cmd/sweep VERB …", what follows, up to the end of the block, is replaced
+# by what the command prints now.
 #
 #   examples/scaling/make.sh                         makes all of it
 #   SWEEP=bin/sweep examples/scaling/make.sh         with a program that is built already
@@ -30,6 +31,8 @@ fit() {
 }
 
 "$sweep" plot $folder/results.parquet $folder/curves.parquet --out docs/gallery --format svg
+"$sweep" plot examples/minilm-layers/results.parquet --out "$work/layers" --format svg
+cp "$work/layers/nmse-by-k.svg" docs/gallery/layers-nmse-by-k.svg
 fit $folder/fit-nk.json $folder/results.parquet --form nk -o json
 fit $folder/fit-c.json $folder/curves.parquet --form c --where k=16 -o json
 

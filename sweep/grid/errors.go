@@ -78,3 +78,13 @@ func clip(s string, n int) string {
 	}
 	return s[:n] + "…"
 }
+
+// clipLines clips each line of s, and leaves out those after the first few hundred.
+func clipLines(s string) string {
+	const most = 300 // a proposed section has a line for each of at most 256 data sets
+	lines := strings.SplitN(s, "\n", most+1)
+	for i, line := range lines[:min(most, len(lines))] {
+		lines[i] = clip(line, 1000)
+	}
+	return strings.Join(lines[:min(most, len(lines))], "\n")
+}

@@ -58,7 +58,7 @@ func (g *Grid) DataErrors(i int, errs []error, ofEvalSource func(error) bool) Er
 		if s.Data.EvalSource != "" && ofEvalSource(err) {
 			at = s.evalSource
 		}
-		out = append(out, Error{g.file, at.line, at.column, path, clip(err.Error(), 1000)})
+		out = append(out, Error{g.file, at.line, at.column, path, clipLines(err.Error())})
 	}
 	return out
 }

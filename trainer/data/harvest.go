@@ -57,15 +57,16 @@ func (s *Set) Names(given trainer.Names) (names trainer.Names, notes []string) {
 
 // harvests merges what the files harvest.json in the folders of the shards say: names as JSON, by their keys.
 func (s *Set) harvests() (found map[string]string, notes []string) {
-	folders := map[string]bool{}
+	var shards []string
 	for _, sh := range s.shards.list {
-		folders[folderName(sh.name)] = true
+		shards = append(shards, sh.name)
 	}
+	folders := foldersOf(shards)
 	var all []map[string]string
 	var without []string
-	for _, folder := range slices.SortedFunc(maps.Keys(folders), byElements) {
+	for _, folder := range folders {
 		path := join(folder, harvestFile)
-		one, problem := s.readHarvest(path)
+		one, problem := readHarvest(s.files, path)
 		if problem != "" {
 			notes = append(notes, fmt.Sprintf("%s %s", path, problem))
 		}
@@ -110,14 +111,8 @@ func agreed(all []map[string]string) (found map[string]string, differ []string) 
 
 // readHarvest reads the names in a harvest.json, as JSON by their keys. It returns nil if there is no such file, or
 // none that can be read. problem says what is wrong with it, as it follows its path.
-func (s *Set) readHarvest(path string) (names map[string]string, problem string) {
-	read := readSmall
-	if f, ok := s.files.(interface {
-		readFile(string, int64) ([]byte, error)
-	}); ok {
-		read = f.readFile
-	}
-	b, err := read(path, maxHarvest)
+func readHarvest(files opener, path string) (names map[string]string, problem string) {
+	b, err := files.readFile(path, maxHarvest)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, ""
@@ -129,6 +124,15 @@ func (s *Set) readHarvest(path string) (names map[string]string, problem string)
 		return nil, "cannot be read (" + err.Error() + "), so that names of the activations stay open"
 	}
 	return parseHarvest(b)
+}
+
+// foldersOf returns the folders that shards lie in, in their order.
+func foldersOf(shards []string) []string {
+	folders := map[string]bool{}
+	for _, s := range shards {
+		folders[folderName(s)] = true
+	}
+	return slices.SortedFunc(maps.Keys(folders), byElements)
 }
 
 // folderName returns the folder that a shard or a folder lies in, as its path is written: ./a lies in a folder that

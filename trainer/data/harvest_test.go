@@ -80,9 +80,9 @@ func TestNamesOfHarvest(t *testing.T) {
 		"equal ones":             {[]string{whole, whole}, none, all, ""},
 		"an older one beside it": {[]string{whole, older}, none, old, ""},
 		"others": {
-			[]string{whole, strings.ReplaceAll(whole, "3", "4")}, none,
-			but(func(n *trainer.Names) { n.Layer, n.HookName, n.ModulePath = nil, "", "" }),
-			"2 folders do not agree on layer, hook_name, module_path, which stay open"},
+			[]string{whole, strings.ReplaceAll(strings.ReplaceAll(whole, "128", "64"), `"gpt2"`, `"gpt3"`)}, none,
+			but(func(n *trainer.Names) { n.LMName, n.ContextLength = "", 0 }),
+			"2 folders do not agree on lm_name, context_length, which stay open"},
 		"one has none": {[]string{whole, ""}, none, none, "1 of 2 folders of shards have no usable harvest.json"},
 		"a module": {
 			[]string{module}, none,

@@ -20,6 +20,9 @@ type opener interface {
 
 	// Open opens a shard by a name that List returned.
 	Open(ctx context.Context, name string) (shardFile, error)
+
+	// readFile reads a file of at most so many bytes that lies beside shards.
+	readFile(name string, most int64) ([]byte, error)
 }
 
 // A shardFile is an open shard. Several goroutines read it at once, at any offset.
@@ -79,12 +82,8 @@ func (f *sourceFiles) again(ctx context.Context) (opener, error) {
 	return &sourceFiles{f.local, now}, err
 }
 
-// readFile reads a file beside shards.
 func (f *sourceFiles) readFile(name string, most int64) ([]byte, error) {
-	if isRemote(name) {
-		return f.remote.readFile(name, most)
-	}
-	return readSmall(name, most)
+	return f.of(name).readFile(name, most)
 }
 
 // localFiles opens the shards of a local path: a folder, a pattern or a file.
@@ -97,6 +96,8 @@ func (localFiles) List(ctx context.Context, source string, raw bool) (listing, e
 	}
 	return list(ctx, disk{}, source, path, raw)
 }
+
+func (localFiles) readFile(name string, most int64) ([]byte, error) { return readSmall(name, most) }
 
 // localPath returns the path that a source names: it strips file://, replaces ~ by the
 // home directory, and refuses other schemes.

@@ -77,6 +77,9 @@ func openShards(ctx context.Context, files opener, source string, form form, wor
 		return nil, err
 	}
 	s.notes = found.notes
+	if err := checkPlaces(ctx, files, source, found.names, workers, allHeldOut); err != nil {
+		return nil, err
+	}
 	if errs := s.open(ctx, files, found.names, workers); len(errs) > 0 {
 		s.Close()
 		return nil, joinErrors(errs)
