@@ -233,8 +233,8 @@ func (a *Activities) dropData(r *run, s *openSet) {
 	}
 }
 
-// Close closes the data sets that are open, also those that later attempts were not to use, and stops opening others. One whose opening hangs is left after a while,
-// and so are all if an attempt hangs, which may read from one.
+// Close closes the data sets that are open, also those that were not to be used any more, and stops opening others. One
+// whose opening hangs is left after a while, and so are all if an attempt hangs, which may read from one.
 func (a *Activities) Close() error {
 	a.cancel()
 	a.mu.Lock()
