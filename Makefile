@@ -34,7 +34,7 @@ test-race: ## what runs at once, under the race detector: needs gcc
 test-arm64: ## the CPU backend's NEON path, in emulation: needs qemu-user
 	GOARCH=arm64 go test -exec qemu-aarch64 -run 'TestKernels|TestTopK|TestBound|TestBackend|TestPathsFound' ./trainer/cpu
 
-python-check: ## what the program writes, read by pandas, pyarrow, the trackers and an SDK of Temporal: needs python3 with venv
+python-check: ## what the program writes, read by pandas, pyarrow, trackers and an SDK; and convert.py: needs python3 with venv
 	deploy/python-check/run
 
 wheel: ## dist/topksweep-*.whl, the program as a Python package: needs python3 with venv; GOOS and GOARCH choose another platform

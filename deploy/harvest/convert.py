@@ -1,23 +1,31 @@
 """Write activations that other programs saved as safetensors shards for sweep.
 
-    python convert.py 'acts/*.saved.pt' --out shards
+    python convert.py 'run/blocks.8.hook_resid_post/*.saved.pt' --out shards
     python convert.py acts.npz --key resid --out shards
     python convert.py acts.h5 --key layer_8/resid --out shards
 
 Reads files of torch.save (.pt, .pth, .bin, and .saved.pt of activault), .npz and HDF5 (with h5py): an array, a dict of
 arrays, or a list of them, in which the last dimension is the width of a row. Of several arrays --key names the one that
 holds the rows. Without it that is activations, states, or the only one of floating-point numbers in two or more
-dimensions.
+dimensions. Files of torch need torch; they are loaded with weights_only, which runs no code of theirs.
 
-Each file becomes one shard, written as a whole. One file is in memory at a time. Run the same command again after it
-was stopped: shards that are there are kept. Files of torch are loaded with weights_only, which runs no code of theirs.
+Each file becomes one shard, written as a whole, whose name depends on the file's path alone. One file is in memory at a
+time. Run the same command again after it was stopped, or with other files: shards that are there are kept. A file that
+is damaged or holds no rows is named, the others are converted, and the exit status is 1.
+
+Of activault, metadata.json beside the files says which width and dtype their rows must have. It, the name of the folder
+and cfg.json above it give harvest.json the names of the activations; those of --names count before them.
 """
 
 import argparse
 import glob
+import hashlib
 import json
 import os
+import re
 import sys
+
+import numpy
 
 DEFAULTS = ("activations", "states")
 
@@ -41,9 +49,14 @@ def arrays(value, name=""):
         yield name, [value]
 
 
+def dtype_of(array):
+    """Return the name of an array's dtype, such as float32, of torch or NumPy, of either order of bytes."""
+    return getattr(array.dtype, "name", None) or str(array.dtype).removeprefix("torch.")
+
+
 def is_rows(parts):
     """Tell whether arrays hold floating-point numbers in two or more dimensions; vectors of a list are rows too."""
-    return all("float" in str(p.dtype) and (len(p.shape) >= 2 or len(parts) > 1 and len(p.shape) == 1) for p in parts)
+    return all("float" in dtype_of(p) and (len(p.shape) >= 2 or len(parts) > 1 and len(p.shape) == 1) for p in parts)
 
 
 def choose(found, key):
@@ -64,15 +77,26 @@ def choose(found, key):
 
 
 def load(path, key):
-    """Return the arrays of a file that hold the rows."""
+    """Return the arrays of a file that hold the rows. Whatever a damaged file makes a library say is Refused."""
+    try:
+        return read(path, key)
+    except (Refused, MemoryError):
+        raise
+    except ImportError as e:
+        raise Refused(f"needs the package {e.name}: pip install {e.name}") from e
+    except Exception as e:
+        what = str(e).strip().partition("\n")[0]
+        raise Refused(f"cannot be read, as it is damaged or of another kind: copy or write it again "
+                      f"({type(e).__name__}: {what})") from e
+
+
+def read(path, key):
     ending = os.path.splitext(path)[1].lower()
     if ending in (".pt", ".pth", ".bin", ".ckpt"):
         import torch
 
         return choose(arrays(torch.load(path, map_location="cpu", weights_only=True)), key)
     if ending == ".npz":
-        import numpy
-
         with numpy.load(path, allow_pickle=False) as file:
             return choose(arrays({name: file[name] for name in file.files}), key)
     if ending in (".h5", ".hdf5", ".hdf", ".he5"):
@@ -86,34 +110,95 @@ def load(path, key):
 
 
 def rows_of(parts):
-    """Join arrays to one of [rows, width] in torch, in f16, bf16 or f32."""
-    import torch
-
-    parts = [torch.as_tensor(p).detach() for p in parts]
+    """Join arrays to one of [rows, width], in f16, bf16 or f32: of torch if they are of torch, else of NumPy."""
     if not is_rows(parts):
         raise Refused("the array does not hold floating-point numbers in two or more dimensions")
     if len({p.shape[-1] for p in parts}) > 1:
         raise Refused("the arrays of the list have rows of several widths")
-    x = torch.cat([p.reshape(-1, p.shape[-1]) for p in parts])
+    parts = [p.reshape(-1, p.shape[-1]) for p in parts]
+    if isinstance(parts[0], numpy.ndarray):
+        x = numpy.concatenate(parts)
+        return numpy.ascontiguousarray(x if x.dtype in ("<f2", "<f4") else x.astype("<f4"))
+    import torch
+
+    x = torch.cat([p.detach() for p in parts])
     return x.contiguous() if x.dtype in (torch.float16, torch.bfloat16, torch.float32) else x.float().contiguous()
+
+
+def described(path):
+    """Return what activault's metadata.json beside a file says of it, or {}."""
+    found = read_json(os.path.join(os.path.dirname(path), "metadata.json"))
+    return found if "d_in" in found else {}
+
+
+def read_json(path):
+    """Return the object in a file, or {} if there is no such file."""
+    if not os.path.exists(path):
+        return {}
+    try:
+        with open(path, encoding="utf-8") as f:
+            found = json.load(f)
+    except ValueError as e:
+        raise Refused(f"{path} is not JSON: copy it again ({e})") from e
+    return found if isinstance(found, dict) else {}
+
+
+def names_of(path):
+    """Return the names of the activations of activault's files: RUN/HOOK/*.saved.pt, with RUN/cfg.json."""
+    about = described(path)
+    if not about:
+        return {}
+    folder = os.path.dirname(os.path.abspath(path))
+    config = read_json(os.path.join(os.path.dirname(folder), "cfg.json"))
+    names = {"lm_name": (config.get("transformer_config") or {}).get("model_name"),
+             "context_length": about.get("sequence_length")}
+    if place := re.fullmatch(r"blocks\.(\d+)\.hook_(\w+)", os.path.basename(folder)):
+        names |= {"hook_name": place[0], "layer": int(place[1]), "submodule_name": place[2]}
+    return {k: v for k, v in names.items() if v is not None}
+
+
+def common_names(paths, out):
+    """Return what is said of the activations without contradiction, by harvest.json in out too. Files of several places
+    are Refused: they would be rows of one data set."""
+    known = read_json(os.path.join(out, "harvest.json")).get("names") or {}
+    every = [known] if known else []
+    for folder in sorted({os.path.dirname(path) for path in paths}):
+        if names := names_of(next(path for path in paths if os.path.dirname(path) == folder)):
+            every.append(names)
+    places = sorted({n["hook_name"] for n in every if "hook_name" in n})
+    if len(places) > 1:
+        raise Refused(f"the files, or they and {out}, are of several places: {', '.join(places)}: "
+                      "give each place an --out of its own")
+    said = {k: [n[k] for n in every if k in n] for n in every for k in n}
+    return {k: values[0] for k, values in said.items() if all(v == values[0] for v in values)}
 
 
 def convert(path, out, key):
     """Write the shard of a file, and return how many rows it has."""
-    from safetensors.torch import save_file
-
     x = rows_of(load(path, key))
+    about = described(path)
+    dtype = dtype_of(x)
+    if about and x.shape[1] != about["d_in"]:
+        raise Refused(f"its rows have {x.shape[1]} numbers, and metadata.json says {about['d_in']}")
+    if about and str(about.get("dtype", dtype)).removeprefix("torch.") not in (dtype, "float64"):  # that is float32 now
+        raise Refused(f"its numbers are {dtype}, and metadata.json says {about['dtype']}")
+    if isinstance(x, numpy.ndarray):
+        from safetensors.numpy import save_file
+    else:
+        from safetensors.torch import save_file
+
+        x = x.clone()
     part = os.path.join(os.path.dirname(out), "." + os.path.basename(out) + ".part")
-    save_file({"activations": x.clone()}, part, metadata={"source": os.path.basename(path)})
+    save_file({"activations": x}, part, metadata={"source": os.path.basename(path)})
     os.replace(part, out)
     return x.shape[0]
 
 
-def shard_names(paths, out):
-    """Return the shard of each file. Files of one name in several folders get different ones."""
-    common = os.path.commonpath([os.path.dirname(os.path.abspath(p)) for p in paths])
-    names = [os.path.relpath(os.path.abspath(p), common).replace(os.sep, "--") + ".safetensors" for p in paths]
-    return [os.path.join(out, name) for name in names]
+def shard_name(path, out):
+    """Return the shard of a file. It depends on the file's path alone, so that no call writes a shard again under
+    another name. Files of one name in several folders get different ones."""
+    digest = hashlib.sha256(os.path.abspath(path).encode()).hexdigest()
+    return os.path.join(out, f"{os.path.basename(path)}-{digest[:12]}.safetensors")
 
 
 def main(argv=None):
@@ -129,9 +214,15 @@ def main(argv=None):
         if not found:
             parser.error(f"{pattern}: no such file")
         paths += [p for p in found if p not in paths]
+    try:
+        given = json.loads(args.names or "{}")
+        names = common_names(paths, args.out) | given
+    except (Refused, ValueError) as e:
+        parser.error(str(e))
     os.makedirs(args.out, exist_ok=True)
     failed = 0
-    for path, shard in zip(paths, shard_names(paths, args.out)):
+    for path in paths:
+        shard = shard_name(path, args.out)
         if os.path.exists(shard):
             print(f"{shard}: is there already")
             continue
@@ -140,11 +231,13 @@ def main(argv=None):
         except Refused as e:
             failed += 1
             print(f"{path}: {e}", file=sys.stderr)
-    if args.names:
+    if names:
         part = os.path.join(args.out, ".harvest.json.part")
-        with open(part, "w") as f:
-            json.dump({"names": json.loads(args.names)}, f)
+        with open(part, "w", encoding="utf-8") as f:
+            json.dump({"names": names}, f)
         os.replace(part, os.path.join(args.out, "harvest.json"))
+    if failed:
+        print(f"{failed} of {len(paths)} files are not converted", file=sys.stderr)
     return 1 if failed else 0
 
 
