@@ -91,7 +91,10 @@ stored, in float32: normalize does not scale them. docs/data.md says how they ar
 
 // runDataInspect is the verb data inspect.
 func runDataInspect(ctx context.Context, env *environment, o dataInspectOptions) error {
-	options := env.dataOptions()
+	options, err := env.dataOptions()
+	if err != nil {
+		return err
+	}
 	options.Workers = o.workers
 	r, err := data.Inspect(ctx, o.spec, options)
 	if err != nil {

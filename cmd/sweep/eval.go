@@ -40,7 +40,11 @@ func (o *evalOptions) measure(
 	if err != nil {
 		return nil, nil, err
 	}
-	rows, err := data.OpenHeldOut(ctx, o.rows, env.dataOptions())
+	options, err := env.dataOptions()
+	if err != nil {
+		return nil, nil, err
+	}
+	rows, err := data.OpenHeldOut(ctx, o.rows, options)
 	if err != nil {
 		return nil, nil, err
 	}

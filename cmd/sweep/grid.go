@@ -69,13 +69,17 @@ func planGrid(ctx context.Context, env *environment, o gridOptions, est plan.Est
 // makes their sources absolute. Names of the activations that the grid leaves open come from the files harvest.json
 // beside the shards. The error has what is wrong with any of the sets.
 func openSets(ctx context.Context, env *environment, g *grid.Grid, dir string) ([]trainer.DataInfo, error) {
+	options, err := env.dataOptions()
+	if err != nil {
+		return nil, err
+	}
 	infos := make([]trainer.DataInfo, len(g.Sets))
 	var bad grid.Errors
 	for i := range g.Sets {
 		spec := g.Sets[i].Data
 		spec.Source = absoluteSource(spec.Source, dir)
 		spec.EvalSource = absoluteSource(spec.EvalSource, dir)
-		set, err := data.Open(ctx, *spec, env.dataOptions())
+		set, err := data.Open(ctx, *spec, options)
 		if errors.Is(err, data.ErrBad) {
 			bad = append(bad, g.DataErrors(i, unjoin(err), data.OfEvalSource)...)
 			continue

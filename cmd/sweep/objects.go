@@ -61,24 +61,38 @@ func (e *environment) chunkCache() *chunks.Cache {
 		return nil
 	}
 	folder = filepath.Join(folder, "objects")
-	size := int64(e.cacheFlag.size)
-	if size == 0 {
-		size = max(0, disk.Of(folder).Free+chunks.Stored(folder)) / 2
+	size, free := int64(e.cacheFlag.size), disk.Of(folder).Free
+	fits := max(0, free+chunks.Stored(folder))
+	switch {
+	case size == 0:
+		size = fits / 2
+	case free >= 0 && size > fits:
+		e.note(fmt.Sprintf("the disk of the cache %s has room for %s, and --cache-size is %s: what does not fit is read "+
+			"with a request for each row; make room there", folder, humanize.Bytes(uint64(fits)), humanize.Bytes(uint64(size))))
 	}
 	return chunks.New(folder, size)
 }
 
-// dataOptions say how a verb reads data: with the cache, and with progress on a terminal.
-func (e *environment) dataOptions() data.Options {
+// dataOptions say how a verb reads data: with the cache, and with progress on a terminal. A folder for the cache that
+// somebody named, and that cannot be written to, is an error.
+func (e *environment) dataOptions() (data.Options, error) {
+	folder := e.cacheFlag.at()
 	if e.opened == nil {
-		e.opened = &openedObjects{objectsOf(e.storeURL), e.chunkCache()}
+		cache := e.chunkCache()
+		if folder != "" {
+			if err := cache.Usable(); err != nil {
+				return data.Options{}, inputError{fmt.Errorf("the folder %s is for the cache, by --cache or SWEEP_CACHE, and "+
+					"cannot be written to: %w; mount it, let this user write to it, or name another one", folder, err)}
+			}
+		}
+		e.opened = &openedObjects{objectsOf(e.storeURL), cache}
 	}
 	notes := e.cache
-	if folder := e.cacheFlag.at(); folder != "" {
+	if folder != "" {
 		notes = filepath.Join(folder, "data")
 	}
 	return data.Options{Cache: notes, Objects: e.opened.objects, Chunks: e.opened.chunks,
-		Progress: progress.Percent(e.terminal())}
+		Progress: progress.Percent(e.terminal())}, nil
 }
 
 // openedObjects is what all data of a process share.

@@ -139,8 +139,7 @@ func TestObjectsOfServer(t *testing.T) {
 			t.Run(shuffle+" "+name, func(t *testing.T) {
 				b.every.Store(c.every)
 				defer b.every.Store(0)
-				env := &environment{}
-				options := env.dataOptions()
+				options := optionsFor(t)
 				options.Chunks = c.cache
 				got := openRows(t, spec, options)
 				x, y := make([]float32, 32*384), make([]float32, 32*384)
@@ -158,7 +157,7 @@ func TestObjectsOfServer(t *testing.T) {
 
 	// A replaced object is refused.
 	spec := trainer.DataSpec{Source: "s3://acts/minilm", EvalTokens: 100}
-	options := (&environment{}).dataOptions()
+	options := optionsFor(t)
 	s := openRows(t, spec, options)
 	other := slices.Clone(shard)
 	other[len(other)-1] ^= 1
@@ -182,6 +181,15 @@ func TestObjectsOfServer(t *testing.T) {
 			t.Errorf("%s: %v", source, err)
 		}
 	}
+}
+
+func optionsFor(t *testing.T) data.Options {
+	t.Helper()
+	options, err := (&environment{}).dataOptions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return options
 }
 
 // fewRows returns a .npy file with the last rows of the real shard.

@@ -67,11 +67,15 @@ func openDevice(env *environment, o deviceOptions) (trainingDevice, error) {
 	if o.stuckAfter < 0 {
 		return trainingDevice{}, inputError{fmt.Errorf("--stuck-after %v: want a duration of 0 or more", o.stuckAfter)}
 	}
+	options, err := env.dataOptions()
+	if err != nil {
+		return trainingDevice{}, err
+	}
 	device, note, err := o.open()
 	if err == nil && note != "" {
 		fmt.Fprintln(env.errOut, note)
 	}
-	device.data, device.stuckAfter, device.keep, device.renew = env.dataOptions(), o.stuckAfter, o.keep, env.renew
+	device.data, device.stuckAfter, device.keep, device.renew = options, o.stuckAfter, o.keep, env.renew
 	if pool, ok := device.backend.(*gpuPool); ok {
 		pool.note = func(line string) { fmt.Fprintln(env.errOut, line) }
 	}

@@ -125,15 +125,21 @@ func (s *shards) have(from, to int64) {
 
 func (a *ahead) wait() { a.all.Wait() }
 
-// noteRoom notes that the cache has no room for the objects that are read at a time.
+// noteRoom notes that the cache cannot be used, or has no room for the objects that are read at a time.
 func (s *Set) noteRoom(add func(format string, a ...any)) {
 	if s.shards == nil || !slices.ContainsFunc(s.shards.list, func(sh shard) bool { return sh.object() != nil }) {
 		return // copies of objects lie on this machine
 	}
 	const mib = 1 << 20
+	if err := s.opts.Chunks.Usable(); err != nil {
+		add("nothing can be kept in the cache of objects: %v; rows are read one by one, a request for each: name a folder "+
+			"that can be written to with --cache", err)
+		return
+	}
 	need, room, hint := s.shards.bytes(), s.opts.Chunks.Limit(), "raise --cache-size, or set data.shuffle to blocks"
 	if b := s.order.blocks; b != nil {
-		need, hint = 2*min(windowBlocks, b.train)*b.size*s.shards.list[0].rowBytes(), "raise --cache-size"
+		block := b.size*s.shards.list[0].rowBytes() + s.opts.Chunks.Part() // in the mean it touches one part more
+		need, hint = min(need, 2*min(windowBlocks, b.train)*block), "raise --cache-size"
 	}
 	if need > room {
 		add("the cache has room for %d MiB, and the objects that are needed at a time take %d MiB: rows of what does not "+

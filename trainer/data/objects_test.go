@@ -228,14 +228,15 @@ func TestObjectsForbidden(t *testing.T) {
 	}
 }
 
-// A note says that the cache is too small for the objects.
+// A note says that the cache is too small for the objects. Parts of them are kept as wholes: of few data, all are
+// needed with either order.
 func TestNoteRoom(t *testing.T) {
 	b := &bucket{of: map[string][]byte{"p/a.npy": npyOf(t, 0, 4000, 64)}}
 	for _, c := range []struct {
 		shuffle string
 		limit   int64
 		want    bool
-	}{{"full", 1 << 20, false}, {"full", 1000_000, true}, {"blocks", 1000_000, false}, {"blocks", 1000, true}} {
+	}{{"full", 1 << 20, false}, {"full", 1000_000, true}, {"blocks", 1 << 20, false}, {"blocks", 1000_000, true}} {
 		s := open(t, trainer.DataSpec{Source: "s3://acts/p", Shuffle: c.shuffle}, Options{Objects: b,
 			Chunks: chunks.New(t.TempDir(), c.limit)})
 		if got := strings.Contains(strings.Join(s.Info().Notes, " "), "--cache-size"); got != c.want {
