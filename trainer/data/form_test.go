@@ -140,10 +140,15 @@ func TestTensorCache(t *testing.T) {
 	for _, tensor := range []string{"x", "y", "x", "y"} {
 		prints[open(t, trainer.DataSpec{Source: path, Tensor: tensor}, o).Info().Fingerprint] = true
 	}
-	raw := &trainer.Raw{DType: "f32", Width: 2}
-	prints[open(t, trainer.DataSpec{Source: path, Raw: raw}, o).Info().Fingerprint] = true
-	if len(prints) != 3 {
-		t.Errorf("%d fingerprints, want 3", len(prints))
+	numbers := make([]float64, 60)
+	numbers[0] = 1
+	bare := write(t, t.TempDir(), "a.bin", float64s(numbers))
+	for _, raw := range []trainer.Raw{{DType: "f32", Width: 2}, {DType: "f32", Width: 4}, {DType: "f64", Width: 2},
+		{DType: "f32", Width: 2}} {
+		prints[open(t, trainer.DataSpec{Source: bare, Raw: &raw}, o).Info().Fingerprint] = true
+	}
+	if len(prints) != 5 {
+		t.Errorf("%d fingerprints, want 5", len(prints))
 	}
 }
 

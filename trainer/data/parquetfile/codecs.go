@@ -39,6 +39,9 @@ func (c *codec) close() {
 
 // decompress returns the bytes of a page, which are size ones. More are not decompressed.
 func (c *codec) decompress(kind int64, b []byte, size int64) (out []byte, err error) {
+	if size == 0 && len(b) == 0 { // nulls alone
+		return nil, nil
+	}
 	most := size / max(1, int64(len(b)))
 	switch kind {
 	case codecNone:

@@ -156,8 +156,8 @@ func (p *pages) header(end int64) (header, error) {
 		case h.full < 0 || h.compressed < 0 || h.values < 0 || h.levelBytes[0] < 0 || h.levelBytes[1] < 0 ||
 			h.compressed > end-p.at:
 			return h, errDamaged
-		case h.full > maxPage:
-			return h, bad("a page has %d bytes, more than %d: write it with smaller pages", h.full, maxPage)
+		case max(h.full, h.compressed) > maxPage:
+			return h, bad("a page has %d bytes, more than %d: write it with smaller pages", max(h.full, h.compressed), maxPage)
 		}
 		return h, nil
 	}
@@ -216,10 +216,7 @@ func (p *pages) readData2(h header, body []byte) error {
 // decode reads the numbers of a page. However many it states, only some of them are in memory.
 func (p *pages) decode(h header, repetition, definition, values []byte) error {
 	rep, def := newRuns(repetition, bits.Len(uint(p.column.inner))), newRuns(definition, bits.Len(uint(p.column.full)))
-	numbers, err := p.decoder(h, values)
-	if err != nil {
-		return err
-	}
+	numbers, wrong := p.decoder(h, values)
 	for left := h.values; left > 0; {
 		n := min(left, some)
 		levels, raw := p.levels[:n], p.numbers[:n*int64(p.column.bytes)]
@@ -230,6 +227,9 @@ func (p *pages) decode(h header, repetition, definition, values []byte) error {
 			if level != uint32(p.column.full) {
 				return bad("a value is null, or a list is empty: leave such rows out")
 			}
+		}
+		if wrong != nil { // said after what is wrong with the levels: of nulls there are no numbers
+			return wrong
 		}
 		if err := numbers(raw); err != nil {
 			return err

@@ -95,6 +95,7 @@ parquet("f64", pa.array(plain, pa.list_(pa.float64(), width)), compression="none
 parquet("nested", pa.array([p.tolist() for p in parts if len(p)], pa.list_(pa.list_(pa.float32()))))
 parquet("plain", pa.array(plain, pa.list_(pa.float32())), use_dictionary=False, data_page_size=64)
 parquet("null", pa.array([None, *plain], pa.list_(pa.float32())))
+parquet("nulls", pa.array([None] * 20 + plain[:20], pa.list_(pa.float32())), row_group_size=20, data_page_version="2.0")
 parquet("ragged", pa.array([plain[0][1:], *plain[1:]], pa.list_(pa.float32())))
 for codec in ("gzip", "brotli", "lz4"):
     parquet(codec, pa.array(plain, pa.list_(pa.float32())), compression=codec)
