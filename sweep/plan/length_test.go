@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -25,5 +26,18 @@ func TestExtendLengths(t *testing.T) {
 		if got != want {
 			t.Errorf("%s: %s, want %s", add, got, want)
 		}
+	}
+}
+
+// A plan says for each data set what epochs come to, and prints them beside its name.
+func TestLengthsOfSets(t *testing.T) {
+	p := planOfSets(t, "data: {sets: {l3: {source: acts/3}, l6: {source: acts/6}}}\n"+
+		"parameters: {epochs: [1]}\ntrain: {dict_size: 64, batch_size: 1000}\n")
+	want := []string{ // of 3 and 6 million rows 65,536 are held out
+		"data l3, epochs 1: 2,935 steps of 1,000 tokens, which are 2,935,000 tokens and 1 epochs",
+		"data l6, epochs 1: 5,935 steps of 1,000 tokens, which are 5,935,000 tokens and 1 epochs",
+	}
+	if got := p.lengths(); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -26,6 +26,12 @@ func TestLengthColumns(t *testing.T) {
 			},
 		}
 		table := rows.Table()
+		if isSetting := slices.Contains(Settings(&table), axis); isSetting != (axis != "") {
+			t.Errorf("%q is a setting: %t", axis, isSetting)
+		}
+		if settings := Settings(&table); axis == "" && slices.Contains(settings, "tokens") {
+			t.Errorf("tokens that were trained on are a setting: %q", settings)
+		}
 		if axis == "" {
 			if got := table.Value(0, "tokens"); got != int64(1000) || table.Index("epochs") >= 0 {
 				t.Errorf("tokens %v, a column epochs at %d", got, table.Index("epochs"))

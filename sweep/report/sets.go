@@ -18,11 +18,16 @@ const fingerprint = "fingerprint"
 func HasSets(t *table.Table) bool { return t.Index(fingerprint) >= 0 && t.Index(plan.DataKey) >= 0 }
 
 // Settings lists the settings that the runs of a table of results have, in their order: the data set, where sets have
-// names, and the fields of trainer.Config.
+// names, tokens or epochs, where these are an axis, and the fields of trainer.Config.
 func Settings(t *table.Table) []string {
 	var out []string
 	if HasSets(t) {
 		out = append(out, plan.DataKey)
+	}
+	for _, key := range plan.Lengths() {
+		if i := t.Index(key); i >= 0 && i < t.Index("steps") { // tokens that were trained on stand behind it
+			out = append(out, key)
+		}
 	}
 	for _, f := range trainer.Fields() {
 		out = append(out, f.Key)
