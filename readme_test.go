@@ -44,6 +44,19 @@ func TestExampleGrids(t *testing.T) {
 	}
 }
 
+// The grids of scripts in the folders of examples can be read.
+func TestGridsOfScripts(t *testing.T) {
+	files, err := filepath.Glob("examples/*/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		if _, err := grid.Parse(file, []byte(read(t, file)), grid.ParseOptions{}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func read(t *testing.T, name string) string {
 	t.Helper()
 	b, err := os.ReadFile(name)
