@@ -27,7 +27,7 @@ type chunk struct {
 	mu   sync.RWMutex
 	m    *mapping.Mapping // nil: not mapped
 	file *os.File         // holds the lock of a mapped chunk, and is what is read where there are no mappings
-	used atomic.Int64     // the round in which it was last read
+	used atomic.Int64     // the round in which it was last read, or is to be read
 	good bool             // its checksum was compared
 }
 
@@ -47,7 +47,7 @@ func (o *Object) read(i int, p []byte, off, from, size int64) error {
 			}
 			return nil
 		}
-		switch err := o.need(i, from, size); {
+		switch err := o.need(i, from, size, 0); {
 		case err == errNoRoom:
 			return o.fetch(p, from+off)
 		case err != nil:
@@ -71,8 +71,9 @@ func (c *chunk) copy(p []byte, off int64) bool {
 	return false
 }
 
-// need makes a chunk be there. Of several goroutines that need it, one fetches it.
-func (o *Object) need(i int, from, size int64) error {
+// need makes a chunk be there. Of several goroutines that need it, one fetches it. It counts as read so many rounds from
+// now.
+func (o *Object) need(i int, from, size, rounds int64) error {
 	c := &o.chunks[i]
 	c.mu.RLock()
 	there := c.file != nil && (c.m == nil || readable(c.m))
@@ -97,7 +98,7 @@ func (o *Object) need(i int, from, size int64) error {
 		return err
 	}
 	c.file, c.m = f, mapping.Map(f, size)
-	c.used.Store(o.cache.rounds.Load())
+	c.used.Store(o.cache.rounds.Load() + rounds)
 	o.cache.maps.Add(1)
 	return nil
 }

@@ -108,11 +108,11 @@ func (o *Object) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// Have makes the chunks of the bytes from off on be there, as far as there is room.
+// Have makes the chunks of the bytes from off on be there, as far as there is room. They are to be read soon.
 func (o *Object) Have(off, size int64) error {
 	for end := min(o.size, off+size); off < end; {
 		i, from, to := o.at(off)
-		if err := o.need(i, from, to-from); err != nil && err != errNoRoom {
+		if err := o.need(i, from, to-from, awaited); err != nil && err != errNoRoom {
 			return err
 		}
 		off = to

@@ -16,6 +16,9 @@ const (
 	raiseAgain = 5 * time.Minute // after which more of a full disk is tried to be had
 	shares     = 32              // of the limit: the folder is looked at again when one is written or on its way
 	freed      = 16              // of the limit: so much is removed at once
+
+	unread  = shares / 8 // rounds after which a chunk that is not read makes room: a run reads few rows of some chunks
+	awaited = shares / 2 // rounds from now in which a chunk that is fetched ahead is to be read
 )
 
 // room makes room for so many bytes that are about to be written, and reports whether there is. After it did, wrote
@@ -79,7 +82,7 @@ func (c *Cache) makeRoom(size int64) bool {
 	if c.used+size <= c.most {
 		return true
 	}
-	c.release(round - 1)
+	c.release(round - unread)
 	slices.SortFunc(all, func(a, b stored) int { return a.at.Compare(b.at) })
 	for _, s := range all {
 		if c.used+size <= c.most-c.most/freed {
@@ -116,8 +119,8 @@ func Stored(dir string) int64 {
 	return c.used
 }
 
-// release unmaps chunks that were last read before a round, so not since the one before this: those of streams, and
-// those of objects of which nothing was read since. Any row of another object may be needed next.
+// release unmaps chunks that were last read before a round: those of streams, and those of objects of which nothing was
+// read since. Any row of another object may be needed next.
 func (c *Cache) release(before int64) {
 	for o := range c.objects {
 		if !o.stream && o.lastUsed() >= before {
