@@ -71,8 +71,7 @@ func (c *chunk) copy(p []byte, off int64) bool {
 	return false
 }
 
-// need makes a chunk be there. Of several goroutines that need it, one fetches it. It counts as read so many rounds from
-// now.
+// need makes a chunk be there. Of several goroutines that need it, one fetches it. It counts as read in so many rounds.
 func (o *Object) need(i int, from, size, rounds int64) error {
 	c := &o.chunks[i]
 	c.mu.RLock()
