@@ -94,7 +94,10 @@ func TestLinesNameTheColumn(t *testing.T) {
 	} {
 		spec := trainer.DataSpec{Source: filepath.Join("testdata/formats", tt.source), Tensor: tt.tensor}
 		_, err := Open(t.Context(), spec, Options{Cache: t.TempDir()})
-		if err == nil || strings.Contains(err.Error(), "in Python") != (tt.want != "") || !strings.Contains(err.Error(), tt.want) {
+		if err == nil {
+			t.Fatalf("%+v is read", tt)
+		}
+		if strings.Contains(err.Error(), "in Python") != (tt.want != "") || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%+v: %v", tt, err)
 		}
 	}
