@@ -60,24 +60,24 @@ def is_rows(parts):
 
 
 def choose(found, key):
-    """Return the arrays that hold the rows."""
+    """Return the name of the array that holds the rows, and its parts."""
     found = dict(found)
     if key is not None:
         if key not in found:
             raise Refused(f"holds no {key}; it holds {', '.join(found) or 'no array'}")
-        return found[key]
+        return key, found[key]
     could = {name: parts for name, parts in found.items() if is_rows(parts)}
     for name in DEFAULTS:
         if name in could:
-            return could[name]
+            return name, could[name]
     if len(could) != 1:
         which = "several arrays could be the rows" if could else "no array of floating-point numbers in two dimensions"
         raise Refused(f"{which}: {', '.join(could or found) or 'none'}: name one with --key")
-    return next(iter(could.values()))
+    return next(iter(could.items()))
 
 
 def load(path, key):
-    """Return the arrays of a file that hold the rows. Whatever a damaged file makes a library say is Refused."""
+    """Return the name of the array of a file that holds the rows, and its parts. Whatever a damaged file makes a library say is Refused."""
     try:
         return read(path, key)
     except (Refused, MemoryError):
@@ -105,7 +105,8 @@ def read(path, key):
         with h5py.File(path, "r") as file:
             found = {}
             file.visititems(lambda name, v: found.update({name: [v]}) if isinstance(v, h5py.Dataset) else None)
-            return [part[...] for part in choose(found, key)]
+            name, parts = choose(found, key)
+            return name, [part[...] for part in parts]
     raise Refused("is none of .pt, .pth, .bin, .ckpt, .npz, .h5 and .hdf5")
 
 
@@ -157,25 +158,49 @@ def names_of(path):
     return {k: v for k, v in names.items() if v is not None}
 
 
-def common_names(paths, out):
-    """Return what is said of the activations without contradiction, by harvest.json in out too. Files of several places
-    are Refused: they would be rows of one data set."""
+def common_names(paths, out, given):
+    """Return what is said of the activations without contradiction, by harvest.json in out too. What is given goes
+    first. Files of several places are Refused: they would be rows of one data set."""
     known = read_json(os.path.join(out, "harvest.json")).get("names") or {}
-    every = [known] if known else []
+    every = []
     for folder in sorted({os.path.dirname(path) for path in paths}):
         if names := names_of(next(path for path in paths if os.path.dirname(path) == folder)):
             every.append(names)
     places = sorted({n["hook_name"] for n in every if "hook_name" in n})
     if len(places) > 1:
-        raise Refused(f"the files, or they and {out}, are of several places: {', '.join(places)}: "
-                      "give each place an --out of its own")
+        raise Refused(f"the files are of several places: {', '.join(places)}: give each place an --out of its own")
     said = {k: [n[k] for n in every if k in n] for n in every for k in n}
-    return {k: values[0] for k, values in said.items() if all(v == values[0] for v in values)}
+    names = {k: values[0] for k, values in said.items() if all(v == values[0] for v in values)} | given
+    for key in ("layer", "submodule_name", "hook_name", "module_path"):
+        if key in known and key in names and known[key] != names[key]:
+            raise Refused(f"{out} holds activations of {key} {known[key]}, and these are of {names[key]}: "
+                          f"give each place an --out of its own, or mend {out}/harvest.json")
+    return known | names
+
+
+def given_names(text):
+    """Return the object in JSON that --names has."""
+    given = json.loads(text or "{}")
+    if not isinstance(given, dict):
+        raise Refused("--names is no object in JSON: want one such as '{\"layer\": 8}'")
+    if not isinstance(given.get("layer", 0), int):
+        raise Refused(f"--names: layer is {json.dumps(given['layer'])}: want a number")
+    return given
+
+
+def array_of(shard):
+    """Return the name of the array that a shard was made of; None if it does not say."""
+    with open(shard, "rb") as f:
+        head = json.loads(f.read(int.from_bytes(f.read(8), "little")))
+    return head.get("__metadata__", {}).get("array")
 
 
 def convert(path, out, key):
     """Write the shard of a file, and return how many rows it has."""
-    x = rows_of(load(path, key))
+    array, parts = load(path, key)
+    x = rows_of(parts)
+    if 0 in x.shape:
+        raise Refused("holds no rows")
     about = described(path)
     dtype = dtype_of(x)
     if about and x.shape[1] != about["d_in"]:
@@ -189,7 +214,7 @@ def convert(path, out, key):
 
         x = x.clone()
     part = os.path.join(os.path.dirname(out), "." + os.path.basename(out) + ".part")
-    save_file({"activations": x}, part, metadata={"source": os.path.basename(path)})
+    save_file({"activations": x}, part, metadata={"source": os.path.basename(path), "array": array})
     os.replace(part, out)
     return x.shape[0]
 
@@ -215,23 +240,24 @@ def main(argv=None):
             parser.error(f"{pattern}: no such file")
         paths += [p for p in found if p not in paths]
     try:
-        given = json.loads(args.names or "{}")
-        names = common_names(paths, args.out) | given
+        names = common_names(paths, args.out, given_names(args.names))
     except (Refused, ValueError) as e:
         parser.error(str(e))
     os.makedirs(args.out, exist_ok=True)
     failed = 0
     for path in paths:
         shard = shard_name(path, args.out)
-        if os.path.exists(shard):
-            print(f"{shard}: is there already")
-            continue
         try:
+            if os.path.exists(shard):
+                if args.key is not None and array_of(shard) not in (None, args.key):
+                    raise Refused(f"{shard} is there, of the array {array_of(shard)}: give each array an --out of its own")
+                print(f"{shard}: is there already")
+                continue
             print(f"{shard}: {convert(path, shard, args.key)} rows", flush=True)
         except Refused as e:
             failed += 1
             print(f"{path}: {e}", file=sys.stderr)
-    if names:
+    if names and failed < len(paths):
         part = os.path.join(args.out, ".harvest.json.part")
         with open(part, "w", encoding="utf-8") as f:
             json.dump({"names": names}, f)

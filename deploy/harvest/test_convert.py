@@ -78,6 +78,29 @@ class ConvertTest(Case):
         self.assertTrue(np.array_equal(self.shard("a.npz"), X + 1))
         self.assertEqual(self.names(), {"layer": 8})
 
+    def test_one_place(self):
+        """What would make rows of several arrays or places one data set is refused, and nothing is written."""
+        np.savez(self.path("a.npz"), one=X, two=X + 1)
+        np.savez(self.path("b.npz"), acts=X + 2)
+        np.savez(self.path("empty.npz"), acts=X[:0])
+        first = (self.path("a.npz"), "--key", "one", "--names", '{"layer": 3}')
+        self.assertEqual(self.run_main(*first)[0], 0)
+        self.assertEqual(self.run_main(*first)[0], 0)
+        self.assertEqual(self.run_main(self.path("a.npz"))[0], 0)
+        for args, want, code in (
+            ((self.path("a.npz"), "--key", "two"), "of the array one: give each array an --out of its own", 1),
+            ((self.path("b.npz"), "--names", '{"layer": 8}'), "holds activations of layer 3, and these are of 8", 2),
+            ((self.path("b.npz"), "--names", "[1]"), "--names is no object", 2),
+            ((self.path("b.npz"), "--names", '{"layer": "x"}'), 'layer is "x": want a number', 2),
+            ((self.path("empty.npz"), "--names", '{"lm_name": "a"}'), "holds no rows", 1),
+        ):
+            status, said = self.run_main(*args)
+            self.assertEqual(status, code, said)
+            self.assertIn(want, said)
+            self.assertEqual(len(self.shards()), 1)
+            self.assertEqual(self.names(), {"layer": 3})
+        self.assertTrue(np.array_equal(self.shard("a.npz"), X))
+
     def test_names_of_shards(self):
         """A file has one shard, whichever others are converted with it and wherever that is done."""
         for folder in "ab":
@@ -128,7 +151,7 @@ class ConvertTest(Case):
             self.assertIn(want, said)
         self.write(f"{run}/{place}/metadata.json", "{")
         self.assertIn("metadata.json is not JSON", self.run_main(self.path(name))[1])
-        os.remove(os.path.join(self.out, "harvest.json"))
+        self.assertEqual(os.listdir(self.out), [])
 
         self.write(f"{run}/{place}/metadata.json", json.dumps(metadata))
         self.write(f"{run}/cfg.json", json.dumps({"run_name": run, "transformer_config": {"model_name": "gpt2"}}))
@@ -143,6 +166,8 @@ class ConvertTest(Case):
         self.write(f"{other}/metadata.json", json.dumps(metadata))
         status, said = self.run_main(self.path(f"{other}/a.npz"))
         self.assertEqual((status, len(self.shards())), (2, 1))
+        self.assertIn("holds activations of layer 24, and these are of 3", said)
+        status, said = self.run_main(self.path(f"{other}/a.npz"), self.path(name))
         self.assertIn("are of several places: blocks.24.hook_resid_post, blocks.3.hook_mlp_out", said)
 
     @unittest.skipUnless(there("h5py"), "h5py is not there")

@@ -1,5 +1,5 @@
-"""Writes the rows that grid.yaml trains on once more for chunks.yaml, in another order: in chunks of 1, 16 and 64 rows
-that stay together, permuted. A run with shuffle: blocks then has so many more chunks in each of its windows.
+"""Writes the rows that rows-262144.yaml trains on once more for chunks.yaml, in another order: in chunks of 1, 16 and
+64 rows that stay together, permuted. A run with shuffle: blocks then has so many more chunks in each of its windows.
 
     python examples/shuffle/chunks.py
 

@@ -58,7 +58,7 @@ func (p *parts) readAt(file io.ReaderAt, b []byte, off int64) (n int, err error)
 func (f form) arrowLayout(r io.ReaderAt, size int64) (l layout, err error) {
 	file, err := arrowfile.Open(r, size)
 	if err != nil {
-		return l, fixable{err, conversion}
+		return l, fixable{err, func(path string) string { return ofColumn(path, f.tensor) }}
 	}
 	all := make([]array, len(file.Columns))
 	for i, c := range file.Columns {
@@ -68,12 +68,14 @@ func (f form) arrowLayout(r io.ReaderAt, size int64) (l layout, err error) {
 	if err != nil {
 		return l, err
 	}
+	column := file.Columns[i].Name
 	found, err := file.Rows(file.Columns[i])
 	if err != nil {
-		return l, fixable{fmt.Errorf("column %s: %w", file.Columns[i].Name, err), conversion}
+		lines := func(path string) string { return ofColumn(path, column) }
+		return l, fixable{fmt.Errorf("column %s: %w", column, err), lines}
 	}
 	if found.Width > maxDim {
-		return l, fmt.Errorf("column %s: rows of %d numbers are wider than %d", file.Columns[i].Name, found.Width, maxDim)
+		return l, fmt.Errorf("column %s: rows of %d numbers are wider than %d", column, found.Width, maxDim)
 	}
 	l.dtype, l.dim = map[int]dtype{2: f16, 4: f32, 8: f64}[found.Bytes], int(found.Width)
 	for _, seg := range found.Segments {

@@ -56,6 +56,22 @@ const largestArray = `max(%s.values(), key=lambda v: getattr(v, "size", 0))`
 const vectors = `c = max(t, key=lambda c: numpy.size(t[c].iloc[0])); ` +
 	`x = numpy.stack(t[c]) if numpy.size(t[c].iloc[0]) > 1 else t.to_numpy()`
 
+// columnRows is Python that makes rows of a column of a table, but for those that are null or hold one.
+const columnRows = `c = %q; x = numpy.stack([v for v in t[c].dropna() if not pandas.isna(v).any()])`
+
+// ofColumn returns two lines of Python that make a shard of a column of a table's file; with "" they choose one.
+func ofColumn(path, column string) string {
+	if column == "" {
+		return conversion(path)
+	}
+	load := "import numpy, pandas; t = pandas.read_parquet(%q); "
+	if !isParquet(path) {
+		load = "import numpy, pandas, datasets; t = datasets.Dataset.from_file(%q).to_pandas(); "
+	}
+	stem := strings.TrimSuffix(path, filepath.Ext(path))
+	return inPython(fmt.Sprintf(load+columnRows, path, column), fmt.Sprintf(saveRows, stem+".npy"))
+}
+
 // torchRows is a Python function that makes rows of what torch has saved: a list is joined, and of named parts the one
 // with the most elements is chosen, however they are nested. What is no array has no elements.
 const torchRows = `rows = lambda v: torch.cat([*map(rows, v)]) if isinstance(v, (list, tuple)) and v else ` +

@@ -83,3 +83,22 @@ func TestRewrites(t *testing.T) {
 		}
 	}
 }
+
+// The lines for a table's file are about the column that is asked for. Without one to be sure of there are none.
+func TestLinesNameTheColumn(t *testing.T) {
+	for _, tt := range []struct{ source, tensor, want string }{
+		{"refused-two", "l5", `c = "l5"; x = numpy.stack(`},
+		{"refused-compressed", "", `c = "acts"; x = numpy.stack(`},
+		{"refused-two", "", ""},
+		{"refused-two", "l7", ""},
+	} {
+		spec := trainer.DataSpec{Source: filepath.Join("testdata/formats", tt.source), Tensor: tt.tensor}
+		_, err := Open(t.Context(), spec, Options{Cache: t.TempDir()})
+		if err == nil {
+			t.Fatalf("%+v is read", tt)
+		}
+		if strings.Contains(err.Error(), "in Python") != (tt.want != "") || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%+v: %v", tt, err)
+		}
+	}
+}

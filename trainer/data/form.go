@@ -12,6 +12,9 @@ import (
 	"github.com/topksweep/sweep/trainer/safetensors"
 )
 
+// noRows is the error of a shard without rows.
+const noRows = "holds no rows: remove the file"
+
 // A form is what a spec says of how files hold rows.
 type form struct {
 	tensor string       // the tensor or column that holds them; "" for the one that chooseRows takes
@@ -44,7 +47,7 @@ func (f form) readLayout(name string, file shardFile) (layout, error) {
 		}
 		return l, &ShardError{name, msg}
 	case l.rows == 0:
-		return l, &ShardError{name, "holds no rows: remove the file"}
+		return l, &ShardError{name, noRows}
 	case l.dim == 0:
 		return l, &ShardError{name, "its rows have no width"}
 	}

@@ -93,6 +93,8 @@ func TestFormatsRefused(t *testing.T) {
 		"parquet-null":        "column acts: a value is null",
 		"parquet-nulls":       "column acts: a value is null",
 		"parquet-ragged":      "column acts: it holds vectors of 6 and of 5 numbers",
+		"refused-no-rows":     "holds no rows: remove the file",
+		"refused-two":         "several columns could be the rows",
 		"datasets-dict":       "is a DatasetDict of the splits train, test: give one of them as source",
 	} {
 		spec := trainer.DataSpec{Source: filepath.Join("testdata/formats", name)}

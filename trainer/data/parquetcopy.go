@@ -86,6 +86,7 @@ func (c *copying) write(ctx context.Context, name string, of shardFile, to *os.F
 	counted := &countingReader{shardFile: of, tell: c.tell}
 	r := &errorRecorder{ReaderAt: counted}
 	var written error
+	column := c.form.tensor // "" before it is chosen
 	fail := func(err error) error {
 		switch {
 		case r.err != nil:
@@ -96,7 +97,7 @@ func (c *copying) write(ctx context.Context, name string, of shardFile, to *os.F
 		case ctx.Err() != nil:
 			return ctx.Err()
 		}
-		return &ShardError{name, err.Error() + conversion(name)}
+		return &ShardError{name, err.Error() + ofColumn(name, column)}
 	}
 	if of.Size() == 0 {
 		return &ShardError{name, "the file is empty: write it again"}
@@ -110,12 +111,12 @@ func (c *copying) write(ctx context.Context, name string, of shardFile, to *os.F
 		all[i] = array{col.Name, col.Type, col.Vector}
 	}
 	i, err := chooseRows("column", c.form.tensor, all)
-	if err != nil {
-		return fail(err)
+	if err != nil { // no lines would know which column is meant
+		return &ShardError{name, err.Error()}
 	}
 	col := file.Columns[i]
-	if !col.Vector {
-		return fail(fmt.Errorf("column %s is %s: want lists of floating-point numbers", col.Name, col.Type))
+	if column = col.Name; !col.Vector {
+		return &ShardError{name, fmt.Sprintf("column %s is %s: want lists of floating-point numbers", column, col.Type)}
 	}
 	t := map[int]dtype{2: f16, 4: f32, 8: f64}[col.Bytes()]
 	if _, written = to.Write(npyHead(t, 0, 0)); written != nil { // the shape comes at the end
@@ -133,7 +134,10 @@ func (c *copying) write(ctx context.Context, name string, of shardFile, to *os.F
 		return ctx.Err()
 	})
 	if err != nil {
-		return fail(fmt.Errorf("column %s: %w", col.Name, err))
+		return fail(fmt.Errorf("column %s: %w", column, err))
+	}
+	if rows == 0 {
+		return &ShardError{name, noRows}
 	}
 	if written = w.Flush(); written == nil {
 		_, written = to.WriteAt(npyHead(t, rows, width), 0)

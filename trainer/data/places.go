@@ -25,6 +25,7 @@ func checkPlaces(ctx context.Context, files opener, source string, shards []stri
 		return nil
 	}
 	var places []modelPlace
+	var without []string // folders whose place is not said
 	i := 0
 	err := inOrder(ctx, workers, int64(len(folders)), 1, func(i, _ int64) map[string]string {
 		names, _ := readHarvest(files, join(folders[i], harvestFile)) // what is wrong with one is a note of Names
@@ -32,6 +33,8 @@ func checkPlaces(ctx context.Context, files opener, source string, shards []stri
 	}, func(names map[string]string) {
 		if n := namesOf(names); n.Layer != nil || n.SubmoduleName != "" || n.ModulePath != "" || n.HookName != "" {
 			places = addPlace(places, n, folders[i])
+		} else {
+			without = append(without, folders[i])
 		}
 		i++
 	})
@@ -44,6 +47,10 @@ func checkPlaces(ctx context.Context, files opener, source string, shards []stri
 	}
 	msg := fmt.Sprintf("holds the activations of %d places in a model, as the files %s say: %s. A data set is of one ",
 		len(places), harvestFile, fewOf(said))
+	if len(without) > 0 {
+		msg = strings.TrimSuffix(msg, "A data set is of one ") + "Of what place others are is not said: " + fewOf(without) +
+			". A data set is of one "
+	}
 	if sets := setsOf(places, source, shards); heldOut {
 		msg += "place: name one of " + fewOf(sets.sources)
 	} else {

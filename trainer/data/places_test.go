@@ -90,6 +90,10 @@ func TestSeveralPlaces(t *testing.T) {
 				if !errors.Is(err, ErrBad) || !strings.Contains(err.Error(), "places in a model") {
 					t.Fatalf("not refused: %v", err)
 				}
+				if open := strings.HasPrefix(name, "one without") || name == "one that says no place"; open !=
+					strings.Contains(err.Error(), "is not said: "+root) {
+					t.Errorf("of folders whose place is not said: %v", err)
+				}
 				_, lines, _ := strings.Cut(err.Error(), "\n")
 				var got []string
 				for _, set := range setsIn(t, lines) {

@@ -42,7 +42,7 @@ func checkRaw(r trainer.Raw) error {
 
 // rawLayout returns where the rows are in a file of bare numbers of size bytes.
 func rawLayout(name string, r trainer.Raw, file io.ReaderAt, size int64) (l layout, err error) {
-	if err := refuseHeaders(name, file, size); err != nil {
+	if err := refuseHeaders(name, r, file, size); err != nil {
 		return l, err
 	}
 	l.dtype, _ = rawDType(r.DType)
@@ -64,11 +64,14 @@ func rawLayout(name string, r trainer.Raw, file io.ReaderAt, size int64) (l layo
 }
 
 // refuseHeaders returns an error for a file that says by itself what it holds, in its name or at its beginning: its
-// header would be rows.
-func refuseHeaders(name string, file io.ReaderAt, size int64) error {
+// header would be rows. An offset may lie behind the header of a file with another ending.
+func refuseHeaders(name string, r trainer.Raw, file io.ReaderAt, size int64) error {
 	const says = "data.raw says that it holds bare numbers, and "
 	if isShard(name) {
 		return fmt.Errorf(says+"it has the ending %s: leave out data.raw, or rename the file", filepath.Ext(name))
+	}
+	if r.Offset > 0 {
+		return nil
 	}
 	var lead [8]byte
 	n, err := file.ReadAt(lead[:], 0)

@@ -75,7 +75,7 @@ func (m *made) stream(t testing.TB, shuffle string, runs int, share float64, dir
 					t.Error(err)
 					return
 				}
-				if step%8 == 0 {
+				if step%32 == 0 {
 					mu.Lock()
 					u.stored = max(u.stored, chunks.Stored(dir))
 					u.anonymous, u.mapped = max(u.anonymous, memory("RssAnon")), max(u.mapped, memory("RssFile"))

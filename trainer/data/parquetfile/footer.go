@@ -44,7 +44,7 @@ type chunk struct {
 
 // start returns where the pages begin.
 func (c chunk) start() int64 {
-	if c.dict > 0 && c.dict < c.data {
+	if c.dict > 0 && (c.dict < c.data || c.data == 0) {
 		return c.dict
 	}
 	return c.data

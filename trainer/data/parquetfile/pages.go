@@ -89,6 +89,9 @@ type pages struct {
 const some = 4096
 
 func (p *pages) read() error {
+	if p.chunk.values == 0 { // some writers say nothing of use about where its pages are
+		return nil
+	}
 	p.at = p.chunk.start()
 	end := p.at + p.chunk.bytes
 	switch {

@@ -102,3 +102,17 @@ for codec in ("gzip", "brotli", "lz4"):
 parquet("split", pa.array(plain, pa.list_(pa.float32())), use_dictionary=False, use_byte_stream_split=True)
 parquet("checked", pa.array(plain, pa.large_list(pa.float32())), compression="zstd", data_page_version="2.0",
         write_page_checksum=True)
+
+# Row groups without rows, first and last.
+empty = pa.table({"acts": pa.array(plain, pa.list_(pa.float32()))})
+for name, options in {"empty": {}, "empty2": {"data_page_version": "2.0", "compression": "none"}}.items():
+    with pq.ParquetWriter(at("parquet-" + name, "a.parquet"), empty.schema, **options) as w:
+        for part in (empty[:0], empty[:25], empty[:0], empty[25:], empty[:0]):
+            w.write_table(part)
+with pq.ParquetWriter(at("refused-no-rows", "a.parquet"), empty.schema) as w:
+    w.write_table(empty[:0])
+
+# Two columns that could be the rows, of which one has null rows.
+two = pa.table({"l3": pa.array(plain, pa.list_(pa.float32())),
+                "l5": pa.array([None, *plain[1:]], pa.list_(pa.float32()))})
+pq.write_table(two, at("refused-two", "a.parquet"))
