@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -13,6 +14,7 @@ type workerOptions struct {
 	location   location
 	device     deviceOptions
 	connection connection
+	idle       time.Duration // without work until the worker ends; 0: never
 }
 
 func newWorkerCommand(env *environment) *cobra.Command {
@@ -25,9 +27,11 @@ then what is in training is saved and handed back. Any number of workers may sha
 server; all must see the same store and the same data paths. A worker that refuses three
 stages in a row, because its data, its store or its device are not what they should be,
 saves what it trains and ends with status 1, unless no worker could train them. So does
-one in which a run hangs for ever.`,
+one in which a run hangs for ever. With --idle-timeout it ends with status 0 when it had
+nothing to train for so long.`,
 		Example: `  sweep worker --address temporal:7233 --store /mnt/shared/sweep --slots 4
-  sweep worker --backend cuda --gpus 0,1 --slots-per-gpu 2`,
+  sweep worker --backend cuda --gpus 0,1 --slots-per-gpu 2
+  sweep worker --idle-timeout 15m     on a cluster, where an idle GPU costs`,
 		Args: args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return runWorker(c.Context(), env, o) },
 	}
@@ -35,11 +39,16 @@ one in which a run hangs for ever.`,
 	o.device.addFlags(c.Flags())
 	env.cacheFlag.addFlags(c.Flags())
 	o.connection.addFlags(c.Flags())
+	c.Flags().DurationVar(&o.idle, "idle-timeout", 0, "how long the worker may have nothing to train before it ends by "+
+		"itself; 0 is for ever")
 	return c
 }
 
 // runWorker is the verb worker. It returns when ctx is canceled, or when the worker is of no use.
 func runWorker(ctx context.Context, env *environment, o workerOptions) error {
+	if o.idle < 0 {
+		return inputError{fmt.Errorf("--idle-timeout %v: want a duration of 0 or more", o.idle)}
+	}
 	store, err := o.location.openStore(ctx, env)
 	if err != nil {
 		return err
@@ -57,6 +66,7 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 	if err := checkReadable(ctx, srv); err != nil {
 		return err
 	}
+	device.idle = newIdleClock(o.idle)
 	workers, err := startWorkers(srv.client, store, device, workerPatience, !onLoopback, log)
 	if err != nil {
 		return err
@@ -71,6 +81,10 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 		device.slots, device.backend.Name(), withoutSecrets(o.location.storeURL()))
 	select {
 	case <-ctx.Done():
+	case <-device.idle.ends():
+		fmt.Fprintf(env.errOut, "nothing to train for %v: this worker ends\n", o.idle)
+		workers.stop()
+		return nil
 	case <-workers.activities.Unfit():
 		fmt.Fprintln(env.errOut, "saving what is in training")
 		workers.stop()

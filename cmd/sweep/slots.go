@@ -12,6 +12,7 @@ import (
 type slots struct {
 	free chan struct{} // a token for each slot that nobody has
 	max  int
+	idle *idleClock // of the worker; nil for none
 
 	mu    sync.Mutex
 	left  int // slots that are not set aside
@@ -56,11 +57,20 @@ func (s *slots) TryReserveSlot(worker.SlotReservationInfo) *worker.SlotPermit {
 }
 
 // MarkSlotUsed implements worker.SlotSupplier.
-func (s *slots) MarkSlotUsed(worker.SlotMarkUsedInfo) {}
+func (s *slots) MarkSlotUsed(of worker.SlotMarkUsedInfo) {
+	of.Permit().UserData = used
+	s.idle.began()
+}
+
+// used is in the permits of slots that an attempt has. The SDK gives back others too, when nothing came of a poll.
+const used = "used"
 
 // ReleaseSlot implements worker.SlotSupplier. Which of the slots is kept back does not matter: as many are in use as
 // attempts run or hang.
-func (s *slots) ReleaseSlot(worker.SlotReleaseInfo) {
+func (s *slots) ReleaseSlot(of worker.SlotReleaseInfo) {
+	if of.Permit().UserData == used {
+		s.idle.ended()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.aside > 0 {
