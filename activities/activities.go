@@ -76,6 +76,8 @@ type Activities struct {
 	renew      time.Duration // between two renewals of a claim
 	memoryWait memoryPatience
 	sights     sights
+	counters   counters
+	live       liveAttempts
 
 	activityOf func(context.Context) string // the name of an activity
 

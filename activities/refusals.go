@@ -34,10 +34,12 @@ func (a *Activities) settle(ctx context.Context, at *attempt, err error) error {
 	case !listed && isInterruption(ctx, err):
 		return ctx.Err() // the activity was canceled: the SDK says so to the server
 	case !listed && at.isClaimed():
+		a.counters.failed(ofUnknown, "Unexplained")
 		return err // not known whose fault it is
 	case !listed:
 		k = errorKind{name: "Unexplained", of: ofUnknown, after: refuseFor}
 	}
+	a.counters.failed(k.of, k.name)
 	if k.of == ofWorker || k.of == ofUnknown && !at.isClaimed() {
 		return a.refuse(ctx, at, k, why)
 	}
