@@ -105,7 +105,7 @@ func try[T any](ctx context.Context, a *Activities, do func(context.Context) (T,
 	queue := activity.GetInfo(ctx).TaskQueue
 	at.accepted = func() { a.refused.reset(queue) }
 	ctx = context.WithValue(ctx, attemptKey{}, at)
-	a.counters.attempts.Add(1)
+	a.metrics.attempts.Inc()
 	defer a.live.begin(ctx, at)()
 	defer func() {
 		if p := recover(); p != nil {

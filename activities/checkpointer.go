@@ -47,7 +47,7 @@ type checkpointer struct {
 	early       time.Duration // before the first checkpoint, if that is sooner; 0 for like the others
 	keep        int
 	log         *slog.Logger
-	counters    *counters
+	metrics     *metrics
 
 	seconds float64           // in training before this attempt
 	before  []ledger.Span     // those before this attempt
@@ -277,7 +277,7 @@ func (k *checkpointer) trySave(ctx context.Context, step int64, body *trainer.Bo
 	if err != nil {
 		return err
 	}
-	k.counters.saved(time.Since(began), body.Size())
+	k.metrics.saved(time.Since(began), body.Size())
 	k.saved, k.savedAt, k.stored = m.Step, k.now(), m
 	k.onSaved(k.saved, k.savedAt)
 	return nil

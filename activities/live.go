@@ -1,9 +1,9 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"slices"
-	"strings"
 	"sync"
 
 	"go.temporal.io/sdk/activity"
@@ -42,7 +42,7 @@ func (l *liveAttempts) begin(ctx context.Context, at *attempt) (end func()) {
 	}
 }
 
-// Live returns the attempts that are being made, in the order of sweeps and cells.
+// Live returns the attempts that are being made, in the order of sweeps and cells, the newest attempt first.
 func (a *Activities) Live() (all []Live) {
 	a.live.mu.Lock()
 	for at, l := range a.live.all {
@@ -51,7 +51,7 @@ func (a *Activities) Live() (all []Live) {
 	}
 	a.live.mu.Unlock()
 	slices.SortFunc(all, func(a, b Live) int {
-		return strings.Compare(a.Sweep+"/"+a.Cell+"/"+a.Activity, b.Sweep+"/"+b.Cell+"/"+b.Activity)
+		return cmp.Or(cmp.Compare(a.Sweep, b.Sweep), cmp.Compare(a.Cell, b.Cell), cmp.Compare(b.Attempt, a.Attempt))
 	})
 	return all
 }

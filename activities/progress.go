@@ -20,8 +20,8 @@ const rateWindow = time.Second
 // not after steps, because one step with a large dictionary may take longer than the
 // heartbeat timeout.
 type progress struct {
-	inSlot   bool      // the activity takes a training slot
-	counters *counters // nil for an activity that has no steps
+	inSlot  bool     // the activity takes a training slot
+	metrics *metrics // nil for an activity that has no steps
 
 	mu          sync.Mutex
 	beat        protocol.Heartbeat
@@ -47,7 +47,7 @@ func (a *Activities) startProgress(ctx context.Context, ref protocol.StageRef) (
 func (a *Activities) startProgressEvery(
 	ctx context.Context, every time.Duration, ref protocol.StageRef,
 ) (p *progress, stop func()) {
-	p = &progress{inSlot: true, counters: &a.counters, beat: protocol.Heartbeat{
+	p = &progress{inSlot: true, metrics: a.metrics, beat: protocol.Heartbeat{
 		Cell: ref.Cell, Cells: ref.Cells, Steps: int64(ref.To), Doing: "reading the plan",
 	}}
 	at := attemptOf(ctx)
@@ -217,9 +217,8 @@ func (p *progress) cellID() string {
 func (p *progress) step(now time.Time, done int64, s trainer.Stats, batch int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if n := done - p.beat.Step; p.counters != nil && n > 0 {
-		p.counters.steps.Add(n)
-		p.counters.tokens.Add(n * int64(batch))
+	if n := done - p.beat.Step; p.metrics != nil && n > 0 {
+		p.metrics.stepped(n, batch)
 	}
 	p.beat.Step, p.beat.Loss, p.beat.Dead, p.beat.Doing = done, s.Loss, s.Dead, ""
 	p.noteStep(time.Now())
