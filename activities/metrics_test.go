@@ -94,7 +94,8 @@ func TestCheckpointAge(t *testing.T) {
 	saved := time.Unix(1e9, 0)
 	gauges := runGauges()
 	age := gauges[len(gauges)-1]
-	if got, known := age.of(Live{Heartbeat: protocol.Heartbeat{Saved: saved}}, saved.Add(time.Minute)); got != 60 || !known {
+	l := Live{Heartbeat: protocol.Heartbeat{Saved: saved}}
+	if got, known := age.of(l, saved.Add(time.Minute)); got != 60 || !known {
 		t.Errorf("%v %v", got, known)
 	}
 	if _, known := age.of(Live{}, saved); known {
