@@ -177,7 +177,8 @@ func (o *deviceOptions) open() (device trainingDevice, note string, err error) {
 	if o.slots > 0 {
 		slots = min(slots, o.slots)
 	}
-	return trainingDevice{backend: pool, slots: slots, lost: pool.lost(), usage: func() []gpuUsage { return readUsage(opened) }}, note, nil
+	usage := func() []gpuUsage { return readUsage(opened) }
+	return trainingDevice{backend: pool, slots: slots, lost: pool.lost(), usage: usage}, note, nil
 }
 
 // readUsage asks about GPUs by their numbers. A GPU that cannot be asked is left out.
@@ -191,8 +192,8 @@ func readUsage(gpus []int) (all []gpuUsage) {
 	return all
 }
 
-// openGPUs opens the GPUs that work, and returns their numbers too. One that does not is named in the note. It is an error if none works, or if the
-// user has asked for one that cannot be used by its number.
+// openGPUs opens the GPUs that work, and returns their numbers too. One that does not is named in the note. It is an
+// error if none works, or if the user has asked for one that cannot be used by its number.
 func openGPUs(use []int, present []string, asked bool) (pool *gpuPool, opened []int, note string, err error) {
 	var gpus []trainer.Backend
 	var aside []string
