@@ -14,6 +14,7 @@ type workerOptions struct {
 	location   location
 	device     deviceOptions
 	connection connection
+	metrics    metricsOptions
 	idle       time.Duration // without work until the worker ends; 0: never
 }
 
@@ -31,7 +32,8 @@ one in which a run hangs for ever. With --idle-timeout it ends with status 0 whe
 nothing to train for so long.`,
 		Example: `  sweep worker --address temporal:7233 --store /mnt/shared/sweep --slots 4
   sweep worker --backend cuda --gpus 0,1 --slots-per-gpu 2
-  sweep worker --idle-timeout 15m     on a cluster, where an idle GPU costs`,
+  sweep worker --idle-timeout 15m     on a cluster, where an idle GPU costs
+  sweep worker --address temporal:7233 --store s3://sweep --metrics-addr 0.0.0.0:9464`,
 		Args: args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return runWorker(c.Context(), env, o) },
 	}
@@ -39,6 +41,7 @@ nothing to train for so long.`,
 	o.device.addFlags(c.Flags())
 	env.cacheFlag.addFlags(c.Flags())
 	o.connection.addFlags(c.Flags())
+	o.metrics.addFlags(c.Flags())
 	c.Flags().DurationVar(&o.idle, "idle-timeout", 0, "how long the worker may have nothing to train before it ends by "+
 		"itself; 0 is for ever")
 	return c
@@ -46,6 +49,9 @@ nothing to train for so long.`,
 
 // runWorker is the verb worker. It returns when ctx is canceled, or when the worker is of no use.
 func runWorker(ctx context.Context, env *environment, o workerOptions) error {
+	if err := o.metrics.check(); err != nil {
+		return err
+	}
 	if o.idle < 0 {
 		return inputError{fmt.Errorf("--idle-timeout %v: want a duration of 0 or more", o.idle)}
 	}
@@ -58,6 +64,12 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(env.errOut, nil))
+	monitor, err := o.metrics.start(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer monitor.Close()
+	o.connection.metrics = monitor.SDK()
 	srv, err := o.connection.dial(ctx, env, o.location.dir, log)
 	if err != nil {
 		return err
@@ -72,6 +84,7 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 		return err
 	}
 	workers.activities.LimitMemory(0)
+	workers.watch(monitor, store, device)
 	if err := workers.train(); err != nil {
 		workers.stop()
 		return err
@@ -79,6 +92,9 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 	defer startKeeper(store, o.location, device.keep, log)()
 	fmt.Fprintf(env.errOut, "worker with %d slots on %s, store %s\n",
 		device.slots, device.backend.Name(), withoutSecrets(o.location.storeURL()))
+	if monitor != nil {
+		fmt.Fprintf(env.errOut, "metrics at %s\n", monitor.URL())
+	}
 	select {
 	case <-ctx.Done():
 	case <-device.idle.ends():

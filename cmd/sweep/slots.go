@@ -15,12 +15,13 @@ type slots struct {
 	idle *idleClock // of the worker; nil for none
 
 	mu    sync.Mutex
-	left  int // slots that are not set aside
-	aside int // slots that are set aside once the SDK gives them back
+	left  int                         // slots that are not set aside
+	aside int                         // slots that are set aside once the SDK gives them back
+	used  map[*worker.SlotPermit]bool // an attempt is in them: the SDK also reserves one for each question for work
 }
 
 func newSlots(n int) *slots {
-	s := &slots{free: make(chan struct{}, n), max: n, left: n}
+	s := &slots{free: make(chan struct{}, n), max: n, left: n, used: map[*worker.SlotPermit]bool{}}
 	for range n {
 		s.free <- struct{}{}
 	}
@@ -34,6 +35,13 @@ func (s *slots) setAside() (left int) {
 	s.aside++
 	s.left--
 	return s.left
+}
+
+// count returns how many slots are not set aside, and in how many of those is an attempt.
+func (s *slots) count() (left, busy int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.left, max(0, len(s.used)-(s.max-s.left))
 }
 
 // ReserveSlot implements worker.SlotSupplier.
@@ -57,22 +65,22 @@ func (s *slots) TryReserveSlot(worker.SlotReservationInfo) *worker.SlotPermit {
 }
 
 // MarkSlotUsed implements worker.SlotSupplier.
-func (s *slots) MarkSlotUsed(of worker.SlotMarkUsedInfo) {
-	of.Permit().UserData = used
+func (s *slots) MarkSlotUsed(info worker.SlotMarkUsedInfo) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used[info.Permit()] = true
 	s.idle.began()
 }
 
-// used is in the permits of slots that an attempt has. The SDK gives back others too, when nothing came of a poll.
-const used = "used"
-
 // ReleaseSlot implements worker.SlotSupplier. Which of the slots is kept back does not matter: as many are in use as
 // attempts run or hang.
-func (s *slots) ReleaseSlot(of worker.SlotReleaseInfo) {
-	if of.Permit().UserData == used {
-		s.idle.ended()
-	}
+func (s *slots) ReleaseSlot(info worker.SlotReleaseInfo) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.used[info.Permit()] {
+		s.idle.ended()
+	}
+	delete(s.used, info.Permit())
 	if s.aside > 0 {
 		s.aside--
 		return

@@ -118,25 +118,27 @@ func (s *site) submit(t *testing.T, options, args []string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// tasks returns the IDs of the jobs of an array of two.
-func (s *site) tasks(t *testing.T, array string) (ids []string) {
+// tasks waits until both jobs of an array of two run, and returns their IDs. In commands these are ARRAY_TASK, since one
+// of their numbers is that of the array too, and stands for both.
+func (s *site) tasks(t *testing.T, array string) []string {
 	t.Helper()
 	until(t, "two tasks of job "+array, func() bool {
-		ids = strings.Fields(s.run(t, "squeue", "-h", "-r", "-t", "R", "-j", array, "-o", "%A"))
-		return len(ids) == 2
+		return len(strings.Fields(s.run(t, "squeue", "-h", "-r", "-t", "R", "-j", array, "-o", "%A"))) == 2
 	})
-	return ids
+	return []string{array + "_1", array + "_2"}
 }
 
 // log is all that a job has written, over its restarts.
-func (s *site) log(id string) string {
-	b, _ := os.ReadFile(s.in("job-" + id + ".out"))
+func (s *site) log(t *testing.T, id string) string {
+	t.Helper()
+	b, _ := os.ReadFile(s.in("job-" + s.job(t, id, "JobId") + ".out"))
 	return string(b)
 }
 
 // began returns the steps at which attempts began in a job, in their order.
-func (s *site) began(id string) (steps []string) {
-	for _, m := range regexp.MustCompile(` from=(\d+) to=\d+ attempt=`).FindAllStringSubmatch(s.log(id), -1) {
+func (s *site) began(t *testing.T, id string) (steps []string) {
+	t.Helper()
+	for _, m := range regexp.MustCompile(` from=(\d+) to=\d+ attempt=`).FindAllStringSubmatch(s.log(t, id), -1) {
 		steps = append(steps, m[1])
 	}
 	return steps
@@ -175,7 +177,7 @@ func TestWorkers(t *testing.T) {
 		until(t, "the time limit of job "+task, func() bool { return s.job(t, task, "Restarts") == "1" })
 	}
 	for _, task := range tasks {
-		if log := s.log(task); !strings.Contains(log, "the time limit is near") || !strings.Contains(log, "saved: requeueing") {
+		if log := s.log(t, task); !strings.Contains(log, "the time limit is near") || !strings.Contains(log, "saved: requeueing") {
 			t.Errorf("job %s:\n%s", task, log)
 		}
 	}
@@ -183,7 +185,7 @@ func TestWorkers(t *testing.T) {
 		s.run(t, "scontrol", "update", "JobId="+task, "TimeLimit=60")
 	}
 	for _, task := range tasks {
-		until(t, "job "+task+" to go on", func() bool { return len(s.began(task)) == 2 })
+		until(t, "job "+task+" to go on", func() bool { return len(s.began(t, task)) == 2 })
 	}
 
 	// One is preempted, the other one canceled. Slurm requeues the first, and no one the second.
@@ -198,13 +200,13 @@ func TestWorkers(t *testing.T) {
 
 	bad := s.submit(t, []string{"--time=5"}, append(worker, "--store", s.in("grid.yaml")))
 	until(t, "a job that fails", func() bool { return s.job(t, bad, "JobState") == "FAILED" })
-	if log := s.log(bad); s.job(t, bad, "Restarts") != "0" || !strings.Contains(log, "sbatch --exclude=n") {
+	if log := s.log(t, bad); s.job(t, bad, "Restarts") != "0" || !strings.Contains(log, "sbatch --exclude=n") {
 		t.Errorf("a job that fails: %s restarts\n%s", s.job(t, bad, "Restarts"), log)
 	}
 	second := s.submit(t, []string{"--time=60"}, worker) // in the place of the one that was canceled
 	for _, task := range []string{tasks[0], second} {
 		until(t, "the end of job "+task, func() bool { return s.job(t, task, "JobState") == "COMPLETED" })
-		if log := s.log(task); !strings.Contains(log, "nothing to train for 10s") {
+		if log := s.log(t, task); !strings.Contains(log, "nothing to train for 10s") {
 			t.Errorf("job %s:\n%s", task, log)
 		}
 	}
@@ -240,7 +242,7 @@ func (s *site) everyStepOnce(t *testing.T, jobs ...string) (attempts int) {
 	line := regexp.MustCompile(`msg=trained folder=(\S+) attempt=\d+ from=(\d+) to=(\d+)`)
 	trained := map[string][][2]int{} // by run: where attempts began and ended
 	for _, id := range jobs {
-		for _, m := range line.FindAllStringSubmatch(s.log(id), -1) {
+		for _, m := range line.FindAllStringSubmatch(s.log(t, id), -1) {
 			from, _ := strconv.Atoi(m[2])
 			to, _ := strconv.Atoi(m[3])
 			if from < to { // one that is told to end at its beginning trains nothing
@@ -275,11 +277,11 @@ func TestRun(t *testing.T) {
 	job := s.submit(t, []string{"--time=60", "--cpus-per-task=2"},
 		[]string{"run", s.grid, "--dir", s.in("of-the-job"), "--store", s.store, "--no-ui", "--no-report"})
 	progress := regexp.MustCompile(`[1-9]\d*/\d+ steps`)
-	until(t, "steps", func() bool { return progress.MatchString(s.log(job)) })
+	until(t, "steps", func() bool { return progress.MatchString(s.log(t, job)) })
 	s.run(t, "scancel", "--batch", "--signal=USR1", job) // what Slurm sends at the time limit
 	until(t, "a requeue", func() bool { return s.job(t, job, "Restarts") == "1" })
 	until(t, "the end", func() bool { return s.job(t, job, "JobState") == "COMPLETED" })
-	if log := s.log(job); !strings.Contains(log, "saved: requeueing") || !strings.Contains(log, "restart 1") {
+	if log := s.log(t, job); !strings.Contains(log, "saved: requeueing") || !strings.Contains(log, "restart 1") {
 		t.Errorf("the job:\n%s", log)
 	}
 	s.same(t, "slurm")
