@@ -56,8 +56,8 @@ func start(h hooks) int {
 	return execute(ctx, env, os.Args[1:])
 }
 
-// signals returns a context that the first interrupt cancels; the second one ends
-// the process at once.
+// signals returns a context that the first interrupt or SIGTERM cancels; an interrupt
+// after that ends the process at once.
 func signals(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	c := make(chan os.Signal, 1)
