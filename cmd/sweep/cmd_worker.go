@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -13,6 +15,7 @@ type workerOptions struct {
 	location   location
 	device     deviceOptions
 	connection connection
+	heartbeat  time.Duration // between two heartbeats; 0: as the server is
 }
 
 func newWorkerCommand(env *environment) *cobra.Command {
@@ -27,7 +30,9 @@ stages in a row, because its data, its store or its device are not what they sho
 saves what it trains and ends with status 1, unless no worker could train them. So does
 one in which a run hangs for ever.`,
 		Example: `  sweep worker --address temporal:7233 --store /mnt/shared/sweep --slots 4
-  sweep worker --backend cuda --gpus 0,1 --slots-per-gpu 2`,
+  sweep worker --backend cuda --gpus 0,1 --slots-per-gpu 2
+  TEMPORAL_ADDRESS=us-east-1.aws.api.temporal.io:7233 TEMPORAL_NAMESPACE=sae.a1b2c \
+    TEMPORAL_API_KEY="$(cat ~/temporal.key)" sweep worker --store s3://sweep`,
 		Args: args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return runWorker(c.Context(), env, o) },
 	}
@@ -35,11 +40,17 @@ one in which a run hangs for ever.`,
 	o.device.addFlags(c.Flags())
 	env.cacheFlag.addFlags(c.Flags())
 	o.connection.addFlags(c.Flags())
+	c.Flags().DurationVar(&o.heartbeat, "heartbeat-every", 0, fmt.Sprintf("how often the server hears of each run, a "+
+		"duration of at most %v (default %v; %v on Temporal Cloud, which bills each time)", maxHeartbeat,
+		usualPace().heartbeat, cloudPace().heartbeat))
 	return c
 }
 
 // runWorker is the verb worker. It returns when ctx is canceled, or when the worker is of no use.
 func runWorker(ctx context.Context, env *environment, o workerOptions) error {
+	if err := checkHeartbeat(o.heartbeat); err != nil {
+		return err
+	}
 	store, err := o.location.openStore(ctx, env)
 	if err != nil {
 		return err
@@ -57,6 +68,7 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 	if err := checkReadable(ctx, srv); err != nil {
 		return err
 	}
+	device.heartbeat = cmp.Or(o.heartbeat, srv.pace().heartbeat)
 	workers, err := startWorkers(srv.client, store, device, workerPatience, !onLoopback, log)
 	if err != nil {
 		return err
