@@ -152,7 +152,13 @@ func TestClientCertificateIsRenewed(t *testing.T) {
 	if err := os.WriteFile(cert, []byte("half of a certificate"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	calls := g.counted()["PollActivityTaskQueue"]
+	g.restart(t)
+	waitFor(t, "the worker with the certificate that it has read", func() bool {
+		return g.counted()["PollActivityTaskQueue"] > calls
+	})
 	a.files(t, keys, time.Hour)
+	g.restart(t)
 	waitFor(t, "the renewed certificate of the worker", func() bool { return len(g.certificates()) == 2 })
 	quick := writeGrid(t, changed(t, smallGrid, "steps: 1500", "steps: 50"))
 	if table := v.run(t, away, "submit", quick, "--wait"); strings.Count(table, "completed") != 4 {

@@ -27,7 +27,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	_ "google.golang.org/grpc/encoding/gzip" // clients compress
-	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
@@ -41,6 +40,8 @@ import (
 type gate struct {
 	address   string
 	authority *authority
+	make      func() *grpc.Server
+	front     *grpc.Server
 
 	mu     sync.Mutex
 	keys   map[string]bool
@@ -71,18 +72,30 @@ func startGate(t *testing.T, info local.Info, authority *authority, with *tls.Co
 	for _, k := range keys {
 		g.keys[k] = true
 	}
-	front := grpc.NewServer(grpc.Creds(credentials.NewTLS(with)), grpc.ForceServerCodec(rawCodec{}),
-		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: 500 * time.Millisecond}), // servers: five minutes
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
-		grpc.UnknownServiceHandler(func(_ any, s grpc.ServerStream) error { return g.pass(s, server) }))
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	g.make = func() *grpc.Server {
+		return grpc.NewServer(grpc.Creds(credentials.NewTLS(with)), grpc.ForceServerCodec(rawCodec{}),
+			grpc.UnknownServiceHandler(func(_ any, s grpc.ServerStream) error { return g.pass(s, server) }))
+	}
+	g.serve(t, "127.0.0.1:0")
+	t.Cleanup(func() { g.front.Stop(); server.Close() })
+	return g
+}
+
+func (g *gate) serve(t *testing.T, address string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.address = listener.Addr().String()
-	go front.Serve(listener)
-	t.Cleanup(func() { front.Stop(); server.Close() })
-	return g
+	g.address, g.front = listener.Addr().String(), g.make()
+	go g.front.Serve(listener)
+}
+
+// restart ends all connections, and takes new ones at the same address.
+func (g *gate) restart(t *testing.T) {
+	t.Helper()
+	g.front.Stop()
+	g.serve(t, g.address)
 }
 
 // pass passes one call on. A refusal tells the key, which no program is to show.
