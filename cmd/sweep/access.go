@@ -12,7 +12,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 )
 
 // accessTimeout is how long a server may take to say whether this program may use a namespace.
@@ -80,12 +79,11 @@ func hide(secrets func() []string) grpc.UnaryClientInterceptor {
 		if err == nil {
 			return nil
 		}
-		said := status.Convert(err).Proto()
-		text, _ := proto.Marshal(said)
+		said := status.Convert(err)
 		for _, secret := range secrets() {
-			if secret != "" && strings.Contains(string(text), secret) {
-				said.Message, said.Details = strings.ReplaceAll(said.Message, secret, "…"), nil
-				err = status.ErrorProto(said)
+			if secret != "" && strings.Contains(said.Message()+fmt.Sprint(said.Details()...), secret) {
+				said = status.New(said.Code(), strings.ReplaceAll(said.Message(), secret, "…")) // without details
+				err = said.Err()
 			}
 		}
 		return err

@@ -88,8 +88,8 @@ func certificateHint(with *tls.Config, err error) string {
 		return fmt.Sprintf("the server's certificate is for %s: give that address, or name it with "+
 			"TEMPORAL_TLS_SERVER_NAME", strings.Join(namesOf(name.Certificate), ", "))
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return fmt.Sprintf("the server's certificate holds from %s to %s: whoever runs the server must renew it, unless this "+
-			"machine's clock is wrong", day(invalid.Cert.NotBefore), day(invalid.Cert.NotAfter))
+		return fmt.Sprintf("the server's certificate holds from %s to %s: whoever runs the server must renew it, unless "+
+			"this machine's clock is wrong", day(invalid.Cert.NotBefore), day(invalid.Cert.NotAfter))
 	case !errors.As(err, &remote) || remote.Op != "remote error":
 		return ""
 	}

@@ -42,8 +42,9 @@ func TestServerRefuses(t *testing.T) {
 		status int
 		want   []string
 	}{
-		"wrong key": {at(byKey.address, "TEMPORAL_API_KEY="+wrong), exitError, []string{"refuses the API key", "TEMPORAL_API_KEY"}},
-		"no key":    {at(byKey.address), exitError, []string{"without a key", "TEMPORAL_API_KEY"}},
+		"wrong key": {at(byKey.address, "TEMPORAL_API_KEY="+wrong), exitError,
+			[]string{"refuses the API key", "TEMPORAL_API_KEY"}},
+		"no key": {at(byKey.address), exitError, []string{"without a key", "TEMPORAL_API_KEY"}},
 		"no namespace": {at(byKey.address, apiKey, "TEMPORAL_NAMESPACE=nowhere"), exitError,
 			[]string{"no namespace nowhere", "TEMPORAL_NAMESPACE"}},
 		"foreign authority": {at(byKey.address, apiKey, "TEMPORAL_TLS_SERVER_CA_CERT_PATH="+foreign.file), exitError,

@@ -62,17 +62,18 @@ func TestServerOfOthers(t *testing.T) {
 	}
 
 	v := byKey(first)
-	grid := changed(t, smallGrid, "steps: 1500", "steps: 500")
+	grid := changed(t, smallGrid, "steps: 1500", "steps: 300", "dict_size: 512", "dict_size: 128")
 	submitted := ends(v, "submit", writeGrid(t, grid))
 	id := strings.TrimSpace(submitted.out.String())
-	if said := submitted.err.String(); !strings.Contains(said, "search-attribute create --namespace research --name Sweep") {
-		t.Errorf("submit says nothing of search attributes:\n%s", said)
+	if want := "search-attribute create --namespace research --name Sweep"; !strings.Contains(
+		submitted.err.String(), want) {
+		t.Errorf("submit: no %q:\n%s", want, submitted.err.String())
 	}
 	worker := byFile.start(t, away, "worker", "--slots", "2")
 	all = append(all, worker)
-	waitFor(t, "a run in training", func() bool { return g.counted()["RecordActivityTaskHeartbeat"] > 2 })
+	waitFor(t, "a run in training", func() bool { return g.counted()["RecordActivityTaskHeartbeat"] > 0 })
 	ends(v, "pause", id)
-	ends(v, "set", id, "max_concurrent=1")
+	ends(v, "set", id, "max_concurrent=3")
 	if s := state(v, id); s.State != plan.Paused {
 		t.Errorf("paused: %s", s.State)
 	}
@@ -80,11 +81,17 @@ func TestServerOfOthers(t *testing.T) {
 		t.Errorf("list:\n%s", list)
 	}
 
-	// The key is replaced, and some time later the first one ends.
+	// The first key ends, and the worker is refused until there is another one in its file.
+	asked := v.start(t, away, "watch", id)
+	waitFor(t, "an answer of the worker", func() bool { return g.counted()["RespondQueryTaskCompleted"] > 2 })
+	g.set(func(keys, _ map[string]bool) { delete(keys, first); keys[second] = true })
+	status := asked.exitStatus(t)
+	if said := asked.err.String(); status != exitError || !strings.Contains(said, "Request unauthorized: …") {
+		t.Errorf("watch with a key that ends: status %d\n%s", status, said)
+	}
+	all = append(all, asked)
 	configure(second)
-	g.set(func(keys, _ map[string]bool) { keys[second] = true })
 	waitFor(t, "the second key of the worker", func() bool { return g.broughtBy(second) > 0 })
-	g.set(func(keys, _ map[string]bool) { delete(keys, first) })
 	v = byKey(second)
 	ends(v, "resume", id)
 	ends(v, "watch", id)
@@ -102,7 +109,8 @@ func TestServerOfOthers(t *testing.T) {
 	})
 	short := writeGrid(t, changed(t, smallGrid, "name: small", "name: short", "steps: 1500", "steps: 50"))
 	run := ends(v, "submit", short, "--wait")
-	if strings.Count(run.out.String(), "completed") != 4 || !strings.Contains(run.err.String(), "gets no search attributes") {
+	if strings.Count(run.out.String(), "completed") != 4 ||
+		!strings.Contains(run.err.String(), "gets no search attributes") {
 		t.Errorf("submit --wait with few rights:\n%s%s", run.out.String(), run.err.String())
 	}
 	other := strings.TrimSpace(ends(v, "submit", writeGrid(t, changed(t, smallGrid, "name: small", "name: other",
