@@ -123,6 +123,10 @@ func TestServerOfOthers(t *testing.T) {
 		ends(v, verb...)
 	}
 	worker.terminate(t)
+	g.set(func(_, denied map[string]bool) { denied["DescribeNamespace"] = true })
+	if said := ends(v, "status", id).err.String(); strings.Contains(said, "note:") {
+		t.Errorf("status with a key that may not look at the namespace:\n%s", said)
+	}
 	p.said(t, all...)
 	p.files(t, []string{dir, away}, []string{id}, nil)
 }
