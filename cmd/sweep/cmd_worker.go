@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -14,6 +16,7 @@ type workerOptions struct {
 	device     deviceOptions
 	connection connection
 	metrics    metricsOptions
+	heartbeat  time.Duration // between two heartbeats; 0: as the server is
 }
 
 func newWorkerCommand(env *environment) *cobra.Command {
@@ -29,7 +32,9 @@ saves what it trains and ends with status 1, unless no worker could train them. 
 one in which a run hangs for ever.`,
 		Example: `  sweep worker --address temporal:7233 --store /mnt/shared/sweep --slots 4
   sweep worker --backend cuda --gpus 0,1 --slots-per-gpu 2
-  sweep worker --address temporal:7233 --store s3://sweep --metrics-addr 0.0.0.0:9464`,
+  sweep worker --address temporal:7233 --store s3://sweep --metrics-addr 0.0.0.0:9464
+  TEMPORAL_ADDRESS=us-east-1.aws.api.temporal.io:7233 TEMPORAL_NAMESPACE=sae.a1b2c \
+    TEMPORAL_API_KEY="$(cat ~/temporal.key)" sweep worker --store s3://sweep`,
 		Args: args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return runWorker(c.Context(), env, o) },
 	}
@@ -38,12 +43,18 @@ one in which a run hangs for ever.`,
 	env.cacheFlag.addFlags(c.Flags())
 	o.connection.addFlags(c.Flags())
 	o.metrics.addFlags(c.Flags())
+	c.Flags().DurationVar(&o.heartbeat, "heartbeat-every", 0, fmt.Sprintf("how often the server hears of each run, a "+
+		"duration of at most %v (default %v; %v on Temporal Cloud, which bills each time)", maxHeartbeat,
+		usualPace().heartbeat, cloudPace().heartbeat))
 	return c
 }
 
 // runWorker is the verb worker. It returns when ctx is canceled, or when the worker is of no use.
 func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 	if err := o.metrics.check(); err != nil {
+		return err
+	}
+	if err := checkHeartbeat(o.heartbeat); err != nil {
 		return err
 	}
 	store, err := o.location.openStore(ctx, env)
@@ -69,6 +80,7 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 	if err := checkReadable(ctx, srv); err != nil {
 		return err
 	}
+	device.heartbeat = cmp.Or(o.heartbeat, srv.pace().heartbeat)
 	workers, err := startWorkers(srv.client, store, device, workerPatience, !onLoopback, log)
 	if err != nil {
 		return err

@@ -56,6 +56,7 @@ type trainingDevice struct {
 	stuckAfter time.Duration // as deviceOptions.stuckAfter
 	keep       keepFlag      // as deviceOptions.keep
 	renew      time.Duration // as environment.renew
+	heartbeat  time.Duration // as workers.heartbeat; 0 for that of a server whose calls cost nothing
 }
 
 // workerBackend describes the device as one elsewhere.
