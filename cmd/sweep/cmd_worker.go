@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ type workerOptions struct {
 	connection connection
 	metrics    metricsOptions
 	idle       time.Duration // without work until the worker ends; 0: never
+	heartbeat  time.Duration // between two heartbeats; 0: as the server is
 }
 
 func newWorkerCommand(env *environment) *cobra.Command {
@@ -33,7 +35,9 @@ nothing to train for so long.`,
 		Example: `  sweep worker --address temporal:7233 --store /mnt/shared/sweep --slots 4
   sweep worker --backend cuda --gpus 0,1 --slots-per-gpu 2
   sweep worker --idle-timeout 15m     on a cluster, where an idle GPU costs
-  sweep worker --address temporal:7233 --store s3://sweep --metrics-addr 0.0.0.0:9464`,
+  sweep worker --address temporal:7233 --store s3://sweep --metrics-addr 0.0.0.0:9464
+  TEMPORAL_ADDRESS=us-east-1.aws.api.temporal.io:7233 TEMPORAL_NAMESPACE=sae.a1b2c \
+    TEMPORAL_API_KEY="$(cat ~/temporal.key)" sweep worker --store s3://sweep`,
 		Args: args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return runWorker(c.Context(), env, o) },
 	}
@@ -44,6 +48,9 @@ nothing to train for so long.`,
 	o.metrics.addFlags(c.Flags())
 	c.Flags().DurationVar(&o.idle, "idle-timeout", 0, "how long the worker may have nothing to train before it ends by "+
 		"itself; 0 is for ever")
+	c.Flags().DurationVar(&o.heartbeat, "heartbeat-every", 0, fmt.Sprintf("how often the server hears of each run, a "+
+		"duration of at most %v (default %v; %v on Temporal Cloud, which bills each time)", maxHeartbeat,
+		usualPace().heartbeat, cloudPace().heartbeat))
 	return c
 }
 
@@ -54,6 +61,9 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 	}
 	if o.idle < 0 {
 		return inputError{fmt.Errorf("--idle-timeout %v: want a duration of 0 or more", o.idle)}
+	}
+	if err := checkHeartbeat(o.heartbeat); err != nil {
+		return err
 	}
 	store, err := o.location.openStore(ctx, env)
 	if err != nil {
@@ -79,6 +89,7 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 		return err
 	}
 	device.idle = newIdleClock(o.idle)
+	device.heartbeat = cmp.Or(o.heartbeat, srv.pace().heartbeat)
 	workers, err := startWorkers(srv.client, store, device, workerPatience, !onLoopback, log)
 	if err != nil {
 		return err

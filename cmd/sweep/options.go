@@ -57,6 +57,7 @@ type trainingDevice struct {
 	keep       keepFlag      // as deviceOptions.keep
 	renew      time.Duration // as environment.renew
 	idle       *idleClock    // nil for none
+	heartbeat  time.Duration // as workers.heartbeat; 0 for that of a server whose calls cost nothing
 }
 
 // workerBackend describes the device as one elsewhere.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -21,16 +22,10 @@ import (
 	"github.com/topksweep/sweep/workflows"
 )
 
-const (
-	// workerStopTimeout is how long a worker that must stop waits for its stages to
-	// save their state, and its evaluations end: activities give themselves a minute less for that. It holds for
-	// nothing else: what comes to its end while the worker is not told to stop has no deadline.
-	workerStopTimeout = 6 * time.Minute
-
-	// heartbeatInterval is how often the server gets the heartbeats of a stage. It is
-	// short because they show a person the progress of a run.
-	heartbeatInterval = 2 * time.Second
-)
+// workerStopTimeout is how long a worker that must stop waits for its stages to
+// save their state, and its evaluations end: activities give themselves a minute less for that. It holds for
+// nothing else: what comes to its end while the worker is not told to stop has no deadline.
+const workerStopTimeout = 6 * time.Minute
 
 // workerPatience is how long every worker of a server must have refused a stage before its runs fail: time to start one
 // that can train it, or to mount what is not there yet. The server of run and up is on the loopback interface, where no
@@ -45,7 +40,8 @@ const (
 type workers struct {
 	client     client.Client
 	activities *activities.Activities
-	stopOnce   sync.Once // stops training
+	heartbeat  time.Duration // between two heartbeats that the server gets of a stage
+	stopOnce   sync.Once     // stops training
 
 	training worker.Worker // nil for workers that train nothing
 	mu       sync.Mutex
@@ -66,7 +62,7 @@ func newWorkers(c client.Client, store storage.Store, backend trainer.Backend, n
 	a.Build = versionOf(info).build()
 	a.Observer = look.Looker{Client: c}
 	a.Worker = name
-	return &workers{client: c, activities: a}
+	return &workers{client: c, activities: a, heartbeat: usualPace().heartbeat}
 }
 
 // startLightWorker starts what workflows need, and trains nothing.
@@ -80,6 +76,7 @@ func startWorkers(c client.Client, store storage.Store, device trainingDevice, p
 	log *slog.Logger) (*workers, error) {
 
 	w := newWorkers(c, store, device.backend, identity(device.backend.Name(), device.slots), log)
+	w.heartbeat = cmp.Or(device.heartbeat, w.heartbeat)
 	a := w.activities
 	a.Data = device.data
 	a.Patience, a.OneMachine = patience, oneMachine
@@ -95,7 +92,7 @@ func startWorkers(c client.Client, store storage.Store, device trainingDevice, p
 		case <-a.Closed():
 		}
 	}()
-	training := optionsOf(a.Worker)
+	training := w.options(a.Worker)
 	training.DisableWorkflowWorker = true
 	slots := newSlots(device.slots)
 	slots.idle = device.idle
@@ -144,12 +141,12 @@ func identity(backend string, slots int) string {
 	return look.Identity(os.Getpid(), host, backend, slots)
 }
 
-func optionsOf(identity string) worker.Options {
+func (w *workers) options(identity string) worker.Options {
 	return worker.Options{
 		Identity:                         identity,
 		WorkerStopTimeout:                workerStopTimeout,
-		MaxHeartbeatThrottleInterval:     heartbeatInterval,
-		DefaultHeartbeatThrottleInterval: heartbeatInterval,
+		MaxHeartbeatThrottleInterval:     w.heartbeat,
+		DefaultHeartbeatThrottleInterval: w.heartbeat,
 	}
 }
 
@@ -159,7 +156,7 @@ func (w *workers) startLight(identity string) error {
 	if w.stopped {
 		return nil
 	}
-	light := worker.New(w.client, protocol.Queue, optionsOf(identity))
+	light := worker.New(w.client, protocol.Queue, w.options(identity))
 	workflows.Register(light)
 	w.activities.RegisterLight(light)
 	if err := light.Start(); err != nil {
