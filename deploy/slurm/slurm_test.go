@@ -186,7 +186,12 @@ func TestWorkers(t *testing.T) {
 		s.run(t, "scontrol", "update", "JobId="+task, "TimeLimit=60")
 	}
 	for _, task := range tasks {
-		until(t, "job "+task+" to go on", func() bool { return len(s.began(t, task)) == 2 })
+		until(t, "job "+task+" to go on", func() bool {
+			if s.job(t, task, "JobState") == "COMPLETED" {
+				t.Fatalf("job %s: %d steps were over before its time limit", task, steps)
+			}
+			return len(s.began(t, task)) == 2
+		})
 	}
 
 	// One is preempted, the other one canceled. Slurm requeues the first, and no one the second.
