@@ -57,6 +57,7 @@ type trainingDevice struct {
 	keep       keepFlag      // as deviceOptions.keep
 	renew      time.Duration // as environment.renew
 	heartbeat  time.Duration // as workers.heartbeat; 0 for that of a server whose calls cost nothing
+	idle       *idleClock    // nil for none
 }
 
 // workerBackend describes the device as one elsewhere.
@@ -106,12 +107,13 @@ type serverOptions struct {
 	report           servingOptions
 	metrics          metricsOptions
 	payloads         payloadFlag
+	network          networkOptions // of up alone
 }
 
 func (o *serverOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.noUI, "no-ui", false, "run without the Temporal Web UI")
 	f.Var(port(&o.uiPort), "ui-port", "`port` of the Web UI on 127.0.0.1 (default 8233, or any free one)")
-	f.Var(port(&o.grpcPort), "grpc-port", "`port` of the Temporal server on 127.0.0.1 (default 7233, or any free one)")
+	f.Var(port(&o.grpcPort), "grpc-port", "`port` of the Temporal server (default 7233, or any free one)")
 	o.report.addFlags(f)
 	o.metrics.addFlags(f)
 	o.payloads.addFlag(f)
@@ -123,6 +125,9 @@ func (o *serverOptions) check() error {
 	}
 	if o.uiPort > 0 && o.uiPort == o.grpcPort && !o.noUI {
 		return inputError{fmt.Errorf("--ui-port %d: want another port than --grpc-port", o.uiPort)}
+	}
+	if err := o.network.check(); err != nil {
+		return err
 	}
 	if err := o.metrics.check(); err != nil {
 		return err

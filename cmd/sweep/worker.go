@@ -95,6 +95,7 @@ func startWorkers(c client.Client, store storage.Store, device trainingDevice, p
 	training := w.options(a.Worker)
 	training.DisableWorkflowWorker = true
 	slots := newSlots(device.slots)
+	slots.idle = device.idle
 	var err error
 	if training.Tuner, err = slots.tuner(); err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)
@@ -109,11 +110,11 @@ func startWorkers(c client.Client, store storage.Store, device trainingDevice, p
 	return w, nil
 }
 
-// train lets this process take stages.
+// train lets this process take stages, unless it trains nothing.
 func (w *workers) train() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.stopped || w.trains {
+	if w.stopped || w.trains || w.training == nil {
 		return nil
 	}
 	if err := w.training.Start(); err != nil {
