@@ -11,7 +11,7 @@ import (
 	"github.com/topksweep/sweep/sweep/table"
 )
 
-// Collect writes a sweep's results to the store, one file for each format. Of a sweep that is canceled it notes before
+// Collect writes a sweep's results to the store, one file for each format, and tells people that it has ended. Of a sweep that is canceled it notes before
 // that its runs without result were canceled: the workflow has noted only those that it had begun.
 //
 // It may be ended at any moment. The next attempt reads from shards what this one has read, and does not begin anew.
@@ -60,5 +60,6 @@ func (a *Activities) collect(ctx context.Context, sweep string, canceled bool) e
 			return err
 		}
 	}
+	a.tellEnd(ctx, h, results, canceled)
 	return nil
 }
