@@ -33,19 +33,23 @@ type Sender struct {
 	client *http.Client
 	delays []time.Duration
 
-	queue chan *message
-	stop  chan struct{} // closed when nothing more is sent
+	mu     sync.Mutex
+	queue  []*message // the oldest first, without the one that is being tried
+	fails  bool       // a try has failed, and the next one follows later
+	closed bool
+
+	wake  chan struct{} // gets a value when the queue may have a message
+	stop  chan struct{} // closed by Close
 	ended chan struct{} // closed when the goroutine has ended
 	ctx   context.Context
 	end   context.CancelFunc
-	once  sync.Once
 }
 
 // A message is a Message on its way.
 type message struct {
 	event string
 	body  []byte
-	tried chan struct{} // closed after the first try
+	tried chan struct{}
 }
 
 // New returns a sender, or nil for the zero Target. Close ends it.
@@ -64,15 +68,14 @@ func newSender(to Target, log *slog.Logger, delays []time.Duration) *Sender {
 			// The body is for this host alone, and a redirect of a POST mostly ends as a GET.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		queue: make(chan *message, queued), stop: make(chan struct{}), ended: make(chan struct{}),
-		ctx: ctx, end: end,
+		wake: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}), ctx: ctx, end: end,
 	}
 	go s.run()
 	return s
 }
 
-// Send hands a message over, and returns at once. The channel is closed when the message was tried once, or dropped
-// because too many wait.
+// Send hands a message over, and returns at once. The channel is closed when nothing is gained by waiting any more: the
+// message was tried once, one before it waits for its next try, or it is dropped because too many wait.
 func (s *Sender) Send(m Message) (tried <-chan struct{}) {
 	done := make(chan struct{})
 	if s == nil {
@@ -80,32 +83,48 @@ func (s *Sender) Send(m Message) (tried <-chan struct{}) {
 		return done
 	}
 	body, err := json.Marshal(m)
-	if err != nil {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case err != nil:
 		s.log.Warn("message is not sent", "event", m.Event, "error", err)
-		close(done)
-		return done
-	}
-	select {
-	case <-s.stop:
-		close(done)
-		return done
-	default:
-	}
-	select {
-	case s.queue <- &message{event: m.Event, body: body, tried: done}:
-	default:
+	case s.closed, len(s.queue) == queued:
 		s.log.Warn("message is dropped: too many wait", "event", m.Event)
-		close(done)
+	default:
+		next := &message{event: m.Event, body: body, tried: done}
+		s.queue = append(s.queue, next)
+		if s.fails {
+			next.release()
+		}
+		select {
+		case s.wake <- struct{}{}:
+		default:
+		}
+		return done
 	}
+	close(done)
 	return done
 }
 
-// Close tries what is left once more, for so long at most, and ends the sender.
+// release closes the channel that Send has returned. The caller has the sender's lock.
+func (m *message) release() {
+	if m.tried != nil {
+		close(m.tried)
+		m.tried = nil
+	}
+}
+
+// Close tries what is left once more, for so long at most, and ends the sender. It may be called again.
 func (s *Sender) Close(within time.Duration) {
 	if s == nil {
 		return
 	}
-	s.once.Do(func() { close(s.stop) })
+	s.mu.Lock()
+	if !s.closed {
+		s.closed = true
+		close(s.stop)
+	}
+	s.mu.Unlock()
 	timer := time.AfterFunc(within, s.end)
 	<-s.ended
 	timer.Stop()
@@ -116,34 +135,57 @@ func (s *Sender) Close(within time.Duration) {
 func (s *Sender) run() {
 	defer close(s.ended)
 	for {
-		select {
-		case m := <-s.queue:
+		if m := s.next(); m != nil {
 			s.deliver(m)
 			continue
-		case <-s.stop:
 		}
 		select {
-		case m := <-s.queue:
-			s.deliver(m)
-		default:
+		case <-s.wake:
+		case <-s.stop:
+			if m := s.next(); m != nil {
+				s.deliver(m)
+				continue
+			}
 			return
 		}
 	}
+}
+
+// next takes the oldest message from the queue; nil if there is none.
+func (s *Sender) next() *message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.queue) == 0 {
+		return nil
+	}
+	m := s.queue[0]
+	s.queue = s.queue[1:]
+	return m
 }
 
 // deliver tries a message until it is taken, refused, or given up.
 func (s *Sender) deliver(m *message) {
 	for tries := 1; ; tries++ {
 		after, final, err := s.post(m.body)
-		if tries == 1 {
-			close(m.tried)
-		}
+		s.wasTried(m, err != nil && !final)
 		if err == nil {
 			return
 		}
 		if final || tries > len(s.delays) || !s.pause(max(after, s.delays[tries-1])) {
 			s.log.Warn("message is given up", "event", m.event, "tries", tries, "error", err)
 			return
+		}
+	}
+}
+
+// wasTried tells those who wait for a message, and, if it is to be tried again, those who wait for the others.
+func (s *Sender) wasTried(m *message, again bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.release()
+	if s.fails = again; again {
+		for _, other := range s.queue {
+			other.release()
 		}
 	}
 }

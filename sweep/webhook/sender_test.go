@@ -105,8 +105,8 @@ func TestTries(t *testing.T) {
 			s, log := senderTo(t, e.URL+"/services/"+secret+"?token="+secret)
 			s.Send(Message{Event: RunHangs})
 			// The next message follows when this one is done with.
-			last := s.Send(Message{Event: WorkerUnfit})
-			wait(t, last)
+			s.Send(Message{Event: WorkerUnfit})
+			until(t, func() bool { return strings.Contains(strings.Join(e.bodies(), ""), WorkerUnfit) })
 			s.Close(soon)
 			first := 0
 			for _, b := range e.bodies() {
@@ -135,6 +135,16 @@ func wait(t *testing.T, c <-chan struct{}) {
 		t.Fatal("not in time")
 	case <-time.After(soon):
 		t.Fatal("not in time")
+	}
+}
+
+// until polls for what the sender's goroutine brings about.
+func until(t *testing.T, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(soon); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("not in time")
+		}
 	}
 }
 
@@ -179,8 +189,8 @@ func TestUnreachable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, log := senderTo(t, strings.Replace(c.url, "://", "://user:"+secret+"@", 1)+"/"+secret)
 			s.Send(Message{Event: RunHangs})
-			wait(t, s.Send(Message{Event: WorkerUnfit}))
-			s.Close(soon)
+			s.Send(Message{Event: WorkerUnfit})
+			until(t, func() bool { return strings.Contains(log.String(), WorkerUnfit) })
 			if got := log.String(); !strings.Contains(got, c.log) || !strings.Contains(got, "tries=3") ||
 				strings.Contains(got, secret) {
 				t.Errorf("log, want %q:\n%s", c.log, got)
@@ -232,6 +242,27 @@ func TestClose(t *testing.T) {
 	var none *Sender
 	wait(t, none.Send(Message{}))
 	none.Close(soon)
+}
+
+// Who waits for a message does not wait for the next try of one before it.
+func TestWaitingBehindOthers(t *testing.T) {
+	asked, answer := make(chan struct{}, 1), make(chan struct{})
+	e := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked <- struct{}{}
+		<-answer
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	t.Cleanup(e.Close)
+	s, _ := senderTo(t, e.URL)
+	s.delays = []time.Duration{time.Hour} // before the first message
+	first := s.Send(Message{Event: RunHangs})
+	<-asked
+	second := s.Send(Message{Event: WorkerUnfit}) // before the first one has failed
+	close(answer)
+	wait(t, first)
+	wait(t, second)
+	wait(t, s.Send(Message{Event: SweepEnded})) // after it
+	s.end()                                     // no try more
 }
 
 func TestParse(t *testing.T) {
