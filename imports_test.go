@@ -240,7 +240,8 @@ var layout = []row{
 		pkg: "activities",
 		allow: []string{
 			"activities/hostmem", "sweep/grid", "sweep/plan", "sweep/protocol", "sweep/ledger", "sweep/report",
-			"sweep/table", "sweep/export", "sweep/webhook", "trainer", "trainer/data", "trainer/models", "trainer/safetensors", "storage",
+			"sweep/table", "sweep/export", "sweep/webhook", "trainer", "trainer/data", "trainer/models",
+			"trainer/safetensors", "storage",
 			"go.temporal.io/sdk/activity", "go.temporal.io/sdk/temporal",
 			"golang.org/x/sync/errgroup",
 		},

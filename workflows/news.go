@@ -14,8 +14,8 @@ const (
 	newsFailures = 5               // that they are told of one by one
 )
 
-// news knows what people were told of runs that failed. An activity that notes a failure, or looks at the workers, takes
-// it along (protocol.News), so that it costs no event.
+// news knows what people were told of runs that failed. An activity that notes a failure, or looks at the workers,
+// takes it along (protocol.News), so that it costs no event.
 //
 // For example, let one run fail every minute, and a look come every five:
 //

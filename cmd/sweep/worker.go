@@ -110,8 +110,8 @@ func startWorkers(c client.Client, store storage.Store, device trainingDevice, p
 	return w, nil
 }
 
-// awaitUnfit waits until this process takes no more work, or ends, and tells people of the first. lost gets an error when
-// nothing of the device works any more.
+// awaitUnfit waits until this process takes no more work, or ends, and tells people of the first. lost gets an error
+// when nothing of the device works any more.
 func (w *workers) awaitUnfit(lost <-chan error) {
 	a := w.activities
 	select {
