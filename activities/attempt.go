@@ -59,6 +59,16 @@ func (at *attempt) heartbeat() protocol.Heartbeat {
 	return beat
 }
 
+// cell is the ID of the cell that the attempt trains or evaluates; "" while that is not known.
+func (at *attempt) cell() string {
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	if at.progress == nil {
+		return ""
+	}
+	return at.progress.cellID()
+}
+
 // details are the details of the heartbeats of an activity that has no progress: nil if there is nothing to pass on.
 func (at *attempt) details() any {
 	if beat := at.heartbeat(); len(beat.Refusals) > 0 {
@@ -95,6 +105,8 @@ func try[T any](ctx context.Context, a *Activities, do func(context.Context) (T,
 	queue := activity.GetInfo(ctx).TaskQueue
 	at.accepted = func() { a.refused.reset(queue) }
 	ctx = context.WithValue(ctx, attemptKey{}, at)
+	a.metrics.attempts.Inc()
+	defer a.live.begin(ctx, at)()
 	defer func() {
 		if p := recover(); p != nil {
 			err = panicError{p, debug.Stack()}

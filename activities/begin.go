@@ -75,7 +75,7 @@ func (t *training) begin(ctx context.Context, backend trainer.Backend, start *st
 	t.saver = &checkpointer{
 		checkpoints: t.claiming.checkpoints, claim: claim, loop: t.loop, cfg: cfg, now: t.a.now, verify: t.data.verify,
 		every: t.header.Run.Checkpoint.Every, keep: t.header.Run.Checkpoint.Keep, closeModel: t.closeModel,
-		log:     t.a.log.With("folder", folder),
+		log: t.a.log.With("folder", folder), metrics: t.a.metrics,
 		seconds: start.seconds, before: start.spans, attempt: t.span(), began: now, last: now, saved: start.Step,
 		onSaved: func(step int64, at time.Time) { t.pass.share(); t.progress.saved(step, at) },
 		buffer:  start.State, // the loop has its own copy: this memory holds checkpoints from here on

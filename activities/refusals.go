@@ -27,6 +27,9 @@ const (
 	minTries     = 3                // of an activity, before an error that is not listed is final
 )
 
+// unexplained is the kind of an error that is not listed.
+var unexplained = errorKind{name: "Unexplained", of: ofUnknown, after: refuseFor}
+
 // settle returns the error of an attempt as Temporal is to act on it.
 func (a *Activities) settle(ctx context.Context, at *attempt, err error) error {
 	k, why, listed := resolve(ctx, err)
@@ -34,10 +37,12 @@ func (a *Activities) settle(ctx context.Context, at *attempt, err error) error {
 	case !listed && isInterruption(ctx, err):
 		return ctx.Err() // the activity was canceled: the SDK says so to the server
 	case !listed && at.isClaimed():
+		a.metrics.failed(unexplained)
 		return err // not known whose fault it is
 	case !listed:
-		k = errorKind{name: "Unexplained", of: ofUnknown, after: refuseFor}
+		k = unexplained
 	}
+	a.metrics.failed(k)
 	if k.of == ofWorker || k.of == ofUnknown && !at.isClaimed() {
 		return a.refuse(ctx, at, k, why)
 	}

@@ -42,6 +42,9 @@ func (h here) startOrJoin(ctx context.Context, env *environment, end context.Can
 				fmt.Fprintf(env.errOut, "note: nothing is posted to %s from here: the worker of process %d has the sweep, and "+
 					"its --webhook counts\n", h.device.webhook, inUse.Info.PID)
 			}
+			if h.server.metrics.address != "" {
+				fmt.Fprintln(env.errOut, "note: --metrics-addr is for a process that trains: give it to the one of the server")
+			}
 			srv, err = join(ctx, env, h.location.dir, inUse.Info, h.server.payloads)
 			return err
 		}
@@ -69,7 +72,7 @@ func join(ctx context.Context, env *environment, dir string, to local.Info, by p
 	if err != nil {
 		return nil, err
 	}
-	srv, err := dialEmbedded(ctx, dir, to, "", keys, nil)
+	srv, err := dialEmbedded(ctx, dir, to, "", keys, nil, nil)
 	if err != nil {
 		return nil, err
 	}

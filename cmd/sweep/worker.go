@@ -51,10 +51,11 @@ type workers struct {
 	training worker.Worker // nil for workers that train nothing
 	mu       sync.Mutex
 	trains   bool          // training has been started
+	ending   bool          // what is in training is being saved
 	light    worker.Worker // nil when it is stopped
 	stopped  bool          // for good
 	hung     *hung
-	watch    sync.WaitGroup // of the goroutine that waits until this process takes no more work
+	waits    sync.WaitGroup // of the goroutine that waits until this process takes no more work
 }
 
 // onLoopback says that the workers of a server are all on this machine.
@@ -89,7 +90,7 @@ func startWorkers(c client.Client, store storage.Store, device trainingDevice, p
 		a.RenewEvery(device.renew)
 	}
 	a.Webhook = webhook.New(device.webhook, log)
-	w.watch.Go(func() { w.awaitUnfit(device.lost) })
+	w.waits.Go(func() { w.awaitUnfit(device.lost) })
 	training := optionsOf(a.Worker)
 	training.DisableWorkflowWorker = true
 	slots := newSlots(device.slots)
@@ -145,6 +146,7 @@ func (w *workers) train() error {
 func (w *workers) stopTraining() {
 	w.mu.Lock()
 	trains := w.trains
+	w.ending = true
 	w.mu.Unlock()
 	if trains {
 		w.stopOnce.Do(w.training.Stop)
@@ -208,7 +210,7 @@ func (w *workers) stop() {
 	w.stopTraining()
 	w.stopLight(true)
 	w.activities.Close()
-	w.watch.Wait()
+	w.waits.Wait()
 	w.activities.Webhook.Close(webhookWithin)
 }
 
