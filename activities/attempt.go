@@ -15,6 +15,8 @@ import (
 // An attempt is what is kept of one attempt at an activity, besides what the activity itself knows. Its context
 // holds it (attemptOf).
 type attempt struct {
+	is Live // what the attempt is; its cell and its progress change
+
 	mu       sync.Mutex
 	before   protocol.Heartbeat // details of the attempt before; zero for none
 	progress *progress          // nil until the activity has one
@@ -112,7 +114,7 @@ func try[T any](ctx context.Context, a *Activities, do func(context.Context) (T,
 			err = panicError{p, debug.Stack()}
 		}
 		if p := (panicError{}); errors.As(err, &p) {
-			a.log.Error("panic in an activity", "panic", p.value, "stack", string(p.stack))
+			a.logOf(ctx).Error("panic in an activity", "panic", p.value, "stack", string(p.stack))
 		}
 		if err != nil {
 			var none T

@@ -3,6 +3,7 @@ package activities
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"slices"
 	"sync"
 
@@ -23,18 +24,19 @@ type Live struct {
 // liveAttempts are the attempts that are being made.
 type liveAttempts struct {
 	mu  sync.Mutex
-	all map[*attempt]Live // without what they tell now
+	all map[*attempt]bool
 }
 
 // begin notes an attempt, until the function that it returns is called.
 func (l *liveAttempts) begin(ctx context.Context, at *attempt) (end func()) {
 	info := activity.GetInfo(ctx)
+	at.is = Live{Sweep: info.WorkflowExecution.ID, Activity: info.ActivityType.Name, Attempt: int(info.Attempt)}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.all == nil {
-		l.all = map[*attempt]Live{}
+		l.all = map[*attempt]bool{}
 	}
-	l.all[at] = Live{Sweep: info.WorkflowExecution.ID, Activity: info.ActivityType.Name, Attempt: int(info.Attempt)}
+	l.all[at] = true
 	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -45,7 +47,8 @@ func (l *liveAttempts) begin(ctx context.Context, at *attempt) (end func()) {
 // Live returns the attempts that are being made, in the order of sweeps and cells, the newest attempt first.
 func (a *Activities) Live() (all []Live) {
 	a.live.mu.Lock()
-	for at, l := range a.live.all {
+	for at := range a.live.all {
+		l := at.is
 		l.Heartbeat, l.Cell = at.heartbeat(), at.cell()
 		all = append(all, l)
 	}
@@ -54,4 +57,19 @@ func (a *Activities) Live() (all []Live) {
 		return cmp.Or(cmp.Compare(a.Sweep, b.Sweep), cmp.Compare(a.Cell, b.Cell), cmp.Compare(b.Attempt, a.Attempt))
 	})
 	return all
+}
+
+// logOf returns the log of an attempt. Each line says which sweep, cell and attempt it is about.
+func (a *Activities) logOf(ctx context.Context) *slog.Logger {
+	return a.logOn(ctx, attemptOf(ctx).cell())
+}
+
+// logOn is logOf where the cell is known, by its ID: an activity may be at several.
+func (a *Activities) logOn(ctx context.Context, cell string) *slog.Logger {
+	is := attemptOf(ctx).is
+	log := a.log.With("sweep", is.Sweep, "activity", is.Activity, "attempt", is.Attempt)
+	if cell != "" {
+		log = log.With("cell", cell)
+	}
+	return log
 }

@@ -78,7 +78,7 @@ func (a *Activities) refuse(ctx context.Context, at *attempt, k errorKind, err e
 		a.TakeNoMore(fmt.Errorf("it refused %d activities in a row, the last one because: %w; "+
 			"mend that, and start it again", mostRefusals, err))
 	}
-	a.log.Warn("refused", "activity", info.ActivityID, "attempt", info.Attempt, "by_all", all, "final", final,
+	a.logOf(ctx).Warn("refused", "by_all", all, "final", final,
 		"error", err)
 	o := temporal.ApplicationErrorOptions{NonRetryable: final, NextRetryDelay: a.handOn}
 	if final {
@@ -98,7 +98,7 @@ func (a *Activities) liveWorkers(ctx context.Context, queue string) (live []stri
 	defer cancel()
 	live, err := a.Observer.Workers(ctx, queue)
 	if err != nil {
-		a.log.Warn("which workers live is not known", "queue", queue, "error", err)
+		a.logOf(ctx).Warn("which workers live is not known", "queue", queue, "error", err)
 	}
 	return live, err == nil && slices.Contains(live, a.Worker)
 }

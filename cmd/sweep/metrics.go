@@ -144,7 +144,7 @@ func (m *workerMetrics) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(m.retries, prometheus.CounterValue, float64(retries))
 }
 
-// A gpuUsage is what the driver says of a GPU at a moment.
+// A gpuUsage is what is known of a GPU at a moment: what is not is negative.
 type gpuUsage struct {
 	number, uuid string
 	used, total  int64   // bytes of memory, of all processes
@@ -155,7 +155,7 @@ type gpuUsage struct {
 
 // gpuMetrics read the GPUs when they are collected.
 type gpuMetrics struct {
-	read   func() ([]gpuUsage, error)
+	read   func() []gpuUsage
 	values []gpuValue
 }
 
@@ -164,7 +164,7 @@ type gpuValue struct {
 	of   func(gpuUsage) float64
 }
 
-func newGPUMetrics(read func() ([]gpuUsage, error)) *gpuMetrics {
+func newGPUMetrics(read func() []gpuUsage) *gpuMetrics {
 	value := func(name, help string, of func(gpuUsage) float64) gpuValue {
 		return gpuValue{prometheus.NewDesc(name, help, []string{"gpu", "uuid"}, nil), of}
 	}
@@ -188,11 +188,7 @@ func (m *gpuMetrics) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector. What the driver does not say of a GPU is left out.
 func (m *gpuMetrics) Collect(ch chan<- prometheus.Metric) {
-	all, err := m.read()
-	if err != nil {
-		return
-	}
-	for _, u := range all {
+	for _, u := range m.read() {
 		for _, v := range m.values {
 			if value := v.of(u); value >= 0 {
 				ch <- prometheus.MustNewConstMetric(v.desc, prometheus.GaugeValue, value, u.number, u.uuid)

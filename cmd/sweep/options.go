@@ -51,7 +51,7 @@ type trainingDevice struct {
 	slots   int
 	data    data.Options // as environment.dataOptions
 
-	usage func() ([]gpuUsage, error) // of its GPUs; nil without any
+	usage func() []gpuUsage // of its GPUs; nil without any
 
 	// lost gets one error when nothing of the device works any more. It is nil where that cannot be: it never gets any.
 	lost <-chan error
