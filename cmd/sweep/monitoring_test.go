@@ -46,7 +46,7 @@ func dashboard(t *testing.T) (panels []panel, variables map[string]string) {
 		out := panel{name: row + ": " + p.Title}
 		for _, q := range p.Targets {
 			out.queries = append(out.queries, strings.NewReplacer(
-				"$__rate_interval", "10s", "$job", "sweep", "$worker", ".*", "$sweep", ".*").Replace(q.Expr))
+				"$__rate_interval", "2m", "$job", "sweep", "$worker", ".*", "$sweep", ".*").Replace(q.Expr))
 		}
 		panels = append(panels, out)
 	}
@@ -107,10 +107,13 @@ func TestMonitoring(t *testing.T) {
 	worker := startProgram(t, dir, "worker", "--slots", "1", "--metrics-addr", ":0")
 	at := func(p *program) string { return strings.TrimPrefix(metricsOf(t, p), "http://") }
 	atUp, atWorker := at(up), at(worker)
+	p := startPrometheus(t, atUp, atWorker)
+	for _, at := range []string{atUp, atWorker} { // an increase is seen from the first scrape on
+		waitFor(t, "a scrape of "+at, func() bool { return len(p.query(t, `sweep_faults_total{instance="`+at+`"}`)) > 0 })
+	}
 	mustRun(t, dir, "submit", writeGrid(t, gridWith("name: watched",
 		"parameters: {lr: [1e37, 2e37, 3e37, 4e37, 5e37, 6e37, 7e37, 8e37, 0.001, 0.002, 0.003]}",
 		"train: {k: 2, dict_size: 32, steps: 50000000, batch_size: 64}", "run: {checkpoint: {every: 1s}}")))
-	p := startPrometheus(t, atUp, atWorker)
 
 	withGPU, panels := split(t, panels, gpuPanels...)
 	failing, panels := split(t, panels, "Temporal, as the workers see it: Requests that fail")
@@ -139,7 +142,8 @@ func TestMonitoring(t *testing.T) {
 	up.Process.Kill()
 	up.exitStatus(t)
 	p.waitFires(t, "SweepWorkerGone", atUp, atUp+" is gone")
-	p.waitFires(t, "SweepHeartbeatsFail", atWorker, "heartbeats of "+atWorker+" fail")
+	scrape(t, "http://"+atWorker+"/readyz") // asks the server
+	p.waitFires(t, "SweepTemporalSilent", atWorker, "does not answer "+atWorker)
 	p.waitForData(t, failing)
 
 	// By now every metric has come up, or it does not exist.
