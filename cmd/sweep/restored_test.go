@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// A store is restored to an earlier state than the server knows: who follows the sweep learns that results are lost, and
-// retry trains them again to the same bytes. Then the store is all that is left, and submitting the grid goes on with it.
+// A store is restored to an earlier state than the server knows: who follows the sweep learns that results are lost,
+// and retry trains them again to the same bytes. Then the store is all that is left, and the grid is submitted again.
 func TestStoreRestored(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
