@@ -237,7 +237,7 @@ var layout = []row{
 			"activities/hostmem", "sweep/grid", "sweep/plan", "sweep/protocol", "sweep/ledger", "sweep/report",
 			"sweep/table", "sweep/export", "trainer", "trainer/data", "trainer/models", "trainer/safetensors", "storage",
 			"go.temporal.io/sdk/activity", "go.temporal.io/sdk/temporal",
-			"golang.org/x/sync/errgroup",
+			"golang.org/x/sync/errgroup", "github.com/prometheus/client_golang/prometheus",
 		},
 		reason: "one worker serves any backend and any store: whoever makes the worker hands them to it",
 	},
@@ -260,6 +260,14 @@ var layout = []row{
 		reason: "what a person sees is drawn from snapshots: it asks no server, reads no store and knows no flags",
 	},
 	{
+		pkg: "cmd/sweep/monitor",
+		allow: []string{
+			"github.com/prometheus/client_golang/...", "github.com/uber-go/tally/v4/...", "go.temporal.io/sdk/client",
+			"go.temporal.io/sdk/contrib/tally",
+		},
+		reason: "it serves numbers and answers over HTTP: whoever counts hands them to it",
+	},
+	{
 		pkg:    "cmd/sweep/sweepbench",
 		allow:  []string{"trainer", "storage", "go.temporal.io/api/...", "go.temporal.io/sdk/..."},
 		reason: "it measures any program: it sits between one and its backend and store, and knows none of them",
@@ -267,7 +275,8 @@ var layout = []row{
 	{
 		pkg: "cmd/sweep",
 		allow: []string{
-			"cmd/sweep/progress", "sweep/spelling", "sweep/grid", "sweep/plan", "sweep/protocol", "sweep/ledger", "sweep/report",
+			"cmd/sweep/progress", "cmd/sweep/monitor",
+			"sweep/spelling", "sweep/grid", "sweep/plan", "sweep/protocol", "sweep/ledger", "sweep/report",
 			"sweep/table", "sweep/track", "sweep/similarity", "sweep/observe", "sweep/scaling", "sweep/figures", "sweep/page",
 			"sweep/export", "sweep/payload",
 			"workflows", "activities", "activities/hostmem", "deploy/local",
@@ -275,7 +284,7 @@ var layout = []row{
 			"storage", "storage/dir", "storage/disk", "storage/minio",
 			"go.temporal.io/api/...", "go.temporal.io/sdk/...", "google.golang.org/grpc/...",
 			"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sync/errgroup", "golang.org/x/term",
-			"github.com/dustin/go-humanize",
+			"github.com/dustin/go-humanize", "github.com/prometheus/client_golang/prometheus",
 		},
 		reason: "the command line is flags, environment and exit status; whatever else it needs is a package's work",
 	},

@@ -76,6 +76,8 @@ type Activities struct {
 	renew      time.Duration // between two renewals of a claim
 	memoryWait memoryPatience
 	sights     sights
+	metrics    *metrics
+	live       liveAttempts
 
 	activityOf func(context.Context) string // the name of an activity
 
@@ -99,10 +101,11 @@ type Activities struct {
 // everything in store. Close ends them.
 func New(store storage.Store, backend trainer.Backend, log *slog.Logger) *Activities {
 	ctx, cancel := context.WithCancel(context.Background())
-	store = watchedStore{store}
+	counts := newMetrics()
+	store = watchedStore{store, counts}
 	memory := hostmem.New()
 	return &Activities{
-		ctx: ctx, cancel: cancel,
+		ctx: ctx, cancel: cancel, metrics: counts,
 		store: store, ledger: ledger.New(store), backend: backend, log: log,
 		memory: memory, line: newMemoryLine(), memoryWait: defaultMemoryPatience(), kept: &keptStates{memory: memory},
 		now: time.Now, beat: time.Second, room: 5 * time.Second, slotFor: time.Minute,

@@ -15,6 +15,8 @@ import (
 // An attempt is what is kept of one attempt at an activity, besides what the activity itself knows. Its context
 // holds it (attemptOf).
 type attempt struct {
+	is Live // what the attempt is; its cell and its progress change
+
 	mu       sync.Mutex
 	before   protocol.Heartbeat // details of the attempt before; zero for none
 	progress *progress          // nil until the activity has one
@@ -59,6 +61,16 @@ func (at *attempt) heartbeat() protocol.Heartbeat {
 	return beat
 }
 
+// cell is the ID of the cell that the attempt trains or evaluates; "" while that is not known.
+func (at *attempt) cell() string {
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	if at.progress == nil {
+		return ""
+	}
+	return at.progress.cellID()
+}
+
 // details are the details of the heartbeats of an activity that has no progress: nil if there is nothing to pass on.
 func (at *attempt) details() any {
 	if beat := at.heartbeat(); len(beat.Refusals) > 0 {
@@ -95,12 +107,14 @@ func try[T any](ctx context.Context, a *Activities, do func(context.Context) (T,
 	queue := activity.GetInfo(ctx).TaskQueue
 	at.accepted = func() { a.refused.reset(queue) }
 	ctx = context.WithValue(ctx, attemptKey{}, at)
+	a.metrics.attempts.Inc()
+	defer a.live.begin(ctx, at)()
 	defer func() {
 		if p := recover(); p != nil {
 			err = panicError{p, debug.Stack()}
 		}
 		if p := (panicError{}); errors.As(err, &p) {
-			a.log.Error("panic in an activity", "panic", p.value, "stack", string(p.stack))
+			a.logOf(ctx).Error("panic in an activity", "panic", p.value, "stack", string(p.stack))
 		}
 		if err != nil {
 			var none T

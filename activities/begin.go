@@ -46,7 +46,7 @@ func (t *training) openAndReserve(ctx context.Context) (err error) {
 // begin puts the model on the device and makes ready what saves its state. The attempt has the claim of its folder.
 func (t *training) begin(ctx context.Context, backend trainer.Backend, start *start, claim *storage.Claim) error {
 	cfg, folder := t.cell.Config, t.claiming.folder
-	t.a.log.Info("training", "folder", folder, "cell", t.cell.ID, "level", t.ref.Level,
+	t.a.logOn(ctx, t.cell.ID).Info("training", "folder", folder, "level", t.ref.Level,
 		"from", start.Step, "to", t.ref.To, "attempt", claim.Attempt())
 	t.progress.startAt(start.Step)
 	t.firstStep, t.inOwnFolder = int(start.Step), start.inOwnFolder
@@ -75,7 +75,7 @@ func (t *training) begin(ctx context.Context, backend trainer.Backend, start *st
 	t.saver = &checkpointer{
 		checkpoints: t.claiming.checkpoints, claim: claim, loop: t.loop, cfg: cfg, now: t.a.now, verify: t.data.verify,
 		every: t.header.Run.Checkpoint.Every, keep: t.header.Run.Checkpoint.Keep, closeModel: t.closeModel,
-		log:     t.a.log.With("folder", folder),
+		log: t.a.logOn(ctx, t.cell.ID).With("folder", folder), metrics: t.a.metrics,
 		seconds: start.seconds, before: start.spans, attempt: t.span(), began: now, last: now, saved: start.Step,
 		onSaved: func(step int64, at time.Time) { t.pass.share(); t.progress.saved(step, at) },
 		buffer:  start.State, // the loop has its own copy: this memory holds checkpoints from here on

@@ -47,6 +47,7 @@ type checkpointer struct {
 	early       time.Duration // before the first checkpoint, if that is sooner; 0 for like the others
 	keep        int
 	log         *slog.Logger
+	metrics     *metrics
 
 	seconds float64           // in training before this attempt
 	before  []ledger.Span     // those before this attempt
@@ -269,12 +270,14 @@ func (k *checkpointer) trySave(ctx context.Context, step int64, body *trainer.Bo
 		return err
 	}
 	meta[metaSaved] = k.now().UTC().Format(time.RFC3339)
+	began := time.Now()
 	m, err := k.claim.Save(ctx, storage.Checkpoint{
 		Step: step, Format: checkpointFormat, Meta: meta, Body: watchedBody{body, watchOf(ctx)}, Size: body.Size(),
 	})
 	if err != nil {
 		return err
 	}
+	k.metrics.saved(time.Since(began), body.Size())
 	k.saved, k.savedAt, k.stored = m.Step, k.now(), m
 	k.onSaved(k.saved, k.savedAt)
 	return nil

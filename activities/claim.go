@@ -89,7 +89,8 @@ func (k *claiming) look(ctx context.Context) error {
 		case alive:
 			return elsewhere(rival)
 		case dead:
-			k.a.log.Info("who has claimed a folder is gone", "folder", k.folder, "by", rival.Holder.By, "attempt", rival.Number)
+			k.a.logOf(ctx).Info("who has claimed a folder is gone",
+				"folder", k.folder, "by", rival.Holder.By, "claim", rival.Number)
 			k.looked, k.newest = true, rival.Number
 			return nil
 		}
@@ -185,7 +186,7 @@ func (k *claiming) renewals(ctx context.Context) {
 				return
 			case !failed && ctx.Err() == nil: // training goes on: the next one may succeed
 				failed = true
-				k.a.log.Warn("a claim is not renewed, another sweep may take the run over", "folder", k.folder, "error", err)
+				k.a.logOf(ctx).Warn("a claim is not renewed, another sweep may take the run over", "folder", k.folder, "error", err)
 			}
 		}
 	}()
@@ -238,7 +239,8 @@ func (k *claiming) noteEnd(ctx context.Context, end storage.End) {
 	if err == nil {
 		return
 	}
-	k.a.log.Warn("the end of a claim is not stored yet", "folder", k.folder, "attempt", k.claim.Attempt(), "error", err)
+	k.a.logOf(ctx).Warn("the end of a claim is not stored yet",
+		"folder", k.folder, "claim", k.claim.Attempt(), "error", err)
 	go func() {
 		for k.a.ctx.Err() == nil {
 			select {

@@ -53,7 +53,7 @@ func (t *training) complete(ctx context.Context) (out protocol.Trained, err erro
 // keepTrained stores the last state of a run that could not be measured: the attempt may be told to end.
 func (t *training) keepTrained(ctx context.Context) {
 	if err := t.save(ctx, true, t.ref.To); err != nil {
-		t.a.log.Warn("the last state of a run is not stored", "cell", t.cell.ID, "error", err)
+		t.a.logOn(ctx, t.cell.ID).Warn("the last state of a run is not stored", "error", err)
 	}
 }
 

@@ -165,7 +165,7 @@ func (a *Activities) judge(ctx context.Context, k *claiming, doing string) (susp
 	if err := claim.End(ctx, storage.End{Fault: faultDied, Why: brief(verdict.Error())}); err != nil {
 		return false, fmt.Errorf("note that a stage %w", err)
 	}
-	a.log.Error("a stage fails: its attempts died", "claim", claim.Attempt(), "error", verdict)
+	a.logOf(ctx).Error("a stage fails: its attempts died", "claim", claim.Attempt(), "error", verdict)
 	return false, verdict
 }
 

@@ -55,6 +55,8 @@ const (
 	ofUnknown              // tried again a few times
 )
 
+func (f fault) String() string { return [...]string{"cell", "worker", "nobody", "unknown"}[f] }
+
 // An errorKind describes errors of one kind, and says what Temporal is to do about an error.
 type errorKind struct {
 	matches func(error) bool

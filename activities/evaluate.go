@@ -44,7 +44,7 @@ func (a *Activities) evaluate(
 	} else if done != nil {
 		return done.Metrics, a.removeCheckpoints(ctx, r.id)
 	}
-	checkpoints, err := storage.NewCheckpoints(a.store, r.id, a.log)
+	checkpoints, err := storage.NewCheckpoints(a.store, r.id, a.logOf(ctx))
 	if err != nil {
 		return trainer.Metrics{}, err
 	}
@@ -117,7 +117,7 @@ func (a *Activities) measure(
 		return fail(err)
 	}
 	attemptOf(ctx).claim()
-	a.log.Info("evaluating", "cell", r.cell.ID)
+	a.logOn(ctx, r.cell.ID).Info("evaluating")
 	state = trainer.NewState(cfg)
 	m, err := from.last(ctx, cfg, state)
 	if err != nil {

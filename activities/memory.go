@@ -164,7 +164,7 @@ func (a *Activities) awaitMemory(ctx context.Context, progress *progress, host b
 		}
 		if !waits {
 			waits = true
-			a.log.Info("waiting for memory", "error", err)
+			a.logOf(ctx).Info("waiting for memory", "error", err)
 			defer a.line.wait(w)()
 		}
 		progress.doing("waiting for memory " + memoryOf(host))

@@ -20,10 +20,12 @@ const rateWindow = time.Second
 // not after steps, because one step with a large dictionary may take longer than the
 // heartbeat timeout.
 type progress struct {
-	inSlot bool // the activity takes a training slot
+	inSlot  bool     // the activity takes a training slot
+	metrics *metrics // nil for an activity that has no steps
 
 	mu          sync.Mutex
 	beat        protocol.Heartbeat
+	cell        string    // the ID of the cell of beat; "" before its plan is read
 	windowStart time.Time // of the window over which the speed is measured
 	windowSteps int64     // steps done at windowStart
 
@@ -45,7 +47,7 @@ func (a *Activities) startProgress(ctx context.Context, ref protocol.StageRef) (
 func (a *Activities) startProgressEvery(
 	ctx context.Context, every time.Duration, ref protocol.StageRef,
 ) (p *progress, stop func()) {
-	p = &progress{inSlot: true, beat: protocol.Heartbeat{
+	p = &progress{inSlot: true, metrics: a.metrics, beat: protocol.Heartbeat{
 		Cell: ref.Cell, Cells: ref.Cells, Steps: int64(ref.To), Doing: "reading the plan",
 	}}
 	at := attemptOf(ctx)
@@ -58,6 +60,7 @@ func (p *progress) of(r *run) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.beat.Run, p.beat.Doing = r.header.Label(r.cell), "reading what is stored"
+	p.cell = r.cell.ID
 	if p.beat.Steps == 0 { // an evaluation
 		p.beat.Steps = int64(r.cell.Config.Steps)
 	}
@@ -70,7 +73,7 @@ func (p *progress) next(ref protocol.StageRef) {
 	p.beat = protocol.Heartbeat{
 		Cell: ref.Cell, Cells: ref.Cells, Steps: int64(ref.To), Doing: "reading what is stored", Refusals: p.beat.Refusals,
 	}
-	p.windowStart, p.lastStep = time.Time{}, time.Time{}
+	p.cell, p.windowStart, p.lastStep = "", time.Time{}, time.Time{}
 	p.durations, p.nextStep = p.durations[:0], 0
 }
 
@@ -203,10 +206,20 @@ func (p *progress) saved(step int64, at time.Time) {
 	p.beat.At, p.beat.Saved = step, at.UTC()
 }
 
+// cellID is the ID of the cell that get tells of.
+func (p *progress) cellID() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cell
+}
+
 // step notes that done steps are done, on batches of so many tokens.
 func (p *progress) step(now time.Time, done int64, s trainer.Stats, batch int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if n := done - p.beat.Step; p.metrics != nil && n > 0 {
+		p.metrics.stepped(n, batch)
+	}
 	p.beat.Step, p.beat.Loss, p.beat.Dead, p.beat.Doing = done, s.Loss, s.Dead, ""
 	p.noteStep(time.Now())
 	switch window := now.Sub(p.windowStart); {

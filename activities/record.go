@@ -103,7 +103,7 @@ func (a *Activities) record(
 	if err := a.ledger.StoreResult(ctx, r.id, result); err != nil {
 		return trainer.Metrics{}, err
 	}
-	a.log.Info("evaluated", "cell", r.cell.ID)
+	a.logOn(ctx, r.cell.ID).Info("evaluated")
 	// The run is completed. What ends the activity from here on comes too late: it would count the run as canceled.
 	ctx, cancel := a.savingContext(ctx)
 	defer cancel()

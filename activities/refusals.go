@@ -27,6 +27,9 @@ const (
 	minTries     = 3                // of an activity, before an error that is not listed is final
 )
 
+// unexplained is the kind of an error that is not listed.
+var unexplained = errorKind{name: "Unexplained", of: ofUnknown, after: refuseFor}
+
 // settle returns the error of an attempt as Temporal is to act on it.
 func (a *Activities) settle(ctx context.Context, at *attempt, err error) error {
 	k, why, listed := resolve(ctx, err)
@@ -34,10 +37,12 @@ func (a *Activities) settle(ctx context.Context, at *attempt, err error) error {
 	case !listed && isInterruption(ctx, err):
 		return ctx.Err() // the activity was canceled: the SDK says so to the server
 	case !listed && at.isClaimed():
+		a.metrics.failed(unexplained)
 		return err // not known whose fault it is
 	case !listed:
-		k = errorKind{name: "Unexplained", of: ofUnknown, after: refuseFor}
+		k = unexplained
 	}
+	a.metrics.failed(k)
 	if k.of == ofWorker || k.of == ofUnknown && !at.isClaimed() {
 		return a.refuse(ctx, at, k, why)
 	}
@@ -73,7 +78,7 @@ func (a *Activities) refuse(ctx context.Context, at *attempt, k errorKind, err e
 		a.TakeNoMore(fmt.Errorf("it refused %d activities in a row, the last one because: %w; "+
 			"mend that, and start it again", mostRefusals, err))
 	}
-	a.log.Warn("refused", "activity", info.ActivityID, "attempt", info.Attempt, "by_all", all, "final", final,
+	a.logOf(ctx).Warn("refused", "by_all", all, "final", final,
 		"error", err)
 	o := temporal.ApplicationErrorOptions{NonRetryable: final, NextRetryDelay: a.handOn}
 	if final {
@@ -93,7 +98,7 @@ func (a *Activities) liveWorkers(ctx context.Context, queue string) (live []stri
 	defer cancel()
 	live, err := a.Observer.Workers(ctx, queue)
 	if err != nil {
-		a.log.Warn("which workers live is not known", "queue", queue, "error", err)
+		a.logOf(ctx).Warn("which workers live is not known", "queue", queue, "error", err)
 	}
 	return live, err == nil && slices.Contains(live, a.Worker)
 }

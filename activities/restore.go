@@ -34,7 +34,7 @@ type origin struct {
 func (a *Activities) origins(ctx context.Context, r *run, l plan.Level, to int) (origins, error) {
 	var all origins
 	add := func(o plan.Origin, foreign bool) error {
-		c, err := storage.NewCheckpoints(a.store, o.Folder, a.log)
+		c, err := storage.NewCheckpoints(a.store, o.Folder, a.logOf(ctx))
 		all = append(all, origin{o, c, foreign, a.kept})
 		return err
 	}

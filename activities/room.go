@@ -90,14 +90,14 @@ func (w *waitingRoom) giveUp(t *training, waited, least time.Duration, now time.
 // checkpoint.
 func (t *training) awaitRoom(ctx context.Context, saved error, save func() error) (last, ended error) {
 	if noRoom(saved) { // one line: the log may lie on the same disk
-		t.a.log.Warn("no room for the last checkpoint of a stage, which waits for it", "cell", t.cell.ID, "error", saved)
+		t.a.logOn(ctx, t.cell.ID).Warn("no room for the last checkpoint of a stage, which waits for it", "error", saved)
 		defer t.a.waiting.wait(t, t.saver.unsaved())()
 	}
 	defer watchOf(ctx).wait()()
 	pause, since := t.a.room, time.Now()
 	for noRoom(saved) && ended == nil {
 		if now := time.Now(); t.a.waiting.giveUp(t, now.Sub(since), t.a.slotFor, now) {
-			t.a.log.Warn("all slots wait for room in the store: a stage gives up its slot", "cell", t.cell.ID)
+			t.a.logOn(ctx, t.cell.ID).Warn("all slots wait for room in the store: a stage gives up its slot")
 			return saved, nil
 		}
 		t.progress.doing("waiting for room in the store: " + whyNoRoom(saved))

@@ -136,7 +136,7 @@ func (a *Activities) sound(ctx context.Context, run string, r ledger.Result, err
 		case !removed: // it is sound by now, or gone: the next try finds out
 			return nil, err
 		}
-		a.log.Warn("a damaged result is removed, and its run is trained again",
+		a.logOf(ctx).Warn("a damaged result is removed, and its run is trained again",
 			"run", run, "error", err, "bytes", len(text), "removed", brief(string(text)))
 		return nil, nil
 	case errors.Is(err, storage.ErrNotFound):

@@ -58,7 +58,7 @@ func (a *Activities) trainRuns(ctx context.Context, ref protocol.RunsRef, progre
 			break
 		}
 	}
-	k.wait()
+	k.wait(ctx)
 	if k.failed != nil && len(k.out.Runs) == 0 {
 		return protocol.Ran{}, k.failed
 	}
@@ -89,7 +89,7 @@ func (k *runChain) run(ctx context.Context, ref protocol.CellRef) (more bool) {
 	// What is being trained may end: that takes less time than to save it, and to begin again.
 	late, end := lateContext(ctx, k.a.renew)
 	err := s.train(late, k.a, ref, k.progress)
-	k.wait()
+	k.wait(ctx)
 	switch {
 	case err != nil:
 		end()
@@ -115,14 +115,14 @@ func (k *runChain) run(ctx context.Context, ref protocol.CellRef) (more bool) {
 }
 
 // wait waits until what is being recorded is stored.
-func (k *runChain) wait() {
+func (k *runChain) wait(ctx context.Context) {
 	if k.storing == nil {
 		return
 	}
 	r := <-k.storing
 	k.storing = nil
 	if r.err != nil {
-		k.a.log.Warn("a run is not recorded, and is trained again", "cell", r.run.Cell, "error", r.err)
+		k.a.logOf(ctx).Warn("a run is not recorded, and is trained again", "number", r.run.Cell, "error", r.err)
 		k.out.Alone = append(k.out.Alone, r.run.Cell)
 		return
 	}
@@ -222,7 +222,7 @@ func (s *shortRun) open(ctx context.Context) error {
 	if err := a.checkDevice(cfg); err != nil {
 		return err
 	}
-	checkpoints, err := storage.NewCheckpoints(a.store, s.id, a.log)
+	checkpoints, err := storage.NewCheckpoints(a.store, s.id, a.logOf(ctx))
 	if err != nil {
 		return err
 	}

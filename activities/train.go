@@ -48,7 +48,7 @@ func (a *Activities) trainStage(
 	defer func() {
 		p := recover()
 		if t.loop != nil {
-			a.log.Info("trained", "folder", t.claiming.folder, "attempt", t.claiming.claim.Attempt(),
+			a.logOf(ctx).Info("trained", "folder", t.claiming.folder, "claim", t.claiming.claim.Attempt(),
 				"from", t.firstStep, "to", t.loop.Step())
 		}
 		t.close()
@@ -274,7 +274,7 @@ func (t *training) conclude(ctx context.Context, err error) (protocol.Trained, e
 	case err == nil:
 		return out, saved
 	case !errors.Is(saved, storage.ErrFenced): // else another attempt has trained it
-		t.a.notSaved(t.cell.ID, saved, errors.Is(err, ErrStopping))
+		t.a.notSaved(ctx, t.cell.ID, saved, errors.Is(err, ErrStopping))
 	}
 	return out, fmt.Errorf("%w; %w", err, saved)
 }
@@ -299,8 +299,8 @@ func (t *training) stepsTo(reached int) int {
 
 // notSaved notes that a stage of a cell had to end, and could not save what it had trained. stopping says that it ended
 // with the worker.
-func (a *Activities) notSaved(cell string, err error, stopping bool) {
-	a.log.Warn("what was trained since the last checkpoint is not saved", "cell", cell, "error", err)
+func (a *Activities) notSaved(ctx context.Context, cell string, err error, stopping bool) {
+	a.logOn(ctx, cell).Warn("what was trained since the last checkpoint is not saved", "error", err)
 	if !stopping {
 		return
 	}

@@ -153,7 +153,7 @@ func watched[T any](
 			}
 			err := progress.stuck(still)
 			if !ending {
-				a.log.Warn("an attempt is stuck and is to end", "error", err)
+				a.logOf(ctx).Warn("an attempt is stuck and is to end", "error", err)
 				cancel(err)
 				s.still = 0
 				continue
@@ -163,7 +163,7 @@ func watched[T any](
 				err = cause
 			}
 			err = fmt.Errorf("%w; it did not end when it was told to: what it waits for does not answer", err)
-			a.lose(err, progress.inSlot)
+			a.lose(ctx, err, progress.inSlot)
 			var none T
 			return none, err
 		}
@@ -210,8 +210,8 @@ func (s *stillness) look(now time.Time, every time.Duration) time.Duration {
 }
 
 // lose notes that an attempt is given up.
-func (a *Activities) lose(err error, inSlot bool) {
-	a.log.Error("an attempt hangs and is given up", "error", err)
+func (a *Activities) lose(ctx context.Context, err error, inSlot bool) {
+	a.logOf(ctx).Error("an attempt hangs and is given up", "error", err)
 	a.mu.Lock()
 	a.lost++
 	a.mu.Unlock()

@@ -3,20 +3,26 @@ package activities
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/topksweep/sweep/storage"
 )
 
 // A watchedStore tells the watch of an attempt of all bytes that the attempt reads and writes, and refuses what an
-// attempt that is given up wants to write or read.
-type watchedStore struct{ storage.Store }
+// attempt that is given up wants to write or read. It counts the requests.
+type watchedStore struct {
+	storage.Store
+	metrics *metrics
+}
 
 func (s watchedStore) Get(ctx context.Context, key string) (io.ReadCloser, error) {
 	w := watchOf(ctx)
 	if err := w.givenUp(); err != nil {
 		return nil, storage.Wrap("get", key, err)
 	}
+	began := time.Now()
 	r, err := s.Store.Get(ctx, key)
+	s.metrics.asked("get", began, err)
 	w.move()
 	if err != nil {
 		return nil, err
@@ -24,40 +30,48 @@ func (s watchedStore) Get(ctx context.Context, key string) (io.ReadCloser, error
 	return watchedReader{r, w}, nil
 }
 
-func (s watchedStore) List(ctx context.Context, prefix string) ([]storage.Object, error) {
+func (s watchedStore) List(ctx context.Context, prefix string) (_ []storage.Object, err error) {
 	w := watchOf(ctx)
 	if err := w.givenUp(); err != nil {
 		return nil, storage.Wrap("list", prefix, err)
 	}
 	defer w.move()
+	defer s.count("list", time.Now(), &err)
 	return s.Store.List(ctx, prefix)
 }
 
-func (s watchedStore) Put(ctx context.Context, key string, body io.ReaderAt, size int64) error {
+func (s watchedStore) Put(ctx context.Context, key string, body io.ReaderAt, size int64) (err error) {
 	w := watchOf(ctx)
 	if err := w.givenUp(); err != nil {
 		return storage.Wrap("put", key, err)
 	}
 	defer w.move()
+	defer s.count("put", time.Now(), &err)
 	return s.Store.Put(ctx, key, watchedBody{body, w}, size)
 }
 
-func (s watchedStore) PutNew(ctx context.Context, key string, data []byte) error {
+func (s watchedStore) PutNew(ctx context.Context, key string, data []byte) (err error) {
 	w := watchOf(ctx)
 	if err := w.givenUp(); err != nil {
 		return storage.Wrap("putnew", key, err)
 	}
 	defer w.move()
+	defer s.count("putnew", time.Now(), &err)
 	return storage.PutNew(ctx, s.Store, key, data)
 }
 
-func (s watchedStore) Delete(ctx context.Context, key string) error {
+func (s watchedStore) Delete(ctx context.Context, key string) (err error) {
 	w := watchOf(ctx)
 	if err := w.givenUp(); err != nil {
 		return storage.Wrap("delete", key, err)
 	}
 	defer w.move()
+	defer s.count("delete", time.Now(), &err)
 	return s.Store.Delete(ctx, key)
+}
+
+func (s watchedStore) count(operation string, began time.Time, err *error) {
+	s.metrics.asked(operation, began, *err)
 }
 
 // Fresh implements storage.Fresher.

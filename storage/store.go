@@ -69,3 +69,9 @@ type Cleaner interface {
 	// place.
 	Clean(ctx context.Context, prefixes []string, before time.Time, dry bool) (int, error)
 }
+
+// A Retrier is a store that repeats requests which fail for a moment. Retries returns how often it has since it was
+// opened.
+type Retrier interface {
+	Retries() int64
+}

@@ -13,6 +13,7 @@ type workerOptions struct {
 	location   location
 	device     deviceOptions
 	connection connection
+	metrics    metricsOptions
 }
 
 func newWorkerCommand(env *environment) *cobra.Command {
@@ -27,7 +28,8 @@ stages in a row, because its data, its store or its device are not what they sho
 saves what it trains and ends with status 1, unless no worker could train them. So does
 one in which a run hangs for ever.`,
 		Example: `  sweep worker --address temporal:7233 --store /mnt/shared/sweep --slots 4
-  sweep worker --backend cuda --gpus 0,1 --slots-per-gpu 2`,
+  sweep worker --backend cuda --gpus 0,1 --slots-per-gpu 2
+  sweep worker --address temporal:7233 --store s3://sweep --metrics-addr 0.0.0.0:9464`,
 		Args: args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return runWorker(c.Context(), env, o) },
 	}
@@ -35,11 +37,15 @@ one in which a run hangs for ever.`,
 	o.device.addFlags(c.Flags())
 	env.cacheFlag.addFlags(c.Flags())
 	o.connection.addFlags(c.Flags())
+	o.metrics.addFlags(c.Flags())
 	return c
 }
 
 // runWorker is the verb worker. It returns when ctx is canceled, or when the worker is of no use.
 func runWorker(ctx context.Context, env *environment, o workerOptions) error {
+	if err := o.metrics.check(); err != nil {
+		return err
+	}
 	store, err := o.location.openStore(ctx, env)
 	if err != nil {
 		return err
@@ -49,6 +55,12 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(env.errOut, nil))
+	monitor, err := o.metrics.start(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer monitor.Close()
+	o.connection.metrics = monitor.SDK()
 	srv, err := o.connection.dial(ctx, env, o.location.dir, log)
 	if err != nil {
 		return err
@@ -62,6 +74,7 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 		return err
 	}
 	workers.activities.LimitMemory(0)
+	workers.watch(monitor, store, device)
 	if err := workers.train(); err != nil {
 		workers.stop()
 		return err
@@ -69,6 +82,9 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 	defer startKeeper(store, o.location, device.keep, log)()
 	fmt.Fprintf(env.errOut, "worker with %d slots on %s, store %s\n",
 		device.slots, device.backend.Name(), withoutSecrets(o.location.storeURL()))
+	if monitor != nil {
+		fmt.Fprintf(env.errOut, "metrics at %s\n", monitor.URL())
+	}
 	select {
 	case <-ctx.Done():
 	case <-workers.activities.Unfit():

@@ -78,6 +78,8 @@ func alwaysAlive() bool { return true }
 type connection struct {
 	address, namespace string
 	payloads           payloadFlag
+
+	metrics client.MetricsHandler // what the connection counts with; nil for nothing
 }
 
 func (c *connection) addFlags(f *pflag.FlagSet) {
@@ -109,6 +111,7 @@ func (c *connection) dial(ctx context.Context, env *environment, dir string, log
 		dir = profileDir
 	}
 	running = running && info.HostPort != ""
+	opts.MetricsHandler = c.metrics
 	opts.HostPort = cmp.Or(c.address, opts.HostPort)
 	opts.Namespace = cmp.Or(c.namespace, opts.Namespace)
 	switch {
@@ -118,7 +121,7 @@ func (c *connection) dial(ctx context.Context, env *environment, dir string, log
 		return nil, fmt.Errorf("%w: none runs on this state directory (%s starts one), and neither --address nor "+
 			"TEMPORAL_ADDRESS names one", errNoServer, env.command("up"))
 	case opts.HostPort == "":
-		return dialEmbedded(ctx, dir, info, c.namespace, keys, log)
+		return dialEmbedded(ctx, dir, info, c.namespace, keys, c.metrics, log)
 	case running && info.At(opts.HostPort):
 		srv, err := dialNamed(ctx, opts, &info, keys, log)
 		if err == nil {
@@ -131,13 +134,15 @@ func (c *connection) dial(ctx context.Context, env *environment, dir string, log
 
 // dialEmbedded connects to the server that runs on a state directory. namespace may be empty.
 func dialEmbedded(ctx context.Context, dir string, info local.Info, namespace string, keys *payload.Keys,
-	log *slog.Logger) (*server, error) {
+	metrics client.MetricsHandler, log *slog.Logger) (*server, error) {
 
 	tls, err := info.ClientTLS()
 	if err != nil {
 		return nil, err
 	}
-	srv, err := dialNamed(ctx, embeddedOptions(info.HostPort, cmp.Or(namespace, info.Namespace), tls), nil, keys, log)
+	opts := embeddedOptions(info.HostPort, cmp.Or(namespace, info.Namespace), tls)
+	opts.MetricsHandler = metrics
+	srv, err := dialNamed(ctx, opts, nil, keys, log)
 	if err != nil {
 		return nil, err
 	}

@@ -256,3 +256,25 @@ func TestCUDAMemoryTaken(t *testing.T) {
 		t.Errorf("status %d\n%s\n%s", status, p.err.String(), p.out.String())
 	}
 }
+
+// A process that trains on GPUs tells of those that it uses, by the numbers that it has for them.
+func TestCUDAMetrics(t *testing.T) {
+	t.Parallel()
+	up, _ := startServer(t, t.TempDir(), emulated(t), "SWEEP_EMULATE_GPUS=2", "SWEEP_EMULATE_MEMORY=2147483648",
+		"--gpus", "1", "--metrics-addr", ":0")
+	_, body := scrape(t, metricsOf(t, up)+"/metrics")
+	const labels = `{gpu="1",uuid="GPU-00000000-0000-0000-0000-000000000001"} `
+	for _, want := range []string{
+		"sweep_gpu_memory_total_bytes" + labels + "2.147483648e+09\n", "sweep_gpu_memory_used_bytes" + labels,
+		"sweep_gpu_utilization_ratio" + labels + "0.75\n", "sweep_gpu_temperature_celsius" + labels + "41\n",
+		"sweep_gpu_power_watts" + labels + "350.25\n",
+	} {
+		if !strings.Contains(body, "\n"+want) {
+			t.Errorf("%q is not in\n%s", want, body)
+		}
+	}
+	if strings.Contains(body, `{gpu="0"`) {
+		t.Errorf("a GPU that is not used:\n%s", body)
+	}
+	up.terminate(t)
+}

@@ -38,6 +38,9 @@ func (h here) startOrJoin(ctx context.Context, env *environment, end context.Can
 			own.close = func() { stopStack(ctx, env, k) }
 			srv = &own
 		case errors.As(err, &inUse) && inUse.Info.HostPort != "":
+			if h.server.metrics.address != "" {
+				fmt.Fprintln(env.errOut, "note: --metrics-addr is for a process that trains: give it to the one of the server")
+			}
 			srv, err = join(ctx, env, h.location.dir, inUse.Info, h.server.payloads)
 			return err
 		}
@@ -65,7 +68,7 @@ func join(ctx context.Context, env *environment, dir string, to local.Info, by p
 	if err != nil {
 		return nil, err
 	}
-	srv, err := dialEmbedded(ctx, dir, to, "", keys, nil)
+	srv, err := dialEmbedded(ctx, dir, to, "", keys, nil, nil)
 	if err != nil {
 		return nil, err
 	}

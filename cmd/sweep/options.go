@@ -48,6 +48,8 @@ type trainingDevice struct {
 	slots   int
 	data    data.Options // as environment.dataOptions
 
+	usage func() []gpuUsage // of its GPUs; nil without any
+
 	// lost gets one error when nothing of the device works any more. It is nil where that cannot be: it never gets any.
 	lost <-chan error
 
@@ -101,6 +103,7 @@ type serverOptions struct {
 	noUI             bool
 	uiPort, grpcPort int // 0: the default
 	report           servingOptions
+	metrics          metricsOptions
 	payloads         payloadFlag
 }
 
@@ -109,6 +112,7 @@ func (o *serverOptions) addFlags(f *pflag.FlagSet) {
 	f.Var(port(&o.uiPort), "ui-port", "`port` of the Web UI on 127.0.0.1 (default 8233, or any free one)")
 	f.Var(port(&o.grpcPort), "grpc-port", "`port` of the Temporal server on 127.0.0.1 (default 7233, or any free one)")
 	o.report.addFlags(f)
+	o.metrics.addFlags(f)
 	o.payloads.addFlag(f)
 }
 
@@ -118,6 +122,9 @@ func (o *serverOptions) check() error {
 	}
 	if o.uiPort > 0 && o.uiPort == o.grpcPort && !o.noUI {
 		return inputError{fmt.Errorf("--ui-port %d: want another port than --grpc-port", o.uiPort)}
+	}
+	if err := o.metrics.check(); err != nil {
+		return err
 	}
 	return o.report.check(*o)
 }

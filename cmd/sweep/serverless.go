@@ -65,7 +65,7 @@ func startForSteering(ctx context.Context, at location, keys *payload.Keys) (*se
 		return nil, err
 	}
 	k, log := &stack{}, slog.New(slog.DiscardHandler)
-	err = k.startServer(ctx, at, local.Options{GRPCPort: -1, UIPort: -1, Private: true}, keys, log)
+	err = k.startServer(ctx, at, local.Options{GRPCPort: -1, UIPort: -1, Private: true}, metricsOptions{}, keys, log)
 	if err == nil {
 		k.workers, err = startLightWorker(k.server.client, store, log)
 	}

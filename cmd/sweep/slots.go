@@ -14,12 +14,13 @@ type slots struct {
 	max  int
 
 	mu    sync.Mutex
-	left  int // slots that are not set aside
-	aside int // slots that are set aside once the SDK gives them back
+	left  int                         // slots that are not set aside
+	aside int                         // slots that are set aside once the SDK gives them back
+	used  map[*worker.SlotPermit]bool // an attempt is in them: the SDK also reserves one for each question for work
 }
 
 func newSlots(n int) *slots {
-	s := &slots{free: make(chan struct{}, n), max: n, left: n}
+	s := &slots{free: make(chan struct{}, n), max: n, left: n, used: map[*worker.SlotPermit]bool{}}
 	for range n {
 		s.free <- struct{}{}
 	}
@@ -33,6 +34,13 @@ func (s *slots) setAside() (left int) {
 	s.aside++
 	s.left--
 	return s.left
+}
+
+// count returns how many slots are not set aside, and in how many of those is an attempt.
+func (s *slots) count() (left, busy int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.left, max(0, len(s.used)-(s.max-s.left))
 }
 
 // ReserveSlot implements worker.SlotSupplier.
@@ -56,13 +64,18 @@ func (s *slots) TryReserveSlot(worker.SlotReservationInfo) *worker.SlotPermit {
 }
 
 // MarkSlotUsed implements worker.SlotSupplier.
-func (s *slots) MarkSlotUsed(worker.SlotMarkUsedInfo) {}
+func (s *slots) MarkSlotUsed(info worker.SlotMarkUsedInfo) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used[info.Permit()] = true
+}
 
 // ReleaseSlot implements worker.SlotSupplier. Which of the slots is kept back does not matter: as many are in use as
 // attempts run or hang.
-func (s *slots) ReleaseSlot(worker.SlotReleaseInfo) {
+func (s *slots) ReleaseSlot(info worker.SlotReleaseInfo) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	delete(s.used, info.Permit())
 	if s.aside > 0 {
 		s.aside--
 		return

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/topksweep/sweep/cmd/sweep/monitor"
 	"github.com/topksweep/sweep/deploy/local"
 	"github.com/topksweep/sweep/storage"
 	"github.com/topksweep/sweep/storage/disk"
@@ -22,7 +23,8 @@ type stack struct {
 	embedded *local.Server
 	server   *server
 	workers  *workers
-	report   *page.Server // nil without the live report
+	report   *page.Server     // nil without the live report
+	monitor  *monitor.Monitor // nil without metrics
 	log      *local.LogFile
 	folders  []folder                                // that it writes to
 	prefer   func(ctx context.Context, sweep string) // server.prefer
@@ -67,7 +69,7 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 	if err != nil {
 		return nil, err
 	}
-	if err := k.startServer(ctx, at, opts, keys, log); err != nil {
+	if err := k.startServer(ctx, at, opts, o.metrics, keys, log); err != nil {
 		return nil, err
 	}
 	go noteUnreadable(ctx, env, k.server.unreadable)
@@ -84,6 +86,7 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 		return k, err
 	}
 	k.workers.activities.LimitMemory(serverMemory)
+	k.workers.watch(k.monitor, store, device)
 	k.stopKeeper = startKeeper(store, at, device.keep, log)
 	if o.report.off {
 		return k, nil
@@ -96,8 +99,8 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 
 // startServer starts the server on a state directory, and connects to it. keys are those of the payloads: without the
 // one of a sweep that runs there it is an error.
-func (k *stack) startServer(ctx context.Context, at location, o local.Options, keys *payload.Keys, log *slog.Logger) (
-	err error) {
+func (k *stack) startServer(ctx context.Context, at location, o local.Options, metrics metricsOptions,
+	keys *payload.Keys, log *slog.Logger) (err error) {
 
 	k.folders = foldersOf(at)
 	o.Dir, o.SearchAttributes = at.dir, searchAttributes()
@@ -107,7 +110,12 @@ func (k *stack) startServer(ctx context.Context, at location, o local.Options, k
 	if k.embedded, err = local.Start(ctx, o); err != nil {
 		return explain(k.folders, err)
 	}
-	k.server, err = connect(ctx, embeddedOptions(k.embedded.HostPort, local.DefaultNamespace, k.embedded.TLS), keys, log)
+	if k.monitor, err = metrics.start(ctx, log); err != nil {
+		return err
+	}
+	to := embeddedOptions(k.embedded.HostPort, local.DefaultNamespace, k.embedded.TLS)
+	to.MetricsHandler = k.monitor.SDK()
+	k.server, err = connect(ctx, to, keys, log)
 	if err != nil {
 		return fmt.Errorf("connect to the server just started: %w", err)
 	}
@@ -143,6 +151,7 @@ func (k *stack) stop() {
 	if k.embedded != nil {
 		k.embedded.Stop()
 	}
+	k.monitor.Close()
 	if k.log != nil {
 		k.log.Close()
 	}
@@ -160,13 +169,17 @@ func (k *stack) noteUnsaved(env *environment) {
 	}
 }
 
-// addresses names where the server, its Web UI and the live report are.
+// addresses names where the server, its Web UI, the live report and the metrics are.
 func (k *stack) addresses() string {
 	reportURL := ""
 	if k.report != nil {
 		reportURL = k.report.URL
 	}
-	return addresses(k.embedded.HostPort, k.embedded.UIURL, reportURL)
+	out := addresses(k.embedded.HostPort, k.embedded.UIURL, reportURL)
+	if k.monitor != nil {
+		out += "\nmetrics at " + k.monitor.URL()
+	}
+	return out
 }
 
 // addresses names where a server is and, on lines of their own, the links to its Web UI and its live report, if it has

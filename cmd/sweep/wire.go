@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -167,7 +168,7 @@ func (o *deviceOptions) open() (device trainingDevice, note string, err error) {
 		}
 		return trainingDevice{backend: b, slots: slots}, note, nil
 	}
-	pool, note, err := openGPUs(use, present, len(o.gpus) > 0)
+	pool, opened, note, err := openGPUs(use, present, len(o.gpus) > 0)
 	if err != nil {
 		return trainingDevice{}, "", err
 	}
@@ -176,14 +177,25 @@ func (o *deviceOptions) open() (device trainingDevice, note string, err error) {
 	if o.slots > 0 {
 		slots = min(slots, o.slots)
 	}
-	return trainingDevice{backend: pool, slots: slots, lost: pool.lost()}, note, nil
+	usage := func() []gpuUsage { return readUsage(opened) }
+	return trainingDevice{backend: pool, slots: slots, lost: pool.lost(), usage: usage}, note, nil
 }
 
-// openGPUs opens the GPUs that work. One that does not is named in the note. It is an error if none works, or if the
-// user has asked for one that cannot be used by its number.
-func openGPUs(use []int, present []string, asked bool) (pool *gpuPool, note string, err error) {
+// readUsage asks about GPUs by their numbers. A GPU that cannot be asked is left out.
+func readUsage(gpus []int) (all []gpuUsage) {
+	for _, g := range gpus {
+		u, err := cuda.ReadUsage(g)
+		if err == nil {
+			all = append(all, gpuUsage{strconv.Itoa(g), u.UUID, u.Used, u.Total, u.Busy, u.Celsius, u.Watts})
+		}
+	}
+	return all
+}
+
+// openGPUs opens the GPUs that work, and returns their numbers too. One that does not is named in the note. It is an
+// error if none works, or if the user has asked for one that cannot be used by its number.
+func openGPUs(use []int, present []string, asked bool) (pool *gpuPool, opened []int, note string, err error) {
 	var gpus []trainer.Backend
-	var opened []int
 	var aside []string
 	for _, g := range use {
 		b, err := cuda.New(g)
@@ -191,7 +203,7 @@ func openGPUs(use []int, present []string, asked bool) (pool *gpuPool, note stri
 		case err == nil:
 			gpus, opened = append(gpus, b), append(opened, g)
 		case asked && !errors.Is(err, trainer.ErrBroken), len(use) == len(aside)+1:
-			return nil, "", err
+			return nil, nil, "", err
 		default:
 			aside = append(aside, fmt.Sprintf("%s is set aside, it gets no runs: %v", present[g], err))
 		}
@@ -200,7 +212,7 @@ func openGPUs(use []int, present []string, asked bool) (pool *gpuPool, note stri
 	for i, g := range opened {
 		pool.names[i] = present[g]
 	}
-	return pool, strings.Join(append([]string{"training on " + gpuNames(opened, present)}, aside...), "\n"), nil
+	return pool, opened, strings.Join(append([]string{"training on " + gpuNames(opened, present)}, aside...), "\n"), nil
 }
 
 // A workerBackend is what workers elsewhere train on. The device need not be on this machine.

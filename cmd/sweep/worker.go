@@ -50,6 +50,7 @@ type workers struct {
 	training worker.Worker // nil for workers that train nothing
 	mu       sync.Mutex
 	trains   bool          // training has been started
+	ending   bool          // what is in training is being saved
 	light    worker.Worker // nil when it is stopped
 	stopped  bool          // for good
 	hung     *hung
@@ -129,6 +130,7 @@ func (w *workers) train() error {
 func (w *workers) stopTraining() {
 	w.mu.Lock()
 	trains := w.trains
+	w.ending = true
 	w.mu.Unlock()
 	if trains {
 		w.stopOnce.Do(w.training.Stop)

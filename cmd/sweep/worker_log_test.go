@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/topksweep/sweep/deploy/local"
@@ -33,5 +34,10 @@ train: {dict_size: 16, steps: 4, batch_size: 8}
 	fresh, err := os.ReadFile(log)
 	if err != nil || !bytes.Contains(fresh, []byte("msg=")) || bytes.Contains(fresh, []byte("before")) {
 		t.Errorf("the newer file, %v:\n%.500s", err, fresh)
+	}
+	// What an attempt says has the sweep, the cell and the attempt.
+	said := regexp.MustCompile(`msg=evaluated sweep=logged-[0-9a-f]+ activity=[A-Za-z]+ attempt=1 cell=[0-9a-f]+\n`)
+	if !said.Match(fresh) {
+		t.Errorf("%v is not in\n%s", said, fresh)
 	}
 }

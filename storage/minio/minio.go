@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -32,12 +33,15 @@ type Store struct {
 	bucket string
 	prefix string // "" or "some/folder/"
 	opts   Options
+
+	retries atomic.Int64
 }
 
 var _ interface {
 	storage.Store
 	storage.NewPutter
 	storage.Cleaner
+	storage.Retrier
 } = (*Store)(nil)
 
 var (

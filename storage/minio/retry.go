@@ -44,6 +44,7 @@ func (s *Store) retry(
 		case time.Since(started)+pause > limit:
 			return err
 		}
+		s.retries.Add(1)
 		timer := time.NewTimer(pause/2 + rand.N(pause/2))
 		select {
 		case <-timer.C:
@@ -53,6 +54,9 @@ func (s *Store) retry(
 		}
 	}
 }
+
+// Retries returns how many requests were repeated since the store was opened.
+func (s *Store) Retries() int64 { return s.retries.Load() }
 
 // transient reports whether an error may be gone the next time: errors of the
 // network, and of a server that is overloaded or starting. A server's refusal is

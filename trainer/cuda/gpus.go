@@ -21,5 +21,12 @@ func GPUs() ([]string, error) {
 	return names, nil
 }
 
+// ReadUsage asks NVML about a GPU by its number. The error says why NVML cannot tell. It may be called from many
+// goroutines.
+func ReadUsage(gpu int) (Usage, error) {
+	u, err := driver.ReadUsage(gpu)
+	return Usage(u), err
+}
+
 // Bytes returns the memory of a model on any GPU and on the host, in bytes.
 func Bytes(c trainer.Config) (device, host int64) { return new(backend).Bytes(c) }

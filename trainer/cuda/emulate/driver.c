@@ -127,6 +127,12 @@ API int cuDriverGetVersion(int *v) { *v = (int)number("SWEEP_EMULATE_VERSION", 1
 API int cuDeviceGetCount(int *n) { LOCK; *n = devices; return devices < 0 ? NOT_INITIALIZED : OK; }
 API int cuDeviceGet(int *d, int i) { *d = i; return i >= 0 && i < devices ? OK : INVALID_DEVICE; }
 API int cuDeviceGetName(char *s, int n, int d) { LOCK; snprintf(s, (size_t)n, "%s", settings_of(d)->name); return OK; }
+API int cuDeviceGetUuid(unsigned char id[16], int d) {
+	for (int i = 0; i < 15; i++) id[i] = 0;
+	id[15] = (unsigned char)d;
+	return d >= 0 && d < devices ? OK : INVALID_DEVICE;
+}
+API int cuDeviceGetUuid_v2(unsigned char id[16], int d) { return cuDeviceGetUuid(id, d); }
 API int cuDeviceTotalMem_v2(size_t *n, int d) { LOCK; *n = settings_of(d)->memory; return OK; }
 API int cuDeviceGetAttribute(int *v, int attribute, int d) {
 	LOCK;

@@ -44,6 +44,18 @@ API int cuMemGetInfo_v2(size_t *f, size_t *total) {
 	return OK;
 }
 
+int cuDeviceGetCount(int *n);
+
+// emulated_memory is cuMemGetInfo of any GPU: for the stand-in for NVML.
+API int emulated_memory(int device, size_t *f, size_t *total) {
+	int devices, r = cuDeviceGetCount(&devices);
+	if (r || device < 0 || device >= devices) return INVALID_DEVICE;
+	LOCK;
+	*f = free_on(device);
+	*total = settings_of(device)->memory;
+	return OK;
+}
+
 // cuMemAlloc takes the first gap between allocations that is large enough.
 API int cuMemAlloc_v2(uint64_t *p, size_t bytes) {
 	ENTER;
