@@ -142,6 +142,15 @@ func TestCompose(t *testing.T) {
 			}
 		}
 	}
+	// A worker is asked for its health where it serves it.
+	for _, name := range []string{"worker", "worker-gpu"} {
+		s := f.Services[name]
+		i := slices.Index(s.Command, "--metrics-addr") + 1
+		_, port, _ := strings.Cut(s.Command[i], ":")
+		if test := fmt.Sprint(s.Healthcheck["test"]); i == 0 || !strings.Contains(test, "127.0.0.1:"+port+"/healthz") {
+			t.Errorf("%s: the command %q, the health check %s", name, s.Command, test)
+		}
+	}
 	if !slices.Equal(f.Services["worker-gpu"].Profiles, []string{"gpu"}) {
 		t.Error("the GPU worker is not under the profile gpu")
 	}
@@ -167,8 +176,7 @@ func TestComposeClosed(t *testing.T) {
 				t.Errorf("%s: the limit of %s is %q", name, what, is)
 			}
 		}
-		isWorker := slices.Contains(s.Command, "worker") // it ends where it cannot train
-		if s.Restart == "unless-stopped" && !isWorker && s.Healthcheck["test"] == nil {
+		if s.Restart == "unless-stopped" && s.Healthcheck["test"] == nil {
 			t.Errorf("%s has no health check", name)
 		}
 		for _, v := range s.Volumes {
