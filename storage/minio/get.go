@@ -113,6 +113,7 @@ func (r *reader) read(p []byte) (int, error) {
 			return 0, context.Cause(r.ctx)
 		}
 		if r.body == nil {
+			r.s.retries.Add(1) // Get has connected once
 			if err := r.connect(); err != nil {
 				return 0, err
 			}
