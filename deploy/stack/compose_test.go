@@ -51,6 +51,9 @@ type service struct {
 	MemLimit    string   `yaml:"mem_limit"`
 	NetworkMode string   `yaml:"network_mode"`
 	Networks    []string `yaml:"networks"`
+	Logging     struct {
+		Options map[string]string `yaml:"options"`
+	} `yaml:"logging"`
 }
 
 type build struct {
@@ -178,6 +181,9 @@ func TestComposeClosed(t *testing.T) {
 		}
 		if s.Restart == "unless-stopped" && s.Healthcheck["test"] == nil {
 			t.Errorf("%s has no health check", name)
+		}
+		if s.Logging.Options["max-size"] == "" || s.Logging.Options["max-file"] == "" {
+			t.Errorf("%s: its log has no bound: %v", name, s.Logging)
 		}
 		for _, v := range s.Volumes {
 			from, _, _ := strings.Cut(v, ":")
