@@ -1,7 +1,8 @@
 # Short names for what developers do often; .ci/run is what must pass.
 export CGO_ENABLED = 0
 
-.PHONY: build worker test test-servers test-chaos test-race test-arm64 python-check wheel test-wheel interop ci fuzz bench \
+.PHONY: build worker test test-servers test-chaos test-slurm test-kubernetes \
+	test-race test-arm64 python-check wheel test-wheel interop ci fuzz bench \
 	bench-sweep cuda cuda-worker generate-cuda test-cuda vet-cuda gpu-check test-gpu-check
 
 # Without -trimpath, which would compile every package again: so this build, go run
@@ -27,6 +28,12 @@ test-chaos: ## the chaos test, longer and with several seeds: needs what deploy/
 		(cd deploy/stack && SWEEP_TEST_MUST_RUN=1 SWEEP_CHAOS_SEED=$$seed SWEEP_CHAOS_KILLS=80 SWEEP_CHAOS_PAUSE=25 \
 			../../bin/chaos.test -test.run 'TestStack$$/^Chaos$$' -test.v -test.timeout 30m) || exit 1; \
 	done
+
+test-slurm: build ## sweep.sbatch on a real Slurm of two nodes: needs slurm-wlm and munge; about 10 minutes
+	SWEEP_SLURM_TEST=$(CURDIR)/bin/sweep go test -count 1 -timeout 60m -v ./deploy/slurm
+
+test-kubernetes: ## the manifests against the schemas of two versions of Kubernetes: needs python3 with venv
+	deploy/kubernetes/check
 
 test-race: ## what runs at once, under the race detector: needs gcc
 	CGO_ENABLED=1 go test -timeout 20m -race -tags 'netgo osusergo noserver' -skip TestPeakMemory ./trainer ./trainer/data ./trainer/models ./trainer/cpu ./storage ./storage/dir ./sweep/ledger ./activities/...

@@ -70,7 +70,8 @@ func knownAttributes(ctx context.Context, errOut io.Writer, srv *server) []strin
 		return nil
 	}
 	var known []string
-	var missing strings.Builder
+	var missing []string
+	how := makingAttributes(srv.cloud)
 	types := searchAttributes()
 	if srv.encrypted { // the server reads search attributes
 		delete(types, protocol.AttrData)
@@ -85,14 +86,28 @@ func knownAttributes(ctx context.Context, errOut io.Writer, srv *server) []strin
 			fmt.Fprintf(errOut, "note: the sweep goes without the search attribute %s: in the namespace %s it is of type %v, "+
 				"not %v\n", name, srv.namespace, got, types[name])
 		default:
-			fmt.Fprintf(&missing, " --name %s --type %v", name, types[name])
+			missing = append(missing, fmt.Sprintf(how.each, name, types[name]))
 		}
 	}
-	if missing.Len() > 0 {
+	if len(missing) > 0 {
 		fmt.Fprintf(errOut, "note: the namespace %s lacks search attributes of sweeps; this makes them:\n"+
-			"  temporal operator search-attribute create --namespace %[1]s%s\n", srv.namespace, missing.String())
+			"  %[2]s --namespace %[1]s%[3]s\n", srv.namespace, how.command, strings.Join(missing, ""))
 	}
 	return known
+}
+
+// attributeMaker is the command that makes search attributes.
+type attributeMaker struct {
+	command string
+	each    string // for each one, with %s for its name and %v for its type
+}
+
+// makingAttributes returns the command that makes search attributes. On Temporal Cloud the temporal command may not.
+func makingAttributes(cloud bool) attributeMaker {
+	if cloud {
+		return attributeMaker{"tcld namespace search-attributes add", " --search-attribute %s=%v"}
+	}
+	return attributeMaker{"temporal operator search-attribute create", " --name %s --type %v"}
 }
 
 // firstAttributes are the values with which a sweep starts, of those search attributes that are known. The workflow

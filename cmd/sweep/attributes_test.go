@@ -88,6 +88,21 @@ func inputOf(t *testing.T, args *commonpb.Payloads) (in protocol.SweepInput) {
 	return in
 }
 
+// On Temporal Cloud another command makes search attributes.
+func TestMissingAttributesOnCloud(t *testing.T) {
+	fake, srv := dialGRPCServer(t, "research")
+	srv.cloud = true
+	delete(fake.attributes, "SweepCells")
+	delete(fake.attributes, "SweepOwner")
+	var notes bytes.Buffer
+	knownAttributes(t.Context(), &notes, srv)
+	want := "  tcld namespace search-attributes add --namespace research --search-attribute SweepCells=Int " +
+		"--search-attribute SweepOwner=Keyword\n"
+	if !strings.HasSuffix(notes.String(), want) {
+		t.Errorf("no %q in:\n%s", want, &notes)
+	}
+}
+
 // The workflow learns which search attributes there are, and the user which are not, and how to make them.
 func TestMissingAttributes(t *testing.T) {
 	all := slices.Sorted(maps.Keys(searchAttributes()))

@@ -15,6 +15,7 @@ type upOptions struct {
 	location location
 	device   deviceOptions
 	server   serverOptions
+	noTrain  bool
 }
 
 func newUpCommand(env *environment) *cobra.Command {
@@ -27,9 +28,11 @@ running: submit grids to them from other terminals. It serves a live report of e
 on 127.0.0.1, and prints a line when a sweep starts, ends or is paused. Interrupt it
 (Ctrl-C) and it saves what is in training and stops; started again, it goes on. If this
 machine cannot train, because its device is broken or its data are not there while other
-workers have them, it says so and serves on without training.`,
+workers have them, it says so and serves on without training. With --no-train it never
+trains, and with --listen workers on other machines do.`,
 		Example: `  sweep up
-  sweep up --dir /scratch/me/sweep --slots 8`,
+  sweep up --dir /scratch/me/sweep --slots 8
+  sweep up --no-train --listen 10.0.0.5 --client-keys ~/sweep-keys --store /mnt/shared/sweep`,
 		Args: args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := o.server.check(); err != nil {
@@ -41,7 +44,9 @@ workers have them, it says so and serves on without training.`,
 	o.location.addFlags(c.Flags())
 	o.device.addFlags(c.Flags())
 	env.cacheFlag.addFlags(c.Flags())
+	c.Flags().BoolVar(&o.noTrain, "no-train", false, "train nothing here: other workers do")
 	o.server.addFlags(c.Flags())
+	o.server.network.addFlags(c.Flags())
 	return c
 }
 
@@ -51,9 +56,11 @@ func runUp(ctx context.Context, env *environment, o upOptions) error {
 	if err != nil {
 		return err
 	}
-	device, err := openDevice(env, o.device)
-	if err != nil {
-		return err
+	device := trainingDevice{keep: o.device.keep}
+	if !o.noTrain {
+		if device, err = openDevice(env, o.device); err != nil {
+			return err
+		}
 	}
 	var k *stack
 	err = whenFree(env, func() (err error) {
@@ -63,10 +70,18 @@ func runUp(ctx context.Context, env *environment, o upOptions) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.errOut, "Temporal server at %s\nstore %s, %d slots; submit with: %s\n",
-		k.addresses(), withoutSecrets(o.location.storeURL()), device.slots, env.command("submit", "grid.yaml"))
+	trains := fmt.Sprintf("%d slots", device.slots)
+	if o.noTrain {
+		trains = "no training here"
+	}
+	fmt.Fprintf(env.errOut, "Temporal server at %s\nstore %s, %s; submit with: %s\n",
+		k.addresses(), withoutSecrets(o.location.storeURL()), trains, env.command("submit", "grid.yaml"))
 	fmt.Fprintf(env.errOut, "for the temporal command and other programs: export TEMPORAL_CONFIG_FILE=%s\n",
 		quoted(k.embedded.Profile))
+	if k.embedded.ClientProfile != "" {
+		fmt.Fprintf(env.errOut, "on other machines, for sweep worker too: export TEMPORAL_CONFIG_FILE=%s\n",
+			quoted(k.embedded.ClientProfile))
+	}
 	if err := k.workers.train(); err != nil {
 		k.stop()
 		return err

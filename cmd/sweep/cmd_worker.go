@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -14,6 +16,8 @@ type workerOptions struct {
 	device     deviceOptions
 	connection connection
 	metrics    metricsOptions
+	heartbeat  time.Duration // between two heartbeats; 0: as the server is
+	idle       time.Duration // without work until the worker ends; 0: never
 }
 
 func newWorkerCommand(env *environment) *cobra.Command {
@@ -26,10 +30,14 @@ then what is in training is saved and handed back. Any number of workers may sha
 server; all must see the same store and the same data paths. A worker that refuses three
 stages in a row, because its data, its store or its device are not what they should be,
 saves what it trains and ends with status 1, unless no worker could train them. So does
-one in which a run hangs for ever.`,
+one in which a run hangs for ever. With --idle-timeout it ends with status 0 when it had
+nothing to train for so long.`,
 		Example: `  sweep worker --address temporal:7233 --store /mnt/shared/sweep --slots 4
   sweep worker --backend cuda --gpus 0,1 --slots-per-gpu 2
-  sweep worker --address temporal:7233 --store s3://sweep --metrics-addr 0.0.0.0:9464`,
+  sweep worker --idle-timeout 15m     on a cluster, where an idle GPU costs
+  sweep worker --address temporal:7233 --store s3://sweep --metrics-addr 0.0.0.0:9464
+  TEMPORAL_ADDRESS=us-east-1.aws.api.temporal.io:7233 TEMPORAL_NAMESPACE=sae.a1b2c \
+    TEMPORAL_API_KEY="$(cat ~/temporal.key)" sweep worker --store s3://sweep`,
 		Args: args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return runWorker(c.Context(), env, o) },
 	}
@@ -38,6 +46,11 @@ one in which a run hangs for ever.`,
 	env.cacheFlag.addFlags(c.Flags())
 	o.connection.addFlags(c.Flags())
 	o.metrics.addFlags(c.Flags())
+	c.Flags().DurationVar(&o.heartbeat, "heartbeat-every", 0, fmt.Sprintf("how often the server hears of each run, a "+
+		"duration of at most %v (default %v; %v on Temporal Cloud, which bills each time)", maxHeartbeat,
+		usualPace().heartbeat, cloudPace().heartbeat))
+	c.Flags().DurationVar(&o.idle, "idle-timeout", 0, "how long the worker may have nothing to train before it ends by "+
+		"itself; 0 is for ever")
 	return c
 }
 
@@ -45,6 +58,12 @@ one in which a run hangs for ever.`,
 func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 	if err := o.metrics.check(); err != nil {
 		return err
+	}
+	if err := checkHeartbeat(o.heartbeat); err != nil {
+		return err
+	}
+	if o.idle < 0 {
+		return inputError{fmt.Errorf("--idle-timeout %v: want a duration of 0 or more", o.idle)}
 	}
 	store, err := o.location.openStore(ctx, env)
 	if err != nil {
@@ -69,6 +88,8 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 	if err := checkReadable(ctx, srv); err != nil {
 		return err
 	}
+	device.heartbeat = cmp.Or(o.heartbeat, srv.pace().heartbeat)
+	device.idle = newIdleClock(o.idle)
 	workers, err := startWorkers(srv.client, store, device, workerPatience, !onLoopback, log)
 	if err != nil {
 		return err
@@ -87,6 +108,10 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 	}
 	select {
 	case <-ctx.Done():
+	case <-device.idle.ends():
+		fmt.Fprintf(env.errOut, "nothing to train for %v: this worker ends\n", o.idle)
+		workers.stop()
+		return nil
 	case <-workers.activities.Unfit():
 		fmt.Fprintln(env.errOut, "saving what is in training")
 		workers.stop()

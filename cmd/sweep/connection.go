@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/pflag"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/contrib/envconfig"
 	sdklog "go.temporal.io/sdk/log"
 	"google.golang.org/grpc"
 
@@ -46,6 +45,7 @@ type server struct {
 	unreadable  <-chan error // unreadableTasks
 
 	attributesNoted bool // somebody was told which search attributes it lacks
+	cloud           bool // it is Temporal Cloud
 }
 
 // sweepURL is the page of a sweep in the Web UI; "" if none is known.
@@ -97,9 +97,13 @@ func (c *connection) dial(ctx context.Context, env *environment, dir string, log
 	// A file that sweep up has written only says which state directory is meant, if none runs on dir.
 	file := os.Getenv("TEMPORAL_CONFIG_FILE")
 	profileDir, isOurs := local.ProfileDir(file)
-	opts, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{DisableFile: isOurs})
+	profile, err := readProfile(!isOurs)
 	if err != nil {
-		return nil, badConfiguration(err, file)
+		return nil, err
+	}
+	opts, err := profile.options()
+	if err != nil {
+		return nil, err
 	}
 	keys, err := c.payloads.keys()
 	if err != nil {
@@ -122,14 +126,28 @@ func (c *connection) dial(ctx context.Context, env *environment, dir string, log
 			"TEMPORAL_ADDRESS names one", errNoServer, env.command("up"))
 	case opts.HostPort == "":
 		return dialEmbedded(ctx, dir, info, c.namespace, keys, c.metrics, log)
-	case running && info.At(opts.HostPort):
+	case running && info.At(opts.HostPort): // which asks for no API key, and is to get none
+		opts.Credentials, opts.HeadersProvider = nil, nil
+		if profile.TLS == nil {
+			opts.ConnectionOptions.TLS = nil
+		}
 		srv, err := dialNamed(ctx, opts, &info, keys, log)
 		if err == nil {
 			srv.of(dir, info)
 		}
 		return srv, err
 	}
-	return dialNamed(ctx, opts, nil, keys, log)
+	if profile.sendsSecret() && opts.ConnectionOptions.TLS == nil {
+		return nil, inputError{errKeyInClear}
+	}
+	srv, err := dialNamed(ctx, opts, nil, keys, log)
+	if err == nil {
+		if err = srv.checkAccess(ctx, opts.HostPort, profile.APIKey != ""); err != nil {
+			srv.close()
+			return nil, err
+		}
+	}
+	return srv, err
 }
 
 // dialEmbedded connects to the server that runs on a state directory. namespace may be empty.
@@ -183,6 +201,10 @@ func dialNamed(ctx context.Context, opts client.Options, is *local.Info, keys *p
 	}
 	srv, err := connect(ctx, opts, keys, log)
 	if err != nil {
+		namespace := cmp.Or(opts.Namespace, client.DefaultNamespace)
+		if refusal := noAccess(err, opts.HostPort, namespace, opts.Credentials != nil); refusal != nil {
+			return nil, refusal
+		}
 		err = fmt.Errorf("connect to Temporal at %s: %w", opts.HostPort, err)
 		if hint := tlsHint(ctx, opts); hint != "" {
 			err = fmt.Errorf("%w; %s", err, hint)
@@ -211,7 +233,7 @@ func connect(ctx context.Context, opts client.Options, keys *payload.Keys, log *
 	return &server{
 		client: c, namespace: opts.Namespace, alive: alwaysAlive, close: c.Close,
 		prefer: func(context.Context, string) {}, train: func() error { return nil },
-		encrypted: keys.Any(), unreadable: tasks,
+		encrypted: keys.Any(), unreadable: tasks, cloud: onCloud(opts),
 	}, nil
 }
 

@@ -56,8 +56,8 @@ func start(h hooks) int {
 	return execute(ctx, env, os.Args[1:])
 }
 
-// signals returns a context that the first interrupt cancels; the second one ends
-// the process at once.
+// signals returns a context that the first interrupt or SIGTERM cancels; an interrupt
+// after that ends the process at once.
 func signals(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	c := make(chan os.Signal, 1)
@@ -65,7 +65,9 @@ func signals(ctx context.Context) (context.Context, func()) {
 	go func() {
 		if _, ok := <-c; ok {
 			cancel(errInterrupted)
-			signal.Reset()
+			// A second Ctrl-C ends the process at once. A second SIGTERM does not: what ends a job, such as Slurm, sends it to
+			// the process and to the shell that started it, which hands it on.
+			signal.Reset(os.Interrupt)
 		}
 	}()
 	return ctx, func() { signal.Stop(c); close(c); cancel(nil) }

@@ -53,7 +53,10 @@ func (o *metricsOptions) start(ctx context.Context, log *slog.Logger) (*monitor.
 
 // watch shows a monitor the workers of this process.
 func (w *workers) watch(m *monitor.Monitor, store storage.Store, device trainingDevice) {
-	metrics := []prometheus.Collector{w.activities.Metrics(), newWorkerMetrics(w, store, device)}
+	metrics := []prometheus.Collector{w.activities.Metrics()}
+	if device.backend != nil {
+		metrics = append(metrics, newWorkerMetrics(w, store, device))
+	}
 	if device.usage != nil {
 		metrics = append(metrics, newGPUMetrics(device.usage))
 	}

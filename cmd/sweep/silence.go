@@ -10,9 +10,9 @@ import (
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-// silentAfter is how long nothing may be heard of a worker that trains, before that is said. It is heard of every two
-// seconds or so.
-const silentAfter = 6 * time.Second
+// silentAfter is how long nothing may be heard of a worker that trains, before that is said. It is longer than the
+// longest time between two heartbeats.
+const silentAfter = protocol.HeartbeatTimeout / 2
 
 // silenceText says that nothing was heard of the worker of a run for some time; "" if that is as usual. Until the time
 // is over after which the worker counts as dead, the server takes the run to be in training.

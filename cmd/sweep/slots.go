@@ -12,6 +12,7 @@ import (
 type slots struct {
 	free chan struct{} // a token for each slot that nobody has
 	max  int
+	idle *idleClock // of the worker; nil for none
 
 	mu    sync.Mutex
 	left  int                         // slots that are not set aside
@@ -68,6 +69,7 @@ func (s *slots) MarkSlotUsed(info worker.SlotMarkUsedInfo) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.used[info.Permit()] = true
+	s.idle.began()
 }
 
 // ReleaseSlot implements worker.SlotSupplier. Which of the slots is kept back does not matter: as many are in use as
@@ -75,6 +77,9 @@ func (s *slots) MarkSlotUsed(info worker.SlotMarkUsedInfo) {
 func (s *slots) ReleaseSlot(info worker.SlotReleaseInfo) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.used[info.Permit()] {
+		s.idle.ended()
+	}
 	delete(s.used, info.Permit())
 	if s.aside > 0 {
 		s.aside--

@@ -38,8 +38,8 @@ const workerLog = "worker.log"
 // serverMemory is what the embedded server takes beside the runs, in bytes.
 const serverMemory = 256 << 20
 
-// startStack starts everything in this process but training, which starts with workers.train. patience is that of its
-// worker with what every worker refuses.
+// startStack starts everything in this process but training, which starts with workers.train. A device without a backend
+// trains nothing. patience is that of its worker with what every worker refuses.
 func startStack(ctx context.Context, env *environment, at location, o serverOptions, device trainingDevice,
 	store storage.Store, patience time.Duration) (_ *stack, err error) {
 
@@ -61,7 +61,13 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 		fmt.Fprintf(env.errOut, "note: the worker has no log for now: %v\n", err)
 	}
 	log := slog.New(slog.NewTextHandler(k.log, nil))
-	opts := local.Options{GRPCPort: o.grpcPort, UIPort: o.uiPort}
+	listen, err := o.network.resolve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	opts := local.Options{
+		GRPCPort: o.grpcPort, UIPort: o.uiPort, Listen: listen, ClientFiles: o.network.clientKeys,
+	}
 	if o.noUI {
 		opts.UIPort = -1
 	}
@@ -77,15 +83,10 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 	for _, why := range k.embedded.LeftOut {
 		fmt.Fprintf(env.errOut, "note: sweeps go without a %v\n", why)
 	}
-	// Training keeps every core busy. The server in the same process gets
-	// scheduler slots of its own, so that no heartbeat queues behind a step.
-	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
 	clearPreferred(ctx, k.server, log)
-	k.prefer = func(ctx context.Context, sweep string) { prefer(ctx, k.server, device.backend.Name(), sweep, log) }
-	if k.workers, err = startWorkers(k.server.client, store, device, patience, onLoopback, log); err != nil {
+	if err := k.startWorkers(store, device, patience, listen == "", log); err != nil {
 		return k, err
 	}
-	k.workers.activities.LimitMemory(serverMemory)
 	k.workers.watch(k.monitor, store, device)
 	k.stopKeeper = startKeeper(store, at, device.keep, log)
 	if o.report.off {
@@ -95,6 +96,26 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 		return k, err
 	}
 	return k, k.embedded.SetReport(k.report.URL)
+}
+
+// startWorkers starts the worker of a stack.
+func (k *stack) startWorkers(store storage.Store, device trainingDevice, patience time.Duration, oneMachine bool,
+	log *slog.Logger) (err error) {
+
+	if device.backend == nil {
+		k.prefer = func(context.Context, string) {}
+		k.workers, err = startLightWorker(k.server.client, store, log)
+		return err
+	}
+	// Training keeps every core busy. The server in the same process gets
+	// scheduler slots of its own, so that no heartbeat queues behind a step.
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
+	k.prefer = func(ctx context.Context, sweep string) { prefer(ctx, k.server, device.backend.Name(), sweep, log) }
+	if k.workers, err = startWorkers(k.server.client, store, device, patience, oneMachine, log); err != nil {
+		return err
+	}
+	k.workers.activities.LimitMemory(serverMemory)
+	return nil
 }
 
 // startServer starts the server on a state directory, and connects to it. keys are those of the payloads: without the

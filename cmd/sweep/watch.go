@@ -18,10 +18,9 @@ import (
 )
 
 const (
-	pollInterval  = 500 * time.Millisecond // how often the server is asked
-	pollTimeout   = 5 * time.Second        // how long it may take to answer once
-	serverTimeout = 3 * time.Minute        // how long it may give no answer at all, as docs/operation.md states
-	slotTimeout   = 10 * time.Second       // how long stages may wait for a slot before a line says so
+	pollTimeout   = 5 * time.Second  // how long it may take to answer once
+	serverTimeout = 3 * time.Minute  // how long it may give no answer at all, as docs/operation.md states
+	slotTimeout   = 10 * time.Second // how long stages may wait for a slot before a line says so
 )
 
 // errServerGone says that the process of the server that runs a sweep has ended.
@@ -82,7 +81,7 @@ func watch(ctx context.Context, env *environment, srv *server, l *ledger.Ledger,
 	}
 	w.room = newRoomWatch(srv.folders, w.view.Say)
 	defer w.view.Close()
-	tick := time.NewTicker(pollInterval)
+	tick := time.NewTicker(srv.pace().watch)
 	defer tick.Stop()
 	for {
 		if ended, err := w.poll(ctx); ended || err != nil {
@@ -150,7 +149,7 @@ func (w *watcher) updateWaits(now observation) {
 	if isPaused {
 		w.noSlot.Since = time.Time{} // no worker is to take its runs, so it does not matter that none did
 	}
-	w.noSlot.Update(w.view, w.waiting >= int(slotTimeout/pollInterval))
+	w.noSlot.Update(w.view, w.waiting >= int(slotTimeout/w.server.pace().watch))
 }
 
 // unanswered is the part of poll for a server that did not answer.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -17,20 +18,15 @@ import (
 	"github.com/topksweep/sweep/storage"
 	look "github.com/topksweep/sweep/sweep/observe"
 	"github.com/topksweep/sweep/sweep/protocol"
+	"github.com/topksweep/sweep/sweep/webhook"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/workflows"
 )
 
-const (
-	// workerStopTimeout is how long a worker that must stop waits for its stages to
-	// save their state, and its evaluations end: activities give themselves a minute less for that. It holds for
-	// nothing else: what comes to its end while the worker is not told to stop has no deadline.
-	workerStopTimeout = 6 * time.Minute
-
-	// heartbeatInterval is how often the server gets the heartbeats of a stage. It is
-	// short because they show a person the progress of a run.
-	heartbeatInterval = 2 * time.Second
-)
+// workerStopTimeout is how long a worker that must stop waits for its stages to
+// save their state, and its evaluations end: activities give themselves a minute less for that. It holds for
+// nothing else: what comes to its end while the worker is not told to stop has no deadline.
+const workerStopTimeout = 6 * time.Minute
 
 // workerPatience is how long every worker of a server must have refused a stage before its runs fail: time to start one
 // that can train it, or to mount what is not there yet. The server of run and up is on the loopback interface, where no
@@ -45,7 +41,8 @@ const (
 type workers struct {
 	client     client.Client
 	activities *activities.Activities
-	stopOnce   sync.Once // stops training
+	heartbeat  time.Duration // between two heartbeats that the server gets of a stage
+	stopOnce   sync.Once     // stops training
 
 	training worker.Worker // nil for workers that train nothing
 	mu       sync.Mutex
@@ -54,6 +51,7 @@ type workers struct {
 	light    worker.Worker // nil when it is stopped
 	stopped  bool          // for good
 	hung     *hung
+	waits    sync.WaitGroup // of the goroutine that waits until this process takes no more work
 }
 
 // onLoopback says that the workers of a server are all on this machine.
@@ -66,7 +64,7 @@ func newWorkers(c client.Client, store storage.Store, backend trainer.Backend, n
 	a.Build = versionOf(info).build()
 	a.Observer = look.Looker{Client: c}
 	a.Worker = name
-	return &workers{client: c, activities: a}
+	return &workers{client: c, activities: a, heartbeat: usualPace().heartbeat}
 }
 
 // startLightWorker starts what workflows need, and trains nothing.
@@ -80,6 +78,7 @@ func startWorkers(c client.Client, store storage.Store, device trainingDevice, p
 	log *slog.Logger) (*workers, error) {
 
 	w := newWorkers(c, store, device.backend, identity(device.backend.Name(), device.slots), log)
+	w.heartbeat = cmp.Or(device.heartbeat, w.heartbeat)
 	a := w.activities
 	a.Data = device.data
 	a.Patience, a.OneMachine = patience, oneMachine
@@ -87,23 +86,21 @@ func startWorkers(c client.Client, store storage.Store, device trainingDevice, p
 	if device.renew > 0 {
 		a.RenewEvery(device.renew)
 	}
-	go func() {
-		select {
-		case err := <-device.lost:
-			a.TakeNoMore(fmt.Errorf("%w; start it again when that is mended", err))
-		case <-a.Unfit():
-		case <-a.Closed():
-		}
-	}()
-	training := optionsOf(a.Worker)
+	a.Webhook = webhook.New(device.webhook, log)
+	w.waits.Go(func() { w.awaitUnfit(device.lost) })
+	training := w.options(a.Worker)
 	training.DisableWorkflowWorker = true
 	slots := newSlots(device.slots)
+	slots.idle = device.idle
 	var err error
 	if training.Tuner, err = slots.tuner(); err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
 	w.hung = newHung(slots)
-	a.StuckAfter, a.OnLost = device.stuckAfter, w.hung.lost
+	a.StuckAfter, a.OnLost = device.stuckAfter, func(why error, inSlot bool) {
+		w.tell(webhook.RunHangs, why)
+		w.hung.lost(why, inSlot)
+	}
 	w.training = worker.New(c, protocol.TrainQueue(device.backend.Name()), training)
 	a.RegisterTraining(w.training)
 	if err := w.startLight(a.Worker); err != nil {
@@ -112,11 +109,28 @@ func startWorkers(c client.Client, store storage.Store, device trainingDevice, p
 	return w, nil
 }
 
-// train lets this process take stages.
+// awaitUnfit waits until this process takes no more work, or ends, and tells people of the first. lost gets an error
+// when nothing of the device works any more.
+func (w *workers) awaitUnfit(lost <-chan error) {
+	a := w.activities
+	select {
+	case err := <-lost:
+		a.TakeNoMore(fmt.Errorf("%w; start it again when that is mended", err))
+	case <-a.Unfit():
+	case <-a.Closed():
+	}
+	select {
+	case <-a.Unfit(): // it may have ended for that
+		w.tell(webhook.WorkerUnfit, a.WhyUnfit())
+	default:
+	}
+}
+
+// train lets this process take stages, unless it trains nothing.
 func (w *workers) train() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.stopped || w.trains {
+	if w.stopped || w.trains || w.training == nil {
 		return nil
 	}
 	if err := w.training.Start(); err != nil {
@@ -143,12 +157,12 @@ func identity(backend string, slots int) string {
 	return look.Identity(os.Getpid(), host, backend, slots)
 }
 
-func optionsOf(identity string) worker.Options {
+func (w *workers) options(identity string) worker.Options {
 	return worker.Options{
 		Identity:                         identity,
 		WorkerStopTimeout:                workerStopTimeout,
-		MaxHeartbeatThrottleInterval:     heartbeatInterval,
-		DefaultHeartbeatThrottleInterval: heartbeatInterval,
+		MaxHeartbeatThrottleInterval:     w.heartbeat,
+		DefaultHeartbeatThrottleInterval: w.heartbeat,
 	}
 }
 
@@ -158,7 +172,7 @@ func (w *workers) startLight(identity string) error {
 	if w.stopped {
 		return nil
 	}
-	light := worker.New(w.client, protocol.Queue, optionsOf(identity))
+	light := worker.New(w.client, protocol.Queue, w.options(identity))
 	workflows.Register(light)
 	w.activities.RegisterLight(light)
 	if err := light.Start(); err != nil {
@@ -194,6 +208,8 @@ func (w *workers) stop() {
 	w.stopTraining()
 	w.stopLight(true)
 	w.activities.Close()
+	w.waits.Wait()
+	w.activities.Webhook.Close(webhookWithin)
 }
 
 // othersLive reports whether another worker takes stages of this backend, as far as the server says; true if it says

@@ -12,8 +12,9 @@
 //	keys/                     keys of the server and of its clients; temporal.toml names them
 //	temporal.toml             how other programs connect, in Temporal's own format
 //
-// The server listens on the loopback interface only, and each of its ports takes only
-// clients with the keys in the directory: other users of this machine cannot use it.
+// The server listens on the loopback interface only, unless Options.Listen names an address
+// for the port of its clients. Each of its ports takes only clients with the keys in the
+// directory: neither other users of this machine nor other machines can use it without.
 //
 // This is the only package that may import the server (go.temporal.io/server and
 // ui-server), which makes up most of the binary and of its build time. A build with the

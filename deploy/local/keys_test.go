@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/contrib/envconfig"
 )
 
 // readKeys reads the files of a folder of keys, by name.
@@ -224,13 +223,7 @@ func shake(t *testing.T, server, client *tls.Config) error {
 func TestProfile(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir, nil)
-	opts, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{
-		ConfigFilePath: s.Profile, ConfigFileStrict: true, EnvLookup: noVariables{},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	opts.Logger = silent()
+	opts := profileOptions(t, s.Profile)
 	c, err := client.DialContext(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"time"
 
@@ -45,6 +46,15 @@ type Options struct {
 	// takes the port of a server that crashed on Dir, or else DefaultGRPCPort; if that
 	// port is busy, it takes any free one.
 	GRPCPort int
+
+	// Listen is an IP address of this machine on which programs of other machines reach the server; empty for the
+	// loopback interface alone. Only the port that clients and workers connect to listens there.
+	Listen string
+
+	// ClientFiles is a folder for programs on other machines: it gets the keys of clients and a file of Temporal's own
+	// format, temporal.toml, which says how to connect. It is created with mode 0700; one that others may enter is an
+	// error. Empty for none.
+	ClientFiles string
 
 	// UIPort is the port of the Web UI. A positive value takes that port, and is an error
 	// if it is busy. 0 takes DefaultUIPort, or any free port if that is busy. With a
@@ -96,6 +106,11 @@ func (o Options) withDefaults() (Options, error) {
 		return o, err
 	}
 	o.Dir = dir
+	if o.ClientFiles != "" { // its file names the others, for programs that start in any folder
+		if o.ClientFiles, err = filepath.Abs(o.ClientFiles); err != nil {
+			return o, err
+		}
+	}
 	for _, p := range []int{o.GRPCPort, o.UIPort} {
 		if p > 65535 {
 			return o, fmt.Errorf("local: port %d is larger than 65535", p)
@@ -103,6 +118,12 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.GRPCPort > 0 && o.GRPCPort == o.UIPort {
 		return o, fmt.Errorf("local: port %d asked for both gRPC and the Web UI", o.GRPCPort)
+	}
+	if o.Listen == "" {
+		o.Listen = loopback
+	}
+	if ip, err := netip.ParseAddr(o.Listen); err != nil || ip.IsUnspecified() {
+		return o, fmt.Errorf("local: listen on %q: want one IP address of this machine", o.Listen)
 	}
 	if o.Namespace == "" {
 		o.Namespace = DefaultNamespace
@@ -119,9 +140,12 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// Server is a running server. Its addresses are on the loopback interface.
+// loopback is the interface that everything here listens on but for Options.Listen.
+const loopback = "127.0.0.1"
+
+// Server is a running server. Its addresses are on the loopback interface, but for Options.Listen.
 type Server struct {
-	HostPort string // HOST:PORT of gRPC, for Temporal clients and workers
+	HostPort string // HOST:PORT of gRPC, for Temporal clients and workers; HOST is an IP address
 	UIURL    string // URL of the Web UI, with the key that lets its user in; empty if there is none
 
 	// TLS has the keys of clients: the server takes none without.
@@ -130,6 +154,9 @@ type Server struct {
 	// Profile is a file of Temporal's own format that says how to connect. Programs with
 	// Temporal's SDKs, and the temporal command, read the file that TEMPORAL_CONFIG_FILE names.
 	Profile string
+
+	// ClientProfile is such a file for other machines, in Options.ClientFiles; empty without that.
+	ClientProfile string
 
 	// LeftOut says which of Options.SearchAttributes the namespace lacks, and why: it has
 	// no room for one more of that type, or it has the name with another type.

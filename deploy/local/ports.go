@@ -10,46 +10,51 @@ import (
 	"strconv"
 )
 
-// loopback is the only interface that anything here listens on.
-const loopback = "127.0.0.1"
-
 func hostPort(port int) string { return net.JoinHostPort(loopback, strconv.Itoa(port)) }
 
 func portOf(l net.Listener) int { return l.Addr().(*net.TCPAddr).Port }
 
-// listen opens the port that an option asks for. A positive asked takes that port, or is
+// listen opens the port of a host that an option asks for. A positive asked takes that port, or is
 // an error. 0 takes the preferred port, or any free one if it is busy. A negative asked
 // takes any free port. what names the purpose, in errors and in the log.
-func listen(what string, asked, preferred int, log *slog.Logger) (net.Listener, error) {
+func listen(what, host string, asked, preferred int, log *slog.Logger) (net.Listener, error) {
+	at := func(port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 	switch {
 	case asked > 0:
-		l, err := net.Listen("tcp", hostPort(asked))
+		l, err := net.Listen("tcp", at(asked))
 		if err != nil {
 			return nil, fmt.Errorf("port %d for %s: %w; choose another, or none to take any free one", asked, what, err)
 		}
 		return l, nil
 	case asked == 0:
-		l, err := net.Listen("tcp", hostPort(preferred))
+		l, err := net.Listen("tcp", at(preferred))
 		if err == nil {
 			return l, nil
 		}
 		log.Info("port is busy, taking another", "for", what, "port", preferred)
 	}
-	l, err := net.Listen("tcp", hostPort(0))
+	l, err := net.Listen("tcp", at(0))
 	if err != nil {
 		return nil, fmt.Errorf("any port for %s: %w", what, err)
 	}
 	return l, nil
 }
 
-// ports are the ports that the four services listen on.
-type ports struct{ frontend, history, matching, worker int }
+// ports are the ports that the four services listen on, those of the frontend on a host and the others on loopback.
+type ports struct {
+	host                                string
+	frontend, history, matching, worker int
+}
+
+// address is where clients reach the frontend.
+func (p ports) address() string { return net.JoinHostPort(p.host, strconv.Itoa(p.frontend)) }
 
 // findPorts returns four different ports that are free now. The server opens them itself
-// later, so that another program may take one in between. grpcPort and preferred are
-// asked and preferred of listen, for the frontend.
-func findPorts(grpcPort, preferred int, log *slog.Logger) (p ports, err error) {
-	front, err := listen("gRPC", grpcPort, preferred, log)
+// later, so that another program may take one in between. host, grpcPort and preferred are
+// host, asked and preferred of listen, for the frontend.
+func findPorts(host string, grpcPort, preferred int, log *slog.Logger) (p ports, err error) {
+	p.host = host
+	front, err := listen("gRPC", host, grpcPort, preferred, log)
 	if err != nil {
 		return p, err
 	}

@@ -21,7 +21,7 @@ func TestListen(t *testing.T) {
 	var logged bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&logged, nil))
 
-	if l, err := listen("gRPC", occupied, 0, log); err == nil {
+	if l, err := listen("gRPC", loopback, occupied, 0, log); err == nil {
 		l.Close()
 		t.Error("a port that was asked for and is busy gave no error")
 	} else if !strings.Contains(err.Error(), strconv.Itoa(occupied)) || !strings.Contains(err.Error(), "gRPC") {
@@ -30,7 +30,7 @@ func TestListen(t *testing.T) {
 	if logged.Len() != 0 {
 		t.Errorf("log says %s", logged.String())
 	}
-	l, err := listen("gRPC", 0, occupied, log)
+	l, err := listen("gRPC", loopback, 0, occupied, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestListen(t *testing.T) {
 	free := portOf(l)
 	l.Close()
 	for name, args := range map[string][2]int{"asked": {free, 0}, "preferred": {0, free}} {
-		l, err := listen(name, args[0], args[1], log)
+		l, err := listen(name, loopback, args[0], args[1], log)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +78,7 @@ func TestBusyPortsAskedFor(t *testing.T) {
 }
 
 func TestFindPortsDiffer(t *testing.T) {
-	p, err := findPorts(-1, 0, slog.New(slog.DiscardHandler))
+	p, err := findPorts(loopback, -1, 0, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,12 +66,15 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 
 	var uiListener net.Listener
 	if o.UIPort >= 0 { // first, so that a busy port is an error before anything starts
-		if uiListener, err = listen("the Web UI", o.UIPort, DefaultUIPort, o.Logger); err != nil {
+		if uiListener, err = listen("the Web UI", loopback, o.UIPort, DefaultUIPort, o.Logger); err != nil {
 			return nil, err
 		}
 		undo.add(func() error { uiListener.Close(); return nil }) // the UI may have closed it already
 	}
 	if err := prepareKeys(o.Dir, time.Now()); err != nil {
+		return nil, err
+	}
+	if err := prepareClientFiles(o.ClientFiles); err != nil {
 		return nil, err
 	}
 	forClients, err := clientTLS(o.Dir)
@@ -109,6 +112,10 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	} else if err := writeProfile(info); err != nil {
 		return nil, err
 	}
+	clientProfile, err := writeClientFiles(o.ClientFiles, info)
+	if err != nil {
+		return nil, err
+	}
 	if err := writeInfo(o.Dir, published); err != nil {
 		return nil, err
 	}
@@ -117,7 +124,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	})
 	return &Server{
 		HostPort: info.HostPort, UIURL: info.UIURL, TLS: forClients, Profile: filepath.Join(o.Dir, profileName),
-		LeftOut: leftOut, stop: sync.OnceValue(undo.close),
+		ClientProfile: clientProfile, LeftOut: leftOut, stop: sync.OnceValue(undo.close),
 		setReport: func(url string) error {
 			with := info
 			with.ReportURL = url

@@ -266,12 +266,12 @@ func ownGoroutines() (stacks []string) {
 // If a port is taken just before the server opens it, launch returns an error and the
 // process goes on.
 func TestFatalEndsOnlyTheGoroutine(t *testing.T) {
-	l, err := listen("a test", -1, 0, slog.New(slog.DiscardHandler))
+	l, err := listen("a test", loopback, -1, 0, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	p, err := findPorts(-1, 0, slog.New(slog.DiscardHandler))
+	p, err := findPorts(loopback, -1, 0, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,7 +315,7 @@ func TestContain(t *testing.T) {
 // After a crash the next server takes the same port, so that clients find it.
 func TestPortAfterCrash(t *testing.T) {
 	dir := t.TempDir()
-	l, err := listen("a test", -1, 0, slog.New(slog.DiscardHandler))
+	l, err := listen("a test", loopback, -1, 0, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

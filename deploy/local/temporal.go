@@ -42,7 +42,7 @@ func startTemporal(
 		return "", nil, err
 	}
 	for try := 1; ; try++ {
-		p, err := findPorts(o.GRPCPort, preferred, o.Logger)
+		p, err := findPorts(o.Listen, o.GRPCPort, preferred, o.Logger)
 		if err != nil {
 			return "", nil, err
 		}
@@ -54,7 +54,7 @@ func startTemporal(
 		if err != nil {
 			return "", nil, fmt.Errorf("start Temporal server: %w", err)
 		}
-		addr, stop = hostPort(p.frontend), func() error { return contain(srv.Stop) }
+		addr, stop = p.address(), func() error { return contain(srv.Stop) }
 		if err := awaitReady(ctx, addr, keys.FrontendClientConfig, o.Namespace, log); err != nil {
 			return "", nil, errors.Join(fmt.Errorf("wait for Temporal server at %s: %w", addr, err), stop())
 		}
@@ -84,7 +84,7 @@ func launch(
 			temporal.WithConfig(conf),
 			temporal.ForServices(temporal.DefaultServices),
 			temporal.WithStaticHosts(map[primitives.ServiceName]static.Hosts{ // instead of the ring protocol
-				primitives.FrontendService: host(p.frontend),
+				primitives.FrontendService: static.SingleLocalHost(p.address()),
 				primitives.HistoryService:  host(p.history),
 				primitives.MatchingService: host(p.matching),
 				primitives.WorkerService:   host(p.worker),
@@ -153,8 +153,8 @@ func tlsOf(dir string) (*encryption.FixedTLSConfigProvider, error) {
 // without archival.
 func temporalConfig(conf *config.SQL, p ports) *config.Config {
 	const store, off = "sqlite", "disabled"
-	service := func(port int) config.Service {
-		return config.Service{RPC: config.RPC{GRPCPort: port, BindOnIP: loopback}}
+	service := func(host string, port int) config.Service {
+		return config.Service{RPC: config.RPC{GRPCPort: port, BindOnIP: host}}
 	}
 	return &config.Config{
 		Global: config.Global{Membership: config.Membership{
@@ -169,15 +169,15 @@ func temporalConfig(conf *config.SQL, p ports) *config.Config {
 			MasterClusterName:        clusterName,
 			CurrentClusterName:       clusterName,
 			ClusterInformation: map[string]cluster.ClusterInformation{
-				clusterName: {Enabled: true, InitialFailoverVersion: 1, RPCAddress: hostPort(p.frontend)},
+				clusterName: {Enabled: true, InitialFailoverVersion: 1, RPCAddress: p.address()},
 			},
 		},
 		DCRedirectionPolicy: config.DCRedirectionPolicy{Policy: "noop"},
 		Services: map[string]config.Service{
-			string(primitives.FrontendService): service(p.frontend),
-			string(primitives.HistoryService):  service(p.history),
-			string(primitives.MatchingService): service(p.matching),
-			string(primitives.WorkerService):   service(p.worker),
+			string(primitives.FrontendService): service(p.host, p.frontend),
+			string(primitives.HistoryService):  service(loopback, p.history),
+			string(primitives.MatchingService): service(loopback, p.matching),
+			string(primitives.WorkerService):   service(loopback, p.worker),
 		},
 		Archival: config.Archival{
 			History:    config.HistoryArchival{State: off},
@@ -187,7 +187,7 @@ func temporalConfig(conf *config.SQL, p ports) *config.Config {
 			History:    config.HistoryArchivalNamespaceDefaults{State: off},
 			Visibility: config.VisibilityArchivalNamespaceDefaults{State: off},
 		}},
-		PublicClient: config.PublicClient{HostPort: hostPort(p.frontend)},
+		PublicClient: config.PublicClient{HostPort: p.address()},
 	}
 }
 

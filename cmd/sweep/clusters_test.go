@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/topksweep/sweep/sweep/protocol"
+)
+
+// manifest is what the tests read of a resource of Kubernetes.
+type manifest struct {
+	Kind string `yaml:"kind"`
+	Spec struct {
+		Template     podTemplate `yaml:"template"`
+		JobTargetRef struct {
+			Template podTemplate `yaml:"template"`
+		} `yaml:"jobTargetRef"`
+		Triggers []struct {
+			Metadata map[string]string `yaml:"metadata"`
+		} `yaml:"triggers"`
+	} `yaml:"spec"`
+}
+
+type podTemplate struct {
+	Spec pod `yaml:"spec"`
+}
+
+type pod struct {
+	Grace      int64          `yaml:"terminationGracePeriodSeconds"`
+	Token      *bool          `yaml:"automountServiceAccountToken"`
+	Security   map[string]any `yaml:"securityContext"`
+	Volumes    []any          `yaml:"volumes"`
+	Containers []container    `yaml:"containers"`
+}
+
+type container struct {
+	Image     string         `yaml:"image"`
+	Args      []string       `yaml:"args"`
+	Env       []any          `yaml:"env"`
+	EnvFrom   []any          `yaml:"envFrom"`
+	Security  map[string]any `yaml:"securityContext"`
+	Resources any            `yaml:"resources"`
+	Ports     []struct {
+		Port int `yaml:"containerPort"`
+	} `yaml:"ports"`
+	Liveness  probe `yaml:"livenessProbe"`
+	Readiness probe `yaml:"readinessProbe"`
+	Startup   probe `yaml:"startupProbe"`
+	Mounts    []any `yaml:"volumeMounts"`
+}
+
+type probe struct {
+	Get struct {
+		Path string `yaml:"path"`
+	} `yaml:"httpGet"`
+}
+
+// readManifests reads the resources of a file, in their order.
+func readManifests(t *testing.T, name string) (all []manifest) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("../../deploy/kubernetes", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := yaml.NewDecoder(bytes.NewReader(b))
+	for {
+		var m manifest
+		err := d.Decode(&m)
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		all = append(all, m)
+	}
+}
+
+// Pods are as closed as the containers of Compose, run what the program has, and get the time that a worker takes to
+// save.
+func TestKubernetesManifests(t *testing.T) {
+	workers, scaled, submit := readManifests(t, "base/workers.yaml")[0], readManifests(t, "autoscaled/scaledjob.yaml")[0],
+		readManifests(t, "submit.yaml")[0]
+	fixed, jobs := workers.Spec.Template.Spec, scaled.Spec.JobTargetRef.Template.Spec
+	for name, p := range map[string]pod{"workers": fixed, "autoscaled": jobs, "submit": submit.Spec.Template.Spec} {
+		if len(p.Containers) != 1 {
+			t.Fatalf("%s: %d containers", name, len(p.Containers))
+		}
+		c := p.Containers[0]
+		user := map[string]any{
+			"runAsNonRoot": true, "runAsUser": uint64(10001), "runAsGroup": uint64(10001), "fsGroup": uint64(10001),
+			"seccompProfile": map[string]any{"type": "RuntimeDefault"},
+		}
+		closed := map[string]any{
+			"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
+			"capabilities": map[string]any{"drop": []any{"ALL"}},
+		}
+		if !reflect.DeepEqual(p.Security, user) || !reflect.DeepEqual(c.Security, closed) || p.Token == nil || *p.Token {
+			t.Errorf("%s: %v, %v, token %v", name, p.Security, c.Security, p.Token)
+		}
+		verb, rest, err := newRootCommand(&environment{}).Find(c.Args)
+		if err == nil {
+			err = verb.ParseFlags(rest)
+		}
+		if err != nil {
+			t.Errorf("%s: %v: %v", name, c.Args, err)
+		}
+		if name == "submit" {
+			continue
+		}
+		if grace := time.Duration(p.Grace) * time.Second; grace < workerStopTimeout+time.Minute {
+			t.Errorf("%s: %v to end, of which a worker takes %v", name, grace, workerStopTimeout)
+		}
+		if c.Readiness.Get.Path != "/readyz" || c.Liveness.Get.Path != "/healthz" || c.Startup.Get.Path != "/healthz" ||
+			!strings.HasSuffix(verb.Flag("metrics-addr").Value.String(), ":"+strconv.Itoa(c.Ports[0].Port)) {
+			t.Errorf("%s: probes of %+v, but %v", name, c, c.Args)
+		}
+	}
+
+	// Both kinds of workers differ in that those of jobs end when they are idle.
+	if idle := []string{"--idle-timeout", "15m"}; !reflect.DeepEqual(jobs.Containers[0].Args,
+		append(fixed.Containers[0].Args, idle...)) {
+		t.Errorf("%v and %v", fixed.Containers[0].Args, jobs.Containers[0].Args)
+	}
+	jobs.Containers[0].Args = fixed.Containers[0].Args
+	if !reflect.DeepEqual(fixed, jobs) {
+		t.Errorf("workers.yaml:\n%+v\nscaledjob.yaml:\n%+v", fixed, jobs)
+	}
+	queue := scaled.Spec.Triggers[0].Metadata
+	if queue["taskQueue"] != protocol.TrainQueue("cuda") || queue["queueTypes"] != "activity" {
+		t.Errorf("it counts what waits in %v", queue)
+	}
+}
+
+// Slurm's signal, which may come up to a minute early but not late, leaves the time that a worker takes to save.
+func TestSlurmSignal(t *testing.T) {
+	b, err := os.ReadFile("../../deploy/slurm/sweep.sbatch")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`(?m)^#SBATCH --signal=B:USR1@(\d+)$`).FindSubmatch(b)
+	if m == nil {
+		t.Fatal("no signal")
+	}
+	if s, err := strconv.Atoi(string(m[1])); err != nil || time.Duration(s)*time.Second < workerStopTimeout+time.Minute {
+		t.Errorf("%d s before the limit, %v; a worker takes %v", s, err, workerStopTimeout)
+	}
+}
+
+// What ends a process together with the shell that started it may send SIGTERM twice: it saves all the same.
+func TestToldTwiceToEnd(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	up, _ := startServer(t, dir, "--slots", "1", "--no-report")
+	mustRun(t, dir, "submit", writeGrid(t, changed(t, smallGrid, "steps: 1500", "steps: 1000000", "every: 1s", "every: 1h")))
+	waitFor(t, "training", func() bool { return training(statusOfSweep(t, dir, "small")) > 0 })
+	for range 2 {
+		up.Process.Signal(syscall.SIGTERM)
+		const told = "saving what is in training"
+		waitFor(t, told, func() bool { return strings.Contains(up.err.String(), told) })
+	}
+	if status := up.exitStatus(t); status != exitOK || countManifests(t, dir) == 0 {
+		t.Errorf("status %d, %d checkpoints\n%s", status, countManifests(t, dir), up.err.String())
+	}
+}
