@@ -81,8 +81,11 @@ func (w *workers) ready(ctx context.Context) error {
 	return nil
 }
 
-// accepts says why the process takes no stages, as far as it knows itself.
+// accepts says why the process takes no stages, as far as it knows itself; nil if it is to take none.
 func (w *workers) accepts() error {
+	if w.training == nil {
+		return nil
+	}
 	w.mu.Lock()
 	trains := w.trains && !w.ending
 	w.mu.Unlock()
