@@ -68,8 +68,9 @@ func newWorkers(c client.Client, store storage.Store, backend trainer.Backend, n
 }
 
 // startLightWorker starts what workflows need, and trains nothing.
-func startLightWorker(c client.Client, store storage.Store, log *slog.Logger) (*workers, error) {
+func startLightWorker(c client.Client, store storage.Store, tell webhook.Target, log *slog.Logger) (*workers, error) {
 	w := newWorkers(c, store, nil, identity(noBackend, 1), log)
+	w.activities.Webhook = webhook.New(tell, log)
 	return w, w.startLight(w.activities.Worker)
 }
 
