@@ -16,6 +16,7 @@ import (
 	"github.com/topksweep/sweep/sweep/ledger"
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
+	"github.com/topksweep/sweep/sweep/webhook"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/data"
 )
@@ -53,6 +54,10 @@ type Activities struct {
 	// and no other attempt should have its slot. inSlot says that it has a slot: it trains or evaluates. OnLost is set
 	// before the first activity.
 	OnLost func(why error, inSlot bool)
+
+	// Webhook tells people elsewhere what becomes of sweeps; nil for nobody. It is set before the first activity, and
+	// whoever sets it closes it.
+	Webhook *webhook.Sender
 
 	store      storage.Store // for checkpoints and models
 	ledger     *ledger.Ledger

@@ -11,8 +11,9 @@ import (
 	"github.com/topksweep/sweep/sweep/table"
 )
 
-// Collect writes a sweep's results to the store, one file for each format. Of a sweep that is canceled it notes before
-// that its runs without result were canceled: the workflow has noted only those that it had begun.
+// Collect writes a sweep's results to the store, one file for each format, and tells people that the sweep has ended.
+// Of one that is canceled it notes before that its runs without result were canceled: the workflow has noted only those
+// that it had begun.
 //
 // It may be ended at any moment. The next attempt reads from shards what this one has read, and does not begin anew.
 func (a *Activities) Collect(ctx context.Context, sweep string, canceled bool) error {
@@ -60,5 +61,6 @@ func (a *Activities) collect(ctx context.Context, sweep string, canceled bool) e
 			return err
 		}
 	}
+	a.tellEnd(ctx, h, results, canceled)
 	return nil
 }

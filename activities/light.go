@@ -82,7 +82,11 @@ func forgetNames(t *plan.Tree) {
 // removes notes, since those runs wait to be trained again.
 func (a *Activities) RecordFailure(ctx context.Context, in protocol.FailInput) ([]int, error) {
 	return light(ctx, a, "noting failures", func(ctx context.Context) ([]int, error) {
-		return a.recordFailure(ctx, in)
+		noted, err := a.recordFailure(ctx, in)
+		if err == nil {
+			a.tellFailures(ctx, in.Sweep, in.News)
+		}
+		return noted, err
 	})
 }
 

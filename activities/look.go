@@ -25,6 +25,7 @@ type Observer interface {
 // Nothing but what people see depends on a look. So its error has the type LookFailed, and no log names it an error.
 func (a *Activities) Look(ctx context.Context, in protocol.LookInput) (protocol.Live, error) {
 	defer a.heartbeat(ctx, noDetails)()
+	a.tellFailures(ctx, in.Sweep, in.News)
 	if a.Observer == nil {
 		return protocol.Live{}, nil
 	}

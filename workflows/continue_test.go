@@ -76,6 +76,10 @@ func TestContinueAsNew(t *testing.T) {
 			{Cell: 0, Label: "k=0", Status: plan.Failed, Error: "step 3: the loss is NaN"},
 		},
 		Seen: []protocol.SeenCell{{Cell: 2, Label: "k=2", Brief: plan.Brief{NMSE: new(0.003)}}},
+		Told: c.Told,
+	}
+	if c.Told.IsZero() {
+		t.Error("the next history does not know that people were told of a failure")
 	}
 	if !reflect.DeepEqual(*c, want) {
 		t.Errorf("continues with %+v, want %+v", *c, want)

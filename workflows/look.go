@@ -47,7 +47,9 @@ func (s *state) startLooking(ctx workflow.Context) (stop func()) {
 
 // look asks what the workers do. Without an answer, what is known stays.
 func (s *state) look(ctx workflow.Context) {
-	live, err := callLook(ctx, s.ids, s.lookInput(false))
+	in := s.lookInput(false)
+	in.News = s.newsOf(ctx)
+	live, err := callLook(ctx, s.ids, in)
 	if err != nil {
 		return
 	}

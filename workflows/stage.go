@@ -246,12 +246,14 @@ func (s *state) recordFailed(t *stage, cells []plan.TreeCell, err error) error {
 	for _, c := range cells {
 		in.Cells = append(in.Cells, c.Cell)
 		s.Failed++
+		s.news.untold++
 		lost.Failed = inserted(lost.Failed, c.Cell)
 		s.memory.failed(protocol.Failure{Cell: c.Cell, Label: c.Label, Status: in.Status, Error: in.Error})
 		t.drop(c.Cell)
 		s.cellDone(t.tree, c.Cell)
 	}
 	s.changed()
+	in.News = s.newsOf(t.ctx)
 	s.noting = append(s.noting, in.Cells...)
 	disconnected, _ := workflow.NewDisconnectedContext(t.ctx)
 	err = s.recordRuns(disconnected, in, cells[0].Label)

@@ -30,6 +30,7 @@ type state struct {
 	canceled []int               // cells that were canceled before their tree began, ascending
 	lost     []protocol.LostTree // ascending by number
 	memory   memory
+	news     news
 
 	cellsLock workflow.Mutex // held while an update cancels or retries cells
 	noting    []int          // cells whose failure is being stored
@@ -71,6 +72,7 @@ func newState(ctx workflow.Context, in protocol.SweepInput) *state {
 		s.trees.next, s.trees.unfinished = c.Next, slices.Clone(c.Unfinished)
 		s.paused, s.canceled, s.lost = c.Paused, slices.Clone(c.Canceled), cloneLost(c.Lost)
 		s.memory = memory{slices.Clone(c.Seen), slices.Clone(c.Failures), slices.Clone(c.Extensions)}
+		s.news = news{c.Told, c.Untold}
 	}
 	return s
 }
@@ -100,6 +102,7 @@ func (s *state) continuation() *protocol.Continuation {
 	}
 	c.Paused, c.Canceled, c.Lost = s.paused, s.canceled, s.lost
 	c.Seen, c.Failures, c.Extensions = s.memory.seen, s.memory.failures, s.memory.extensions
+	c.Told, c.Untold = s.news.told, s.news.untold
 	return c
 }
 

@@ -52,6 +52,7 @@ func TestContinueSteered(t *testing.T) {
 			{Cell: 4, Label: "k=4", Status: plan.Failed, Error: "step 3: the loss is NaN"},
 		},
 		Extensions: []string{"k: [9]"},
+		Told:       time.Date(2030, 1, 1, 0, 1, 0, 0, time.UTC),
 	}
 	if !reflect.DeepEqual(*c, want) {
 		t.Errorf("continues with %+v\nwant            %+v", *c, want)

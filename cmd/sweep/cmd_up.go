@@ -57,10 +57,13 @@ func runUp(ctx context.Context, env *environment, o upOptions) error {
 		return err
 	}
 	device := trainingDevice{keep: o.device.keep}
-	if !o.noTrain {
-		if device, err = openDevice(env, o.device); err != nil {
-			return err
-		}
+	if o.noTrain {
+		device.webhook, err = o.device.webhook.target()
+	} else {
+		device, err = openDevice(env, o.device)
+	}
+	if err != nil {
+		return err
 	}
 	var k *stack
 	err = whenFree(env, func() (err error) {

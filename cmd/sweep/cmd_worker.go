@@ -16,8 +16,8 @@ type workerOptions struct {
 	device     deviceOptions
 	connection connection
 	metrics    metricsOptions
-	idle       time.Duration // without work until the worker ends; 0: never
 	heartbeat  time.Duration // between two heartbeats; 0: as the server is
+	idle       time.Duration // without work until the worker ends; 0: never
 }
 
 func newWorkerCommand(env *environment) *cobra.Command {
@@ -46,11 +46,11 @@ nothing to train for so long.`,
 	env.cacheFlag.addFlags(c.Flags())
 	o.connection.addFlags(c.Flags())
 	o.metrics.addFlags(c.Flags())
-	c.Flags().DurationVar(&o.idle, "idle-timeout", 0, "how long the worker may have nothing to train before it ends by "+
-		"itself; 0 is for ever")
 	c.Flags().DurationVar(&o.heartbeat, "heartbeat-every", 0, fmt.Sprintf("how often the server hears of each run, a "+
 		"duration of at most %v (default %v; %v on Temporal Cloud, which bills each time)", maxHeartbeat,
 		usualPace().heartbeat, cloudPace().heartbeat))
+	c.Flags().DurationVar(&o.idle, "idle-timeout", 0, "how long the worker may have nothing to train before it ends by "+
+		"itself; 0 is for ever")
 	return c
 }
 
@@ -59,11 +59,11 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 	if err := o.metrics.check(); err != nil {
 		return err
 	}
-	if o.idle < 0 {
-		return inputError{fmt.Errorf("--idle-timeout %v: want a duration of 0 or more", o.idle)}
-	}
 	if err := checkHeartbeat(o.heartbeat); err != nil {
 		return err
+	}
+	if o.idle < 0 {
+		return inputError{fmt.Errorf("--idle-timeout %v: want a duration of 0 or more", o.idle)}
 	}
 	store, err := o.location.openStore(ctx, env)
 	if err != nil {
@@ -88,8 +88,8 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 	if err := checkReadable(ctx, srv); err != nil {
 		return err
 	}
-	device.idle = newIdleClock(o.idle)
 	device.heartbeat = cmp.Or(o.heartbeat, srv.pace().heartbeat)
+	device.idle = newIdleClock(o.idle)
 	workers, err := startWorkers(srv.client, store, device, workerPatience, !onLoopback, log)
 	if err != nil {
 		return err

@@ -38,6 +38,10 @@ func (h here) startOrJoin(ctx context.Context, env *environment, end context.Can
 			own.close = func() { stopStack(ctx, env, k) }
 			srv = &own
 		case errors.As(err, &inUse) && inUse.Info.HostPort != "":
+			if !h.device.webhook.IsZero() {
+				fmt.Fprintf(env.errOut, "note: nothing is posted to %s from here: the worker of process %d has the sweep, and "+
+					"its --webhook counts\n", h.device.webhook, inUse.Info.PID)
+			}
 			if h.server.metrics.address != "" {
 				fmt.Fprintln(env.errOut, "note: --metrics-addr is for a process that trains: give it to the one of the server")
 			}

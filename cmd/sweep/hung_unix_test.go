@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/topksweep/sweep/sweep/webhook"
 )
 
 // A read of the store hangs for ever: a pipe without a writer lies where a run's result would. The run is taken from
@@ -27,7 +29,8 @@ run: {share_prefixes: false}
 		t.Fatal(err)
 	}
 	state := filepath.Join(dir, "state")
-	p := startProgram(t, state, "run", grid, "--no-ui", "--slots", "2", "--stuck-after", "2s")
+	told := startHook(t)
+	p := startProgram(t, state, "run", grid, "--no-ui", "--slots", "2", "--stuck-after", "2s", "--webhook", told.URL)
 	begun := regexp.MustCompile(`msg=training folder=(\S+)`)
 	var run string
 	waitFor(t, "a run in training", func() bool {
@@ -54,6 +57,10 @@ run: {share_prefixes: false}
 	}
 	if status := p.exitStatus(t); status != exitOK {
 		t.Errorf("exit status %d\n%s", status, p.err.String())
+	}
+	if m := told.wants(t, webhook.RunHangs, webhook.SweepEnded)[0]; !strings.Contains(m.Reason, "no progress for ") ||
+		!strings.Contains(m.Worker, "(cpu, 2 slots)") {
+		t.Errorf("told %+v", m)
 	}
 	if all, err := filepath.Glob(filepath.Join(results, "*.json")); err != nil || len(all) != 3 {
 		t.Errorf("%d results of 3, %v", len(all), err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/sweep/protocol"
+	"github.com/topksweep/sweep/sweep/webhook"
 )
 
 // A worker is idle once no attempt has had a slot for the limit: polls that come to nothing and a pause that is
@@ -65,7 +67,11 @@ func TestIdleWorkerEnds(t *testing.T) {
 	dir := t.TempDir()
 	grid := writeGrid(t, changed(t, smallGrid, "steps: 1500", "steps: 50"))
 	want := mustRun(t, t.TempDir(), "run", grid, "--no-ui")
-	up, info := startServer(t, dir, "--no-train", "--no-report")
+	h := startHook(t)
+	up, info := startServer(t, dir, "--no-train", "--no-report", "--metrics-addr", ":0", "--webhook", h.URL)
+	if code, body := scrape(t, metricsOf(t, up)+"/readyz"); code != http.StatusOK {
+		t.Errorf("a server that is to train nothing is not ready: %d %s", code, body)
+	}
 	id := strings.TrimSpace(mustRun(t, dir, "submit", grid))
 
 	// A worker may end before it gets its first stage, on a machine that is that slow.
@@ -93,6 +99,12 @@ func TestIdleWorkerEnds(t *testing.T) {
 		t.Errorf("pollers %v; the server says:\n%s", queue.Pollers, up.err.String())
 	}
 	up.terminate(t)
+	// The server's process, or the worker's, whichever ended the sweep; the worker has no webhook.
+	for _, m := range h.wants(t, webhook.SweepEnded) {
+		if m.Done != m.Cells {
+			t.Errorf("%+v", m.Sweep)
+		}
+	}
 
 	bad := startProgram(t, dir, "worker", "--idle-timeout", "-1s")
 	if status := bad.exitStatus(t); status != exitBadInput {

@@ -66,10 +66,9 @@ func (w *workers) watch(m *monitor.Monitor, store storage.Store, device training
 // errNotTraining says that a process takes no work at the moment.
 var errNotTraining = errors.New("it takes no work: it has not begun to, or is stopping")
 
-// healthy says why the process cannot go on: an orchestrator may start it anew.
-func (w *workers) healthy(context.Context) error {
-	return errors.Join(w.activities.WhyUnfit(), w.hung.noneLeft())
-}
+// healthy says why only a new process would help. A worker that is unfit is none: it saves what it trains, and ends by
+// itself, and sweep up serves on without training.
+func (w *workers) healthy(context.Context) error { return w.hung.noneLeft() }
 
 // ready says why the process takes no work.
 func (w *workers) ready(ctx context.Context) error {
@@ -82,12 +81,15 @@ func (w *workers) ready(ctx context.Context) error {
 	return nil
 }
 
-// accepts says why the process takes no stages, as far as it knows itself.
+// accepts says why the process takes no stages, as far as it knows itself; nil if it is to take none.
 func (w *workers) accepts() error {
+	if w.training == nil {
+		return nil
+	}
 	w.mu.Lock()
 	trains := w.trains && !w.ending
 	w.mu.Unlock()
-	if err := w.healthy(context.Background()); err != nil {
+	if err := errors.Join(w.activities.WhyUnfit(), w.hung.noneLeft()); err != nil {
 		return err
 	}
 	if !trains {

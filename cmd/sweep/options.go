@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/topksweep/sweep/sweep/webhook"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/trainer/data"
 )
@@ -20,6 +21,7 @@ type deviceOptions struct {
 
 	stuckAfter time.Duration // without progress until a run is stuck; 0: never
 	keep       keepFlag
+	webhook    webhookFlag
 }
 
 // autoPerGPU is how many slots a GPU has without --slots-per-gpu. A run that finds no memory waits for another to end.
@@ -40,6 +42,7 @@ func (o *deviceOptions) addFlags(f *pflag.FlagSet) {
 	o.keep.time = defaultKeep
 	f.Var(&o.keep, "keep-checkpoints", "how long the checkpoints stay that extending a finished sweep begins from, "+
 		"a duration or "+neverRemoved+"; while the store's disk is nearly full the oldest go at once")
+	o.webhook.addFlag(f)
 }
 
 // trainingDevice is what a process trains on, and how many runs at a time.
@@ -56,8 +59,10 @@ type trainingDevice struct {
 	stuckAfter time.Duration // as deviceOptions.stuckAfter
 	keep       keepFlag      // as deviceOptions.keep
 	renew      time.Duration // as environment.renew
-	idle       *idleClock    // nil for none
 	heartbeat  time.Duration // as workers.heartbeat; 0 for that of a server whose calls cost nothing
+	idle       *idleClock    // nil for none
+
+	webhook webhook.Target // what people are told goes there
 }
 
 // workerBackend describes the device as one elsewhere.
@@ -71,6 +76,10 @@ func openDevice(env *environment, o deviceOptions) (trainingDevice, error) {
 	if o.stuckAfter < 0 {
 		return trainingDevice{}, inputError{fmt.Errorf("--stuck-after %v: want a duration of 0 or more", o.stuckAfter)}
 	}
+	tell, err := o.webhook.target()
+	if err != nil {
+		return trainingDevice{}, err
+	}
 	options, err := env.dataOptions()
 	if err != nil {
 		return trainingDevice{}, err
@@ -80,6 +89,10 @@ func openDevice(env *environment, o deviceOptions) (trainingDevice, error) {
 		fmt.Fprintln(env.errOut, note)
 	}
 	device.data, device.stuckAfter, device.keep, device.renew = options, o.stuckAfter, o.keep, env.renew
+	device.webhook = tell
+	if err == nil && !tell.IsZero() {
+		fmt.Fprintf(env.errOut, "failures and ends of sweeps are posted to %s\n", tell)
+	}
 	if pool, ok := device.backend.(*gpuPool); ok {
 		pool.note = func(line string) { fmt.Fprintln(env.errOut, line) }
 	}

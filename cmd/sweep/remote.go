@@ -114,5 +114,25 @@ func followToResults(ctx context.Context, env *environment, srv *server, l *ledg
 	if readErr == nil {
 		tellPlaces(env, at, header, results)
 	}
+	if err == nil && readErr == nil {
+		err = lostResults(env, header, results)
+	}
 	return errors.Join(err, readErr)
+}
+
+// lostResults returns an error if runs have neither a result nor a note in the store, of a sweep that the server says
+// has ended well: the store is not the one that the workers wrote, or an earlier state of it.
+func lostResults(env *environment, header *plan.Header, results []ledger.Result) error {
+	lost := 0
+	for _, r := range results {
+		if r.Status == plan.Pending {
+			lost++
+		}
+	}
+	if lost == 0 {
+		return nil
+	}
+	return fmt.Errorf("sweep %s has ended, but the store does not have the results of %d of its %d runs: it was restored "+
+		"to an earlier state, or they were removed; this trains them again: %s", header.ID, lost, len(results),
+		env.command("retry", header.ID, "--wait"))
 }

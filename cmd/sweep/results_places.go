@@ -40,11 +40,11 @@ func tellPlaces(env *environment, at location, header *plan.Header, results []le
 	if len(runs) == 0 {
 		return
 	}
-	if path, ok := place(ledger.ModelKey(runs[0], "")); ok && len(runs) == 1 {
+	// A key ends with a slash, and the path of a folder does not.
+	if path, ok := place(strings.TrimSuffix(ledger.ModelKey(runs[0], ""), "/")); ok && len(runs) == 1 {
 		fmt.Fprintf(env.errOut, "models  %s\n", path)
 	} else if ok {
-		fmt.Fprintf(env.errOut, "models  %s  (a folder for each run: column model_path)\n",
-			strings.TrimSuffix(path[:len(path)-len(runs[0])], "/"))
+		fmt.Fprintf(env.errOut, "models  %s  (a folder for each run: column model_path)\n", path[:len(path)-len(runs[0])-1])
 	}
 	fmt.Fprintf(env.errOut, "curves  %s\n", env.command("curves", header.ID))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/topksweep/sweep/deploy/local"
 	"github.com/topksweep/sweep/sweep/payload"
+	"github.com/topksweep/sweep/sweep/webhook"
 )
 
 // startTimeout is how long the server of another process may take to start, or to stop.
@@ -67,7 +68,7 @@ func startForSteering(ctx context.Context, at location, keys *payload.Keys) (*se
 	k, log := &stack{}, slog.New(slog.DiscardHandler)
 	err = k.startServer(ctx, at, local.Options{GRPCPort: -1, UIPort: -1, Private: true}, metricsOptions{}, keys, log)
 	if err == nil {
-		k.workers, err = startLightWorker(k.server.client, store, log)
+		k.workers, err = startLightWorker(k.server.client, store, webhook.Target{}, log)
 	}
 	if err != nil {
 		k.stop()

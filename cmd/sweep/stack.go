@@ -104,7 +104,7 @@ func (k *stack) startWorkers(store storage.Store, device trainingDevice, patienc
 
 	if device.backend == nil {
 		k.prefer = func(context.Context, string) {}
-		k.workers, err = startLightWorker(k.server.client, store, log)
+		k.workers, err = startLightWorker(k.server.client, store, device.webhook, log)
 		return err
 	}
 	// Training keeps every core busy. The server in the same process gets

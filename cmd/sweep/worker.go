@@ -18,6 +18,7 @@ import (
 	"github.com/topksweep/sweep/storage"
 	look "github.com/topksweep/sweep/sweep/observe"
 	"github.com/topksweep/sweep/sweep/protocol"
+	"github.com/topksweep/sweep/sweep/webhook"
 	"github.com/topksweep/sweep/trainer"
 	"github.com/topksweep/sweep/workflows"
 )
@@ -50,6 +51,7 @@ type workers struct {
 	light    worker.Worker // nil when it is stopped
 	stopped  bool          // for good
 	hung     *hung
+	waits    sync.WaitGroup // of the goroutine that waits until this process takes no more work
 }
 
 // onLoopback says that the workers of a server are all on this machine.
@@ -66,8 +68,9 @@ func newWorkers(c client.Client, store storage.Store, backend trainer.Backend, n
 }
 
 // startLightWorker starts what workflows need, and trains nothing.
-func startLightWorker(c client.Client, store storage.Store, log *slog.Logger) (*workers, error) {
+func startLightWorker(c client.Client, store storage.Store, tell webhook.Target, log *slog.Logger) (*workers, error) {
 	w := newWorkers(c, store, nil, identity(noBackend, 1), log)
+	w.activities.Webhook = webhook.New(tell, log)
 	return w, w.startLight(w.activities.Worker)
 }
 
@@ -84,14 +87,8 @@ func startWorkers(c client.Client, store storage.Store, device trainingDevice, p
 	if device.renew > 0 {
 		a.RenewEvery(device.renew)
 	}
-	go func() {
-		select {
-		case err := <-device.lost:
-			a.TakeNoMore(fmt.Errorf("%w; start it again when that is mended", err))
-		case <-a.Unfit():
-		case <-a.Closed():
-		}
-	}()
+	a.Webhook = webhook.New(device.webhook, log)
+	w.waits.Go(func() { w.awaitUnfit(device.lost) })
 	training := w.options(a.Worker)
 	training.DisableWorkflowWorker = true
 	slots := newSlots(device.slots)
@@ -101,13 +98,33 @@ func startWorkers(c client.Client, store storage.Store, device trainingDevice, p
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
 	w.hung = newHung(slots)
-	a.StuckAfter, a.OnLost = device.stuckAfter, w.hung.lost
+	a.StuckAfter, a.OnLost = device.stuckAfter, func(why error, inSlot bool) {
+		w.tell(webhook.RunHangs, why)
+		w.hung.lost(why, inSlot)
+	}
 	w.training = worker.New(c, protocol.TrainQueue(device.backend.Name()), training)
 	a.RegisterTraining(w.training)
 	if err := w.startLight(a.Worker); err != nil {
 		return nil, err
 	}
 	return w, nil
+}
+
+// awaitUnfit waits until this process takes no more work, or ends, and tells people of the first. lost gets an error
+// when nothing of the device works any more.
+func (w *workers) awaitUnfit(lost <-chan error) {
+	a := w.activities
+	select {
+	case err := <-lost:
+		a.TakeNoMore(fmt.Errorf("%w; start it again when that is mended", err))
+	case <-a.Unfit():
+	case <-a.Closed():
+	}
+	select {
+	case <-a.Unfit(): // it may have ended for that
+		w.tell(webhook.WorkerUnfit, a.WhyUnfit())
+	default:
+	}
 }
 
 // train lets this process take stages, unless it trains nothing.
@@ -192,6 +209,8 @@ func (w *workers) stop() {
 	w.stopTraining()
 	w.stopLight(true)
 	w.activities.Close()
+	w.waits.Wait()
+	w.activities.Webhook.Close(webhookWithin)
 }
 
 // othersLive reports whether another worker takes stages of this backend, as far as the server says; true if it says

@@ -17,9 +17,9 @@ COPY . .
 RUN make cuda-worker
 
 FROM debian:12.12-slim
-# The certificates are for S3 and Temporal over TLS.
+# The certificates are for S3 and Temporal over TLS, and wget is for the health check.
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates \
+ && apt-get install -y --no-install-recommends ca-certificates wget \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --create-home --uid 10001 sweep \
  && install -d -o sweep -g sweep /home/sweep/.cache

@@ -51,6 +51,9 @@ type service struct {
 	MemLimit    string   `yaml:"mem_limit"`
 	NetworkMode string   `yaml:"network_mode"`
 	Networks    []string `yaml:"networks"`
+	Logging     struct {
+		Options map[string]string `yaml:"options"`
+	} `yaml:"logging"`
 }
 
 type build struct {
@@ -142,6 +145,15 @@ func TestCompose(t *testing.T) {
 			}
 		}
 	}
+	// A worker is asked for its health where it serves it.
+	for _, name := range []string{"worker", "worker-gpu"} {
+		s := f.Services[name]
+		i := slices.Index(s.Command, "--metrics-addr") + 1
+		_, port, _ := strings.Cut(s.Command[i], ":")
+		if test := fmt.Sprint(s.Healthcheck["test"]); i == 0 || !strings.Contains(test, "127.0.0.1:"+port+"/healthz") {
+			t.Errorf("%s: the command %q, the health check %s", name, s.Command, test)
+		}
+	}
 	if !slices.Equal(f.Services["worker-gpu"].Profiles, []string{"gpu"}) {
 		t.Error("the GPU worker is not under the profile gpu")
 	}
@@ -167,9 +179,11 @@ func TestComposeClosed(t *testing.T) {
 				t.Errorf("%s: the limit of %s is %q", name, what, is)
 			}
 		}
-		isWorker := slices.Contains(s.Command, "worker") // it ends where it cannot train
-		if s.Restart == "unless-stopped" && !isWorker && s.Healthcheck["test"] == nil {
+		if s.Restart == "unless-stopped" && s.Healthcheck["test"] == nil {
 			t.Errorf("%s has no health check", name)
+		}
+		if s.Logging.Options["max-size"] == "" || s.Logging.Options["max-file"] == "" {
+			t.Errorf("%s: its log has no bound: %v", name, s.Logging)
 		}
 		for _, v := range s.Volumes {
 			from, _, _ := strings.Cut(v, ":")

@@ -12,6 +12,8 @@ type LookInput struct {
 	TrainQueue string
 	Owner      string
 	All        bool `json:",omitempty"` // return all stages, not only MaxLive
+
+	News *News `json:",omitempty"` // as in FailInput
 }
 
 // Live is what the server tells of a sweep at one moment.

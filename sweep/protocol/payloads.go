@@ -45,6 +45,9 @@ type Continuation struct {
 	Failures   []Failure  `json:",omitempty"` // some of them, with the reason
 	Seen       []SeenCell `json:",omitempty"` // cells that have their results, those with the least nmse
 	Extensions []string   `json:",omitempty"` // grids by which the sweep was extended, for people
+
+	Told   time.Time `json:",omitzero"`  // when people were last told that runs failed
+	Untold int       `json:",omitempty"` // runs that failed since
 }
 
 // An UnfinishedTree names a tree and its cells that have neither result nor
@@ -146,6 +149,16 @@ type FailInput struct {
 
 	// UnlessDone leaves out cells that have a result. RecordFailure returns those that it has not left out.
 	UnlessDone bool `json:",omitempty"`
+
+	News *News `json:",omitempty"` // nil if people are to be told nothing
+}
+
+// News is what people are told by a webhook while a sweep goes on: runs have failed for good. The workflow alone knows
+// when it is time for that, however many workers there are.
+type News struct {
+	Summary
+	Failures []Failure `json:"failures"`       // the newest of those that nobody was told of
+	Best     *SeenCell `json:"best,omitempty"` // with the least nmse; nil if none is known
 }
 
 // Summary counts what a sweep has done.
