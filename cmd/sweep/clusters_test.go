@@ -164,7 +164,8 @@ func TestToldTwiceToEnd(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	up, _ := startServer(t, dir, "--slots", "1", "--no-report")
-	mustRun(t, dir, "submit", writeGrid(t, changed(t, smallGrid, "steps: 1500", "steps: 1000000", "every: 1s", "every: 1h")))
+	long := changed(t, smallGrid, "steps: 1500", "steps: 1000000", "every: 1s", "every: 1h")
+	mustRun(t, dir, "submit", writeGrid(t, long))
 	waitFor(t, "training", func() bool { return training(statusOfSweep(t, dir, "small")) > 0 })
 	for range 2 {
 		up.Process.Signal(syscall.SIGTERM)

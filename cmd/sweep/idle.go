@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// An idleClock knows when a worker has had nothing to train for a while. Slots call began and ended from many goroutines.
+// An idleClock knows when a worker has had nothing to train for a while. Slots call began and ended from many
+// goroutines.
 type idleClock struct {
 	limit time.Duration
 	idle  chan struct{} // closed when it was idle for limit

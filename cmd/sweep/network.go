@@ -16,8 +16,8 @@ type networkOptions struct {
 }
 
 func (o *networkOptions) addFlags(f *pflag.FlagSet) {
-	f.StringVar(&o.listen, "listen", "", "`address` of this machine at which workers on others reach the Temporal server, "+
-		"with the keys of --client-keys (default: they do not)")
+	f.StringVar(&o.listen, "listen", "", "`address` of this machine at which workers on others reach the Temporal "+
+		"server, with the keys of --client-keys (default: they do not)")
 	f.StringVar(&o.clientKeys, "client-keys", "", "`folder` that other machines see, and nobody else may enter: it gets "+
 		"the keys to the server, and temporal.toml for their TEMPORAL_CONFIG_FILE")
 }

@@ -38,8 +38,8 @@ const workerLog = "worker.log"
 // serverMemory is what the embedded server takes beside the runs, in bytes.
 const serverMemory = 256 << 20
 
-// startStack starts everything in this process but training, which starts with workers.train. A device without a backend
-// trains nothing. patience is that of its worker with what every worker refuses.
+// startStack starts everything in this process but training, which starts with workers.train. A device without a
+// backend trains nothing. patience is that of its worker with what every worker refuses.
 func startStack(ctx context.Context, env *environment, at location, o serverOptions, device trainingDevice,
 	store storage.Store, patience time.Duration) (_ *stack, err error) {
 

@@ -118,8 +118,8 @@ func (s *site) submit(t *testing.T, options, args []string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// tasks waits until both jobs of an array of two run, and returns their IDs. In commands these are ARRAY_TASK, since one
-// of their numbers is that of the array too, and stands for both.
+// tasks waits until both jobs of an array of two run, and returns their IDs. In commands these are ARRAY_TASK, since
+// one of their numbers is that of the array too, and stands for both.
 func (s *site) tasks(t *testing.T, array string) []string {
 	t.Helper()
 	until(t, "two tasks of job "+array, func() bool {
@@ -177,7 +177,8 @@ func TestWorkers(t *testing.T) {
 		until(t, "the time limit of job "+task, func() bool { return s.job(t, task, "Restarts") == "1" })
 	}
 	for _, task := range tasks {
-		if log := s.log(t, task); !strings.Contains(log, "the time limit is near") || !strings.Contains(log, "saved: requeueing") {
+		log := s.log(t, task)
+		if !strings.Contains(log, "the time limit is near") || !strings.Contains(log, "saved: requeueing") {
 			t.Errorf("job %s:\n%s", task, log)
 		}
 	}
@@ -185,15 +186,17 @@ func TestWorkers(t *testing.T) {
 		s.run(t, "scontrol", "update", "JobId="+task, "TimeLimit=60")
 	}
 	for _, task := range tasks {
-		until(t, "job "+task+" to go on", func() bool { return len(s.began(t, task)) == 2 })
+		until(t, "job "+task+" to go on", func() bool {
+			if s.job(t, task, "JobState") == "COMPLETED" {
+				t.Fatalf("job %s: %d steps were over before its time limit", task, steps)
+			}
+			return len(s.began(t, task)) == 2
+		})
 	}
 
 	// One is preempted, the other one canceled. Slurm requeues the first, and no one the second.
 	node := s.job(t, tasks[0], "NodeList")
-	high := s.command("sbatch", "--parsable", "-p", "high", "-w", node, "--gres=gpu:1", "-o", "/dev/null", "--wrap", "true")
-	if out, err := high.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	s.run(t, "sbatch", "--partition=high", "--nodelist="+node, "--gres=gpu:1", "--output=/dev/null", "--wrap=true")
 	s.run(t, "scancel", tasks[1])
 	until(t, "the preemption", func() bool { return s.job(t, tasks[0], "Restarts") == "2" })
 	until(t, "the cancellation", func() bool { return s.job(t, tasks[1], "JobState") == "CANCELLED" })
@@ -221,7 +224,8 @@ func TestWorkers(t *testing.T) {
 func (s *site) same(t *testing.T, id string) {
 	t.Helper()
 	dir := t.TempDir()
-	run := exec.Command(s.program, "run", s.grid, "--dir", dir, "--no-ui", "--no-report", "--store", filepath.Join(dir, "store"))
+	run := exec.Command(s.program, "run", s.grid, "--dir", dir, "--store", filepath.Join(dir, "store"),
+		"--no-ui", "--no-report")
 	want, err := run.Output()
 	if err != nil {
 		t.Fatal(err)
