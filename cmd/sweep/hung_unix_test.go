@@ -31,7 +31,7 @@ run: {share_prefixes: false}
 	state := filepath.Join(dir, "state")
 	told := startHook(t)
 	p := startProgram(t, state, "run", grid, "--no-ui", "--slots", "2", "--stuck-after", "2s", "--webhook", told.URL)
-	begun := regexp.MustCompile(`msg=training folder=(\S+)`)
+	begun := regexp.MustCompile(`msg=training .*folder=(\S+)`)
 	var run string
 	waitFor(t, "a run in training", func() bool {
 		b, _ := os.ReadFile(filepath.Join(state, "worker.log"))
