@@ -47,7 +47,7 @@ func (t *training) openAndReserve(ctx context.Context) (err error) {
 func (t *training) begin(ctx context.Context, backend trainer.Backend, start *start, claim *storage.Claim) error {
 	cfg, folder := t.cell.Config, t.claiming.folder
 	t.a.logOn(ctx, t.cell.ID).Info("training", "folder", folder, "level", t.ref.Level,
-		"from", start.Step, "to", t.ref.To, "attempt", claim.Attempt())
+		"from", start.Step, "to", t.ref.To, "claim", claim.Attempt())
 	t.progress.startAt(start.Step)
 	t.firstStep, t.inOwnFolder = int(start.Step), start.inOwnFolder
 	err := t.a.awaitMemory(ctx, t.progress, false, func() (err error) {

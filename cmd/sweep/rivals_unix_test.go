@@ -24,7 +24,7 @@ run: {checkpoint: {every: 2s}}
 // Claims are renewed each second here.
 var rivals = variables{renewVar + "=1s"}
 
-var trainedLine = regexp.MustCompile(`msg=trained folder=\S+ attempt=\d+ from=(\d+) to=(\d+)`)
+var trainedLine = regexp.MustCompile(`msg=trained .*folder=\S+ claim=\d+ from=(\d+) to=(\d+)`)
 
 // trainedSteps are the steps that the worker of a state directory has trained, also those that are lost.
 func trainedSteps(t *testing.T, dir string) (steps int) {

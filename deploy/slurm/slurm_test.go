@@ -138,7 +138,7 @@ func (s *site) log(t *testing.T, id string) string {
 // began returns the steps at which attempts began in a job, in their order.
 func (s *site) began(t *testing.T, id string) (steps []string) {
 	t.Helper()
-	for _, m := range regexp.MustCompile(` from=(\d+) to=\d+ attempt=`).FindAllStringSubmatch(s.log(t, id), -1) {
+	for _, m := range regexp.MustCompile(` from=(\d+) to=\d+ claim=`).FindAllStringSubmatch(s.log(t, id), -1) {
 		steps = append(steps, m[1])
 	}
 	return steps

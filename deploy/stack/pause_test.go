@@ -76,9 +76,9 @@ func testPause(t *testing.T, s *stack) {
 		// The server takes the worker for gone then, and makes another attempt, which goes on where the first one was.
 		pause(beyondTimeout)
 		at := step
-		until(t, "the second attempt", func() bool { return w.logged("attempt=2") })
+		until(t, "the second attempt", func() bool { return w.logged("claim=2") })
 		progress()
-		if claims(t, store) != 2 || step < at || w.logged("from=0 to=5000000 attempt=2") {
+		if claims(t, store) != 2 || step < at || w.logged("from=0 to=5000000 claim=2") {
 			t.Errorf("after a long pause: %d claims, step %d, was %d", claims(t, store), step, at)
 		}
 	}
@@ -106,7 +106,7 @@ func (s *stack) wantFirstAttempt(t *testing.T, after, id string, store storage.S
 		})
 		return true
 	})
-	if len(stages) != 1 || stages[0].Attempt != 1 || claims(t, store) != 1 || w.logged("attempt=2") ||
+	if len(stages) != 1 || stages[0].Attempt != 1 || claims(t, store) != 1 || w.logged("claim=2") ||
 		w.logged("Activity error") {
 		t.Errorf("after %s: %v, %d claims; see the log of the worker", after, stages, claims(t, store))
 	}

@@ -31,7 +31,7 @@ func testWorkerStop(t *testing.T, s *stack) {
 	if saved == 0 || saved == interruptedSteps {
 		t.Fatalf("saved at step %d of %d: the run was over before its worker was stopped", saved, interruptedSteps)
 	}
-	if from := fmt.Sprintf(" from=%d to=%d attempt=2", saved, interruptedSteps); !second.logged(from) {
+	if from := fmt.Sprintf(" from=%d to=%d claim=2", saved, interruptedSteps); !second.logged(from) {
 		t.Errorf("saved at step %d, and the next worker did not continue with%s", saved, from)
 	}
 	if got := s.sweep(t, prefix, "results", id); got != want {

@@ -33,7 +33,7 @@ func testZombie(t *testing.T, s *stack) {
 	zombie.signal(syscall.SIGSTOP)
 	successor := s.startWorker(t, "successor", prefix)
 	s.await(t, id)
-	if !successor.logged("attempt=2") {
+	if !successor.logged("claim=2") {
 		t.Error("the successor did not train: the run was over before its worker was suspended")
 	}
 	before := list(t, store)

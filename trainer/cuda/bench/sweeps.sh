@@ -56,7 +56,7 @@ unwatch_card() {
 # evaluations STATE prints for each run the seconds in which it was measured and exported, by the worker's log.
 evaluations() {
 	local word time cell
-	sed -n 's/^time=\([^ ]*\) .*msg=\(evaluating\|evaluated\) cell=\([^ ]*\).*/\2 \1 \3/p' "$work/$1/worker.log" |
+	sed -n 's/^time=\([^ ]*\) .*msg=\(evaluating\|evaluated\) .*cell=\([^ ]*\).*/\2 \1 \3/p' "$work/$1/worker.log" |
 		while read -r word time cell; do echo "$word $(date -d "$time" +%s.%N) $cell"; done |
 		awk '$1 == "evaluating" { from[$3] = $2 } $1 == "evaluated" && $3 in from { print $2 - from[$3] }'
 }
