@@ -37,10 +37,10 @@ run)
 		[ -e "$dir/begun" ] || { touch "$dir/begun" "$dir/store/results/"{1,2,3}.json; exec sleep 600; } ;;
 	esac
 	touch "$dir/store/results/"{1,2,3}.json
-	echo 'time=2026-11-27T23:59:59.500Z level=INFO msg=evaluating sweep=s-1 activity=Evaluate attempt=1 cell=a
-time=2026-11-28T00:00:00.000Z level=INFO msg=evaluating sweep=s-1 activity=Evaluate attempt=1 cell=b
-time=2026-11-28T00:00:01.000Z level=INFO msg=evaluated sweep=s-1 activity=Evaluate attempt=1 cell=b
-time=2026-11-28T00:00:01.500Z level=INFO msg=evaluated sweep=s-1 activity=Evaluate attempt=1 cell=a' >"$dir/worker.log" ;;
+	echo 'time=2026-11-27T23:59:59.500Z level=INFO msg=evaluating sweep=s attempt=1 cell=a
+time=2026-11-28T00:00:00.000Z level=INFO msg=evaluating sweep=s attempt=1 cell=b
+time=2026-11-28T00:00:01.000Z level=INFO msg=evaluated sweep=s attempt=1 cell=b
+time=2026-11-28T00:00:01.500Z level=INFO msg=evaluated sweep=s attempt=1 cell=a' >"$dir/worker.log" ;;
 results)
 	case "$*" in
 	*status*) printf 'status\ncompleted\ncompleted\ncompleted\n' ;;
