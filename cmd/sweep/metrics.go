@@ -63,6 +63,9 @@ func (w *workers) watch(m *monitor.Monitor, store storage.Store, device training
 	m.Watch(w.healthy, w.ready, metrics...)
 }
 
+// lostHeartbeats is the name of the counter of heartbeats that got no answer. What the SDK counts gets _total.
+const lostHeartbeats = "sweep_heartbeats_lost"
+
 // errNotTraining says that a process takes no work at the moment.
 var errNotTraining = errors.New("it takes no work: it has not begun to, or is stopping")
 

@@ -73,7 +73,7 @@ func TestMetricsOfPrograms(t *testing.T) {
 			"sweep_worker_slots 1\n", "sweep_worker_slots_busy 1\n", "sweep_worker_accepting 1\n", "sweep_attempts_hung 0\n",
 			`sweep_faults_total{fault="cell",type="NotFinite"} 0`, "sweep_store_retries_total 0\n",
 			`sweep_store_requests_total{operation="putnew",outcome="ok"} `, `sweep_build_info{backend="cpu",`,
-			"temporal_request_total{", `temporal_worker_task_slots_available{`,
+			"temporal_request_total{", "sweep_heartbeats_lost_total 0\n", `temporal_worker_task_slots_available{`,
 		} {
 			if !strings.Contains(body, "\n"+want) {
 				t.Errorf("%v: %q is not in\n%s", p.Args[1:], want, body)
@@ -134,7 +134,7 @@ func TestMetricsDocumented(t *testing.T) {
 	newWorkerMetrics(w, nil, trainingDevice{backend: cpu.New(1)}).Describe(all)
 	newGPUMetrics(nil).Describe(all)
 	close(all)
-	is := map[string]bool{"sweep_cpu": false}
+	is := map[string]bool{"sweep_cpu": false, lostHeartbeats + "_total": true} // which comes with those of the SDK
 	for d := range all {
 		is[regexp.MustCompile(`fqName: "([a-z_]+)"`).FindStringSubmatch(d.String())[1]] = true
 	}
