@@ -36,7 +36,7 @@ test-kubernetes: ## the manifests against the schemas of two versions of Kuberne
 	deploy/kubernetes/check
 
 test-race: ## what runs at once, under the race detector: needs gcc
-	CGO_ENABLED=1 go test -timeout 20m -race -tags 'netgo osusergo noserver' -skip TestPeakMemory ./trainer ./trainer/data ./trainer/models ./trainer/cpu ./storage ./storage/dir ./sweep/ledger ./activities/...
+	CGO_ENABLED=1 go test -timeout 20m -race -tags 'netgo osusergo noserver' -skip TestPeakMemory ./trainer ./trainer/data ./trainer/models ./trainer/cpu ./storage ./storage/dir ./sweep/ledger ./sweep/webhook ./cmd/sweep/monitor ./activities/...
 
 test-arm64: ## the CPU backend's NEON path, in emulation: needs qemu-user
 	GOARCH=arm64 go test -exec qemu-aarch64 -run 'TestKernels|TestTopK|TestBound|TestBackend|TestPathsFound' ./trainer/cpu

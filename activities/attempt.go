@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 
@@ -61,14 +62,15 @@ func (at *attempt) heartbeat() protocol.Heartbeat {
 	return beat
 }
 
-// cell is the ID of the cell that the attempt trains or evaluates; "" while that is not known.
-func (at *attempt) cell() string {
+// cell is the ID of the cell that the attempt trains or evaluates, "" while that is not known, and when it began to
+// train it.
+func (at *attempt) cell() (id string, began time.Time) {
 	at.mu.Lock()
 	defer at.mu.Unlock()
 	if at.progress == nil {
-		return ""
+		return "", time.Time{}
 	}
-	return at.progress.cellID()
+	return at.progress.cellAndBegin()
 }
 
 // details are the details of the heartbeats of an activity that has no progress: nil if there is nothing to pass on.

@@ -48,7 +48,7 @@ func (t *training) begin(ctx context.Context, backend trainer.Backend, start *st
 	cfg, folder := t.cell.Config, t.claiming.folder
 	t.a.logOn(ctx, t.cell.ID).Info("training", "folder", folder, "level", t.ref.Level,
 		"from", start.Step, "to", t.ref.To, "claim", claim.Attempt())
-	t.progress.startAt(start.Step)
+	t.progress.startAt(start.Step, t.a.now())
 	t.firstStep, t.inOwnFolder = int(start.Step), start.inOwnFolder
 	err := t.a.awaitMemory(ctx, t.progress, false, func() (err error) {
 		t.loop, err = trainer.Start(backend, cfg, start.State, t.data)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 
@@ -14,10 +15,11 @@ import (
 
 // A Live is an attempt that is being made.
 type Live struct {
-	Sweep    string // its ID
-	Cell     string // the ID of the first of its cells; "" before its plan is read
-	Activity string // its type
-	Attempt  int    // from 1 on
+	Sweep    string    // its ID
+	Cell     string    // the ID of the first of its cells; "" before its plan is read
+	Activity string    // its type
+	Attempt  int       // from 1 on
+	Began    time.Time // when it began to train the cell's run; zero before that, and for an evaluation
 	protocol.Heartbeat
 }
 
@@ -49,7 +51,8 @@ func (a *Activities) Live() (all []Live) {
 	a.live.mu.Lock()
 	for at := range a.live.all {
 		l := at.is
-		l.Heartbeat, l.Cell = at.heartbeat(), at.cell()
+		l.Heartbeat = at.heartbeat()
+		l.Cell, l.Began = at.cell()
 		all = append(all, l)
 	}
 	a.live.mu.Unlock()
@@ -61,7 +64,8 @@ func (a *Activities) Live() (all []Live) {
 
 // logOf returns the log of an attempt. Each line says which sweep, cell and attempt it is about.
 func (a *Activities) logOf(ctx context.Context) *slog.Logger {
-	return a.logOn(ctx, attemptOf(ctx).cell())
+	cell, _ := attemptOf(ctx).cell()
+	return a.logOn(ctx, cell)
 }
 
 // logOn is logOf where the cell is known, by its ID: an activity may be at several.

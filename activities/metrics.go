@@ -132,9 +132,18 @@ func runGauges() []runGauge {
 			training(func(l Live) float64 { return float64(l.Dead) })),
 		of("sweep_run_tokens_per_second", "Speed of the run; 0 in its first second.",
 			training(func(l Live) float64 { return l.TokensPerSecond })),
-		of("sweep_run_checkpoint_age_seconds", "Time since the run's newest checkpoint was stored.",
-			func(l Live, now time.Time) (float64, bool) { return now.Sub(l.Saved).Seconds(), !l.Saved.IsZero() }),
+		of("sweep_run_checkpoint_age_seconds", "Time since the run's newest checkpoint was stored, or since the attempt "+
+			"began to train, if that is later: what is lost if the worker dies now.", checkpointAge),
 	}
+}
+
+// checkpointAge is for how long a run has trained without a checkpoint. A fork may be much older than that.
+func checkpointAge(l Live, now time.Time) (seconds float64, known bool) {
+	since := l.Began
+	if l.Saved.After(since) {
+		since = l.Saved
+	}
+	return now.Sub(since).Seconds(), !l.Began.IsZero()
 }
 
 // Metrics returns what Prometheus is to know of the worker: its counts, and its runs in training.

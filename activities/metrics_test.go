@@ -29,7 +29,7 @@ sweep_run_step{cell="%s",sweep="%s"} 19
 		if err := testutil.CollectAndCompare(w.Metrics(), strings.NewReader(want), "sweep_run_step"); err != nil {
 			t.Error(err)
 		}
-		for _, name := range []string{"sweep_run_loss", "sweep_run_dead_latents", "sweep_run_tokens_per_second"} {
+		for _, name := range []string{"sweep_run_loss", "sweep_run_dead_latents", "sweep_run_checkpoint_age_seconds"} {
 			if n := testutil.CollectAndCount(w.Metrics(), name); n != 1 {
 				t.Errorf("%d series of %s", n, name)
 			}
@@ -89,16 +89,20 @@ func TestMetricsOfResumedRun(t *testing.T) {
 	}
 }
 
-// The age of a checkpoint is told where there is one.
+// What may be lost counts from the newest checkpoint, and not from a fork that is older than the attempt.
 func TestCheckpointAge(t *testing.T) {
-	saved := time.Unix(1e9, 0)
-	gauges := runGauges()
-	age := gauges[len(gauges)-1]
-	l := Live{Heartbeat: protocol.Heartbeat{Saved: saved}}
-	if got, known := age.of(l, saved.Add(time.Minute)); got != 60 || !known {
-		t.Errorf("%v %v", got, known)
+	began := time.Unix(1e9, 0)
+	now := began.Add(time.Hour)
+	for _, c := range []struct {
+		saved time.Time
+		want  float64
+	}{{time.Time{}, 3600}, {began.Add(-24 * time.Hour), 3600}, {began.Add(59 * time.Minute), 60}} {
+		l := Live{Began: began, Heartbeat: protocol.Heartbeat{Saved: c.saved}}
+		if got, known := checkpointAge(l, now); got != c.want || !known {
+			t.Errorf("saved %v: %v %v, want %v", c.saved, got, known, c.want)
+		}
 	}
-	if _, known := age.of(Live{}, saved); known {
-		t.Error("an age without a checkpoint")
+	if _, known := checkpointAge(Live{Heartbeat: protocol.Heartbeat{Saved: began}}, now); known {
+		t.Error("an age of what does not train")
 	}
 }

@@ -26,6 +26,7 @@ type progress struct {
 	mu          sync.Mutex
 	beat        protocol.Heartbeat
 	cell        string    // the ID of the cell of beat; "" before its plan is read
+	began       time.Time // when the attempt began to train the run; zero before that
 	windowStart time.Time // of the window over which the speed is measured
 	windowSteps int64     // steps done at windowStart
 
@@ -73,7 +74,7 @@ func (p *progress) next(ref protocol.StageRef) {
 	p.beat = protocol.Heartbeat{
 		Cell: ref.Cell, Cells: ref.Cells, Steps: int64(ref.To), Doing: "reading what is stored", Refusals: p.beat.Refusals,
 	}
-	p.cell, p.windowStart, p.lastStep = "", time.Time{}, time.Time{}
+	p.cell, p.began, p.windowStart, p.lastStep = "", time.Time{}, time.Time{}, time.Time{}
 	p.durations, p.nextStep = p.durations[:0], 0
 }
 
@@ -184,11 +185,11 @@ func (p *progress) doing(what string) {
 	p.beat.Doing = what
 }
 
-// startAt notes the step that training goes on from.
-func (p *progress) startAt(step int64) {
+// startAt notes the step that training goes on from, and when.
+func (p *progress) startAt(step int64, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.beat.From, p.beat.Step = step, step
+	p.beat.From, p.beat.Step, p.began = step, step, now
 }
 
 // on notes the device and its class, as results name them; "" if they have no name.
@@ -206,11 +207,11 @@ func (p *progress) saved(step int64, at time.Time) {
 	p.beat.At, p.beat.Saved = step, at.UTC()
 }
 
-// cellID is the ID of the cell that get tells of.
-func (p *progress) cellID() string {
+// cellAndBegin returns the ID of the cell that get tells of, and when the attempt began to train its run.
+func (p *progress) cellAndBegin() (id string, began time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.cell
+	return p.cell, p.began
 }
 
 // step notes that done steps are done, on batches of so many tokens.

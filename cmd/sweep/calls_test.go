@@ -43,6 +43,9 @@ func TestPaceOfServers(t *testing.T) {
 	if usual.heartbeat != 2*time.Second || cloud.heartbeat != 8*time.Second || usual.watch >= cloud.watch {
 		t.Errorf("usual %v, Temporal Cloud %v", usual, cloud)
 	}
+	if usual.polls(slotTimeout) != 20 || cloud.polls(slotTimeout) != 2 {
+		t.Errorf("%d and %d polls", usual.polls(slotTimeout), cloud.polls(slotTimeout))
+	}
 	// A heartbeat may be lost, and the next be four seconds late, before a worker counts as dead or silent.
 	if 2*maxHeartbeat+4*time.Second > protocol.HeartbeatTimeout || maxHeartbeat >= silentAfter {
 		t.Errorf("the longest time between two heartbeats is %v", maxHeartbeat)

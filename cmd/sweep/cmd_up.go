@@ -38,6 +38,11 @@ trains, and with --listen workers on other machines do.`,
 			if err := o.server.check(); err != nil {
 				return err
 			}
+			for _, f := range []string{"backend", "gpus", "slots", "slots-per-gpu", "stuck-after"} {
+				if o.noTrain && c.Flags().Changed(f) {
+					return inputError{fmt.Errorf("--%s says how to train, and --no-train not to: leave one out", f)}
+				}
+			}
 			return runUp(c.Context(), env, o)
 		},
 	}

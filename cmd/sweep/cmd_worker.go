@@ -103,6 +103,7 @@ func runWorker(ctx context.Context, env *environment, o workerOptions) error {
 	defer startKeeper(store, o.location, device.keep, log)()
 	fmt.Fprintf(env.errOut, "worker with %d slots on %s, store %s\n",
 		device.slots, device.backend.Name(), withoutSecrets(o.location.storeURL()))
+	noteWebhook(env, device.webhook)
 	if monitor != nil {
 		fmt.Fprintf(env.errOut, "metrics at %s\n", monitor.URL())
 	}

@@ -218,7 +218,11 @@ func dialNamed(ctx context.Context, opts client.Options, is *local.Info, keys *p
 func connect(ctx context.Context, opts client.Options, keys *payload.Keys, log *slog.Logger) (*server, error) {
 	opts.Namespace = cmp.Or(opts.Namespace, client.DefaultNamespace)
 	opts.Logger = sdklog.NewStructuredLogger(log)
-	opts.ConnectionOptions = toleratingLostHeartbeats(opts.ConnectionOptions)
+	if opts.MetricsHandler == nil {
+		opts.MetricsHandler = client.MetricsNopHandler
+	}
+	opts.ConnectionOptions = toleratingLostHeartbeats(opts.ConnectionOptions,
+		opts.MetricsHandler.Counter(lostHeartbeats))
 	tasks, unreadable := unreadableTasks()
 	crypt, err := keys.Interceptor(unreadable)
 	if err != nil {

@@ -25,7 +25,8 @@ func tlsHint(ctx context.Context, opts client.Options) string {
 	switch local.Ask(ctx, opts.HostPort) {
 	case local.TakesKeys:
 		return "this server of sweep run or sweep up takes only programs that have the keys in its state directory: " +
-			"name that with --dir, or export TEMPORAL_CONFIG_FILE=DIR/temporal.toml, as sweep up prints it"
+			"name that with --dir, or export TEMPORAL_CONFIG_FILE=DIR/temporal.toml, as sweep up prints it; from other " +
+			"machines it is the temporal.toml in the folder of its --client-keys"
 	case local.SpeaksTLS:
 		if with == nil {
 			return fmt.Sprintf("%s speaks TLS: say so with TEMPORAL_TLS=true, and name keys with TEMPORAL_TLS_CLIENT_CERT_PATH "+

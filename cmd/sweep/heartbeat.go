@@ -19,24 +19,27 @@ import (
 // server can say that an activity is lost. Once it answers again, the next
 // heartbeat learns whether the run was given to another attempt; until then the
 // claim of that attempt keeps this one from writing checkpoints.
-func toleratingLostHeartbeats(o client.ConnectionOptions) client.ConnectionOptions {
-	o.DialOptions = append(o.DialOptions, grpc.WithChainUnaryInterceptor(tolerateLostHeartbeat))
+//
+// lost counts them, since the SDK's own metrics have them as answered.
+func toleratingLostHeartbeats(o client.ConnectionOptions, lost client.MetricsCounter) client.ConnectionOptions {
+	o.DialOptions = append(o.DialOptions, grpc.WithChainUnaryInterceptor(tolerateLostHeartbeats(lost)))
 	return o
 }
 
-// tolerateLostHeartbeat is a gRPC interceptor: it makes a heartbeat that got no
+// tolerateLostHeartbeats returns a gRPC interceptor: it makes a heartbeat that got no
 // answer a success, and passes everything else on.
-func tolerateLostHeartbeat(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
-	call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+func tolerateLostHeartbeats(lost client.MetricsCounter) grpc.UnaryClientInterceptor {
+	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
+		call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 
-	err := call(ctx, method, req, reply, cc, opts...)
-	if method != workflowservice.WorkflowService_RecordActivityTaskHeartbeat_FullMethodName {
+		err := call(ctx, method, req, reply, cc, opts...)
+		isHeartbeat := method == workflowservice.WorkflowService_RecordActivityTaskHeartbeat_FullMethodName
+		if isHeartbeat && noAnswer(status.Code(err)) {
+			lost.Inc(1)
+			return nil
+		}
 		return err
 	}
-	if noAnswer(status.Code(err)) {
-		return nil
-	}
-	return err
 }
 
 // noAnswer says that a call got no answer, rather than one that refuses it.

@@ -36,9 +36,17 @@ func TestLostHeartbeats(t *testing.T) {
 		call := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
 			return status.Error(x.code, "from the server")
 		}
-		err := tolerateLostHeartbeat(t.Context(), x.method, nil, nil, nil, call)
+		lost := &counted{}
+		err := tolerateLostHeartbeats(lost)(t.Context(), x.method, nil, nil, nil, call)
 		if got := status.Code(err); got != x.want {
 			t.Errorf("%s: %s became %s, want %s", x.method, x.code, got, x.want)
 		}
+		if isLost := x.code != x.want; (lost.n == 1) != isLost {
+			t.Errorf("%s: %s: counted %d times", x.method, x.code, lost.n)
+		}
 	}
 }
+
+type counted struct{ n int64 }
+
+func (c *counted) Inc(n int64) { c.n += n }

@@ -39,8 +39,8 @@ func (h here) startOrJoin(ctx context.Context, env *environment, end context.Can
 			srv = &own
 		case errors.As(err, &inUse) && inUse.Info.HostPort != "":
 			if !h.device.webhook.IsZero() {
-				fmt.Fprintf(env.errOut, "note: nothing is posted to %s from here: the worker of process %d has the sweep, and "+
-					"its --webhook counts\n", h.device.webhook, inUse.Info.PID)
+				fmt.Fprintf(env.errOut, "note: nothing is posted to %s from here: the sweep is handed to process %d, and its "+
+					"--webhook counts\n", h.device.webhook, inUse.Info.PID)
 			}
 			if h.server.metrics.address != "" {
 				fmt.Fprintln(env.errOut, "note: --metrics-addr is for a process that trains: give it to the one of the server")

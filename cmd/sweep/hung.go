@@ -14,29 +14,29 @@ var errNoSlots = errors.New("no slot is left: an attempt hangs in each")
 type hung struct {
 	slots *slots
 	first chan error // gets the error of the first attempt that hangs
-	none  chan error // gets an error once no slot is left
 
 	mu    sync.Mutex
+	none  error    // once no slot is left
 	lines []string // for people, that nobody has taken
 }
 
 func newHung(s *slots) *hung {
-	return &hung{slots: s, first: make(chan error, 1), none: make(chan error, 1)}
+	return &hung{slots: s, first: make(chan error, 1)}
 }
 
 // lost notes an attempt that hangs. inSlot says that it has a training slot.
 func (h *hung) lost(why error, inSlot bool) {
 	tell(h.first, why)
 	line := why.Error()
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	if inSlot {
 		left := h.slots.setAside()
 		if left == 0 {
-			tell(h.none, fmt.Errorf("%w: %w", errNoSlots, why))
+			h.none = fmt.Errorf("%w: %w", errNoSlots, why)
 		}
 		line = fmt.Sprintf("a slot is set aside, %d left: %v", left, why)
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	h.lines = append(h.lines, line)
 }
 
@@ -67,11 +67,7 @@ func (h *hung) noneLeft() error {
 	if h == nil {
 		return nil
 	}
-	select {
-	case err := <-h.none:
-		h.none <- err
-		return err
-	default:
-		return nil
-	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.none
 }

@@ -13,6 +13,7 @@ type idleClock struct {
 
 	mu    sync.Mutex
 	busy  int       // attempts that a slot has
+	fired bool      // idle is closed
 	since time.Time // when busy became 0
 	timer *time.Timer
 }
@@ -31,7 +32,8 @@ func newIdleClock(limit time.Duration) *idleClock {
 func (c *idleClock) check() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.busy == 0 && time.Since(c.since) >= c.limit {
+	if c.busy == 0 && !c.fired && time.Since(c.since) >= c.limit {
+		c.fired = true
 		close(c.idle)
 	}
 }

@@ -53,6 +53,12 @@ func TestIdleClock(t *testing.T) {
 		if !isIdle() {
 			t.Error("not idle after the limit")
 		}
+		c.began() // a stage that came in that moment, which the worker saves for long
+		c.ended()
+		time.Sleep(2 * limit)
+		if !isIdle() {
+			t.Error("not idle any more")
+		}
 	})
 	never := newIdleClock(0)
 	never.began()

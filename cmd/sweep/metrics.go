@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
@@ -62,6 +63,9 @@ func (w *workers) watch(m *monitor.Monitor, store storage.Store, device training
 	}
 	m.Watch(w.healthy, w.ready, metrics...)
 }
+
+// lostHeartbeats is the name of the counter of heartbeats that got no answer. What the SDK counts gets _total.
+const lostHeartbeats = "sweep_heartbeats_lost"
 
 // errNotTraining says that a process takes no work at the moment.
 var errNotTraining = errors.New("it takes no work: it has not begun to, or is stopping")
@@ -158,10 +162,12 @@ type gpuUsage struct {
 	watts        float64
 }
 
-// gpuMetrics read the GPUs when they are collected.
+// gpuMetrics read the GPUs when they are collected. A driver that hangs costs the other metrics nothing but a wait.
 type gpuMetrics struct {
-	read   func() []gpuUsage
-	values []gpuValue
+	read    func() []gpuUsage
+	reading chan struct{} // has room for whoever may read: one that hangs keeps it
+	within  time.Duration // that a collection waits
+	values  []gpuValue
 }
 
 type gpuValue struct {
@@ -173,7 +179,7 @@ func newGPUMetrics(read func() []gpuUsage) *gpuMetrics {
 	value := func(name, help string, of func(gpuUsage) float64) gpuValue {
 		return gpuValue{prometheus.NewDesc(name, help, []string{"gpu", "uuid"}, nil), of}
 	}
-	return &gpuMetrics{read: read, values: []gpuValue{
+	return &gpuMetrics{read: read, reading: make(chan struct{}, 1), within: 2 * time.Second, values: []gpuValue{
 		value("sweep_gpu_memory_used_bytes", "Memory in use on the GPU, by all processes.",
 			func(u gpuUsage) float64 { return float64(u.used) }),
 		value("sweep_gpu_memory_total_bytes", "Memory of the GPU.", func(u gpuUsage) float64 { return float64(u.total) }),
@@ -191,9 +197,31 @@ func (m *gpuMetrics) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
+// usage reads the GPUs; nil if that takes too long.
+func (m *gpuMetrics) usage() []gpuUsage {
+	late := time.NewTimer(m.within)
+	defer late.Stop()
+	select {
+	case m.reading <- struct{}{}:
+	case <-late.C:
+		return nil
+	}
+	read := make(chan []gpuUsage, 1)
+	go func() {
+		read <- m.read()
+		<-m.reading
+	}()
+	select {
+	case all := <-read:
+		return all
+	case <-late.C:
+		return nil
+	}
+}
+
 // Collect implements prometheus.Collector. What the driver does not say of a GPU is left out.
 func (m *gpuMetrics) Collect(ch chan<- prometheus.Metric) {
-	for _, u := range m.read() {
+	for _, u := range m.usage() {
 		for _, v := range m.values {
 			if value := v.of(u); value >= 0 {
 				ch <- prometheus.MustNewConstMetric(v.desc, prometheus.GaugeValue, value, u.number, u.uuid)

@@ -9,8 +9,11 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.temporal.io/sdk/worker"
 
 	"github.com/topksweep/sweep/activities"
 	"github.com/topksweep/sweep/trainer/cpu"
@@ -73,7 +76,7 @@ func TestMetricsOfPrograms(t *testing.T) {
 			"sweep_worker_slots 1\n", "sweep_worker_slots_busy 1\n", "sweep_worker_accepting 1\n", "sweep_attempts_hung 0\n",
 			`sweep_faults_total{fault="cell",type="NotFinite"} 0`, "sweep_store_retries_total 0\n",
 			`sweep_store_requests_total{operation="putnew",outcome="ok"} `, `sweep_build_info{backend="cpu",`,
-			"temporal_request_total{", `temporal_worker_task_slots_available{`,
+			"temporal_request_total{", "sweep_heartbeats_lost_total 0\n", `temporal_worker_task_slots_available{`,
 		} {
 			if !strings.Contains(body, "\n"+want) {
 				t.Errorf("%v: %q is not in\n%s", p.Args[1:], want, body)
@@ -134,7 +137,7 @@ func TestMetricsDocumented(t *testing.T) {
 	newWorkerMetrics(w, nil, trainingDevice{backend: cpu.New(1)}).Describe(all)
 	newGPUMetrics(nil).Describe(all)
 	close(all)
-	is := map[string]bool{"sweep_cpu": false}
+	is := map[string]bool{"sweep_cpu": false, lostHeartbeats + "_total": true} // which comes with those of the SDK
 	for d := range all {
 		is[regexp.MustCompile(`fqName: "([a-z_]+)"`).FindStringSubmatch(d.String())[1]] = true
 	}
@@ -142,3 +145,64 @@ func TestMetricsDocumented(t *testing.T) {
 		t.Errorf("docs/metrics.md has %v, the program %v", documented, is)
 	}
 }
+
+// A driver that hangs costs a scrape its GPUs, and nothing else; once it answers they are there again.
+func TestMetricsOfHungGPU(t *testing.T) {
+	hangs, reads := make(chan struct{}), 0
+	m := newGPUMetrics(func() []gpuUsage {
+		reads++
+		<-hangs
+		return []gpuUsage{{number: "0", uuid: "GPU-0", used: 1, total: 2, busy: -0.01, celsius: -1, watts: -1}}
+	})
+	m.within = time.Millisecond
+	for range 3 {
+		if n := testutil.CollectAndCount(m); n != 0 {
+			t.Errorf("%d series of a GPU that hangs", n)
+		}
+	}
+	if reads != 1 {
+		t.Errorf("%d goroutines hang", reads)
+	}
+	close(hangs)
+	m.within = testTimeout
+	if n := testutil.CollectAndCount(m); n != 2 {
+		t.Errorf("%d series, want those of the memory", n)
+	}
+}
+
+// What is set aside is no busy slot, before the SDK has given the slot back and after.
+func TestBusySlots(t *testing.T) {
+	s := newSlots(2)
+	var permits []*worker.SlotPermit
+	for range 2 {
+		p, err := s.ReserveSlot(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		permits = append(permits, p)
+	}
+	wants := func(left, busy int) {
+		t.Helper()
+		if l, b := s.count(); l != left || b != busy {
+			t.Errorf("%d slots, %d busy; want %d and %d", l, b, left, busy)
+		}
+	}
+	wants(2, 0) // polls
+	s.MarkSlotUsed(slotInfo{permit: permits[0]})
+	s.MarkSlotUsed(slotInfo{permit: permits[1]})
+	wants(2, 2)
+	s.setAside()
+	wants(1, 1)
+	s.ReleaseSlot(slotInfo{permit: permits[0]})
+	wants(1, 1)
+	s.ReleaseSlot(slotInfo{permit: permits[1]})
+	wants(1, 0)
+}
+
+// A slotInfo tells of a slot as the SDK does.
+type slotInfo struct {
+	worker.SlotReleaseInfo
+	permit *worker.SlotPermit
+}
+
+func (i slotInfo) Permit() *worker.SlotPermit { return i.permit }

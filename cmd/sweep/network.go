@@ -31,6 +31,14 @@ func (o *networkOptions) check() error {
 	case o.listen == "" && o.clientKeys != "":
 		return inputError{errors.New("--client-keys: say with --listen where other machines reach the server")}
 	}
+	if ip := net.ParseIP(o.listen); ip != nil && ip.IsUnspecified() {
+		return inputError{fmt.Errorf("--listen %s: want one address of this machine, as hostname -I prints them: "+
+			"workers are told where the server is", o.listen)}
+	}
+	if host, _, err := net.SplitHostPort(o.listen); err == nil {
+		return inputError{fmt.Errorf("--listen %s: want an address without a port, %s: --grpc-port says which", o.listen,
+			host)}
+	}
 	return nil
 }
 

@@ -90,9 +90,6 @@ func openDevice(env *environment, o deviceOptions) (trainingDevice, error) {
 	}
 	device.data, device.stuckAfter, device.keep, device.renew = options, o.stuckAfter, o.keep, env.renew
 	device.webhook = tell
-	if err == nil && !tell.IsZero() {
-		fmt.Fprintf(env.errOut, "failures and ends of sweeps are posted to %s\n", tell)
-	}
 	if pool, ok := device.backend.(*gpuPool); ok {
 		pool.note = func(line string) { fmt.Fprintln(env.errOut, line) }
 	}

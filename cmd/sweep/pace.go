@@ -34,6 +34,10 @@ func usualPace() pace { return pace{heartbeat: heartbeatInterval, watch: pollInt
 // rare as they can be for a worker that dies to be found as fast as elsewhere.
 func cloudPace() pace { return pace{heartbeat: maxHeartbeat, watch: 10 * time.Second} }
 
+// polls is how many questions of a verb that follows a sweep it takes to see that something lasts for a time: two at
+// least, since one sees a moment.
+func (p pace) polls(d time.Duration) int { return max(2, int(d/p.watch)) }
+
 // pace is that of this server.
 func (s *server) pace() pace {
 	if s.cloud {

@@ -114,22 +114,18 @@ func followToResults(ctx context.Context, env *environment, srv *server, l *ledg
 	if readErr == nil {
 		tellPlaces(env, at, header, results)
 	}
-	if err == nil && readErr == nil {
-		err = lostResults(env, header, results)
+	if err == nil && readErr == nil && last.queryErr == nil {
+		err = lostResults(env, header, p.Completed, results)
 	}
 	return errors.Join(err, readErr)
 }
 
-// lostResults returns an error if runs have neither a result nor a note in the store, of a sweep that the server says
-// has ended well: the store is not the one that the workers wrote, or an earlier state of it.
-func lostResults(env *environment, header *plan.Header, results []ledger.Result) error {
-	lost := 0
-	for _, r := range results {
-		if r.Status == plan.Pending {
-			lost++
-		}
-	}
-	if lost == 0 {
+// lostResults returns an error if fewer runs have their result in the store than the server says, of a sweep that has
+// ended well: the store is not the one that the workers wrote, or an earlier state of it. A sweep may have left runs
+// out, as that of a retry of some cells.
+func lostResults(env *environment, header *plan.Header, completed int, results []ledger.Result) error {
+	lost := completed - countResults(results).Completed
+	if lost <= 0 {
 		return nil
 	}
 	return fmt.Errorf("sweep %s has ended, but the store does not have the results of %d of its %d runs: it was restored "+

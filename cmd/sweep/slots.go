@@ -41,7 +41,7 @@ func (s *slots) setAside() (left int) {
 func (s *slots) count() (left, busy int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.left, max(0, len(s.used)-(s.max-s.left))
+	return s.left, len(s.used) - s.aside
 }
 
 // ReserveSlot implements worker.SlotSupplier.

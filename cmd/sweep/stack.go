@@ -79,6 +79,7 @@ func startStack(ctx context.Context, env *environment, at location, o serverOpti
 		return nil, err
 	}
 	go noteUnreadable(ctx, env, k.server.unreadable)
+	noteWebhook(env, device.webhook)
 	noteOpenDir(env, at.dir)
 	for _, why := range k.embedded.LeftOut {
 		fmt.Fprintf(env.errOut, "note: sweeps go without a %v\n", why)

@@ -20,6 +20,7 @@ import (
 type temporalProfile struct {
 	envconfig.ClientConfigProfile
 	file string // the configuration file, which need not be there; "" if none is read
+	read stamp  // of that file, before it was read: what is written meanwhile is read again
 }
 
 // readProfile reads Temporal's environment and, with fromFile, its configuration file.
@@ -28,6 +29,7 @@ func readProfile(fromFile bool) (temporalProfile, error) {
 	if fromFile {
 		p.file = cmp.Or(os.Getenv("TEMPORAL_CONFIG_FILE"), envconfig.DefaultConfigFilePath())
 	}
+	p.read = stampOf(p.file)
 	var err error
 	p.ClientConfigProfile, err = envconfig.LoadClientConfigProfile(envconfig.LoadClientConfigProfileOptions{
 		DisableFile: !fromFile,
@@ -45,7 +47,7 @@ func (p temporalProfile) options() (client.Options, error) {
 	if err != nil {
 		return opts, badConfiguration(err, p.file)
 	}
-	keys := &keySource{file: p.file, key: p.APIKey, read: stampOf(p.file)}
+	keys := &keySource{file: p.file, key: p.APIKey, read: p.read}
 	if p.APIKey != "" {
 		opts.Credentials = client.NewAPIKeyDynamicCredentials(keys.get)
 	}

@@ -149,7 +149,7 @@ func (w *watcher) updateWaits(now observation) {
 	if isPaused {
 		w.noSlot.Since = time.Time{} // no worker is to take its runs, so it does not matter that none did
 	}
-	w.noSlot.Update(w.view, w.waiting >= int(slotTimeout/w.server.pace().watch))
+	w.noSlot.Update(w.view, w.waiting >= w.server.pace().polls(slotTimeout))
 }
 
 // unanswered is the part of poll for a server that did not answer.

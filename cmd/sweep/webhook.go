@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"os"
 	"time"
@@ -18,7 +17,10 @@ const webhookVariable = "SWEEP_WEBHOOK"
 const webhookWithin = 10 * time.Second
 
 // A webhookFlag is the value of the flag --webhook: a URL, which is a secret, or a file that holds one.
-type webhookFlag struct{ value string }
+type webhookFlag struct {
+	value string
+	given bool // also if it is "", which is nowhere
+}
 
 func (w *webhookFlag) addFlag(f *pflag.FlagSet) {
 	f.Var(w, "webhook", "`file` that holds the URL to post to when runs fail, a sweep ends or a worker gives up, "+
@@ -27,7 +29,7 @@ func (w *webhookFlag) addFlag(f *pflag.FlagSet) {
 
 // Set implements pflag.Value. It returns no error, since one would show the value.
 func (w *webhookFlag) Set(value string) error {
-	w.value = value
+	w.value, w.given = value, true
 	return nil
 }
 
@@ -39,11 +41,22 @@ func (w *webhookFlag) Type() string { return "file" }
 
 // target returns where messages go; the zero Target where no webhook is named.
 func (w *webhookFlag) target() (webhook.Target, error) {
-	to, err := webhook.Parse(cmp.Or(w.value, os.Getenv(webhookVariable)))
+	value := w.value
+	if !w.given {
+		value = os.Getenv(webhookVariable)
+	}
+	to, err := webhook.Parse(value)
 	if err != nil {
 		return to, inputError{fmt.Errorf("--webhook or %s: %w", webhookVariable, err)}
 	}
 	return to, nil
+}
+
+// noteWebhook says where messages go, if they go anywhere.
+func noteWebhook(env *environment, to webhook.Target) {
+	if !to.IsZero() {
+		fmt.Fprintf(env.errOut, "failures and ends of sweeps are posted to %s\n", to)
+	}
 }
 
 // tell tells people what has happened to this worker.

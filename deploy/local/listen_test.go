@@ -3,6 +3,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/url"
@@ -118,17 +119,25 @@ func TestRefusedToListen(t *testing.T) {
 	if err := os.Chmod(open, 0o750); err != nil {
 		t.Fatal(err)
 	}
+	own := t.TempDir()
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(own, link); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		o    Options
 		want string
 	}{
+		"own folder":  {Options{ClientFiles: own, Dir: own}, "the server's own folder"},
+		"by a link":   {Options{ClientFiles: link, Dir: own}, "the server's own folder"},
+		"own keys":    {Options{ClientFiles: filepath.Join(own, "keys"), Dir: own}, "the server's own folder"},
 		"open folder": {Options{ClientFiles: open}, "chmod 700 " + open},
 		"all":         {Options{Listen: "0.0.0.0"}, `"0.0.0.0"`},
 		"all of IPv6": {Options{Listen: "::"}, `"::"`},
 		"a name":      {Options{Listen: "localhost"}, `"localhost"`},
 		"not here":    {Options{Listen: "192.0.2.1"}, "192.0.2.1"},
 	} {
-		c.o.Dir, c.o.GRPCPort, c.o.UIPort = t.TempDir(), -1, -1
+		c.o.Dir, c.o.GRPCPort, c.o.UIPort = cmp.Or(c.o.Dir, t.TempDir()), -1, -1
 		s, err := Start(context.Background(), c.o)
 		if err == nil {
 			s.Stop()

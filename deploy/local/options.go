@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -110,6 +111,11 @@ func (o Options) withDefaults() (Options, error) {
 		if o.ClientFiles, err = filepath.Abs(o.ClientFiles); err != nil {
 			return o, err
 		}
+		for _, own := range []string{o.Dir, filepath.Join(o.Dir, keysName)} {
+			if o.ClientFiles == own || sameFile(o.ClientFiles, own) {
+				return o, fmt.Errorf("keys for other machines: %s is the server's own folder: name another one", o.ClientFiles)
+			}
+		}
 	}
 	for _, p := range []int{o.GRPCPort, o.UIPort} {
 		if p > 65535 {
@@ -174,3 +180,10 @@ func (s *Server) SetReport(url string) error { return s.setReport(url) }
 // workers should be stopped first, since they would log lost connections. Further calls
 // return what the first one returned.
 func (s *Server) Stop() error { return s.stop() }
+
+// sameFile reports whether two names, such as a link and a folder, are of one file that is there.
+func sameFile(a, b string) bool {
+	x, errA := os.Stat(a)
+	y, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(x, y)
+}

@@ -56,7 +56,7 @@ func prepareClientFiles(folder string) error {
 	}
 	if mode := st.Mode().Perm(); runtime.GOOS != "windows" && mode&0o077 != 0 {
 		return fmt.Errorf("keys for other machines: others may enter %s (mode %04o), and whoever has the keys is you: "+
-			"chmod 700 %s, or name a folder that is not there yet", folder, mode, folder)
+			"name a folder that is not there yet, or chmod 700 %s if nobody else needs it", folder, mode, folder)
 	}
 	return nil
 }

@@ -31,6 +31,9 @@ const maxFile = 16 << 10
 // errForm says what a target looks like, and shows nothing of what was given: that may be most of a URL.
 var errForm = errors.New("want a URL that begins with https:// or http://, or a file that holds one")
 
+// errFile says that what was given is no URL, and no file that can be read either. It shows nothing of it.
+var errFile = fmt.Errorf("%w: no file of that name can be read", errForm)
+
 // Parse returns the target that value names: a URL, or the path of a file that holds one and nothing else. "" is the
 // zero Target. No error shows a URL.
 func Parse(value string) (Target, error) {
@@ -45,7 +48,7 @@ func Parse(value string) (Target, error) {
 	}
 	f, err := os.Open(value)
 	if err != nil {
-		return Target{}, errForm
+		return Target{}, errFile
 	}
 	defer f.Close()
 	text := make([]byte, maxFile)

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -61,8 +62,9 @@ func Start(ctx context.Context, address string, log *slog.Logger) (*Monitor, err
 		fmt.Fprint(w, "/metrics  for Prometheus\n/healthz  whether the process can go on\n/readyz   whether it takes work\n")
 	})
 	m.server = &http.Server{
-		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 15 * time.Second,
-		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		Handler: m.onlyByAddress(mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second,
+		WriteTimeout: 15 * time.Second,
+		IdleTimeout:  2 * time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	go func() {
@@ -109,6 +111,26 @@ func (m *Monitor) Close() {
 	_ = m.server.Close()
 	<-m.done
 	_ = m.flush.Close()
+}
+
+// onlyByAddress refuses requests to a loopback address under a foreign name: a web page that has such a name lead here
+// would read what is served.
+func (m *Monitor) onlyByAddress(next http.Handler) http.Handler {
+	at, isTCP := m.at.(*net.TCPAddr)
+	if !isTCP || !at.IP.IsLoopback() {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			host = h
+		}
+		if host = strings.Trim(host, "[]"); host != "localhost" && net.ParseIP(host) == nil {
+			http.Error(w, "this address answers as localhost or by its IP address alone", http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // answer serves the outcome of a check: 200 and ok, or 503 and what is wrong.

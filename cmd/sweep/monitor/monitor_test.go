@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,17 @@ func TestMonitor(t *testing.T) {
 	for _, path := range []string{"/", "/nothing", "/debug/pprof/", "/metrics/x"} {
 		if code, _ := get(t, m, "GET", path); code != map[bool]int{true: 200, false: 404}[path == "/"] {
 			t.Errorf("%s: %d", path, code)
+		}
+	}
+	for host, want := range map[string]int{
+		"localhost:9464": 200, "127.0.0.1": 200, "[::1]:1": 200, "evil.example:9464": 421, "localhost.evil.example": 421,
+	} {
+		req := httptest.NewRequest("GET", "/healthz", nil)
+		req.Host = host
+		w := httptest.NewRecorder()
+		m.server.Handler.ServeHTTP(w, req)
+		if got := w.Code; got != want && !(want == 200 && got == 503) {
+			t.Errorf("as %s: %d, want %d", host, got, want)
 		}
 	}
 	if code, _ := get(t, m, "POST", "/metrics"); code != 405 {
