@@ -19,10 +19,20 @@ import (
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-// manifest is what the tests read of a resource of Kubernetes.
+// manifest is what the tests read of a resource of Kubernetes, of a kustomization and of a patch in one.
 type manifest struct {
-	Kind string `yaml:"kind"`
+	Kind     string `yaml:"kind"`
+	Patch    string `yaml:"$patch"`
+	Metadata struct {
+		Name string `yaml:"name"`
+	} `yaml:"metadata"`
+	Patches []struct {
+		Patch string `yaml:"patch"`
+	} `yaml:"patches"`
 	Spec struct {
+		Endpoints []struct {
+			Relabelings []map[string]string `yaml:"relabelings"`
+		} `yaml:"podMetricsEndpoints"`
 		Template     podTemplate `yaml:"template"`
 		JobTargetRef struct {
 			Template podTemplate `yaml:"template"`
@@ -138,9 +148,35 @@ func TestKubernetesManifests(t *testing.T) {
 	if !reflect.DeepEqual(fixed, jobs) {
 		t.Errorf("workers.yaml:\n%+v\nscaledjob.yaml:\n%+v", fixed, jobs)
 	}
+	// Nothing that is for a deployment is left beside the jobs: its PodDisruptionBudget would let none of them go.
+	gone := map[[2]string]bool{}
+	for _, p := range readManifests(t, "autoscaled/kustomization.yaml")[0].Patches {
+		var m manifest
+		if err := yaml.Unmarshal([]byte(p.Patch), &m); err != nil {
+			t.Fatal(err)
+		}
+		gone[[2]string{m.Kind, m.Metadata.Name}] = m.Patch == "delete"
+	}
+	for _, m := range readManifests(t, "base/workers.yaml") {
+		if !gone[[2]string{m.Kind, m.Metadata.Name}] {
+			t.Errorf("autoscaled keeps the %s %s", m.Kind, m.Metadata.Name)
+		}
+	}
 	queue := scaled.Spec.Triggers[0].Metadata
 	if queue["taskQueue"] != protocol.TrainQueue("cuda") || queue["queueTypes"] != "activity" {
 		t.Errorf("it counts what waits in %v", queue)
+	}
+
+	// The rules know workers by the name of the job.
+	rules, err := os.ReadFile(filepath.Join(monitoringDir, "rules.yml"))
+	if err != nil || !bytes.Contains(rules, []byte(`up{job="sweep"}`)) {
+		t.Errorf("rules.yml: %v, or another job", err)
+	}
+	want := []map[string]string{{"targetLabel": "job", "replacement": "sweep"}}
+	for _, e := range readManifests(t, "podmonitor.yaml")[0].Spec.Endpoints {
+		if !reflect.DeepEqual(e.Relabelings, want) {
+			t.Errorf("podmonitor.yaml: %v, want %v", e.Relabelings, want)
+		}
 	}
 }
 
