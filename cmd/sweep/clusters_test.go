@@ -5,9 +5,11 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,10 +21,20 @@ import (
 	"github.com/topksweep/sweep/sweep/protocol"
 )
 
-// manifest is what the tests read of a resource of Kubernetes.
+// manifest is what the tests read of a resource of Kubernetes, of a kustomization and of a patch in one.
 type manifest struct {
-	Kind string `yaml:"kind"`
+	Kind     string `yaml:"kind"`
+	Patch    string `yaml:"$patch"`
+	Metadata struct {
+		Name string `yaml:"name"`
+	} `yaml:"metadata"`
+	Patches []struct {
+		Patch string `yaml:"patch"`
+	} `yaml:"patches"`
 	Spec struct {
+		Endpoints []struct {
+			Relabelings []map[string]string `yaml:"relabelings"`
+		} `yaml:"podMetricsEndpoints"`
 		Template     podTemplate `yaml:"template"`
 		JobTargetRef struct {
 			Template podTemplate `yaml:"template"`
@@ -138,9 +150,35 @@ func TestKubernetesManifests(t *testing.T) {
 	if !reflect.DeepEqual(fixed, jobs) {
 		t.Errorf("workers.yaml:\n%+v\nscaledjob.yaml:\n%+v", fixed, jobs)
 	}
+	// Nothing that is for a deployment is left beside the jobs: its PodDisruptionBudget would let none of them go.
+	gone := map[[2]string]bool{}
+	for _, p := range readManifests(t, "autoscaled/kustomization.yaml")[0].Patches {
+		var m manifest
+		if err := yaml.Unmarshal([]byte(p.Patch), &m); err != nil {
+			t.Fatal(err)
+		}
+		gone[[2]string{m.Kind, m.Metadata.Name}] = m.Patch == "delete"
+	}
+	for _, m := range readManifests(t, "base/workers.yaml") {
+		if !gone[[2]string{m.Kind, m.Metadata.Name}] {
+			t.Errorf("autoscaled keeps the %s %s", m.Kind, m.Metadata.Name)
+		}
+	}
 	queue := scaled.Spec.Triggers[0].Metadata
 	if queue["taskQueue"] != protocol.TrainQueue("cuda") || queue["queueTypes"] != "activity" {
 		t.Errorf("it counts what waits in %v", queue)
+	}
+
+	// The rules know workers by the name of the job.
+	rules, err := os.ReadFile(filepath.Join(monitoringDir, "rules.yml"))
+	if err != nil || !bytes.Contains(rules, []byte(`up{job="sweep"}`)) {
+		t.Errorf("rules.yml: %v, or another job", err)
+	}
+	want := []map[string]string{{"targetLabel": "job", "replacement": "sweep"}}
+	for _, e := range readManifests(t, "podmonitor.yaml")[0].Spec.Endpoints {
+		if !reflect.DeepEqual(e.Relabelings, want) {
+			t.Errorf("podmonitor.yaml: %v, want %v", e.Relabelings, want)
+		}
 	}
 }
 
@@ -156,6 +194,69 @@ func TestSlurmSignal(t *testing.T) {
 	}
 	if s, err := strconv.Atoi(string(m[1])); err != nil || time.Duration(s)*time.Second < workerStopTimeout+time.Minute {
 		t.Errorf("%d s before the limit, %v; a worker takes %v", s, err, workerStopTimeout)
+	}
+}
+
+// slurmScript runs sweep.sbatch with programs in the place of sweep, scontrol, sleep and date, which all know $script,
+// its process. It returns its exit status and what it says.
+func slurmScript(t *testing.T, programs map[string]string, args ...string) (status int, says string) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range programs {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/bash\n"+text+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const start = `export script=$$; exec bash ../../deploy/slurm/sweep.sbatch "$@"`
+	c := exec.CommandContext(t.Context(), "bash", append([]string{"-c", start, "bash"}, args...)...)
+	c.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "TMPDIR=" + dir, "SLURM_JOB_ID=7", "SLURMD_NODENAME=n1"}
+	out, err := c.CombinedOutput()
+	if c.ProcessState == nil {
+		t.Fatal(err)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "tmp.*")); err != nil || len(left) > 0 {
+		t.Errorf("%v: it leaves %v, %v", args, left, err)
+	}
+	return c.ProcessState.ExitCode(), string(out)
+}
+
+// The script of Slurm jobs ends with the status of its program, and with 1 where it is not requeued.
+func TestSlurmScript(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("Slurm is for Linux")
+	}
+	const (
+		saves   = `trap "exit 0" TERM; kill -USR1 $script; while kill -0 $script; do :; done`
+		args    = `echo "args $* in ${SWEEP_DIR:-none}"; [ -z "$SWEEP_DIR" ] || [ "$(stat -c %a "$SWEEP_DIR")" = 700 ]`
+		atFirst = `[ -e $0.told ] || { touch $0.told; kill -$signal $script; }`
+	)
+	for name, c := range map[string]struct {
+		programs map[string]string
+		args     []string
+		status   int
+		says     string // a regular expression
+	}{
+		"a store": {map[string]string{"sweep": args}, []string{"worker", "--store", "s3://x"}, 0,
+			"args worker --store s3://x in none"},
+		"a store with =": {map[string]string{"sweep": args}, []string{"worker", "--store=s3://x"}, 0, "in none"},
+		"no store":       {map[string]string{"sweep": args}, []string{"worker", "--stores"}, 1, "^SWEEP_STORE is not set"},
+		"of its own":     {map[string]string{"sweep": args}, []string{"run", "g", "--store=x"}, 0, `in /\S*/tmp\.\w+\n`},
+		"with its store": {map[string]string{"sweep": args}, []string{"run", "g"}, 0, "in none"},
+		"its own folder": {map[string]string{"sweep": args}, []string{"run", "--store=x", "--dir", "d"}, 0, "in none"},
+		"it fails":       {map[string]string{"sweep": "exit 3"}, []string{"list"}, 3, "ended with status 3"},
+		"requeued": {map[string]string{"sweep": saves, "scontrol": `echo "args $*"`, "sleep": "exit"}, []string{"list"}, 0,
+			"saved: requeueing 7\nargs requeue 7\n$"},
+		"not requeued": {map[string]string{"sweep": saves, "scontrol": "exit 4", "sleep": "exit"}, []string{"list"}, 1,
+			"does not requeue 7"},
+		"told to end at once": {map[string]string{"sweep": "echo begins", "date": "signal=TERM;" + atFirst}, []string{"list"},
+			143, "restart 0\n[^\n]*told to end: saving\n$"},
+		"at its limit at once": {map[string]string{"sweep": "echo begins", "date": "signal=USR1;" + atFirst,
+			"scontrol": "exit 4"}, []string{"list"}, 1, "requeueing 7\n[^\n]*does not requeue 7"},
+	} {
+		status, says := slurmScript(t, c.programs, c.args...)
+		if status != c.status || !regexp.MustCompile(c.says).MatchString(says) {
+			t.Errorf("%s: status %d, want %d and %s:\n%s", name, status, c.status, c.says, says)
+		}
 	}
 }
 

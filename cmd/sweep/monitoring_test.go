@@ -133,11 +133,8 @@ func TestMonitoring(t *testing.T) {
 		}
 	}
 	p.waitFires(t, "SweepRunsFail", "", "runs fail: NotFinite")
-	for alert := range p.firing(t) {
-		if alert[0] != "SweepRunsFail" {
-			t.Errorf("%s fires while all is well", alert)
-		}
-	}
+	p.waitQuiet(t, "SweepRunsFail",
+		"SweepTemporalSlow", "SweepHeartbeatsLost", "SweepNoProgress") // for seconds they fire on a slow machine, too
 
 	up.Process.Kill()
 	up.exitStatus(t)

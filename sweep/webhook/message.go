@@ -3,6 +3,7 @@ package webhook
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -121,9 +122,14 @@ func (s *Sweep) text(event string) string {
 	return b.String()
 }
 
+// calls are the @ that may call people in a chat: all but those within a word, as in 4711@gpu-7. To Mattermost words
+// end at an underscore, too.
+var calls = regexp.MustCompile(`(^|[^A-Za-z0-9])@+`)
+
 // calm replaces what calls people in a chat, as <!channel> and @all do: names of sweeps and errors may hold anything.
 func calm(text string) string {
-	return strings.NewReplacer("<", "‹", ">", "›", " @", " ＠", "\n@", "\n＠").Replace(text)
+	text = strings.NewReplacer("<", "‹", ">", "›").Replace(text)
+	return calls.ReplaceAllStringFunc(text, func(s string) string { return strings.ReplaceAll(s, "@", "＠") })
 }
 
 // cut shortens a text to a number of bytes.

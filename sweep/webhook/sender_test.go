@@ -306,6 +306,20 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// Names and errors may hold anything, and call nobody.
+func TestCalm(t *testing.T) {
+	for text, want := range map[string]string{
+		"@all": "＠all", "a @here": "a ＠here", "x=@all (@all)": "x=＠all (＠all)", "\t@all\n@all": "\t＠all\n＠all",
+		"lr_@all.@all:@all-@all,@all": "lr_＠all.＠all:＠all-＠all,＠all", "a@@all": "a＠＠all", "é@all": "é＠all",
+		"*@all* '@all' \u200b@all": "*＠all* '＠all' \u200b＠all", "<@U1> <!channel>": "‹＠U1› ‹!channel›",
+		"4711@gpu-7": "4711@gpu-7",
+	} {
+		if got := calm(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
 // The JSON of messages, as docs/operation.md has it.
 func TestMessage(t *testing.T) {
 	at := time.Date(2026, 11, 28, 15, 4, 5, 0, time.UTC)
