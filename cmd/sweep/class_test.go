@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/topksweep/sweep/sweep/plan"
 	"github.com/topksweep/sweep/trainer/cpu"
 )
 
@@ -47,6 +48,10 @@ func TestClassesOfWorkers(t *testing.T) {
 				return slices.ContainsFunc(s.Runs, func(r runState) bool {
 					return strings.Contains(r.Error, "trained on cpu avx2") && strings.Contains(r.Error, "--mix-classes")
 				})
+			})
+			// No other worker is on this machine. A submission before the end would follow that.
+			waitFor(t, "the end of the sweep", func() bool {
+				return statusOfSweep(t, dir, "classes").State == plan.Failed
 			})
 			if mix {
 				mustRun(t, dir, "submit", grid, "--wait", "--mix-classes")

@@ -69,12 +69,21 @@ func (c *chaos) disturb() {
 		case d.done:
 		case d.begun:
 			d.done = d.over(c)
-		case c.kills >= d.after && c.down == "":
+		case c.kills >= d.after && c.down == "" && !c.starting():
 			c.t.Logf("after %d kills: %s", c.kills, d.name)
 			d.begin(c)
 			d.begun = true
 		}
 	}
+}
+
+// starting reports whether a bad worker has begun and is not connected yet. A server that goes away then would be why
+// it ends.
+func (c *chaos) starting() bool {
+	return slices.ContainsFunc(c.planned, func(d *planned) bool {
+		b, ok := d.disturbance.(*badWorker)
+		return ok && d.begun && !d.done && !b.logged("worker with") && !b.ended()
+	})
 }
 
 // checkDisturbances waits for the end of all disturbances, and checks each.
