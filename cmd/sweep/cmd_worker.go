@@ -56,9 +56,6 @@ nothing to train for so long.`,
 
 // runWorker is the verb worker. It returns when ctx is canceled, or when the worker is of no use.
 func runWorker(ctx context.Context, env *environment, o workerOptions) error {
-	if err := o.metrics.check(); err != nil {
-		return err
-	}
 	if err := checkHeartbeat(o.heartbeat); err != nil {
 		return err
 	}

@@ -15,37 +15,36 @@ import (
 	"github.com/topksweep/sweep/storage"
 )
 
-// metricsOptions say where a process that trains serves its metrics.
+// metricsOptions say where a process that trains serves its metrics. They are the value of a flag too.
 type metricsOptions struct {
-	address string // "" for nowhere
+	address string // host:port; "" for nowhere
 }
 
 func (o *metricsOptions) addFlags(f *pflag.FlagSet) {
-	f.StringVar(&o.address, "metrics-addr", "", "serve /metrics for Prometheus, /healthz and /readyz at `host:port`; "+
+	f.Var(o, "metrics-addr", "serve /metrics for Prometheus, /healthz and /readyz at `host:port`; "+
 		":9464 is on 127.0.0.1, 0.0.0.0:9464 is for every machine that reaches this one (default: not at all)")
 }
 
-// check refuses what is no address.
-func (o *metricsOptions) check() error {
-	if o.address == "" {
-		return nil
+// Set implements pflag.Value.
+func (o *metricsOptions) Set(text string) (err error) {
+	if o.address = ""; text != "" {
+		o.address, err = monitor.Address(text)
 	}
-	if _, err := monitor.Address(o.address); err != nil {
-		return inputError{fmt.Errorf("--metrics-addr %w", err)}
-	}
-	return nil
+	return err
 }
+
+// Type implements pflag.Value.
+func (o *metricsOptions) Type() string { return "string" }
+
+// String implements pflag.Value.
+func (o *metricsOptions) String() string { return o.address }
 
 // start serves what was asked for; nil if nothing was.
 func (o *metricsOptions) start(ctx context.Context, log *slog.Logger) (*monitor.Monitor, error) {
 	if o.address == "" {
 		return nil, nil
 	}
-	address, err := monitor.Address(o.address)
-	if err != nil {
-		return nil, inputError{fmt.Errorf("--metrics-addr %w", err)}
-	}
-	m, err := monitor.Start(ctx, address, log)
+	m, err := monitor.Start(ctx, o.address, log)
 	if err != nil {
 		return nil, fmt.Errorf("--metrics-addr: %w", err)
 	}

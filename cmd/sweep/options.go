@@ -139,8 +139,5 @@ func (o *serverOptions) check() error {
 	if err := o.network.check(); err != nil {
 		return err
 	}
-	if err := o.metrics.check(); err != nil {
-		return err
-	}
 	return o.report.check(*o)
 }
